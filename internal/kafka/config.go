@@ -1,0 +1,106 @@
+package kafka
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"time"
+)
+
+// DefaultLanes is the number of lanes a new ledger gets when Config.Lanes is
+// zero. It can not be changed later, so it leaves room: twelve owners, and a
+// commit rate that one broker carries.
+const DefaultLanes = 12
+
+// MaxLanes is the most lanes a ledger can have: message ids keep twelve bits
+// for the lane.
+const MaxLanes = 4096
+
+// Config says how to reach Kafka and what the ledger's topics look like.
+type Config struct {
+	// Brokers are the seed brokers, host:port. At least one.
+	Brokers []string
+	// ClientID names this program in the broker's logs and quotas. Empty
+	// means "orderledger".
+	ClientID string
+	// Cluster names the ledger. It starts every transactional id, so two
+	// ledgers on one Kafka need two names. Letters, digits, dots, dashes and
+	// underscores.
+	Cluster string
+	// Lanes is the number of partitions of the ledger's topics. Zero takes
+	// what is there, or DefaultLanes for a new ledger.
+	Lanes int
+	// Replication is the replication factor of topics that are created. Zero
+	// means the broker's default.
+	Replication int16
+	// MinISR is min.insync.replicas of the topics. Zero means the broker's
+	// default, which is then not checked.
+	MinISR int
+	// BootURL is where the owner of an embedded broker tells its boot nonce
+	// (GET, text). Empty means a real cluster, whose transactional ids are
+	// stable.
+	BootURL string
+	// Timeout bounds each administrative step: creating, listing, checking,
+	// asking for the boot nonce. Zero means 30 seconds.
+	Timeout time.Duration
+}
+
+// DefaultConfig returns the configuration for a broker on this machine.
+func DefaultConfig() Config {
+	return Config{
+		Brokers:  []string{"127.0.0.1:9092"},
+		ClientID: "orderledger",
+		Cluster:  "orderledger",
+		Timeout:  30 * time.Second,
+	}
+}
+
+var clusterName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// Validate returns all problems of the configuration, joined.
+func (c Config) Validate() error {
+	var problems []error
+	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+
+	if len(c.Brokers) == 0 {
+		bad("kafka brokers: at least one host:port is needed")
+	}
+	for _, b := range c.Brokers {
+		if _, port, err := net.SplitHostPort(b); err != nil || port == "" {
+			bad("kafka broker %q: want host:port", b)
+		}
+	}
+	if !clusterName.MatchString(c.Cluster) {
+		bad("kafka cluster %q: want 1 to 64 letters, digits, dots, dashes or underscores", c.Cluster)
+	}
+	if c.Lanes < 0 || c.Lanes > MaxLanes {
+		bad("kafka lanes %d: want 0 (take what is there) to %d", c.Lanes, MaxLanes)
+	}
+	if c.Replication < 0 {
+		bad("kafka replication %d: want 0 (the broker's default) or more", c.Replication)
+	}
+	if c.MinISR < 0 {
+		bad("kafka min in-sync replicas %d: want 0 (the broker's default) or more", c.MinISR)
+	}
+	if c.Replication > 0 && c.MinISR > int(c.Replication) {
+		bad("kafka min in-sync replicas %d: above the replication factor %d, so nothing could be written", c.MinISR, c.Replication)
+	}
+	if c.BootURL != "" {
+		if u, err := url.Parse(c.BootURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+			bad("kafka boot url %q: want http://host:port/path", c.BootURL)
+		}
+	}
+	if c.Timeout < 0 {
+		bad("kafka timeout %s: want 0 (30s) or more", c.Timeout)
+	}
+	return errors.Join(problems...)
+}
+
+func (c Config) timeout() time.Duration {
+	if c.Timeout > 0 {
+		return c.Timeout
+	}
+	return 30 * time.Second
+}

@@ -1,0 +1,91 @@
+package kafka_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/testkit"
+)
+
+func TestTheIdsOfALaneShareACoordinator(t *testing.T) {
+	t.Parallel()
+	hash := func(s string) (h int32) { // Java's String.hashCode.
+		for _, c := range s {
+			h = 31*h + c
+		}
+		return h
+	}
+	for _, prefix := range []string{"orderledger", "orderledger-a1b2c3d4", "x"} {
+		for lane := range int32(64) {
+			aa, bb := kafka.LaneTransactionalIDs(prefix, lane)
+			require.NotEqual(t, aa, bb)
+			require.Equal(t, hash(aa), hash(bb))
+		}
+	}
+	aa, bb := kafka.LaneTransactionalIDs(kafka.TransactionalPrefix("shop", "beef"), 7)
+	require.Equal(t, "shop-beef-lane-7-Aa", aa)
+	require.Equal(t, "shop-beef-lane-7-BB", bb)
+}
+
+func TestTheBootNonceComesFromTheOwnerOfTheBroker(t *testing.T) {
+	t.Parallel()
+	answer := "a1b2c3d4\n"
+	owner := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, answer) }))
+	t.Cleanup(owner.Close)
+	cfg := kafka.DefaultConfig()
+	cfg.Cluster = "shop"
+
+	prefix, err := kafka.ResolvePrefix(t.Context(), cfg)
+	require.NoError(t, err)
+	require.Equal(t, "shop", prefix, "a real cluster has no boots")
+
+	cfg.BootURL = owner.URL
+	prefix, err = kafka.ResolvePrefix(t.Context(), cfg)
+	require.NoError(t, err)
+	require.Equal(t, "shop-a1b2c3d4", prefix)
+
+	answer = "<html>"
+	_, err = kafka.ResolvePrefix(t.Context(), cfg)
+	require.ErrorContains(t, err, "is not a nonce")
+
+	owner.Close()
+	_, err = kafka.ResolvePrefix(t.Context(), cfg)
+	require.Error(t, err)
+}
+
+func TestABadConfigurationIsToldInFull(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, kafka.DefaultConfig().Validate())
+	err := kafka.Config{
+		Brokers: []string{"nowhere"}, Cluster: "a b", Lanes: 5000, Replication: 1, MinISR: 2, BootURL: "here", Timeout: -1,
+	}.Validate()
+	for _, want := range []string{"broker", "cluster", "lanes", "in-sync", "boot url", "timeout"} {
+		require.ErrorContains(t, err, want)
+	}
+	require.ErrorContains(t, kafka.Config{Cluster: "x"}.Validate(), "at least one")
+}
+
+func TestAClientThatIsMadeAgainKeepsItsMetrics(t *testing.T) {
+	t.Parallel()
+	brokers := testkit.Kafka(t)
+	reg := prometheus.NewRegistry()
+	for range 2 {
+		client := testkit.Client(t, brokers, kafka.Metrics(reg), kafka.Metrics(nil), kafka.Logging(testkit.Logger(t)))
+		require.NoError(t, client.Ping(t.Context()))
+		client.Close()
+	}
+	client, err := kgo.NewClient(append(kafka.Options(testkit.KafkaConfig(brokers, 0)), kafka.Metrics(reg))...)
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	require.NoError(t, client.Ping(t.Context()))
+	families, err := reg.Gather()
+	require.NoError(t, err)
+	require.NotEmpty(t, families)
+}
