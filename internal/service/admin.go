@@ -1,0 +1,124 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// AdminConfig says where a program shows itself.
+type AdminConfig struct {
+	// Addr is host:port to listen on. Empty serves nothing; port 0 takes a
+	// free one.
+	Addr string
+}
+
+// Admin serves /metrics, /healthz, /readyz and /version, and whatever is
+// mounted beside them. It answers as soon as the process lives; readiness is a
+// question of its own.
+type Admin struct {
+	cfg       AdminConfig
+	log       *slog.Logger
+	mux       *http.ServeMux
+	listening chan struct{} // Closed once addr is valid.
+	addr      string
+}
+
+// NewAdmin returns an admin server. Metrics come from the gatherer; ready says
+// whether the program can do its work now, and why not. Both may be nil.
+func NewAdmin(cfg AdminConfig, log *slog.Logger, metrics prometheus.Gatherer, ready func(context.Context) error) *Admin {
+	a := &Admin{cfg: cfg, log: log, mux: http.NewServeMux(), listening: make(chan struct{})}
+	if metrics != nil {
+		a.mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	}
+	a.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok") })
+	a.mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, Version()) })
+	a.mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if ready != nil {
+			if err := ready(r.Context()); err != nil {
+				text(w, http.StatusServiceUnavailable, err.Error())
+				return
+			}
+		}
+		text(w, http.StatusOK, "ok")
+	})
+	return a
+}
+
+// Handle mounts a handler beside the others. It must be called before Run.
+func (a *Admin) Handle(pattern string, h http.Handler) { a.mux.Handle(pattern, h) }
+
+// Handler returns all of it as one handler.
+func (a *Admin) Handler() http.Handler { return a.mux }
+
+// Unit returns the server as a unit named "admin".
+func (a *Admin) Unit() Unit { return Unit{Name: "admin", Run: a.Run} }
+
+// Addr returns the address in use, once there is one.
+func (a *Admin) Addr(ctx context.Context) (string, error) {
+	select {
+	case <-a.listening:
+		return a.addr, nil
+	case <-ctx.Done():
+		return "", fmt.Errorf("admin address: %w", ctx.Err())
+	}
+}
+
+// Run serves until ctx ends, then lets open requests finish for a moment. It
+// is to be called once.
+func (a *Admin) Run(ctx context.Context) error {
+	if a.cfg.Addr == "" {
+		<-ctx.Done()
+		return nil
+	}
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", a.cfg.Addr)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	a.addr = ln.Addr().String()
+	close(a.listening)
+	a.log.InfoContext(ctx, "admin listening", slog.String("addr", a.addr))
+	return Serve(ctx, &http.Server{Handler: a.mux, ReadHeaderTimeout: 5 * time.Second}, ln)
+}
+
+// Serve runs an HTTP server on a listener until ctx ends, then stops accepting
+// and gives open requests five seconds to finish. Requests see the end of ctx
+// only after that, so that work in hand is not cut off.
+func Serve(ctx context.Context, srv *http.Server, ln net.Listener) error {
+	base, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	srv.BaseContext = func(net.Listener) context.Context { return base }
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ln) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(base, 5*time.Second)
+	defer cancel()
+	err := srv.Shutdown(grace)
+	if errors.Is(err, context.DeadlineExceeded) {
+		cut()
+		err = srv.Close()
+	}
+	<-served
+	if err != nil {
+		return fmt.Errorf("stop serving %s: %w", ln.Addr(), err)
+	}
+	return nil
+}
+
+func text(w http.ResponseWriter, code int, body string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(code)
+	_, _ = io.WriteString(w, body+"\n") // A client that has gone needs no answer.
+}
