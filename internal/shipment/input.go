@@ -9,11 +9,15 @@ import (
 // Input is what may happen to a shipment: a command, which may be rejected, or a fact, which may not.
 //
 // It is a closed sum: Decide knows every one of them.
+//
+//sumtype:decl
 type Input interface {
 	// Type names the input in decisions: command.cancel, notification.shipment_created and so on.
 	Type() string
 	// IsFact tells a fact from a command.
 	IsFact() bool
+	// sealed keeps the sum closed.
+	sealed()
 }
 
 // When is a time as the caller gave it. A plain date is the end of that day in IST, at most the time of recording.
