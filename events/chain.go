@@ -34,15 +34,15 @@ func (c Chain) Next(topic string, lane int32, headers []Header, value []byte) Ch
 	var scratch [1024]byte
 	b := append(scratch[:0], chainDomain...)
 	b = appendText(b, topic)
-	b = binary.BigEndian.AppendUint32(b, uint32(lane)) //nolint:gosec // A lane is not negative.
+	b = binary.BigEndian.AppendUint32(b, uint32(lane))
 	b = binary.BigEndian.AppendUint64(b, c.Seq+1)
 	b = append(b, c.Head[:]...)
-	b = binary.BigEndian.AppendUint32(b, uint32(len(canonical))) //nolint:gosec // Kafka bounds it.
+	b = binary.BigEndian.AppendUint32(b, uint32(len(canonical)))
 	for i := range canonical {
 		b = appendText(b, canonical[i].Key)
 		b = appendText(b, canonical[i].Value)
 	}
-	b = binary.BigEndian.AppendUint32(b, uint32(len(value))) //nolint:gosec // Kafka bounds it.
+	b = binary.BigEndian.AppendUint32(b, uint32(len(value)))
 	h := sha256.New()
 	h.Write(b)
 	h.Write(value)
@@ -52,7 +52,7 @@ func (c Chain) Next(topic string, lane int32, headers []Header, value []byte) Ch
 }
 
 func appendText[T string | []byte](b []byte, text T) []byte {
-	b = binary.BigEndian.AppendUint32(b, uint32(len(text))) //nolint:gosec // Kafka bounds it.
+	b = binary.BigEndian.AppendUint32(b, uint32(len(text)))
 	return append(b, text...)
 }
 

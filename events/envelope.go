@@ -190,7 +190,7 @@ func DecodeEnvelope(headers []Header) (Envelope, error) {
 		case HeaderInboxOffset:
 			var n uint64
 			bad(key, parseUint(v, &n))
-			e.InboxOffset = int64(n) //nolint:gosec // parseUint refuses more than 63 bits.
+			e.InboxOffset = int64(n)
 		case HeaderTime:
 			bad(key, parseTime(v, &e.OccurredAt))
 		case HeaderRecordedTime:

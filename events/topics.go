@@ -30,7 +30,7 @@ func Lane(shipmentID string, lanes int) int32 {
 
 // KeyPartition is Lane for topics that are keyed by another id, such as a return.
 func KeyPartition(key string, partitions int) int32 {
-	return int32(murmur2(key) & 0x7fffffff % uint32(partitions)) //nolint:gosec // Masked to 31 bits; partitions is positive.
+	return int32(murmur2(key) & 0x7fffffff % uint32(partitions))
 }
 
 // murmur2 is the 32-bit hash of Kafka's Java client (seed 0x9747b28c).
@@ -40,7 +40,7 @@ func murmur2(key string) uint32 {
 		r = 24
 	)
 	n := len(key)
-	h := uint32(0x9747b28c) ^ uint32(n) //nolint:gosec // Lengths fit.
+	h := uint32(0x9747b28c) ^ uint32(n)
 	for i := 0; i+4 <= n; i += 4 {
 		k := uint32(key[i]) | uint32(key[i+1])<<8 | uint32(key[i+2])<<16 | uint32(key[i+3])<<24
 		k *= m

@@ -1,0 +1,47 @@
+# Everything needs Go; the engine (fetched once, about 180 MB) needs npm. Tools come by `go tool`, without an install step.
+SHELL := /bin/bash
+TOOL  := go tool -modfile=tools.mod
+GO    := go
+BIN   := bin
+
+.DEFAULT_GOAL := help
+.PHONY: help build engine demo test test/race fuzz bench lint fmt generate verify
+
+help: ## Show the targets
+	@awk -F':.*## ' '/^[a-z\/]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## Build the programs into bin/
+	$(GO) build -trimpath -o $(BIN)/ ./cmd/...
+
+engine: build ## Fetch the embedded ClickHouse engine once, checked against its pinned sum
+	@$(BIN)/orderledger engine
+
+demo: engine ## Run everything in one process on real input: events, tables and pushes are shown
+	$(BIN)/orderledger demo
+
+test: engine ## Run every test that this machine can run; the last lines say which backends ran
+	@set -o pipefail; $(GO) test -json -timeout 15m ./... | $(GO) run ./internal/testkit/report
+
+test/race: engine ## The same under the race detector
+	@set -o pipefail; $(GO) test -race -json -timeout 30m ./... | $(GO) run ./internal/testkit/report
+
+fuzz: ## Fuzz what reads bytes from outside, a minute each
+	$(GO) test -fuzz FuzzDecode -fuzztime 1m ./events
+	$(GO) test -fuzz FuzzParseNotification -fuzztime 1m ./internal/marketplace
+
+bench: engine ## Our figures beside the raw limits, in one run, with medians
+	$(GO) run ./internal/testkit/bench
+
+lint: ## Check the code and the schemas
+	$(TOOL) golangci-lint run ./...
+	$(TOOL) buf lint
+
+fmt: ## Format the code
+	$(TOOL) golangci-lint fmt ./...
+
+generate: ## Generate code and JSON Schema from the Protobuf files
+	$(TOOL) buf generate
+
+verify: generate ## Fail when generated files are stale or the contract was broken since main
+	git diff --exit-code -- schemas
+	$(TOOL) buf breaking --against '.git#branch=main'

@@ -1,0 +1,137 @@
+// Command report reads the stream of `go test -json` and shows what people want of it: failures with their output, a
+// line for each package, and at the end which backends the tests ran on, how many tests ran on each, and every test
+// that was skipped with its reason, so that nothing is skipped in silence. It exits with 1 when anything failed.
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// line is one event of the stream, as `go doc test2json` describes it.
+type line struct {
+	Action, Package, Test, Output, ImportPath string
+	Elapsed                                   float64
+}
+
+// backendLine is what testkit logs in every test that uses a backend.
+var backendLine = regexp.MustCompile(`testkit: backend (.+)$`)
+
+// result is what was seen so far.
+type result struct {
+	output   map[string][]string
+	backends map[string]map[string]bool
+	skipped  map[string][]string
+	passed   int
+	failed   []string
+}
+
+func main() {
+	ok, err := report(os.Stdin, os.Stdout)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "report:", err)
+	}
+	if err != nil || !ok {
+		os.Exit(1)
+	}
+}
+
+// report copies what matters from in to out and says whether every test passed.
+func report(in io.Reader, out io.Writer) (bool, error) {
+	r := result{output: map[string][]string{}, backends: map[string]map[string]bool{}, skipped: map[string][]string{}}
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, 16<<20)
+	for lines.Scan() {
+		var l line
+		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
+			fmt.Fprintln(out, lines.Text())
+			continue
+		}
+		r.take(l, out)
+	}
+	r.summary(out)
+	return len(r.failed) == 0, lines.Err()
+}
+
+func (r *result) take(l line, out io.Writer) {
+	name := l.Package + " " + l.Test
+	switch l.Action {
+	case "build-output":
+		fmt.Fprint(out, l.Output)
+	case "output":
+		r.output[name] = append(r.output[name], l.Output)
+		if m := backendLine.FindStringSubmatch(strings.TrimSpace(l.Output)); m != nil {
+			if r.backends[m[1]] == nil {
+				r.backends[m[1]] = map[string]bool{}
+			}
+			r.backends[m[1]][name] = true
+		}
+	case "pass", "skip":
+		switch {
+		case l.Test == "" && l.Action == "pass":
+			fmt.Fprintf(out, "ok    %-60s %6.1f s\n", l.Package, l.Elapsed)
+		case l.Test != "" && l.Action == "pass":
+			r.passed++
+		case l.Test != "":
+			reason := skipReason(r.output[name])
+			r.skipped[reason] = append(r.skipped[reason], name)
+		}
+		delete(r.output, name)
+	case "fail":
+		r.failed = append(r.failed, name)
+		fmt.Fprintf(out, "FAIL  %s (%.1f s)\n%s", name, l.Elapsed, strings.Join(r.output[name], ""))
+		delete(r.output, name)
+	}
+}
+
+// skipReason is the text a test gave to t.Skip, without the position.
+func skipReason(output []string) string {
+	for _, text := range slices.Backward(output) {
+		text = strings.TrimSpace(text)
+		if text == "" || strings.HasPrefix(text, "---") || strings.HasPrefix(text, "===") {
+			continue
+		}
+		if _, reason, found := strings.Cut(text, ".go:"); found {
+			if _, reason, found = strings.Cut(reason, ": "); found {
+				return reason
+			}
+		}
+		return text
+	}
+	return "no reason given"
+}
+
+func (r *result) summary(out io.Writer) {
+	fmt.Fprintln(out)
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "backend\ttests")
+	names := make([]string, 0, len(r.backends))
+	for name := range r.backends {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		fmt.Fprintf(table, "%s\t%d\n", name, len(r.backends[name]))
+	}
+	_ = table.Flush()
+	reasons := make([]string, 0, len(r.skipped))
+	for reason := range r.skipped {
+		reasons = append(reasons, reason)
+	}
+	slices.Sort(reasons)
+	for _, reason := range reasons {
+		fmt.Fprintf(out, "skipped %d: %s\n", len(r.skipped[reason]), reason)
+	}
+	skipped := 0
+	for _, tests := range r.skipped {
+		skipped += len(tests)
+	}
+	fmt.Fprintf(out, "%d passed, %d skipped, %d failed\n", r.passed, skipped, len(r.failed))
+}
