@@ -1,0 +1,120 @@
+package clickhouse
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/orderledger/orderledger/internal/embedded/engine"
+)
+
+// ErrFolderInUse says that another process serves the data folder.
+var ErrFolderInUse = errors.New("the data folder is in use by another process")
+
+// ErrOtherVersion says that the data folder belongs to another version line of the engine.
+var ErrOtherVersion = errors.New("the data folder belongs to another version of the engine")
+
+// folder is the data folder: the engine's files in a folder of their own, and beside it what this package
+// keeps about them.
+//
+//	lock      held as long as a process serves the folder
+//	version   the version line of the engine that wrote it, such as 26.7
+//	running   there from start to clean stop
+//	engine/   the engine's own files
+//	tmp/      large inserts on their way in; emptied at start
+type folder struct {
+	dir, engine, tmp string
+	lock             *engine.FileLock
+	// unclean is true when the last process that served the folder did not stop cleanly.
+	unclean bool
+}
+
+// openFolder takes the folder for this process, without touching the engine's files.
+func openFolder(dir, tmp, version string) (*folder, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	f := &folder{dir: dir, engine: filepath.Join(dir, "engine"), tmp: tmp}
+	if f.tmp == "" {
+		f.tmp = filepath.Join(dir, "tmp")
+	}
+	for _, d := range []string{f.engine, f.tmp} {
+		if err := os.MkdirAll(d, 0o750); err != nil {
+			return nil, err
+		}
+	}
+	f.lock, err = engine.TryLock(filepath.Join(dir, "lock"))
+	if errors.Is(err, engine.ErrLocked) {
+		return nil, fmt.Errorf("%s: %w: stop that one, or give this one a folder of its own", dir, ErrFolderInUse)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := f.prepare(version); err != nil {
+		f.lock.Unlock()
+		return nil, err
+	}
+	return f, nil
+}
+
+func (f *folder) prepare(version string) error {
+	if err := f.checkVersion(version); err != nil {
+		return err
+	}
+	switch _, err := os.Stat(f.marker()); {
+	case err == nil:
+		f.unclean = true
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	// What an unclean stop left of inserts was never acknowledged.
+	left, err := filepath.Glob(filepath.Join(f.tmp, spoolPrefix+"*"))
+	if err != nil {
+		return err
+	}
+	for _, name := range left {
+		if err := os.Remove(name); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(f.marker(), nil, 0o640)
+}
+
+// checkVersion refuses a folder of another major.minor line: the engine promises to read what the same line
+// wrote, and what another one wrote it may change for good.
+func (f *folder) checkVersion(version string) error {
+	line := versionLine(version)
+	path := filepath.Join(f.dir, "version")
+	b, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return os.WriteFile(path, []byte(line+"\n"), 0o640)
+	case err != nil:
+		return err
+	}
+	if was := strings.TrimSpace(string(b)); was != line {
+		return fmt.Errorf("%s: %w: it was written by %s and this program has %s: use the program that wrote it, or start with an empty folder and rebuild from the journal", f.dir, ErrOtherVersion, was, line)
+	}
+	return nil
+}
+
+// versionLine takes major.minor of a version.
+func versionLine(version string) string {
+	parts := strings.SplitN(version, ".", 3)
+	return strings.Join(parts[:min(2, len(parts))], ".")
+}
+
+func (f *folder) marker() string { return filepath.Join(f.dir, "running") }
+
+// close frees the folder. Only a clean stop removes the mark.
+func (f *folder) close(clean bool) error {
+	defer f.lock.Unlock()
+	if !clean {
+		return nil
+	}
+	return os.Remove(f.marker())
+}

@@ -1,0 +1,3 @@
+package clickhouse
+
+func (s *Server) serveHTTP() {}

@@ -1,0 +1,205 @@
+package clickhouse
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/ClickHouse/ch-go/compress"
+	"github.com/ClickHouse/ch-go/proto"
+
+	"github.com/orderledger/orderledger/internal/embedded/engine"
+)
+
+// What the server says it speaks. Later revisions add packets that Go clients don't need; earlier clients than
+// minRevision would need other forms of a query.
+const (
+	serverRevision = 54460
+	minRevision    = 54429
+)
+
+// helloTimeout is how long a client may take to introduce itself.
+const helloTimeout = 30 * time.Second
+
+// acceptPause is waited after a failed accept, which mostly means that descriptors ran out.
+const acceptPause = 50 * time.Millisecond
+
+func (s *Server) acceptNative() {
+	for {
+		conn, err := s.native.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil:
+			s.log.LogAttrs(context.Background(), slog.LevelWarn, "connection not accepted", slog.Any("err", err))
+			time.Sleep(acceptPause)
+			continue
+		}
+		c := &client{conn: conn}
+		if !s.enter(c) {
+			s.turnAway(conn)
+			continue
+		}
+		go s.serveNative(c)
+	}
+}
+
+// turnAway tells a client that there is no room for it.
+func (s *Server) turnAway(conn net.Conn) {
+	go func() {
+		defer func() { _ = conn.Close() }()
+		_ = conn.SetDeadline(time.Now().Add(helloTimeout))
+		n := newNativeConn(s, &client{conn: conn})
+		if _, err := n.readHello(); err == nil {
+			_ = n.exception(refuse(codeTooMany, fmt.Sprintf("Code: 202. DB::Exception: Too many simultaneous sessions. Maximum: %d. (TOO_MANY_SIMULTANEOUS_QUERIES)", s.cfg.MaxSessions)))
+		}
+	}()
+}
+
+func (s *Server) serveNative(c *client) {
+	defer s.leave(c)
+	defer func() { _ = c.conn.Close() }()
+	n := newNativeConn(s, c)
+	defer n.spool.reset()
+	err := n.serve()
+	switch {
+	case err == nil, errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrDeadlineExceeded):
+	default:
+		s.log.LogAttrs(context.Background(), slog.LevelWarn, "client dropped", slog.String("client", c.conn.RemoteAddr().String()), slog.Any("err", err))
+	}
+}
+
+// nativeConn is the front's end of one native connection.
+type nativeConn struct {
+	server   *Server
+	client   *client
+	session  *session
+	revision revision
+
+	raw    *bufio.Reader // what comes over the wire
+	reader *proto.Reader // for packets: reads through raw
+	blocks *bufio.Reader // what is inside compressed frames of raw
+	out    proto.Buffer  // packets on their way out
+
+	compressor *compress.Writer
+	result     []byte // a block on its way out, before compression
+	toEngine   *walker
+	toClient   *walker
+	spool      spool
+	samples    sampleCache
+}
+
+func newNativeConn(s *Server, c *client) *nativeConn {
+	raw := bufio.NewReaderSize(c.conn, decodeBuffer)
+	n := &nativeConn{server: s, client: c, raw: raw, reader: proto.NewReader(raw)}
+	n.spool.limit = s.cfg.MaxMemoryInsertBytes
+	if s.folder != nil {
+		n.spool.tmp = s.folder.tmp
+	}
+	return n
+}
+
+func (n *nativeConn) serve() error {
+	if err := n.hello(); err != nil {
+		return err
+	}
+	n.toEngine, n.toClient = newWalker(n.revision, 0), newWalker(0, n.revision)
+	for {
+		code, err := n.reader.UVarInt()
+		if err != nil {
+			return err
+		}
+		switch proto.ClientCode(code) {
+		case proto.ClientCodePing:
+			proto.ServerCodePong.Encode(&n.out)
+			err = n.flush()
+		case proto.ClientCodeQuery:
+			if !n.client.begin() {
+				return nil
+			}
+			err = n.query()
+			if !n.client.end() {
+				return err
+			}
+		case proto.ClientCodeCancel:
+			// The query it was meant for is over.
+		default:
+			err = fmt.Errorf("unexpected packet %d", code)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (n *nativeConn) readHello() (proto.ClientHello, error) {
+	var h proto.ClientHello
+	code, err := n.reader.UVarInt()
+	if err != nil {
+		return h, err
+	}
+	if proto.ClientCode(code) != proto.ClientCodeHello {
+		return h, fmt.Errorf("packet %d instead of a hello", code)
+	}
+	return h, h.Decode(n.reader)
+}
+
+func (n *nativeConn) hello() error {
+	// A client that says nothing must not hold a session for ever.
+	if err := n.client.conn.SetDeadline(time.Now().Add(helloTimeout)); err != nil {
+		return err
+	}
+	h, err := n.readHello()
+	if err != nil {
+		return err
+	}
+	if h.ProtocolVersion < minRevision {
+		return errors.Join(n.exception(refuse(codeNotImplemented, "Code: 48. DB::Exception: The client's protocol is too old. (NOT_IMPLEMENTED)")), io.EOF)
+	}
+	n.revision = revision(min(serverRevision, h.ProtocolVersion))
+	if err := n.server.authenticate(h.User, h.Password); err != nil {
+		return errors.Join(n.exception(err), io.EOF)
+	}
+	if n.session, err = n.server.newSession(h.Database); err != nil {
+		return errors.Join(n.exception(err), io.EOF)
+	}
+	n.client.adopt(n.session)
+	hello := proto.ServerHello{
+		Name: "ClickHouse", DisplayName: "orderledger", Timezone: n.server.timezone, Revision: serverRevision,
+		Major: n.server.version[0], Minor: n.server.version[1], Patch: n.server.version[2],
+	}
+	hello.EncodeAware(&n.out, int(n.revision))
+	if err := n.flush(); err != nil {
+		return err
+	}
+	if proto.FeatureAddendum.In(int(n.revision)) {
+		if _, err := n.reader.Str(); err != nil { // the quota key
+			return err
+		}
+	}
+	return n.client.conn.SetDeadline(time.Time{})
+}
+
+func (n *nativeConn) flush() error {
+	_, err := n.client.conn.Write(n.out.Buf)
+	n.out.Reset()
+	return err
+}
+
+// exception answers with an error. What is no refusal by the engine gets the code of an unknown exception.
+func (n *nativeConn) exception(err error) error {
+	code := 1001
+	var refused *engine.Error
+	if errors.As(err, &refused) {
+		code = refused.Code
+	}
+	proto.ServerCodeException.Encode(&n.out)
+	(&proto.Exception{Code: proto.Error(code), Name: "DB::Exception", Message: err.Error()}).EncodeAware(&n.out, int(n.revision))
+	return n.flush()
+}

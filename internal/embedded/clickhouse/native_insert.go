@@ -1,0 +1,184 @@
+package clickhouse
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/ClickHouse/ch-go/compress"
+	"github.com/ClickHouse/ch-go/proto"
+
+	"github.com/orderledger/orderledger/internal/embedded/engine"
+)
+
+// sampleCache remembers the columns of the last few insertions of a connection: clients insert into the same
+// tables all the time. It is void after any statement that may have changed a table.
+type sampleCache struct {
+	ddl     int64
+	samples map[insertion][]columnHeader
+}
+
+// maxSamples bounds what a connection remembers.
+const maxSamples = 64
+
+// sample returns the columns that the rows of an insertion have.
+func (n *nativeConn) sample(req *request) ([]columnHeader, error) {
+	key := insertion{target: req.insert.target, columns: req.insert.columns}
+	ddl := n.server.ddl.Load()
+	if n.samples.samples == nil || n.samples.ddl != ddl || len(n.samples.samples) >= maxSamples {
+		n.samples = sampleCache{ddl: ddl, samples: map[insertion][]columnHeader{}}
+	}
+	if header, ok := n.samples.samples[key]; ok && len(req.params) == 0 {
+		return header, nil
+	}
+	target := strings.TrimSpace(strings.TrimPrefix(key.target, "FUNCTION"))
+	header, err := describe(n.session.conn, "(SELECT "+columnList(key.columns)+" FROM "+target+"\n)", req.params)
+	if err == nil && !n.session.own { // USE may change what a name means
+		n.samples.samples[key] = header
+	}
+	return header, err
+}
+
+// insert takes the rows of an INSERT from the client and has the engine read them as one statement, so that
+// blocks that come one by one still are one insert, with one token.
+func (n *nativeConn) insert(req *request) error {
+	if len(n.session.settings) > 0 {
+		// Left from the query before; this one brings its own in its text.
+		if err := n.session.apply(nil); err != nil {
+			return err
+		}
+	}
+	header, err := n.sample(req)
+	if err != nil {
+		return err
+	}
+	if err := n.sendBlock(appendEmpty(n.result[:0], header, n.revision), req.compressed); err != nil {
+		return err
+	}
+	if err := n.flush(); err != nil {
+		return err
+	}
+	defer n.spool.reset()
+	rows, err := n.receive(req)
+	if err != nil {
+		return err
+	}
+	if rows == 0 {
+		return n.endOfStream(engine.Stats{})
+	}
+	path, err := n.spool.ready()
+	if err != nil {
+		return err
+	}
+	stop := n.watch()
+	res, err := n.session.query(n.infile(req, path), "Null", req.params)
+	gone := stop()
+	if err != nil {
+		return err
+	}
+	defer res.Close()
+	if gone {
+		return nil
+	}
+	return n.endOfStream(res.Stats())
+}
+
+// infile writes the statement that reads the spooled rows. The statement's own settings win over those of the
+// packet, and a repeated one would be refused.
+func (n *nativeConn) infile(req *request, path string) string {
+	clause := req.insert.settings
+	own := settingNames(clause)
+	for _, s := range req.settings {
+		if own[s.key] || !s.important && !n.server.knownSettings[s.key] && !strings.HasPrefix(s.key, "custom_") {
+			continue
+		}
+		if clause != "" {
+			clause += ", "
+		}
+		clause += quoteName(s.key) + " = " + s.value
+	}
+	if clause != "" {
+		clause = " SETTINGS " + clause
+	}
+	return "INSERT INTO " + req.insert.target + " " + req.insert.columns + " FROM INFILE " + quoteText(path) + " COMPRESSION 'none'" + clause + " FORMAT Native"
+}
+
+// settingNames lists the settings that a clause sets.
+func settingNames(clause string) map[string]bool {
+	names := map[string]bool{}
+	l := &lexer{sql: clause}
+	first := true
+	for t := l.next(); t.kind != tokenEnd; t = l.next() {
+		if first {
+			names[strings.Trim(l.text(t), "`\"")] = true
+		}
+		first = l.punct(t, ',')
+	}
+	return names
+}
+
+// receive copies the blocks of an INSERT into the spool until the empty one that ends them.
+func (n *nativeConn) receive(req *request) (rows int, err error) {
+	n.toEngine.w = &n.spool
+	for {
+		code, err := n.reader.UVarInt()
+		if err != nil {
+			return 0, err
+		}
+		switch proto.ClientCode(code) {
+		case proto.ClientCodeData:
+		case proto.ClientCodeCancel:
+			return 0, refuse(394, "Code: 394. DB::Exception: The insert was cancelled by the client. (QUERY_WAS_CANCELLED)")
+		default:
+			return 0, fmt.Errorf("unexpected packet %d in an insert", code)
+		}
+		r, columns, err := n.readBlock(n.toEngine, req.compressed)
+		if err != nil {
+			// What follows on the wire can't be found any more, so tell the reason and hang up.
+			return 0, errors.Join(err, n.exception(fmt.Errorf("insert into %s: %w", req.insert.target, err)))
+		}
+		if columns == 0 || r == 0 {
+			return rows, nil
+		}
+		rows += r
+	}
+}
+
+// readBlock reads a data packet after its code, through a walker.
+func (n *nativeConn) readBlock(k *walker, compressed bool) (rows, columns int, err error) {
+	if _, err := n.reader.Str(); err != nil { // the name of a temporary table
+		return 0, 0, err
+	}
+	k.r = n.raw
+	if compressed {
+		if n.blocks == nil {
+			n.blocks = bufio.NewReaderSize(compress.NewReader(n.raw), decodeBuffer)
+		}
+		k.r = n.blocks
+	}
+	k.err = nil
+	return k.block()
+}
+
+// skipExternal reads the external tables that follow a query packet, up to the empty block that ends them. It
+// reports whether there were any.
+func (n *nativeConn) skipExternal(compressed bool) (any bool, err error) {
+	k := newWalker(n.revision, 0)
+	k.w = io.Discard
+	for {
+		code, err := n.reader.UVarInt()
+		if err != nil {
+			return any, err
+		}
+		if proto.ClientCode(code) != proto.ClientCodeData {
+			return any, fmt.Errorf("unexpected packet %d after a query", code)
+		}
+		_, columns, err := n.readBlock(k, compressed)
+		if err != nil || columns == 0 {
+			return any, err
+		}
+		any = true
+	}
+}

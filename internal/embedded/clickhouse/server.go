@@ -1,0 +1,268 @@
+package clickhouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/orderledger/orderledger/internal/embedded/engine"
+)
+
+// Server is an embedded ClickHouse server. Its methods are safe for concurrent use.
+type Server struct {
+	cfg     Config
+	log     *slog.Logger
+	metrics *metrics
+
+	library       *engine.Library
+	folder        *folder
+	knownSettings map[string]bool
+	timezone      string
+	version       [3]int // of the engine
+	statements    atomic.Int64
+	// ddl counts statements that may have changed a table, after which what is remembered of tables is void.
+	ddl atomic.Int64
+
+	native, web net.Listener
+	httpServer  *http.Server
+	fronts      sync.WaitGroup // accept loops
+	clients     sync.WaitGroup // connections and requests
+	failed      chan error
+
+	base   *engine.Conn // keeps the engine running and serves what the front itself asks
+	baseMu sync.Mutex   // a connection runs one statement at a time
+
+	mu      sync.Mutex // protects all below
+	started bool
+	closing bool
+	closed  chan struct{} // closed when Close is done
+	err     error         // of Close
+	open    map[*client]struct{}
+}
+
+// New returns a server that does nothing until Start. The registerer may be nil.
+func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) *Server {
+	return &Server{
+		cfg: cfg.withDefaults(), log: log, metrics: newMetrics(reg),
+		failed: make(chan error, 2), closed: make(chan struct{}), open: map[*client]struct{}{},
+	}
+}
+
+// Start opens the data folder, checks it after an unclean stop, and listens. The server is ready when Start
+// returns; after an error nothing is left open. A server starts once.
+func (s *Server) Start(ctx context.Context) error {
+	s.mu.Lock()
+	if s.started || s.closing {
+		s.mu.Unlock()
+		return errors.New("start clickhouse: the server was already started or closed")
+	}
+	s.started = true
+	s.mu.Unlock()
+	if err := s.start(ctx); err != nil {
+		return errors.Join(fmt.Errorf("start clickhouse: %w", err), s.Close())
+	}
+	return nil
+}
+
+func (s *Server) start(ctx context.Context) error {
+	if err := s.cfg.Validate(); err != nil {
+		return err
+	}
+	if err := s.metrics.register(); err != nil {
+		return err
+	}
+	path := s.cfg.Library
+	if path == "" {
+		var err error
+		if path, err = engine.Locate(); err != nil {
+			return err
+		}
+	}
+	var err error
+	if s.library, err = engine.Open(path); err != nil {
+		return err
+	}
+	if s.folder, err = openFolder(s.cfg.DataDir, s.cfg.TempDir, s.library.Version()); err != nil {
+		return err
+	}
+	if s.base, err = s.library.Connect(s.folder.engine, s.engineOptions()...); err != nil {
+		return err
+	}
+	if s.folder.unclean {
+		if err := check(ctx, s.base, s.log); err != nil {
+			return err
+		}
+	}
+	if err := s.prepare(); err != nil {
+		return err
+	}
+	return s.listen(ctx)
+}
+
+// prepare asks the engine what the front has to know.
+func (s *Server) prepare() error {
+	names, err := rowsOf(s.base, "SELECT name FROM system.settings")
+	if err != nil {
+		return fmt.Errorf("list the settings: %w", err)
+	}
+	s.knownSettings = make(map[string]bool, len(names))
+	for _, n := range names {
+		s.knownSettings[n[0]] = true
+	}
+	about, err := rowsOf(s.base, "SELECT version(), timezone()")
+	if err != nil {
+		return fmt.Errorf("ask for the version: %w", err)
+	}
+	s.timezone = about[0][1]
+	if _, err := fmt.Sscanf(about[0][0], "%d.%d.%d", &s.version[0], &s.version[1], &s.version[2]); err != nil {
+		return fmt.Errorf("version %q: %w", about[0][0], err)
+	}
+	if s.cfg.Database == "" {
+		return nil
+	}
+	if err := s.base.Exec("CREATE DATABASE IF NOT EXISTS " + quoteName(s.cfg.Database)); err != nil {
+		return fmt.Errorf("create database %s: %w", s.cfg.Database, err)
+	}
+	return nil
+}
+
+func (s *Server) listen(ctx context.Context) error {
+	var lc net.ListenConfig
+	var err error
+	if s.native, err = lc.Listen(ctx, "tcp", s.cfg.NativeAddr); err != nil {
+		return err
+	}
+	if s.cfg.HTTPAddr != "" {
+		if s.web, err = lc.Listen(ctx, "tcp", s.cfg.HTTPAddr); err != nil {
+			return err
+		}
+		s.serveHTTP()
+	}
+	s.fronts.Go(s.acceptNative)
+	s.log.LogAttrs(ctx, slog.LevelInfo, "clickhouse ready", slog.String("version", s.library.Version()),
+		slog.String("native", s.NativeAddr()), slog.String("http", s.HTTPAddr()), slog.String("folder", s.folder.dir))
+	return nil
+}
+
+// NativeAddr is the address the native protocol is served on, "" before Start.
+func (s *Server) NativeAddr() string { return addrOf(s.native) }
+
+// HTTPAddr is the address HTTP is served on, "" before Start and without HTTP.
+func (s *Server) HTTPAddr() string { return addrOf(s.web) }
+
+func addrOf(l net.Listener) string {
+	if l == nil {
+		return ""
+	}
+	return l.Addr().String()
+}
+
+// Run starts the server unless it is started, serves until the context ends or a front fails, and closes it.
+func (s *Server) Run(ctx context.Context) error {
+	s.mu.Lock()
+	started := s.started
+	s.mu.Unlock()
+	if !started {
+		if err := s.Start(ctx); err != nil {
+			return err
+		}
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case <-s.closed:
+	case err = <-s.failed:
+	}
+	return errors.Join(err, s.Close())
+}
+
+// Close stops listening, lets running queries finish, kills those that take longer than StopTimeout, and closes
+// the engine. It may be called at any time and more than once; every call returns the same.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	if s.closing {
+		s.mu.Unlock()
+		<-s.closed
+		return s.err
+	}
+	s.closing = true
+	for c := range s.open {
+		c.stopIdle()
+	}
+	s.mu.Unlock()
+	s.err = s.stop()
+	close(s.closed)
+	return s.err
+}
+
+// killGrace is how long killed queries have to come back.
+const killGrace = 10 * time.Second
+
+func (s *Server) stop() error {
+	var errs []error
+	for _, l := range []net.Listener{s.native, s.web} {
+		if l != nil {
+			if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+				errs = append(errs, err)
+			}
+		}
+	}
+	s.fronts.Wait()
+	idle := make(chan struct{})
+	go func() {
+		s.clients.Wait()
+		close(idle)
+	}()
+	clean := waitFor(idle, s.cfg.StopTimeout)
+	if !clean {
+		s.killAll()
+		clean = waitFor(idle, killGrace)
+	}
+	if !clean {
+		// Closing the engine under a running statement would wait for it, or worse.
+		errs = append(errs, errors.New("stop clickhouse: a query did not end, the engine is left as it is"))
+	} else if s.base != nil {
+		s.base.Close()
+	}
+	if s.folder != nil {
+		errs = append(errs, s.folder.close(clean))
+	}
+	s.metrics.unregister()
+	return errors.Join(errs...)
+}
+
+func waitFor(done <-chan struct{}, limit time.Duration) bool {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+func (s *Server) killAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.open {
+		c.abort()
+	}
+}
+
+// killStatement ends the statement of a number. One that has just ended is nobody's loss.
+func (s *Server) killStatement(n int64) {
+	s.baseMu.Lock()
+	defer s.baseMu.Unlock()
+	if err := s.base.Exec("KILL QUERY WHERE startsWith(query, " + quoteText(markOf(n)) + ") ASYNC"); err != nil {
+		s.log.LogAttrs(context.Background(), slog.LevelWarn, "query not killed", slog.Any("err", err))
+	}
+}

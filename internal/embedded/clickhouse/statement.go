@@ -1,0 +1,208 @@
+package clickhouse
+
+import (
+	"strings"
+
+	"github.com/orderledger/orderledger/internal/embedded/engine"
+)
+
+// kind is how a statement has to be run.
+type kind int
+
+const (
+	kindCommand kind = iota // returns nothing, or a small result
+	kindSelect              // a result of any size, streamed
+	kindShow                // a small result that has a header even without rows
+	kindInsert              // rows follow from the client
+	kindSession             // changes the session: SET, USE, temporary tables
+)
+
+var kindNames = map[kind]string{kindCommand: "command", kindSelect: "select", kindShow: "show", kindInsert: "insert", kindSession: "session"}
+
+func (k kind) String() string { return kindNames[k] }
+
+// statement is a query as the front understood it.
+type statement struct {
+	kind   kind
+	sql    string // without a closing semicolon and without the FORMAT clause of a SELECT
+	format string // the FORMAT clause of a SELECT, "" when there is none
+	insert insertion
+}
+
+// insertion is the head of an INSERT whose rows come from the client.
+type insertion struct {
+	target   string // table, or function with its arguments
+	columns  string // "(a, b)" as written, or ""
+	settings string // "k = v, …" as written, or ""
+	format   string // as written, "Values" for VALUES, or "" when nothing was said
+	data     string // what follows the head in the statement's own text
+}
+
+// ClickHouse's codes for what the front itself refuses.
+const (
+	codeSyntax         = 62
+	codeNotImplemented = 48
+	codeAuthentication = 516
+	codeTooMany        = 202
+	codeAborted        = 236
+)
+
+func refuse(code int, message string) error { return &engine.Error{Code: code, Message: message} }
+
+// parse finds out what kind of statement the text is.
+func parse(sql string) (statement, error) {
+	l := &lexer{sql: sql}
+	first := l.next()
+	switch {
+	case first.kind == tokenEnd:
+		return statement{}, refuse(codeSyntax, "Code: 62. DB::Exception: Empty query. (SYNTAX_ERROR)")
+	case l.is(first, "INSERT"):
+		if ins, ok := parseInsert(l); ok {
+			return statement{kind: kindInsert, sql: sql, insert: ins}, nil
+		}
+		return statement{kind: kindCommand, sql: sql}, nil
+	}
+	st := statement{kind: classify(l, first)}
+	return st, st.trim(sql)
+}
+
+func classify(l *lexer, first token) kind {
+	switch {
+	case l.is(first, "SELECT", "WITH", "FROM"), l.punct(first, '('):
+		return kindSelect
+	case l.is(first, "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "EXISTS", "CHECK"):
+		return kindShow
+	case l.is(first, "SET", "USE"):
+		return kindSession
+	case l.is(first, "CREATE", "DROP"):
+		if l.is(l.next(), "TEMPORARY") {
+			return kindSession
+		}
+	}
+	return kindCommand
+}
+
+// trim fills the text and format of a statement: it drops the closing semicolon, refuses a second statement,
+// and takes out a FORMAT clause, because the format of an answer is the front's affair.
+func (st *statement) trim(sql string) error {
+	l := &lexer{sql: sql}
+	end := len(sql)
+	var cutFrom, cutTo int
+	var before token
+	depth := 0
+	for t := l.next(); t.kind != tokenEnd; t = l.next() {
+		switch {
+		case l.punct(t, '('), l.punct(t, '['), l.punct(t, '{'):
+			depth++
+		case l.punct(t, ')'), l.punct(t, ']'), l.punct(t, '}'):
+			depth--
+		case l.punct(t, ';'):
+			if l.next().kind != tokenEnd {
+				return refuse(codeSyntax, "Code: 62. DB::Exception: Syntax error (Multi-statements are not allowed): failed at the text after ';'. (SYNTAX_ERROR)")
+			}
+			end = t.from
+		case depth == 0 && l.is(t, "FORMAT") && st.kind != kindCommand && endsExpression(l, before):
+			mark := l.at
+			name, after := l.next(), l.next()
+			if name.kind == tokenWord && (after.kind == tokenEnd || l.punct(after, ';') || l.is(after, "SETTINGS")) {
+				st.format, cutFrom, cutTo = l.text(name), t.from, name.to
+			}
+			l.at = mark
+		}
+		before = t
+	}
+	if st.format != "" {
+		sql = sql[:cutFrom] + " " + sql[cutTo:end]
+	} else {
+		sql = sql[:end]
+	}
+	st.sql = strings.TrimSpace(sql)
+	return nil
+}
+
+// endsExpression reports whether a clause may begin after the token, which tells the FORMAT clause from a
+// column of that name.
+func endsExpression(l *lexer, t token) bool {
+	switch t.kind {
+	case tokenEnd:
+		return false
+	case tokenWord:
+		return !l.is(t, "SELECT", "DISTINCT", "BY", "AS", "AND", "OR", "NOT", "WHERE", "HAVING", "FROM", "ON", "IN", "LIKE", "BETWEEN", "WHEN", "THEN", "ELSE", "FORMAT")
+	case tokenPunct:
+		return strings.IndexByte(")]}*", l.sql[t.from]) >= 0
+	default:
+		return true
+	}
+}
+
+// parseInsert reads the head of an INSERT. It reports false when the statement carries its rows itself: from a
+// SELECT, or from a file.
+func parseInsert(l *lexer) (insertion, bool) {
+	var ins insertion
+	t := l.next()
+	if !l.is(t, "INTO") {
+		return ins, false
+	}
+	t = l.next()
+	function := false
+	if l.is(t, "TABLE") {
+		// A table may have that name too.
+		if n := (&lexer{sql: l.sql, at: l.at}).next(); n.kind == tokenWord && !l.is(n, "VALUES", "FORMAT", "SELECT", "SETTINGS", "WITH") || n.kind == tokenQuoted {
+			t = l.next()
+		}
+	}
+	from := t.from
+	if l.is(t, "FUNCTION") {
+		function = true
+		t = l.next()
+	}
+	to := t.to
+	for t = l.next(); l.punct(t, '.'); t = l.next() {
+		to = l.next().to
+	}
+	if l.punct(t, '{') { // a {name:Identifier} parameter, as a whole or after the dot
+		to = l.closing()
+		t = l.next()
+	}
+	if function && l.punct(t, '(') {
+		to = l.closing()
+		t = l.next()
+	}
+	ins.target = l.sql[from:to]
+	if l.punct(t, '(') {
+		if n := (&lexer{sql: l.sql, at: l.at}).next(); l.is(n, "SELECT", "WITH") {
+			return ins, false
+		}
+		ins.columns = l.sql[t.from:l.closing()]
+		t = l.next()
+	}
+	if l.is(t, "SETTINGS") {
+		from, to = l.at, l.at
+		for t = l.next(); t.kind != tokenEnd && !l.is(t, "VALUES", "FORMAT", "SELECT", "WITH", "FROM") && !l.punct(t, ';'); t = l.next() {
+			to = t.to
+		}
+		ins.settings = strings.TrimSpace(l.sql[from:to])
+	}
+	return ins, ins.rows(l, t)
+}
+
+// rows reads how the rows are said to come.
+func (ins *insertion) rows(l *lexer, t token) bool {
+	switch {
+	case t.kind == tokenEnd, l.punct(t, ';'):
+		return true
+	case l.is(t, "VALUES"):
+		ins.format, ins.data = "Values", l.sql[t.to:]
+		return true
+	case l.is(t, "FORMAT"):
+		name := l.next()
+		ins.format, ins.data = l.text(name), l.sql[name.to:]
+		return name.kind == tokenWord
+	}
+	return false
+}
+
+// inline reports whether the rows stand in the statement's own text.
+func (ins *insertion) inline() bool {
+	return strings.Trim(ins.data, "; \t\r\n\f") != ""
+}

@@ -1,0 +1,50 @@
+package clickhouse
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"github.com/ClickHouse/ch-go/proto"
+)
+
+// killAgain is the pause before a statement that still runs is killed once more: a kill finds nothing when it
+// comes before the engine has listed the statement.
+const killAgain = 100 * time.Millisecond
+
+// watch looks at the wire while a statement runs: a client that cancels or goes away has it killed. The
+// function it returns ends that and reports whether the client is gone. Nothing is taken from the wire.
+func (n *nativeConn) watch() (stop func() (gone bool)) {
+	stopped := make(chan struct{})
+	result := make(chan bool, 1)
+	go func() {
+		b, err := n.raw.Peek(1)
+		gone := err != nil && !errors.Is(err, os.ErrDeadlineExceeded)
+		if gone || err == nil && proto.ClientCode(b[0]) == proto.ClientCodeCancel {
+			n.session.killUntil(stopped)
+		}
+		result <- gone
+	}()
+	return func() bool {
+		close(stopped)
+		// A deadline in the past wakes the reader without losing a byte.
+		_ = n.client.conn.SetReadDeadline(time.Unix(1, 0))
+		gone := <-result
+		_ = n.client.conn.SetReadDeadline(time.Time{})
+		return gone
+	}
+}
+
+// killUntil kills the statement in hand until it has stopped.
+func (s *session) killUntil(stopped <-chan struct{}) {
+	tick := time.NewTicker(killAgain)
+	defer tick.Stop()
+	for {
+		s.kill()
+		select {
+		case <-stopped:
+			return
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,118 @@
+package engine
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"unsafe"
+)
+
+var errClosed = errors.New("the connection to the engine is closed")
+
+// Error is a refusal by the engine.
+type Error struct {
+	// Code is ClickHouse's error code, 1001 (unknown exception) when the text has none.
+	Code int
+	// Message is the engine's text, with its "Code: N. DB::Exception: " beginning.
+	Message string
+}
+
+// Error returns the engine's text.
+func (e *Error) Error() string { return e.Message }
+
+// codeUnknown is ClickHouse's code for an exception that has none.
+const codeUnknown = 1001
+
+func newError(message string) *Error {
+	e := &Error{Code: codeUnknown, Message: message}
+	if _, after, ok := strings.Cut(message, "Code: "); ok {
+		digits := after[:len(after)-len(strings.TrimLeft(after, "0123456789"))]
+		if n, err := strconv.Atoi(digits); err == nil {
+			e.Code = n
+		}
+	}
+	return e
+}
+
+// Stats counts what a statement read and wrote.
+type Stats struct {
+	ReadRows, ReadBytes, WrittenRows, WrittenBytes uint64
+}
+
+// Result is what a statement returned. It holds memory of the engine until it is closed.
+type Result struct {
+	lib *Library
+	ptr unsafe.Pointer
+}
+
+// result takes over what a call returned, or turns it into an error.
+func (l *Library) result(ptr unsafe.Pointer) (*Result, error) {
+	if ptr == nil {
+		return nil, newError("the engine returned nothing")
+	}
+	if text := l.errorText(ptr); text != "" {
+		l.destroy(ptr)
+		return nil, newError(text)
+	}
+	return &Result{lib: l, ptr: ptr}, nil
+}
+
+// Bytes returns the result in the format asked for. It is the engine's memory: valid until Close, never to be
+// written to.
+func (r *Result) Bytes() []byte {
+	n := r.lib.length(r.ptr)
+	if n == 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(r.lib.buffer(r.ptr)), n)
+}
+
+// Stats returns what the statement read and wrote.
+func (r *Result) Stats() Stats {
+	return Stats{
+		ReadRows: r.lib.rowsRead(r.ptr), ReadBytes: r.lib.bytesRead(r.ptr),
+		WrittenRows: r.lib.rowsWritten(r.ptr), WrittenBytes: r.lib.bytesWritten(r.ptr),
+	}
+}
+
+// Close frees the result; a second call does nothing.
+func (r *Result) Close() {
+	if r.ptr != nil {
+		r.lib.destroy(r.ptr)
+		r.ptr = nil
+	}
+}
+
+// Stream is the result of a SELECT in pieces.
+type Stream struct {
+	conn *Conn
+	head *Result
+	done bool
+}
+
+// Next returns the next piece, or nil at the end. The caller closes each piece.
+func (s *Stream) Next() (*Result, error) {
+	if s.done {
+		return nil, nil
+	}
+	res, err := s.conn.lib.result(s.conn.lib.fetch(s.conn.handle, s.head.ptr))
+	if err != nil {
+		s.done = true
+		return nil, err
+	}
+	if s.conn.lib.length(res.ptr) == 0 {
+		s.done = true
+		res.Close()
+		return nil, nil
+	}
+	return res, nil
+}
+
+// Close frees the stream, cancelling the SELECT when it has not come to its end; a second call does nothing.
+func (s *Stream) Close() {
+	if !s.done {
+		s.conn.lib.cancel(s.conn.handle, s.head.ptr)
+		s.done = true
+	}
+	s.head.Close()
+}
