@@ -1,0 +1,254 @@
+package demo
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+// Sellers of the demo. The first is an external one, whose facts come as notifications; for the second this system is
+// the marketplace itself, so that its calls do something.
+const (
+	ExternalSeller = "5d8a1e3f9b7c2460"
+	OwnSeller      = "a1c49e07d2f3b586"
+	// OwnToken is the bearer token of OwnSeller's calls in the demo's configuration.
+	OwnToken = "demo-token"
+)
+
+// Notification is one line of a history.
+type Notification struct {
+	At   time.Time
+	Body []byte
+}
+
+// object keeps the literals below readable.
+type object = map[string]any
+
+// product is something that the demo's sellers sell.
+type product struct {
+	sku, title, fsn string
+	price           float64
+}
+
+var products = []product{ //nolint:gochecknoglobals // A table.
+	{"KETTLE-15", "Electric kettle 1.5 l", "KTLEJ4ZQ2BXV8H3M", 1299},
+	{"LAMP-DESK", "Desk lamp, dimmable", "LMPFW7T9CYNQ4D6R", 899.5},
+	{"MUG-BLUE", "Mug, blue glaze", "MUGPX2K8VZT5S3LB", 249},
+	{"CHAIR-OAK", "Oak dining chair", "CHRGN6M4QWJ7F9YD", 5490},
+	{"CABLE-USBC", "USB-C cable 2 m", "CBLHR3D5XKP8T2ZN", 349.75},
+	{"SHIRT-L", "Linen shirt, L", "SHTYV9B6NLQ4C7WK", 1799},
+}
+
+// maker makes histories.
+type maker struct {
+	rand *rand.Rand
+	now  time.Time
+	out  []Notification
+}
+
+// Histories returns the notifications of n shipments of ExternalSeller that ended by now, in the order in which they
+// were sent. The same seed gives the same histories.
+func Histories(seed uint64, n int, now time.Time) []Notification {
+	m := &maker{rand: rand.New(rand.NewPCG(seed, 0x6f72646572)), now: now.UTC().Truncate(time.Second)}
+	for i := range n {
+		m.shipment(i)
+	}
+	slices.SortStableFunc(m.out, func(a, b Notification) int { return a.At.Compare(b.At) })
+	return m.out
+}
+
+// shipment makes one history. Each kind of life that the domain knows comes up, the plain ones most often.
+func (m *maker) shipment(i int) {
+	s := m.create(i)
+	switch kind := m.rand.IntN(20); {
+	case kind < 7: // The plain way.
+		m.forward(s, "shipment_packed", "shipment_ready_to_dispatch", "shipment_pickup_complete", "shipment_shipped", "shipment_delivered")
+	case kind < 9: // Nobody told of the steps between.
+		m.forward(s, "shipment_shipped", "shipment_delivered")
+	case kind == 9: // Held for a while.
+		s.say(m.later(s, 20*time.Minute), "shipment_hold", object{"orderItems": []object{{"orderItemId": s.items[0].id, "holdQuantity": s.items[0].quantity}}})
+		s.say(m.later(s, 3*time.Hour), "shipment_unhold", object{"status": "APPROVED"})
+		m.forward(s, "shipment_packed", "shipment_shipped", "shipment_delivered")
+	case kind == 10: // The dates move.
+		s.say(m.later(s, time.Hour), "shipment_dispatch_dates_changed", object{
+			"dispatchAfterDate": wire(s.at), "dispatchByDate": wire(s.at.Add(96 * time.Hour)),
+		})
+		m.forward(s, "shipment_packed", "shipment_ready_to_dispatch", "shipment_shipped", "shipment_delivered")
+	case kind == 11: // One unit is cancelled, the rest goes on.
+		s.cancel(m.later(s, 2*time.Hour), 1, "order_cancelled", "delivery_time_long")
+		m.forward(s, "shipment_packed", "shipment_ready_to_dispatch", "shipment_shipped", "shipment_delivered")
+	case kind == 12: // Cancelled before packing.
+		s.cancel(m.later(s, 2*time.Hour), 0, "order_cancelled", "delivery_time_long")
+	case kind == 13: // The seller could not deliver it.
+		s.cancel(m.later(s, 5*time.Hour), 0, "seller_cancellation", "not_enough_inventory")
+	case kind == 14: // A form fails once.
+		s.say(m.later(s, time.Hour), "shipment_form_failed", object{"status": "FORM_FAILED", "forms": []string{"EWayBill"}})
+		m.forward(s, "shipment_packed", "shipment_ready_to_dispatch", "shipment_shipped", "shipment_delivered")
+	case kind == 15: // It comes back from the customer.
+		m.forward(s, "shipment_packed", "shipment_shipped", "shipment_delivered")
+		m.comeBack(s, "customer_return", "return_picked_up", "return_completed")
+	case kind == 16: // It turns round on the way.
+		m.forward(s, "shipment_packed", "shipment_shipped")
+		m.comeBack(s, "courier_return", "return_completed")
+	case kind == 17: // The return is called off.
+		m.forward(s, "shipment_packed", "shipment_shipped", "shipment_delivered")
+		m.comeBack(s, "customer_return", "return_cancelled")
+	case kind == 18: // The news of its dispatch comes before it is known, and everything twice.
+		m.forward(s, "shipment_shipped", "shipment_delivered")
+		s.early()
+		s.twice()
+	default: // Cancelled although it is on its way.
+		m.forward(s, "shipment_packed", "shipment_shipped")
+		s.cancel(m.later(s, time.Hour), 0, "order_cancelled", "delivery_time_long")
+	}
+	for _, n := range s.said {
+		if !n.At.After(m.now) {
+			m.out = append(m.out, n)
+		}
+	}
+}
+
+// history is one shipment's notifications so far.
+type history struct {
+	id, order, location string
+	at                  time.Time
+	items               []line
+	said                []Notification
+}
+
+type line struct {
+	id       string
+	quantity int
+}
+
+// create makes the shipment_created of shipment number i, within the last thirty days.
+func (m *maker) create(i int) *history {
+	id := make([]byte, 16)
+	for k := range id {
+		id[k] = byte(m.rand.UintN(256))
+	}
+	s := &history{
+		id:       fmt.Sprintf("%x-%x-4%x-8%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])[:36],
+		order:    fmt.Sprintf("OD%018d", m.rand.Uint64N(1e18)),
+		location: fmt.Sprintf("LOC%032d", 1+i%3),
+		at:       m.now.Add(-time.Duration(m.rand.Int64N(int64(30*24*time.Hour)/int64(time.Second))) * time.Second),
+	}
+	var items []object
+	for k := range 1 + m.rand.IntN(2) {
+		p := products[m.rand.IntN(len(products))]
+		l := line{id: fmt.Sprintf("%s%d", s.order[2:18], k), quantity: 1 + m.rand.IntN(3)}
+		s.items = append(s.items, l)
+		price := p.price * float64(l.quantity)
+		items = append(items, object{
+			"orderItemId": l.id, "orderId": s.order, "cancellationGroupId": "grp" + l.id, "orderDate": wire(s.at.Add(-10 * time.Minute)),
+			"paymentType": []string{"PREPAID", "COD"}[m.rand.IntN(2)], "status": "APPROVED", "quantity": l.quantity,
+			"sku": p.sku, "fsn": p.fsn, "listingId": "LST" + p.fsn, "title": p.title, "hsn": "8516",
+			"priceComponents": object{"sellingPrice": price, "shippingCharge": 40, "totalPrice": price + 40, "customerPrice": price + 40, "flipkartDiscount": 0},
+			"serviceProfile":  "Seller_Fulfilment",
+		})
+	}
+	s.say(s.at, "shipment_created", object{
+		"dispatchAfterDate": wire(s.at), "dispatchByDate": wire(s.at.Add(48 * time.Hour)), "deliverByDate": wire(s.at.Add(7 * 24 * time.Hour)),
+		"updatedAt": wire(s.at), "hold": false, "mps": false, "packagingPolicy": "DEFAULT", "shipmentType": "NORMAL",
+		"subShipments": []object{{"subShipmentId": "SS-1", "packages": []any{}}}, "orderItems": items, "forms": []any{}, "dispatchLocation": nil,
+	})
+	return s
+}
+
+// say adds a notification about the shipment.
+func (s *history) say(at time.Time, kind string, attributes object) {
+	s.add(at, object{
+		"eventType": kind, "source": "flipkart", "version": "v3", "timestamp": wire(at), "sellerId": ExternalSeller,
+		"locationId": s.location, "shipmentId": s.id, "attributes": attributes,
+	})
+}
+
+func (s *history) add(at time.Time, envelope object) {
+	body, err := json.Marshal(envelope)
+	if err != nil {
+		panic(err) // The literals of this file can be marshalled.
+	}
+	s.said = append(s.said, Notification{At: at, Body: body})
+}
+
+// later is some time after the last notification, around the given distance.
+func (m *maker) later(s *history, about time.Duration) time.Time {
+	last := s.said[len(s.said)-1].At
+	return last.Add(about/2 + time.Duration(m.rand.Int64N(int64(about)))).Truncate(time.Second)
+}
+
+// forward tells the steps one after the other. About one in eight is slow enough to miss its date.
+func (m *maker) forward(s *history, kinds ...string) {
+	pace := 10 * time.Hour
+	if m.rand.IntN(8) == 0 {
+		pace = 70 * time.Hour
+	}
+	status := map[string]string{
+		"shipment_packed": "PACKED", "shipment_ready_to_dispatch": "READY_TO_DISPATCH", "shipment_pickup_complete": "PICKUP_COMPLETE",
+		"shipment_shipped": "SHIPPED", "shipment_delivered": "DELIVERED",
+	}
+	for _, kind := range kinds {
+		s.say(m.later(s, pace), kind, object{"status": status[kind]})
+	}
+}
+
+// cancel tells the cancellation of so many units of the first item; 0 means everything.
+func (s *history) cancel(at time.Time, units int, reason, subReason string) {
+	var items []object
+	for _, l := range s.items {
+		n := l.quantity
+		if units > 0 {
+			n = min(units, n)
+		}
+		items = append(items, object{"orderItemId": l.id, "quantity": n, "reason": reason, "subReason": subReason})
+		if units > 0 {
+			break
+		}
+	}
+	s.say(at, "shipment_cancelled", object{"status": "CANCELLED", "orderItems": items})
+}
+
+// comeBack tells a return of the first item and the steps after it.
+func (m *maker) comeBack(s *history, source string, kinds ...string) {
+	at := m.later(s, 30*time.Hour)
+	returnID := fmt.Sprintf("%d", 12000000000+m.rand.Int64N(1e9))
+	tell := func(at time.Time, kind string, attributes object) {
+		s.add(at, object{
+			"eventType": kind, "source": "flipkart", "version": "v3", "timestamp": wire(at), "sellerId": ExternalSeller,
+			"locationId": s.location, "returnId": returnID, "attributes": attributes,
+		})
+	}
+	item := s.items[0]
+	tell(at, "return_created", object{"status": "RETURN_CREATED", "returnItems": []object{{
+		"returnId": returnID, "orderItemId": item.id, "source": source, "action": "refund", "quantity": item.quantity,
+		"createdDate": wire(at), "updatedDate": wire(at), "courierName": "Ekart Logistics", "reason": "MISSING_ITEM", "subReason": "MISSING_PRODUCT",
+		"trackingId": "FMPP" + returnID, "shipmentId": s.id, "expectedDate": wire(at.Add(5 * 24 * time.Hour)),
+	}}})
+	status := map[string]string{"return_picked_up": "RETURN_PICKED_UP", "return_completed": "RETURN_COMPLETED", "return_cancelled": "RETURN_CANCELLED"}
+	for _, kind := range kinds {
+		tell(m.later(s, 40*time.Hour), kind, object{"status": status[kind], "returnItems": []object{{"orderItemId": item.id}}})
+	}
+}
+
+// early lets the first news after the creation arrive before it.
+func (s *history) early() {
+	if len(s.said) > 1 {
+		s.said[0].At, s.said[1].At = s.said[1].At, s.said[0].At
+	}
+}
+
+// twice repeats everything, as a sender does that got no answer.
+func (s *history) twice() {
+	for _, n := range slices.Clone(s.said) {
+		s.said = append(s.said, Notification{At: n.At.Add(time.Minute), Body: n.Body})
+	}
+}
+
+// wire is how notifications write times.
+func wire(t time.Time) string {
+	return t.In(ist).Format("2006-01-02T15:04:05-07:00")
+}
+
+var ist = time.FixedZone("IST", int((5*time.Hour + 30*time.Minute).Seconds())) //nolint:gochecknoglobals // A constant in all but name.

@@ -1,0 +1,215 @@
+package importer
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// MaxLineBytes is the longest line that is sent. It is above what an ingest service takes, so that the service is the
+// one to refuse.
+const MaxLineBytes = 16 << 20
+
+// Config says where the notifications go.
+type Config struct {
+	// URL is the ingest service's, such as http://127.0.0.1:8080.
+	URL string
+	// Concurrency is the number of lines under way at a time. Zero means 64.
+	Concurrency int
+	// CorrelationID marks every line, so that what became of them can be asked for.
+	CorrelationID string
+	// RetryFor bounds how long one line is tried. Zero means until the context ends.
+	RetryFor time.Duration
+	// Client sends. Nil means one of the importer's own.
+	Client *http.Client
+	// Progress is told after every line that has its final answer. It must be quick and safe to call concurrently. It
+	// may be nil.
+	Progress func(bytes int64)
+	// Retrying is told of every answer that will be tried again. It may be nil.
+	Retrying func(line int, err error)
+}
+
+// Refusal is a line that the service will never take.
+type Refusal struct {
+	Line   int
+	Status int
+	Reason string
+}
+
+// Result is what became of the file.
+type Result struct {
+	// Lines is the number of lines that are not blank; Accepted of them have their 200.
+	Lines, Accepted int
+	Refused         []Refusal
+	// Retries is the number of answers that were not final.
+	Retries int
+	Elapsed time.Duration
+}
+
+// Import sends the lines of r, which may be compressed with gzip. It returns an error when the context ends or the file
+// can't be read; the result then says how far it came.
+func Import(ctx context.Context, cfg Config, r io.Reader) (Result, error) {
+	if cfg.Concurrency <= 0 {
+		cfg.Concurrency = 64
+	}
+	if cfg.Client == nil {
+		transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert,errcheck // It is one.
+		transport.MaxIdleConnsPerHost = cfg.Concurrency
+		transport.MaxIdleConns = cfg.Concurrency
+		defer transport.CloseIdleConnections()
+		cfg.Client = &http.Client{Transport: transport, Timeout: time.Minute}
+	}
+	lines, err := open(r)
+	if err != nil {
+		return Result{}, err
+	}
+	im := &run{cfg: cfg, url: strings.TrimRight(cfg.URL, "/") + "/notifications"}
+	started := time.Now()
+	err = im.run(ctx, lines)
+	im.result.Accepted = int(im.accepted.Load())
+	im.result.Retries = int(im.retries.Load())
+	im.result.Elapsed = time.Since(started)
+	return im.result, err
+}
+
+// open undoes gzip where the file begins like it.
+func open(r io.Reader) (*bufio.Reader, error) {
+	buffered := bufio.NewReaderSize(r, 1<<20)
+	if magic, _ := buffered.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		unzipped, err := gzip.NewReader(buffered)
+		if err != nil {
+			return nil, fmt.Errorf("open gzip: %w", err)
+		}
+		buffered = bufio.NewReaderSize(unzipped, 1<<20)
+	}
+	return buffered, nil
+}
+
+// run is one import under way.
+type run struct {
+	cfg      Config
+	url      string
+	accepted atomic.Int64
+	retries  atomic.Int64
+
+	mu     sync.Mutex // Protects result.Refused.
+	result Result
+}
+
+type line struct {
+	number int
+	body   []byte
+}
+
+// run hands each line to the worker of its shipment. A worker has one line under way at a time, which keeps the order
+// within a shipment also across retries.
+func (im *run) run(ctx context.Context, r *bufio.Reader) error {
+	group, ctx := errgroup.WithContext(ctx)
+	queues := make([]chan line, im.cfg.Concurrency)
+	for i := range queues {
+		queues[i] = make(chan line, 16)
+		group.Go(func() error {
+			for l := range queues[i] {
+				if err := im.send(ctx, l); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	group.Go(func() error {
+		defer func() {
+			for _, q := range queues {
+				close(q)
+			}
+		}()
+		seed := maphash.MakeSeed()
+		for number := 1; ; number++ {
+			body, err := readLine(r)
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if errors.Is(err, errTooLong) {
+				im.result.Lines++
+				im.refuse(Refusal{Line: number, Reason: err.Error()}, MaxLineBytes)
+				continue
+			}
+			if err != nil {
+				return fmt.Errorf("read line %d: %w", number, err)
+			}
+			if len(bytes.TrimSpace(body)) == 0 {
+				continue
+			}
+			im.result.Lines++
+			select {
+			case queues[maphash.Bytes(seed, orderKey(body))%uint64(len(queues))] <- line{number, body}:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	})
+	return group.Wait()
+}
+
+var errTooLong = fmt.Errorf("the line is longer than %d bytes", MaxLineBytes)
+
+// readLine returns the next line without its end, in memory of its own.
+func readLine(r *bufio.Reader) ([]byte, error) {
+	var body []byte
+	for {
+		part, err := r.ReadSlice('\n')
+		if len(body)+len(part) > MaxLineBytes {
+			for errors.Is(err, bufio.ErrBufferFull) {
+				_, err = r.ReadSlice('\n')
+			}
+			return nil, errTooLong
+		}
+		body = append(body, part...)
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue
+		case err != nil && (!errors.Is(err, io.EOF) || len(body) == 0):
+			return nil, err
+		}
+		return bytes.TrimRight(body, "\r\n"), nil
+	}
+}
+
+// orderKey is what the order of lines is kept by: the return of return notifications, else the shipment. A line that
+// can't be read has none, and its order matters to nobody.
+func orderKey(body []byte) []byte {
+	var ids struct{ ShipmentID, ReturnID string }
+	if err := json.Unmarshal(body, &ids); err != nil {
+		return nil
+	}
+	if ids.ReturnID != "" {
+		return []byte(ids.ReturnID)
+	}
+	return []byte(ids.ShipmentID)
+}
+
+func (im *run) refuse(r Refusal, size int) {
+	im.mu.Lock()
+	im.result.Refused = append(im.result.Refused, r)
+	im.mu.Unlock()
+	im.done(size)
+}
+
+func (im *run) done(size int) {
+	if im.cfg.Progress != nil {
+		im.cfg.Progress(int64(size))
+	}
+}

@@ -1,0 +1,137 @@
+package importer_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orderledger/orderledger/internal/importer"
+)
+
+// recorder is a service that answers as answer says and remembers the order in which bodies got their 200.
+type recorder struct {
+	mu     sync.Mutex
+	got    []string
+	tries  map[string]int
+	answer func(body string, try int) (int, string)
+}
+
+func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	body, _ := io.ReadAll(req.Body)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.tries == nil {
+		r.tries = map[string]int{}
+	}
+	r.tries[string(body)]++
+	status, text := http.StatusOK, ""
+	if r.answer != nil {
+		status, text = r.answer(string(body), r.tries[string(body)])
+	}
+	if status == http.StatusOK {
+		r.got = append(r.got, string(body))
+	}
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text)
+}
+
+func file(shipments, each int) string {
+	var b strings.Builder
+	for n := range each {
+		for s := range shipments {
+			fmt.Fprintf(&b, `{"shipmentId":"s%d","n":%d}`+"\n", s, n)
+		}
+	}
+	return b.String()
+}
+
+func TestLinesOfAShipmentArriveInOrderAlsoWhenTheServiceFailsNowAndThen(t *testing.T) {
+	t.Parallel()
+	rec := &recorder{answer: func(body string, try int) (int, string) {
+		if len(body)%3 == 0 && try < 3 || strings.Contains(body, `"n":2`) && try == 1 {
+			return http.StatusServiceUnavailable, "moving"
+		}
+		return http.StatusOK, ""
+	}}
+	srv := httptest.NewServer(rec)
+	t.Cleanup(srv.Close)
+
+	result, err := importer.Import(t.Context(), importer.Config{URL: srv.URL}, strings.NewReader(file(20, 6)))
+	require.NoError(t, err)
+	require.Equal(t, 120, result.Lines)
+	require.Equal(t, 120, result.Accepted)
+	require.Empty(t, result.Refused)
+	require.Positive(t, result.Retries)
+
+	next := map[string]string{}
+	form := regexp.MustCompile(`"shipmentId":"(s\d+)","n":(\d+)`)
+	for _, body := range rec.got {
+		m := form.FindStringSubmatch(body)
+		require.Less(t, next[m[1]], m[2]+"x", "order of %s", m[1])
+		next[m[1]] = m[2] + "x"
+	}
+}
+
+func TestRefusedLinesAreNamedWithTheirNumberAndReasonAndNothingStops(t *testing.T) {
+	t.Parallel()
+	rec := &recorder{answer: func(body string, _ int) (int, string) {
+		if !strings.HasPrefix(body, "{") {
+			return http.StatusBadRequest, `{"title":"Bad Request","detail":"not JSON at byte 0"}`
+		}
+		return http.StatusOK, ""
+	}}
+	srv := httptest.NewServer(rec)
+	t.Cleanup(srv.Close)
+
+	in := "{\"shipmentId\":\"a\"}\n\n\xff\xfe\n{\"shipmentId\":\"b\"}\r\nnonsense"
+	var zipped bytes.Buffer
+	z := gzip.NewWriter(&zipped)
+	_, err := io.WriteString(z, in)
+	require.NoError(t, err)
+	require.NoError(t, z.Close())
+	for _, r := range []io.Reader{strings.NewReader(in), &zipped} {
+		result, err := importer.Import(t.Context(), importer.Config{URL: srv.URL, Concurrency: 1}, r)
+		require.NoError(t, err)
+		require.Equal(t, 4, result.Lines)
+		require.Equal(t, 2, result.Accepted)
+		require.Equal(t, []importer.Refusal{
+			{Line: 3, Status: 400, Reason: "not JSON at byte 0"},
+			{Line: 5, Status: 400, Reason: "not JSON at byte 0"},
+		}, result.Refused)
+	}
+}
+
+func TestAnImportThatIsCancelledSaysWhichLineHadNoAnswer(t *testing.T) {
+	t.Parallel()
+	srv := httptest.NewServer(&recorder{answer: func(string, int) (int, string) { return http.StatusBadGateway, "" }})
+	t.Cleanup(srv.Close)
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := importer.Import(ctx, importer.Config{
+		URL:      srv.URL,
+		Retrying: func(int, error) { cancel() },
+	}, strings.NewReader(file(1, 1)))
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorContains(t, err, "line 1")
+}
+
+func TestALineThatIsTooLongIsRefusedAndTheNextIsSent(t *testing.T) {
+	t.Parallel()
+	srv := httptest.NewServer(&recorder{})
+	t.Cleanup(srv.Close)
+	in := strings.Repeat("x", importer.MaxLineBytes+1) + "\n" + file(1, 1)
+	result, err := importer.Import(t.Context(), importer.Config{URL: srv.URL}, strings.NewReader(in))
+	require.NoError(t, err)
+	require.Equal(t, 1, result.Accepted)
+	require.Len(t, result.Refused, 1)
+	require.Equal(t, 1, result.Refused[0].Line)
+}
