@@ -1,0 +1,205 @@
+package broker_test
+
+import (
+	"context"
+	"net"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderledger/orderledger/internal/embedded/broker"
+	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/testkit"
+)
+
+const topic = "orders.events.v1"
+
+func config(dir string) broker.Config {
+	return broker.Config{Addr: "127.0.0.1:0", DataDir: dir}
+}
+
+// start starts a broker that is closed when the test ends, with its topics.
+func start(t *testing.T, cfg broker.Config) *broker.Broker {
+	t.Helper()
+	b := broker.New(cfg, testkit.Logger(t))
+	require.NoError(t, b.Start(t.Context()))
+	t.Cleanup(func() { require.NoError(t, b.Close()) })
+	brokers := []string{b.Addr()}
+	_, err := kafka.EnsureTopics(t.Context(), testkit.Client(t, brokers), testkit.KafkaConfig(brokers, 1), kafka.Embedded)
+	require.NoError(t, err)
+	return b
+}
+
+// write commits values in one transaction of an id.
+func write(t *testing.T, b *broker.Broker, id string, values ...string) {
+	t.Helper()
+	client := testkit.Client(t, []string{b.Addr()}, kgo.TransactionalID(id), kgo.DefaultProduceTopic(topic))
+	require.NoError(t, client.BeginTransaction())
+	for _, v := range values {
+		require.NoError(t, client.ProduceSync(t.Context(), kgo.StringRecord(v)).FirstErr())
+	}
+	require.NoError(t, client.EndTransaction(t.Context(), kgo.TryCommit))
+	client.Close()
+}
+
+// read returns all committed values.
+func read(t *testing.T, b *broker.Broker) []string {
+	t.Helper()
+	client := testkit.Client(t, []string{b.Addr()}, kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}))
+	ends, err := kadm.NewClient(client).ListCommittedOffsets(t.Context(), topic)
+	require.NoError(t, err)
+	end, _ := ends.Lookup(topic, 0)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Limit)
+	defer cancel()
+	var values []string
+	for next := int64(0); next < end.Offset; {
+		fetches := client.PollFetches(ctx)
+		require.NoError(t, fetches.Err())
+		fetches.EachRecord(func(r *kgo.Record) {
+			next = r.Offset + 1
+			if !r.Attrs.IsControl() {
+				values = append(values, string(r.Value))
+			}
+		})
+	}
+	client.Close()
+	return values
+}
+
+func TestARestartKeepsWhatWasWritten(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := start(t, config(dir))
+	write(t, first, "a", "1", "2")
+	require.NoError(t, first.Close())
+
+	second := start(t, config(dir))
+	require.False(t, second.Unclean())
+	require.NotEqual(t, first.Boot(), second.Boot())
+	require.Equal(t, []string{"1", "2"}, read(t, second))
+}
+
+func TestAnotherUserOfTheFolderIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := start(t, config(dir))
+	second := broker.New(config(dir), testkit.Logger(t))
+	require.ErrorContains(t, second.Start(t.Context()), "another process uses this folder")
+	require.NoError(t, second.Close())
+
+	write(t, first, "a", "1")
+	require.Equal(t, []string{"1"}, read(t, first), "the first one is not disturbed")
+}
+
+func TestAPortInUseLeavesTheFolderClean(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	taken := httptest.NewServer(nil)
+	t.Cleanup(taken.Close)
+	cfg := config(dir)
+	cfg.Addr = taken.Listener.Addr().String()
+	require.Error(t, broker.New(cfg, testkit.Logger(t)).Start(t.Context()))
+	require.False(t, start(t, config(dir)).Unclean())
+}
+
+func TestACloseThatCouldNotWriteIsAnUncleanStop(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	b := broker.New(config(dir), testkit.Logger(t))
+	require.NoError(t, b.Start(t.Context()))
+	require.NoError(t, os.RemoveAll(filepath.Join(dir, "log")))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "log"), nil, 0o600))
+	require.Error(t, b.Close())
+	require.FileExists(t, filepath.Join(dir, "RUNNING"))
+	require.NoError(t, os.Remove(filepath.Join(dir, "log")))
+	require.True(t, start(t, config(dir)).Unclean())
+}
+
+func TestALogThatCouldNotBeRecoveredIsRefusedAfterAnUncleanStopOnly(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := start(t, config(dir))
+	write(t, first, "a", "1")
+	require.NoError(t, first.Close())
+	small := config(dir)
+	small.MaxLogBytes = 1
+	second := start(t, small)
+	require.Equal(t, []string{"1"}, read(t, second))
+	require.NoError(t, second.Close())
+
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "RUNNING"), nil, 0o600))
+	require.ErrorContains(t, broker.New(small, testkit.Logger(t)).Start(t.Context()), "recovery reads all of it into memory")
+	third := start(t, config(dir))
+	require.True(t, third.Unclean(), "being refused does not make it clean")
+	require.Equal(t, []string{"1"}, read(t, third))
+}
+
+func TestClientsAreToldTheAdvertisedAddress(t *testing.T) {
+	t.Parallel()
+	cfg := config("")
+	cfg.Advertise = "kafka.example:9092"
+	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", cfg.Addr)
+	require.NoError(t, err)
+	cfg.Addr = ln.Addr().String()
+	require.NoError(t, ln.Close())
+
+	b := broker.New(cfg, testkit.Logger(t))
+	require.NoError(t, b.Start(t.Context()))
+	t.Cleanup(func() { require.NoError(t, b.Close()) })
+	require.Equal(t, cfg.Advertise, b.Addr())
+	var asked []string
+	client := testkit.Client(t, []string{cfg.Addr}, kgo.Dialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
+		asked = append(asked, addr)
+		return new(net.Dialer).DialContext(ctx, network, cfg.Addr)
+	}))
+	meta, err := kadm.NewClient(client).BrokerMetadata(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "kafka.example", meta.Brokers[0].Host)
+	require.NotEmpty(t, asked)
+}
+
+func TestNothingIsExposedUnasked(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, broker.DefaultConfig().Validate())
+	require.NoError(t, broker.Config{Addr: "localhost:9092"}.Validate())
+	require.NoError(t, broker.Config{Addr: "[::1]:9092"}.Validate())
+	require.ErrorContains(t, broker.Config{Addr: "0.0.0.0:9092"}.Validate(), "other machines could reach it")
+	require.ErrorContains(t, broker.Config{Addr: ":9092"}.Validate(), "other machines could reach it")
+	require.ErrorContains(t, broker.Config{Addr: "0.0.0.0:9092", Expose: true}.Validate(), "set the address to advertise")
+	require.NoError(t, broker.Config{Addr: "0.0.0.0:9092", Expose: true, Advertise: "kafka:9092"}.Validate())
+	require.ErrorContains(t, broker.Config{Addr: "nowhere", Advertise: "x"}.Validate(), "advertised")
+}
+
+func TestABrokerIsOneUseAndClosesInAnyState(t *testing.T) {
+	t.Parallel()
+	never := broker.New(config(""), testkit.Logger(t))
+	require.NoError(t, never.Close())
+	require.NoError(t, never.Close())
+	require.Error(t, never.Start(t.Context()))
+
+	ctx, cancel := context.WithCancel(t.Context())
+	b := broker.New(config(t.TempDir()), testkit.Logger(t))
+	ended := make(chan error, 1)
+	go func() { ended <- b.Run(ctx) }()
+	testkit.Eventually(t, func() bool { return b.Addr() != "" }, "the broker listens")
+	require.Error(t, b.Start(t.Context()))
+	cancel()
+	require.NoError(t, <-ended)
+	require.Empty(t, b.Addr())
+}
+
+func TestTheBootNonceIsServed(t *testing.T) {
+	t.Parallel()
+	b := broker.New(config(""), testkit.Logger(t))
+	srv := httptest.NewServer(b.BootHandler())
+	t.Cleanup(srv.Close)
+	boot, err := kafka.BootNonce(t.Context(), srv.URL+"/boot")
+	require.NoError(t, err)
+	require.Equal(t, b.Boot(), boot)
+}

@@ -1,0 +1,63 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+)
+
+// Config says where the broker listens and keeps its data.
+type Config struct {
+	// Addr is host:port to listen on. Port 0 takes a free one.
+	Addr string
+	// Advertise is host:port that clients are told to connect to. Empty means
+	// the address it listens on; needed where that is not reachable as such,
+	// as in a container.
+	Advertise string
+	// Expose allows an Addr that other machines can reach.
+	Expose bool
+	// DataDir is the folder of the log. Empty keeps everything in memory.
+	DataDir string
+	// SyncWrites flushes each batch to the disk before it is acknowledged.
+	// Off, what was acknowledged survives a kill but not a loss of power.
+	SyncWrites bool
+	// MaxLogBytes is the size of log that can be recovered. Zero means half
+	// of the machine's memory; negative means no limit.
+	MaxLogBytes int64
+}
+
+// DefaultConfig returns a broker on Kafka's usual port of this machine, in
+// memory.
+func DefaultConfig() Config { return Config{Addr: "127.0.0.1:9092"} }
+
+// Validate returns all problems of the configuration, joined.
+func (c Config) Validate() error {
+	var problems []error
+	host, port, err := net.SplitHostPort(c.Addr)
+	switch n, perr := strconv.ParseUint(port, 10, 16); {
+	case err != nil || perr != nil:
+		problems = append(problems, fmt.Errorf("embedded kafka address %q: want host:port", c.Addr))
+	case !c.Expose && !loopback(host):
+		problems = append(problems, fmt.Errorf("embedded kafka address %q: other machines could reach it, and it has no authentication; "+
+			"use 127.0.0.1, or say that it is to be exposed", c.Addr))
+	case unspecified(host) && c.Advertise == "":
+		problems = append(problems, fmt.Errorf("embedded kafka address %q: clients can not connect to it as such; set the address to advertise, with port %d", c.Addr, n))
+	}
+	if c.Advertise != "" {
+		if _, port, err := net.SplitHostPort(c.Advertise); err != nil || port == "" {
+			problems = append(problems, fmt.Errorf("embedded kafka advertised address %q: want host:port", c.Advertise))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
+func unspecified(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "" || (ip != nil && ip.IsUnspecified())
+}

@@ -1,0 +1,99 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// folder is a data folder in use:
+//
+//	LOCK     held by flock as long as the process lives
+//	RUNNING  there while in use; found at start, it means a kill
+//	log/     kfake's own
+type folder struct {
+	dir, log string
+	lock     *os.File
+	unclean  bool
+}
+
+func openFolder(dir, boot string) (*folder, error) {
+	f := &folder{dir: dir, log: filepath.Join(dir, "log")}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("embedded kafka: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "LOCK"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("embedded kafka: %w", err)
+	}
+	if err := flock(lock); err != nil {
+		_ = lock.Close()
+		if errors.Is(err, errLocked) {
+			return nil, fmt.Errorf("embedded kafka %q: another process uses this folder; stop it, or choose another folder", dir)
+		}
+		return nil, fmt.Errorf("embedded kafka %q: lock: %w", dir, err)
+	}
+	f.lock = lock
+	if _, err := os.Stat(f.mark()); err == nil {
+		f.unclean = true
+	}
+	if err := f.setMark(boot); err != nil {
+		_ = lock.Close()
+		return nil, fmt.Errorf("embedded kafka %q: %w", dir, err)
+	}
+	return f, nil
+}
+
+func (f *folder) mark() string { return filepath.Join(f.dir, "RUNNING") }
+
+// setMark must reach the disk before the log is touched, or a loss of power
+// could leave a damaged log without its mark.
+func (f *folder) setMark(boot string) error {
+	mark, err := os.Create(f.mark())
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(mark, "%s %d\n", boot, os.Getpid())
+	return errors.Join(err, mark.Sync(), mark.Close(), syncDir(f.dir))
+}
+
+// close frees the folder; its mark stays unless the log is in order.
+func (f *folder) close(clean bool) error {
+	var err error
+	if clean {
+		err = errors.Join(os.Remove(f.mark()), syncDir(f.dir))
+	}
+	return errors.Join(err, f.lock.Close())
+}
+
+// size returns how much log there is.
+func (f *folder) size() (total int64, err error) {
+	err = filepath.WalkDir(f.log, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || !strings.HasSuffix(path, ".dat") {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			total += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("embedded kafka: size of the log: %w", err)
+	}
+	return total, nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
