@@ -1,0 +1,89 @@
+package marketplace
+
+import (
+	"encoding/binary"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// The canonical form of a JSON value, for hashing: white space, the order of members and the spelling of strings do not
+// matter; the order of array elements, unknown members and the spelling of numbers do.
+//
+//	object   'o', number of members, then name and value of each, by name (bytes, ascending)
+//	array    'a', number of elements, then each
+//	string   's', length, UTF-8 bytes
+//	number   'd', length, the digits as received
+//	boolean  't' or 'f'
+//	null     'z'
+//
+// Numbers and lengths are unsigned varints. The form is injective: two values that differ have different forms. It does
+// not change: keys that were given once are compared for ever.
+
+// scratches holds the buffers that canonical forms are built in.
+var scratches = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b }} //nolint:gochecknoglobals // A pool is one per process.
+
+// appendCanonical appends the canonical form of value i, which may be none, and notes a member that occurs twice.
+func (r *reader) appendCanonical(b []byte, i int32) []byte {
+	if i == none {
+		return append(b, 'z')
+	}
+	d := r.document
+	n := &d.nodes[i]
+	switch n.kind {
+	case kindObject:
+		return r.appendObject(b, i, "")
+	case kindArray:
+		count := 0
+		for c := n.child; c != none; c = d.nodes[c].next {
+			count++
+		}
+		b = binary.AppendUvarint(append(b, 'a'), uint64(count)) //nolint:gosec // Not negative.
+		for c := n.child; c != none; c = d.nodes[c].next {
+			b = r.appendCanonical(b, c)
+		}
+		return b
+	case kindString:
+		if n.escaped {
+			return appendText(append(b, 's'), d.stringOf(i))
+		}
+		return appendText(append(b, 's'), d.text[n.start:n.end])
+	case kindNumber:
+		return appendText(append(b, 'd'), d.text[n.start:n.end])
+	case kindBool:
+		return append(b, d.text[n.start])
+	default:
+		return append(b, 'z')
+	}
+}
+
+// appendObject appends an object without the member named by except.
+func (r *reader) appendObject(b []byte, i int32, except string) []byte {
+	type member struct {
+		name string
+		at   int32
+	}
+	d := r.document
+	var few [24]member
+	members := few[:0]
+	for c := d.nodes[i].child; c != none; c = d.nodes[c].next {
+		if name := d.name(c); except == "" || name != except {
+			members = append(members, member{name, c})
+		}
+	}
+	slices.SortFunc(members, func(a, b member) int { return strings.Compare(a.name, b.name) })
+	b = binary.AppendUvarint(append(b, 'o'), uint64(len(members)))
+	for j, m := range members {
+		if j > 0 && members[j-1].name == m.name {
+			r.wrong(m.at, ProblemDuplicate, "this member occurs twice")
+		}
+		b = appendText(b, m.name)
+		b = r.appendCanonical(b, m.at)
+	}
+	return b
+}
+
+func appendText(b []byte, s string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(s)))
+	return append(b, s...)
+}

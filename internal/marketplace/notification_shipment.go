@@ -1,0 +1,232 @@
+package marketplace
+
+import (
+	"time"
+
+	"github.com/orderledger/orderledger/internal/shipment"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// created reads shipment_created: the whole shipment.
+func (r *reader) created(n *Notification, attributes int32) {
+	r.needShipment(n)
+	if attributes == none {
+		r.odd(none, shipment.ReasonBadBody, "no attributes")
+		return
+	}
+	extensions := r.object(attributes, "extensions")
+	c := shipment.Created{
+		ShipmentType:    r.text(attributes, "shipmentType"),
+		DispatchAfter:   r.instant(attributes, "dispatchAfterDate"),
+		DispatchBy:      r.due(attributes, "dispatchByDate"),
+		DeliverBy:       r.deliverBy(attributes, extensions),
+		MarketUpdatedAt: r.instant(attributes, "updatedAt"),
+		Hold:            r.boolean(attributes, "hold"),
+		Details: &ledgerv1.ShipmentDetails{
+			PackagingPolicy:      r.text(attributes, "packagingPolicy"),
+			Mps:                  r.boolean(attributes, "mps"),
+			Source:               n.Source,
+			SubShipments:         r.subShipments(attributes, "packageTitle", "packageSku"),
+			DispatchServiceTier:  r.text(attributes, "dispatchServiceTier"),
+			ServiceProfile:       r.text(attributes, "serviceProfile"),
+			DispatchLocationJson: r.rawObject(attributes, "dispatchLocation"),
+			DeliveryAddress:      r.address(extensions, "deliveryAddress"),
+			BillingAddress:       r.address(extensions, "billingAddress"),
+			Buyer:                r.buyer(extensions),
+		},
+		Forms:    r.forms(attributes),
+		Services: r.services(extensions, ""),
+	}
+	c.Details.ShipmentType = c.ShipmentType
+	if extensions != none {
+		c.Details.ExtensionsJson = r.raw(extensions)
+	}
+	first, count := r.list(attributes, "orderItems", kindObject)
+	if count == 0 {
+		r.odd(none, shipment.ReasonNoItems, "attributes.orderItems is missing or empty")
+		return
+	}
+	c.Items = make([]shipment.CreatedItem, 0, count)
+	for i := first; i != none; i = r.nodes[i].next {
+		item := r.createdItem(i)
+		for j := range c.Items {
+			if c.Items[j].OrderItemID == item.OrderItemID {
+				r.odd(i, shipment.ReasonBadID, "the order item "+item.OrderItemID+" occurs twice")
+			}
+		}
+		c.Items = append(c.Items, item)
+		order := r.id(i, "orderId")
+		switch {
+		case c.OrderID == "":
+			c.OrderID = order
+		case order != "" && order != c.OrderID:
+			r.odd(i, shipment.ReasonBadBody, "a shipment of two orders")
+		}
+	}
+	c.Status = lowest(c.Items)
+	n.body = c
+}
+
+// deliverBy reads the extension that tells the promised delivery: beside the other dates, or among the extensions.
+func (r *reader) deliverBy(attributes, extensions int32) (t time.Time) {
+	if t = r.due(attributes, "deliverByDate"); t.IsZero() {
+		t = r.due(extensions, "deliverByDate")
+	}
+	return t
+}
+
+func (r *reader) createdItem(i int32) shipment.CreatedItem {
+	item := shipment.CreatedItem{
+		OrderItemID:         r.needID(i, "orderItemId"),
+		CancellationGroupID: r.id(i, "cancellationGroupId"),
+		Quantity:            r.units(i, "quantity", 1),
+		Status:              r.status(i, "status"),
+		Details: &ledgerv1.ItemDetails{
+			OrderDate:           timestamp(r.instant(i, "orderDate")),
+			PaymentType:         r.text(i, "paymentType"),
+			Fsn:                 r.text(i, "fsn"),
+			Sku:                 r.text(i, "sku"),
+			ListingId:           r.text(i, "listingId"),
+			Title:               r.text(i, "title"),
+			Hsn:                 r.text(i, "hsn"),
+			PackageIds:          r.texts(i, "packageIds"),
+			Price:               r.price(r.object(i, "priceComponents")),
+			ServiceProfile:      r.text(i, "serviceProfile"),
+			IsReplacement:       r.boolean(i, "is_replacement") || r.boolean(i, "isReplacement"),
+			DispatchServiceTier: r.text(i, "dispatchServiceTier"),
+		},
+	}
+	if item.Status == ledgerv1.Status_STATUS_UNSPECIFIED {
+		item.Status = ledgerv1.Status_STATUS_APPROVED
+	}
+	if extensions := r.object(i, "extensions"); extensions != none {
+		item.Details.ExtensionsJson = r.raw(extensions)
+		item.Cancelled = r.units(extensions, "cancelledQuantity", 0)
+		if item.Cancelled > item.Quantity {
+			r.odd(extensions, shipment.ReasonBadQuantity, "more units cancelled than ordered")
+		}
+	}
+	return item
+}
+
+func (r *reader) price(i int32) *ledgerv1.Price {
+	if i == none {
+		return nil
+	}
+	return &ledgerv1.Price{
+		Currency:                 r.cfg.Currency,
+		SellingMinor:             r.minor(i, "sellingPrice"),
+		TotalMinor:               r.minor(i, "totalPrice"),
+		ShippingMinor:            r.minor(i, "shippingCharge"),
+		CustomerMinor:            r.minor(i, "customerPrice"),
+		MarketplaceDiscountMinor: r.minor(i, "flipkartDiscount"),
+	}
+}
+
+// status reads one of the twelve states; absent is unspecified.
+func (r *reader) status(object int32, name string) ledgerv1.Status {
+	s := r.text(object, name)
+	if s == "" {
+		return ledgerv1.Status_STATUS_UNSPECIFIED
+	}
+	status, ok := ParseStatus(s)
+	if !ok {
+		r.odd(r.member(object, name), shipment.ReasonBadBody, "not a state of an order item")
+	}
+	return status
+}
+
+// ParseStatus reads the marketplace's word for a state.
+func ParseStatus(s string) (ledgerv1.Status, bool) {
+	if s == "UNSPECIFIED" {
+		return ledgerv1.Status_STATUS_UNSPECIFIED, false
+	}
+	n, ok := ledgerv1.Status_value["STATUS_"+s]
+	return ledgerv1.Status(n), ok
+}
+
+// lowest returns the lowest state of the items that are not cancelled; CANCELLED if all are.
+func lowest(items []shipment.CreatedItem) ledgerv1.Status {
+	status := ledgerv1.Status_STATUS_CANCELLED
+	for i := range items {
+		s := items[i].Status
+		// The numbers of the states up to COMPLETED are in the order of their ranks, except that FORM_FAILED ranks with
+		// PACKING_IN_PROGRESS and shows on a tie; those of returns are above CANCELLED.
+		switch {
+		case s == ledgerv1.Status_STATUS_CANCELLED:
+		case status == ledgerv1.Status_STATUS_CANCELLED,
+			s < status,
+			status == ledgerv1.Status_STATUS_PACKING_IN_PROGRESS && s == ledgerv1.Status_STATUS_FORM_FAILED:
+			if !(status == ledgerv1.Status_STATUS_FORM_FAILED && s == ledgerv1.Status_STATUS_PACKING_IN_PROGRESS) {
+				status = s
+			}
+		}
+	}
+	return status
+}
+
+func (r *reader) hold(n *Notification, attributes int32) {
+	r.needShipment(n)
+	first, count := r.list(attributes, "orderItems", kindObject)
+	h := shipment.Hold{}
+	if count > 0 {
+		h.Items = make([]*ledgerv1.ItemUnits, 0, count)
+	}
+	for i := first; i != none; i = r.nodes[i].next {
+		h.Items = append(h.Items, &ledgerv1.ItemUnits{
+			OrderItemId: r.needID(i, "orderItemId"), Units: r.heldUnits(i),
+		})
+	}
+	n.body = h
+}
+
+// heldUnits reads holdQuantity, without which nobody knows how many.
+func (r *reader) heldUnits(i int32) uint32 {
+	if _, told := r.integer(i, "holdQuantity"); !told {
+		r.odd(i, shipment.ReasonBadQuantity, "no holdQuantity")
+		return 0
+	}
+	return r.units(i, "holdQuantity", 0)
+}
+
+func (r *reader) datesChanged(n *Notification, attributes int32) {
+	r.needShipment(n)
+	d := shipment.DatesChanged{
+		DispatchAfter: r.instant(attributes, "dispatchAfterDate"),
+		DispatchBy:    r.due(attributes, "dispatchByDate"),
+		DeliverBy:     r.deliverBy(attributes, r.object(attributes, "extensions")),
+	}
+	if d.DispatchAfter.IsZero() && d.DispatchBy.IsZero() && d.DeliverBy.IsZero() {
+		r.odd(none, shipment.ReasonBadBody, "attributes has none of the dates")
+	}
+	n.body = d
+}
+
+func (r *reader) cancelled(n *Notification, attributes int32) {
+	r.needShipment(n)
+	first, count := r.list(attributes, "orderItems", kindObject)
+	c := shipment.Cancelled{}
+	if count > 0 {
+		c.Items = make([]shipment.CancelledItem, 0, count)
+	}
+	for i := first; i != none; i = r.nodes[i].next {
+		quantity, told := r.integer(i, "quantity")
+		if !told || quantity <= 0 {
+			r.odd(i, shipment.ReasonBadQuantity, "a cancellation needs a quantity above zero")
+		}
+		c.Items = append(c.Items, shipment.CancelledItem{
+			OrderItemID: r.needID(i, "orderItemId"), Quantity: quantity,
+			Reason: r.text(i, "reason"), SubReason: r.text(i, "subReason"),
+		})
+	}
+	n.body = c
+}
+
+func (r *reader) formFailed(n *Notification, attributes int32) {
+	r.needShipment(n)
+	f := shipment.FormsFailed{Forms: r.texts(attributes, "forms")}
+	if len(f.Forms) == 0 {
+		r.odd(none, shipment.ReasonBadBody, "attributes.forms names no form")
+	}
+	n.body = f
+}

@@ -1,0 +1,308 @@
+package marketplace
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// parser reads RFC 8259, and nothing more, into a document.
+type parser struct {
+	document
+	pos     int
+	problem *ProblemError
+}
+
+// fail notes what is wrong at the position and returns none.
+func (p *parser) fail(detail string) int32 {
+	return p.failAs(ProblemNotJSON, detail)
+}
+
+func (p *parser) failAs(problem Problem, detail string) int32 {
+	if p.problem == nil {
+		p.problem = &ProblemError{Problem: problem, Offset: p.pos, Detail: detail}
+	}
+	return none
+}
+
+func (p *parser) space() {
+	for p.pos < len(p.text) {
+		switch p.text[p.pos] {
+		case ' ', '\t', '\n', '\r':
+			p.pos++
+		default:
+			return
+		}
+	}
+}
+
+// value reads the value at the position and returns its index, or none after a problem.
+func (p *parser) value(parent int32, depth int) int32 {
+	if p.pos >= len(p.text) {
+		return p.fail("the body ends where a value should be")
+	}
+	if depth > maxDepth {
+		return p.failAs(ProblemTooDeep, "values are nested deeper than "+strconv.Itoa(maxDepth)+" levels")
+	}
+	i := int32(len(p.nodes)) //nolint:gosec // Fewer nodes than bytes, and those fit.
+	start := int32(p.pos)    //nolint:gosec // As above.
+	p.nodes = append(p.nodes, node{start: start, parent: parent, child: none, next: none})
+	ok := true
+	switch c := p.text[p.pos]; {
+	case c == '{':
+		p.nodes[i].kind = kindObject
+		ok = p.members(i, depth, '}')
+	case c == '[':
+		p.nodes[i].kind = kindArray
+		ok = p.members(i, depth, ']')
+	case c == '"':
+		p.nodes[i].kind = kindString
+		var from, to int32
+		from, to, p.nodes[i].escaped, ok = p.stringToken()
+		p.nodes[i].start, p.nodes[i].end = from, to
+		if !ok {
+			return none
+		}
+		return i
+	case c == '-' || c >= '0' && c <= '9':
+		p.nodes[i].kind = kindNumber
+		ok = p.number()
+	case c == 't':
+		p.nodes[i].kind = kindBool
+		ok = p.word("true")
+	case c == 'f':
+		p.nodes[i].kind = kindBool
+		ok = p.word("false")
+	case c == 'n':
+		p.nodes[i].kind = kindNull
+		ok = p.word("null")
+	default:
+		return p.fail("no JSON value begins like this")
+	}
+	if !ok {
+		return none
+	}
+	p.nodes[i].end = int32(p.pos) //nolint:gosec // As above.
+	return i
+}
+
+// members reads the inside of an object or an array, whose opening is at the position.
+func (p *parser) members(parent int32, depth int, closing byte) bool {
+	p.pos++
+	p.space()
+	if p.pos < len(p.text) && p.text[p.pos] == closing {
+		p.pos++
+		return true
+	}
+	last := none
+	for {
+		var key, keyEnd int32
+		var escaped bool
+		if closing == '}' {
+			if p.pos >= len(p.text) || p.text[p.pos] != '"' {
+				p.fail("a member's name in quotes should be here")
+				return false
+			}
+			var ok bool
+			if key, keyEnd, escaped, ok = p.stringToken(); !ok {
+				return false
+			}
+			p.space()
+			if p.pos >= len(p.text) || p.text[p.pos] != ':' {
+				p.fail("a colon should be here")
+				return false
+			}
+			p.pos++
+			p.space()
+		}
+		i := p.value(parent, depth+1)
+		if i == none {
+			return false
+		}
+		n := &p.nodes[i]
+		n.key, n.keyEnd, n.keyEscaped = key, keyEnd, escaped
+		if last == none {
+			p.nodes[parent].child = i
+		} else {
+			p.nodes[last].next = i
+		}
+		last = i
+		p.space()
+		if p.pos >= len(p.text) {
+			p.fail("the body ends inside " + p.nodes[parent].kind.String())
+			return false
+		}
+		switch p.text[p.pos] {
+		case ',':
+			p.pos++
+			p.space()
+		case closing:
+			p.pos++
+			return true
+		default:
+			p.fail("a comma or the end of " + p.nodes[parent].kind.String() + " should be here")
+			return false
+		}
+	}
+}
+
+// stringToken reads a string, whose quote is at the position, and returns where it is between its quotes.
+func (p *parser) stringToken() (from, to int32, escaped, ok bool) {
+	p.pos++
+	start := p.pos
+	for p.pos < len(p.text) {
+		switch c := p.text[p.pos]; {
+		case c == '"':
+			p.pos++
+			return int32(start), int32(p.pos - 1), escaped, true //nolint:gosec // Offsets fit.
+		case c == '\\':
+			escaped = true
+			if !p.escape() {
+				return 0, 0, false, false
+			}
+		case c < 0x20:
+			p.fail("a control character inside a string must be escaped")
+			return 0, 0, false, false
+		default:
+			p.pos++
+		}
+	}
+	p.fail("the body ends inside a string")
+	return 0, 0, false, false
+}
+
+// escape checks and passes one escape.
+func (p *parser) escape() bool {
+	rest := p.text[p.pos:]
+	if len(rest) < 2 {
+		p.fail("the body ends inside a string")
+		return false
+	}
+	if strings.IndexByte(`"\/bfnrt`, rest[1]) >= 0 {
+		p.pos += 2
+		return true
+	}
+	r, ok := hex4(rest)
+	if !ok {
+		p.fail("this escape is not known")
+		return false
+	}
+	p.pos += 6
+	if !utf16.IsSurrogate(r) {
+		return true
+	}
+	low, ok := hex4(p.text[p.pos:])
+	if !ok || utf16.DecodeRune(r, low) == utf8.RuneError {
+		p.failAs(ProblemUTF8, "half a surrogate pair is not a character")
+		return false
+	}
+	p.pos += 6
+	return true
+}
+
+// hex4 reads \uXXXX.
+func hex4(s string) (rune, bool) {
+	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
+		return 0, false
+	}
+	var r rune
+	for _, c := range []byte(s[2:6]) {
+		switch {
+		case c >= '0' && c <= '9':
+			r = r<<4 | rune(c-'0')
+		case c >= 'a' && c <= 'f':
+			r = r<<4 | rune(c-'a'+10)
+		case c >= 'A' && c <= 'F':
+			r = r<<4 | rune(c-'A'+10)
+		default:
+			return 0, false
+		}
+	}
+	return r, true
+}
+
+// unescape resolves the escapes of a string that stringToken has checked.
+func unescape(s string) string {
+	var b strings.Builder
+	b.Grow(len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] != '\\' {
+			b.WriteByte(s[i])
+			continue
+		}
+		i++
+		switch s[i] {
+		case 'b':
+			b.WriteByte('\b')
+		case 'f':
+			b.WriteByte('\f')
+		case 'n':
+			b.WriteByte('\n')
+		case 'r':
+			b.WriteByte('\r')
+		case 't':
+			b.WriteByte('\t')
+		case 'u':
+			r, _ := hex4(s[i-1:])
+			i += 4
+			if utf16.IsSurrogate(r) {
+				low, _ := hex4(s[i+1:])
+				r = utf16.DecodeRune(r, low)
+				i += 6
+			}
+			b.WriteRune(r)
+		default:
+			b.WriteByte(s[i])
+		}
+	}
+	return b.String()
+}
+
+func (p *parser) number() bool {
+	if p.text[p.pos] == '-' {
+		p.pos++
+	}
+	switch {
+	case p.pos < len(p.text) && p.text[p.pos] == '0':
+		p.pos++
+	case p.digits() == 0:
+		p.fail("a digit should be here")
+		return false
+	}
+	if p.pos < len(p.text) && p.text[p.pos] == '.' {
+		p.pos++
+		if p.digits() == 0 {
+			p.fail("a digit should be here")
+			return false
+		}
+	}
+	if p.pos < len(p.text) && p.text[p.pos]|0x20 == 'e' {
+		p.pos++
+		if p.pos < len(p.text) && (p.text[p.pos] == '+' || p.text[p.pos] == '-') {
+			p.pos++
+		}
+		if p.digits() == 0 {
+			p.fail("a digit should be here")
+			return false
+		}
+	}
+	return true
+}
+
+func (p *parser) digits() int {
+	start := p.pos
+	for p.pos < len(p.text) && p.text[p.pos] >= '0' && p.text[p.pos] <= '9' {
+		p.pos++
+	}
+	return p.pos - start
+}
+
+func (p *parser) word(w string) bool {
+	if !strings.HasPrefix(p.text[p.pos:], w) {
+		p.fail("no JSON value begins like this")
+		return false
+	}
+	p.pos += len(w)
+	return true
+}

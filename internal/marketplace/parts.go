@@ -1,0 +1,130 @@
+package marketplace
+
+import (
+	"strings"
+
+	"github.com/orderledger/orderledger/internal/shipment"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// Parts that notifications and seller calls have in common.
+
+// subShipments reads the parcels; packages are named in one way by notifications and in another by older clients.
+func (r *reader) subShipments(object int32, title, sku string) []*ledgerv1.SubShipment {
+	first, count := r.list(object, "subShipments", kindObject)
+	if count == 0 {
+		return nil
+	}
+	out := make([]*ledgerv1.SubShipment, 0, count)
+	for i := first; i != none; i = r.nodes[i].next {
+		s := &ledgerv1.SubShipment{SubShipmentId: r.id(i, "subShipmentId"), Dimensions: r.dimensions(i)}
+		for p, _ := r.list(i, "packages", kindObject); p != none; p = r.nodes[p].next {
+			s.Packages = append(s.Packages, &ledgerv1.Package{
+				PackageId: r.id(p, "packageId"), Title: r.text(p, title), Sku: r.text(p, sku), Dimensions: r.dimensions(p),
+			})
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// dimensions reads centimetres and kilograms; an old page prints width for breadth.
+func (r *reader) dimensions(object int32) *ledgerv1.Dimensions {
+	i := r.object(object, "dimensions")
+	if i == none {
+		return nil
+	}
+	d := &ledgerv1.Dimensions{
+		Length: r.number(i, "length"), Breadth: r.number(i, "breadth"),
+		Height: r.number(i, "height"), Weight: r.number(i, "weight"),
+	}
+	if d.GetBreadth() == 0 {
+		d.Breadth = r.number(i, "width")
+	}
+	return d
+}
+
+func (r *reader) forms(object int32) []*ledgerv1.Form {
+	first, count := r.list(object, "forms", kindObject)
+	if count == 0 {
+		return nil
+	}
+	out := make([]*ledgerv1.Form, 0, count)
+	for i := first; i != none; i = r.nodes[i].next {
+		name := r.text(i, "name")
+		if name == "" {
+			r.odd(i, shipment.ReasonBadBody, "a form without a name")
+		}
+		out = append(out, &ledgerv1.Form{
+			Name: name, Link: r.text(i, "link"), Automated: r.boolean(i, "automated"), Status: formStatus(r.text(i, "status")),
+		})
+	}
+	return out
+}
+
+// formStatus reads the words of the forms page, which are written in several ways.
+func formStatus(s string) ledgerv1.FormStatus {
+	switch strings.ToLower(strings.NewReplacer("-", "", "_", "", " ", "").Replace(s)) {
+	case "notcreated":
+		return ledgerv1.FormStatus_FORM_STATUS_NOT_CREATED
+	case "inprogress":
+		return ledgerv1.FormStatus_FORM_STATUS_IN_PROGRESS
+	case "completed":
+		return ledgerv1.FormStatus_FORM_STATUS_COMPLETED
+	case "failed":
+		return ledgerv1.FormStatus_FORM_STATUS_FAILED
+	default:
+		return ledgerv1.FormStatus_FORM_STATUS_UNSPECIFIED
+	}
+}
+
+// services reads services[]; orderItemID is that of the line they stand in, empty where they name their own.
+func (r *reader) services(object int32, orderItemID string) []shipment.ActivateService {
+	first, count := r.list(object, "services", kindObject)
+	if count == 0 {
+		return nil
+	}
+	out := make([]shipment.ActivateService, 0, count)
+	for i := first; i != none; i = r.nodes[i].next {
+		s := shipment.ActivateService{
+			ServiceID: r.needID(i, "serviceFulfilmentId"), OrderItemID: orderItemID,
+			Description: r.text(i, "description"), DueAt: r.due(i, "serviceByDate"),
+		}
+		if orderItemID == "" {
+			s.OrderItemID = r.needID(i, "orderItemId")
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+func (r *reader) address(object int32, name string) *ledgerv1.Address {
+	i := r.object(object, name)
+	if i == none {
+		return nil
+	}
+	return &ledgerv1.Address{
+		FirstName: r.text(i, "firstName"), LastName: r.text(i, "lastName"),
+		Line1: r.either(i, "addressLine1", "address1"), Line2: r.either(i, "addressLine2", "address2"),
+		Landmark: r.text(i, "landmark"), City: r.text(i, "city"),
+		State: r.either(i, "state", "stateName"), StateCode: r.text(i, "stateCode"),
+		Pincode: r.either(i, "pincode", "pinCode"), Phone: r.either(i, "contactNumber", "phone"),
+		Email: r.text(i, "email"), Country: r.text(i, "country"),
+	}
+}
+
+// either reads a member that has two names in the wild.
+func (r *reader) either(object int32, name, other string) string {
+	if s := r.text(object, name); s != "" {
+		return s
+	}
+	return r.text(object, other)
+}
+
+func (r *reader) buyer(extensions int32) *ledgerv1.Buyer {
+	i := r.object(extensions, "buyerDetails")
+	if i == none {
+		return nil
+	}
+	return &ledgerv1.Buyer{FirstName: r.text(i, "firstName"), LastName: r.text(i, "lastName")}
+}
