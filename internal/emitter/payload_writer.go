@@ -1,0 +1,203 @@
+package emitter
+
+import (
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+// writer appends JSON. Keys come out in the order in which they are written, which neither maps nor struct tags give
+// without reflection on a path that every event takes.
+type writer struct {
+	b     []byte
+	notes Notes
+}
+
+// maxTextRunes is the longest text that the contract's receivers take.
+const maxTextRunes = 255
+
+// zonedFormat is java.time's ISO_ZONED_DATE_TIME in the zone UTC: a fraction of a second appears only when there is
+// one, without trailing zeros.
+const zonedFormat = "2006-01-02T15:04:05.999999999Z[UTC]"
+
+// amount is money in minor units of its currency, or a number that was told as such. The zero value is unknown.
+type amount struct {
+	minor   int64
+	digits  int // how many digits of a unit the minor unit has
+	known   bool
+	literal number
+}
+
+// minorDigits is how many digits of a unit of money its minor unit has (ISO 4217), as the ledger counts it; two where
+// the currency is not listed.
+func minorDigits(currency string) int {
+	switch currency {
+	case "JPY", "KRW", "VND", "CLP", "ISK", "UGX", "XAF", "XOF", "PYG", "RWF", "KMF", "DJF", "GNF", "BIF", "VUV", "XPF":
+		return 0
+	case "BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND":
+		return 3
+	default:
+		return 2
+	}
+}
+
+func (w *writer) raw(c byte) { w.b = append(w.b, c) }
+
+// comma separates from what was written before in the same object or array, if anything was.
+func (w *writer) comma() {
+	switch w.b[len(w.b)-1] {
+	case '{', '[':
+	default:
+		w.b = append(w.b, ',')
+	}
+}
+
+// key writes the key of a field, which is plain ASCII.
+func (w *writer) key(key string) {
+	w.comma()
+	w.b = append(w.b, '"')
+	w.b = append(w.b, key...)
+	w.b = append(w.b, '"', ':')
+}
+
+func (w *writer) null(key string) {
+	w.key(key)
+	w.b = append(w.b, "null"...)
+}
+
+func (w *writer) bool(key string, v bool) {
+	w.key(key)
+	w.b = strconv.AppendBool(w.b, v)
+}
+
+func (w *writer) integer(key string, v int64) {
+	w.key(key)
+	w.b = strconv.AppendInt(w.b, v, 10)
+}
+
+func (w *writer) integerIf(key string, v int64, known bool) {
+	if !known {
+		w.null(key)
+		return
+	}
+	w.integer(key, v)
+}
+
+// text writes a text, or null when it is not known: the contract knows no empty ones.
+func (w *writer) text(key, v string) {
+	if v == "" {
+		w.null(key)
+		return
+	}
+	w.key(key)
+	w.quote(v)
+}
+
+func (w *writer) texts(key string, vs []string) {
+	w.key(key)
+	w.raw('[')
+	for _, v := range vs {
+		w.comma()
+		w.quote(v)
+	}
+	w.raw(']')
+}
+
+func (w *writer) time(key string, t time.Time) {
+	if t.IsZero() {
+		w.null(key)
+		return
+	}
+	w.key(key)
+	w.raw('"')
+	w.b = t.UTC().AppendFormat(w.b, zonedFormat)
+	w.raw('"')
+}
+
+func (w *writer) number(key string, n number) {
+	if n == "" {
+		w.null(key)
+		return
+	}
+	w.key(key)
+	w.b = append(w.b, n...)
+}
+
+// amount writes minor units exactly and in their shortest form: 500, 21.5, -0.05.
+func (w *writer) amount(key string, a amount) {
+	switch {
+	case !a.known:
+		w.null(key)
+		return
+	case a.literal != "":
+		w.number(key, a.literal)
+		return
+	}
+	w.key(key)
+	// The size as unsigned: the smallest integer has no positive twin.
+	size := uint64(a.minor) //nolint:gosec // Two's complement is what is wanted.
+	if a.minor < 0 {
+		w.raw('-')
+		size = -size
+	}
+	unit := uint64(1)
+	for range a.digits {
+		unit *= 10
+	}
+	w.b = strconv.AppendUint(w.b, size/unit, 10)
+	rest := size % unit
+	if rest == 0 {
+		return
+	}
+	w.raw('.')
+	for rest != 0 { // One digit a turn, so trailing zeros never come up.
+		unit /= 10
+		w.raw(byte('0' + rest/unit))
+		rest %= unit
+	}
+}
+
+const hex = "0123456789abcdef"
+
+// quote writes a JSON text: only what must be escaped is, and what is not UTF-8 becomes U+FFFD.
+func (w *writer) quote(s string) {
+	if len(s) > maxTextRunes && utf8.RuneCountInString(s) > maxTextRunes {
+		w.notes |= NoteTextTooLong
+	}
+	b := append(w.b, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			r, size := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError && size == 1 {
+				b = append(b, s[start:i]...)
+				b = append(b, "\ufffd"...)
+				start = i + 1
+			}
+			i += size
+			continue
+		}
+		if c >= ' ' && c != '"' && c != '\\' {
+			i++
+			continue
+		}
+		b = append(b, s[start:i]...)
+		switch c {
+		case '"', '\\':
+			b = append(b, '\\', c)
+		case '\n':
+			b = append(b, '\\', 'n')
+		case '\r':
+			b = append(b, '\\', 'r')
+		case '\t':
+			b = append(b, '\\', 't')
+		default:
+			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		}
+		i++
+		start = i
+	}
+	b = append(b, s[start:]...)
+	w.b = append(b, '"')
+}

@@ -1,0 +1,137 @@
+package emitter
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// line is one entry of orderItems: an item, or several that are sold on the same terms where the channel merges them.
+type line struct {
+	terms
+	orderItemCodes    []string
+	externalItemCodes []string
+	attributes        customAttributes
+	shippingCharge    amount // of the line
+
+	ordered, cancelled, fulfilled   uint32
+	byCustomer, bySeller, byUnknown uint32
+}
+
+// terms are what is sold, and for how much a unit.
+type terms struct {
+	clientSKU, channelSKU, barcode string
+	sellingPrice, channelDiscount  amount
+	giftCharge, sellerDiscount     number
+	isVirtual                      bool
+}
+
+func newLines(items []*ledgerv1.Item, c *Channel, notes *Notes) []line {
+	lines := make([]line, 0, len(items))
+	for _, item := range items {
+		l := newLine(item, c, notes)
+		if c.MergeItems {
+			if i := slices.IndexFunc(lines, func(other line) bool { return other.sells(&l) }); i >= 0 {
+				lines[i].merge(&l)
+				continue
+			}
+		}
+		lines = append(lines, l)
+	}
+	return lines
+}
+
+func newLine(item *ledgerv1.Item, c *Channel, notes *Notes) line {
+	details := item.GetDetails()
+	price := details.GetPrice()
+	extension := readItemExtension(details.GetExtensionsJson(), notes)
+	code := c.skuOf(details)
+	sku := c.SKUs[code]
+	if code == "" {
+		*notes |= NoteSKUUnknown
+	}
+	l := line{
+		terms: terms{
+			clientSKU:       cmp.Or(sku.Client, extension.clientSKU, code),
+			channelSKU:      cmp.Or(sku.Channel, code),
+			barcode:         cmp.Or(sku.Barcode, extension.barcode),
+			channelDiscount: extension.channelDiscount,
+			giftCharge:      extension.giftCharge,
+			sellerDiscount:  extension.sellerDiscount,
+			isVirtual:       extension.isVirtual,
+		},
+		orderItemCodes:    []string{item.GetOrderItemId()},
+		externalItemCodes: extension.externalItemCodes,
+		attributes:        extension.attributes,
+	}
+	if price != nil {
+		digits := minorDigits(price.GetCurrency())
+		l.sellingPrice = c.perUnit(price.SellingMinor, item.GetOrdered(), digits)
+		if price.MarketplaceDiscountMinor != nil {
+			l.channelDiscount = c.perUnit(price.MarketplaceDiscountMinor, item.GetOrdered(), digits)
+		}
+		if price.ShippingMinor != nil {
+			l.shippingCharge = amount{minor: *price.ShippingMinor, digits: digits, known: true}
+		}
+	}
+	l.count(item, notes)
+	return l
+}
+
+// count fills the quantities, so that cancelled + fulfilled is at most ordered whatever the state says: a receiver may
+// refuse a message that breaks this, and everything of its suborder would wait behind it.
+func (l *line) count(item *ledgerv1.Item, notes *Notes) {
+	l.ordered = item.GetOrdered()
+	l.bySeller = item.GetCancelledSeller()
+	l.byCustomer = item.GetCancelledCustomer() + item.GetCancelledMarketplace()
+	l.byUnknown = item.GetCancelledUnknown()
+	l.cancelled = l.bySeller + l.byCustomer + l.byUnknown
+	if l.cancelled > l.ordered {
+		l.cancelled, l.byUnknown = l.ordered, 1
+		*notes |= NoteQuantityBounded
+	}
+	// Units that left also count those cancelled since, and of these some may have been brought back.
+	shipped := int64(item.GetShipped())
+	for _, c := range item.GetCancellations() {
+		if c.GetAfterShipped() {
+			shipped -= int64(c.GetUnits()) - int64(c.GetRevived())
+		}
+	}
+	fulfilled := min(max(shipped, 0), int64(l.ordered-l.cancelled))
+	if fulfilled != shipped {
+		*notes |= NoteQuantityBounded
+	}
+	l.fulfilled = uint32(fulfilled) //nolint:gosec // Bounded by ordered just above.
+}
+
+// split returns who cancelled: nothing is known while nothing is cancelled, or while somebody unknown did.
+func (l *line) split() (byCustomer, bySeller uint32, known bool) {
+	if l.cancelled == 0 || l.byUnknown > 0 {
+		return 0, 0, false
+	}
+	return l.byCustomer, l.bySeller, true
+}
+
+// sells tells whether two lines differ in nothing but quantities, codes and shipping.
+func (l *line) sells(other *line) bool {
+	return l.channelSKU != "" && l.terms == other.terms && l.attributes.equal(&other.attributes) &&
+		l.shippingCharge.known == other.shippingCharge.known && l.shippingCharge.digits == other.shippingCharge.digits
+}
+
+func (l *line) merge(other *line) {
+	l.orderItemCodes = append(l.orderItemCodes, other.orderItemCodes...)
+	l.externalItemCodes = slices.Concat(l.externalItemCodes, other.externalItemCodes)
+	l.ordered += other.ordered
+	l.cancelled += other.cancelled
+	l.byCustomer += other.byCustomer
+	l.bySeller += other.bySeller
+	l.byUnknown += other.byUnknown
+	l.fulfilled += other.fulfilled
+	l.shippingCharge.minor += other.shippingCharge.minor
+}
+
+func (a *customAttributes) equal(b *customAttributes) bool {
+	return a.numbered == b.numbered && a.currency == b.currency && bytes.Equal(a.metadata, b.metadata)
+}
