@@ -1119,7 +1119,9 @@ type LabelsRequested struct {
 	// Which set of documents this asks for.
 	Revision uint32 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
 	// When the documents are due.
-	DueAt         *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
+	DueAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
+	// The items that moved; empty means all live ones.
+	OrderItemIds  []string `protobuf:"bytes,5,rep,name=order_item_ids,json=orderItemIds,proto3" json:"order_item_ids,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1178,6 +1180,13 @@ func (x *LabelsRequested) GetRevision() uint32 {
 func (x *LabelsRequested) GetDueAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.DueAt
+	}
+	return nil
+}
+
+func (x *LabelsRequested) GetOrderItemIds() []string {
+	if x != nil {
+		return x.OrderItemIds
 	}
 	return nil
 }
@@ -1369,10 +1378,12 @@ func (x *FormAcknowledgement) GetAckNumber() string {
 
 // Documents are ready.
 type ShipmentPacked struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	At            *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
-	Revision      uint32                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
-	Packing       *Packing               `protobuf:"bytes,3,opt,name=packing,proto3" json:"packing,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	At       *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	Revision uint32                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	Packing  *Packing               `protobuf:"bytes,3,opt,name=packing,proto3" json:"packing,omitempty"`
+	// The items that moved; empty means all live ones.
+	OrderItemIds  []string `protobuf:"bytes,4,rep,name=order_item_ids,json=orderItemIds,proto3" json:"order_item_ids,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1428,10 +1439,19 @@ func (x *ShipmentPacked) GetPacking() *Packing {
 	return nil
 }
 
+func (x *ShipmentPacked) GetOrderItemIds() []string {
+	if x != nil {
+		return x.OrderItemIds
+	}
+	return nil
+}
+
 // The seller, or the marketplace, says it can be picked up.
 type ReadyToDispatch struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	At            *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	At    *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	// The items that moved; empty means all live ones.
+	OrderItemIds  []string `protobuf:"bytes,2,rep,name=order_item_ids,json=orderItemIds,proto3" json:"order_item_ids,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1473,10 +1493,19 @@ func (x *ReadyToDispatch) GetAt() *Moment {
 	return nil
 }
 
+func (x *ReadyToDispatch) GetOrderItemIds() []string {
+	if x != nil {
+		return x.OrderItemIds
+	}
+	return nil
+}
+
 // The courier has it.
 type PickupCompleted struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	At            *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	At    *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	// The items that moved; empty means all live ones.
+	OrderItemIds  []string `protobuf:"bytes,2,rep,name=order_item_ids,json=orderItemIds,proto3" json:"order_item_ids,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1518,12 +1547,21 @@ func (x *PickupCompleted) GetAt() *Moment {
 	return nil
 }
 
+func (x *PickupCompleted) GetOrderItemIds() []string {
+	if x != nil {
+		return x.OrderItemIds
+	}
+	return nil
+}
+
 // It left.
 type ShipmentShipped struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	At    *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
 	// Only when a self-ship seller dispatched it.
-	SelfShip      *SelfShipDispatch `protobuf:"bytes,2,opt,name=self_ship,json=selfShip,proto3" json:"self_ship,omitempty"`
+	SelfShip *SelfShipDispatch `protobuf:"bytes,2,opt,name=self_ship,json=selfShip,proto3" json:"self_ship,omitempty"`
+	// The items that moved; empty means all live ones.
+	OrderItemIds  []string `protobuf:"bytes,3,rep,name=order_item_ids,json=orderItemIds,proto3" json:"order_item_ids,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1568,6 +1606,13 @@ func (x *ShipmentShipped) GetAt() *Moment {
 func (x *ShipmentShipped) GetSelfShip() *SelfShipDispatch {
 	if x != nil {
 		return x.SelfShip
+	}
+	return nil
+}
+
+func (x *ShipmentShipped) GetOrderItemIds() []string {
+	if x != nil {
+		return x.OrderItemIds
 	}
 	return nil
 }
@@ -3703,12 +3748,13 @@ const file_orderledger_v1_event_proto_rawDesc = "" +
 	"\vdispatch_by\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"dispatchBy\x129\n" +
 	"\n" +
-	"deliver_by\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tdeliverBy\"\xbf\x01\n" +
+	"deliver_by\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tdeliverBy\"\xe5\x01\n" +
 	"\x0fLabelsRequested\x12&\n" +
 	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x125\n" +
 	"\arequest\x18\x02 \x01(\v2\x1b.orderledger.v1.PackRequestR\arequest\x12\x1a\n" +
 	"\brevision\x18\x03 \x01(\rR\brevision\x121\n" +
-	"\x06due_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\"f\n" +
+	"\x06due_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x12$\n" +
+	"\x0eorder_item_ids\x18\x05 \x03(\tR\forderItemIds\"f\n" +
 	"\n" +
 	"FormFailed\x12&\n" +
 	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x12\x14\n" +
@@ -3722,18 +3768,22 @@ const file_orderledger_v1_event_proto_rawDesc = "" +
 	"\x13FormAcknowledgement\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
 	"\n" +
-	"ack_number\x18\x02 \x01(\tR\tackNumber\"\x87\x01\n" +
+	"ack_number\x18\x02 \x01(\tR\tackNumber\"\xad\x01\n" +
 	"\x0eShipmentPacked\x12&\n" +
 	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\rR\brevision\x121\n" +
-	"\apacking\x18\x03 \x01(\v2\x17.orderledger.v1.PackingR\apacking\"9\n" +
+	"\apacking\x18\x03 \x01(\v2\x17.orderledger.v1.PackingR\apacking\x12$\n" +
+	"\x0eorder_item_ids\x18\x04 \x03(\tR\forderItemIds\"_\n" +
 	"\x0fReadyToDispatch\x12&\n" +
-	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\"9\n" +
+	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x12$\n" +
+	"\x0eorder_item_ids\x18\x02 \x03(\tR\forderItemIds\"_\n" +
 	"\x0fPickupCompleted\x12&\n" +
-	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\"x\n" +
+	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x12$\n" +
+	"\x0eorder_item_ids\x18\x02 \x03(\tR\forderItemIds\"\x9e\x01\n" +
 	"\x0fShipmentShipped\x12&\n" +
 	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x12=\n" +
-	"\tself_ship\x18\x02 \x01(\v2 .orderledger.v1.SelfShipDispatchR\bselfShip\"\xc6\x01\n" +
+	"\tself_ship\x18\x02 \x01(\v2 .orderledger.v1.SelfShipDispatchR\bselfShip\x12$\n" +
+	"\x0eorder_item_ids\x18\x03 \x03(\tR\forderItemIds\"\xc6\x01\n" +
 	"\x10SelfShipDispatch\x12I\n" +
 	"\x12tentative_delivery\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x11tentativeDelivery\x121\n" +
 	"\apacking\x18\x02 \x01(\v2\x17.orderledger.v1.PackingR\apacking\x124\n" +

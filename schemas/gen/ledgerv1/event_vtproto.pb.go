@@ -529,6 +529,11 @@ func (m *LabelsRequested) CloneVT() *LabelsRequested {
 	r.Request = m.Request.CloneVT()
 	r.Revision = m.Revision
 	r.DueAt = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.DueAt).CloneVT())
+	if rhs := m.OrderItemIds; rhs != nil {
+		tmpContainer := make([]string, len(rhs))
+		copy(tmpContainer, rhs)
+		r.OrderItemIds = tmpContainer
+	}
 	if len(m.unknownFields) > 0 {
 		r.unknownFields = make([]byte, len(m.unknownFields))
 		copy(r.unknownFields, m.unknownFields)
@@ -615,6 +620,11 @@ func (m *ShipmentPacked) CloneVT() *ShipmentPacked {
 	r.At = m.At.CloneVT()
 	r.Revision = m.Revision
 	r.Packing = m.Packing.CloneVT()
+	if rhs := m.OrderItemIds; rhs != nil {
+		tmpContainer := make([]string, len(rhs))
+		copy(tmpContainer, rhs)
+		r.OrderItemIds = tmpContainer
+	}
 	if len(m.unknownFields) > 0 {
 		r.unknownFields = make([]byte, len(m.unknownFields))
 		copy(r.unknownFields, m.unknownFields)
@@ -632,6 +642,11 @@ func (m *ReadyToDispatch) CloneVT() *ReadyToDispatch {
 	}
 	r := new(ReadyToDispatch)
 	r.At = m.At.CloneVT()
+	if rhs := m.OrderItemIds; rhs != nil {
+		tmpContainer := make([]string, len(rhs))
+		copy(tmpContainer, rhs)
+		r.OrderItemIds = tmpContainer
+	}
 	if len(m.unknownFields) > 0 {
 		r.unknownFields = make([]byte, len(m.unknownFields))
 		copy(r.unknownFields, m.unknownFields)
@@ -649,6 +664,11 @@ func (m *PickupCompleted) CloneVT() *PickupCompleted {
 	}
 	r := new(PickupCompleted)
 	r.At = m.At.CloneVT()
+	if rhs := m.OrderItemIds; rhs != nil {
+		tmpContainer := make([]string, len(rhs))
+		copy(tmpContainer, rhs)
+		r.OrderItemIds = tmpContainer
+	}
 	if len(m.unknownFields) > 0 {
 		r.unknownFields = make([]byte, len(m.unknownFields))
 		copy(r.unknownFields, m.unknownFields)
@@ -667,6 +687,11 @@ func (m *ShipmentShipped) CloneVT() *ShipmentShipped {
 	r := new(ShipmentShipped)
 	r.At = m.At.CloneVT()
 	r.SelfShip = m.SelfShip.CloneVT()
+	if rhs := m.OrderItemIds; rhs != nil {
+		tmpContainer := make([]string, len(rhs))
+		copy(tmpContainer, rhs)
+		r.OrderItemIds = tmpContainer
+	}
 	if len(m.unknownFields) > 0 {
 		r.unknownFields = make([]byte, len(m.unknownFields))
 		copy(r.unknownFields, m.unknownFields)
@@ -2538,6 +2563,15 @@ func (this *LabelsRequested) EqualVT(that *LabelsRequested) bool {
 	if !(*timestamppb1.Timestamp)(this.DueAt).EqualVT((*timestamppb1.Timestamp)(that.DueAt)) {
 		return false
 	}
+	if len(this.OrderItemIds) != len(that.OrderItemIds) {
+		return false
+	}
+	for i, vx := range this.OrderItemIds {
+		vy := that.OrderItemIds[i]
+		if vx != vy {
+			return false
+		}
+	}
 	return string(this.unknownFields) == string(that.unknownFields)
 }
 
@@ -2658,6 +2692,15 @@ func (this *ShipmentPacked) EqualVT(that *ShipmentPacked) bool {
 	if !this.Packing.EqualVT(that.Packing) {
 		return false
 	}
+	if len(this.OrderItemIds) != len(that.OrderItemIds) {
+		return false
+	}
+	for i, vx := range this.OrderItemIds {
+		vy := that.OrderItemIds[i]
+		if vx != vy {
+			return false
+		}
+	}
 	return string(this.unknownFields) == string(that.unknownFields)
 }
 
@@ -2677,6 +2720,15 @@ func (this *ReadyToDispatch) EqualVT(that *ReadyToDispatch) bool {
 	if !this.At.EqualVT(that.At) {
 		return false
 	}
+	if len(this.OrderItemIds) != len(that.OrderItemIds) {
+		return false
+	}
+	for i, vx := range this.OrderItemIds {
+		vy := that.OrderItemIds[i]
+		if vx != vy {
+			return false
+		}
+	}
 	return string(this.unknownFields) == string(that.unknownFields)
 }
 
@@ -2695,6 +2747,15 @@ func (this *PickupCompleted) EqualVT(that *PickupCompleted) bool {
 	}
 	if !this.At.EqualVT(that.At) {
 		return false
+	}
+	if len(this.OrderItemIds) != len(that.OrderItemIds) {
+		return false
+	}
+	for i, vx := range this.OrderItemIds {
+		vy := that.OrderItemIds[i]
+		if vx != vy {
+			return false
+		}
 	}
 	return string(this.unknownFields) == string(that.unknownFields)
 }
@@ -2717,6 +2778,15 @@ func (this *ShipmentShipped) EqualVT(that *ShipmentShipped) bool {
 	}
 	if !this.SelfShip.EqualVT(that.SelfShip) {
 		return false
+	}
+	if len(this.OrderItemIds) != len(that.OrderItemIds) {
+		return false
+	}
+	for i, vx := range this.OrderItemIds {
+		vy := that.OrderItemIds[i]
+		if vx != vy {
+			return false
+		}
 	}
 	return string(this.unknownFields) == string(that.unknownFields)
 }
@@ -5012,6 +5082,15 @@ func (m *LabelsRequested) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if len(m.OrderItemIds) > 0 {
+		for iNdEx := len(m.OrderItemIds) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.OrderItemIds[iNdEx])
+			copy(dAtA[i:], m.OrderItemIds[iNdEx])
+			i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.OrderItemIds[iNdEx])))
+			i--
+			dAtA[i] = 0x2a
+		}
+	}
 	if m.DueAt != nil {
 		size, err := (*timestamppb1.Timestamp)(m.DueAt).MarshalToSizedBufferVT(dAtA[:i])
 		if err != nil {
@@ -5254,6 +5333,15 @@ func (m *ShipmentPacked) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if len(m.OrderItemIds) > 0 {
+		for iNdEx := len(m.OrderItemIds) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.OrderItemIds[iNdEx])
+			copy(dAtA[i:], m.OrderItemIds[iNdEx])
+			i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.OrderItemIds[iNdEx])))
+			i--
+			dAtA[i] = 0x22
+		}
+	}
 	if m.Packing != nil {
 		size, err := m.Packing.MarshalToSizedBufferVT(dAtA[:i])
 		if err != nil {
@@ -5312,6 +5400,15 @@ func (m *ReadyToDispatch) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if len(m.OrderItemIds) > 0 {
+		for iNdEx := len(m.OrderItemIds) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.OrderItemIds[iNdEx])
+			copy(dAtA[i:], m.OrderItemIds[iNdEx])
+			i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.OrderItemIds[iNdEx])))
+			i--
+			dAtA[i] = 0x12
+		}
+	}
 	if m.At != nil {
 		size, err := m.At.MarshalToSizedBufferVT(dAtA[:i])
 		if err != nil {
@@ -5355,6 +5452,15 @@ func (m *PickupCompleted) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if len(m.OrderItemIds) > 0 {
+		for iNdEx := len(m.OrderItemIds) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.OrderItemIds[iNdEx])
+			copy(dAtA[i:], m.OrderItemIds[iNdEx])
+			i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.OrderItemIds[iNdEx])))
+			i--
+			dAtA[i] = 0x12
+		}
+	}
 	if m.At != nil {
 		size, err := m.At.MarshalToSizedBufferVT(dAtA[:i])
 		if err != nil {
@@ -5397,6 +5503,15 @@ func (m *ShipmentShipped) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if len(m.OrderItemIds) > 0 {
+		for iNdEx := len(m.OrderItemIds) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.OrderItemIds[iNdEx])
+			copy(dAtA[i:], m.OrderItemIds[iNdEx])
+			i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.OrderItemIds[iNdEx])))
+			i--
+			dAtA[i] = 0x1a
+		}
 	}
 	if m.SelfShip != nil {
 		size, err := m.SelfShip.MarshalToSizedBufferVT(dAtA[:i])
@@ -8047,6 +8162,12 @@ func (m *LabelsRequested) SizeVT() (n int) {
 		l = (*timestamppb1.Timestamp)(m.DueAt).SizeVT()
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
+	if len(m.OrderItemIds) > 0 {
+		for _, s := range m.OrderItemIds {
+			l = len(s)
+			n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+		}
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -8135,6 +8256,12 @@ func (m *ShipmentPacked) SizeVT() (n int) {
 		l = m.Packing.SizeVT()
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
+	if len(m.OrderItemIds) > 0 {
+		for _, s := range m.OrderItemIds {
+			l = len(s)
+			n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+		}
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -8149,6 +8276,12 @@ func (m *ReadyToDispatch) SizeVT() (n int) {
 		l = m.At.SizeVT()
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
+	if len(m.OrderItemIds) > 0 {
+		for _, s := range m.OrderItemIds {
+			l = len(s)
+			n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+		}
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -8162,6 +8295,12 @@ func (m *PickupCompleted) SizeVT() (n int) {
 	if m.At != nil {
 		l = m.At.SizeVT()
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if len(m.OrderItemIds) > 0 {
+		for _, s := range m.OrderItemIds {
+			l = len(s)
+			n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+		}
 	}
 	n += len(m.unknownFields)
 	return n
@@ -8180,6 +8319,12 @@ func (m *ShipmentShipped) SizeVT() (n int) {
 	if m.SelfShip != nil {
 		l = m.SelfShip.SizeVT()
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if len(m.OrderItemIds) > 0 {
+		for _, s := range m.OrderItemIds {
+			l = len(s)
+			n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+		}
 	}
 	n += len(m.unknownFields)
 	return n
@@ -11791,6 +11936,38 @@ func (m *LabelsRequested) UnmarshalVT(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field OrderItemIds", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.OrderItemIds = append(m.OrderItemIds, string(dAtA[iNdEx:postIndex]))
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -12346,6 +12523,38 @@ func (m *ShipmentPacked) UnmarshalVT(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field OrderItemIds", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.OrderItemIds = append(m.OrderItemIds, string(dAtA[iNdEx:postIndex]))
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -12433,6 +12642,38 @@ func (m *ReadyToDispatch) UnmarshalVT(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field OrderItemIds", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.OrderItemIds = append(m.OrderItemIds, string(dAtA[iNdEx:postIndex]))
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -12519,6 +12760,38 @@ func (m *PickupCompleted) UnmarshalVT(dAtA []byte) error {
 			if err := m.At.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field OrderItemIds", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.OrderItemIds = append(m.OrderItemIds, string(dAtA[iNdEx:postIndex]))
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -12642,6 +12915,38 @@ func (m *ShipmentShipped) UnmarshalVT(dAtA []byte) error {
 			if err := m.SelfShip.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field OrderItemIds", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.OrderItemIds = append(m.OrderItemIds, string(dAtA[iNdEx:postIndex]))
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex

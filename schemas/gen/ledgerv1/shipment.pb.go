@@ -765,8 +765,10 @@ type Shipment struct {
 	Packing *Packing `protobuf:"bytes,26,opt,name=packing,proto3" json:"packing,omitempty"`
 	// The self-ship seller's delivery attempts.
 	DeliveryAttempts uint32 `protobuf:"varint,27,opt,name=delivery_attempts,json=deliveryAttempts,proto3" json:"delivery_attempts,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// The delivery attempt told last; the same one told again is not counted.
+	LastDeliveryAttempt *Moment `protobuf:"bytes,28,opt,name=last_delivery_attempt,json=lastDeliveryAttempt,proto3" json:"last_delivery_attempt,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *Shipment) Reset() {
@@ -986,6 +988,13 @@ func (x *Shipment) GetDeliveryAttempts() uint32 {
 		return x.DeliveryAttempts
 	}
 	return 0
+}
+
+func (x *Shipment) GetLastDeliveryAttempt() *Moment {
+	if x != nil {
+		return x.LastDeliveryAttempt
+	}
+	return nil
 }
 
 // When each step of the forward flow happened; unset where it is not known.
@@ -2775,15 +2784,17 @@ type Service struct {
 	Kind        ServiceKind            `protobuf:"varint,3,opt,name=kind,proto3,enum=orderledger.v1.ServiceKind" json:"kind,omitempty"`
 	Status      ServiceStatus          `protobuf:"varint,4,opt,name=status,proto3,enum=orderledger.v1.ServiceStatus" json:"status,omitempty"`
 	// The return whose tech visit it is.
-	ReturnId      string                 `protobuf:"bytes,5,opt,name=return_id,json=returnId,proto3" json:"return_id,omitempty"`
-	FirstDueAt    *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=first_due_at,json=firstDueAt,proto3" json:"first_due_at,omitempty"`
-	DueAt         *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
-	Attempts      uint32                 `protobuf:"varint,8,opt,name=attempts,proto3" json:"attempts,omitempty"`
-	Activated     *Moment                `protobuf:"bytes,9,opt,name=activated,proto3" json:"activated,omitempty"`
-	Started       *Moment                `protobuf:"bytes,10,opt,name=started,proto3" json:"started,omitempty"`
-	Completed     *Moment                `protobuf:"bytes,11,opt,name=completed,proto3" json:"completed,omitempty"`
-	Cancelled     *Moment                `protobuf:"bytes,12,opt,name=cancelled,proto3" json:"cancelled,omitempty"`
-	Description   string                 `protobuf:"bytes,13,opt,name=description,proto3" json:"description,omitempty"`
+	ReturnId    string                 `protobuf:"bytes,5,opt,name=return_id,json=returnId,proto3" json:"return_id,omitempty"`
+	FirstDueAt  *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=first_due_at,json=firstDueAt,proto3" json:"first_due_at,omitempty"`
+	DueAt       *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
+	Attempts    uint32                 `protobuf:"varint,8,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	Activated   *Moment                `protobuf:"bytes,9,opt,name=activated,proto3" json:"activated,omitempty"`
+	Started     *Moment                `protobuf:"bytes,10,opt,name=started,proto3" json:"started,omitempty"`
+	Completed   *Moment                `protobuf:"bytes,11,opt,name=completed,proto3" json:"completed,omitempty"`
+	Cancelled   *Moment                `protobuf:"bytes,12,opt,name=cancelled,proto3" json:"cancelled,omitempty"`
+	Description string                 `protobuf:"bytes,13,opt,name=description,proto3" json:"description,omitempty"`
+	// The attempt told last; the same one told again is not counted.
+	LastAttempt   *Moment `protobuf:"bytes,14,opt,name=last_attempt,json=lastAttempt,proto3" json:"last_attempt,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2909,6 +2920,13 @@ func (x *Service) GetDescription() string {
 	return ""
 }
 
+func (x *Service) GetLastAttempt() *Moment {
+	if x != nil {
+		return x.LastAttempt
+	}
+	return nil
+}
+
 // One line of a return; its key is return_id and order_item_id.
 type Return struct {
 	state                  protoimpl.MessageState `protogen:"open.v1"`
@@ -2939,9 +2957,11 @@ type Return struct {
 	Cancelled              *Moment                `protobuf:"bytes,25,opt,name=cancelled,proto3" json:"cancelled,omitempty"`
 	PickupAttempts         uint32                 `protobuf:"varint,26,opt,name=pickup_attempts,json=pickupAttempts,proto3" json:"pickup_attempts,omitempty"`
 	// More units than were live when it was told.
-	Irregular     bool `protobuf:"varint,27,opt,name=irregular,proto3" json:"irregular,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Irregular bool `protobuf:"varint,27,opt,name=irregular,proto3" json:"irregular,omitempty"`
+	// The pickup attempt told last; the same one told again is not counted.
+	LastPickupAttempt *Moment `protobuf:"bytes,28,opt,name=last_pickup_attempt,json=lastPickupAttempt,proto3" json:"last_pickup_attempt,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Return) Reset() {
@@ -3163,6 +3183,13 @@ func (x *Return) GetIrregular() bool {
 	return false
 }
 
+func (x *Return) GetLastPickupAttempt() *Moment {
+	if x != nil {
+		return x.LastPickupAttempt
+	}
+	return nil
+}
+
 // One running, kept, missed or cancelled promise.
 type Clock struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3274,7 +3301,7 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\x06Moment\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x127\n" +
 	"\tcertainty\x18\x02 \x01(\x0e2\x19.orderledger.v1.CertaintyR\tcertainty\x12\x10\n" +
-	"\x03day\x18\x03 \x01(\bR\x03day\"\xa6\n" +
+	"\x03day\x18\x03 \x01(\bR\x03day\"\xf2\n" +
 	"\n" +
 	"\bShipment\x12\x1f\n" +
 	"\vshipment_id\x18\x01 \x01(\tR\n" +
@@ -3311,7 +3338,8 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\adetails\x18\x18 \x01(\v2\x1f.orderledger.v1.ShipmentDetailsR\adetails\x12>\n" +
 	"\fpack_request\x18\x19 \x01(\v2\x1b.orderledger.v1.PackRequestR\vpackRequest\x121\n" +
 	"\apacking\x18\x1a \x01(\v2\x17.orderledger.v1.PackingR\apacking\x12+\n" +
-	"\x11delivery_attempts\x18\x1b \x01(\rR\x10deliveryAttempts\"\x9c\x04\n" +
+	"\x11delivery_attempts\x18\x1b \x01(\rR\x10deliveryAttempts\x12J\n" +
+	"\x15last_delivery_attempt\x18\x1c \x01(\v2\x16.orderledger.v1.MomentR\x13lastDeliveryAttempt\"\x9c\x04\n" +
 	"\x05Times\x120\n" +
 	"\acreated\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\acreated\x12A\n" +
 	"\x10labels_requested\x18\x02 \x01(\v2\x16.orderledger.v1.MomentR\x0flabelsRequested\x12.\n" +
@@ -3489,7 +3517,7 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\tcgst_rate\x18\x05 \x01(\x01R\bcgstRate\x12\x1b\n" +
 	"\tsgst_rate\x18\x06 \x01(\x01R\bsgstRate\x12\x1b\n" +
 	"\tigst_rate\x18\a \x01(\x01R\bigstRate\x12B\n" +
-	"\x0eserial_numbers\x18\b \x03(\v2\x1b.orderledger.v1.UnitSerialsR\rserialNumbers\"\xd4\x04\n" +
+	"\x0eserial_numbers\x18\b \x03(\v2\x1b.orderledger.v1.UnitSerialsR\rserialNumbers\"\x8f\x05\n" +
 	"\aService\x12\x1d\n" +
 	"\n" +
 	"service_id\x18\x01 \x01(\tR\tserviceId\x12\"\n" +
@@ -3506,7 +3534,8 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	" \x01(\v2\x16.orderledger.v1.MomentR\astarted\x124\n" +
 	"\tcompleted\x18\v \x01(\v2\x16.orderledger.v1.MomentR\tcompleted\x124\n" +
 	"\tcancelled\x18\f \x01(\v2\x16.orderledger.v1.MomentR\tcancelled\x12 \n" +
-	"\vdescription\x18\r \x01(\tR\vdescription\"\xee\b\n" +
+	"\vdescription\x18\r \x01(\tR\vdescription\x129\n" +
+	"\flast_attempt\x18\x0e \x01(\v2\x16.orderledger.v1.MomentR\vlastAttempt\"\xb6\t\n" +
 	"\x06Return\x12\x1b\n" +
 	"\treturn_id\x18\x01 \x01(\tR\breturnId\x12\"\n" +
 	"\rorder_item_id\x18\x02 \x01(\tR\vorderItemId\x124\n" +
@@ -3539,7 +3568,8 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\tcompleted\x18\x18 \x01(\v2\x16.orderledger.v1.MomentR\tcompleted\x124\n" +
 	"\tcancelled\x18\x19 \x01(\v2\x16.orderledger.v1.MomentR\tcancelled\x12'\n" +
 	"\x0fpickup_attempts\x18\x1a \x01(\rR\x0epickupAttempts\x12\x1c\n" +
-	"\tirregular\x18\x1b \x01(\bR\tirregular\"\x88\x03\n" +
+	"\tirregular\x18\x1b \x01(\bR\tirregular\x12F\n" +
+	"\x13last_pickup_attempt\x18\x1c \x01(\v2\x16.orderledger.v1.MomentR\x11lastPickupAttempt\"\x88\x03\n" +
 	"\x05Clock\x12-\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x19.orderledger.v1.ClockKindR\x04kind\x12\x1d\n" +
 	"\n" +
@@ -3700,74 +3730,77 @@ var file_orderledger_v1_shipment_proto_depIdxs = []int32{
 	18, // 17: orderledger.v1.Shipment.details:type_name -> orderledger.v1.ShipmentDetails
 	26, // 18: orderledger.v1.Shipment.pack_request:type_name -> orderledger.v1.PackRequest
 	31, // 19: orderledger.v1.Shipment.packing:type_name -> orderledger.v1.Packing
-	11, // 20: orderledger.v1.Times.created:type_name -> orderledger.v1.Moment
-	11, // 21: orderledger.v1.Times.labels_requested:type_name -> orderledger.v1.Moment
-	11, // 22: orderledger.v1.Times.packed:type_name -> orderledger.v1.Moment
-	11, // 23: orderledger.v1.Times.ready:type_name -> orderledger.v1.Moment
-	11, // 24: orderledger.v1.Times.picked_up:type_name -> orderledger.v1.Moment
-	11, // 25: orderledger.v1.Times.shipped:type_name -> orderledger.v1.Moment
-	11, // 26: orderledger.v1.Times.delivered:type_name -> orderledger.v1.Moment
-	11, // 27: orderledger.v1.Times.completed:type_name -> orderledger.v1.Moment
-	11, // 28: orderledger.v1.Times.cancelled:type_name -> orderledger.v1.Moment
-	11, // 29: orderledger.v1.Times.form_failed:type_name -> orderledger.v1.Moment
-	1,  // 30: orderledger.v1.Item.status:type_name -> orderledger.v1.Status
-	1,  // 31: orderledger.v1.Item.forward:type_name -> orderledger.v1.Status
-	15, // 32: orderledger.v1.Item.cancellations:type_name -> orderledger.v1.Cancellation
-	16, // 33: orderledger.v1.Item.details:type_name -> orderledger.v1.ItemDetails
-	4,  // 34: orderledger.v1.Cancellation.by:type_name -> orderledger.v1.CancelledBy
-	11, // 35: orderledger.v1.Cancellation.at:type_name -> orderledger.v1.Moment
-	36, // 36: orderledger.v1.ItemDetails.order_date:type_name -> google.protobuf.Timestamp
-	17, // 37: orderledger.v1.ItemDetails.price:type_name -> orderledger.v1.Price
-	21, // 38: orderledger.v1.ShipmentDetails.sub_shipments:type_name -> orderledger.v1.SubShipment
-	20, // 39: orderledger.v1.ShipmentDetails.delivery_address:type_name -> orderledger.v1.Address
-	20, // 40: orderledger.v1.ShipmentDetails.billing_address:type_name -> orderledger.v1.Address
-	19, // 41: orderledger.v1.ShipmentDetails.buyer:type_name -> orderledger.v1.Buyer
-	22, // 42: orderledger.v1.SubShipment.packages:type_name -> orderledger.v1.Package
-	23, // 43: orderledger.v1.SubShipment.dimensions:type_name -> orderledger.v1.Dimensions
-	24, // 44: orderledger.v1.SubShipment.courier:type_name -> orderledger.v1.Courier
-	23, // 45: orderledger.v1.Package.dimensions:type_name -> orderledger.v1.Dimensions
-	36, // 46: orderledger.v1.Courier.pickup_from:type_name -> google.protobuf.Timestamp
-	36, // 47: orderledger.v1.Courier.pickup_to:type_name -> google.protobuf.Timestamp
-	5,  // 48: orderledger.v1.Form.status:type_name -> orderledger.v1.FormStatus
-	27, // 49: orderledger.v1.PackRequest.tax_items:type_name -> orderledger.v1.TaxItem
-	28, // 50: orderledger.v1.PackRequest.serial_numbers:type_name -> orderledger.v1.SerialNumbers
-	30, // 51: orderledger.v1.PackRequest.invoices:type_name -> orderledger.v1.InvoiceRequest
-	21, // 52: orderledger.v1.PackRequest.sub_shipments:type_name -> orderledger.v1.SubShipment
-	29, // 53: orderledger.v1.SerialNumbers.units:type_name -> orderledger.v1.UnitSerials
-	11, // 54: orderledger.v1.InvoiceRequest.invoice_date:type_name -> orderledger.v1.Moment
-	24, // 55: orderledger.v1.Packing.courier:type_name -> orderledger.v1.Courier
-	11, // 56: orderledger.v1.Packing.invoice_date:type_name -> orderledger.v1.Moment
-	32, // 57: orderledger.v1.Packing.invoice_lines:type_name -> orderledger.v1.InvoiceLine
-	29, // 58: orderledger.v1.InvoiceLine.serial_numbers:type_name -> orderledger.v1.UnitSerials
-	6,  // 59: orderledger.v1.Service.kind:type_name -> orderledger.v1.ServiceKind
-	7,  // 60: orderledger.v1.Service.status:type_name -> orderledger.v1.ServiceStatus
-	36, // 61: orderledger.v1.Service.first_due_at:type_name -> google.protobuf.Timestamp
-	36, // 62: orderledger.v1.Service.due_at:type_name -> google.protobuf.Timestamp
-	11, // 63: orderledger.v1.Service.activated:type_name -> orderledger.v1.Moment
-	11, // 64: orderledger.v1.Service.started:type_name -> orderledger.v1.Moment
-	11, // 65: orderledger.v1.Service.completed:type_name -> orderledger.v1.Moment
-	11, // 66: orderledger.v1.Service.cancelled:type_name -> orderledger.v1.Moment
-	8,  // 67: orderledger.v1.Return.source:type_name -> orderledger.v1.ReturnSource
-	9,  // 68: orderledger.v1.Return.status:type_name -> orderledger.v1.ReturnStatus
-	36, // 69: orderledger.v1.Return.expected_date:type_name -> google.protobuf.Timestamp
-	36, // 70: orderledger.v1.Return.marketplace_updated_at:type_name -> google.protobuf.Timestamp
-	11, // 71: orderledger.v1.Return.created:type_name -> orderledger.v1.Moment
-	11, // 72: orderledger.v1.Return.approved:type_name -> orderledger.v1.Moment
-	11, // 73: orderledger.v1.Return.rejected:type_name -> orderledger.v1.Moment
-	11, // 74: orderledger.v1.Return.picked_up:type_name -> orderledger.v1.Moment
-	11, // 75: orderledger.v1.Return.completed:type_name -> orderledger.v1.Moment
-	11, // 76: orderledger.v1.Return.cancelled:type_name -> orderledger.v1.Moment
-	10, // 77: orderledger.v1.Clock.kind:type_name -> orderledger.v1.ClockKind
-	36, // 78: orderledger.v1.Clock.started_at:type_name -> google.protobuf.Timestamp
-	36, // 79: orderledger.v1.Clock.first_due_at:type_name -> google.protobuf.Timestamp
-	36, // 80: orderledger.v1.Clock.due_at:type_name -> google.protobuf.Timestamp
-	11, // 81: orderledger.v1.Clock.done:type_name -> orderledger.v1.Moment
-	36, // 82: orderledger.v1.Clock.cancelled_at:type_name -> google.protobuf.Timestamp
-	83, // [83:83] is the sub-list for method output_type
-	83, // [83:83] is the sub-list for method input_type
-	83, // [83:83] is the sub-list for extension type_name
-	83, // [83:83] is the sub-list for extension extendee
-	0,  // [0:83] is the sub-list for field type_name
+	11, // 20: orderledger.v1.Shipment.last_delivery_attempt:type_name -> orderledger.v1.Moment
+	11, // 21: orderledger.v1.Times.created:type_name -> orderledger.v1.Moment
+	11, // 22: orderledger.v1.Times.labels_requested:type_name -> orderledger.v1.Moment
+	11, // 23: orderledger.v1.Times.packed:type_name -> orderledger.v1.Moment
+	11, // 24: orderledger.v1.Times.ready:type_name -> orderledger.v1.Moment
+	11, // 25: orderledger.v1.Times.picked_up:type_name -> orderledger.v1.Moment
+	11, // 26: orderledger.v1.Times.shipped:type_name -> orderledger.v1.Moment
+	11, // 27: orderledger.v1.Times.delivered:type_name -> orderledger.v1.Moment
+	11, // 28: orderledger.v1.Times.completed:type_name -> orderledger.v1.Moment
+	11, // 29: orderledger.v1.Times.cancelled:type_name -> orderledger.v1.Moment
+	11, // 30: orderledger.v1.Times.form_failed:type_name -> orderledger.v1.Moment
+	1,  // 31: orderledger.v1.Item.status:type_name -> orderledger.v1.Status
+	1,  // 32: orderledger.v1.Item.forward:type_name -> orderledger.v1.Status
+	15, // 33: orderledger.v1.Item.cancellations:type_name -> orderledger.v1.Cancellation
+	16, // 34: orderledger.v1.Item.details:type_name -> orderledger.v1.ItemDetails
+	4,  // 35: orderledger.v1.Cancellation.by:type_name -> orderledger.v1.CancelledBy
+	11, // 36: orderledger.v1.Cancellation.at:type_name -> orderledger.v1.Moment
+	36, // 37: orderledger.v1.ItemDetails.order_date:type_name -> google.protobuf.Timestamp
+	17, // 38: orderledger.v1.ItemDetails.price:type_name -> orderledger.v1.Price
+	21, // 39: orderledger.v1.ShipmentDetails.sub_shipments:type_name -> orderledger.v1.SubShipment
+	20, // 40: orderledger.v1.ShipmentDetails.delivery_address:type_name -> orderledger.v1.Address
+	20, // 41: orderledger.v1.ShipmentDetails.billing_address:type_name -> orderledger.v1.Address
+	19, // 42: orderledger.v1.ShipmentDetails.buyer:type_name -> orderledger.v1.Buyer
+	22, // 43: orderledger.v1.SubShipment.packages:type_name -> orderledger.v1.Package
+	23, // 44: orderledger.v1.SubShipment.dimensions:type_name -> orderledger.v1.Dimensions
+	24, // 45: orderledger.v1.SubShipment.courier:type_name -> orderledger.v1.Courier
+	23, // 46: orderledger.v1.Package.dimensions:type_name -> orderledger.v1.Dimensions
+	36, // 47: orderledger.v1.Courier.pickup_from:type_name -> google.protobuf.Timestamp
+	36, // 48: orderledger.v1.Courier.pickup_to:type_name -> google.protobuf.Timestamp
+	5,  // 49: orderledger.v1.Form.status:type_name -> orderledger.v1.FormStatus
+	27, // 50: orderledger.v1.PackRequest.tax_items:type_name -> orderledger.v1.TaxItem
+	28, // 51: orderledger.v1.PackRequest.serial_numbers:type_name -> orderledger.v1.SerialNumbers
+	30, // 52: orderledger.v1.PackRequest.invoices:type_name -> orderledger.v1.InvoiceRequest
+	21, // 53: orderledger.v1.PackRequest.sub_shipments:type_name -> orderledger.v1.SubShipment
+	29, // 54: orderledger.v1.SerialNumbers.units:type_name -> orderledger.v1.UnitSerials
+	11, // 55: orderledger.v1.InvoiceRequest.invoice_date:type_name -> orderledger.v1.Moment
+	24, // 56: orderledger.v1.Packing.courier:type_name -> orderledger.v1.Courier
+	11, // 57: orderledger.v1.Packing.invoice_date:type_name -> orderledger.v1.Moment
+	32, // 58: orderledger.v1.Packing.invoice_lines:type_name -> orderledger.v1.InvoiceLine
+	29, // 59: orderledger.v1.InvoiceLine.serial_numbers:type_name -> orderledger.v1.UnitSerials
+	6,  // 60: orderledger.v1.Service.kind:type_name -> orderledger.v1.ServiceKind
+	7,  // 61: orderledger.v1.Service.status:type_name -> orderledger.v1.ServiceStatus
+	36, // 62: orderledger.v1.Service.first_due_at:type_name -> google.protobuf.Timestamp
+	36, // 63: orderledger.v1.Service.due_at:type_name -> google.protobuf.Timestamp
+	11, // 64: orderledger.v1.Service.activated:type_name -> orderledger.v1.Moment
+	11, // 65: orderledger.v1.Service.started:type_name -> orderledger.v1.Moment
+	11, // 66: orderledger.v1.Service.completed:type_name -> orderledger.v1.Moment
+	11, // 67: orderledger.v1.Service.cancelled:type_name -> orderledger.v1.Moment
+	11, // 68: orderledger.v1.Service.last_attempt:type_name -> orderledger.v1.Moment
+	8,  // 69: orderledger.v1.Return.source:type_name -> orderledger.v1.ReturnSource
+	9,  // 70: orderledger.v1.Return.status:type_name -> orderledger.v1.ReturnStatus
+	36, // 71: orderledger.v1.Return.expected_date:type_name -> google.protobuf.Timestamp
+	36, // 72: orderledger.v1.Return.marketplace_updated_at:type_name -> google.protobuf.Timestamp
+	11, // 73: orderledger.v1.Return.created:type_name -> orderledger.v1.Moment
+	11, // 74: orderledger.v1.Return.approved:type_name -> orderledger.v1.Moment
+	11, // 75: orderledger.v1.Return.rejected:type_name -> orderledger.v1.Moment
+	11, // 76: orderledger.v1.Return.picked_up:type_name -> orderledger.v1.Moment
+	11, // 77: orderledger.v1.Return.completed:type_name -> orderledger.v1.Moment
+	11, // 78: orderledger.v1.Return.cancelled:type_name -> orderledger.v1.Moment
+	11, // 79: orderledger.v1.Return.last_pickup_attempt:type_name -> orderledger.v1.Moment
+	10, // 80: orderledger.v1.Clock.kind:type_name -> orderledger.v1.ClockKind
+	36, // 81: orderledger.v1.Clock.started_at:type_name -> google.protobuf.Timestamp
+	36, // 82: orderledger.v1.Clock.first_due_at:type_name -> google.protobuf.Timestamp
+	36, // 83: orderledger.v1.Clock.due_at:type_name -> google.protobuf.Timestamp
+	11, // 84: orderledger.v1.Clock.done:type_name -> orderledger.v1.Moment
+	36, // 85: orderledger.v1.Clock.cancelled_at:type_name -> google.protobuf.Timestamp
+	86, // [86:86] is the sub-list for method output_type
+	86, // [86:86] is the sub-list for method input_type
+	86, // [86:86] is the sub-list for extension type_name
+	86, // [86:86] is the sub-list for extension extendee
+	0,  // [0:86] is the sub-list for field type_name
 }
 
 func init() { file_orderledger_v1_shipment_proto_init() }

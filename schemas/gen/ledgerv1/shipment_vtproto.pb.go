@@ -68,6 +68,7 @@ func (m *Shipment) CloneVT() *Shipment {
 	r.PackRequest = m.PackRequest.CloneVT()
 	r.Packing = m.Packing.CloneVT()
 	r.DeliveryAttempts = m.DeliveryAttempts
+	r.LastDeliveryAttempt = m.LastDeliveryAttempt.CloneVT()
 	if rhs := m.Items; rhs != nil {
 		tmpContainer := make([]*Item, len(rhs))
 		for k, v := range rhs {
@@ -668,6 +669,7 @@ func (m *Service) CloneVT() *Service {
 	r.Completed = m.Completed.CloneVT()
 	r.Cancelled = m.Cancelled.CloneVT()
 	r.Description = m.Description
+	r.LastAttempt = m.LastAttempt.CloneVT()
 	if len(m.unknownFields) > 0 {
 		r.unknownFields = make([]byte, len(m.unknownFields))
 		copy(r.unknownFields, m.unknownFields)
@@ -711,6 +713,7 @@ func (m *Return) CloneVT() *Return {
 	r.Cancelled = m.Cancelled.CloneVT()
 	r.PickupAttempts = m.PickupAttempts
 	r.Irregular = m.Irregular
+	r.LastPickupAttempt = m.LastPickupAttempt.CloneVT()
 	if len(m.unknownFields) > 0 {
 		r.unknownFields = make([]byte, len(m.unknownFields))
 		copy(r.unknownFields, m.unknownFields)
@@ -932,6 +935,9 @@ func (this *Shipment) EqualVT(that *Shipment) bool {
 		return false
 	}
 	if this.DeliveryAttempts != that.DeliveryAttempts {
+		return false
+	}
+	if !this.LastDeliveryAttempt.EqualVT(that.LastDeliveryAttempt) {
 		return false
 	}
 	return string(this.unknownFields) == string(that.unknownFields)
@@ -1845,6 +1851,9 @@ func (this *Service) EqualVT(that *Service) bool {
 	if this.Description != that.Description {
 		return false
 	}
+	if !this.LastAttempt.EqualVT(that.LastAttempt) {
+		return false
+	}
 	return string(this.unknownFields) == string(that.unknownFields)
 }
 
@@ -1940,6 +1949,9 @@ func (this *Return) EqualVT(that *Return) bool {
 		return false
 	}
 	if this.Irregular != that.Irregular {
+		return false
+	}
+	if !this.LastPickupAttempt.EqualVT(that.LastPickupAttempt) {
 		return false
 	}
 	return string(this.unknownFields) == string(that.unknownFields)
@@ -2079,6 +2091,18 @@ func (m *Shipment) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if m.LastDeliveryAttempt != nil {
+		size, err := m.LastDeliveryAttempt.MarshalToSizedBufferVT(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xe2
 	}
 	if m.DeliveryAttempts != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.DeliveryAttempts))
@@ -4040,6 +4064,16 @@ func (m *Service) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.LastAttempt != nil {
+		size, err := m.LastAttempt.MarshalToSizedBufferVT(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
+		i--
+		dAtA[i] = 0x72
+	}
 	if len(m.Description) > 0 {
 		i -= len(m.Description)
 		copy(dAtA[i:], m.Description)
@@ -4175,6 +4209,18 @@ func (m *Return) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if m.LastPickupAttempt != nil {
+		size, err := m.LastPickupAttempt.MarshalToSizedBufferVT(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xe2
 	}
 	if m.Irregular {
 		i--
@@ -4650,6 +4696,10 @@ func (m *Shipment) SizeVT() (n int) {
 	}
 	if m.DeliveryAttempts != 0 {
 		n += 2 + protohelpers.SizeOfVarint(uint64(m.DeliveryAttempts))
+	}
+	if m.LastDeliveryAttempt != nil {
+		l = m.LastDeliveryAttempt.SizeVT()
+		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -5408,6 +5458,10 @@ func (m *Service) SizeVT() (n int) {
 	if l > 0 {
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
+	if m.LastAttempt != nil {
+		l = m.LastAttempt.SizeVT()
+		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -5520,6 +5574,10 @@ func (m *Return) SizeVT() (n int) {
 	}
 	if m.Irregular {
 		n += 3
+	}
+	if m.LastPickupAttempt != nil {
+		l = m.LastPickupAttempt.SizeVT()
+		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -6582,6 +6640,42 @@ func (m *Shipment) UnmarshalVT(dAtA []byte) error {
 					break
 				}
 			}
+		case 28:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field LastDeliveryAttempt", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.LastDeliveryAttempt == nil {
+				m.LastDeliveryAttempt = &Moment{}
+			}
+			if err := m.LastDeliveryAttempt.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -11707,6 +11801,42 @@ func (m *Service) UnmarshalVT(dAtA []byte) error {
 			}
 			m.Description = string(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
+		case 14:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field LastAttempt", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.LastAttempt == nil {
+				m.LastAttempt = &Moment{}
+			}
+			if err := m.LastAttempt.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -12590,6 +12720,42 @@ func (m *Return) UnmarshalVT(dAtA []byte) error {
 				}
 			}
 			m.Irregular = bool(v != 0)
+		case 28:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field LastPickupAttempt", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.LastPickupAttempt == nil {
+				m.LastPickupAttempt = &Moment{}
+			}
+			if err := m.LastPickupAttempt.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
