@@ -26,7 +26,7 @@ func TestChGoInsertsColumnsAndReadsThemBack(t *testing.T) {
 			t.Parallel()
 			c := dialCh(t, compression)
 			ctx := t.Context()
-			table := "default.chgo_" + name
+			table := "chgo_" + name
 			require.NoError(t, c.Do(ctx, ch.Query{Body: "CREATE OR REPLACE TABLE " + table + " (id UInt64, s String, lc LowCardinality(String), e Enum8('a'=1,'b'=2), t DateTime64(3,'UTC')) ENGINE = MergeTree ORDER BY id"}))
 			var id proto.ColUInt64
 			var s proto.ColStr

@@ -30,38 +30,34 @@ func (n *nativeConn) sample(req *request) ([]columnHeader, error) {
 	if n.samples.samples == nil || n.samples.ddl != ddl || len(n.samples.samples) >= maxSamples {
 		n.samples = sampleCache{ddl: ddl, samples: map[insertion][]columnHeader{}}
 	}
-	if header, ok := n.samples.samples[key]; ok && len(req.params) == 0 {
+	if header, ok := n.samples.samples[key]; ok && len(req.params) == 0 && !n.session.own {
 		return header, nil
 	}
 	target := strings.TrimSpace(strings.TrimPrefix(key.target, "FUNCTION"))
 	header, err := describe(n.session.conn, "(SELECT "+columnList(key.columns)+" FROM "+target+"\n)", req.params)
-	if err == nil && !n.session.own { // USE may change what a name means
+	if err == nil && len(req.params) == 0 {
 		n.samples.samples[key] = header
 	}
 	return header, err
 }
 
-// insert takes the rows of an INSERT from the client and has the engine read them as one statement, so that
-// blocks that come one by one still are one insert, with one token.
+// insert has the engine read rows as one statement, so that blocks that come one by one still are one insert, with
+// one token. Rows that stand in the text go the same way: the engine's parser would end them at an empty line.
 func (n *nativeConn) insert(req *request) error {
-	if len(n.session.settings) > 0 {
-		// Left from the query before; this one brings its own in its text.
-		if err := n.session.apply(nil); err != nil {
-			return err
-		}
-	}
-	header, err := n.sample(req)
-	if err != nil {
-		return err
-	}
-	if err := n.sendBlock(appendEmpty(n.result[:0], header, n.revision), req.compressed); err != nil {
-		return err
-	}
-	if err := n.flush(); err != nil {
+	if err := n.session.apply(nil); err != nil { // the insert brings its own settings in its text
 		return err
 	}
 	defer n.spool.reset()
-	rows, err := n.receive(req)
+	ins := req.insert
+	var rows int
+	var err error
+	if ins.inline() {
+		rows = 1 // at least
+		_, err = io.WriteString(&n.spool, rowsIn(&ins))
+	} else {
+		ins.format = "Native" // whatever the text says: the client sends blocks
+		rows, err = n.receive(req)
+	}
 	if err != nil {
 		return err
 	}
@@ -73,7 +69,7 @@ func (n *nativeConn) insert(req *request) error {
 		return err
 	}
 	stop := n.watch()
-	res, err := n.session.query(n.infile(req, path), "Null", req.params)
+	res, err := n.session.query(n.server.infile(&ins, req.settings, path), "Null", req.params)
 	gone := stop()
 	if err != nil {
 		return err
@@ -85,42 +81,18 @@ func (n *nativeConn) insert(req *request) error {
 	return n.endOfStream(res.Stats())
 }
 
-// infile writes the statement that reads the spooled rows. The statement's own settings win over those of the
-// packet, and a repeated one would be refused.
-func (n *nativeConn) infile(req *request, path string) string {
-	clause := req.insert.settings
-	own := settingNames(clause)
-	for _, s := range req.settings {
-		if own[s.key] || !s.important && !n.server.knownSettings[s.key] && !strings.HasPrefix(s.key, "custom_") {
-			continue
-		}
-		if clause != "" {
-			clause += ", "
-		}
-		clause += quoteName(s.key) + " = " + s.value
-	}
-	if clause != "" {
-		clause = " SETTINGS " + clause
-	}
-	return "INSERT INTO " + req.insert.target + " " + req.insert.columns + " FROM INFILE " + quoteText(path) + " COMPRESSION 'none'" + clause + " FORMAT Native"
-}
-
-// settingNames lists the settings that a clause sets.
-func settingNames(clause string) map[string]bool {
-	names := map[string]bool{}
-	l := &lexer{sql: clause}
-	first := true
-	for t := l.next(); t.kind != tokenEnd; t = l.next() {
-		if first {
-			names[strings.Trim(l.text(t), "`\"")] = true
-		}
-		first = l.punct(t, ',')
-	}
-	return names
-}
-
-// receive copies the blocks of an INSERT into the spool until the empty one that ends them.
+// receive tells the client the columns and copies its blocks into the spool until the empty one that ends them.
 func (n *nativeConn) receive(req *request) (rows int, err error) {
+	header, err := n.sample(req)
+	if err != nil {
+		return 0, err
+	}
+	if err := n.sendBlock(appendEmpty(n.result[:0], header, n.revision), req.compressed); err != nil {
+		return 0, err
+	}
+	if err := n.flush(); err != nil {
+		return 0, err
+	}
 	n.toEngine.w = &n.spool
 	for {
 		code, err := n.reader.UVarInt()

@@ -59,7 +59,7 @@ func (n *nativeConn) query() error {
 
 // run runs a statement and answers, except for the exception that a refusal is.
 func (n *nativeConn) run(req *request) error {
-	if req.kind == kindInsert && !req.insert.inline() {
+	if req.kind == kindInsert {
 		return n.insert(req)
 	}
 	if err := n.session.apply(req.settings); err != nil {
@@ -82,7 +82,7 @@ func (n *nativeConn) run(req *request) error {
 	switch req.kind {
 	case kindSession:
 		n.session.own = true
-	case kindCommand, kindInsert:
+	case kindCommand:
 		n.server.ddl.Add(1)
 	}
 	return n.endOfStream(stats)

@@ -24,6 +24,7 @@ type Server struct {
 
 	library       *engine.Library
 	folder        *folder
+	checked       bool // the tables are whole: the folder may be left as clean
 	knownSettings map[string]bool
 	timezone      string
 	version       [3]int // of the engine
@@ -101,6 +102,7 @@ func (s *Server) start(ctx context.Context) error {
 			return err
 		}
 	}
+	s.checked = true
 	if err := s.prepare(); err != nil {
 		return err
 	}
@@ -215,7 +217,17 @@ func (s *Server) stop() error {
 			}
 		}
 	}
-	s.fronts.Wait()
+	if s.httpServer != nil {
+		// Ends idle connections at once and the others after their request. What a request still does is
+		// waited for below.
+		s.fronts.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), s.cfg.StopTimeout)
+			defer cancel()
+			if err := s.httpServer.Shutdown(ctx); err != nil {
+				_ = s.httpServer.Close()
+			}
+		})
+	}
 	idle := make(chan struct{})
 	go func() {
 		s.clients.Wait()
@@ -226,6 +238,7 @@ func (s *Server) stop() error {
 		s.killAll()
 		clean = waitFor(idle, killGrace)
 	}
+	s.fronts.Wait()
 	if !clean {
 		// Closing the engine under a running statement would wait for it, or worse.
 		errs = append(errs, errors.New("stop clickhouse: a query did not end, the engine is left as it is"))
@@ -233,7 +246,7 @@ func (s *Server) stop() error {
 		s.base.Close()
 	}
 	if s.folder != nil {
-		errs = append(errs, s.folder.close(clean))
+		errs = append(errs, s.folder.close(clean && s.checked))
 	}
 	s.metrics.unregister()
 	return errors.Join(errs...)

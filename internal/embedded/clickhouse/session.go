@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -59,26 +60,46 @@ func (s *session) close() { s.conn.Close() }
 
 // apply puts the settings of a query in force, and takes back those of the query before.
 func (s *session) apply(want []setting) error {
-	wanted := make(map[string]bool, len(want))
-	var set []string
+	wanted := make(map[string]string, len(want))
 	for _, w := range want {
-		if !w.important && !s.server.knownSettings[w.key] && !strings.HasPrefix(w.key, "custom_") {
-			continue // a client may send settings of later versions, as long as they don't matter
+		if w.important || s.server.knows(w.key) {
+			wanted[w.key] = w.value
 		}
-		wanted[w.key] = true
-		now, ok := s.settings[w.key]
-		if ok && now.value == w.value {
+	}
+	if err := s.takeBack(wanted); err != nil {
+		return err
+	}
+	var set []string
+	for key, value := range wanted {
+		now, ok := s.settings[key]
+		if ok && now.value == value {
 			continue
 		}
 		if !ok {
-			now.before = s.current(w.key)
+			now.before = s.current(key)
 		}
-		now.value = w.value
-		s.settings[w.key] = now
-		set = append(set, quoteName(w.key)+" = "+w.value)
+		now.value = value
+		s.settings[key] = now
+		set = append(set, quoteName(key)+" = "+value)
 	}
+	if len(set) == 0 {
+		return nil
+	}
+	if err := s.conn.Exec("SET " + strings.Join(set, ", ")); err != nil {
+		// Nothing of what was refused may stay behind.
+		if renewErr := s.renew(err); renewErr != nil && !errors.Is(renewErr, err) {
+			return errors.Join(err, renewErr)
+		}
+		return err
+	}
+	return nil
+}
+
+// takeBack ends the settings that are in force and no longer wanted.
+func (s *session) takeBack(wanted map[string]string) error {
+	var set []string
 	for key, a := range s.settings {
-		if !wanted[key] {
+		if _, ok := wanted[key]; !ok {
 			set = append(set, quoteName(key)+" = "+a.before)
 			delete(s.settings, key)
 		}
@@ -87,6 +108,7 @@ func (s *session) apply(want []setting) error {
 		return nil
 	}
 	if err := s.conn.Exec("SET " + strings.Join(set, ", ")); err != nil {
+		// readonly = 1 forbids even taking itself back.
 		return s.renew(err)
 	}
 	return nil
@@ -108,20 +130,19 @@ func (s *session) current(key string) string {
 	return "DEFAULT"
 }
 
-// renew gives the session a fresh connection after settings could not be put in force or taken back (readonly
-// = 1 forbids even taking itself back), and returns the reason as the query's error. Settings that were
-// refused leave nothing behind that way.
+// renew gives the session a fresh connection after settings could not be put in force or taken back. A session
+// that the client set up itself can't be made anew: it fails with the reason.
 func (s *session) renew(reason error) error {
 	if s.own {
-		return reason // a fresh connection would lose what the client set
+		return reason
 	}
 	fresh, err := s.server.newSession(s.database)
 	if err != nil {
-		return fmt.Errorf("%w (and opening a fresh session: %w)", reason, err)
+		return err
 	}
 	s.conn.Close()
 	s.conn, s.settings = fresh.conn, fresh.settings
-	return reason
+	return nil
 }
 
 // mark numbers a statement and puts the number in front of it as a comment, by which kill finds it: the library
