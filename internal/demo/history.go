@@ -129,8 +129,9 @@ func (m *maker) create(i int) *history {
 	for k := range id {
 		id[k] = byte(m.rand.UintN(256))
 	}
+	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80
 	s := &history{
-		id:       fmt.Sprintf("%x-%x-4%x-8%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])[:36],
+		id:       fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:]),
 		order:    fmt.Sprintf("OD%018d", m.rand.Uint64N(1e18)),
 		location: fmt.Sprintf("LOC%032d", 1+i%3),
 		at:       m.now.Add(-time.Duration(m.rand.Int64N(int64(30*24*time.Hour)/int64(time.Second))) * time.Second),
