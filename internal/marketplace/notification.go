@@ -45,9 +45,9 @@ type Notification struct {
 	// Hash is the SHA-256 of event type, id, timestamp and attributes in their canonical form.
 	Hash [sha256.Size]byte
 
-	subject string        // What the key names: the shipment, or the return and the shipment it was led to.
-	named   []string      // The shipments that the lines of a return name, each once.
-	lines   []string      // The shipment of each line of a return, in the order of lines; empty where it names none.
+	subject string         // What the key names: the shipment, or the return and the shipment it was led to.
+	named   []string       // The shipments that the lines of a return name, each once.
+	lines   []string       // The shipment of each line of a return, in the order of lines; empty where it names none.
 	body    shipment.Input // Without its Fact.
 }
 

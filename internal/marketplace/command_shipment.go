@@ -1,0 +1,189 @@
+package marketplace
+
+import (
+	"math"
+
+	"github.com/orderledger/orderledger/internal/shipment"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// location reads the location of an item: its own, or that of the call.
+func (r *reader) location(root, item int32) string {
+	if id := r.id(item, "locationId"); id != "" {
+		return id
+	}
+	return r.id(root, "locationId")
+}
+
+// mandatory notes a member of an item that is not there.
+func (r *reader) mandatory(item int32, name string, there bool) {
+	if !there {
+		r.odd(item, shipment.CodeInvalidRequest, name+" is mandatory")
+	}
+}
+
+func packItem(r *reader, root, item int32) shipment.Input {
+	request := &ledgerv1.PackRequest{
+		TaxItems:      r.taxItems(item),
+		SerialNumbers: r.serialNumbers(item, "serialNumbers"),
+		SubShipments:  r.subShipments(item, "packageTitle", "packageSku"),
+		IgnoreWarning: r.boolean(item, "ignoreWarning"),
+	}
+	for i, _ := r.list(item, "invoices", kindObject); i != none; i = r.nodes[i].next {
+		// The official client sends no orderId: it is the shipment's.
+		request.Invoices = append(request.Invoices, &ledgerv1.InvoiceRequest{
+			OrderId: r.id(i, "orderId"), InvoiceDate: moment(r.when(i, "invoiceDate")), InvoiceNumber: r.text(i, "invoiceNumber"),
+		})
+	}
+	return shipment.RequestLabels{LocationID: r.location(root, item), Request: request}
+}
+
+func (r *reader) taxItems(item int32) []*ledgerv1.TaxItem {
+	var out []*ledgerv1.TaxItem
+	for i, _ := r.list(item, "taxItems", kindObject); i != none; i = r.nodes[i].next {
+		t := &ledgerv1.TaxItem{
+			OrderItemId: r.id(i, "orderItemId"), TaxRate: r.number(i, "taxRate"), PurchasePrice: r.number(i, "purchasePrice"),
+		}
+		if t.GetOrderItemId() == "" {
+			r.odd(i, shipment.CodeInvalidItemID, "orderItemId is mandatory")
+		}
+		if rate := t.GetTaxRate(); rate < 0 || rate > 100 || math.IsNaN(rate) {
+			r.odd(i, shipment.CodeInvalidTax, "taxRate is from 0 to 100")
+		}
+		if _, told := r.integer(i, "quantity"); told {
+			t.Quantity = r.units(i, "quantity", 1)
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+// serialNumbers reads one list per line: outer per unit, inner the numbers of the unit.
+func (r *reader) serialNumbers(item int32, name string) []*ledgerv1.SerialNumbers {
+	var out []*ledgerv1.SerialNumbers
+	for i, _ := r.list(item, name, kindObject); i != none; i = r.nodes[i].next {
+		out = append(out, &ledgerv1.SerialNumbers{OrderItemId: r.id(i, "orderItemId"), Units: r.unitSerials(i)})
+	}
+	return out
+}
+
+func (r *reader) unitSerials(item int32) []*ledgerv1.UnitSerials {
+	var out []*ledgerv1.UnitSerials
+	for unit, _ := r.list(item, "serialNumbers", kindArray); unit != none; unit = r.nodes[unit].next {
+		u := &ledgerv1.UnitSerials{}
+		for i := r.nodes[unit].child; i != none; i = r.nodes[i].next {
+			if r.nodes[i].kind != kindString {
+				r.wrong(i, ProblemType, "want a string, got "+r.nodes[i].kind.String())
+				return nil
+			}
+			u.SerialNumbers = append(u.SerialNumbers, r.stringOf(i))
+		}
+		out = append(out, u)
+	}
+	return out
+}
+
+func dispatchItem(r *reader, root, item int32) shipment.Input {
+	return shipment.Dispatch{LocationID: r.location(root, item)}
+}
+
+func cancelItem(r *reader, root, item int32) shipment.Input {
+	return shipment.Cancel{
+		LocationID: r.location(root, item),
+		GroupIDs:   r.texts(item, "cancellationGroupIds"),
+		Reason:     r.text(item, "reason"),
+	}
+}
+
+func ackItem(r *reader, _, item int32) shipment.Input {
+	var in shipment.AcknowledgeForms
+	for i, _ := r.list(item, "forms", kindObject); i != none; i = r.nodes[i].next {
+		f := &ledgerv1.FormAcknowledgement{Name: r.text(i, "name"), AckNumber: r.text(i, "ackNumber")}
+		r.mandatory(i, "name", f.GetName() != "")
+		r.mandatory(i, "ackNumber", f.GetAckNumber() != "")
+		in.Forms = append(in.Forms, f)
+	}
+	r.mandatory(item, "forms", len(in.Forms) > 0)
+	return in
+}
+
+func selfShipItem(r *reader, root, item int32) shipment.Input {
+	invoice := r.object(item, "invoice")
+	in := shipment.DispatchSelfShip{
+		LocationID:        r.location(root, item),
+		DispatchedAt:      r.when(item, "dispatchDate"),
+		TentativeDelivery: r.when(item, "tentativeDeliveryDate"),
+		Courier: &ledgerv1.Courier{
+			VendorName: r.text(item, "deliveryPartner"), VendorCode: r.text(item, "deliveryPartnerCode"),
+			TrackingId: r.text(item, "trackingId"),
+		},
+		InvoiceNumber:        r.text(invoice, "invoiceNumber"),
+		InvoiceDate:          r.when(invoice, "invoiceDate"),
+		DispatchLocationJSON: r.rawObject(item, "dispatchLocation"),
+	}
+	for i, _ := r.list(invoice, "items", kindObject); i != none; i = r.nodes[i].next {
+		in.InvoiceLines = append(in.InvoiceLines, &ledgerv1.InvoiceLine{
+			OrderItemId: r.needID(i, "orderItemId"), Quantity: r.units(i, "quantity", 1), SerialNumbers: r.unitSerials(i),
+		})
+	}
+	r.mandatory(item, "dispatchDate", !in.DispatchedAt.Time.IsZero())
+	r.mandatory(item, "tentativeDeliveryDate", !in.TentativeDelivery.Time.IsZero())
+	r.mandatory(item, "invoice", invoice != none)
+	r.mandatory(item, "invoice.items", len(in.InvoiceLines) > 0)
+	return in
+}
+
+func deliveryItem(r *reader, root, item int32) shipment.Input {
+	in := shipment.ConfirmDelivery{LocationID: r.location(root, item), At: r.when(item, "deliveryDate")}
+	r.mandatory(item, "deliveryDate", !in.At.Time.IsZero())
+	return in
+}
+
+// deliveryAttemptItem reads an attempt; the official client can't send failureAttributes, so nothing in them is needed.
+func deliveryAttemptItem(r *reader, root, item int32) shipment.Input {
+	failure := r.object(item, "failureAttributes")
+	in := shipment.AttemptDelivery{
+		LocationID: r.location(root, item), At: r.when(item, "deliveryDate"),
+		Reason: r.text(failure, "reason"), SubReason: r.text(failure, "subReason"), NewDue: r.when(failure, "newDeliveryDate"),
+	}
+	r.mandatory(item, "deliveryDate", !in.At.Time.IsZero())
+	return in
+}
+
+// ReadUpdate reads the body of /v3/shipments/{shipmentId}/update, the one call in snake case: it changes courier and
+// tracking number of a self-ship shipment.
+func ReadUpdate(shipmentID string, body []byte, settings Settings) (Command, error) {
+	update := Action{Name: "self_ship_update", list: "items", item: updateItem}
+	doc, problem := parseDocument(body)
+	if problem != nil {
+		return Command{}, problem
+	}
+	defer doc.release()
+	r := &reader{document: doc, cfg: settings.withDefaults()}
+	if r.nodes[0].kind != kindObject {
+		r.wrong(0, ProblemType, "want an object, got "+r.nodes[0].kind.String())
+		return Command{}, r.problem
+	}
+	c := update.command(r, 0, 0)
+	// The id stands in the path; the body may repeat it under another name.
+	c.ID, c.ShipmentID = shipmentID, shipmentID
+	c.Hash = hashOf(r.appendCanonical([]byte("orderledger.command.v1\x00"+update.Name+"\x00"), 0))
+	if r.problem != nil {
+		return Command{}, r.problem
+	}
+	return c, nil
+}
+
+func updateItem(r *reader, _, item int32) shipment.Input {
+	// command has looked for an id under the name of the other calls.
+	if r.code == shipment.CodeInvalidRequest {
+		r.code, r.message = "", ""
+	}
+	return shipment.UpdateTracking{
+		Courier: &ledgerv1.Courier{
+			VendorName: r.text(item, "delivery_partner"), VendorCode: r.text(item, "delivery_partner_code"),
+			TrackingId: r.text(item, "tracking_id"),
+		},
+		TentativeDelivery: r.when(item, "tentative_delivery_date"),
+	}
+}

@@ -1,0 +1,202 @@
+package marketplace
+
+import (
+	"time"
+
+	"github.com/orderledger/orderledger/internal/shipment"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// FilterType is the kind of shipments that a search is for.
+type FilterType string
+
+// The kinds of a search.
+const (
+	FilterPreDispatch  FilterType = "preDispatch"
+	FilterPostDispatch FilterType = "postDispatch"
+	FilterCancelled    FilterType = "cancelled"
+)
+
+// SortField is what the results of a search are ordered by.
+type SortField string
+
+// The orders of a search.
+const (
+	SortDispatchBy    SortField = "dispatchByDate"
+	SortDispatchAfter SortField = "dispatchAfterDate"
+	SortOrderDate     SortField = "orderDate"
+	SortModified      SortField = "modifiedDate"
+)
+
+// Page sizes of a search. The marketplace's maximum is not known; this one is ours.
+const (
+	DefaultPageSize = 20
+	MaxPageSize     = 100
+)
+
+// Range is a range of times, both ends included; a zero end is open.
+type Range struct{ From, To time.Time }
+
+// IsZero reports whether it holds every time.
+func (r Range) IsZero() bool { return r.From.IsZero() && r.To.IsZero() }
+
+// Filter is a search for shipments.
+type Filter struct {
+	Type       FilterType        `json:"type"`
+	States     []ledgerv1.Status `json:"states"`
+	LocationID string            `json:"location,omitempty"`
+	SKUs       []string          `json:"skus,omitempty"`
+	// Hold is nil where it does not matter: it does for preDispatch only.
+	Hold                                                      *bool `json:"hold,omitempty"`
+	MPS                                                       *bool `json:"mps,omitempty"`
+	OrderDate, DispatchAfter, DispatchBy, Modified, Cancelled Range
+	ShipmentTypes                                             []string `json:"shipment_types,omitempty"`
+	Tiers                                                     []string `json:"tiers,omitempty"`
+	// CancelledBy is unset where anybody may have cancelled.
+	CancelledBy ledgerv1.CancelledBy `json:"cancelled_by,omitempty"`
+	Sort        SortField            `json:"sort"`
+	Descending  bool                 `json:"descending,omitempty"`
+	PageSize    int                  `json:"page_size"`
+	// SellerID is what the caller wrote; it must be the caller.
+	SellerID string `json:"-"`
+}
+
+// ReadFilter reads the body of POST /v3/shipments/filter. An error is a *ProblemError when the body can't be read, and a
+// *FilterError when it asks for something that there is not.
+func ReadFilter(body []byte, settings Settings) (Filter, error) {
+	doc, problem := parseDocument(body)
+	if problem != nil {
+		return Filter{}, problem
+	}
+	defer doc.release()
+	r := &reader{document: doc, cfg: settings.withDefaults()}
+	f := r.filter()
+	switch {
+	case r.problem != nil:
+		return Filter{}, r.problem
+	case r.code != "":
+		return Filter{}, &FilterError{Code: commandCode(r.code), Message: r.message}
+	}
+	return f, nil
+}
+
+// FilterError says that a search asks for something that there is not.
+type FilterError struct {
+	Code    shipment.Code
+	Message string
+}
+
+// Error implements error.
+func (e *FilterError) Error() string { return string(e.Code) + ": " + e.Message }
+
+func (r *reader) filter() Filter {
+	const root = 0
+	if r.nodes[root].kind != kindObject {
+		r.wrong(root, ProblemType, "want an object, got "+r.nodes[root].kind.String())
+		return Filter{}
+	}
+	i, page, sort := r.object(root, "filter"), r.object(root, "pagination"), r.object(root, "sort")
+	f := Filter{
+		Type:          FilterType(r.text(i, "type")),
+		LocationID:    r.id(i, "locationId"),
+		SKUs:          r.texts(i, "sku"),
+		Hold:          r.optional(i, "hold"),
+		MPS:           r.optional(i, "mps"),
+		OrderDate:     r.timeRange(i, "orderDate"),
+		DispatchAfter: r.timeRange(i, "dispatchAfterDate"),
+		DispatchBy:    r.timeRange(i, "dispatchByDate"),
+		Modified:      r.timeRange(i, "modifiedDate"),
+		Cancelled:     r.timeRange(i, "cancellationDate"),
+		ShipmentTypes: r.texts(i, "shipmentTypes"),
+		Tiers:         r.texts(i, "dispatchServiceTiers"),
+		Sort:          SortField(r.text(sort, "field")),
+		PageSize:      DefaultPageSize,
+		SellerID:      r.id(root, "sellerId"),
+	}
+	r.filterStates(&f, i)
+	switch f.Sort {
+	case "":
+		f.Sort = SortDispatchBy
+	case SortDispatchBy, SortDispatchAfter, SortOrderDate, SortModified:
+	default:
+		r.odd(sort, shipment.CodeInvalidRequest, "sort.field is not known")
+	}
+	switch r.text(sort, "order") {
+	case "", "asc", "ASC":
+	case "desc", "DESC":
+		f.Descending = true
+	default:
+		r.odd(sort, shipment.CodeInvalidRequest, "sort.order is asc or desc")
+	}
+	if n, told := r.integer(page, "pageSize"); told {
+		if n < 1 {
+			r.odd(page, shipment.CodeInvalidRequest, "pagination.pageSize is 1 or more")
+		}
+		f.PageSize = int(min(n, MaxPageSize))
+	}
+	return f
+}
+
+// filterStates reads the type and what depends on it.
+func (r *reader) filterStates(f *Filter, i int32) {
+	var all []ledgerv1.Status
+	switch f.Type {
+	case FilterPreDispatch:
+		all = []ledgerv1.Status{
+			ledgerv1.Status_STATUS_APPROVED, ledgerv1.Status_STATUS_PACKING_IN_PROGRESS, ledgerv1.Status_STATUS_FORM_FAILED,
+			ledgerv1.Status_STATUS_PACKED, ledgerv1.Status_STATUS_READY_TO_DISPATCH,
+		}
+		if f.Hold == nil {
+			f.Hold = new(bool) // The documented default: shipments on hold are asked for expressly.
+		}
+	case FilterPostDispatch:
+		f.Hold = nil
+		all = []ledgerv1.Status{
+			ledgerv1.Status_STATUS_PICKUP_COMPLETE, ledgerv1.Status_STATUS_SHIPPED, ledgerv1.Status_STATUS_DELIVERED,
+			ledgerv1.Status_STATUS_COMPLETED, ledgerv1.Status_STATUS_RETURN_REQUESTED, ledgerv1.Status_STATUS_RETURNED,
+		}
+	case FilterCancelled:
+		f.Hold = nil
+		all = []ledgerv1.Status{ledgerv1.Status_STATUS_CANCELLED}
+	default:
+		r.odd(i, shipment.CodeInvalidRequest, "filter.type is preDispatch, postDispatch or cancelled")
+	}
+	first, count := r.list(i, "states", kindString)
+	for s := first; s != none; s = r.nodes[s].next {
+		status, ok := ParseStatus(r.stringOf(s))
+		if !ok {
+			r.odd(s, shipment.CodeInvalidRequest, "not a state of a shipment")
+			continue
+		}
+		f.States = append(f.States, status)
+	}
+	if count == 0 {
+		f.States = all
+	}
+	switch r.text(i, "cancellationType") {
+	case "":
+		// Mandatory on paper; without it, all cancellations are meant.
+	case "sellerCancellation":
+		f.CancelledBy = ledgerv1.CancelledBy_CANCELLED_BY_SELLER
+	case "buyerCancellation":
+		f.CancelledBy = ledgerv1.CancelledBy_CANCELLED_BY_CUSTOMER
+	case "marketplaceCancellation":
+		f.CancelledBy = ledgerv1.CancelledBy_CANCELLED_BY_MARKETPLACE
+	default:
+		r.odd(i, shipment.CodeInvalidRequest, "cancellationType is sellerCancellation, buyerCancellation or marketplaceCancellation")
+	}
+}
+
+func (r *reader) optional(object int32, name string) *bool {
+	if r.typed(object, name, kindBool) == none {
+		return nil
+	}
+	b := r.boolean(object, name)
+	return &b
+}
+
+// timeRange reads {from, to}; a day as an end is its end.
+func (r *reader) timeRange(object int32, name string) Range {
+	i := r.object(object, name)
+	return Range{From: r.instant(i, "from"), To: r.due(i, "to")}
+}
