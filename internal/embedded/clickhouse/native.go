@@ -56,7 +56,7 @@ func (s *Server) turnAway(conn net.Conn) {
 		defer func() { _ = conn.Close() }()
 		_ = conn.SetDeadline(time.Now().Add(helloTimeout))
 		n := newNativeConn(s, &client{conn: conn})
-		if _, err := n.readHello(); err == nil {
+		if _, err := n.packet.hello(); err == nil {
 			_ = n.exception(refuse(codeTooMany, fmt.Sprintf("Code: 202. DB::Exception: Too many simultaneous sessions. Maximum: %d. (TOO_MANY_SIMULTANEOUS_QUERIES)", s.cfg.MaxSessions)))
 		}
 	}()
@@ -83,7 +83,7 @@ type nativeConn struct {
 	revision revision
 
 	raw    *bufio.Reader // what comes over the wire
-	reader *proto.Reader // for packets: reads through raw
+	packet packetReader  // reads packets from raw
 	blocks *bufio.Reader // what is inside compressed frames of raw
 	out    proto.Buffer  // packets on their way out
 
@@ -97,7 +97,7 @@ type nativeConn struct {
 
 func newNativeConn(s *Server, c *client) *nativeConn {
 	raw := bufio.NewReaderSize(c.conn, decodeBuffer)
-	n := &nativeConn{server: s, client: c, raw: raw, reader: proto.NewReader(raw)}
+	n := &nativeConn{server: s, client: c, raw: raw, packet: packetReader{r: raw}}
 	n.spool.limit = s.cfg.MaxMemoryInsertBytes
 	if s.folder != nil {
 		n.spool.tmp = s.folder.tmp
@@ -111,10 +111,11 @@ func (n *nativeConn) serve() error {
 	}
 	n.toEngine, n.toClient = newWalker(n.revision, 0), newWalker(0, n.revision)
 	for {
-		code, err := n.reader.UVarInt()
-		if err != nil {
-			return err
+		code := n.packet.uvarint()
+		if n.packet.err != nil {
+			return n.packet.err
 		}
+		var err error
 		switch proto.ClientCode(code) {
 		case proto.ClientCodePing:
 			proto.ServerCodePong.Encode(&n.out)
@@ -138,50 +139,39 @@ func (n *nativeConn) serve() error {
 	}
 }
 
-func (n *nativeConn) readHello() (proto.ClientHello, error) {
-	var h proto.ClientHello
-	code, err := n.reader.UVarInt()
-	if err != nil {
-		return h, err
-	}
-	if proto.ClientCode(code) != proto.ClientCodeHello {
-		return h, fmt.Errorf("packet %d instead of a hello", code)
-	}
-	return h, h.Decode(n.reader)
-}
-
 func (n *nativeConn) hello() error {
 	// A client that says nothing must not hold a session for ever.
 	if err := n.client.conn.SetDeadline(time.Now().Add(helloTimeout)); err != nil {
 		return err
 	}
-	h, err := n.readHello()
+	h, err := n.packet.hello()
 	if err != nil {
 		return err
 	}
-	if h.ProtocolVersion < minRevision {
+	if h.revision < minRevision {
 		return errors.Join(n.exception(refuse(codeNotImplemented, "Code: 48. DB::Exception: The client's protocol is too old. (NOT_IMPLEMENTED)")), io.EOF)
 	}
-	n.revision = revision(min(serverRevision, h.ProtocolVersion))
-	if err := n.server.authenticate(h.User, h.Password); err != nil {
+	n.revision = revision(min(serverRevision, h.revision))
+	if err := n.server.authenticate(h.user, h.password); err != nil {
 		return errors.Join(n.exception(err), io.EOF)
 	}
-	if n.session, err = n.server.newSession(h.Database); err != nil {
+	if n.session, err = n.server.newSession(h.database); err != nil {
 		return errors.Join(n.exception(err), io.EOF)
 	}
 	n.client.adopt(n.session)
-	hello := proto.ServerHello{
+	answer := proto.ServerHello{
 		Name: "ClickHouse", DisplayName: "orderledger", Timezone: n.server.timezone, Revision: serverRevision,
 		Major: n.server.version[0], Minor: n.server.version[1], Patch: n.server.version[2],
 	}
-	hello.EncodeAware(&n.out, int(n.revision))
+	answer.EncodeAware(&n.out, int(n.revision))
 	if err := n.flush(); err != nil {
 		return err
 	}
 	if proto.FeatureAddendum.In(int(n.revision)) {
-		if _, err := n.reader.Str(); err != nil { // the quota key
-			return err
-		}
+		n.packet.str(maxField) // the quota key
+	}
+	if n.packet.err != nil {
+		return n.packet.err
 	}
 	return n.client.conn.SetDeadline(time.Time{})
 }

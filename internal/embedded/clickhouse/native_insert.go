@@ -95,9 +95,9 @@ func (n *nativeConn) receive(req *request) (rows int, err error) {
 	}
 	n.toEngine.w = &n.spool
 	for {
-		code, err := n.reader.UVarInt()
-		if err != nil {
-			return 0, err
+		code := n.packet.uvarint()
+		if n.packet.err != nil {
+			return 0, n.packet.err
 		}
 		switch proto.ClientCode(code) {
 		case proto.ClientCodeData:
@@ -120,8 +120,8 @@ func (n *nativeConn) receive(req *request) (rows int, err error) {
 
 // readBlock reads a data packet after its code, through a walker.
 func (n *nativeConn) readBlock(k *walker, compressed bool) (rows, columns int, err error) {
-	if _, err := n.reader.Str(); err != nil { // the name of a temporary table
-		return 0, 0, err
+	if n.packet.str(maxField); n.packet.err != nil { // the name of a temporary table
+		return 0, 0, n.packet.err
 	}
 	k.r = n.raw
 	if compressed {
@@ -140,9 +140,9 @@ func (n *nativeConn) skipExternal(compressed bool) (any bool, err error) {
 	k := newWalker(n.revision, 0)
 	k.w = io.Discard
 	for {
-		code, err := n.reader.UVarInt()
-		if err != nil {
-			return any, err
+		code := n.packet.uvarint()
+		if n.packet.err != nil {
+			return any, n.packet.err
 		}
 		if proto.ClientCode(code) != proto.ClientCodeData {
 			return any, fmt.Errorf("unexpected packet %d after a query", code)

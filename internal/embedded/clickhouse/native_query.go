@@ -15,29 +15,17 @@ import (
 
 // request is a query packet as the front understood it.
 type request struct {
+	packet
 	statement
-	settings   []setting
-	params     []engine.Param
-	compressed bool
 }
 
 // query serves one query packet. The error it returns is about the connection; the engine's go to the client.
 func (n *nativeConn) query() error {
-	var q proto.Query
-	if err := q.DecodeAware(n.reader, int(n.revision)); err != nil {
+	q, err := n.packet.query(n.revision)
+	if err != nil {
 		return err
 	}
-	req := request{compressed: q.Compression == proto.CompressionEnabled}
-	for _, s := range q.Settings {
-		value := s.Value
-		if !s.Custom {
-			value = quoteText(value)
-		}
-		req.settings = append(req.settings, setting{key: s.Key, value: value, important: s.Important})
-	}
-	for _, p := range q.Parameters {
-		req.params = append(req.params, engine.Param{Name: p.Key, Value: unquoteText(p.Value)})
-	}
+	req := request{packet: q}
 	external, err := n.skipExternal(req.compressed)
 	if err != nil {
 		return err
@@ -45,7 +33,7 @@ func (n *nativeConn) query() error {
 	if external {
 		return n.exception(refuse(codeNotImplemented, "Code: 48. DB::Exception: External tables are not supported by the embedded server. (NOT_IMPLEMENTED)"))
 	}
-	req.statement, err = parse(q.Body)
+	req.statement, err = parse(q.sql)
 	if err == nil {
 		err = n.run(&req)
 	}
@@ -91,7 +79,7 @@ func (n *nativeConn) run(req *request) error {
 func (n *nativeConn) sendStream(req *request) (engine.Stats, error) {
 	var stats engine.Stats
 	defer n.session.running.Store(0)
-	stream, err := n.session.conn.Stream(n.session.mark(req.sql), "Native", req.params...)
+	stream, err := n.session.conn.Stream(n.session.mark(req.statement.sql), "Native", req.params...)
 	if err != nil {
 		return stats, err
 	}
@@ -118,7 +106,7 @@ func (n *nativeConn) sendStream(req *request) (engine.Stats, error) {
 	}
 	// The engine gives nothing at all for no rows; a client needs the columns all the same.
 	stream.Close()
-	header, err := describe(n.session.conn, "("+req.sql+"\n)", req.params)
+	header, err := describe(n.session.conn, "("+req.statement.sql+"\n)", req.params)
 	if err != nil {
 		return stats, err
 	}
@@ -127,7 +115,7 @@ func (n *nativeConn) sendStream(req *request) (engine.Stats, error) {
 
 // sendResult runs a statement whose result is small, if it has one.
 func (n *nativeConn) sendResult(req *request) (engine.Stats, error) {
-	res, err := n.session.query(req.sql, "Native", req.params)
+	res, err := n.session.query(req.statement.sql, "Native", req.params)
 	if err != nil {
 		return engine.Stats{}, err
 	}
@@ -140,7 +128,7 @@ func (n *nativeConn) sendResult(req *request) (engine.Stats, error) {
 		return res.Stats(), nil
 	}
 	// DESCRIBE takes no SHOW, so another format has to tell the columns.
-	head, err := rowsOf(n.session.conn, req.sql+"\nFORMAT TSVWithNamesAndTypes", req.params...)
+	head, err := rowsOf(n.session.conn, req.statement.sql+"\nFORMAT TSVWithNamesAndTypes", req.params...)
 	if err != nil || len(head) < 2 || len(head[0]) != len(head[1]) {
 		return res.Stats(), err
 	}

@@ -96,3 +96,36 @@ func TestTypesGoInAndComeBack(t *testing.T) {
 		})
 	}
 }
+
+func TestTypesThatCannotBeFollowedAreDecoded(t *testing.T) {
+	t.Parallel()
+	conn := setup(t)
+	exec(t, conn, "CREATE TABLE t (id UInt64, v Variant(UInt64, String), after String) ENGINE = MergeTree ORDER BY id")
+	batch, err := conn.PrepareBatch(t.Context(), "INSERT INTO t")
+	require.NoError(t, err)
+	for i := range 10 {
+		var v any = uint64(i)
+		if i%2 == 0 {
+			v = fmt.Sprint("s", i)
+		}
+		require.NoError(t, batch.Append(uint64(i), v, "x"))
+	}
+	require.NoError(t, batch.Send())
+	require.Equal(t, "(10,5,1,10)", scalar(t, conn, "SELECT (count(), countIf(variantType(v) = 'String'), min(v.UInt64), countIf(after = 'x')) FROM t"))
+	rows, err := conn.Query(t.Context(), "SELECT v, after FROM t ORDER BY id")
+	require.NoError(t, err)
+	n := 0
+	for ; rows.Next(); n++ {
+		var v clickhousego.Variant
+		var after string
+		require.NoError(t, rows.Scan(&v, &after))
+		require.Equal(t, "x", after)
+		if n%2 == 0 {
+			require.Equal(t, fmt.Sprint("s", n), v.Any())
+		} else {
+			require.Equal(t, uint64(n), v.Any())
+		}
+	}
+	require.NoError(t, rows.Err())
+	require.Equal(t, 10, n)
+}

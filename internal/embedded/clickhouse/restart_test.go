@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	clickhousego "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/stretchr/testify/require"
@@ -28,7 +29,7 @@ const childEnv = "ORDERLEDGER_TEST_CLICKHOUSE_CHILD"
 // child serves until its standard input ends, and says on standard output where, or what went wrong.
 func child(dir string) int {
 	cfg := config(dir)
-	cfg.User, cfg.Password, cfg.Database = "ledger", "secret", "orderledger"
+	cfg.User, cfg.Password, cfg.Database, cfg.StopTimeout = "ledger", "secret", "orderledger", time.Second
 	s := clickhouse.New(cfg, slog.New(slog.NewTextHandler(os.Stderr, nil)), nil)
 	if err := s.Start(context.Background()); err != nil {
 		fmt.Println("refused", strings.ReplaceAll(err.Error(), "\n", " "))

@@ -156,13 +156,9 @@ func parseInsert(l *lexer) (insertion, bool) {
 		function = true
 		t = l.next()
 	}
-	to := t.to
+	to := l.part(t)
 	for t = l.next(); l.punct(t, '.'); t = l.next() {
-		to = l.next().to
-	}
-	if l.punct(t, '{') { // a {name:Identifier} parameter, as a whole or after the dot
-		to = l.closing()
-		t = l.next()
+		to = l.part(l.next())
 	}
 	if function && l.punct(t, '(') {
 		to = l.closing()
@@ -184,6 +180,14 @@ func parseInsert(l *lexer) (insertion, bool) {
 		ins.settings = strings.TrimSpace(l.sql[from:to])
 	}
 	return ins, ins.rows(l, t)
+}
+
+// part moves behind one part of a table's name, which may be a {name:Identifier} parameter.
+func (l *lexer) part(t token) (end int) {
+	if l.punct(t, '{') {
+		return l.closing()
+	}
+	return t.to
 }
 
 // rows reads how the rows are said to come.

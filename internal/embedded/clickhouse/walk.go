@@ -346,7 +346,13 @@ func (k *walker) str() (string, error) {
 }
 
 // recode decodes and encodes a column of a type that can't be followed by lengths.
-func (k *walker) recode(name, typ string, rows int) error {
+func (k *walker) recode(name, typ string, rows int) (err error) {
+	defer func() {
+		// The decoders believe every length they read, and panic over some.
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: column %s %s: %v", errBlock, name, typ, r)
+		}
+	}()
 	col, err := column.Type(typ).Column(name, &column.ServerContext{Revision: uint64(max(k.in, k.out)), Timezone: time.UTC})
 	if err != nil {
 		return fmt.Errorf("column %s %s: %w", name, typ, err)

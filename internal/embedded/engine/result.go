@@ -88,6 +88,8 @@ type Stream struct {
 	conn *Conn
 	head *Result
 	done bool
+	// fetched is true once a piece was asked for.
+	fetched bool
 }
 
 // Next returns the next piece, or nil at the end. The caller closes each piece.
@@ -95,6 +97,7 @@ func (s *Stream) Next() (*Result, error) {
 	if s.done {
 		return nil, nil
 	}
+	s.fetched = true
 	res, err := s.conn.lib.result(s.conn.lib.fetch(s.conn.handle, s.head.ptr))
 	if err != nil {
 		s.done = true
@@ -110,6 +113,12 @@ func (s *Stream) Next() (*Result, error) {
 
 // Close frees the stream, cancelling the SELECT when it has not come to its end; a second call does nothing.
 func (s *Stream) Close() {
+	if !s.fetched {
+		// Cancelling before the first piece runs the SELECT to its end, which an endless one does not have.
+		if res, err := s.Next(); err == nil && res != nil {
+			res.Close()
+		}
+	}
 	if !s.done {
 		s.conn.lib.cancel(s.conn.handle, s.head.ptr)
 		s.done = true
