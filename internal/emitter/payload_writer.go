@@ -135,7 +135,7 @@ func (w *writer) amount(key string, a amount) {
 	}
 	w.key(key)
 	// The size as unsigned: the smallest integer has no positive twin.
-	size := uint64(a.minor) //nolint:gosec // Two's complement is what is wanted.
+	size := uint64(a.minor)
 	if a.minor < 0 {
 		w.raw('-')
 		size = -size

@@ -103,7 +103,7 @@ func (l *line) count(item *ledgerv1.Item, notes *Notes) {
 	if fulfilled != shipped {
 		*notes |= NoteQuantityBounded
 	}
-	l.fulfilled = uint32(fulfilled) //nolint:gosec // Bounded by ordered just above.
+	l.fulfilled = uint32(fulfilled)
 }
 
 // split returns who cancelled: nothing is known while nothing is cancelled, or while somebody unknown did.

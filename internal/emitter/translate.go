@@ -59,7 +59,7 @@ const (
 // whenever it is computed, rising within the lane, and below 2^53 for the first 2^38 events of it, so that readers
 // whose numbers are floats keep it exact.
 func MessageID(laneSeq uint64, profile, lane int32) int64 {
-	return (int64(laneSeq)*maxProfiles+int64(profile))*maxLanes + int64(lane) //nolint:gosec // See above.
+	return (int64(laneSeq)*maxProfiles+int64(profile))*maxLanes + int64(lane)
 }
 
 // Translate returns what a profile tells of an event, or false when it tells nothing. It is pure: the same arguments
@@ -141,18 +141,34 @@ func isTold(u *ledgerv1.PropertiesUpdated) bool {
 	return false
 }
 
-// wasCancelled tells whether SUBORDER_CANCEL has been told, which is the last of a suborder even when the cancellation
-// of a courier return brings units back.
-func wasCancelled(s *ledgerv1.Shipment) bool { return s.GetTimes().GetCancelled() != nil }
+// wasCancelled tells whether SUBORDER_CANCEL has been told of a suborder that has live units. It is the last of a
+// suborder even when the cancellation of a courier return brings units back: all of them have been cancelled at some
+// time then. That they were so at one and the same time the state does not tell; of a shipment whose units were
+// cancelled, brought back and cancelled in turns, a later COMPLETE may be missing.
+func wasCancelled(s *ledgerv1.Shipment) bool {
+	for _, i := range s.GetItems() {
+		ever := cancelledUnits(i)
+		for _, c := range i.GetCancellations() {
+			ever += int64(c.GetRevived())
+		}
+		if ever < int64(i.GetOrdered()) {
+			return false
+		}
+	}
+	return true
+}
 
 func liveUnits(s *ledgerv1.Shipment) int64 {
 	var live int64
 	for _, i := range s.GetItems() {
-		cancelled := int64(i.GetCancelledSeller()) + int64(i.GetCancelledCustomer()) +
-			int64(i.GetCancelledMarketplace()) + int64(i.GetCancelledUnknown())
-		live += max(int64(i.GetOrdered())-cancelled, 0)
+		live += max(int64(i.GetOrdered())-cancelledUnits(i), 0)
 	}
 	return live
+}
+
+func cancelledUnits(i *ledgerv1.Item) int64 {
+	return int64(i.GetCancelledSeller()) + int64(i.GetCancelledCustomer()) +
+		int64(i.GetCancelledMarketplace()) + int64(i.GetCancelledUnknown())
 }
 
 // stageName is a stage as headers and configurations write it, or "" for one that this version does not know.

@@ -52,7 +52,6 @@ func TestWhichEventMakesWhichMessage(t *testing.T) {
 	shipped := &ledgerv1.Event_ShipmentShipped{ShipmentShipped: &ledgerv1.ShipmentShipped{}}
 	cancelAll := func(s *ledgerv1.Shipment) {
 		s.Items[0].CancelledSeller, s.Items[1].CancelledUnknown = 2, 2
-		s.Times.Cancelled = &ledgerv1.Moment{}
 	}
 	reached := func(st ...ledgerv1.Stage) func(s *ledgerv1.Shipment) {
 		return func(s *ledgerv1.Shipment) { s.Stages = st }
@@ -120,8 +119,17 @@ func TestWhichEventMakesWhichMessage(t *testing.T) {
 		"a courier return is cancelled and its units, cancelled all, come back": {
 			event: &ledgerv1.Event{Body: &ledgerv1.Event_ShipmentDelivered{}}, new: stages(stageDelivered),
 			change: func(s *ledgerv1.Shipment) {
-				s.Stages, s.Times.Cancelled = stages(stageShipped, stageDelivered), &ledgerv1.Moment{}
+				s.Stages, s.Items[1].CancelledCustomer = stages(stageShipped, stageDelivered), 2
+				s.Items[0].Cancellations = []*ledgerv1.Cancellation{{Units: 2, Revived: 2, AfterShipped: true}}
 			},
+		},
+		"a courier return is cancelled and one item, cancelled alone, comes back": {
+			event: &ledgerv1.Event{Body: &ledgerv1.Event_ShipmentDelivered{}}, new: stages(stageDelivered),
+			change: func(s *ledgerv1.Shipment) {
+				s.Stages = stages(stageShipped, stageDelivered)
+				s.Items[0].Cancellations = []*ledgerv1.Cancellation{{Units: 2, Revived: 2, AfterShipped: true}}
+			},
+			want: SuborderComplete, stages: "delivered",
 		},
 		"a hold":                  {event: &ledgerv1.Event{Body: held}, want: SuborderPropertiesUpdate, hold: HoldHeld},
 		"a release":               {event: &ledgerv1.Event{Body: released}, want: SuborderPropertiesUpdate, hold: HoldReleased},

@@ -1,0 +1,144 @@
+package emitter
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Settings are what a settings file says: to whom messages go, and how each seller's channel speaks.
+type Settings struct {
+	Endpoints []Endpoint
+	Channels  Channels
+}
+
+// ReadSettings reads a settings file: one JSON object with "endpoints" and "channels", keys in snake_case, durations as
+// texts such as "30s". What it does not know is an error, since a misspelt setting would silently be a default. Values
+// are checked by those who use them.
+func ReadSettings(from io.Reader) (Settings, error) {
+	var file struct {
+		Endpoints []endpointFile `json:"endpoints"`
+		Channels  struct {
+			Default channelFile            `json:"default"`
+			Sellers map[string]channelFile `json:"sellers"`
+		} `json:"channels"`
+	}
+	d := json.NewDecoder(from)
+	d.DisallowUnknownFields()
+	if err := d.Decode(&file); err != nil {
+		return Settings{}, fmt.Errorf("settings: %w", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return Settings{}, errors.New("settings: more than one JSON value")
+	}
+	s := Settings{Channels: Channels{Default: file.Channels.Default.channel(), Sellers: map[string]Channel{}}}
+	for _, e := range file.Endpoints {
+		s.Endpoints = append(s.Endpoints, e.endpoint())
+	}
+	for seller, c := range file.Channels.Sellers {
+		s.Channels.Sellers[seller] = c.channel()
+	}
+	return s, nil
+}
+
+type endpointFile struct {
+	Name          string            `json:"name"`
+	URL           string            `json:"url"`
+	Secrets       []string          `json:"secrets"`
+	Headers       map[string]string `json:"headers"`
+	EventTypes    map[string]bool   `json:"event_types"`
+	CompleteStage string            `json:"complete_stage"`
+	Timeout       duration          `json:"timeout"`
+	MaxInFlight   int               `json:"max_in_flight"`
+	RetrySchedule []duration        `json:"retry_schedule"`
+	RetrySlow     duration          `json:"retry_slow"`
+	RetryAfterMax duration          `json:"retry_after_max"`
+}
+
+func (e endpointFile) endpoint() Endpoint {
+	out := Endpoint{
+		Name: e.Name, URL: e.URL, Secrets: e.Secrets, Headers: e.Headers, EventTypes: e.EventTypes,
+		CompleteStage: e.CompleteStage, Timeout: time.Duration(e.Timeout), MaxInFlight: e.MaxInFlight,
+		RetrySlow: time.Duration(e.RetrySlow), RetryAfterMax: time.Duration(e.RetryAfterMax),
+	}
+	for _, wait := range e.RetrySchedule {
+		out.RetrySchedule = append(out.RetrySchedule, time.Duration(wait))
+	}
+	return out
+}
+
+type channelFile struct {
+	Name           string             `json:"name"`
+	LocationID     string             `json:"location_id"`
+	Currency       string             `json:"currency"`
+	Country        string             `json:"country"`
+	RequiredWithin duration           `json:"required_within"`
+	SKUField       SKUField           `json:"sku_field"`
+	PriceBasis     PriceBasis         `json:"price_basis"`
+	MergeItems     bool               `json:"merge_items"`
+	SKUs           map[string]skuFile `json:"skus"`
+}
+
+type skuFile struct {
+	Client  string `json:"client"`
+	Channel string `json:"channel"`
+	Barcode string `json:"barcode"`
+}
+
+func (c channelFile) channel() Channel {
+	out := Channel{
+		Name: c.Name, LocationID: c.LocationID, Currency: c.Currency, Country: c.Country,
+		RequiredWithin: time.Duration(c.RequiredWithin), SKUField: c.SKUField, PriceBasis: c.PriceBasis, MergeItems: c.MergeItems,
+	}
+	if len(c.SKUs) > 0 {
+		out.SKUs = make(map[string]SKU, len(c.SKUs))
+	}
+	for code, sku := range c.SKUs {
+		out.SKUs[code] = SKU(sku)
+	}
+	return out
+}
+
+// duration is a time.Duration written as a text.
+type duration time.Duration
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (d *duration) UnmarshalJSON(raw []byte) error {
+	var text string
+	if err := json.Unmarshal(raw, &text); err != nil {
+		return fmt.Errorf("duration %s: want a text such as \"30s\"", raw)
+	}
+	parsed, err := time.ParseDuration(text)
+	*d = duration(parsed)
+	return err
+}
+
+// ParseEndpoint reads an endpoint with default settings from name=URL, or from a URL alone, whose host and path then
+// make the name. The name is the endpoint's identity for ever: to move to another URL without starting from the first
+// message, name it.
+func ParseEndpoint(text string) (Endpoint, error) {
+	if name, rest, named := strings.Cut(text, "="); named && endpointName.MatchString(name) {
+		return Endpoint{Name: name, URL: rest}, nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		// The parser's own error would repeat the URL, which may hold a token.
+		return Endpoint{}, errors.New("endpoint: want name=URL or a URL")
+	}
+	name := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '.':
+			return r
+		}
+		return '-'
+	}, strings.ToLower(u.Host+u.Path))
+	name = strings.Trim(name, "-.")
+	if !endpointName.MatchString(name) {
+		return Endpoint{}, fmt.Errorf("endpoint %s: its URL makes no name of at most 63 characters; write name=URL", u.Host)
+	}
+	return Endpoint{Name: name, URL: text}, nil
+}

@@ -1,0 +1,48 @@
+package emitter
+
+import (
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/orderledger/orderledger/events"
+)
+
+// The headers of a record of suborders.v1 beside those of CloudEvents.
+const (
+	headerStages    = "ol_stages"
+	headerOtherwise = "ol_otherwise"
+	headerHold      = "ol_hold"
+	headerProfile   = "ol_profile"
+	headerLocation  = "ol_location"
+	headerChannel   = "ol_channel"
+	headerSeller    = "ol_seller"
+)
+
+const jsonContentType = "application/json"
+
+// setHeaders says what a message is, in words that need no look into its body. The id is the message's UUID, which the
+// publisher writes as ce_id.
+func (m *Message) setHeaders(to message.Metadata, of *Recorded) {
+	set := func(key, value string) {
+		if value != "" {
+			to[key] = value
+		}
+	}
+	set(events.HeaderType, m.Type)
+	set(events.HeaderSource, of.Envelope.Source)
+	set(events.HeaderSpecVersion, events.SpecVersion)
+	set(events.HeaderSubject, m.ShipmentID)
+	if !m.At.IsZero() {
+		set(events.HeaderTime, m.At.UTC().Format(events.TimeFormat))
+	}
+	set(events.HeaderContentType, jsonContentType)
+	set(events.HeaderCausationID, of.Envelope.ID)
+	set(events.HeaderCorrelationID, of.Envelope.CorrelationID)
+	set(events.HeaderTraceParent, of.Envelope.TraceParent)
+	set(headerProfile, m.Profile)
+	set(headerStages, stageNames(m.Stages))
+	set(headerOtherwise, m.Otherwise)
+	set(headerHold, m.Hold)
+	set(headerLocation, m.LocationCode)
+	set(headerChannel, m.ChannelName)
+	set(headerSeller, of.Event.GetAfter().GetSellerId())
+}

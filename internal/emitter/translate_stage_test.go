@@ -1,0 +1,345 @@
+package emitter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// ledger is a Kafka with the project's topics and a writer that plays the journal: transactions, dense numbers.
+type ledger struct {
+	cluster *kfake.Cluster
+	brokers []string
+	lanes   int
+	writer  *kgo.Client
+	seq     map[int32]uint64
+}
+
+func newLedger(t testing.TB, lanes int) *ledger {
+	t.Helper()
+	cluster, brokers := testkit.KafkaCluster(t)
+	testkit.Topics(t, brokers, lanes)
+	return &ledger{
+		cluster: cluster, brokers: brokers, lanes: lanes, seq: map[int32]uint64{},
+		writer: testkit.Client(t, brokers, kafka.ManualPartitions(), kgo.TransactionalID("journal")),
+	}
+}
+
+// created makes the record of a new shipment, properties that of its n-th change.
+func (l *ledger) created(t testing.TB, shipment string) *kgo.Record {
+	t.Helper()
+	return l.record(t, created(twoItems(func(s *ledgerv1.Shipment) { s.ShipmentId, s.Version = shipment, 1 })))
+}
+
+func (l *ledger) changed(t testing.TB, shipment string, version uint64) *kgo.Record {
+	t.Helper()
+	return l.record(t, &ledgerv1.Event{
+		Transition: &ledgerv1.Transition{}, After: twoItems(func(s *ledgerv1.Shipment) { s.ShipmentId, s.Version = shipment, version }),
+		Body: &ledgerv1.Event_ShipmentHeld{ShipmentHeld: &ledgerv1.ShipmentHeld{}},
+	})
+}
+
+func (l *ledger) record(t testing.TB, e *ledgerv1.Event) *kgo.Record {
+	t.Helper()
+	id := e.GetAfter().GetShipmentId()
+	lane := events.Lane(id, l.lanes)
+	l.seq[lane]++
+	env := events.Envelope{
+		ID: events.EventID(id, e.GetAfter().GetVersion()), Type: events.TypeOf(e), Source: events.Source, ShipmentID: id,
+		Version: e.GetAfter().GetVersion(), LaneSeq: l.seq[lane], OccurredAt: sampleTime, RecordedAt: sampleTime,
+		CorrelationID: "story-1", InboxOffset: events.NoInboxOffset, TraceParent: "00-1-2-01",
+	}
+	value, err := e.MarshalVT()
+	require.NoError(t, err)
+	r := &kgo.Record{Topic: events.TopicEvents, Partition: lane, Key: []byte(id), Value: value}
+	for _, h := range env.AppendUnchained(env.AppendHeaders(nil)) {
+		r.Headers = append(r.Headers, kgo.RecordHeader(h))
+	}
+	return r
+}
+
+// commit writes the records in one transaction.
+func (l *ledger) commit(t testing.TB, records ...*kgo.Record) {
+	t.Helper()
+	require.NoError(t, l.writer.BeginTransaction())
+	require.NoError(t, l.writer.ProduceSync(t.Context(), records...).FirstErr())
+	require.NoError(t, l.writer.EndTransaction(t.Context(), kgo.TryCommit))
+}
+
+// translate runs a translator until the test ends or the returned function stops it.
+func (l *ledger) translate(t testing.TB, reg prometheus.Registerer) (stop func()) {
+	t.Helper()
+	tr, err := NewTranslator(DefaultTranslateConfig(), testkit.KafkaConfig(l.brokers, l.lanes), testkit.Logger(t), reg)
+	require.NoError(t, err)
+	ran := make(chan error, 1)
+	go func() { ran <- tr.Run(context.WithoutCancel(t.Context())) }()
+	stopped := false
+	stop = func() {
+		if !stopped {
+			stopped = true
+			require.NoError(t, tr.Close())
+			require.NoError(t, <-ran)
+		}
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+// waitDone waits until the committed position is the end of the log, as those do who want to know that nothing is left.
+func (l *ledger) waitDone(t testing.TB) {
+	t.Helper()
+	adm := kadm.NewClient(l.writer)
+	ends, err := adm.ListEndOffsets(t.Context(), events.TopicEvents)
+	require.NoError(t, err)
+	group := kafka.GroupTranslate(testkit.KafkaConfig(l.brokers, l.lanes).Cluster)
+	testkit.Eventually(t, func() bool {
+		got, err := adm.FetchOffsets(t.Context(), group)
+		if errors.Is(err, kerr.GroupIDNotFound) {
+			return false
+		}
+		require.NoError(t, err)
+		done := true
+		ends.Each(func(end kadm.ListedOffset) {
+			at, _ := got.Lookup(end.Topic, end.Partition)
+			done = done && (end.Offset == 0 || at.At == end.Offset)
+		})
+		return done
+	}, "committed to the end, markers included")
+}
+
+// read returns everything that is in a topic, by partition.
+func (l *ledger) read(t testing.TB, topic string) map[int32][]*kgo.Record {
+	t.Helper()
+	ends, err := kadm.NewClient(l.writer).ListEndOffsets(t.Context(), topic)
+	require.NoError(t, err)
+	left := int64(0)
+	ends.Each(func(end kadm.ListedOffset) { left += end.Offset })
+	client := testkit.Client(t, l.brokers, kgo.ConsumeTopics(topic), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()))
+	out := map[int32][]*kgo.Record{}
+	for left > 0 {
+		fetches := client.PollFetches(t.Context())
+		require.NoError(t, fetches.Err())
+		fetches.EachRecord(func(r *kgo.Record) { out[r.Partition] = append(out[r.Partition], r); left-- })
+	}
+	return out
+}
+
+func headers(r *kgo.Record) map[string]string {
+	out := map[string]string{}
+	for _, h := range r.Headers {
+		out[h.Key] = string(h.Value)
+	}
+	return out
+}
+
+func TestMessagesStandInTheLaneOfTheirEvents(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t, 3)
+	reg := prometheus.NewRegistry()
+	l.translate(t, reg)
+	const shipments, versions = 20, 5
+	for v := uint64(1); v <= versions; v++ {
+		var batch []*kgo.Record
+		for i := range shipments {
+			id := fmt.Sprintf("shipment-%d", i)
+			if v == 1 {
+				batch = append(batch, l.created(t, id))
+			} else {
+				batch = append(batch, l.changed(t, id, v))
+			}
+		}
+		l.commit(t, batch...)
+	}
+	l.waitDone(t)
+
+	total := 0
+	for partition, records := range l.read(t, events.TopicSuborders) {
+		last, versionOf := int64(0), map[string]uint64{}
+		for _, r := range records {
+			m, err := readMessage(r)
+			require.NoError(t, err, "the deliverer must be able to read it")
+			require.Equal(t, events.Lane(m.shipmentID, l.lanes), partition)
+			require.Greater(t, m.id, last)
+			require.Equal(t, m.id, decodeBody(t, r.Value).MessageID)
+			last = m.id
+			h := headers(r)
+			versionOf[m.shipmentID]++
+			require.Equal(t, events.EventID(m.shipmentID, versionOf[m.shipmentID]), h[events.HeaderCausationID])
+			if versionOf[m.shipmentID] > 1 {
+				require.Equal(t, HoldHeld, h["ol_hold"])
+				continue
+			}
+			delete(h, events.HeaderCausationID)
+			delete(h, events.HeaderID)
+			delete(h, events.HeaderSubject)
+			require.Equal(t, map[string]string{
+				"ce_type": SuborderCreate, "ce_source": "/orderledger", "ce_specversion": "1.0", "ce_time": "2020-10-16T20:22:28.000Z",
+				"ce_correlationid": "story-1", "traceparent": "00-1-2-01", "content-type": "application/json",
+				"ol_profile": "752255250", "ol_location": "loc1", "ol_channel": "flipkart", "ol_seller": "seller-1",
+			}, h)
+		}
+		total += len(records)
+	}
+	require.Equal(t, shipments*versions, total)
+	require.Equal(t, float64(shipments), count(t, reg, "translated_total", SuborderCreate))
+}
+
+// count reads a counter of the translator by the value of its label.
+func count(t testing.TB, reg *prometheus.Registry, name, label string) float64 {
+	t.Helper()
+	families, err := reg.Gather()
+	require.NoError(t, err)
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == metricsPrefix+name && (label == "" || m.GetLabel()[0].GetValue() == label) {
+				return m.GetCounter().GetValue()
+			}
+		}
+	}
+	return 0
+}
+
+func TestWhatMakesNoSenseIsSetAsideAndTheStreamGoesOn(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t, 1)
+	reg := prometheus.NewRegistry()
+	l.translate(t, reg)
+
+	unknown := l.created(t, "s1")
+	for i, h := range unknown.Headers {
+		if h.Key == events.HeaderType {
+			unknown.Headers[i].Value = []byte("orders.SomethingNew.v1")
+		}
+	}
+	noSeq := l.created(t, "s2")
+	for i, h := range noSeq.Headers {
+		if h.Key == events.HeaderLaneSeq {
+			noSeq.Headers[i].Value = []byte("0")
+		}
+	}
+	bad := l.created(t, "s3")
+	bad.Value = []byte{0xff, 0xff}
+	null := l.created(t, "s4")
+	null.Value = nil
+	bare := &kgo.Record{Topic: events.TopicEvents, Value: []byte("hello")}
+	l.commit(t, unknown, noSeq, bad, null, bare, l.created(t, "s5"))
+	l.waitDone(t)
+
+	told := l.read(t, events.TopicSuborders)[0]
+	require.Len(t, told, 1)
+	require.Equal(t, "s5", string(told[0].Key))
+
+	dead := l.read(t, events.TopicDeadLetters)[0]
+	var reasons []string
+	for i, r := range dead {
+		h := headers(r)
+		reasons = append(reasons, h["ol_reason"])
+		require.Equal(t, fmt.Sprintf("%s/0/%d", events.TopicEvents, i), string(r.Key))
+		require.Equal(t, []string{events.TopicEvents, "0", fmt.Sprint(i), "emitter"},
+			[]string{h["ol_topic"], h["ol_partition"], h["ol_offset"], h["ol_reader"]})
+		require.NotEmpty(t, h["ol_error"])
+	}
+	require.Equal(t, []string{"unknown_type", "no_laneseq", "undecodable", "undecodable", "undecodable"}, reasons)
+	require.Equal(t, []byte{0xff, 0xff}, dead[2].Value)
+	require.Equal(t, events.TypeShipmentCreated, headers(dead[2])[events.HeaderType], "the record's own headers stay")
+	require.Equal(t, "hello", string(dead[4].Value))
+	require.Equal(t, float64(3), count(t, reg, "dead_letters_total", "undecodable"))
+}
+
+func TestARepeatAfterACrashWritesTheSameMessagesAgain(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t, 1)
+	stop := l.translate(t, nil)
+	l.commit(t, l.created(t, "a"), l.created(t, "b"), l.changed(t, "a", 2))
+	l.waitDone(t)
+	stop()
+
+	// A crash before the commit: what was written stands, the position is behind it.
+	adm := kadm.NewClient(l.writer)
+	group := kafka.GroupTranslate(testkit.KafkaConfig(l.brokers, l.lanes).Cluster)
+	_, err := adm.CommitOffsets(t.Context(), group, kadm.OffsetsFromRecords(kgo.Record{Topic: events.TopicEvents, Offset: 0}))
+	require.NoError(t, err)
+	l.translate(t, nil)
+	l.commit(t, l.changed(t, "b", 2))
+	l.waitDone(t)
+
+	told := l.read(t, events.TopicSuborders)[0]
+	require.Len(t, told, 6)
+	var fresh []string // As a reader sees it that drops what is not above the highest id.
+	highest := int64(0)
+	first := map[int64]string{}
+	for _, r := range told {
+		m, err := readMessage(r)
+		require.NoError(t, err)
+		if body, seen := first[m.id]; seen {
+			require.Equal(t, body, string(r.Value))
+		}
+		first[m.id] = string(r.Value)
+		if m.id > highest {
+			highest = m.id
+			fresh = append(fresh, headers(r)[events.HeaderCausationID])
+		}
+	}
+	require.Equal(t, []string{"a/1", "b/1", "a/2", "b/2"}, fresh)
+}
+
+func TestABrokerThatRefusesAWriteLosesNothing(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t, 1)
+	l.commit(t, l.created(t, "a"), l.changed(t, "a", 2), l.changed(t, "a", 3))
+	var refused atomic.Int32
+	l.cluster.ControlKey(int16(kmsg.Produce), func(in kmsg.Request) (kmsg.Response, error, bool) {
+		l.cluster.KeepControl()
+		req := in.(*kmsg.ProduceRequest)
+		if req.TransactionID != nil || refused.Add(1) > 3 {
+			return nil, nil, false
+		}
+		// Not retried by the client, so the router sees it and hands the event out again.
+		resp := req.ResponseKind().(*kmsg.ProduceResponse)
+		for _, topic := range req.Topics {
+			rt := kmsg.NewProduceResponseTopic()
+			rt.Topic, rt.TopicID = topic.Topic, topic.TopicID
+			for _, p := range topic.Partitions {
+				rp := kmsg.NewProduceResponseTopicPartition()
+				rp.Partition, rp.ErrorCode = p.Partition, kerr.MessageTooLarge.Code
+				rt.Partitions = append(rt.Partitions, rp)
+			}
+			resp.Topics = append(resp.Topics, rt)
+		}
+		return resp, nil, true
+	})
+	l.translate(t, nil)
+	l.waitDone(t)
+	require.GreaterOrEqual(t, refused.Load(), int32(3))
+
+	told := l.read(t, events.TopicSuborders)[0]
+	var causes []string
+	for _, r := range told {
+		causes = append(causes, headers(r)[events.HeaderCausationID])
+	}
+	require.Equal(t, []string{"a/1", "a/2", "a/3"}, causes)
+}
+
+func TestATranslatorThatIsClosedDoesNotRun(t *testing.T) {
+	t.Parallel()
+	tr, err := NewTranslator(TranslateConfig{}, testkit.KafkaConfig([]string{"127.0.0.1:1"}, 1), nil, nil)
+	require.NoError(t, err)
+	require.NoError(t, tr.Close())
+	require.NoError(t, tr.Close())
+	require.ErrorIs(t, tr.Run(t.Context()), errTranslatorClosed)
+}
