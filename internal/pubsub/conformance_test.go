@@ -1,0 +1,68 @@
+package pubsub_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/ThreeDotsLabs/watermill/pubsub/tests"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderledger/orderledger/internal/pubsub"
+	"github.com/orderledger/orderledger/internal/testkit"
+)
+
+// keyed publishes each message under its payload as key, as the suite's tests
+// of order want.
+type keyed struct{ message.Publisher }
+
+func (k keyed) Publish(topic string, messages ...*message.Message) error {
+	for _, m := range messages {
+		m.Metadata.Set(pubsub.MetadataKey, string(m.Payload))
+	}
+	return k.Publisher.Publish(topic, messages...)
+}
+
+// Watermill's own suite, once for each set of features.
+func TestWatermillsConformanceSuite(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		features tests.Features
+		group    string
+		keyed    bool
+	}{
+		"with consumer groups": {features: tests.Features{ConsumerGroups: true, Persistent: true}, group: "suite"},
+		"with order":           {features: tests.Features{ConsumerGroups: true, Persistent: true, GuaranteedOrder: true}, group: "suite", keyed: true},
+		"without a group":      {features: tests.Features{Persistent: true, NewSubscriberReceivesOldMessages: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			brokers := testkit.Kafka(t, kfake.AllowAutoTopicCreation(), kfake.DefaultNumPartitions(8))
+			construct := func(t *testing.T, group string) (message.Publisher, message.Subscriber) {
+				t.Helper()
+				cfg := pubsub.Config{
+					// The suite publishes to topics it has not announced.
+					Client: []kgo.Opt{kgo.SeedBrokers(brokers...), kgo.AllowAutoTopicCreation(), kgo.HeartbeatInterval(200 * time.Millisecond)},
+					Group:  group, Partitions: 8,
+					// The suite closes with messages in hand that it will never ack.
+					DrainTimeout: 300 * time.Millisecond,
+					// It nacks hundreds of times in a row.
+					NackBackoffMax: 100 * time.Millisecond,
+				}
+				pub, err := pubsub.NewPublisher(cfg)
+				require.NoError(t, err)
+				sub, err := pubsub.NewSubscriber(cfg)
+				require.NoError(t, err)
+				if c.keyed {
+					return keyed{pub}, sub
+				}
+				return pub, sub
+			}
+			tests.TestPubSub(t, c.features,
+				func(t *testing.T) (message.Publisher, message.Subscriber) { t.Helper(); return construct(t, c.group) },
+				construct)
+		})
+	}
+}
