@@ -92,6 +92,7 @@ func readConfig(getenv func(string) string) (config, error) {
 		endpoint.Secrets = list(getenv(envSecrets))
 		cfg.Emitter.Deliver.Endpoints = append(cfg.Emitter.Deliver.Endpoints, endpoint)
 	}
+	cfg.Emitter.Translate.InstanceID = getenv(envInstance)
 	cfg.Emitter.Deliver.InstanceID = getenv(envInstance)
 	return cfg, errors.Join(append(problems, cfg.Kafka.Validate(), cfg.Emitter.Validate())...)
 }

@@ -1,53 +1,41 @@
 package emitter
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"strconv"
+	"log/slog"
+	"time"
 
-	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderledger/orderledger/events"
-	"github.com/orderledger/orderledger/internal/pubsub"
+	"github.com/orderledger/orderledger/internal/deadletter"
 )
 
-// The headers of a dead letter, beside those of the record itself.
-const (
-	headerDeadLetterID = "ol_deadletter"
-	headerReader       = "ol_reader"
-	headerReason       = "ol_reason"
-	headerError        = "ol_error"
-	headerTopic        = "ol_topic"
-	headerPartition    = "ol_partition"
-	headerOffset       = "ol_offset"
-	headerBytes        = "ol_bytes"
-)
+// deadLetterTimeout bounds one try to write a dead letter; the router makes another.
+const deadLetterTimeout = 30 * time.Second
 
-// deadLetter is the record as it was, with its position and why it is here. Its key is the position, so a repeat after a
-// crash is known as one.
-func deadLetter(record *kgo.Record, reason string, why error) *message.Message {
-	position := fmt.Sprintf("%s/%d/%d", record.Topic, record.Partition, record.Offset)
-	m := message.NewMessage(position, record.Value)
-	if len(record.Value) > maxBodyBytes {
-		m.Payload = nil // With the headers it may not fit; it stays where it is.
+// setAside stores a record that makes no sense as a dead letter. Only then may the stream go on: an error means that it
+// is not stored.
+func (t *Translator) setAside(ctx context.Context, client *kgo.Client, record *kgo.Record, why error) error {
+	letter := deadletter.Of(record, why.Error(), time.Now())
+	if len(letter.Value) > maxBodyBytes {
+		// With its headers it might not fit. It is not lost: events are kept for ever.
+		letter.Value, letter.Reason = nil, fmt.Sprintf("%s (%d bytes, left in place)", letter.Reason, len(letter.Value))
 	}
-	for _, h := range record.Headers {
-		m.Metadata[h.Key] = string(h.Value)
+	ctx, cancel := context.WithTimeout(ctx, deadLetterTimeout)
+	defer cancel()
+	if err := client.ProduceSync(ctx, letter.Record()).FirstErr(); err != nil {
+		return fmt.Errorf("dead letter of %s: %w", letter.Position(), err)
 	}
-	m.Metadata[pubsub.MetadataKey] = position
-	m.Metadata[pubsub.MetadataPartition] = "0" // The topic has one.
-	m.Metadata[headerReader] = "emitter"
-	m.Metadata[headerReason] = reason
-	m.Metadata[headerError] = why.Error()
-	m.Metadata[headerTopic] = record.Topic
-	m.Metadata[headerPartition] = strconv.Itoa(int(record.Partition))
-	m.Metadata[headerOffset] = strconv.FormatInt(record.Offset, 10)
-	m.Metadata[headerBytes] = strconv.Itoa(len(record.Value))
-	return m
+	t.metrics.deadLetters.WithLabelValues(deadLetterReason(why)).Inc()
+	t.log.LogAttrs(ctx, slog.LevelError, "dead lettered", slog.String("topic", record.Topic),
+		slog.Int("partition", int(record.Partition)), slog.Int64("offset", record.Offset), slog.Any("err", why))
+	return nil
 }
 
-// deadLetterReason is the permanent name of a reason.
+// deadLetterReason is the permanent name of a reason, for the metric.
 func deadLetterReason(err error) string {
 	switch {
 	case errors.Is(err, events.ErrUnknownType):

@@ -26,22 +26,16 @@ var (
 
 // handle makes the messages of one record. It returns an error only where another try can help: what makes no sense
 // goes to the dead letters, and the stream goes on.
-func (t *Translator) handle(in *message.Message, deadLetters message.Publisher) ([]*message.Message, error) {
+func (t *Translator) handle(in *message.Message, deadLetters *kgo.Client) ([]*message.Message, error) {
 	record := pubsub.Record(in.Context())
 	if record.Attrs.IsControl() {
 		return nil, nil
 	}
 	out, err := t.translate(record)
-	if err != nil {
-		reason := deadLetterReason(err)
-		if err := deadLetters.Publish(events.TopicDeadLetters, deadLetter(record, reason, err)); err != nil {
-			return nil, fmt.Errorf("dead letter of %s/%d/%d: %w", record.Topic, record.Partition, record.Offset, err)
-		}
-		t.metrics.deadLetters.WithLabelValues(reason).Inc()
-		t.log.LogAttrs(in.Context(), slog.LevelError, "dead lettered", slog.String("topic", record.Topic),
-			slog.Int("partition", int(record.Partition)), slog.Int64("offset", record.Offset), slog.Any("err", err))
-	}
-	if out == nil {
+	switch {
+	case err != nil:
+		return nil, t.setAside(in.Context(), deadLetters, record, err)
+	case out == nil:
 		return nil, nil
 	}
 	return []*message.Message{out}, nil

@@ -105,16 +105,18 @@ func (t *Translator) Run(ctx context.Context) error {
 		return fmt.Errorf("translate: %w", err)
 	}
 	defer subscriber.Close() //nolint:errcheck // It has closed with the router already, and reports nothing.
-	messages, err := t.publisher("suborders", events.HeaderID)
+	messages, err := pubsub.NewPublisher(pubsub.Config{
+		Client: t.clientOptions("suborders"), UUIDHeader: events.HeaderID, Log: t.log, ExplicitPartitions: true,
+	})
 	if err != nil {
-		return err
+		return fmt.Errorf("translate: %w", err)
 	}
 	defer messages.Close() //nolint:errcheck // As above.
-	deadLetters, err := t.publisher("deadletters", headerDeadLetterID)
+	deadLetters, err := kgo.NewClient(append(t.clientOptions("deadletters"), kafka.ManualPartitions())...)
 	if err != nil {
-		return err
+		return fmt.Errorf("translate: client for %s: %w", events.TopicDeadLetters, err)
 	}
-	defer deadLetters.Close() //nolint:errcheck // As above.
+	defer deadLetters.Close()
 
 	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: 2 * t.drainTimeout()}, routerLog{log: t.log})
 	if err != nil {
@@ -157,16 +159,6 @@ func (t *Translator) subscriberConfig() pubsub.Config {
 		CommitInterval: t.config.CommitInterval,
 		DrainTimeout:   t.config.DrainTimeout,
 	}
-}
-
-func (t *Translator) publisher(name, uuidHeader string) (*pubsub.Publisher, error) {
-	p, err := pubsub.NewPublisher(pubsub.Config{
-		Client: t.clientOptions(name), UUIDHeader: uuidHeader, Log: t.log, ExplicitPartitions: true,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("translate: %w", err)
-	}
-	return p, nil
 }
 
 func (t *Translator) clientOptions(name string) []kgo.Opt {

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/emitter"
+	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+// env is an environment of these variables alone.
+func env(vars map[string]string) func(string) string {
+	return func(name string) string { return vars[name] }
+}
+
+func TestTheEnvironmentIsRead(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "settings.json")
+	require.NoError(t, os.WriteFile(file, []byte(`{
+		"endpoints": [{"name": "first", "url": "https://a.example/"}], "channels": {"default": {"currency": "INR"}}
+	}`), 0o600))
+	cfg, err := readConfig(env(map[string]string{
+		envBrokers: "k1:9092, k2:9092", envCluster: "shop", envLanes: "6", envBootURL: "http://127.0.0.1:1/boot",
+		envEndpoints: "wms=http://b.example/hook,http://c.example:81/x", envSecrets: secret, envSettings: file,
+		envInstance: "pod-1", envAdmin: "off", envLogLevel: "debug",
+	}))
+	require.NoError(t, err)
+	require.Equal(t, []string{"k1:9092", "k2:9092"}, cfg.Kafka.Brokers)
+	require.Equal(t, "shop", cfg.Kafka.Cluster)
+	require.Equal(t, 6, cfg.Kafka.Lanes)
+	require.Equal(t, kafka.Embedded, cfg.backend())
+	require.Empty(t, cfg.Admin.Addr)
+	require.Equal(t, slog.LevelDebug, cfg.LogLevel)
+	require.Equal(t, "INR", cfg.Emitter.Translate.Channels.Default.Currency)
+	require.Equal(t, "pod-1", cfg.Emitter.Translate.InstanceID)
+	require.Equal(t, "pod-1", cfg.Emitter.Deliver.InstanceID)
+	require.Equal(t, []emitter.Endpoint{
+		{Name: "first", URL: "https://a.example/"},
+		{Name: "wms", URL: "http://b.example/hook", Secrets: []string{secret}},
+		{Name: "c.example-81-x", URL: "http://c.example:81/x", Secrets: []string{secret}},
+	}, cfg.Emitter.Deliver.Endpoints)
+
+	cfg, err = readConfig(env(nil))
+	require.NoError(t, err, "nothing has to be set")
+	require.Equal(t, []string{"127.0.0.1:9092"}, cfg.Kafka.Brokers)
+	require.Equal(t, kafka.Cluster, cfg.backend())
+	require.Equal(t, defaultAdmin, cfg.Admin.Addr)
+}
+
+func TestEveryProblemIsReportedAtOnce(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	err := run(t.Context(), []string{"-check"}, env(map[string]string{
+		envBrokers: "nowhere", envLanes: "many", envEndpoints: "hook", envSettings: "/does/not/exist", envLogLevel: "loud",
+	}), &out)
+	for _, want := range []string{"nowhere", envLanes, "endpoint", envSettings, envLogLevel} {
+		require.ErrorContains(t, err, want)
+	}
+	require.NoError(t, run(t.Context(), []string{"-check"}, env(nil), &out))
+	require.Empty(t, out.String())
+}
+
+func TestNoSecretIsPrinted(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "settings.json")
+	require.NoError(t, os.WriteFile(file, []byte(`{"endpoints": [{
+		"name": "first", "url": "https://user:hidden1@a.example/?key=hidden2", "secrets": ["`+secret+`"],
+		"headers": {"Authorization": "Bearer hidden3"}
+	}]}`), 0o600))
+	vars := env(map[string]string{envSettings: file})
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"-print-config"}, vars, &out))
+	require.Contains(t, out.String(), "a.example")
+	require.Contains(t, out.String(), "Authorization")
+	require.NotContains(t, out.String(), "hidden")
+	require.NotContains(t, out.String(), "MfKQ9r8")
+	cfg, err := readConfig(vars)
+	require.NoError(t, err)
+	_ = cfg.masked()
+	require.Equal(t, secret, cfg.Emitter.Deliver.Endpoints[0].Secrets[0], "masking changes a copy")
+}
+
+func TestTheVersionIsPrinted(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"-version"}, env(nil), &out))
+	require.NotEmpty(t, out.String())
+}
+
+func TestAnEventOfTheLedgerArrivesAtTheEndpoint(t *testing.T) {
+	t.Parallel()
+	brokers := testkit.Kafka(t)
+	testkit.Topics(t, brokers, 2)
+	receiver := testkit.NewReceiver(t, secret)
+	ctx, stop := context.WithCancel(t.Context())
+	ran := make(chan error, 1)
+	go func() {
+		ran <- run(ctx, nil, env(map[string]string{
+			envBrokers: brokers[0], envEndpoints: "wms=" + receiver.URL(), envSecrets: secret, envAdmin: "127.0.0.1:0",
+			// The broker of the test has the settings of an embedded one, which this address says.
+			envBootURL: "http://127.0.0.1:1/boot",
+		}), new(bytes.Buffer))
+	}()
+
+	s := &ledgerv1.Shipment{ShipmentId: "s1", Version: 1, Items: []*ledgerv1.Item{{OrderItemId: "i1", Ordered: 1}}}
+	e := &ledgerv1.Event{After: s, Body: &ledgerv1.Event_ShipmentCreated{ShipmentCreated: &ledgerv1.ShipmentCreated{}}}
+	value, err := e.MarshalVT()
+	require.NoError(t, err)
+	envelope := events.Envelope{
+		ID: events.EventID("s1", 1), Type: events.TypeOf(e), ShipmentID: "s1", Version: 1, LaneSeq: 1,
+		RecordedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), InboxOffset: events.NoInboxOffset,
+	}
+	r := &kgo.Record{Topic: events.TopicEvents, Partition: events.Lane("s1", 2), Key: []byte("s1"), Value: value}
+	for _, h := range envelope.AppendHeaders(nil) {
+		r.Headers = append(r.Headers, kgo.RecordHeader(h))
+	}
+	require.NoError(t, testkit.Client(t, brokers, kafka.ManualPartitions()).ProduceSync(t.Context(), r).FirstErr())
+
+	testkit.Eventually(t, func() bool { return len(receiver.Requests()) > 0 }, "the endpoint is told")
+	require.Contains(t, string(receiver.Requests()[0].Body), `"eventType":"SUBORDER_CREATE"`)
+	stop()
+	require.NoError(t, <-ran)
+}

@@ -1,0 +1,84 @@
+package emitter
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestASettingsFileSaysEverything(t *testing.T) {
+	t.Parallel()
+	got, err := ReadSettings(strings.NewReader(`{
+		"endpoints": [{
+			"name": "wms", "url": "https://wms.example/hook", "secrets": ["whsec_1"], "headers": {"X-Key": "k"},
+			"event_types": {"SUBORDER_COMPLETE": false}, "complete_stage": "delivered", "timeout": "10s", "max_in_flight": 8,
+			"retry_schedule": ["1s", "1m"], "retry_slow": "2m", "retry_after_max": "3m"
+		}],
+		"channels": {
+			"default": {"country": "INDIA", "required_within": "36h"},
+			"sellers": {"s1": {
+				"name": "flipkart", "location_id": "L1", "currency": "INR", "country": "INDIA", "required_within": "24h",
+				"sku_field": "listingId", "price_basis": "unit", "merge_items": true,
+				"skus": {"A": {"client": "C", "channel": "CH", "barcode": "B"}}
+			}}
+		}
+	}`))
+	require.NoError(t, err)
+	require.Equal(t, Settings{
+		Endpoints: []Endpoint{{
+			Name: "wms", URL: "https://wms.example/hook", Secrets: []string{"whsec_1"}, Headers: map[string]string{"X-Key": "k"},
+			EventTypes: map[string]bool{SuborderComplete: false}, CompleteStage: StageDelivered, Timeout: 10 * time.Second,
+			MaxInFlight: 8, RetrySchedule: []time.Duration{time.Second, time.Minute}, RetrySlow: 2 * time.Minute,
+			RetryAfterMax: 3 * time.Minute,
+		}},
+		Channels: Channels{
+			Default: Channel{Country: "INDIA", RequiredWithin: 36 * time.Hour},
+			Sellers: map[string]Channel{"s1": {
+				Name: "flipkart", LocationID: "L1", Currency: "INR", Country: "INDIA", RequiredWithin: 24 * time.Hour,
+				SKUField: SKUFieldListingID, PriceBasis: PricePerUnit, MergeItems: true,
+				SKUs: map[string]SKU{"A": {Client: "C", Channel: "CH", Barcode: "B"}},
+			}},
+		},
+	}, got)
+	require.NoError(t, got.Channels.Validate())
+}
+
+func TestAMistakeInASettingsFileIsSaid(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		``:                                  "EOF",
+		`{"endpoint": []}`:                  `unknown field "endpoint"`,
+		`{"endpoints": [{"timeout": 5}]}`:   `duration 5: want a text such as "30s"`,
+		`{"endpoints": [{"timeout": "5"}]}`: "missing unit",
+		`{} {}`:                             "more than one JSON value",
+	} {
+		_, err := ReadSettings(strings.NewReader(text))
+		require.ErrorContains(t, err, want, text)
+	}
+}
+
+func TestAnEndpointHasANameOrGetsOneFromItsURL(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]Endpoint{
+		"wms=https://a.example/x?y=z":    {Name: "wms", URL: "https://a.example/x?y=z"},
+		"https://A.example:8443/Hook/1/": {Name: "a.example-8443-hook-1", URL: "https://A.example:8443/Hook/1/"},
+		"http://127.0.0.1:9000":          {Name: "127.0.0.1-9000", URL: "http://127.0.0.1:9000"},
+		"https://a.example/?k=v":         {Name: "a.example", URL: "https://a.example/?k=v"},
+	} {
+		got, err := ParseEndpoint(text)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+		require.NoError(t, DeliverConfig{Endpoints: []Endpoint{got}}.Validate())
+	}
+	for text, want := range map[string]string{
+		"a.example/hook": "want name=URL or a URL", "": "want name=URL",
+		"https://a.example/" + strings.Repeat("x", 64): "write name=URL",
+		"https://user:secret@:bad/":                    "want name=URL or a URL",
+	} {
+		_, err := ParseEndpoint(text)
+		require.ErrorContains(t, err, want, text)
+		require.NotContains(t, err.Error(), "secret")
+	}
+}
