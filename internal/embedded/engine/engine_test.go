@@ -87,6 +87,9 @@ func fakeNpm(t *testing.T, files map[string]string) (calls func() int) {
 func TestFetchPutsTheLibraryInTheCacheOnce(t *testing.T) {
 	content := strings.Repeat("engine", 1<<19)
 	calls := fakeNpm(t, map[string]string{"index.js": "x", libraryName: content})
+	dir, err := cacheDir()
+	require.NoError(t, err)
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "fetch-killed", "npm"), 0o755))
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {

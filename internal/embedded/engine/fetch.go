@@ -47,6 +47,16 @@ func Fetch(ctx context.Context, progress func(done, total int64)) (string, error
 	if _, err := os.Stat(target); err == nil {
 		return target, nil
 	}
+	// What fetches that were killed left: the lock says that none is running.
+	left, err := filepath.Glob(filepath.Join(dir, "fetch-*"))
+	if err != nil {
+		return "", fmt.Errorf("fetch the engine: %w", err)
+	}
+	for _, old := range left {
+		if err := os.RemoveAll(old); err != nil {
+			return "", fmt.Errorf("fetch the engine: %w", err)
+		}
+	}
 	// Inside the cache, so that the final rename stays on one file system.
 	work, err := os.MkdirTemp(dir, "fetch-")
 	if err != nil {
