@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"testing"
 
@@ -85,7 +86,7 @@ func (l *ledger) commit(t testing.TB, records ...*kgo.Record) {
 // translate runs a translator until the test ends or the returned function stops it.
 func (l *ledger) translate(t testing.TB, reg prometheus.Registerer) (stop func()) {
 	t.Helper()
-	tr, err := NewTranslator(DefaultTranslateConfig(), testkit.KafkaConfig(l.brokers, l.lanes), testkit.Logger(t), reg)
+	tr, err := NewTranslator(DefaultTranslateConfig(), testkit.KafkaConfig(l.brokers, l.lanes), verbose(t), reg)
 	require.NoError(t, err)
 	ran := make(chan error, 1)
 	go func() { ran <- tr.Run(context.WithoutCancel(t.Context())) }()
@@ -346,4 +347,13 @@ func TestATranslatorThatIsClosedDoesNotRun(t *testing.T) {
 	require.NoError(t, tr.Close())
 	require.NoError(t, tr.Close())
 	require.ErrorIs(t, tr.Run(t.Context()), errTranslatorClosed)
+}
+
+// verbose is the log of a test that is watched; a benchmark is not to measure it.
+func verbose(t testing.TB) *slog.Logger {
+	t.Helper()
+	if testing.Verbose() {
+		return testkit.Logger(t)
+	}
+	return nil
 }
