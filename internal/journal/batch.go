@@ -1,0 +1,311 @@
+package journal
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/shipment"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// batch is a transaction in the making: what its inputs were decided to be, against an overlay that later inputs of the
+// same batch see, and the records that say so. Nothing of the lane changes before the commit is confirmed, so an abort
+// only forgets the batch.
+type batch struct {
+	l   *lane
+	now time.Time
+
+	events, decisions events.Chain // After the records made so far.
+
+	steps   []step
+	states  map[string]overlayState
+	answers map[answerID]int // Key → the step that answered it.
+	waiting map[string][]*waitingInput
+	ended   map[int64]bool // Inbox offsets whose waiting ended in this batch.
+
+	inboxNext int64 // Position after this batch.
+	expanded  bool  // Some steps are of inputs that waited.
+
+	writer
+}
+
+type overlayState struct {
+	state   *shipment.State
+	encoded int
+}
+
+type answerID struct{ shipmentID, key string }
+
+// step is one input and what became of it.
+type step struct {
+	in *input
+	d  shipment.Decision
+	// repeats is the answer given before; the step then has no decision of its own (commands only).
+	repeats *answer
+	// sameAs is the step of this batch that gave the answer, -1 when it is older.
+	sameAs int
+	// known is set for a record whose decision is in the ledger already.
+	known bool
+
+	first, last uint64
+	eventRec    int // Index of the last event's record.
+	decisionRec int // Index of the decision's record.
+	occurred    time.Time
+}
+
+func (l *lane) newBatch() *batch {
+	b := l.spare
+	l.spare = nil
+	if b == nil {
+		b = &batch{
+			l: l, states: map[string]overlayState{}, answers: map[answerID]int{},
+			waiting: map[string][]*waitingInput{}, ended: map[int64]bool{},
+		}
+	}
+	b.steps = b.steps[:0]
+	clear(b.states)
+	clear(b.answers)
+	clear(b.waiting)
+	clear(b.ended)
+	b.expanded = false
+	b.writer.reset()
+	m := &l.store.meta
+	b.events, b.decisions = m.Events.chain(), m.Decisions.chain()
+	b.inboxNext = l.inboxNext
+	// Headers and Kafka know milliseconds. The time never goes backward in a lane, whatever the clock does.
+	b.now = time.UnixMilli(max(l.j.deps.Now().UnixMilli(), m.RecordedMs)).UTC()
+	return b
+}
+
+// build decides inputs until the batch is full, and returns how many it took.
+func (b *batch) build(inputs []*input) (int, error) {
+	for i, in := range inputs {
+		if i > 0 && b.size >= b.l.j.cfg.MaxBatchBytes {
+			return i, b.finish()
+		}
+		if err := b.add(in); err != nil {
+			return 0, err
+		}
+	}
+	return len(inputs), b.finish()
+}
+
+func (b *batch) add(in *input) error {
+	events, err := b.step(in)
+	if err != nil || events == 0 || in.waiting != nil || in.noExpand {
+		return err
+	}
+	// What has waited for this shipment, or for what just became of it, is applied at once and in order.
+	waiting, err := b.waitingFor(in.record.ShipmentID)
+	if err != nil {
+		return err
+	}
+	for _, w := range waiting {
+		b.expanded = true
+		if _, err := b.step(b.l.waitingInput(w, false)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// step decides one input and returns how many events it gave.
+func (b *batch) step(in *input) (int, error) {
+	s := step{in: in, sameAs: -1, decisionRec: -1, eventRec: -1}
+	fromInbox := in.call == nil && in.waiting == nil
+	if fromInbox {
+		if in.record.Offset < b.l.inboxNext || b.l.ahead(in.record.Offset) {
+			s.known = true
+			b.inboxNext = max(b.inboxNext, in.record.Offset+1)
+			b.steps = append(b.steps, s)
+			return 0, nil
+		}
+		b.inboxNext = max(b.inboxNext, in.record.Offset+1)
+	}
+	repeated, err := b.repeat(&s)
+	if err != nil {
+		return 0, err
+	}
+	if repeated {
+		if s.repeats == nil {
+			b.decided(s)
+		} else {
+			b.steps = append(b.steps, s)
+		}
+		return 0, nil
+	}
+	state, err := b.state(in.record.ShipmentID)
+	if err != nil {
+		return 0, err
+	}
+	s.d = b.l.decide(in, state, b.now)
+	if s.d.Outcome == ledgerv1.Outcome_OUTCOME_WAITING {
+		if in.waiting != nil {
+			return 0, nil // It goes on waiting.
+		}
+		b.hold(&s)
+	}
+	if len(s.d.Events) > 0 {
+		if err := b.write(&s, state); err != nil {
+			return 0, err
+		}
+	}
+	n := len(s.d.Events)
+	b.decided(s)
+	return n, nil
+}
+
+// hold makes an input wait, if it can be held.
+func (b *batch) hold(s *step) {
+	switch in := s.in; {
+	case in.call != nil:
+		s.d.Outcome = ledgerv1.Outcome_OUTCOME_QUARANTINED // There is no body to hold; its caller knows.
+	case len(in.record.Body) > b.l.j.cfg.MaxDecisionBody:
+		s.d = in.refuse(shipment.ReasonTooLarge, "its shipment is not known, and it is too large to be held until it is")
+	default:
+		w := &waitingInput{Seq: b.nextDecision(), Record: in.record, RecordedAt: b.now}
+		b.waiting[in.record.ShipmentID] = append(b.waiting[in.record.ShipmentID], w)
+	}
+}
+
+// decided adds a step that has a decision of its own.
+func (b *batch) decided(s step) {
+	in := s.in
+	if in.waiting != nil {
+		b.ended[in.waiting.Record.Offset] = true
+	}
+	b.size += 512 + len(s.d.Message)
+	if holdsBody(&s) {
+		b.size += len(in.record.Body)
+	}
+	s.decisionRec = b.ndecisions
+	b.ndecisions++
+	if key := in.record.Key; key != "" && s.d.Reason != ReasonRepeated && s.d.Reason != shipment.CodeIdempotencyKeyReused {
+		id := answerID{in.record.ShipmentID, key}
+		if isAnswer(s.d.Outcome, s.d.Reason) {
+			b.answers[id] = len(b.steps)
+		} else {
+			b.answers[id] = -1
+		}
+	}
+	b.steps = append(b.steps, s)
+}
+
+// repeat finds out whether the input's key was answered before, in this batch too, and if so what the answer is now.
+func (b *batch) repeat(s *step) (bool, error) {
+	in := s.in
+	if in.record.Key == "" || in.foreign != nil || in.expired {
+		return false, nil
+	}
+	prior, err := b.answered(s)
+	if err != nil || prior == nil {
+		return false, err
+	}
+	if in.waiting != nil && prior.outcome == ledgerv1.Outcome_OUTCOME_WAITING {
+		return false, nil // That is itself.
+	}
+	same := prior.hash == in.record.Hash
+	switch {
+	case in.call != nil && same:
+		s.repeats = prior
+	case in.call != nil:
+		s.d = in.refuse(shipment.CodeIdempotencyKeyReused, "the key was used for another input")
+	case same:
+		s.d = shipment.Decision{
+			Outcome: ledgerv1.Outcome_OUTCOME_DUPLICATE, Reason: ReasonRepeated, Message: "the same notification came before",
+		}
+	default:
+		// A natural key holds the hash, so this is no honest repeat. It is set aside, not lost.
+		s.d = in.refuse(shipment.CodeIdempotencyKeyReused, "the key was used for another input")
+	}
+	return true, nil
+}
+
+func (b *batch) answered(s *step) (*answer, error) {
+	id := answerID{s.in.record.ShipmentID, s.in.record.Key}
+	if i, ok := b.answers[id]; ok {
+		if i < 0 {
+			return nil, nil
+		}
+		earlier := &b.steps[i]
+		s.sameAs = i
+		return &answer{
+			outcome: earlier.d.Outcome, hash: earlier.in.record.Hash, first: earlier.first, last: earlier.last,
+			reason: earlier.d.Reason, message: earlier.d.Message,
+		}, nil
+	}
+	if isGenerated(id.key) {
+		return nil, nil
+	}
+	return b.l.store.answered(id.shipmentID, id.key)
+}
+
+// state returns the latest state of a shipment as this batch sees it, nil when it is not known.
+func (b *batch) state(id string) (*shipment.State, error) {
+	if o, ok := b.states[id]; ok {
+		return o.state, nil
+	}
+	if s, ok := b.l.cache.get(id); ok {
+		return s, nil
+	}
+	s, encoded, err := b.l.store.state(id)
+	if err == nil && s != nil {
+		b.l.cache.put(id, s, encoded)
+	}
+	return s, err
+}
+
+// waitingFor returns what waits for a shipment, oldest first, as this batch sees it.
+func (b *batch) waitingFor(id string) ([]*waitingInput, error) {
+	var list []*waitingInput
+	if b.l.store.meta.Waiting > 0 {
+		var err error
+		if list, err = b.l.store.waitingFor(id); err != nil {
+			return nil, err
+		}
+	}
+	list = append(list, b.waiting[id]...)
+	kept := list[:0]
+	for _, w := range list {
+		if !b.ended[w.Record.Offset] {
+			kept = append(kept, w)
+		}
+	}
+	return kept, nil
+}
+
+// write encodes the events of a step and moves the overlay. Events too large for a record turn the step into a refusal.
+func (b *batch) write(s *step, before *shipment.State) error {
+	mark := b.mark()
+	for _, e := range s.d.Events {
+		if n := b.event(e); n > b.l.j.cfg.MaxRecordBytes-b.overhead(s.in) {
+			b.rewind(mark)
+			s.d = s.in.refuse(shipment.ReasonTooLarge, fmt.Sprintf("an event of %d bytes would be too large to be recorded", n))
+			return nil
+		}
+	}
+	s.first = before.GetVersion() + 1
+	s.last = before.GetVersion() + uint64(len(s.d.Events))
+	state := s.d.Events[len(s.d.Events)-1].GetAfter()
+	for i, e := range s.d.Events {
+		b.link(s, e, mark, i)
+	}
+	s.eventRec = len(b.eventRecs) - 1
+	b.states[s.in.record.ShipmentID] = overlayState{state, state.SizeVT()}
+	return nil
+}
+
+func (b *batch) nextDecision() uint64 { return b.decisions.Seq + uint64(b.ndecisions) + 1 } //nolint:gosec // Not negative.
+
+// records returns what the transaction holds: the events, then the decisions about them.
+func (b *batch) records(fn func(*kgo.Record)) {
+	for i := range b.eventRecs {
+		fn(b.eventRecs[i])
+	}
+	for i := range b.decisionRecs {
+		fn(b.decisionRecs[i])
+	}
+}

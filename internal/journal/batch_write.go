@@ -1,0 +1,262 @@
+package journal
+
+import (
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// writer makes the records of a batch. Bodies lie in one arena, and headers in another, that are used again by the next
+// batch: a lane writes thousands of records a second.
+type writer struct {
+	arena    arena
+	scratch  []events.Header
+	values   [][]byte // Encoded events of the step at hand and before.
+	spareRec []*kgo.Record
+
+	eventRecs    []*kgo.Record
+	decisionRecs []*kgo.Record
+	bodies       []*ledgerv1.Decision // Of decisionRecs.
+	chains       []events.Chain       // After each event, then after each decision.
+	ndecisions   int
+	size         int
+}
+
+func (w *writer) reset() {
+	w.spareRec = append(append(w.spareRec, w.eventRecs...), w.decisionRecs...)
+	w.arena.reset()
+	w.values, w.eventRecs, w.decisionRecs = w.values[:0], w.eventRecs[:0], w.decisionRecs[:0]
+	w.chains, w.bodies = w.chains[:0], w.bodies[:0]
+	w.ndecisions, w.size = 0, 0
+}
+
+func (w *writer) record() *kgo.Record {
+	n := len(w.spareRec)
+	if n == 0 {
+		return new(kgo.Record)
+	}
+	r := w.spareRec[n-1]
+	w.spareRec = w.spareRec[:n-1]
+	headers := r.Headers[:0]
+	*r = kgo.Record{Headers: headers}
+	return r
+}
+
+func (w *writer) mark() int { return len(w.values) }
+
+func (w *writer) rewind(mark int) { w.values = w.values[:mark] }
+
+// event encodes an event and returns its size.
+func (w *writer) event(e *ledgerv1.Event) int {
+	n := e.SizeVT()
+	v := w.arena.take(n)
+	if _, err := e.MarshalToSizedBufferVT(v); err != nil {
+		// Generated code fails on a short buffer only. An empty value could not be read by anyone.
+		panic(err)
+	}
+	w.values = append(w.values, v)
+	return n
+}
+
+// overhead is about what headers and key add to a record.
+func (b *batch) overhead(in *input) int {
+	r := &in.record
+	return 1024 + 3*len(r.ShipmentID) + len(r.Key) + len(r.CorrelationID) + len(r.AuthID) + len(r.TraceParent) + len(in.cause)
+}
+
+func (b *batch) envelope(in *input) events.Envelope {
+	r := &in.record
+	return events.Envelope{
+		Source: b.l.j.source, ShipmentID: r.ShipmentID, RecordedAt: b.now,
+		AuthType: r.AuthType, AuthID: r.AuthID, CorrelationID: r.CorrelationID, CausationID: in.cause,
+		InputKey: r.Key, InputHash: r.Hash, InboxOffset: r.Offset, TraceParent: r.TraceParent,
+	}
+}
+
+// link makes the record of an encoded event and links it into the chain.
+func (b *batch) link(s *step, e *ledgerv1.Event, mark, i int) {
+	env := b.envelope(s.in)
+	env.Version = s.first + uint64(i) //nolint:gosec // Not negative.
+	env.ID = events.EventID(env.ShipmentID, env.Version)
+	env.Type = events.TypeOf(e)
+	env.OccurredAt = writable(events.At(e).GetAt())
+	if env.OccurredAt.IsZero() {
+		env.OccurredAt = b.now
+	}
+	s.occurred = env.OccurredAt
+	value := b.values[mark+i]
+	rec := b.linked(events.TopicEvents, &env, &b.events, value)
+	b.eventRecs = append(b.eventRecs, rec)
+	b.chains = append(b.chains, b.events)
+	b.size += len(value) + b.overhead(s.in)
+}
+
+// writable returns a time, or zero where an envelope could not hold it.
+func writable(t *timestamppb.Timestamp) time.Time {
+	if t == nil || t.CheckValid() != nil {
+		return time.Time{}
+	}
+	return t.AsTime()
+}
+
+// linked makes a record whose envelope takes the next sequence of a chain.
+func (b *batch) linked(topic string, env *events.Envelope, chain *events.Chain, value []byte) *kgo.Record {
+	env.LaneSeq = chain.Seq + 1
+	b.scratch = env.AppendHeaders(b.scratch[:0])
+	*chain = chain.Next(topic, b.l.id, b.scratch, value)
+	env.ChainHash = chain.Head
+	b.scratch = env.AppendUnchained(b.scratch)
+
+	r := b.record()
+	r.Topic, r.Partition = topic, b.l.id
+	if env.ShipmentID != "" {
+		r.Key = b.arena.text(env.ShipmentID)
+	}
+	r.Value = value
+	// The time of recording, never the time it happened: a broker refuses timestamps that lie ahead.
+	r.Timestamp = env.RecordedAt
+	for i := range b.scratch {
+		r.Headers = append(r.Headers, kgo.RecordHeader(b.scratch[i]))
+	}
+	return r
+}
+
+// finish writes the decisions. They come last because each names the chain head of the events of the whole batch.
+func (b *batch) finish() error {
+	for i := range b.steps {
+		s := &b.steps[i]
+		if s.decisionRec < 0 {
+			continue
+		}
+		d := b.decision(s)
+		env := b.envelope(s.in)
+		env.Type = events.TypeDecision
+		env.OccurredAt = s.occurred
+		env.ID = events.DecisionID(b.l.id, b.decisions.Seq+1)
+		b.appendDecision(&env, d)
+	}
+	return nil
+}
+
+func (b *batch) appendDecision(env *events.Envelope, d *ledgerv1.Decision) {
+	v := b.arena.take(d.SizeVT())
+	if _, err := d.MarshalToSizedBufferVT(v); err != nil {
+		panic(err) // As in event.
+	}
+	b.decisionRecs = append(b.decisionRecs, b.linked(events.TopicDecisions, env, &b.decisions, v))
+	b.chains = append(b.chains, b.decisions)
+	b.bodies = append(b.bodies, d)
+}
+
+// holdsBody tells whether a decision holds its input: it is the only place from where it can still be applied, or read.
+func holdsBody(s *step) bool {
+	if s.in.call != nil || s.in.bare {
+		return false
+	}
+	return s.d.Outcome == ledgerv1.Outcome_OUTCOME_WAITING || s.d.Outcome == ledgerv1.Outcome_OUTCOME_QUARANTINED
+}
+
+func (b *batch) decision(s *step) *ledgerv1.Decision {
+	in := s.in
+	d := &ledgerv1.Decision{
+		Outcome: s.d.Outcome, InputKey: in.record.Key, InputType: in.kind(),
+		ShipmentId: in.record.ShipmentID, SellerId: in.record.SellerID,
+		FirstVersion: s.first, LastVersion: s.last,
+		Reason: string(s.d.Reason), Message: clip(s.d.Message), UnknownItems: clipAll(s.d.UnknownItems),
+		EventsHead: b.events.Head[:], EventsLaneseq: b.events.Seq,
+		RecordedAt: timestamppb.New(b.now), Waited: in.waiting != nil,
+	}
+	if in.record.Hash != (events.Hash{}) {
+		d.InputHash = in.record.Hash[:]
+	}
+	if s.occurred.IsZero() {
+		s.occurred = in.record.ReceivedAt
+	}
+	if s.occurred.IsZero() || s.occurred.Year() < 1 || s.occurred.Year() > 9999 {
+		s.occurred = b.now
+	}
+	d.OccurredAt = timestamppb.New(s.occurred)
+	if in.record.Offset >= 0 {
+		offset := in.record.Offset
+		d.InboxOffset = &offset
+	}
+	if holdsBody(s) {
+		if len(in.record.Body) <= b.l.j.cfg.MaxDecisionBody {
+			d.Body = in.record.Body
+		} else {
+			d.BodyBytes = uint32(len(in.record.Body)) //nolint:gosec // Kafka bounds it.
+		}
+	} else if in.bare {
+		d.BodyBytes = uint32(len(in.record.Body)) //nolint:gosec // Kafka bounds it.
+	}
+	return d
+}
+
+// Bounds of what others' texts may add to a decision.
+const (
+	maxMessage      = 2 << 10
+	maxUnknownItems = 1000
+)
+
+func clip(s string) string {
+	if len(s) <= maxMessage {
+		return s
+	}
+	n := maxMessage
+	for n > 0 && s[n]&0xc0 == 0x80 { // Not in the middle of a character.
+		n--
+	}
+	return s[:n]
+}
+
+func clipAll(ids []string) []string {
+	if len(ids) > maxUnknownItems {
+		ids = ids[:maxUnknownItems]
+	}
+	return ids
+}
+
+func isGenerated(key string) bool {
+	return len(key) > len(generatedKey) && key[:len(generatedKey)] == generatedKey
+}
+
+// arena hands out pieces of large blocks, all of which it takes back at once.
+type arena struct {
+	blocks [][]byte
+	block  int
+	used   int
+}
+
+const arenaBlock = 256 << 10
+
+func (a *arena) reset() {
+	if len(a.blocks) > 64 { // A batch of large records must not hold its memory for ever.
+		a.blocks = a.blocks[:64]
+	}
+	a.block, a.used = 0, 0
+}
+
+func (a *arena) take(n int) []byte {
+	if n > arenaBlock/4 {
+		return make([]byte, n)
+	}
+	if a.block < len(a.blocks) && a.used+n > arenaBlock {
+		a.block, a.used = a.block+1, 0
+	}
+	if a.block == len(a.blocks) {
+		a.blocks = append(a.blocks, make([]byte, arenaBlock))
+	}
+	v := a.blocks[a.block][a.used : a.used+n : a.used+n]
+	a.used += n
+	return v
+}
+
+func (a *arena) text(s string) []byte {
+	b := a.take(len(s))
+	copy(b, s)
+	return b
+}

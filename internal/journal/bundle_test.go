@@ -1,0 +1,329 @@
+package journal
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// bundle is a ledger of a test's own and the journals on it.
+type bundle struct {
+	testing.TB
+	cluster *kfake.Cluster
+	brokers []string
+	lanes   int
+	inbox   *Inbox
+}
+
+func setup(t testing.TB, lanes int, opts ...kfake.Opt) *bundle {
+	t.Helper()
+	cluster, brokers := testkit.KafkaCluster(t, opts...)
+	testkit.Topics(t, brokers, lanes)
+	b := &bundle{TB: t, cluster: cluster, brokers: brokers, lanes: lanes}
+	b.inbox = b.newInbox()
+	return b
+}
+
+func (b *bundle) newInbox() *Inbox {
+	inbox, err := NewInbox(b.lanes, kafka.Options(testkit.KafkaConfig(b.brokers, b.lanes))...)
+	require.NoError(b, err)
+	b.Cleanup(inbox.Close)
+	return inbox
+}
+
+// instance is a journal that runs.
+type instance struct {
+	*Journal
+	b      *bundle
+	cfg    Config
+	cancel func()
+	done   chan error
+	ended  bool
+}
+
+type option func(*Config, *Deps, *Journal)
+
+// start runs a journal whose store is in a folder of its own, unless an option says otherwise.
+func (b *bundle) start(opts ...option) *instance {
+	b.Helper()
+	cfg := DefaultConfig()
+	cfg.Lanes, cfg.StoreDir = b.lanes, b.TempDir()
+	cfg.CacheBytes = 8 << 20
+	cfg.TransactionTimeout = 5 * time.Second
+	cfg.InboxCommitEvery = 100 * time.Millisecond
+	log := testkit.Logger(b)
+	if _, ok := b.TB.(*testing.B); ok {
+		log = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	}
+	deps := Deps{
+		Options: kafka.Options(testkit.KafkaConfig(b.brokers, b.lanes)), Decode: decodeToy,
+		Log: log, Registerer: prometheus.NewRegistry(),
+	}
+	hook := &Journal{decide: decideToy}
+	for _, o := range opts {
+		o(&cfg, &deps, hook)
+	}
+	j, err := New(cfg, deps)
+	require.NoError(b, err)
+	j.decide, j.hooks = hook.decide, hook.hooks
+	ctx, cancel := context.WithCancel(context.WithoutCancel(b.Context()))
+	i := &instance{Journal: j, b: b, cfg: cfg, cancel: cancel, done: make(chan error, 1)}
+	go func() { i.done <- j.Run(ctx) }()
+	b.Cleanup(i.stop)
+	return i
+}
+
+func (i *instance) stop() {
+	if i.ended {
+		return
+	}
+	i.ended = true
+	i.cancel()
+	require.NoError(i.b, <-i.done)
+}
+
+func (i *instance) ready() *instance {
+	i.b.Helper()
+	testkit.Eventually(i.b, func() bool { return i.Ready() == nil }, "all lanes open")
+	return i
+}
+
+func storeIn(dir string) option {
+	return func(c *Config, _ *Deps, _ *Journal) { c.StoreDir = dir }
+}
+
+func config(f func(*Config)) option {
+	return func(c *Config, _ *Deps, _ *Journal) { f(c) }
+}
+
+func clock(now func() time.Time) option {
+	return func(_ *Config, d *Deps, _ *Journal) { d.Now = now }
+}
+
+func dialer(d *testkit.LossyDialer, more ...kgo.Opt) option {
+	return func(_ *Config, deps *Deps, _ *Journal) {
+		deps.Options = append(append(append([]kgo.Opt{}, deps.Options...), kgo.Dialer(d.Dial)), more...)
+	}
+}
+
+func cmd(id, kind, text string) Command {
+	return Command{
+		ShipmentID: id, Input: toy{Kind: kind, Text: text}, SellerID: "s1", AuthType: "seller", AuthID: "s1",
+		CorrelationID: "corr-" + id, Hash: sha256.Sum256([]byte(id + kind + text)),
+	}
+}
+
+func keyed(c Command, key string) Command {
+	c.Key = key
+	return c
+}
+
+func createCmd(id string) Command { return cmd(id, "create", id+"|") }
+
+func (i *instance) mustSubmit(c Command) Receipt {
+	i.b.Helper()
+	ctx, cancel := context.WithTimeout(i.b.Context(), testkit.Limit)
+	defer cancel()
+	r, err := i.Submit(ctx, c)
+	require.NoError(i.b, err)
+	return r
+}
+
+func note(id, key string, y toy) InboxRecord {
+	if y.Kind == "create" {
+		y.Text = id + "|" + y.Text
+	}
+	return InboxRecord{ShipmentID: id, Key: key, SellerID: "s1", CorrelationID: "corr-" + id, AuthType: "marketplace", AuthID: "m", Body: y.body()}
+}
+
+func (b *bundle) append(records ...InboxRecord) (last int64) {
+	b.Helper()
+	for _, r := range records {
+		_, offset, err := b.inbox.Append(b.Context(), r)
+		require.NoError(b, err)
+		last = offset
+	}
+	return last
+}
+
+// decided waits until the instance has decided everything in the inbox of a lane.
+func (i *instance) decided(lane int32, offset int64) {
+	i.b.Helper()
+	testkit.Eventually(i.b, func() bool { return i.positions()[lane] > offset }, fmt.Sprintf("inbox lane %d decided to %d", lane, offset))
+}
+
+// book is what the topics of a ledger say, read by somebody who knows nothing else.
+type book struct {
+	events    [][]eventLine    // By lane.
+	decisions [][]decisionLine // By lane; void ones are marked.
+	inbox     []int64          // Ends by lane.
+}
+
+type eventLine struct {
+	events.Envelope
+	event  *ledgerv1.Event
+	offset int64
+	at     time.Time
+}
+
+type decisionLine struct {
+	events.Envelope
+	*ledgerv1.Decision
+	offset int64
+	void   bool
+}
+
+func (b *bundle) read() *book {
+	b.Helper()
+	k := &book{events: make([][]eventLine, b.lanes), decisions: make([][]decisionLine, b.lanes), inbox: make([]int64, b.lanes)}
+	for lane := range int32(b.lanes) {
+		chain := events.Chain{}
+		b.records(events.TopicEvents, lane, func(r *kgo.Record, h []events.Header) {
+			env, ev, err := events.Decode(h, r.Value)
+			require.NoError(b, err)
+			chain = b.linked(chain, r, h, &env)
+			k.events[lane] = append(k.events[lane], eventLine{env, ev, r.Offset, r.Timestamp})
+		})
+		chain = events.Chain{}
+		b.records(events.TopicDecisions, lane, func(r *kgo.Record, h []events.Header) {
+			env, d, v, err := events.DecodeDecision(h, r.Value)
+			require.NoError(b, err)
+			chain = b.linked(chain, r, h, &env)
+			if v != nil {
+				for i := range k.decisions[lane] {
+					if o := k.decisions[lane][i].offset; o >= v.GetFirstOffset() && o <= v.GetLastOffset() {
+						k.decisions[lane][i].void = true
+					}
+				}
+				return
+			}
+			k.decisions[lane] = append(k.decisions[lane], decisionLine{env, d, r.Offset, false})
+		})
+		k.inbox[lane] = b.end(events.TopicInbox, lane)
+	}
+	return k
+}
+
+func (b *bundle) end(topic string, lane int32) int64 {
+	b.Helper()
+	j, err := New(Config{Cluster: "x", Lanes: b.lanes, StoreDir: "x"}, Deps{Options: kafka.Options(testkit.KafkaConfig(b.brokers, b.lanes))})
+	require.NoError(b, err)
+	j.client = testkit.Client(b, b.brokers)
+	spans, err := j.spans(context.WithoutCancel(b.Context()), lane)
+	require.NoError(b, err)
+	return spans[topic].end
+}
+
+func (b *bundle) records(topic string, lane int32, fn func(*kgo.Record, []events.Header)) {
+	b.Helper()
+	j, err := New(Config{Cluster: "x", Lanes: b.lanes, StoreDir: "x"}, Deps{Options: kafka.Options(testkit.KafkaConfig(b.brokers, b.lanes))})
+	require.NoError(b, err)
+	require.NoError(b, j.scan(context.WithoutCancel(b.Context()), topic, lane, 0, b.end(topic, lane), func(r *kgo.Record) error {
+		var h []events.Header
+		for i := range r.Headers {
+			h = append(h, events.Header(r.Headers[i]))
+		}
+		fn(r, h)
+		return nil
+	}))
+}
+
+func (b *bundle) linked(c events.Chain, r *kgo.Record, h []events.Header, env *events.Envelope) events.Chain {
+	b.Helper()
+	next := c.Next(r.Topic, r.Partition, h, r.Value)
+	require.Equal(b, next.Seq, env.LaneSeq, "laneseq of %s offset %d", r.Topic, r.Offset)
+	require.Equal(b, next.Head, env.ChainHash, "chain of %s offset %d", r.Topic, r.Offset)
+	require.Equal(b, r.Timestamp.UnixMilli(), env.RecordedAt.UnixMilli(), "timestamp is the recorded time")
+	return next
+}
+
+// check holds the topics to what the ledger promises: dense versions, dense laneseqs and a whole chain (in read), recorded
+// time that never goes backward, decisions that know the events' chain, and one final decision for every input.
+func (b *bundle) check() *book {
+	b.Helper()
+	k := b.read()
+	for lane := range k.events {
+		k.checkLane(b, lane)
+	}
+	return k
+}
+
+func (k *book) checkLane(t testing.TB, lane int) {
+	t.Helper()
+	versions := map[string]uint64{}
+	heads := map[uint64]events.Hash{0: {}}
+	var last time.Time
+	for _, e := range k.events[lane] {
+		versions[e.ShipmentID]++
+		require.Equal(t, versions[e.ShipmentID], e.Version, "version of %s", e.ShipmentID)
+		require.Equal(t, int32(lane), events.Lane(e.ShipmentID, len(k.events)), "lane of %s", e.ShipmentID)
+		require.False(t, e.RecordedAt.Before(last), "recorded time goes backward")
+		heads[e.LaneSeq] = e.ChainHash
+		last = e.RecordedAt
+	}
+	last = time.Time{}
+	ends := map[int64][]ledgerv1.Outcome{}
+	answered := map[string]int{}
+	produced := map[string]uint64{}
+	for _, d := range k.decisions[lane] {
+		require.False(t, d.Envelope.RecordedAt.Before(last), "recorded time goes backward")
+		last = d.Envelope.RecordedAt
+		if d.void {
+			continue
+		}
+		head := heads[d.GetEventsLaneseq()]
+		require.Equal(t, head[:], fill(d.GetEventsHead()), "decision %d knows events %d", d.LaneSeq, d.GetEventsLaneseq())
+		if d.Decision.InboxOffset != nil {
+			ends[d.GetInboxOffset()] = append(ends[d.GetInboxOffset()], d.GetOutcome())
+		}
+		if d.GetLastVersion() > 0 {
+			require.Equal(t, produced[d.Decision.GetShipmentId()]+1, d.GetFirstVersion(), "versions are produced once")
+			produced[d.Decision.GetShipmentId()] = d.GetLastVersion()
+		}
+		if key := d.GetInputKey(); key != "" && d.Decision.InboxOffset == nil && reasonOf(d.Decision) != "IDEMPOTENCY_KEY_REUSED" {
+			answered[d.Decision.GetShipmentId()+"/"+key]++
+		}
+	}
+	require.Equal(t, versions, produced, "every event has its decision")
+	for id, n := range answered {
+		require.Equal(t, 1, n, "answers to %s", id)
+	}
+	require.Len(t, ends, int(k.inbox[lane]), "every inbox record has a decision")
+	for offset, outcomes := range ends {
+		final := 0
+		for i, o := range outcomes {
+			switch o {
+			case ledgerv1.Outcome_OUTCOME_WAITING:
+				require.Zero(t, i, "waiting comes first, at %d", offset)
+			case ledgerv1.Outcome_OUTCOME_QUARANTINED:
+			default:
+				final++
+				require.Equal(t, len(outcomes)-1, i, "nothing follows a final decision, at %d: %v", offset, outcomes)
+			}
+		}
+		require.LessOrEqual(t, final, 1, "final decisions of inbox offset %d", offset)
+	}
+}
+
+func reasonOf(d *ledgerv1.Decision) string { return d.GetReason() }
+
+func fill(b []byte) []byte {
+	if len(b) == 0 {
+		return make([]byte, sha256.Size)
+	}
+	return b
+}

@@ -1,0 +1,198 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/google/uuid"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/shipment"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// Command is a request to change one shipment, with who asks and why.
+type Command struct {
+	ShipmentID string
+	Input      shipment.Input
+	// Key is the caller's idempotency key for this shipment; empty means that none was given. It may not begin with
+	// "auto/".
+	Key string
+	// Hash is the digest of the input for this shipment: the same key with another hash is rejected.
+	Hash events.Hash
+	// SellerID is the tenant who asks.
+	SellerID, AuthType, AuthID, CorrelationID, CausationID, TraceParent string
+}
+
+// Receipt says what became of a command, and where that is recorded.
+type Receipt struct {
+	ShipmentID string
+	// Version is that of the last event it gave; 0 when it gave none.
+	Version uint64
+	Lane    int32
+	// Offset is that of the last event in the events topic, or of the decision in the decisions topic where Version is 0.
+	Offset  int64
+	Outcome ledgerv1.Outcome
+	// Reason and Message are set for everything but a plain yes.
+	Reason  shipment.Code
+	Message string
+	// Repeated says that the key had been answered before, and this is that answer.
+	Repeated bool
+}
+
+// Result is the receipt of one of several commands, or why there is none.
+type Result struct {
+	Receipt Receipt
+	Err     error
+}
+
+// call is a command on its way through a lane.
+type call struct {
+	cmd  Command
+	key  string // The command's, or a generated one.
+	lane *lane
+
+	state  atomic.Int32
+	result Result
+	done   chan struct{} // Closed once result is set.
+}
+
+// The states of a call. Only a call that is still queued may be given up by its caller as certainly not stored.
+const (
+	callQueued int32 = iota
+	callTaken
+	callGone
+)
+
+func newCall(c Command) (*call, error) {
+	switch {
+	case c.ShipmentID == "" || len(c.ShipmentID) > maxText:
+		return nil, fmt.Errorf("%w: shipment id of %d bytes", ErrInvalid, len(c.ShipmentID))
+	case c.Input == nil:
+		return nil, fmt.Errorf("%w: no input", ErrInvalid)
+	case strings.HasPrefix(c.Key, generatedKey):
+		return nil, fmt.Errorf("%w: key begins with %q", ErrInvalid, generatedKey)
+	}
+	c.Key = bounded(c.Key)
+	for _, s := range []*string{&c.SellerID, &c.AuthType, &c.AuthID, &c.CorrelationID, &c.CausationID, &c.TraceParent} {
+		*s = bounded(*s)
+	}
+	k := &call{cmd: c, key: c.Key, done: make(chan struct{})}
+	if k.key == "" {
+		k.key = generatedKey + uuid.NewString()
+	}
+	return k, nil
+}
+
+func (c *call) answer(r Receipt, err error) {
+	c.result = Result{Receipt: r, Err: err}
+	close(c.done)
+}
+
+// send hands a call to its lane. It returns false when the call has its result already.
+func (j *Journal) send(ctx context.Context, c *call) bool {
+	l := j.owned(events.Lane(c.cmd.ShipmentID, j.cfg.Lanes))
+	if l == nil {
+		c.answer(Receipt{}, ErrNotOwner)
+		return false
+	}
+	c.lane = l
+	select {
+	case l.calls <- c:
+		return true
+	case <-l.gone:
+		c.answer(Receipt{}, ErrNotOwner)
+	case <-ctx.Done():
+		c.answer(Receipt{}, fmt.Errorf("%w: %w", ErrLaneMoving, ctx.Err()))
+	}
+	return false
+}
+
+// wait returns what became of a call that was sent.
+func (c *call) wait(ctx context.Context) Result {
+	select {
+	case <-c.done:
+		return c.result
+	case <-ctx.Done():
+		if c.state.CompareAndSwap(callQueued, callGone) {
+			return Result{Err: fmt.Errorf("%w: %w", ErrLaneMoving, ctx.Err())}
+		}
+	case <-c.lane.gone:
+		if c.state.CompareAndSwap(callQueued, callGone) {
+			return Result{Err: ErrNotOwner}
+		}
+	}
+	// It was taken. The lane answers what it took before it goes, so this ends; but a caller whose time is over learns at
+	// once that it may be stored.
+	select {
+	case <-c.done:
+		return c.result
+	case <-ctx.Done():
+		return Result{Err: fmt.Errorf("%w: %w", ErrInDoubt, ctx.Err())}
+	}
+}
+
+// Submit decides a command in its lane and returns once the decision is durable. While the lane is being taken over it
+// waits inside ctx. Errors: ErrNotOwner, ErrFenced, ErrLaneMoving and ErrInvalid say that nothing was stored,
+// ErrInDoubt that it may have been.
+func (j *Journal) Submit(ctx context.Context, c Command) (Receipt, error) {
+	k, err := newCall(c)
+	if err != nil {
+		return Receipt{}, err
+	}
+	res := k.result
+	if j.send(ctx, k) {
+		res = k.wait(ctx)
+	} else {
+		res = k.result
+	}
+	if res.Err != nil {
+		return Receipt{}, fmt.Errorf("append shipment %s: %w", c.ShipmentID, res.Err)
+	}
+	return res.Receipt, nil
+}
+
+// SubmitAll is Submit for several commands, whose results it returns in their order. Those of one lane are decided in
+// their order; lanes do not wait for one another.
+func (j *Journal) SubmitAll(ctx context.Context, cmds []Command) []Result {
+	results := make([]Result, len(cmds))
+	byLane := map[int32][]int{}
+	for i := range cmds {
+		lane := events.Lane(cmds[i].ShipmentID, j.cfg.Lanes)
+		byLane[lane] = append(byLane[lane], i)
+	}
+	var wg sync.WaitGroup
+	for _, indexes := range byLane {
+		wg.Go(func() { j.submitLane(ctx, cmds, indexes, results) })
+	}
+	wg.Wait()
+	return results
+}
+
+func (j *Journal) submitLane(ctx context.Context, cmds []Command, indexes []int, results []Result) {
+	calls := make([]*call, len(indexes))
+	for n, i := range indexes {
+		k, err := newCall(cmds[i])
+		if err != nil {
+			results[i].Err = err
+			continue
+		}
+		if j.send(ctx, k) {
+			calls[n] = k
+		} else {
+			results[i] = k.result
+		}
+	}
+	for n, i := range indexes {
+		if calls[n] != nil {
+			results[i] = calls[n].wait(ctx)
+		}
+		if err := results[i].Err; err != nil && !errors.Is(err, ErrInvalid) {
+			results[i].Err = fmt.Errorf("append shipment %s: %w", cmds[i].ShipmentID, err)
+		}
+	}
+}

@@ -1,0 +1,171 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/shipment"
+)
+
+// Config says which ledger an instance writes, and within which bounds.
+type Config struct {
+	// Cluster names the ledger; consumer groups and the source of events carry it.
+	Cluster string
+	// Prefix starts every transactional id, see kafka.TransactionalPrefix. Empty means Cluster.
+	Prefix string
+	// InstanceID makes the instance a static member of the owners' group, so that a restart within SessionTimeout moves
+	// no lane. It must be unique and stable. Empty means a dynamic member, whose lanes move as soon as it leaves.
+	InstanceID string
+	// StoreDir holds one folder a lane. It is a cache and may be deleted at any time the journal is not running.
+	StoreDir string
+	// Lanes is the number of partitions of events, decisions and inbox. Run refuses topics that differ.
+	Lanes int
+	// MaxBatch is the most inputs decided in one transaction. Zero means 1000.
+	MaxBatch int
+	// MaxBatchBytes ends a batch when its records have grown so large. Zero means 8 MiB.
+	MaxBatchBytes int
+	// MaxRecordBytes is the most one record may take; an input whose record is larger is quarantined. Zero means
+	// kafka.MaxMessageBytes less some room for the batch around it.
+	MaxRecordBytes int
+	// MaxDecisionBody is the largest input that a waiting or quarantined decision holds. Zero means 1 MiB.
+	MaxDecisionBody int
+	// CacheBytes bounds the memory of all lane stores together: half for Pebble's blocks, half for decoded states.
+	// Zero means 64 MiB.
+	CacheBytes int64
+	// WaitingLimit is how long a fact waits for its shipment before it is quarantined. Zero means 72 hours.
+	WaitingLimit time.Duration
+	// MaxClockBehind is how far this machine's clock may be behind the last recorded time of a lane that it opens. Zero
+	// means one minute.
+	MaxClockBehind time.Duration
+	// SessionTimeout is how long the group waits for an instance that went silent. Zero means 8 seconds.
+	SessionTimeout time.Duration
+	// RebalanceTimeout is how long the group waits for an instance to give lanes up. Zero means 5 seconds.
+	RebalanceTimeout time.Duration
+	// TransactionTimeout is when the broker aborts a transaction that nobody ends, and how long an instance waits for
+	// one of its own to be written before it takes the lane over again. Zero means 8 seconds.
+	TransactionTimeout time.Duration
+	// TakeoverTimeout bounds each step of a takeover that makes no progress. Zero means 30 seconds.
+	TakeoverTimeout time.Duration
+	// InboxCommitEvery is how often the inbox position is told to the group of that name while it moves; an idle lane
+	// tells it at once. Zero means one second.
+	InboxCommitEvery time.Duration
+	// InboxKeep is how many records below its position a lane leaves in the inbox when it trims it. Zero keeps all.
+	InboxKeep int64
+	// InboxTrimEvery is how often the inbox is trimmed, if InboxKeep says so. Zero means ten minutes.
+	InboxTrimEvery time.Duration
+	// Embedded says that the broker is the embedded one, whose death can tear a transaction. Opening a lane then
+	// mends it; on a real cluster the same finding is damage, and the lane stays closed.
+	Embedded bool
+}
+
+// DefaultConfig returns the configuration of an instance with its store in the working folder.
+func DefaultConfig() Config {
+	return Config{
+		Cluster:  "orderledger",
+		StoreDir: "lanes",
+		Lanes:    kafka.DefaultLanes,
+	}.withDefaults()
+}
+
+func (c Config) withDefaults() Config {
+	orElse(&c.Prefix, c.Cluster)
+	orElse(&c.MaxBatch, 1000)
+	orElse(&c.MaxBatchBytes, 8<<20)
+	orElse(&c.MaxRecordBytes, kafka.MaxMessageBytes-8<<10)
+	orElse(&c.MaxDecisionBody, 1<<20)
+	orElse(&c.CacheBytes, 64<<20)
+	orElse(&c.WaitingLimit, 72*time.Hour)
+	orElse(&c.MaxClockBehind, time.Minute)
+	orElse(&c.SessionTimeout, 8*time.Second)
+	orElse(&c.RebalanceTimeout, 5*time.Second)
+	orElse(&c.TransactionTimeout, 8*time.Second)
+	orElse(&c.TakeoverTimeout, 30*time.Second)
+	orElse(&c.InboxCommitEvery, time.Second)
+	orElse(&c.InboxTrimEvery, 10*time.Minute)
+	return c
+}
+
+func orElse[T comparable](v *T, otherwise T) {
+	if zero := *new(T); *v == zero {
+		*v = otherwise
+	}
+}
+
+// Validate returns all problems of the configuration, joined.
+func (c Config) Validate() error {
+	var problems []error
+	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	if c.Cluster == "" {
+		bad("journal cluster: a name is needed")
+	}
+	if c.StoreDir == "" {
+		bad("journal store folder: a path is needed")
+	}
+	if c.Lanes < 1 || c.Lanes > kafka.MaxLanes {
+		bad("journal lanes %d: want 1 to %d", c.Lanes, kafka.MaxLanes)
+	}
+	if c.MaxBatch < 0 || c.MaxBatch > 100_000 {
+		bad("journal batch of %d inputs: want 0 (1000) to 100000", c.MaxBatch)
+	}
+	if c.MaxRecordBytes < 0 || c.MaxRecordBytes > kafka.MaxMessageBytes {
+		bad("journal record of %d bytes: want 0 (the default) to %d", c.MaxRecordBytes, kafka.MaxMessageBytes)
+	}
+	if c.MaxDecisionBody < 0 || c.MaxDecisionBody >= kafka.MaxMessageBytes/2 {
+		bad("journal decision body of %d bytes: want 0 (1 MiB) to below %d", c.MaxDecisionBody, kafka.MaxMessageBytes/2)
+	}
+	if c.MaxBatchBytes < 0 {
+		bad("journal batch of %d bytes: want 0 (8 MiB) or more", c.MaxBatchBytes)
+	}
+	if c.CacheBytes < 0 || c.InboxKeep < 0 {
+		bad("journal cache and inbox keep: want 0 or more")
+	}
+	for name, d := range map[string]time.Duration{
+		"waiting limit": c.WaitingLimit, "max clock behind": c.MaxClockBehind, "session timeout": c.SessionTimeout,
+		"rebalance timeout": c.RebalanceTimeout, "transaction timeout": c.TransactionTimeout,
+		"takeover timeout": c.TakeoverTimeout, "inbox commit every": c.InboxCommitEvery, "inbox trim every": c.InboxTrimEvery,
+	} {
+		if d < 0 {
+			bad("journal %s %s: want 0 (the default) or more", name, d)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// Deps are what a journal is given.
+type Deps struct {
+	// Options are the broker options of every client, as kafka.Options gives them.
+	Options []kgo.Opt
+	// Decode makes an input of an inbox record. An error says that the record can be read by nobody; it is quarantined.
+	// It must be pure: the same record is decoded again after a crash, and when its waiting ends.
+	Decode func(InboxRecord) (shipment.Input, error)
+	// Policy is what the configuration says for a seller and location. Nil means the zero policy for all.
+	Policy func(sellerID, locationID string) shipment.Policy
+	// Log gets one line per outcome. Nil means none.
+	Log *slog.Logger
+	// Registerer gets the metrics. Nil means none.
+	Registerer prometheus.Registerer
+	// Now is the clock. Nil means time.Now.
+	Now func() time.Time
+}
+
+func (d Deps) withDefaults() Deps {
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.Policy == nil {
+		d.Policy = func(string, string) shipment.Policy { return shipment.Policy{} }
+	}
+	if d.Decode == nil {
+		d.Decode = func(InboxRecord) (shipment.Input, error) { return nil, errors.New("no decoder was given") }
+	}
+	return d
+}

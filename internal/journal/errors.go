@@ -1,0 +1,68 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/orderledger/orderledger/internal/shipment"
+)
+
+// What a caller may get in place of a receipt. All but ErrInDoubt mean that nothing was stored.
+var (
+	// ErrNotOwner says that this instance does not own the shipment's lane: send it to the owner.
+	ErrNotOwner = errors.New("this instance does not own the lane")
+	// ErrLaneMoving says that the caller's time ended while the lane was being taken over: try again.
+	ErrLaneMoving = errors.New("the lane is being taken over")
+	// ErrInDoubt says that the command may or may not be stored: ask again with the same key.
+	ErrInDoubt = errors.New("the outcome is in doubt")
+	// ErrFenced says that another instance has taken the lane: this one's batch was not stored.
+	ErrFenced = errors.New("another instance has taken the lane")
+	// ErrInvalid says that a command can't be submitted as it is.
+	ErrInvalid = errors.New("invalid command")
+)
+
+// What keeps a lane closed. Ready and the log name them.
+var (
+	// ErrClockBehind says that this machine's clock is too far behind the time last recorded in a lane.
+	ErrClockBehind = errors.New("the clock is behind the time recorded in the lane")
+	// ErrDamaged says that a lane's events and decisions are not what an owner wrote.
+	ErrDamaged = errors.New("the lane is damaged")
+	// ErrOutOfRange says that a topic no longer holds, or does not yet hold, the position to read on from.
+	ErrOutOfRange = errors.New("the position is out of the topic's range")
+	// ErrLanes says that the topics' partitions are not the configured lanes.
+	ErrLanes = errors.New("the topics do not have the configured number of lanes")
+)
+
+// Reasons of decisions that the journal takes itself. They are permanent.
+const (
+	// ReasonRepeated marks the decision about an input whose key had been answered before.
+	ReasonRepeated shipment.Code = "repeated_key"
+	// ReasonRecovered marks a decision written anew from the events it gave, after an embedded broker lost it.
+	ReasonRecovered shipment.Code = "recovered"
+)
+
+var errVoidSeen = errors.New("a record voids decisions that were read already")
+
+// tornError says that the last transaction of an embedded broker is there in part.
+type tornError struct {
+	first, last int64 // Offsets of the decisions that lost their events.
+}
+
+func (e *tornError) Error() string {
+	return fmt.Sprintf("decisions %d to %d lost their events", e.first, e.last)
+}
+
+// isFenced tells that another owner holds the transactional id.
+func isFenced(err error) bool {
+	return errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) ||
+		errors.Is(err, kerr.InvalidProducerIDMapping) || errors.Is(err, kerr.InvalidTxnState)
+}
+
+// isCulprit tells that a record can't be written, however often it is tried: halving finds the one.
+func isCulprit(err error) bool {
+	return errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.RecordListTooLarge) ||
+		errors.Is(err, kerr.InvalidRecord) || errors.Is(err, kerr.InvalidTimestamp) ||
+		errors.Is(err, kerr.UnsupportedForMessageFormat)
+}

@@ -1,0 +1,149 @@
+package journal
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/kafka"
+)
+
+// headerSeller carries the tenant of a notification, which events hold in their state.
+const headerSeller = "orderledger-sellerid"
+
+// maxText bounds keys and ids in headers; longer ones are replaced by their digest, so that nobody's text can make a
+// decision too large to be written.
+const maxText = 4 << 10
+
+// InboxRecord is a notification that was accepted and is not decided yet.
+type InboxRecord struct {
+	// ShipmentID chooses the lane.
+	ShipmentID string
+	// Key is the natural key of the notification: a repeat with the same key is a duplicate. Empty means that it has none.
+	Key string
+	// Hash is the digest of the input; zero means that of the body.
+	Hash events.Hash
+	// SellerID is the tenant for whom it came.
+	SellerID, CorrelationID, AuthType, AuthID, TraceParent string
+	// ReceivedAt is when it was accepted; it is the timestamp of its Kafka record.
+	ReceivedAt time.Time
+	// Offset is its position in the lane's inbox partition, set by the journal.
+	Offset int64
+	// Body is the notification as it came.
+	Body []byte
+}
+
+// Inbox appends notifications to the inbox. It may be used by many goroutines.
+type Inbox struct {
+	client *kgo.Client
+	lanes  int
+	now    func() time.Time
+}
+
+// NewInbox returns an inbox that writes with a client of its own. Options are the broker options.
+func NewInbox(lanes int, options ...kgo.Opt) (*Inbox, error) {
+	if lanes < 1 {
+		return nil, fmt.Errorf("inbox of %d lanes: want 1 or more", lanes)
+	}
+	client, err := kgo.NewClient(append(append([]kgo.Opt{}, options...), kafka.ManualPartitions())...)
+	if err != nil {
+		return nil, fmt.Errorf("inbox client: %w", err)
+	}
+	return &Inbox{client: client, lanes: lanes, now: time.Now}, nil
+}
+
+// Append writes a record to its lane's partition and returns when it is durable. A retry after an error may store it
+// twice: the second is then a duplicate by its key. The end of ctx means that it may be stored or not.
+func (i *Inbox) Append(ctx context.Context, r InboxRecord) (lane int32, offset int64, err error) {
+	lane = events.Lane(r.ShipmentID, i.lanes)
+	if r.ReceivedAt.IsZero() {
+		r.ReceivedAt = i.now()
+	}
+	rec := r.record(lane)
+	if err := i.client.ProduceSync(ctx, rec).FirstErr(); err != nil {
+		return lane, 0, fmt.Errorf("append to inbox lane %d: %w", lane, err)
+	}
+	return lane, rec.Offset, nil
+}
+
+// Close writes nothing more; what Append has not confirmed may be stored or not. It may be called more than once.
+func (i *Inbox) Close() { i.client.Close() }
+
+func (r *InboxRecord) record(lane int32) *kgo.Record {
+	if r.Hash == (events.Hash{}) {
+		r.Hash = sha256.Sum256(r.Body)
+	}
+	headers := make([]kgo.RecordHeader, 0, 8)
+	add := func(key, value string) {
+		if value != "" {
+			headers = append(headers, kgo.RecordHeader{Key: key, Value: []byte(value)})
+		}
+	}
+	add(events.HeaderInputKey, r.Key)
+	add(events.HeaderInputHash, hex.EncodeToString(r.Hash[:]))
+	add(headerSeller, r.SellerID)
+	add(events.HeaderCorrelationID, r.CorrelationID)
+	add(events.HeaderAuthType, r.AuthType)
+	add(events.HeaderAuthID, r.AuthID)
+	add(events.HeaderTraceParent, r.TraceParent)
+	return &kgo.Record{
+		Topic: events.TopicInbox, Partition: lane, Key: []byte(r.ShipmentID), Value: r.Body,
+		Headers: headers, Timestamp: r.ReceivedAt.Truncate(time.Millisecond),
+	}
+}
+
+// errForeign says that a record lies in another lane than its shipment's.
+var errForeign = errors.New("the shipment id does not belong to this lane")
+
+// readInbox reads a record of the inbox, whoever wrote it. An error says why it can only be quarantined; the record is
+// then as far filled as it could be.
+func readInbox(rec *kgo.Record, lanes int) (InboxRecord, error) {
+	r := InboxRecord{ShipmentID: string(rec.Key), ReceivedAt: rec.Timestamp.UTC(), Offset: rec.Offset, Body: rec.Value}
+	for i := range rec.Headers {
+		v := rec.Headers[i].Value
+		switch rec.Headers[i].Key {
+		case events.HeaderInputKey:
+			r.Key = bounded(string(v))
+		case events.HeaderInputHash:
+			if len(v) == hex.EncodedLen(len(r.Hash)) {
+				if _, err := hex.Decode(r.Hash[:], v); err != nil {
+					r.Hash = events.Hash{}
+				}
+			}
+		case headerSeller:
+			r.SellerID = bounded(string(v))
+		case events.HeaderCorrelationID:
+			r.CorrelationID = bounded(string(v))
+		case events.HeaderAuthType:
+			r.AuthType = bounded(string(v))
+		case events.HeaderAuthID:
+			r.AuthID = bounded(string(v))
+		case events.HeaderTraceParent:
+			r.TraceParent = bounded(string(v))
+		}
+	}
+	if r.Hash == (events.Hash{}) {
+		r.Hash = sha256.Sum256(rec.Value)
+	}
+	if r.ShipmentID == "" || len(r.ShipmentID) > maxText || events.Lane(r.ShipmentID, lanes) != rec.Partition {
+		r.ShipmentID = bounded(r.ShipmentID)
+		return r, errForeign
+	}
+	return r, nil
+}
+
+// bounded returns s, or its digest where it is too long.
+func bounded(s string) string {
+	if len(s) <= maxText {
+		return s
+	}
+	sum := sha256.Sum256([]byte(s))
+	return "sha256:" + hex.EncodeToString(sum[:]) + ":" + strconv.Itoa(len(s))
+}

@@ -1,0 +1,314 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/orderledger/orderledger/events"
+)
+
+// lane is one partition of the ledger while the group assigns it to this instance. One goroutine runs it; all fields
+// without a word about it are that goroutine's.
+type lane struct {
+	j     *Journal
+	id    int32
+	log   *slog.Logger
+	calls chan *call    // From any goroutine.
+	stop  func()        // Ends run; from any goroutine.
+	gone  chan struct{} // Closed when run has ended and every call that was taken has its answer.
+
+	open    atomic.Bool               // From any goroutine.
+	opened  atomic.Pointer[chan bool] // Closed each time the lane opens.
+	failure atomic.Pointer[error]     // Why it is not open; from any goroutine.
+	reading atomic.Pointer[store]     // The store, while the lane is open; from any goroutine.
+	inbox   atomic.Int64              // The inbox position, -1 before it is known; from any goroutine.
+	end     atomic.Int64              // The inbox's end as last seen; from any goroutine.
+
+	store     *store
+	cache     *stateCache
+	owner     *owner
+	inboxNext int64
+	aheadSet  map[int64]bool
+	// voidsKnown says that the lane has a record that voids decisions, so that reading must look for those first.
+	voidsKnown bool
+	spare      *batch
+
+	retry  []*call               // Certainly not stored; to be decided again.
+	doubt  []*call               // In a commit of unknown outcome.
+	found  map[answerID]*Receipt // What the takeover found of doubt.
+	carry  []*input              // Inbox records taken and not decided yet.
+	expiry time.Time             // When the oldest waiting input is too old; zero for none.
+}
+
+func newLane(ctx context.Context, j *Journal, id int32) *lane {
+	ctx, cancel := context.WithCancel(ctx)
+	l := &lane{
+		j: j, id: id, log: j.log.With(slog.String("topic", events.TopicEvents), slog.Int("partition", int(id))),
+		calls: make(chan *call, j.cfg.MaxBatch), stop: cancel, gone: make(chan struct{}),
+		cache: newStateCache(int(j.cfg.CacheBytes) / 2 / j.cfg.Lanes),
+	}
+	l.inbox.Store(-1)
+	opened := make(chan bool)
+	l.opened.Store(&opened)
+	l.setFailure(ErrLaneMoving)
+	go l.run(ctx)
+	return l
+}
+
+// lostError says that the lane has to be taken over again before anything else is written.
+type lostError struct {
+	err    error
+	fenced bool // Another owner did it: the group must be asked whether the lane is still ours.
+	store  bool // The store can't be trusted.
+}
+
+func (e *lostError) Error() string { return "lane lost: " + e.err.Error() }
+func (e *lostError) Unwrap() error { return e.err }
+
+func (l *lane) run(ctx context.Context) {
+	defer close(l.gone)
+	var backoff time.Duration
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := l.takeOver(ctx)
+		l.j.metrics.takeovers.WithLabelValues(resultLabel(err)).Inc()
+		if err == nil {
+			l.j.metrics.takeover.Observe(time.Since(began).Seconds())
+			backoff = 0
+			l.log.InfoContext(ctx, "lane opened", slog.Uint64("laneseq", l.store.meta.Events.Seq),
+				slog.Int64("inbox_offset", l.inboxNext), slog.Int64("duration_ms", time.Since(began).Milliseconds()))
+			l.setOpen()
+			err = l.serve(ctx)
+			l.setClosed(err)
+		}
+		l.release()
+		if ctx.Err() != nil {
+			break
+		}
+		l.setFailure(err)
+		l.log.WarnContext(ctx, "lane closed", slog.Any("err", err))
+		if lost := (*lostError)(nil); errors.As(err, &lost) {
+			if lost.store && l.store != nil {
+				_ = l.store.wipe()
+				l.store = nil
+			}
+			// A fenced owner asks the group first. Two owners that only fenced each other would never get anywhere.
+			if lost.fenced && !l.j.stillAssigned(ctx, l.id) {
+				l.refuse(ErrFenced)
+				<-ctx.Done() // The group will say so in time; calls are refused until then.
+				break
+			}
+		}
+		backoff = l.pause(ctx, err, backoff)
+	}
+	l.refuse(ErrNotOwner)
+	l.closeStore()
+}
+
+// pause waits a little longer each time in a row that a lane can't be taken over, but not after the first failure.
+func (l *lane) pause(ctx context.Context, err error, last time.Duration) time.Duration {
+	if last == 0 {
+		return 10 * time.Millisecond
+	}
+	t := time.NewTimer(last)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+	_ = err
+	return min(2*last, 2*time.Second)
+}
+
+func resultLabel(err error) string {
+	if err != nil {
+		return "failed"
+	}
+	return "opened"
+}
+
+func (l *lane) setOpen() {
+	l.reading.Store(l.store)
+	l.failure.Store(nil)
+	l.open.Store(true)
+	l.j.metrics.open.Inc()
+	close(*l.opened.Load())
+}
+
+func (l *lane) setClosed(err error) {
+	l.open.Store(false)
+	if err != nil {
+		l.setFailure(err)
+	}
+	opened := make(chan bool)
+	l.opened.Store(&opened)
+	l.reading.Store(nil)
+	l.j.metrics.open.Dec()
+}
+
+func (l *lane) setFailure(err error) {
+	if err != nil {
+		l.failure.Store(&err)
+	}
+}
+
+// release closes the clients. What they still had in flight can't be committed by anyone: the next takeover, here or
+// elsewhere, fences it.
+func (l *lane) release() {
+	if l.owner != nil {
+		l.owner.close()
+		l.owner = nil
+	}
+	l.carry = l.carry[:0]
+	l.spare = nil // Its records may still be held by a client that is being closed.
+}
+
+func (l *lane) closeStore() {
+	if l.store == nil {
+		return
+	}
+	if err := l.store.close(); err != nil {
+		l.log.Warn("lane store", slog.Any("err", err))
+	}
+	l.store = nil
+}
+
+// refuse answers what the lane will not decide any more: in doubt where a commit's outcome is unknown, otherwise with err.
+func (l *lane) refuse(err error) {
+	for _, c := range l.doubt {
+		c.answer(Receipt{}, ErrInDoubt)
+	}
+	for _, c := range l.retry {
+		if c.state.CompareAndSwap(callQueued, callTaken) {
+			c.answer(Receipt{}, err)
+		}
+	}
+	l.doubt, l.retry = nil, nil
+	for {
+		select {
+		case c := <-l.calls:
+			if c.state.CompareAndSwap(callQueued, callTaken) {
+				c.answer(Receipt{}, err)
+			}
+		default:
+			return
+		}
+	}
+}
+
+// serve decides what comes until the lane is lost or taken away. A batch in hand is finished first.
+func (l *lane) serve(ctx context.Context) error {
+	if err := l.applyWaiting(); err != nil {
+		return err
+	}
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		l.observe()
+		if err := l.nextExpiry(); err != nil {
+			return err
+		}
+		timer.Reset(l.untilExpiry())
+		inputs, err := l.await(ctx, timer.C)
+		if err != nil || ctx.Err() != nil {
+			l.giveBack(inputs)
+			return err
+		}
+		if err := l.process(inputs); err != nil {
+			return err
+		}
+	}
+}
+
+// await blocks until there is something to decide and returns all there is, up to a batch. Commands and inbox records
+// get half of a full batch each.
+func (l *lane) await(ctx context.Context, expired <-chan time.Time) ([]*input, error) {
+	inputs := l.takeRetry(make([]*input, 0, 16))
+	if len(inputs) == 0 && len(l.carry) == 0 {
+		select {
+		case c := <-l.calls:
+			inputs = l.take(inputs, c)
+		case f := <-l.owner.inbox.fetched:
+			if err := l.fetched(f); err != nil {
+				return nil, err
+			}
+		case <-expired:
+			return l.expired()
+		case <-ctx.Done():
+			return nil, nil
+		}
+	}
+	most := l.j.cfg.MaxBatch
+	if len(l.carry) > 0 {
+		most = max(1, most-min(len(l.carry), most/2))
+	}
+	for len(inputs) < most {
+		select {
+		case c := <-l.calls:
+			inputs = l.take(inputs, c)
+			continue
+		default:
+		}
+		break
+	}
+	select {
+	case f := <-l.owner.inbox.fetched:
+		if err := l.fetched(f); err != nil {
+			return inputs, err
+		}
+	default:
+	}
+	n := min(len(l.carry), max(1, l.j.cfg.MaxBatch-len(inputs)))
+	inputs = append(inputs, l.carry[:n]...)
+	l.carry = append(l.carry[:0], l.carry[n:]...)
+	return inputs, nil
+}
+
+func (l *lane) takeRetry(inputs []*input) []*input {
+	for _, c := range l.retry {
+		inputs = l.take(inputs, c)
+	}
+	l.retry = nil
+	return inputs
+}
+
+// take takes a call whose caller still waits.
+func (l *lane) take(inputs []*input, c *call) []*input {
+	if !c.state.CompareAndSwap(callQueued, callTaken) {
+		return inputs
+	}
+	return append(inputs, l.commandInput(c))
+}
+
+// giveBack puts calls that were taken and not decided back into the queue.
+func (l *lane) giveBack(inputs []*input) {
+	for _, in := range inputs {
+		if in.call == nil || in.settled {
+			continue
+		}
+		if in.inDoubt {
+			l.doubt = append(l.doubt, in.call)
+			continue
+		}
+		in.call.state.Store(callQueued)
+		l.retry = append(l.retry, in.call)
+	}
+}
+
+func (l *lane) fetched(f fetched) error {
+	if f.err != nil {
+		return fmt.Errorf("read inbox lane %d: %w", l.id, f.err)
+	}
+	for _, rec := range f.records {
+		r, foreign := readInbox(rec, l.j.cfg.Lanes)
+		l.carry = append(l.carry, l.recordInput(r, foreign))
+	}
+	l.end.Store(max(l.end.Load(), f.end))
+	return nil
+}
+
+func (l *lane) ahead(offset int64) bool { return l.aheadSet[offset] }

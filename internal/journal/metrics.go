@@ -1,0 +1,110 @@
+package journal
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+type metrics struct {
+	batches    *prometheus.CounterVec // result: committed, aborted, unknown
+	inputs     prometheus.Histogram
+	commit     prometheus.Histogram
+	decisions  *prometheus.CounterVec
+	events     prometheus.Counter
+	takeovers  *prometheus.CounterVec // result: opened, failed
+	takeover   prometheus.Histogram
+	rebuilds   prometheus.Counter
+	repaired   *prometheus.CounterVec // what: voided, recovered
+	open       prometheus.Gauge
+	owned      prometheus.Gauge
+	inboxLag   *prometheus.GaugeVec
+	waiting    *prometheus.GaugeVec
+	collectors []prometheus.Collector
+}
+
+const namespace = "orderledger_journal"
+
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		batches: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "batches_total", Help: "Transactions of lanes, by how they ended.",
+		}, []string{"result"}),
+		inputs: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: namespace, Name: "batch_inputs", Help: "Inputs decided in one transaction.",
+			Buckets: prometheus.ExponentialBuckets(1, 2, 12),
+		}),
+		commit: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: namespace, Name: "commit_seconds", Help: "Time from the first record of a transaction to its confirmed commit.",
+			Buckets: prometheus.ExponentialBuckets(0.00025, 2, 16),
+		}),
+		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "decisions_total", Help: "Decisions recorded, by outcome.",
+		}, []string{"outcome"}),
+		events: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace, Name: "events_total", Help: "Events recorded.",
+		}),
+		takeovers: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "takeovers_total", Help: "Attempts to take a lane over, by how they ended.",
+		}, []string{"result"}),
+		takeover: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: namespace, Name: "takeover_seconds", Help: "Time from the first fence to the open lane.",
+			Buckets: prometheus.ExponentialBuckets(0.005, 2, 16),
+		}),
+		rebuilds: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace, Name: "store_rebuilds_total", Help: "Lane stores that were built again from the lane.",
+		}),
+		repaired: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "torn_decisions_total", Help: "Decisions of torn transactions that were mended.",
+		}, []string{"how"}),
+		open: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "lanes_open", Help: "Lanes of this instance that take commands.",
+		}),
+		owned: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "lanes_assigned", Help: "Lanes that the group assigns to this instance.",
+		}),
+		inboxLag: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "inbox_lag", Help: "Inbox records of a lane that are not decided yet.",
+		}, []string{"lane"}),
+		waiting: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "waiting", Help: "Facts of a lane whose shipment is not known yet.",
+		}, []string{"lane"}),
+	}
+	for _, o := range []ledgerv1.Outcome{1, 2, 3, 4, 5, 6, 7} {
+		m.decisions.WithLabelValues(outcomeLabel(o))
+	}
+	m.collectors = []prometheus.Collector{
+		m.batches, m.inputs, m.commit, m.decisions, m.events, m.takeovers, m.takeover, m.rebuilds, m.repaired, m.open, m.owned,
+		m.inboxLag, m.waiting,
+	}
+	if reg == nil {
+		return m, nil
+	}
+	for _, c := range m.collectors {
+		if err := reg.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func outcomeLabel(o ledgerv1.Outcome) string {
+	switch o {
+	case ledgerv1.Outcome_OUTCOME_ACCEPTED:
+		return "accepted"
+	case ledgerv1.Outcome_OUTCOME_REJECTED:
+		return "rejected"
+	case ledgerv1.Outcome_OUTCOME_APPLIED:
+		return "applied"
+	case ledgerv1.Outcome_OUTCOME_DUPLICATE:
+		return "duplicate"
+	case ledgerv1.Outcome_OUTCOME_STALE:
+		return "stale"
+	case ledgerv1.Outcome_OUTCOME_WAITING:
+		return "waiting"
+	case ledgerv1.Outcome_OUTCOME_QUARANTINED:
+		return "quarantined"
+	case ledgerv1.Outcome_OUTCOME_UNSPECIFIED:
+	}
+	return "unspecified"
+}

@@ -1,0 +1,99 @@
+package journal
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/kafka"
+)
+
+// publishEvery is how often it is looked whether a position has come to rest.
+const publishEvery = 50 * time.Millisecond
+
+// publish tells the inbox positions to the group of that name, for those who wait until all of an import is decided. It
+// is information only: a lane's own position is in its decisions. Positions that move are told once in a while, one that
+// rests is told at once.
+func (j *Journal) publish(ctx context.Context) {
+	adm := kadm.NewClient(j.client)
+	tick := time.NewTicker(publishEvery)
+	defer tick.Stop()
+	told, seen, last := map[int32]int64{}, map[int32]int64{}, time.Now()
+	trimmed := time.Now()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		now := j.positions()
+		rested := maps.Equal(now, seen)
+		seen = now
+		if time.Since(trimmed) >= j.cfg.InboxTrimEvery {
+			trimmed = time.Now()
+			j.trim(ctx, adm, now)
+		}
+		if !rested && time.Since(last) < j.cfg.InboxCommitEvery {
+			continue
+		}
+		offsets := kadm.Offsets{}
+		for lane, at := range now {
+			if before, ok := told[lane]; !ok || before != at {
+				offsets.AddOffset(events.TopicInbox, lane, at, -1)
+			}
+		}
+		if len(offsets) == 0 {
+			continue
+		}
+		last = time.Now()
+		if err := adm.CommitAllOffsets(ctx, kafka.GroupInbox(j.cfg.Cluster), offsets); err != nil {
+			if ctx.Err() == nil {
+				j.log.WarnContext(ctx, "inbox position not told", slog.Any("err", err))
+			}
+			continue
+		}
+		// A lane that comes back after having been elsewhere is told again.
+		told = now
+	}
+}
+
+// positions returns the inbox positions of the lanes that know theirs.
+func (j *Journal) positions() map[int32]int64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	m := make(map[int32]int64, len(j.lanes))
+	for id, l := range j.lanes {
+		if at := l.inbox.Load(); at >= 0 {
+			m[id] = at
+		}
+	}
+	return m
+}
+
+// trim deletes inbox records well below the position of their lane: they are decided, and what waits is held by its
+// decision.
+func (j *Journal) trim(ctx context.Context, adm *kadm.Client, positions map[int32]int64) {
+	if j.cfg.InboxKeep <= 0 {
+		return
+	}
+	offsets := kadm.Offsets{}
+	for lane, at := range positions {
+		if at > j.cfg.InboxKeep {
+			offsets.AddOffset(events.TopicInbox, lane, at-j.cfg.InboxKeep, -1)
+		}
+	}
+	if len(offsets) == 0 {
+		return
+	}
+	responses, err := adm.DeleteRecords(ctx, offsets)
+	if err == nil {
+		err = responses.Error()
+	}
+	if err != nil && ctx.Err() == nil {
+		j.log.WarnContext(ctx, "inbox not trimmed", slog.Any("err", err))
+	}
+}

@@ -1,0 +1,304 @@
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// storeFormat changes with the layout of the store; another format is built again.
+const storeFormat = 1
+
+// store is the lane store: what an owner must know of its lane, on local disk. It is a cache, never truth: every batch
+// written to it carries the position in the lane for which it is true, and whoever opens it checks that against the lane.
+//
+// The lane's goroutine writes; reads may come from others.
+type store struct {
+	dir string
+
+	mu sync.RWMutex // Guards db against closing while somebody reads.
+	db *pebble.DB   // Nil once closed.
+
+	meta meta // Of the last batch written; the lane's goroutine only.
+}
+
+// topicPos is how far a store has read one topic.
+type topicPos struct {
+	// Next is the offset to read from.
+	Next int64 `json:"next"`
+	// Last is the offset of the last record, whose chain hash is Head; -1 when there was none.
+	Last int64  `json:"last"`
+	Seq  uint64 `json:"seq"`
+	Head []byte `json:"head,omitempty"`
+}
+
+// meta says for which ledger and which position a store is true.
+type meta struct {
+	Format    int      `json:"format"`
+	ClusterID string   `json:"cluster_id"`
+	Topics    []string `json:"topics"` // The topic ids of events, decisions and inbox.
+	Events    topicPos `json:"events"`
+	Decisions topicPos `json:"decisions"`
+	// DecidedSeq and DecidedHead are the chain of events after the last batch that has decisions.
+	DecidedSeq  uint64 `json:"decided_seq"`
+	DecidedHead []byte `json:"decided_head,omitempty"`
+	// Inbox is the offset below which everything is decided; Ahead are offsets from there on that are decided too.
+	Inbox int64   `json:"inbox"`
+	Ahead []int64 `json:"ahead,omitempty"`
+	// RecordedMs is the last recorded time, in Unix milliseconds.
+	RecordedMs int64 `json:"recorded_ms"`
+	// Waiting counts the inputs that wait, and those among them that are quarantined by age.
+	Waiting int64 `json:"waiting"`
+}
+
+func newMeta(clusterID string, topics []string) meta {
+	return meta{
+		Format: storeFormat, ClusterID: clusterID, Topics: topics,
+		Events: topicPos{Last: -1}, Decisions: topicPos{Last: -1},
+	}
+}
+
+func laneDir(root string, lane int32) string {
+	return filepath.Join(root, "lane-"+strconv.Itoa(int(lane)))
+}
+
+// openStore opens a lane's store. One that can't be opened, or that belongs to another ledger, is thrown away.
+func openStore(ctx context.Context, dir string, cache *pebble.Cache, want meta, log *slog.Logger) (*store, error) {
+	s := &store{dir: dir}
+	err := s.open(cache, log)
+	if err == nil && !s.meta.sameLedger(want) {
+		err = errors.New("it belongs to another ledger or format")
+	}
+	if err == nil {
+		return s, nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		log.WarnContext(ctx, "lane store thrown away", slog.String("dir", dir), slog.Any("err", err))
+	}
+	if err := s.wipe(); err != nil {
+		return nil, err
+	}
+	if err := s.create(cache, want, log); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *store) open(cache *pebble.Cache, log *slog.Logger) error {
+	opts := storeOptions(cache, log)
+	opts.ErrorIfNotExists = true
+	db, err := pebble.Open(s.dir, opts)
+	if err != nil {
+		if errors.Is(err, pebble.ErrDBDoesNotExist) {
+			return os.ErrNotExist
+		}
+		return err
+	}
+	s.db = db
+	raw, ok, err := s.get(keyMeta)
+	if err == nil && !ok {
+		err = os.ErrNotExist
+	}
+	if err == nil {
+		err = json.Unmarshal(raw, &s.meta)
+	}
+	return err
+}
+
+func (s *store) create(cache *pebble.Cache, m meta, log *slog.Logger) error {
+	db, err := pebble.Open(s.dir, storeOptions(cache, log))
+	if err != nil {
+		return fmt.Errorf("create lane store %s: %w", s.dir, err)
+	}
+	s.mu.Lock()
+	s.db, s.meta = db, m
+	s.mu.Unlock()
+	return nil
+}
+
+// rebuild empties the store.
+func (s *store) rebuild(cache *pebble.Cache, m meta, log *slog.Logger) error {
+	if err := s.wipe(); err != nil {
+		return err
+	}
+	return s.create(cache, newMeta(m.ClusterID, m.Topics), log)
+}
+
+func (s *store) wipe() error {
+	_ = s.close() // Whatever it says: the folder goes.
+	if err := os.RemoveAll(s.dir); err != nil {
+		return fmt.Errorf("throw away lane store: %w", err)
+	}
+	return nil
+}
+
+func (s *store) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.db == nil {
+		return nil
+	}
+	db := s.db
+	s.db = nil
+	if err := db.Close(); err != nil {
+		return fmt.Errorf("close lane store %s: %w", s.dir, err)
+	}
+	return nil
+}
+
+func storeOptions(cache *pebble.Cache, log *slog.Logger) *pebble.Options {
+	return &pebble.Options{
+		Cache:                       cache,
+		MemTableSize:                4 << 20,
+		MemTableStopWritesThreshold: 4,
+		MaxOpenFiles:                128,
+		FormatMajorVersion:          pebble.FormatNewest,
+		Logger:                      storeLogger{log},
+	}
+}
+
+// storeLogger keeps Pebble's chatter at debug.
+type storeLogger struct{ log *slog.Logger }
+
+func (l storeLogger) Infof(string, ...any) {}
+
+func (l storeLogger) Errorf(format string, args ...any) {
+	l.log.LogAttrs(context.Background(), slog.LevelWarn, "lane store", slog.String("err", fmt.Sprintf(format, args...)))
+}
+
+// Fatalf is called where Pebble can't go on, as when the disk is full; its contract is not to return.
+func (l storeLogger) Fatalf(format string, args ...any) {
+	l.Errorf(format, args...)
+	panic(fmt.Sprintf(format, args...))
+}
+
+func (m *meta) sameLedger(o meta) bool {
+	if m.Format != o.Format || m.ClusterID != o.ClusterID || len(m.Topics) != len(o.Topics) {
+		return false
+	}
+	for i := range m.Topics {
+		if m.Topics[i] != o.Topics[i] {
+			return false
+		}
+	}
+	return true
+}
+
+var errStoreClosed = errors.New("the lane store is closed")
+
+// get returns a copy of a value.
+func (s *store) get(key []byte) ([]byte, bool, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.db == nil {
+		return nil, false, errStoreClosed
+	}
+	v, closer, err := s.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("read lane store: %w", err)
+	}
+	defer func() { _ = closer.Close() }()
+	return append([]byte(nil), v...), true, nil
+}
+
+// state returns the latest state of a shipment, nil when it is not known.
+func (s *store) state(shipmentID string) (*ledgerv1.Shipment, int, error) {
+	raw, ok, err := s.get(stateKey(shipmentID))
+	if err != nil || !ok {
+		return nil, 0, err
+	}
+	state := new(ledgerv1.Shipment)
+	if err := state.UnmarshalVT(raw); err != nil {
+		return nil, 0, fmt.Errorf("lane store: state of %s: %w", shipmentID, err)
+	}
+	return state, len(raw), nil
+}
+
+// answered returns what an input with this key of this shipment was answered, nil when there was none.
+func (s *store) answered(shipmentID, key string) (*answer, error) {
+	raw, ok, err := s.get(answerKey(shipmentID, key))
+	if err != nil || !ok {
+		return nil, err
+	}
+	a := new(answer)
+	if err := a.decode(raw); err != nil {
+		return nil, fmt.Errorf("lane store: answer to %s of %s: %w", key, shipmentID, err)
+	}
+	if raw, ok, err = s.get(offsetKey(shipmentID, key)); err != nil {
+		return nil, err
+	}
+	if ok && a.last > 0 {
+		a.offset = decodeOffset(raw)
+	}
+	return a, nil
+}
+
+// scan calls fn for each key and value under a prefix, in order, until it says stop.
+func (s *store) scan(prefix []byte, fn func(key, value []byte) (more bool, err error)) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.db == nil {
+		return errStoreClosed
+	}
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: prefixEnd(prefix)})
+	if err != nil {
+		return fmt.Errorf("read lane store: %w", err)
+	}
+	more := true
+	for ok := it.First(); ok && more && err == nil; ok = it.Next() {
+		more, err = fn(it.Key(), it.Value())
+	}
+	return errors.Join(err, it.Close())
+}
+
+// waitingFor returns what waits for a shipment, oldest first.
+func (s *store) waitingFor(shipmentID string) ([]*waitingInput, error) {
+	var list []*waitingInput
+	err := s.scan(waitingPrefix(shipmentID), func(_, value []byte) (bool, error) {
+		w, err := decodeWaiting(value)
+		list = append(list, w)
+		return true, err
+	})
+	return list, err
+}
+
+// oldestWaiting returns the inputs that have waited longest and are not quarantined by age, at most n.
+func (s *store) oldestWaiting(n int) ([]*waitingInput, error) {
+	var list []*waitingInput
+	err := s.scan(prefixQueue, func(_, at []byte) (bool, error) {
+		raw, ok, err := s.get(at)
+		if err != nil || !ok {
+			return err == nil, err
+		}
+		w, err := decodeWaiting(raw)
+		list = append(list, w)
+		return len(list) < n, err
+	})
+	return list, err
+}
+
+// waitingShipments calls fn for every shipment for which something waits.
+func (s *store) waitingShipments(fn func(id string) error) error {
+	last := ""
+	return s.scan([]byte("w"), func(_, value []byte) (bool, error) {
+		w, err := decodeWaiting(value)
+		if err != nil || w.Record.ShipmentID == last {
+			return err == nil, err
+		}
+		last = w.Record.ShipmentID
+		return true, fn(last)
+	})
+}

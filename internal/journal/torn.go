@@ -1,0 +1,158 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// An embedded broker ends a transaction partition by partition, so its death can leave the last one of a lane in part.
+// Events without their decisions stand, and the decisions are written. Decisions without their events are void, and a
+// record says so to every reader. On Apache Kafka neither can happen.
+
+// errMended says that records were written that the lane has yet to be read for.
+var errMended = errors.New("a torn transaction was mended")
+
+// voids reads which decisions of the part that is still to be read are void. It reads them ahead of the others, because a
+// void batch is known only by the record after it. Where no such record can be, it returns nil and reads nothing.
+func (l *lane) voids(ctx context.Context, end int64) ([]span, error) {
+	if !l.j.cfg.Embedded && !l.voidsKnown {
+		return nil, nil
+	}
+	pos := &l.store.meta.Decisions
+	voids := []span{}
+	err := l.j.scan(ctx, events.TopicDecisions, l.id, from(pos), end, func(rec *kgo.Record) error {
+		if rec.Offset < pos.Next || !hasType(rec, events.TypeDecisionsVoided) {
+			return nil
+		}
+		v := new(ledgerv1.DecisionsVoided)
+		if err := v.UnmarshalVT(rec.Value); err != nil {
+			return fmt.Errorf("%w: %s lane %d offset %d: %w", ErrDamaged, rec.Topic, l.id, rec.Offset, err)
+		}
+		if v.GetFirstOffset() < pos.Next {
+			return fmt.Errorf("%w: it holds decisions that are void", errStale)
+		}
+		voids = append(voids, span{v.GetFirstOffset(), v.GetLastOffset() + 1})
+		return nil
+	})
+	return voids, err
+}
+
+func hasType(rec *kgo.Record, ceType string) bool {
+	return slices.ContainsFunc(rec.Headers, func(h kgo.RecordHeader) bool {
+		return h.Key == events.HeaderType && string(h.Value) == ceType
+	})
+}
+
+func isVoid(voids []span, offset int64) bool {
+	return slices.ContainsFunc(voids, func(v span) bool { return offset >= v.start && offset < v.end })
+}
+
+// reconcile compares the last decision with the last event, and mends the lane where the last transaction is torn.
+func (l *lane) reconcile(ctx context.Context, tail decisionTail, orphans []events.Envelope, fresh bool) error {
+	m := &l.store.meta
+	have, decided := m.Events.Seq, m.DecidedSeq
+	switch {
+	case have == decided:
+		if have > 0 && string(m.DecidedHead) != string(m.Events.Head) {
+			return fmt.Errorf("%w: events and decisions have other heads at laneseq %d", ErrDamaged, have)
+		}
+		return nil
+	case !l.j.cfg.Embedded:
+		return fmt.Errorf("%w: events end at laneseq %d, decisions know of %d", ErrDamaged, have, decided)
+	case have > decided:
+		if uint64(len(orphans)) != have-decided {
+			return fmt.Errorf("%w: it holds events without their decisions", errStale)
+		}
+		return l.recover(ctx, orphans)
+	case !fresh:
+		return fmt.Errorf("%w: it holds decisions without their events", errStale)
+	case tail.laneseq != decided || tail.before > have || tail.first < 0:
+		return fmt.Errorf("%w: more than one batch of decisions lost its events", ErrDamaged)
+	}
+	return l.void(ctx, &tornError{tail.first, tail.last})
+}
+
+// void records that a batch of decisions does not count: a later one of it may have leaned on the events that are lost.
+func (l *lane) void(ctx context.Context, torn *tornError) error {
+	b := l.newBatch()
+	v := &ledgerv1.DecisionsVoided{FirstOffset: torn.first, LastOffset: torn.last, Reason: "their events were lost when the broker died"}
+	body, err := v.MarshalVT()
+	if err != nil {
+		return err
+	}
+	env := events.Envelope{
+		Source: l.j.source, Type: events.TypeDecisionsVoided, ID: events.DecisionID(l.id, b.decisions.Seq+1),
+		RecordedAt: b.now, AuthType: authSystem, InboxOffset: events.NoInboxOffset,
+	}
+	b.decisionRecs = append(b.decisionRecs, b.linked(events.TopicDecisions, &env, &b.decisions, body))
+	if err := l.owner.commit(b); err != nil {
+		return fmt.Errorf("void torn decisions: %w", err)
+	}
+	l.j.metrics.repaired.WithLabelValues("voided").Add(float64(torn.last - torn.first + 1))
+	l.log.WarnContext(ctx, "torn transaction voided", slog.Int64("first_offset", torn.first), slog.Int64("last_offset", torn.last))
+	// The store has read them, and it knows no way back.
+	return fmt.Errorf("%w: %w", errStale, torn)
+}
+
+// authSystem is who causes what the ledger does by itself.
+const authSystem = "system"
+
+// recover writes the decisions that were lost, from the headers of the events they gave.
+func (l *lane) recover(ctx context.Context, orphans []events.Envelope) error {
+	b := l.newBatch()
+	n := 0
+	for i := 0; i < len(orphans); i = n {
+		for n = i + 1; n < len(orphans) && sameInput(&orphans[i], &orphans[n]); n++ {
+		}
+		d, err := l.recovered(b, &orphans[i], &orphans[n-1])
+		if err != nil {
+			return err
+		}
+		env := orphans[n-1]
+		env.Type, env.ID, env.Version = events.TypeDecision, events.DecisionID(l.id, b.decisions.Seq+1), 0
+		env.RecordedAt = b.now
+		b.appendDecision(&env, d)
+	}
+	if err := l.owner.commit(b); err != nil {
+		return fmt.Errorf("recover lost decisions: %w", err)
+	}
+	l.j.metrics.repaired.WithLabelValues("recovered").Add(float64(len(b.decisionRecs)))
+	l.log.WarnContext(ctx, "lost decisions recovered", slog.Int("decisions", len(b.decisionRecs)), slog.Int("events", len(orphans)))
+	l.spare = b
+	return errMended
+}
+
+func sameInput(a, b *events.Envelope) bool {
+	return a.ShipmentID == b.ShipmentID && a.InputKey == b.InputKey && a.InputHash == b.InputHash &&
+		a.InboxOffset == b.InboxOffset && a.CausationID == b.CausationID
+}
+
+func (l *lane) recovered(b *batch, first, last *events.Envelope) (*ledgerv1.Decision, error) {
+	state, _, err := l.store.state(first.ShipmentID)
+	if err != nil {
+		return nil, err
+	}
+	d := &ledgerv1.Decision{
+		Outcome: ledgerv1.Outcome_OUTCOME_ACCEPTED, InputKey: first.InputKey, InputHash: first.InputHash[:],
+		ShipmentId: first.ShipmentID, SellerId: state.GetSellerId(),
+		FirstVersion: first.Version, LastVersion: last.Version, Reason: string(ReasonRecovered),
+		EventsHead: b.events.Head[:], EventsLaneseq: b.events.Seq,
+		OccurredAt: timestamppb.New(last.OccurredAt), RecordedAt: timestamppb.New(b.now),
+	}
+	if first.InboxOffset >= 0 {
+		offset := first.InboxOffset
+		d.Outcome, d.InboxOffset = ledgerv1.Outcome_OUTCOME_APPLIED, &offset
+		// What was in the inbox below the position had its decision already: it waited.
+		d.Waited = offset < l.store.meta.Inbox
+	}
+	return d, nil
+}
