@@ -1,0 +1,216 @@
+package shipment
+
+import (
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+const (
+	clockPack     = ledgerv1.ClockKind_CLOCK_KIND_PACK
+	clockDispatch = ledgerv1.ClockKind_CLOCK_KIND_DISPATCH
+	clockDeliver  = ledgerv1.ClockKind_CLOCK_KIND_DELIVER
+	clockService  = ledgerv1.ClockKind_CLOCK_KIND_SERVICE
+	clockVisit    = ledgerv1.ClockKind_CLOCK_KIND_TECH_VISIT
+	clockPickup   = ledgerv1.ClockKind_CLOCK_KIND_REVERSE_PICKUP
+)
+
+// pickupSubject names the reverse pickup of one line of a return.
+func pickupSubject(r *ledgerv1.Return) string { return r.GetReturnId() + "/" + r.GetOrderItemId() }
+
+// clockAt finds a clock; -1 when there is none. The clocks of the shipment are one of a kind.
+func (d *draft) clockAt(kind ledgerv1.ClockKind, subject string) int {
+	for i, c := range d.Clocks {
+		if c.GetKind() == kind && c.GetSubjectId() == subject {
+			return i
+		}
+	}
+	return -1
+}
+
+// open starts a clock unless it runs already or nobody knows when it is due.
+func (d *draft) open(kind ledgerv1.ClockKind, subject string, started, dueAt *timestamppb.Timestamp) {
+	if dueAt == nil || d.clockAt(kind, subject) >= 0 {
+		return
+	}
+	d.addClock(&ledgerv1.Clock{Kind: kind, SubjectId: subject, StartedAt: started, FirstDueAt: dueAt, DueAt: dueAt})
+}
+
+// promise moves the due time of a clock that still runs, and opens it when there was none.
+func (d *draft) promise(kind ledgerv1.ClockKind, dueAt *timestamppb.Timestamp) {
+	if dueAt == nil {
+		return
+	}
+	i := d.clockAt(kind, d.ShipmentId)
+	if i < 0 {
+		if !d.passedBy(kind) && anyLive(d.Items) {
+			d.open(kind, d.ShipmentId, d.Times.GetCreated().GetAt(), dueAt)
+		}
+		return
+	}
+	if c := d.Clocks[i]; running(c) && !same(c.GetDueAt(), dueAt) {
+		d.clock(i).DueAt = dueAt
+	}
+}
+
+// passedBy reports whether what a clock of the shipment waits for is over.
+func (d *draft) passedBy(kind ledgerv1.ClockKind) bool {
+	if kind == clockDispatch {
+		return d.dispatchedAt() != nil
+	}
+	return d.Times.GetDelivered() != nil
+}
+
+// attempt counts an attempt. A new date can only move the due time on; without a clock it opens one.
+func (d *draft) attempt(kind ledgerv1.ClockKind, subject string, at, newDue *timestamppb.Timestamp) {
+	i := d.clockAt(kind, subject)
+	if i < 0 {
+		if newDue == nil {
+			return
+		}
+		d.open(kind, subject, at, newDue)
+		i = len(d.Clocks) - 1
+	}
+	c := d.clock(i)
+	c.Attempts++
+	if running(c) {
+		c.DueAt = latest(c.DueAt, newDue)
+	}
+}
+
+func running(c *ledgerv1.Clock) bool { return c.GetDone() == nil && c.GetCancelledAt() == nil }
+
+// settleClocks ends clocks, and begins them again, as the times and states of the draft say. It looks at where things
+// stand and not at the event, so that facts in any order end in the same outcome.
+func (d *draft) settleClocks() {
+	if len(d.Clocks) == 0 {
+		return
+	}
+	low := lowest(d.Items)
+	for i, c := range d.Clocks {
+		var e ending
+		switch c.GetKind() {
+		case clockPack:
+			e = d.shipmentEnding(d.Times.GetPacked(), low, rank(packed))
+		case clockDispatch:
+			e = d.shipmentEnding(d.dispatchedAt(), low, rank(pickedUp))
+		case clockDeliver:
+			e = d.shipmentEnding(d.Times.GetDelivered(), low, rank(delivered))
+			if low > 0 && len(d.Returns) > 0 {
+				e.cancelled = d.turnedRoundAt()
+			}
+		case clockService, clockVisit:
+			e = d.serviceEnding(c.GetSubjectId())
+		case clockPickup:
+			e = d.pickupEnding(c.GetSubjectId())
+		}
+		d.end(i, c, e)
+	}
+}
+
+// ending says how a clock stands: what it waits for, and what takes it away.
+type ending struct {
+	done      *ledgerv1.Moment
+	cancelled *timestamppb.Timestamp
+}
+
+// end writes an ending into a clock. What was done stays done, though a late fact may correct its time; a completion
+// that happened before the cancellation counts, however late it is told.
+func (d *draft) end(i int, c *ledgerv1.Clock, e ending) {
+	var done *ledgerv1.Moment
+	var gone *timestamppb.Timestamp
+	switch {
+	case c.GetDone() != nil && e.done == nil:
+		done = c.GetDone()
+	case e.done != nil && (c.GetDone() != nil || e.cancelled == nil || !before(e.cancelled, e.done.GetAt())):
+		done = e.done
+	default:
+		gone = e.cancelled
+	}
+	if done != c.GetDone() || !same(gone, c.GetCancelledAt()) {
+		c = d.clock(i)
+		c.Done, c.CancelledAt = done, gone
+	}
+}
+
+// shipmentEnding is that of a clock of the whole shipment, which waits for all live units and falls with the last.
+func (d *draft) shipmentEnding(m *ledgerv1.Moment, low, wanted int) ending {
+	switch {
+	case low == 0:
+		return ending{done: m, cancelled: d.Times.GetCancelled().GetAt()}
+	case low >= wanted:
+		return ending{done: m}
+	default:
+		return ending{}
+	}
+}
+
+// dispatchedAt is when the goods left the seller: picked up or shipped, whichever was told, and the first of both.
+func (d *draft) dispatchedAt() *ledgerv1.Moment {
+	a, b := d.Times.GetPickedUp(), d.Times.GetShipped()
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	case (a.GetCertainty() == inferred) != (b.GetCertainty() == inferred):
+		if a.GetCertainty() == inferred {
+			return b
+		}
+		return a
+	case before(b.GetAt(), a.GetAt()):
+		return b
+	default:
+		return a
+	}
+}
+
+// turnedRoundAt is when courier returns had taken back all live units; nil while they have not.
+func (d *draft) turnedRoundAt() *timestamppb.Timestamp {
+	var at *timestamppb.Timestamp
+	for _, it := range d.Items {
+		n := uint64(live(it))
+		if n == 0 {
+			continue
+		}
+		var back uint64
+		for _, r := range d.Returns {
+			if r.GetOrderItemId() == it.GetOrderItemId() && r.GetSource() == fromCourier && counts(r) {
+				back += uint64(r.GetUnits())
+				at = latest(at, r.GetCreated().GetAt())
+			}
+		}
+		if gone := uint64(onTheWayBack(it)); back < n+gone {
+			return nil
+		}
+	}
+	return at
+}
+
+func (d *draft) serviceEnding(id string) ending {
+	for _, v := range d.Services {
+		if v.GetServiceId() != id {
+			continue
+		}
+		// A visit that led to a rejection took place: it is cancelled as a service, and kept as a promise.
+		return ending{done: v.GetCompleted(), cancelled: v.GetCancelled().GetAt()}
+	}
+	return ending{}
+}
+
+func (d *draft) pickupEnding(subject string) ending {
+	for _, r := range d.Returns {
+		if pickupSubject(r) != subject {
+			continue
+		}
+		e := ending{done: r.GetPickedUp()}
+		switch r.GetStatus() {
+		case rmaCancelled:
+			e.cancelled = r.GetCancelled().GetAt()
+		case rmaRejected:
+			e.cancelled = r.GetRejected().GetAt()
+		}
+		return e
+	}
+	return ending{}
+}

@@ -1,0 +1,262 @@
+package shipment
+
+import (
+	"slices"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// created begins a shipment, or brings what differs when it is told again.
+func (x *decider) created(f Created) {
+	if !x.goodCreated(f) {
+		return
+	}
+	if x.s != nil {
+		x.createdAgain(f)
+		return
+	}
+	at := told(f.At)
+	x.begin(f, at)
+	unknown := x.foundFurther(f, at)
+	x.settle(unknown)
+}
+
+// goodCreated quarantines a creation that makes no sense.
+func (x *decider) goodCreated(f Created) bool {
+	seen := make(map[string]bool, len(f.Items))
+	switch {
+	case len(f.Items) == 0:
+		x.quarantine(ReasonNoItems, "The shipment is told without items.")
+		return false
+	case len(f.Items) > maxItems || len(f.Services) > maxItems || len(f.Forms) > maxItems:
+		x.quarantine(ReasonTooLarge, "The shipment has too many items, services or forms.")
+		return false
+	case len(f.OrderID) > maxIDBytes:
+		x.quarantine(ReasonBadID, "The id of the order is too long.")
+		return false
+	case !x.promisable(f.DispatchAfter, f.DispatchBy, f.DeliverBy, f.MarketUpdatedAt):
+		x.quarantine(ReasonBadTime, "A date of the shipment is before 1990 or too far in the future.")
+		return false
+	}
+	for _, it := range f.Items {
+		switch {
+		case !goodID(it.OrderItemID) || len(it.CancellationGroupID) > maxIDBytes || seen[it.OrderItemID]:
+			x.quarantine(ReasonBadID, "The id of an item is missing, too long or told twice.")
+			return false
+		case it.Quantity == 0 || it.Quantity > maxUnits || it.Cancelled > it.Quantity:
+			x.quarantine(ReasonBadQuantity, "Item "+it.OrderItemID+" has a number of units that cannot be.")
+			return false
+		case !x.promisableStamp(it.Details.GetOrderDate()):
+			x.quarantine(ReasonBadTime, "The order date of item "+it.OrderItemID+" is before 1990 or too far in the future.")
+			return false
+		}
+		seen[it.OrderItemID] = true
+	}
+	for _, v := range f.Services {
+		if !goodID(v.ServiceID) {
+			x.quarantine(ReasonBadID, "The id of a service is missing or too long.")
+			return false
+		}
+		if !x.promisable(v.DueAt) {
+			x.quarantine(ReasonBadTime, "The date of service "+v.ServiceID+" is before 1990 or too far in the future.")
+			return false
+		}
+	}
+	return true
+}
+
+// begin emits ShipmentCreated. It always starts at APPROVED: what has happened since is told by events of its own.
+func (x *decider) begin(f Created, at *ledgerv1.Moment) {
+	seller := f.SellerID
+	if seller == "" {
+		seller = x.SellerID
+	}
+	s := &State{
+		ShipmentId: f.ShipmentID, Version: 1, OrderId: f.OrderID, SellerId: seller, LocationId: f.LocationID,
+		Fulfilment: x.fulfilment(f.ShipmentType), UpdatedAt: x.stamp, MarketplaceUpdatedAt: stamp(f.MarketUpdatedAt),
+		Times: &ledgerv1.Times{Created: at}, DispatchAfter: stamp(f.DispatchAfter), DispatchBy: stamp(f.DispatchBy),
+		DeliverBy: stamp(f.DeliverBy), Details: x.createdDetails(f), Items: make([]*ledgerv1.Item, 0, len(f.Items)),
+	}
+	for _, l := range f.Items {
+		it := &ledgerv1.Item{
+			OrderItemId: l.OrderItemID, Forward: approved, Ordered: l.Quantity, CancelledUnknown: l.Cancelled,
+			CancellationGroupId: l.CancellationGroupID, Details: l.Details,
+		}
+		if l.Cancelled > 0 {
+			it.Cancellations = []*ledgerv1.Cancellation{{Units: l.Cancelled, At: at}}
+		}
+		if f.Hold {
+			it.Held = l.Quantity - l.Cancelled
+		}
+		s.Items = append(s.Items, it)
+	}
+	for _, form := range f.Forms {
+		if form.GetName() != "" {
+			s.Forms = append(s.Forms, form)
+		}
+	}
+	for _, v := range f.Services {
+		if indexOf(s.Items, v.OrderItemID) >= 0 && serviceIndex(s.Services, v.ServiceID) < 0 {
+			s.Services = append(s.Services, newService(v, at))
+		}
+	}
+	d := draft{State: s, items: true, clocks: true, services: true, returns: true, times: true}
+	d.open(clockDispatch, s.ShipmentId, at.GetAt(), s.DispatchBy)
+	d.open(clockDeliver, s.ShipmentId, at.GetAt(), s.DeliverBy)
+	d.finish()
+	t := &ledgerv1.Transition{To: s.Status, Stages: s.Stages}
+	for _, it := range s.Items {
+		t.Items = append(t.Items, &ledgerv1.ItemTransition{OrderItemId: it.OrderItemId, To: it.Status, LiveAfter: live(it)})
+	}
+	x.s = s
+	x.d.Events = append(x.d.Events, &Event{
+		Transition: t, After: s, Body: &ledgerv1.Event_ShipmentCreated{ShipmentCreated: &ledgerv1.ShipmentCreated{At: at}},
+	})
+}
+
+func newService(v ActivateService, at *ledgerv1.Moment) *ledgerv1.Service {
+	dueAt := stamp(v.DueAt)
+	return &ledgerv1.Service{
+		ServiceId: v.ServiceID, OrderItemId: v.OrderItemID, Kind: kindForward, Status: serviceActivated,
+		FirstDueAt: dueAt, DueAt: dueAt, Activated: at, Description: v.Description,
+	}
+}
+
+// fulfilment is the flow: as the type says, else as configured, else standard.
+func (x *decider) fulfilment(shipmentType string) ledgerv1.Fulfilment {
+	switch {
+	case shipmentType == "SELF":
+		return selfShip
+	case shipmentType != "":
+		return standard
+	case x.Policy.Fulfilment == selfShip:
+		return selfShip
+	default:
+		return standard
+	}
+}
+
+// createdDetails completes the details by what the envelope tells.
+func (x *decider) createdDetails(f Created) *ledgerv1.ShipmentDetails {
+	details := f.Details
+	if f.Source != "" && details.GetSource() == "" || f.ShipmentType != "" && details.GetShipmentType() == "" {
+		details = mergeDetails(details, &ledgerv1.ShipmentDetails{Source: f.Source, ShipmentType: f.ShipmentType})
+		setText(&details.Source, f.Details.GetSource())
+		setText(&details.ShipmentType, f.Details.GetShipmentType())
+	}
+	return details
+}
+
+// foundFurther emits what the items are told to have reached before anybody told of them, the nearest first. Nobody
+// knows when it happened, so that a later notification can still say.
+func (x *decider) foundFurther(f Created, at *ledgerv1.Moment) (unknown []string) {
+	guess := withCertainty(at, inferred)
+	byStatus := map[ledgerv1.Status][]string{}
+	for _, l := range f.Items {
+		s := l.Status
+		if s == unset {
+			s = f.Status
+		}
+		if s == requested || s == returned {
+			s = shipped
+		}
+		byStatus[s] = append(byStatus[s], l.OrderItemID)
+	}
+	for _, s := range []ledgerv1.Status{cancelled, formFailed, packing, packed, ready, pickedUp, shipped, delivered, completed} {
+		ids := byStatus[s]
+		if len(ids) == 0 {
+			continue
+		}
+		if len(ids) == len(f.Items) {
+			ids = nil
+		}
+		x.observedStatus(s, guess, ids, nil)
+	}
+	x.followUps(at)
+	for _, v := range f.Services {
+		if indexOf(x.s.GetItems(), v.OrderItemID) < 0 && !slices.Contains(unknown, v.OrderItemID) {
+			unknown = append(unknown, v.OrderItemID)
+		}
+	}
+	return unknown
+}
+
+// createdAgain brings what differs from what is known. It never moves a state.
+func (x *decider) createdAgain(f Created) {
+	var unknown []string
+	if old := x.s.GetMarketplaceUpdatedAt(); old != nil && !f.MarketUpdatedAt.IsZero() && f.MarketUpdatedAt.Before(old.AsTime()) {
+		x.outranked = true
+		x.settle(nil)
+		return
+	}
+	b := &ledgerv1.PropertiesUpdated{At: told(f.At)}
+	p := &patch{}
+	b.Details = diffDetails(p, x.s.GetDetails(), f.Details)
+	for _, l := range f.Items {
+		i := indexOf(x.s.GetItems(), l.OrderItemID)
+		if i < 0 {
+			unknown = append(unknown, l.OrderItemID)
+			continue
+		}
+		x.diffItem(p, b, i, l.Details)
+	}
+	x.diffForms(p, b, f.Forms)
+	for _, t := range []struct {
+		path  string
+		known *timestamppb.Timestamp
+		told  *timestamppb.Timestamp
+		out   **timestamppb.Timestamp
+	}{
+		{"dispatch_after", x.s.GetDispatchAfter(), stamp(f.DispatchAfter), &b.DispatchAfter},
+		{"dispatch_by", x.s.GetDispatchBy(), stamp(f.DispatchBy), &b.DispatchBy},
+		{"deliver_by", x.s.GetDeliverBy(), stamp(f.DeliverBy), &b.DeliverBy},
+	} {
+		p.time(t.path, t.known, t.told, t.out)
+	}
+	x.emitPatch(p, b, stamp(f.MarketUpdatedAt))
+	unknown = append(unknown, x.foundServices(f.Services, told(f.At))...)
+	x.settle(unknown)
+}
+
+func (x *decider) diffItem(p *patch, b *ledgerv1.PropertiesUpdated, i int, details *ledgerv1.ItemDetails) {
+	it := x.s.Items[i]
+	p.prefix = "items." + it.GetOrderItemId() + "."
+	if diff := diffItem(p, it.GetDetails(), details); diff != nil {
+		b.Items = append(b.Items, &ledgerv1.ItemPatch{OrderItemId: it.GetOrderItemId(), Details: diff})
+	}
+	p.prefix = ""
+}
+
+func (x *decider) diffForms(p *patch, b *ledgerv1.PropertiesUpdated, forms []*ledgerv1.Form) {
+	for _, f := range forms {
+		if f.GetName() == "" {
+			continue
+		}
+		i := slices.IndexFunc(x.s.GetForms(), func(g *ledgerv1.Form) bool { return g.GetName() == f.GetName() })
+		if i >= 0 {
+			g := x.s.Forms[i]
+			if (f.GetLink() == "" || f.GetLink() == g.GetLink()) && (!f.GetAutomated() || g.GetAutomated()) {
+				continue
+			}
+		}
+		b.Forms = append(b.Forms, f)
+	}
+	if len(b.Forms) > 0 {
+		p.note("forms")
+	}
+}
+
+// emitPatch emits PropertiesUpdated if anything differs. The marketplace's own time rides along and is no news alone.
+func (x *decider) emitPatch(p *patch, b *ledgerv1.PropertiesUpdated, updated *timestamppb.Timestamp) {
+	if len(p.changed) == 0 {
+		return
+	}
+	if old := x.s.GetMarketplaceUpdatedAt(); updated != nil && (old == nil || before(old, updated)) {
+		b.MarketplaceUpdatedAt = updated
+		p.note("marketplace_updated_at")
+	}
+	b.Changed = p.changed
+	x.emit(&Event{Body: &ledgerv1.Event_PropertiesUpdated{PropertiesUpdated: b}})
+}

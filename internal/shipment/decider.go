@@ -1,0 +1,288 @@
+package shipment
+
+import (
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// Decide says what becomes of an input; s is nil while the shipment is not known. It changes neither the state nor the
+// input; events and states may share parts of both, so the caller must not change them afterwards either.
+// It answers every input and never panics, be it a nil, a zero value or a number nobody meant.
+func Decide(s *State, in Input, c Context) Decision {
+	x := decider{Context: c, s: s, d: Decision{State: s}, now: c.Now}
+	if last := s.GetUpdatedAt(); last != nil && x.now.Before(last.AsTime()) {
+		x.now = last.AsTime()
+	}
+	x.stamp = timestamppb.New(x.now)
+	x.decide(in)
+	return x.d
+}
+
+// decider holds what one decision works with.
+type decider struct {
+	Context
+	d Decision
+	// s is the state after the events so far.
+	s *State
+	// now is the time of recording, never before that of the state.
+	now   time.Time
+	stamp *timestamppb.Timestamp
+	// seen and outranked tell why a fact changed nothing.
+	seen, outranked bool
+}
+
+// decide leads an input to its rule. The order of checks is that of severity: what makes no sense, what waits, who may.
+func (x *decider) decide(in Input) {
+	switch f := in.(type) {
+	case Created:
+		if x.sane(f.Fact) {
+			x.created(f)
+		}
+	case Hold:
+		x.fact(f.Fact, func() { x.hold(f) })
+	case Unhold:
+		x.fact(f.Fact, func() { x.unhold(f) })
+	case StatusReached:
+		x.fact(f.Fact, func() { x.statusReached(f) })
+	case DatesChanged:
+		x.fact(f.Fact, func() { x.datesChanged(f) })
+	case Cancelled:
+		x.fact(f.Fact, func() { x.cancelled(f) })
+	case FormsFailed:
+		x.fact(f.Fact, func() { x.formsFailed(f) })
+	case ReturnTold:
+		x.fact(f.Fact, func() { x.returnTold(f) })
+	case ReturnTracked:
+		x.fact(f.Fact, func() { x.returnTracked(f) })
+	case ReturnExpected:
+		x.fact(f.Fact, func() { x.returnExpected(f) })
+	case ReturnReached:
+		x.fact(f.Fact, func() { x.returnFact(f) })
+	case Observed:
+		x.fact(f.Fact, func() { x.observed(f) })
+	case Unintelligible:
+		x.unintelligible(f)
+	default:
+		x.command(in)
+	}
+}
+
+// command leads a command to its rule. Pointers to inputs, and nil, are no inputs.
+func (x *decider) command(in Input) {
+	switch c := in.(type) {
+	case RequestLabels:
+		x.own(c.LocationID, func() { x.requestLabels(c) })
+	case CompletePacking:
+		x.own("", func() { x.completePacking(c) })
+	case FailForms:
+		x.own("", func() { x.failForms(c) })
+	case Dispatch:
+		x.own(c.LocationID, x.dispatch)
+	case Cancel:
+		x.own(c.LocationID, func() { x.cancel(c) })
+	case AcknowledgeForms:
+		x.own("", func() { x.acknowledgeForms(c) })
+	case DispatchSelfShip:
+		x.own(c.LocationID, func() { x.dispatchSelfShip(c) })
+	case AttemptDelivery:
+		x.own(c.LocationID, func() { x.attemptDelivery(c) })
+	case ConfirmDelivery:
+		x.own(c.LocationID, func() { x.confirmDelivery(c) })
+	case UpdateTracking:
+		x.own("", func() { x.updateTracking(c) })
+	case ActivateService:
+		x.own("", func() { x.activateService(c) })
+	case AttemptService:
+		x.own("", func() { x.attemptService(c) })
+	case CompleteService:
+		x.own("", func() { x.completeService(c) })
+	case RequestTechVisit:
+		x.own("", func() { x.requestTechVisit(c) })
+	case ApproveReturn:
+		x.own(c.LocationID, func() { x.approveReturn(c) })
+	case RejectReturn:
+		x.own(c.LocationID, func() { x.rejectReturn(c) })
+	case CompleteReturn:
+		x.own(c.LocationID, func() { x.completeReturn(c) })
+	case PickUpReturn:
+		x.own(c.LocationID, func() { x.pickUpReturn(c) })
+	case AttemptPickup:
+		x.own(c.LocationID, func() { x.attemptPickup(c) })
+	case CancelReturn:
+		x.own(c.LocationID, func() { x.cancelReturn(c) })
+	default:
+		x.reject(CodeInvalidRequest, "The input is of no kind that this shipment knows.")
+	}
+}
+
+// fact guards a fact: one that makes no sense is quarantined, one of an unknown shipment waits.
+func (x *decider) fact(f Fact, rule func()) {
+	switch {
+	case !x.sane(f):
+	case x.s == nil:
+		x.d.Outcome, x.d.Reason = ledgerv1.Outcome_OUTCOME_WAITING, ReasonUnknownShipment
+		x.d.Message = "Shipment " + f.ShipmentID + " is not known yet; the fact waits for its creation."
+	default:
+		rule()
+	}
+}
+
+// own guards a command: the shipment is the caller's, is where the caller says, and its marketplace is this system.
+func (x *decider) own(location string, rule func()) {
+	switch {
+	case x.s == nil || x.s.GetSellerId() != x.SellerID:
+		x.reject(CodeInvalidShipments, "There is no such shipment; check its id.")
+	case location != "" && x.s.GetLocationId() != "" && location != x.s.GetLocationId():
+		x.refuse(CodeInvalidShipments, "It is not at location "+location+"; name location "+x.s.GetLocationId()+".")
+	case !x.Policy.Own:
+		x.refuse(CodeOperationNotAllowed, "Its marketplace is another system; give the command there, and the ledger follows.")
+	default:
+		rule()
+	}
+}
+
+// emit appends an event: the state after it follows from it, and the transition from both states.
+func (x *decider) emit(e *Event) {
+	if e.Transition == nil {
+		e.Transition = &ledgerv1.Transition{}
+	}
+	d := newDraft(x.s)
+	d.UpdatedAt = x.stamp
+	d.apply(e)
+	e.After = d.State
+	describe(e, x.s, d.State)
+	x.s = d.State
+	x.d.Events = append(x.d.Events, e)
+}
+
+// follow emits an event and what follows from it by itself.
+func (x *decider) follow(e *Event, at *ledgerv1.Moment) {
+	x.emit(e)
+	x.followUps(at)
+}
+
+// accept ends a command. One that emitted nothing found its effect there.
+func (x *decider) accept() {
+	if len(x.d.Events) == 0 {
+		x.d.Outcome, x.d.Reason = ledgerv1.Outcome_OUTCOME_DUPLICATE, ReasonAlreadyKnown
+		x.d.Message = x.subject() + " Nothing was left to do."
+		return
+	}
+	x.end(ledgerv1.Outcome_OUTCOME_ACCEPTED)
+}
+
+// settle ends a fact: applied when it changed something, else by the reason why it did not.
+func (x *decider) settle(unknown []string) {
+	if x.over() {
+		return
+	}
+	x.d.UnknownItems = unknown
+	switch {
+	case len(x.d.Events) > 0:
+		if len(unknown) > 0 {
+			x.d.Reason = ReasonUnknownItems
+			x.d.Message = x.subject() + " It has no items " + listOf(unknown) + "; the rest was applied."
+		}
+		x.end(ledgerv1.Outcome_OUTCOME_APPLIED)
+	case len(unknown) > 0 && !x.seen && !x.outranked:
+		x.quarantine(ReasonUnknownItems, "It has none of the items "+listOf(unknown)+".")
+		x.d.UnknownItems = unknown
+	case x.outranked && !x.seen:
+		x.d.Outcome, x.d.Reason = ledgerv1.Outcome_OUTCOME_STALE, ReasonOutranked
+		x.d.Message = x.subject() + " The fact came too late to change anything."
+	default:
+		x.d.Outcome, x.d.Reason = ledgerv1.Outcome_OUTCOME_DUPLICATE, ReasonAlreadyKnown
+		x.d.Message = x.subject() + " The fact tells nothing new."
+	}
+}
+
+// over reports whether a rule has ended the decision already.
+func (x *decider) over() bool { return x.d.Outcome != ledgerv1.Outcome_OUTCOME_UNSPECIFIED }
+
+// end takes the events over, unless they make the state too large for a record.
+func (x *decider) end(o ledgerv1.Outcome) {
+	if grew(x.d.Events) && x.s.SizeVT() > maxStateBytes {
+		x.tooLarge(o)
+		return
+	}
+	x.d.Outcome, x.d.State = o, x.s
+}
+
+// quarantine sets a fact aside that makes no sense. Nothing of it is applied.
+func (x *decider) quarantine(reason Code, message string) {
+	x.drop()
+	x.d.Outcome, x.d.Reason = ledgerv1.Outcome_OUTCOME_QUARANTINED, reason
+	x.d.Message = x.subject() + " " + message
+}
+
+// reject refuses a command about a shipment that the caller may not know of.
+func (x *decider) reject(code Code, message string) {
+	x.drop()
+	x.d.Outcome, x.d.Reason, x.d.Message = ledgerv1.Outcome_OUTCOME_REJECTED, code, message
+}
+
+// refuse refuses a command, with a sentence that names the shipment and its state and says what to do.
+func (x *decider) refuse(code Code, message string) {
+	x.reject(code, x.subject()+" "+message)
+}
+
+// stale ends an input that came too late.
+func (x *decider) stale(message string) {
+	x.drop()
+	x.d.Outcome, x.d.Reason = ledgerv1.Outcome_OUTCOME_STALE, ReasonOutranked
+	x.d.Message = x.subject() + " " + message
+}
+
+// drop takes back what was emitted.
+func (x *decider) drop() {
+	x.d.Events, x.s = nil, x.d.State
+}
+
+// tooLarge sets an input aside whose events no record could carry.
+func (x *decider) tooLarge(o ledgerv1.Outcome) {
+	const message = "The shipment would become too large to record."
+	if o == ledgerv1.Outcome_OUTCOME_ACCEPTED {
+		x.drop()
+		x.refuse(CodeInvalidRequest, message)
+		return
+	}
+	x.quarantine(ReasonTooLarge, message)
+}
+
+// subject names the shipment and its state, as every message begins.
+func (x *decider) subject() string {
+	if x.s == nil {
+		return "The shipment is not known."
+	}
+	held := ""
+	if x.s.GetOnHold() {
+		held = ", on hold"
+	}
+	return "Shipment " + x.s.GetShipmentId() + " is " + statusName(x.s.GetStatus()) + held + "."
+}
+
+// statusName is the marketplace's word for a state.
+func statusName(s ledgerv1.Status) string {
+	return strings.TrimPrefix(s.String(), "STATUS_")
+}
+
+// listOf names a few ids.
+func listOf(ids []string) string {
+	const most = 5
+	var b strings.Builder
+	for i, id := range ids {
+		if i == most {
+			b.WriteString(" and more")
+			break
+		}
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(clip(id))
+	}
+	return b.String()
+}

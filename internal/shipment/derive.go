@@ -1,0 +1,156 @@
+package shipment
+
+import "github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+
+// rank orders the states: facts move items up, never down, and a shipment shows its lowest item. States of one rank
+// are equally far. CANCELLED has none, because the units of a cancelled item do not count.
+func rank(s ledgerv1.Status) int {
+	switch s {
+	case approved:
+		return 1
+	case packing, formFailed:
+		return 2
+	case packed:
+		return 3
+	case ready:
+		return 4
+	case pickedUp:
+		return 5
+	case shipped:
+		return 6
+	case delivered:
+		return 7
+	case completed:
+		return 8
+	case requested:
+		return 9
+	case returned:
+		return 10
+	default:
+		return 0
+	}
+}
+
+// cancelledUnits counts the units of an item that were cancelled, by anyone.
+func cancelledUnits(it *ledgerv1.Item) uint32 {
+	return it.GetCancelledSeller() + it.GetCancelledCustomer() + it.GetCancelledMarketplace() + it.GetCancelledUnknown()
+}
+
+// live counts the units of an item that were not cancelled.
+func live(it *ledgerv1.Item) uint32 {
+	c := cancelledUnits(it)
+	if c >= it.GetOrdered() {
+		return 0
+	}
+	return it.GetOrdered() - c
+}
+
+// forwardOf gives the state that facts look at: how far the live units have gone, whatever came back since.
+func forwardOf(it *ledgerv1.Item) ledgerv1.Status {
+	if live(it) == 0 {
+		return cancelled
+	}
+	return it.GetForward()
+}
+
+// anyLive reports whether any unit of the shipment is live.
+func anyLive(items []*ledgerv1.Item) bool {
+	for _, it := range items {
+		if live(it) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// lowest gives the rank of the live item that has gone least far; 0 when none is live.
+func lowest(items []*ledgerv1.Item) int {
+	low := 0
+	for _, it := range items {
+		if live(it) == 0 {
+			continue
+		}
+		if r := rank(it.GetForward()); low == 0 || r < low {
+			low = r
+		}
+	}
+	return low
+}
+
+// itemStatus derives the status of an item from its units, its forward state and its returns.
+func itemStatus(it *ledgerv1.Item, returns []*ledgerv1.Return) ledgerv1.Status {
+	n := live(it)
+	if n == 0 {
+		return cancelled
+	}
+	if len(returns) == 0 {
+		return it.GetForward()
+	}
+	done, all := returnedUnits(it, returns)
+	switch {
+	case done >= uint64(n):
+		return returned
+	case all >= uint64(n):
+		return requested
+	default:
+		return it.GetForward()
+	}
+}
+
+// returnedUnits counts the live units of an item in completed returns, and in those that are open or completed.
+// Courier returns bring back first what was cancelled on the way: such units are not live.
+func returnedUnits(it *ledgerv1.Item, returns []*ledgerv1.Return) (done, all uint64) {
+	gone := uint64(onTheWayBack(it))
+	var courierDone, courierOpen uint64
+	for _, r := range returns {
+		if r.GetOrderItemId() != it.GetOrderItemId() || !counts(r) {
+			continue
+		}
+		n := uint64(r.GetUnits())
+		complete := r.GetStatus() == rmaCompleted
+		switch {
+		case r.GetSource() == fromCourier && complete:
+			courierDone += n
+		case r.GetSource() == fromCourier:
+			courierOpen += n
+		case complete:
+			done, all = done+n, all+n
+		default:
+			all += n
+		}
+	}
+	done += courierDone - min(courierDone, gone)
+	all += courierDone + courierOpen - min(courierDone+courierOpen, gone)
+	return done, all
+}
+
+// onTheWayBack counts the units that were cancelled after they had been shipped, and that nothing brought back to life.
+func onTheWayBack(it *ledgerv1.Item) uint32 {
+	var n uint32
+	for _, c := range it.GetCancellations() {
+		if c.GetAfterShipped() {
+			n += c.GetUnits() - min(c.GetUnits(), c.GetRevived())
+		}
+	}
+	return n
+}
+
+// counts tells whether a return still stands: a rejected or cancelled one falls away by itself.
+func counts(r *ledgerv1.Return) bool {
+	return r.GetStatus() != rmaRejected && r.GetStatus() != rmaCancelled
+}
+
+// shipmentStatus derives the status of a shipment: that of its lowest item which is not cancelled. FORM_FAILED shows
+// before its equal, because somebody has to act on it.
+func shipmentStatus(items []*ledgerv1.Item) ledgerv1.Status {
+	low := cancelled
+	for _, it := range items {
+		s := it.GetStatus()
+		switch {
+		case s == cancelled:
+		case low == cancelled, rank(s) < rank(low), rank(s) == rank(low) && s == formFailed:
+			low = s
+		}
+	}
+	return low
+}

@@ -1,0 +1,155 @@
+package shipment
+
+import (
+	"slices"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// in reports whether an item is meant; no ids mean all.
+func in(ids []string, it *ledgerv1.Item) bool {
+	return len(ids) == 0 || slices.Contains(ids, it.GetOrderItemId())
+}
+
+// climb moves the items that the row moves to its state, and notes the time even when none moves.
+func (d *draft) climb(r row, at *ledgerv1.Moment, ids []string) {
+	target := unset
+	moved := false
+	for i, it := range d.Items {
+		c := r.at(forwardOf(it))
+		if c.does != move || !in(ids, it) {
+			continue
+		}
+		d.raise(i, c.to)
+		target, moved = c.to, true
+	}
+	if !moved {
+		target = targetOf(r)
+	}
+	if at != nil {
+		d.reachTime(target, at, moved)
+	}
+}
+
+// targetOf gives the state that the row of a fact leads to.
+func targetOf(r row) ledgerv1.Status { return r.at(approved).to }
+
+// raise moves one item and counts its units as shipped or delivered when it passes those steps.
+func (d *draft) raise(i int, target ledgerv1.Status) {
+	it := d.item(i)
+	was, is, n := rank(it.Forward), rank(target), live(it)
+	if was < rank(shipped) && is >= rank(shipped) {
+		it.Shipped = addUnits(it.Shipped, n)
+	}
+	if was < rank(delivered) && is >= rank(delivered) {
+		it.Delivered = addUnits(it.Delivered, n)
+	}
+	it.Forward = target
+}
+
+// addUnits adds without wrapping: a state that wrapped would be wrong in silence.
+func addUnits(a, b uint32) uint32 {
+	if s := a + b; s >= a {
+		return s
+	}
+	return ^uint32(0)
+}
+
+func (d *draft) labelsRequested(b *ledgerv1.LabelsRequested) {
+	for i, it := range d.Items {
+		if in(b.GetOrderItemIds(), it) && (rowRequestLabels.moves(it) || rowToldPacking.moves(it)) {
+			d.item(i).Forward = packing
+		}
+	}
+	d.DocumentRevision = max(d.DocumentRevision, b.GetRevision())
+	if b.GetRequest() != nil {
+		d.PackRequest = b.GetRequest()
+	}
+	if b.GetAt() != nil {
+		d.reachTime(packing, b.GetAt(), false)
+		d.open(clockPack, d.ShipmentId, b.GetAt().GetAt(), b.GetDueAt())
+	}
+	d.setForms(ledgerv1.FormStatus_FORM_STATUS_IN_PROGRESS, func(f *ledgerv1.Form) bool {
+		return f.GetStatus() != ledgerv1.FormStatus_FORM_STATUS_COMPLETED
+	})
+}
+
+func (d *draft) packed(b *ledgerv1.ShipmentPacked) {
+	d.climb(rowToldPacked, b.GetAt(), b.GetOrderItemIds())
+	if b.GetPacking() != nil {
+		d.Packing = mergePacking(d.Packing, b.GetPacking())
+	}
+	d.setForms(ledgerv1.FormStatus_FORM_STATUS_COMPLETED, func(*ledgerv1.Form) bool { return true })
+}
+
+func (d *draft) shipped(b *ledgerv1.ShipmentShipped) {
+	d.climb(rowToldShipped, b.GetAt(), b.GetOrderItemIds())
+	own := b.GetSelfShip()
+	if own == nil {
+		return
+	}
+	if own.GetPacking() != nil {
+		d.Packing = mergePacking(d.Packing, own.GetPacking())
+	}
+	if own.GetDispatchLocationJson() != "" {
+		details := d.Details.CloneVT()
+		if details == nil {
+			details = &ledgerv1.ShipmentDetails{}
+		}
+		details.DispatchLocationJson = own.GetDispatchLocationJson()
+		d.Details = details
+	}
+	d.tentative(own.GetTentativeDelivery(), b.GetAt().GetAt())
+}
+
+// tentative notes the delivery date that the seller names. It is a promise only where the marketplace made none.
+func (d *draft) tentative(date, from *timestamppb.Timestamp) {
+	if date == nil {
+		return
+	}
+	d.TentativeDelivery = date
+	if d.DeliverBy != nil {
+		return
+	}
+	i := d.clockAt(clockDeliver, d.ShipmentId)
+	switch {
+	case i < 0:
+		d.open(clockDeliver, d.ShipmentId, from, date)
+	case running(d.Clocks[i]):
+		d.clock(i).DueAt = date
+	}
+}
+
+func (d *draft) deliveryAttempted(b *ledgerv1.DeliveryAttempted) {
+	d.DeliveryAttempts++
+	d.LastDeliveryAttempt = b.GetAt()
+	d.attempt(clockDeliver, d.ShipmentId, b.GetAt().GetAt(), b.GetNewDue())
+}
+
+func (d *draft) trackingUpdated(b *ledgerv1.TrackingUpdated) {
+	if b.GetCourier() != nil {
+		d.Packing = mergePacking(d.Packing, &ledgerv1.Packing{Courier: b.GetCourier()})
+	}
+	d.tentative(b.GetTentativeDelivery(), d.Times.GetShipped().GetAt())
+}
+
+func (d *draft) datesChanged(b *ledgerv1.DispatchDatesChanged) {
+	d.setDates(b.GetDispatchAfter(), b.GetDispatchBy(), b.GetDeliverBy())
+}
+
+// setDates takes the dates that are told. The clocks move with them while they run.
+func (d *draft) setDates(after, by, deliver *timestamppb.Timestamp) {
+	if after != nil {
+		d.DispatchAfter = after
+	}
+	if by != nil {
+		d.DispatchBy = by
+		d.promise(clockDispatch, by)
+	}
+	if deliver != nil {
+		d.DeliverBy = deliver
+		d.promise(clockDeliver, deliver)
+	}
+}

@@ -1,0 +1,150 @@
+package shipment
+
+import (
+	"slices"
+
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+func (d *draft) held(b *ledgerv1.ShipmentHeld) {
+	for _, h := range b.GetHeld() {
+		if i := indexOf(d.Items, h.GetOrderItemId()); i >= 0 {
+			d.item(i).Held = min(h.GetUnits(), live(d.Items[i]))
+		}
+	}
+}
+
+func (d *draft) released() {
+	for i, it := range d.Items {
+		if it.GetHeld() > 0 {
+			d.item(i).Held = 0
+		}
+	}
+}
+
+func indexOf(items []*ledgerv1.Item, id string) int {
+	for i, it := range items {
+		if it.GetOrderItemId() == id {
+			return i
+		}
+	}
+	return -1
+}
+
+func (d *draft) itemsCancelled(b *ledgerv1.ItemsCancelled) {
+	for _, c := range b.GetItems() {
+		i := indexOf(d.Items, c.GetOrderItemId())
+		if i < 0 {
+			continue
+		}
+		units := min(c.GetUnits(), live(d.Items[i]))
+		if units == 0 {
+			continue
+		}
+		it := d.item(i)
+		*countOf(it, c.GetBy()) += units
+		it.Cancellations = append(slices.Clip(it.Cancellations), &ledgerv1.Cancellation{
+			Units: units, By: c.GetBy(), Reason: c.GetReason(), SubReason: c.GetSubReason(), At: b.GetAt(),
+			AfterShipped: rank(it.Forward) >= rank(shipped),
+		})
+	}
+	d.DocumentRevision = max(d.DocumentRevision, b.GetRevision())
+}
+
+// countOf gives the place where the units cancelled by somebody are counted.
+func countOf(it *ledgerv1.Item, by ledgerv1.CancelledBy) *uint32 {
+	switch by {
+	case ledgerv1.CancelledBy_CANCELLED_BY_SELLER:
+		return &it.CancelledSeller
+	case ledgerv1.CancelledBy_CANCELLED_BY_CUSTOMER:
+		return &it.CancelledCustomer
+	case ledgerv1.CancelledBy_CANCELLED_BY_MARKETPLACE:
+		return &it.CancelledMarketplace
+	default:
+		return &it.CancelledUnknown
+	}
+}
+
+// revive brings back units that were cancelled on the way, the latest first.
+func (d *draft) revive(i int, units uint32) {
+	it := d.item(i)
+	list := slices.Clone(it.Cancellations)
+	for k := len(list) - 1; k >= 0 && units > 0; k-- {
+		c := list[k]
+		if !c.GetAfterShipped() {
+			continue
+		}
+		n := min(units, c.GetUnits()-min(c.GetUnits(), c.GetRevived()))
+		if n == 0 {
+			continue
+		}
+		c = c.CloneVT()
+		c.Revived += n
+		list[k] = c
+		count := countOf(it, c.GetBy())
+		*count -= min(*count, n)
+		units -= n
+	}
+	it.Cancellations = list
+}
+
+func (d *draft) formFailed(b *ledgerv1.FormFailed) {
+	for i, it := range d.Items {
+		if rowToldFormFailed.moves(it) {
+			d.item(i).Forward = formFailed
+		}
+	}
+	if b.GetAt() != nil {
+		d.ownTimes().FormFailed = b.GetAt()
+	}
+	d.Forms = slices.Clone(d.Forms)
+	for _, name := range b.GetForms() {
+		i := slices.IndexFunc(d.Forms, func(f *ledgerv1.Form) bool { return f.GetName() == name })
+		if i < 0 {
+			d.Forms = append(d.Forms, &ledgerv1.Form{Name: name, Status: ledgerv1.FormStatus_FORM_STATUS_FAILED})
+			continue
+		}
+		f := d.Forms[i].CloneVT()
+		f.Status, f.AckNumber = ledgerv1.FormStatus_FORM_STATUS_FAILED, ""
+		d.Forms[i] = f
+	}
+}
+
+func (d *draft) formAcknowledged(b *ledgerv1.FormAcknowledged) {
+	d.Forms = slices.Clone(d.Forms)
+	for _, a := range b.GetForms() {
+		i := slices.IndexFunc(d.Forms, func(f *ledgerv1.Form) bool { return f.GetName() == a.GetName() })
+		if i < 0 {
+			d.Forms = append(d.Forms, &ledgerv1.Form{Name: a.GetName()})
+			i = len(d.Forms) - 1
+		}
+		f := d.Forms[i].CloneVT()
+		f.Status, f.AckNumber = ledgerv1.FormStatus_FORM_STATUS_COMPLETED, a.GetAckNumber()
+		d.Forms[i] = f
+	}
+	d.DocumentRevision = max(d.DocumentRevision, b.GetRevision())
+	if !b.GetComplete() {
+		return
+	}
+	for i, it := range d.Items {
+		if rowAcknowledgeForms.moves(it) {
+			d.item(i).Forward = packing
+		}
+	}
+}
+
+// setForms gives a status to the forms that are chosen.
+func (d *draft) setForms(s ledgerv1.FormStatus, chosen func(*ledgerv1.Form) bool) {
+	owned := false
+	for i, f := range d.Forms {
+		if f.GetStatus() == s || !chosen(f) {
+			continue
+		}
+		if !owned {
+			d.Forms, owned = slices.Clone(d.Forms), true
+		}
+		f = f.CloneVT()
+		f.Status = s
+		d.Forms[i] = f
+	}
+}

@@ -1,0 +1,74 @@
+package shipment
+
+import (
+	"slices"
+
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+func (d *draft) propertiesUpdated(b *ledgerv1.PropertiesUpdated) {
+	if b.GetDetails() != nil {
+		d.Details = mergeDetails(d.Details, b.GetDetails())
+	}
+	for _, p := range b.GetItems() {
+		if i := indexOf(d.Items, p.GetOrderItemId()); i >= 0 {
+			d.patchItem(i, p)
+		}
+	}
+	if len(b.GetForms()) > 0 {
+		d.Forms = slices.Clone(d.Forms)
+		for _, f := range b.GetForms() {
+			d.patchForm(f)
+		}
+	}
+	d.setDates(b.GetDispatchAfter(), b.GetDispatchBy(), b.GetDeliverBy())
+	if b.GetMarketplaceUpdatedAt() != nil {
+		d.MarketplaceUpdatedAt = b.GetMarketplaceUpdatedAt()
+	}
+	if b.GetPacking() != nil {
+		d.Packing = mergePacking(d.Packing, b.GetPacking())
+	}
+}
+
+func (d *draft) patchItem(i int, p *ledgerv1.ItemPatch) {
+	it := d.item(i)
+	if p.GetDetails() != nil {
+		it.Details = mergeItem(it.Details, p.GetDetails())
+	}
+	if p.GetCancellationReason() == "" {
+		return
+	}
+	list := slices.Clone(it.Cancellations)
+	for k, c := range list {
+		if c.GetReason() != "" {
+			continue
+		}
+		c = c.CloneVT()
+		c.Reason, c.SubReason = p.GetCancellationReason(), p.GetCancellationSubReason()
+		// Who cancelled becomes known with the reason: its units move to that count.
+		if c.GetBy() == unknownActor && p.GetCancelledBy() != unknownActor {
+			n := c.GetUnits() - min(c.GetUnits(), c.GetRevived())
+			from := countOf(it, unknownActor)
+			n = min(n, *from)
+			*from -= n
+			*countOf(it, p.GetCancelledBy()) += n
+			c.By = p.GetCancelledBy()
+		}
+		list[k] = c
+	}
+	it.Cancellations = list
+}
+
+func (d *draft) patchForm(f *ledgerv1.Form) {
+	i := slices.IndexFunc(d.Forms, func(g *ledgerv1.Form) bool { return g.GetName() == f.GetName() })
+	if i < 0 {
+		d.Forms = append(d.Forms, f)
+		return
+	}
+	g := d.Forms[i].CloneVT()
+	setText(&g.Link, f.GetLink())
+	g.Automated = g.Automated || f.GetAutomated()
+	d.Forms[i] = g
+}
+
+const unknownActor = ledgerv1.CancelledBy_CANCELLED_BY_UNSPECIFIED

@@ -1,0 +1,132 @@
+package shipment
+
+import (
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// statusReached applies a fact that says how far the goods have gone.
+func (x *decider) statusReached(f StatusReached) {
+	r, ok := rowOf(f.Status)
+	if !ok || f.Status == packing || f.Status == completed {
+		x.quarantine(ReasonBadBody, "The fact names a status that no notification tells: "+statusName(f.Status)+".")
+		return
+	}
+	x.reach(r, told(f.At), nil)
+	x.settle(nil)
+}
+
+// reach applies a status to the items named, or to all. Where it moves none, it can still tell a time.
+func (x *decider) reach(r row, at *ledgerv1.Moment, ids []string) {
+	target := targetOf(r)
+	var moved []string
+	none := true
+	for _, it := range x.s.GetItems() {
+		if !in(ids, it) || !r.moves(it) {
+			continue
+		}
+		if len(ids) > 0 || r == rowToldCompleted {
+			moved = append(moved, it.GetOrderItemId())
+		}
+		none = false
+	}
+	if !none {
+		x.follow(stepEvent(target, at, moved), at)
+		return
+	}
+	known := *timeOf(timesOf(x.s), target)
+	if !fills(known, at) {
+		if sameMoment(known, at) || at.GetCertainty() != toldCertainty {
+			x.seen = true
+		} else {
+			x.outranked = true
+		}
+		return
+	}
+	e := stepEvent(target, at, nil)
+	gone := x.s.GetTimes().GetCancelled()
+	e.Transition = &ledgerv1.Transition{Late: true, Irregular: gone != nil && before(gone.GetAt(), at.GetAt())}
+	x.emit(e)
+}
+
+// timesOf gives times to read, also where there are none.
+func timesOf(s *State) *ledgerv1.Times {
+	if t := s.GetTimes(); t != nil {
+		return t
+	}
+	return &ledgerv1.Times{}
+}
+
+// stepEvent makes the event of a state that was reached.
+func stepEvent(target ledgerv1.Status, at *ledgerv1.Moment, ids []string) *Event {
+	switch target {
+	case packing:
+		return &Event{Body: &ledgerv1.Event_LabelsRequested{LabelsRequested: &ledgerv1.LabelsRequested{At: at, OrderItemIds: ids}}}
+	case packed:
+		return &Event{Body: &ledgerv1.Event_ShipmentPacked{ShipmentPacked: &ledgerv1.ShipmentPacked{At: at, OrderItemIds: ids}}}
+	case ready:
+		return &Event{Body: &ledgerv1.Event_ReadyToDispatch{ReadyToDispatch: &ledgerv1.ReadyToDispatch{At: at, OrderItemIds: ids}}}
+	case pickedUp:
+		return &Event{Body: &ledgerv1.Event_PickupCompleted{PickupCompleted: &ledgerv1.PickupCompleted{At: at, OrderItemIds: ids}}}
+	case shipped:
+		return &Event{Body: &ledgerv1.Event_ShipmentShipped{ShipmentShipped: &ledgerv1.ShipmentShipped{At: at, OrderItemIds: ids}}}
+	case delivered:
+		return &Event{Body: &ledgerv1.Event_ShipmentDelivered{ShipmentDelivered: &ledgerv1.ShipmentDelivered{At: at, OrderItemIds: ids}}}
+	default:
+		return &Event{Body: &ledgerv1.Event_ShipmentCompleted{ShipmentCompleted: &ledgerv1.ShipmentCompleted{At: at, OrderItemIds: ids}}}
+	}
+}
+
+// datesChanged applies new dates of dispatch and delivery.
+func (x *decider) datesChanged(f DatesChanged) {
+	if !x.promisable(f.DispatchAfter, f.DispatchBy, f.DeliverBy) {
+		x.quarantine(ReasonBadTime, "The new dates are before 1990 or too far in the future.")
+		return
+	}
+	b := &ledgerv1.DispatchDatesChanged{At: told(f.At)}
+	if t := stamp(f.DispatchAfter); t != nil && !same(t, x.s.GetDispatchAfter()) {
+		b.DispatchAfter = t
+	}
+	if t := stamp(f.DispatchBy); t != nil && !same(t, x.s.GetDispatchBy()) {
+		b.DispatchBy = t
+	}
+	if t := stamp(f.DeliverBy); t != nil && !same(t, x.s.GetDeliverBy()) {
+		b.DeliverBy = t
+	}
+	if b.DispatchAfter != nil || b.DispatchBy != nil || b.DeliverBy != nil {
+		x.emit(&Event{Body: &ledgerv1.Event_DispatchDatesChanged{DispatchDatesChanged: b}})
+	}
+	x.settle(nil)
+}
+
+// formsFailed applies the fact that forms failed. At FORM_FAILED it is news only if it names another form.
+func (x *decider) formsFailed(f FormsFailed) {
+	move, wait := false, false
+	for _, it := range x.s.GetItems() {
+		move = move || rowToldFormFailed.moves(it)
+		wait = wait || rowToldFormFailed.at(forwardOf(it)).does == stay
+	}
+	names := x.newlyFailed(f.Forms)
+	switch {
+	case move, wait && len(names) > 0:
+		x.emit(&Event{Body: &ledgerv1.Event_FormFailed{FormFailed: &ledgerv1.FormFailed{
+			At: told(f.At), Forms: f.Forms, Revision: x.s.GetDocumentRevision(),
+		}}})
+	case !wait:
+		x.outranked = true
+	}
+	x.settle(nil)
+}
+
+func (x *decider) newlyFailed(names []string) []string {
+	var out []string
+	for _, name := range names {
+		failed := false
+		for _, f := range x.s.GetForms() {
+			failed = failed || f.GetName() == name && f.GetStatus() == ledgerv1.FormStatus_FORM_STATUS_FAILED
+		}
+		if !failed {
+			out = append(out, name)
+		}
+	}
+	return out
+}

@@ -1,0 +1,184 @@
+package shipment
+
+import (
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+const (
+	standard = ledgerv1.Fulfilment_FULFILMENT_STANDARD
+	selfShip = ledgerv1.Fulfilment_FULFILMENT_SELF_SHIP
+)
+
+// flow refuses a command of the other flow.
+func (x *decider) flow(f ledgerv1.Fulfilment) bool {
+	if isSelfShip := x.s.GetFulfilment() == selfShip; isSelfShip == (f == selfShip) {
+		return true
+	}
+	if f == selfShip {
+		x.refuse(CodeOperationNotAllowed, "The marketplace does its logistics; this command is for self-ship shipments.")
+	} else {
+		x.refuse(CodeOperationNotAllowed, "It is a self-ship shipment; this command is for those that the marketplace ships.")
+	}
+	return false
+}
+
+// open refuses a command whose row is closed in the shipment's state.
+func (x *decider) open(r row, advice string) bool {
+	c := r.at(x.s.GetStatus())
+	if c.does == move || c.does == stay {
+		return true
+	}
+	x.refuseCell(c, advice)
+	return false
+}
+
+// refuseCell refuses with the code of a closed cell.
+func (x *decider) refuseCell(c statusCell, advice string) {
+	code := c.code
+	if code == "" {
+		code = CodeInvalidItemState
+	}
+	x.refuse(code, advice)
+}
+
+// free refuses what a hold or the date of dispatch forbids. Both look at now: neither undoes what has been done.
+func (x *decider) free(gated bool) bool {
+	if x.s.GetOnHold() {
+		x.refuse(CodeOperationNotAllowed, "Wait until the marketplace releases it.")
+		return false
+	}
+	if after := x.s.GetDispatchAfter(); gated && after != nil && x.now.Before(after.AsTime()) {
+		x.refuse(CodeOperationNotAllowed, "It may not be processed before "+after.AsTime().In(ist).Format(time.RFC3339)+"; try again then.")
+		return false
+	}
+	return true
+}
+
+// requestLabels starts packing: the documents are made elsewhere and come back as CompletePacking or FailForms.
+func (x *decider) requestLabels(c RequestLabels) {
+	if !x.flow(standard) || !x.open(rowRequestLabels, "Labels can be asked for while it is APPROVED or FORM_FAILED.") ||
+		!x.free(true) || !x.goodPackRequest(c.Request) {
+		return
+	}
+	b := &ledgerv1.LabelsRequested{At: told(x.now), Request: c.Request, Revision: x.s.GetDocumentRevision() + 1}
+	b.DueAt = x.packDue()
+	x.emit(&Event{Body: &ledgerv1.Event_LabelsRequested{LabelsRequested: b}})
+	x.accept()
+}
+
+// packDue is when documents are due. A retry does not move it: the clock runs through FORM_FAILED.
+func (x *decider) packDue() *timestamppb.Timestamp {
+	for _, c := range x.s.GetClocks() {
+		if c.GetKind() == clockPack {
+			return c.GetDueAt()
+		}
+	}
+	if x.Policy.PackWithin <= 0 {
+		return nil
+	}
+	return timestamppb.New(x.now.Add(x.Policy.PackWithin))
+}
+
+// goodPackRequest checks what the seller gives for the documents.
+func (x *decider) goodPackRequest(r *ledgerv1.PackRequest) bool {
+	known := func(id string) bool {
+		if indexOf(x.s.GetItems(), id) >= 0 {
+			return true
+		}
+		x.refuse(CodeInvalidItemID, "It has no item "+clip(id)+"; name its own items.")
+		return false
+	}
+	for _, t := range r.GetTaxItems() {
+		if !known(t.GetOrderItemId()) {
+			return false
+		}
+		if !(t.GetTaxRate() >= 0 && t.GetTaxRate() <= 100) || !(t.GetPurchasePrice() >= 0) {
+			x.refuse(CodeInvalidTax, "Give a tax rate from 0 to 100 and a price that is not negative for item "+clip(t.GetOrderItemId())+".")
+			return false
+		}
+	}
+	for _, n := range r.GetSerialNumbers() {
+		if !known(n.GetOrderItemId()) {
+			return false
+		}
+	}
+	for _, v := range r.GetInvoices() {
+		if !x.goodInvoiceDate(v.GetInvoiceDate()) {
+			return false
+		}
+	}
+	return true
+}
+
+// goodInvoiceDate refuses an invoice date that is not between the order and today, by day.
+func (x *decider) goodInvoiceDate(m *ledgerv1.Moment) bool {
+	if m.GetAt() == nil {
+		return true
+	}
+	day := dayOf(m.GetAt().AsTime())
+	ordered := x.orderedAt()
+	if !m.GetAt().IsValid() || day > dayOf(x.now) || !ordered.IsZero() && day < dayOf(ordered) {
+		x.refuse(CodeInvalidDate, "The invoice date must lie between the day of the order and today.")
+		return false
+	}
+	return true
+}
+
+// orderedAt is when the shipment's story began, as far as anything is told of it.
+func (x *decider) orderedAt() time.Time {
+	first := x.s.GetTimes().GetCreated().GetAt()
+	for _, it := range x.s.GetItems() {
+		if t := it.GetDetails().GetOrderDate(); t != nil && (first == nil || before(t, first)) {
+			first = t
+		}
+	}
+	if first == nil {
+		return time.Time{}
+	}
+	return first.AsTime()
+}
+
+// dispatch says that a packed shipment can be picked up.
+func (x *decider) dispatch() {
+	if !x.flow(standard) || !x.open(rowDispatch, "It can be marked ready to dispatch while it is PACKED.") || !x.free(false) {
+		return
+	}
+	x.emit(stepEvent(ready, told(x.now), nil))
+	x.accept()
+}
+
+// current sorts the packing worker's results: those of an older set of documents, or of a shipment that has moved on,
+// are stale.
+func (x *decider) current(r row, revision uint32) bool {
+	if !x.flow(standard) {
+		return false
+	}
+	switch c := r.at(x.s.GetStatus()); {
+	case revision > x.s.GetDocumentRevision():
+		x.refuse(CodeInvalidRequest, "These documents were never asked for.")
+	case revision < x.s.GetDocumentRevision():
+		x.stale("A newer set of documents was asked for; this one is dropped.")
+	case c.does == move:
+		return true
+	case c.does == repeat:
+		x.accept()
+	default:
+		x.stale("It no longer waits for documents.")
+	}
+	return false
+}
+
+// completePacking is the packing worker's good news.
+func (x *decider) completePacking(c CompletePacking) {
+	if !x.current(rowCompletePacking, c.Revision) {
+		return
+	}
+	x.emit(&Event{Body: &ledgerv1.Event_ShipmentPacked{ShipmentPacked: &ledgerv1.ShipmentPacked{
+		At: told(x.now), Revision: c.Revision, Packing: c.Packing,
+	}}})
+	x.accept()
+}

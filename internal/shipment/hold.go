@@ -1,0 +1,61 @@
+package shipment
+
+import "github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+
+// hold puts units on hold. Its quantities are absolute, so that a repeat changes nothing.
+func (x *decider) hold(f Hold) {
+	var held []*ledgerv1.ItemUnits
+	var unknown []string
+	after := make([]uint32, len(x.s.GetItems()))
+	for i, it := range x.s.GetItems() {
+		after[i] = it.GetHeld()
+		if len(f.Items) == 0 && rowToldHold.at(forwardOf(it)).does == stay {
+			after[i] = live(it)
+		}
+	}
+	for _, h := range f.Items {
+		i := indexOf(x.s.GetItems(), h.GetOrderItemId())
+		if i < 0 {
+			unknown = append(unknown, h.GetOrderItemId())
+			continue
+		}
+		if rowToldHold.at(forwardOf(x.s.Items[i])).does != stay {
+			x.outranked = true
+			continue
+		}
+		after[i] = min(h.GetUnits(), live(x.s.Items[i]))
+	}
+	any := false
+	for i, it := range x.s.GetItems() {
+		any = any || after[i] > 0
+		if after[i] != it.GetHeld() {
+			held = append(held, &ledgerv1.ItemUnits{OrderItemId: it.GetOrderItemId(), Units: after[i]})
+		}
+	}
+	x.outranked = x.outranked || !anyLive(x.s.GetItems())
+	switch {
+	case len(held) == 0:
+	case any:
+		x.emit(&Event{Body: &ledgerv1.Event_ShipmentHeld{ShipmentHeld: &ledgerv1.ShipmentHeld{At: told(f.At), Held: held}}})
+	default:
+		x.emit(&Event{Body: &ledgerv1.Event_ShipmentReleased{ShipmentReleased: &ledgerv1.ShipmentReleased{At: told(f.At)}}})
+	}
+	x.settle(unknown)
+}
+
+// unhold releases all units. If it tells of a state further on, as it can of PACKED, that is reached too; a state that
+// is behind means nothing.
+func (x *decider) unhold(f Unhold) {
+	if x.s.GetOnHold() {
+		x.emit(&Event{Body: &ledgerv1.Event_ShipmentReleased{ShipmentReleased: &ledgerv1.ShipmentReleased{At: told(f.At)}}})
+	}
+	if r, ok := rowOf(f.Status); ok {
+		for _, it := range x.s.GetItems() {
+			if r.moves(it) {
+				x.reach(r, told(f.At), nil)
+				break
+			}
+		}
+	}
+	x.settle(nil)
+}

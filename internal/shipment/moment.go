@@ -1,0 +1,132 @@
+package shipment
+
+import (
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+const (
+	toldCertainty = ledgerv1.Certainty_CERTAINTY_UNSPECIFIED
+	inferred      = ledgerv1.Certainty_CERTAINTY_INFERRED
+	assumed       = ledgerv1.Certainty_CERTAINTY_ASSUMED
+)
+
+// ist is the marketplace's day. It has had no other offset since 1945, and time zone files are not ours to read.
+//
+//nolint:gochecknoglobals // A constant that the language cannot express.
+var ist = time.FixedZone("IST", int((5*time.Hour + 30*time.Minute).Seconds()))
+
+// IsZero reports whether no time was given.
+func (w When) IsZero() bool { return w.Time.IsZero() }
+
+// stamp turns a time into a timestamp; the zero time into none.
+func stamp(t time.Time) *timestamppb.Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	return timestamppb.New(t)
+}
+
+// told is a moment that somebody told.
+func told(t time.Time) *ledgerv1.Moment {
+	return &ledgerv1.Moment{At: timestamppb.New(t)}
+}
+
+// withCertainty is the same moment, known in another way.
+func withCertainty(m *ledgerv1.Moment, c ledgerv1.Certainty) *ledgerv1.Moment {
+	if m == nil || m.Certainty == c {
+		return m
+	}
+	return &ledgerv1.Moment{At: m.At, Certainty: c, Day: m.Day}
+}
+
+// before compares two timestamps without turning them into times, which the hot path would feel.
+func before(a, b *timestamppb.Timestamp) bool {
+	if a.GetSeconds() != b.GetSeconds() {
+		return a.GetSeconds() < b.GetSeconds()
+	}
+	return a.GetNanos() < b.GetNanos()
+}
+
+func same(a, b *timestamppb.Timestamp) bool {
+	return (a == nil) == (b == nil) && a.GetSeconds() == b.GetSeconds() && a.GetNanos() == b.GetNanos()
+}
+
+func latest(a, b *timestamppb.Timestamp) *timestamppb.Timestamp {
+	if a == nil || b != nil && before(a, b) {
+		return b
+	}
+	return a
+}
+
+// sameMoment reports whether two moments say the same: the same instant, or the same day where only that is known.
+func sameMoment(a, b *ledgerv1.Moment) bool {
+	if a == nil || b == nil || a.Day != b.Day {
+		return false
+	}
+	if a.Day {
+		return dayOf(a.At.AsTime()) == dayOf(b.At.AsTime())
+	}
+	return same(a.At, b.At)
+}
+
+// dayOf gives the day in IST as a number that can be compared.
+func dayOf(t time.Time) int64 {
+	_, offset := t.In(ist).Zone()
+	sec := t.Unix() + int64(offset)
+	if sec < 0 && sec%86400 != 0 {
+		return sec/86400 - 1
+	}
+	return sec / 86400
+}
+
+// endOfDay is the last second of the day in IST.
+func endOfDay(t time.Time) time.Time {
+	y, m, d := t.In(ist).Date()
+	return time.Date(y, m, d, 23, 59, 59, 0, ist).UTC()
+}
+
+// happened is the moment of something that is told to have happened: a plain date is the end of that day, at most now.
+func happened(w When, now time.Time) *ledgerv1.Moment {
+	if !w.Day {
+		return told(w.Time)
+	}
+	t := endOfDay(w.Time)
+	if t.After(now) {
+		t = now
+	}
+	return &ledgerv1.Moment{At: timestamppb.New(t), Day: true}
+}
+
+// due is the time of a promise: a plain date is the end of that day.
+func due(w When) *timestamppb.Timestamp {
+	if w.IsZero() {
+		return nil
+	}
+	if w.Day {
+		return timestamppb.New(endOfDay(w.Time))
+	}
+	return timestamppb.New(w.Time)
+}
+
+// isFuture reports whether a time is told that has not come yet; a plain date is in the future from tomorrow on.
+func isFuture(w When, now time.Time) bool {
+	if w.Day {
+		return dayOf(w.Time) > dayOf(now)
+	}
+	return w.Time.After(now)
+}
+
+// precedes reports whether a time is before a step that is known. They are compared by day where one of them is a day.
+func precedes(w When, step *ledgerv1.Moment) bool {
+	if step == nil {
+		return false
+	}
+	if w.Day || step.GetDay() {
+		return dayOf(w.Time) < dayOf(step.GetAt().AsTime())
+	}
+	return w.Time.Before(step.GetAt().AsTime())
+}

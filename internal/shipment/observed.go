@@ -1,0 +1,184 @@
+package shipment
+
+import (
+	"slices"
+
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// observed applies what a pull found. Nobody told when it happened, only when it was seen, so its times are inferred:
+// they hold until a notification tells better. Properties come first, so that what follows is judged by them.
+func (x *decider) observed(f Observed) {
+	if !x.goodObserved(f) {
+		return
+	}
+	at := withCertainty(told(f.At), inferred)
+	unknown := x.observedProperties(f)
+	ids, missing := x.known(f.OrderItemIDs)
+	unknown = append(unknown, missing...)
+	if len(ids) > 0 || len(f.OrderItemIDs) == 0 {
+		s := f.Status
+		if s == requested || s == returned {
+			// A return implies that it was shipped. The return itself comes with its id.
+			s = shipped
+		}
+		x.observedStatus(s, at, ids, f.Items)
+	}
+	if f.Return != nil {
+		unknown = append(unknown, x.observedReturn(f.Return, at)...)
+		if x.over() {
+			return
+		}
+	}
+	for _, v := range f.TechVisits {
+		if id, ok := x.toldVisit(v, at); !ok {
+			unknown = append(unknown, id)
+		}
+	}
+	unknown = append(unknown, x.foundServices(f.Services, at)...)
+	x.settle(unknown)
+}
+
+func (x *decider) goodObserved(f Observed) bool {
+	if _, ok := rowOf(f.Status); !ok {
+		switch f.Status {
+		case unset, approved, formFailed, cancelled, requested, returned:
+		default:
+			x.quarantine(ReasonBadBody, "The status that was found is none of the twelve.")
+			return false
+		}
+	}
+	for _, v := range f.Services {
+		if !goodID(v.ServiceID) || !x.promisable(v.DueAt) {
+			x.quarantine(ReasonBadBody, "A service that was found has no id or an absurd date.")
+			return false
+		}
+	}
+	for _, v := range f.TechVisits {
+		if !goodID(v.ServiceID) || !x.promisable(v.DueAt) {
+			x.quarantine(ReasonBadBody, "A tech visit that was found has no id or an absurd date.")
+			return false
+		}
+	}
+	if r := f.Return; r != nil {
+		if !goodID(r.GetReturnId()) || r.GetStatus() < 0 || int(r.GetStatus()) >= returnStatuses || !x.promisableStamp(r.GetExpectedDate()) {
+			x.quarantine(ReasonBadBody, "The return that was found has no id, an unknown status or an absurd date.")
+			return false
+		}
+	}
+	return true
+}
+
+// known parts the ids that the shipment has from those it does not.
+func (x *decider) known(ids []string) (known, missing []string) {
+	for _, id := range ids {
+		if indexOf(x.s.GetItems(), id) >= 0 {
+			known = append(known, id)
+		} else {
+			missing = append(missing, id)
+		}
+	}
+	return known, missing
+}
+
+// observedStatus applies a status that was found, to the items named or to all.
+func (x *decider) observedStatus(s ledgerv1.Status, at *ledgerv1.Moment, ids []string, patches []*ledgerv1.ItemPatch) {
+	switch s {
+	case unset:
+	case approved:
+		x.seen = true
+	case cancelled:
+		x.observedCancel(at, ids, patches)
+	case formFailed:
+		for _, it := range x.s.GetItems() {
+			if in(ids, it) && rowToldFormFailed.moves(it) {
+				x.emit(&Event{Body: &ledgerv1.Event_FormFailed{FormFailed: &ledgerv1.FormFailed{
+					At: at, Revision: x.s.GetDocumentRevision(),
+				}}})
+				return
+			}
+		}
+		x.seen = true
+	default:
+		if r, ok := rowOf(s); ok {
+			x.reach(r, at, ids)
+		}
+	}
+}
+
+// observedCancel cancels all that is left of items that were found cancelled.
+func (x *decider) observedCancel(at *ledgerv1.Moment, ids []string, patches []*ledgerv1.ItemPatch) {
+	p := cancelPlan{left: make([]uint32, len(x.s.GetItems()))}
+	for i, it := range x.s.GetItems() {
+		p.left[i] = live(it)
+		if !in(ids, it) || p.left[i] == 0 {
+			continue
+		}
+		c := &ledgerv1.CancelledUnits{OrderItemId: it.GetOrderItemId(), Units: p.left[i]}
+		for _, patch := range patches {
+			if patch.GetOrderItemId() == c.OrderItemId {
+				c.Reason, c.SubReason, c.By = patch.GetCancellationReason(), patch.GetCancellationSubReason(), x.patchActor(patch)
+			}
+		}
+		p.irregular = p.irregular || rowToldCancelled.at(forwardOf(it)).does == contradict
+		p.units = append(p.units, c)
+		p.left[i] = 0
+	}
+	x.seen = x.seen || len(p.units) == 0
+	x.emitCancel(&p, at)
+}
+
+func (x *decider) patchActor(p *ledgerv1.ItemPatch) ledgerv1.CancelledBy {
+	if by := p.GetCancelledBy(); by != unknownActor {
+		return by
+	}
+	return x.actor(p.GetCancellationReason())
+}
+
+// observedProperties brings the fields that differ.
+func (x *decider) observedProperties(f Observed) (unknown []string) {
+	b := &ledgerv1.PropertiesUpdated{At: told(f.At)}
+	p := &patch{}
+	b.Details = diffDetails(p, x.s.GetDetails(), f.Details)
+	for _, told := range f.Items {
+		i := indexOf(x.s.GetItems(), told.GetOrderItemId())
+		if i < 0 {
+			unknown = append(unknown, told.GetOrderItemId())
+			continue
+		}
+		x.diffItem(p, b, i, told.GetDetails())
+		if told.GetCancellationReason() != "" && lacksReason(x.s.Items[i]) {
+			b.Items = append(b.Items, &ledgerv1.ItemPatch{
+				OrderItemId: told.GetOrderItemId(), CancellationReason: told.GetCancellationReason(),
+				CancellationSubReason: told.GetCancellationSubReason(), CancelledBy: x.patchActor(told),
+			})
+			p.note("items." + told.GetOrderItemId() + ".cancellations")
+		}
+	}
+	if f.Packing != nil && !mergePacking(x.s.GetPacking(), f.Packing).EqualVT(x.s.GetPacking()) {
+		b.Packing = f.Packing
+		p.note("packing")
+	}
+	n := len(x.d.Events)
+	x.emitPatch(p, b, stamp(f.MarketplaceUpdatedAt))
+	x.seen = x.seen || len(x.d.Events) == n && (f.Details != nil || len(f.Items) > len(unknown) || f.Packing != nil)
+	return unknown
+}
+
+// foundServices activates the forward services that are new.
+func (x *decider) foundServices(list []ActivateService, at *ledgerv1.Moment) (unknown []string) {
+	for _, v := range list {
+		i := indexOf(x.s.GetItems(), v.OrderItemID)
+		switch {
+		case i < 0:
+			if !slices.Contains(unknown, v.OrderItemID) {
+				unknown = append(unknown, v.OrderItemID)
+			}
+		case !goodID(v.ServiceID) || !x.promisable(v.DueAt) || serviceIndex(x.s.GetServices(), v.ServiceID) >= 0:
+			x.seen = true
+		default:
+			x.activate(v, at)
+		}
+	}
+	return unknown
+}

@@ -1,0 +1,296 @@
+package shipment
+
+import (
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// lines finds the lines of a return that a command moves. A command on a return means all its lines; those that are in
+// another state already are left alone, unless that is all of them.
+func (x *decider) lines(r returnRow, id, advice string) []*ledgerv1.Return {
+	if !x.flow(selfShip) {
+		return nil
+	}
+	var found []*ledgerv1.Return
+	var wrong *ledgerv1.Return
+	for _, l := range x.s.GetReturns() {
+		if l.GetReturnId() != id || id == "" {
+			continue
+		}
+		if want := returnTransitions[r].source; want != l.GetSource() {
+			if want == fromCourier {
+				x.refuse(CodeOperationNotAllowed, "Return "+id+" is the customer's: "+advice)
+			} else {
+				x.refuse(CodeOperationNotAllowed, "Return "+id+" is the courier's: "+advice)
+			}
+			return nil
+		}
+		if c := r.at(l.GetStatus()); c.does == move || c.does == stay {
+			found = append(found, l)
+		} else {
+			wrong = l
+		}
+	}
+	switch {
+	case len(found) > 0:
+		return found
+	case wrong != nil:
+		x.refuse(CodeInvalidReturnState, "Return "+id+" is "+returnName(wrong.GetStatus())+": "+advice)
+	default:
+		x.refuse(CodeInvalidReturn, "It has no return "+clip(id)+"; check the id.")
+	}
+	return nil
+}
+
+func itemIDs(lines []*ledgerv1.Return) []string {
+	ids := make([]string, len(lines))
+	for i, l := range lines {
+		ids[i] = l.GetOrderItemId()
+	}
+	return ids
+}
+
+// visits finds the open tech visits of a return.
+func (x *decider) visits(returnID string) []*ledgerv1.Service {
+	var out []*ledgerv1.Service
+	for _, v := range x.s.GetServices() {
+		if v.GetKind() == kindVisit && v.GetReturnId() == returnID && rowVisitApproved.at(v).does == move {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// visitNamed refuses a service id that is no visit of the return; none named is fine.
+func (x *decider) visitNamed(returnID, id string) bool {
+	if id == "" {
+		return true
+	}
+	if i := serviceIndex(x.s.GetServices(), id); i >= 0 && x.s.Services[i].GetReturnId() == returnID {
+		return true
+	}
+	x.refuse(CodeInvalidService, "Return "+returnID+" has no service "+clip(id)+"; check the id.")
+	return false
+}
+
+// requestTechVisit asks for the tech visit of a customer return.
+func (x *decider) requestTechVisit(c RequestTechVisit) {
+	lines := x.lines(rowRequestTechVisit, c.ReturnID, "a tech visit can be asked for while it is REQUESTED.")
+	if lines == nil {
+		return
+	}
+	if !goodID(c.ServiceID) || !x.promisable(c.DueAt) {
+		x.refuse(CodeInvalidService, "Give an id for the service and a date that can be kept.")
+		return
+	}
+	if i := serviceIndex(x.s.GetServices(), c.ServiceID); i >= 0 {
+		if x.s.Services[i].GetReturnId() != c.ReturnID {
+			x.refuse(CodeInvalidService, "Service "+c.ServiceID+" is another one; choose another id.")
+			return
+		}
+		x.accept()
+		return
+	}
+	if c.OrderItemID != "" && !meant(itemIDs(lines), c.OrderItemID) {
+		x.refuse(CodeInvalidItemID, "Return "+c.ReturnID+" has no line for item "+clip(c.OrderItemID)+".")
+		return
+	}
+	x.requestVisit(c, lines[0], told(x.now))
+	x.accept()
+}
+
+func (x *decider) requestVisit(c RequestTechVisit, line *ledgerv1.Return, at *ledgerv1.Moment) {
+	item := c.OrderItemID
+	if item == "" {
+		item = line.GetOrderItemId()
+	}
+	x.emit(&Event{Body: &ledgerv1.Event_TechVisitRequested{TechVisitRequested: &ledgerv1.TechVisitRequested{
+		At: at, ServiceId: c.ServiceID, ReturnId: line.GetReturnId(), OrderItemId: item, DueAt: stamp(c.DueAt), Description: c.Description,
+	}}})
+}
+
+// approveReturn approves a customer return, with or without a tech visit; an open one completes.
+func (x *decider) approveReturn(c ApproveReturn) {
+	lines := x.lines(rowApproveReturn, c.ReturnID, "a customer's return can be approved while it is REQUESTED.")
+	if lines == nil || !x.visitNamed(c.ReturnID, c.ServiceID) {
+		return
+	}
+	visited, ok := x.visitDate(c.ReturnID, c.VisitedAt, lines)
+	if !ok {
+		return
+	}
+	x.completeVisits(c.ReturnID, visited)
+	x.approve(c.ReturnID, itemIDs(lines), c.Comments, told(x.now), nil)
+	x.accept()
+}
+
+// visitDate checks when a visit took place: not before it was asked for, nor before the return was made.
+func (x *decider) visitDate(returnID string, w When, lines []*ledgerv1.Return) (*ledgerv1.Moment, bool) {
+	steps := []*ledgerv1.Moment{lines[0].GetCreated()}
+	for _, v := range x.visits(returnID) {
+		steps = append(steps, v.GetActivated())
+	}
+	return x.past(w, "the visit", steps...)
+}
+
+func (x *decider) completeVisits(returnID string, at *ledgerv1.Moment) {
+	for _, v := range x.visits(returnID) {
+		x.emit(&Event{Body: &ledgerv1.Event_TechVisitCompleted{TechVisitCompleted: &ledgerv1.TechVisitCompleted{
+			At: at, ServiceId: v.GetServiceId(), ReturnId: returnID,
+		}}})
+	}
+}
+
+func (x *decider) cancelVisits(returnID string, at *ledgerv1.Moment, visited bool) {
+	for _, v := range x.visits(returnID) {
+		x.emit(&Event{Body: &ledgerv1.Event_TechVisitCancelled{TechVisitCancelled: &ledgerv1.TechVisitCancelled{
+			At: at, ServiceId: v.GetServiceId(), ReturnId: returnID, Visited: visited,
+		}}})
+	}
+}
+
+// approve emits ReturnApproved. The wire has no due date for a reverse pickup: it is the policy's, for the customer
+// returns of self-ship sellers alone.
+func (x *decider) approve(returnID string, ids []string, comments string, at *ledgerv1.Moment, t *ledgerv1.Transition) {
+	b := &ledgerv1.ReturnApproved{At: at, ReturnId: returnID, OrderItemIds: ids, Comments: comments}
+	for _, l := range x.s.GetReturns() {
+		if l.GetReturnId() == returnID && l.GetSource() == fromCustomer && x.s.GetFulfilment() == selfShip && x.Policy.ReversePickupWithin > 0 {
+			b.PickupDue = timestamppb.New(at.GetAt().AsTime().Add(x.Policy.ReversePickupWithin))
+		}
+	}
+	x.emit(&Event{Transition: t, Body: &ledgerv1.Event_ReturnApproved{ReturnApproved: b}})
+}
+
+// rejectReturn rejects a customer return after its tech visit: without an open one it is refused.
+func (x *decider) rejectReturn(c RejectReturn) {
+	lines := x.lines(rowRejectReturn, c.ReturnID, "a customer's return can be rejected while it is REQUESTED.")
+	if lines == nil || !x.visitNamed(c.ReturnID, c.ServiceID) {
+		return
+	}
+	if len(x.visits(c.ReturnID)) == 0 {
+		x.refuse(CodeInvalidReturnState, "Return "+c.ReturnID+" has no open tech visit, and only a visit can lead to a rejection.")
+		return
+	}
+	visited, ok := x.visitDate(c.ReturnID, c.VisitedAt, lines)
+	if !ok {
+		return
+	}
+	x.cancelVisits(c.ReturnID, visited, true)
+	x.emit(&Event{Body: &ledgerv1.Event_ReturnRejected{ReturnRejected: &ledgerv1.ReturnRejected{
+		At: told(x.now), ReturnId: c.ReturnID, OrderItemIds: itemIDs(lines), Comments: c.Comments,
+	}}})
+	x.accept()
+}
+
+// completeReturn acknowledges that a courier return is back.
+func (x *decider) completeReturn(c CompleteReturn) {
+	lines := x.lines(rowCompleteReturn, c.ReturnID, "a courier's return can be completed while it is APPROVED.")
+	if lines == nil {
+		return
+	}
+	x.completeLines(c.ReturnID, itemIDs(lines), told(x.now), nil)
+	x.accept()
+}
+
+func (x *decider) completeLines(returnID string, ids []string, at *ledgerv1.Moment, t *ledgerv1.Transition) {
+	x.follow(&Event{Transition: t, Body: &ledgerv1.Event_ReturnCompleted{ReturnCompleted: &ledgerv1.ReturnCompleted{
+		At: at, ReturnId: returnID, OrderItemIds: ids,
+	}}}, at)
+}
+
+// pickUpReturn says that the goods of a customer return were picked up, which completes it.
+func (x *decider) pickUpReturn(c PickUpReturn) {
+	lines := x.lines(rowPickUpReturn, c.ReturnID, "a customer's return can be picked up while it is APPROVED.")
+	if lines == nil {
+		return
+	}
+	at, ok := x.past(c.At, "the pickup", lines[0].GetApproved())
+	if !ok {
+		return
+	}
+	ids := itemIDs(lines)
+	x.emit(&Event{Body: &ledgerv1.Event_ReturnPickedUp{ReturnPickedUp: &ledgerv1.ReturnPickedUp{At: at, ReturnId: c.ReturnID, OrderItemIds: ids}}})
+	x.completeLines(c.ReturnID, ids, at, nil)
+	x.accept()
+}
+
+// attemptPickup counts an attempt. The same one told again is not counted.
+func (x *decider) attemptPickup(c AttemptPickup) {
+	lines := x.lines(rowAttemptPickup, c.ReturnID, "a pickup can be attempted while a customer's return is APPROVED.")
+	if lines == nil {
+		return
+	}
+	at, ok := x.past(c.At, "the attempt", lines[0].GetApproved())
+	if !ok {
+		return
+	}
+	newDue, ok := x.newDue(c.NewDue)
+	if !ok {
+		return
+	}
+	again := true
+	for _, l := range lines {
+		again = again && sameAttempt(l.GetLastPickupAttempt(), at) && !x.later(clockPickup, pickupSubject(l), newDue)
+	}
+	if !again {
+		x.emit(&Event{Body: &ledgerv1.Event_PickupAttempted{PickupAttempted: &ledgerv1.PickupAttempted{
+			At: at, ReturnId: c.ReturnID, OrderItemIds: itemIDs(lines), Reason: c.Reason, NewDue: newDue,
+		}}})
+	}
+	x.accept()
+}
+
+// cancelReturn says that the goods of a courier return were delivered after all. It all happens at once: the return
+// ends, its units count as delivered, also those that were cancelled on the way, and what follows of delivery follows.
+func (x *decider) cancelReturn(c CancelReturn) {
+	lines := x.lines(rowCancelReturn, c.ReturnID, "a courier's return can be cancelled while it is APPROVED.")
+	if lines == nil {
+		return
+	}
+	at, ok := x.past(c.DeliveredAt, "delivery", x.s.GetTimes().GetShipped())
+	if !ok {
+		return
+	}
+	x.deliverBack(c.ReturnID, lines, told(x.now), at, nil)
+	x.accept()
+}
+
+// deliverBack ends courier returns by delivering their items.
+func (x *decider) deliverBack(returnID string, lines []*ledgerv1.Return, at, delivery *ledgerv1.Moment, t *ledgerv1.Transition) {
+	ids := itemIDs(lines)
+	b := &ledgerv1.ReturnCancelled{At: at, ReturnId: returnID, OrderItemIds: ids}
+	for _, l := range lines {
+		if n := x.revivable(l); n > 0 {
+			b.Revived = append(b.Revived, &ledgerv1.ItemUnits{OrderItemId: l.GetOrderItemId(), Units: n})
+		}
+	}
+	x.emit(&Event{Transition: t, Body: &ledgerv1.Event_ReturnCancelled{ReturnCancelled: b}})
+	var arrived []string
+	for _, id := range ids {
+		if i := indexOf(x.s.GetItems(), id); i >= 0 && rowToldDelivered.moves(x.s.Items[i]) {
+			arrived = append(arrived, id)
+		}
+	}
+	if len(arrived) > 0 {
+		x.follow(stepEvent(delivered, delivery, arrived), delivery)
+	} else {
+		x.followUps(delivery)
+	}
+}
+
+// revivable counts the cancelled units that the end of a courier return brings back: those cancelled on the way that
+// no other courier return has taken.
+func (x *decider) revivable(line *ledgerv1.Return) uint32 {
+	i := indexOf(x.s.GetItems(), line.GetOrderItemId())
+	if i < 0 {
+		return 0
+	}
+	gone := uint64(onTheWayBack(x.s.Items[i]))
+	for _, r := range x.s.GetReturns() {
+		if r.GetOrderItemId() == line.GetOrderItemId() && r.GetReturnId() != line.GetReturnId() && r.GetSource() == fromCourier && counts(r) {
+			gone -= min(gone, uint64(r.GetUnits()))
+		}
+	}
+	return uint32(min(gone, uint64(line.GetUnits()))) //nolint:gosec // Not more than the units of the line.
+}

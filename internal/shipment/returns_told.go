@@ -1,0 +1,393 @@
+package shipment
+
+import (
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// returnTold makes the lines of a return that are new, and brings what differs of those that are known.
+func (x *decider) returnTold(f ReturnTold) {
+	if !goodID(f.ReturnID) {
+		x.quarantine(ReasonBadID, "The return's id is missing or too long.")
+		return
+	}
+	if len(f.Lines) == 0 {
+		x.quarantine(ReasonNoItems, "The return is told without lines.")
+		return
+	}
+	if len(f.Lines) > maxItems {
+		x.quarantine(ReasonTooLarge, "The return has too many lines.")
+		return
+	}
+	for _, l := range f.Lines {
+		if !x.goodLine(l) {
+			return
+		}
+	}
+	at := told(f.At)
+	var unknown []string
+	var fresh, again []*ledgerv1.Return
+	for _, l := range f.Lines {
+		r := l.Return.CloneVT()
+		if r == nil {
+			r = &ledgerv1.Return{}
+		}
+		r.ReturnId, r.Units = f.ReturnID, uint32(l.Quantity) //nolint:gosec // Checked by goodLine.
+		switch {
+		case indexOf(x.s.GetItems(), r.GetOrderItemId()) < 0:
+			unknown = append(unknown, r.GetOrderItemId())
+		case x.line(f.ReturnID, r.GetOrderItemId()) != nil || hasLine(fresh, r.GetOrderItemId()):
+			again = append(again, r)
+		default:
+			fresh = append(fresh, r)
+		}
+	}
+	x.makeReturn(fresh, at)
+	x.updateReturn(f.ReturnID, again, at)
+	for _, l := range f.Lines {
+		if l.TechVisit == nil {
+			continue
+		}
+		v := *l.TechVisit
+		v.ReturnID = f.ReturnID
+		if v.OrderItemID == "" {
+			v.OrderItemID = l.Return.GetOrderItemId()
+		}
+		if goodID(v.ServiceID) && x.promisable(v.DueAt) {
+			x.toldVisit(v, at)
+		}
+	}
+	x.settle(unknown)
+}
+
+func (x *decider) goodLine(l ReturnLine) bool {
+	r := l.Return
+	switch {
+	case !goodID(r.GetOrderItemId()):
+		x.quarantine(ReasonBadID, "A line of the return names no item.")
+	case l.Quantity <= 0 || l.Quantity > maxUnits:
+		x.quarantine(ReasonBadQuantity, "The return is of a number of units that cannot be.")
+	case r.GetSource() != fromCustomer && r.GetSource() != fromCourier:
+		x.quarantine(ReasonBadBody, "The return is told to be neither the customer's nor the courier's.")
+	case !x.promisableStamp(r.GetExpectedDate()) || !x.promisableStamp(r.GetMarketplaceUpdatedAt()):
+		x.quarantine(ReasonBadTime, "A date of the return is before 1990 or too far in the future.")
+	default:
+		return true
+	}
+	return false
+}
+
+func hasLine(lines []*ledgerv1.Return, item string) bool {
+	for _, r := range lines {
+		if r.GetOrderItemId() == item {
+			return true
+		}
+	}
+	return false
+}
+
+// line finds a line of a return.
+func (x *decider) line(returnID, item string) *ledgerv1.Return {
+	for _, r := range x.s.GetReturns() {
+		if r.GetReturnId() == returnID && r.GetOrderItemId() == item {
+			return r
+		}
+	}
+	return nil
+}
+
+// makeReturn emits ReturnCreated for lines that are new, each in its first state; a self-ship courier return needs no
+// approval and gets it at once.
+func (x *decider) makeReturn(lines []*ledgerv1.Return, at *ledgerv1.Moment) {
+	if len(lines) == 0 {
+		return
+	}
+	t := &ledgerv1.Transition{}
+	var ready []string
+	for _, r := range lines {
+		r.Status, r.Created = rmaCreated, at
+		r.Approved, r.Rejected, r.PickedUp, r.Completed, r.Cancelled = nil, nil, nil, nil, nil
+		r.PickupAttempts, r.LastPickupAttempt = 0, nil
+		if x.s.GetFulfilment() == selfShip {
+			r.Status = rmaRequested
+			if r.GetSource() == fromCourier {
+				ready = append(ready, r.GetOrderItemId())
+			}
+		}
+		r.Irregular = x.tooMany(r)
+		t.Irregular = t.Irregular || r.Irregular
+	}
+	x.follow(&Event{Transition: t, Body: &ledgerv1.Event_ReturnCreated{ReturnCreated: &ledgerv1.ReturnCreated{At: at, Lines: lines}}}, at)
+	if len(ready) > 0 {
+		x.approve(lines[0].GetReturnId(), ready, "", at, nil)
+	}
+}
+
+// tooMany reports whether a return takes more units than are live and not in other returns.
+func (x *decider) tooMany(line *ledgerv1.Return) bool {
+	i := indexOf(x.s.GetItems(), line.GetOrderItemId())
+	if i < 0 {
+		return true
+	}
+	n := uint64(line.GetUnits())
+	for _, r := range x.s.GetReturns() {
+		if r.GetOrderItemId() == line.GetOrderItemId() && counts(r) {
+			n += uint64(r.GetUnits())
+		}
+	}
+	return n > uint64(live(x.s.Items[i]))
+}
+
+// updateReturn emits ReturnUpdated for lines whose fields differ.
+func (x *decider) updateReturn(returnID string, lines []*ledgerv1.Return, at *ledgerv1.Moment) {
+	b := &ledgerv1.ReturnUpdated{At: at, ReturnId: returnID}
+	p := &patch{}
+	for _, told := range lines {
+		known := x.line(returnID, told.GetOrderItemId())
+		if known == nil {
+			continue
+		}
+		p.prefix = told.GetOrderItemId() + "."
+		if diff := diffReturn(p, known, told); diff != nil {
+			b.Lines = append(b.Lines, diff)
+		}
+	}
+	if len(b.Lines) == 0 {
+		x.seen = x.seen || len(lines) > 0
+		return
+	}
+	b.Changed = p.changed
+	x.emit(&Event{Body: &ledgerv1.Event_ReturnUpdated{ReturnUpdated: b}})
+}
+
+// toldVisit requests a tech visit that the marketplace tells of; false when it names a return that is not known.
+func (x *decider) toldVisit(v RequestTechVisit, at *ledgerv1.Moment) (id string, ok bool) {
+	var line *ledgerv1.Return
+	for _, r := range x.s.GetReturns() {
+		if r.GetReturnId() == v.ReturnID && (v.OrderItemID == "" || v.OrderItemID == r.GetOrderItemId()) {
+			line = r
+			break
+		}
+	}
+	switch {
+	case line == nil:
+		return v.OrderItemID, false
+	case serviceIndex(x.s.GetServices(), v.ServiceID) >= 0:
+		x.seen = true
+	case line.GetStatus() != rmaRequested && line.GetStatus() != rmaCreated:
+		x.outranked = true
+	default:
+		x.requestVisit(v, line, at)
+	}
+	return "", true
+}
+
+// returnKnown quarantines a fact about a return that the shipment does not have: the resolver leads here only what it
+// has seen created, so waiting would be for ever.
+func (x *decider) returnKnown(id string) bool {
+	for _, r := range x.s.GetReturns() {
+		if r.GetReturnId() == id && id != "" {
+			return true
+		}
+	}
+	x.quarantine(ReasonUnknownReturn, "It has no return "+clip(id)+".")
+	return false
+}
+
+// returnTracked changes the tracking of a return.
+func (x *decider) returnTracked(f ReturnTracked) {
+	if !x.returnKnown(f.ReturnID) {
+		return
+	}
+	b := &ledgerv1.ReturnTrackingUpdated{At: told(f.At), ReturnId: f.ReturnID}
+	var unknown []string
+	for _, l := range f.Lines {
+		r := x.line(f.ReturnID, l.GetOrderItemId())
+		switch {
+		case r == nil:
+			unknown = append(unknown, l.GetOrderItemId())
+		case (l.GetTrackingId() == "" || l.GetTrackingId() == r.GetTrackingId()) &&
+			(l.GetCourierName() == "" || l.GetCourierName() == r.GetCourierName()):
+			x.seen = true
+		default:
+			b.Lines = append(b.Lines, l)
+		}
+	}
+	if len(b.Lines) > 0 {
+		x.emit(&Event{Body: &ledgerv1.Event_ReturnTrackingUpdated{ReturnTrackingUpdated: b}})
+	}
+	x.settleLines(len(f.Lines), unknown)
+}
+
+// returnExpected changes when a return is expected.
+func (x *decider) returnExpected(f ReturnExpected) {
+	if !x.returnKnown(f.ReturnID) {
+		return
+	}
+	b := &ledgerv1.ReturnExpectedDateChanged{At: told(f.At), ReturnId: f.ReturnID}
+	var unknown []string
+	for _, l := range f.Lines {
+		if !goodExpected(x, l.GetExpectedDate()) {
+			return
+		}
+		r := x.line(f.ReturnID, l.GetOrderItemId())
+		switch {
+		case r == nil:
+			unknown = append(unknown, l.GetOrderItemId())
+		case same(l.GetExpectedDate(), r.GetExpectedDate()):
+			x.seen = true
+		default:
+			b.Lines = append(b.Lines, l)
+		}
+	}
+	if len(b.Lines) > 0 {
+		x.emit(&Event{Body: &ledgerv1.Event_ReturnExpectedDateChanged{ReturnExpectedDateChanged: b}})
+	}
+	x.settleLines(len(f.Lines), unknown)
+}
+
+func goodExpected(x *decider, t *timestamppb.Timestamp) bool {
+	if t != nil && x.promisableStamp(t) {
+		return true
+	}
+	x.quarantine(ReasonBadTime, "The expected date is missing, before 1990 or too far in the future.")
+	return false
+}
+
+func (x *decider) settleLines(n int, unknown []string) {
+	if n == 0 {
+		x.quarantine(ReasonNoItems, "The fact names no items.")
+		return
+	}
+	x.settle(unknown)
+}
+
+// returnFact applies a state of a return that the marketplace tells.
+func (x *decider) returnFact(f ReturnReached) {
+	row, ok := returnRowOf(f.Status)
+	if !ok {
+		x.quarantine(ReasonBadBody, "The fact names a state of a return that nobody tells: "+returnName(f.Status)+".")
+		return
+	}
+	if !x.returnKnown(f.ReturnID) {
+		return
+	}
+	var unknown []string
+	for _, id := range f.OrderItemIDs {
+		if x.line(f.ReturnID, id) == nil {
+			unknown = append(unknown, id)
+		}
+	}
+	if len(f.OrderItemIDs) == 0 || len(unknown) < len(f.OrderItemIDs) {
+		x.returnState(row, f.ReturnID, f.OrderItemIDs, told(f.At))
+	}
+	x.settle(unknown)
+}
+
+// returnState moves the lines that the row moves; of the others it fills times, or finds that it came too late.
+func (x *decider) returnState(row returnRow, id string, items []string, at *ledgerv1.Moment) {
+	var moving, lateLines []*ledgerv1.Return
+	t, lateness := &ledgerv1.Transition{}, &ledgerv1.Transition{Late: true}
+	for _, r := range x.s.GetReturns() {
+		if r.GetReturnId() != id || !meant(items, r.GetOrderItemId()) {
+			continue
+		}
+		known := *returnTime(r, row)
+		switch c := row.at(r.GetStatus()); {
+		case c.does == contradict && known == nil, c.does == move:
+			moving = append(moving, r)
+			t.Irregular = t.Irregular || c.does == contradict
+		case fills(known, at):
+			lateLines = append(lateLines, r)
+			for _, end := range []*ledgerv1.Moment{r.GetCancelled(), r.GetRejected()} {
+				lateness.Irregular = lateness.Irregular || !counts(r) && end != nil && before(end.GetAt(), at.GetAt())
+			}
+		case sameMoment(known, at) || at.GetCertainty() != toldCertainty:
+			x.seen = true
+		default:
+			x.outranked = true
+		}
+	}
+	x.moveReturn(row, id, moving, at, t)
+	if len(lateLines) > 0 {
+		x.emit(returnEvent(row, id, itemIDs(lateLines), at, lateness))
+	}
+}
+
+// moveReturn emits what a state of a return brings with it: the end of its tech visits, and of a self-ship courier
+// return that was cancelled, the delivery.
+func (x *decider) moveReturn(row returnRow, id string, lines []*ledgerv1.Return, at *ledgerv1.Moment, t *ledgerv1.Transition) {
+	if len(lines) == 0 {
+		return
+	}
+	switch row {
+	case rowReturnRejected:
+		x.cancelVisits(id, at, true)
+	case rowReturnCancelled:
+		x.cancelVisits(id, at, false)
+	default:
+		x.completeVisits(id, withCertainty(at, inferred))
+	}
+	switch {
+	case row == rowReturnCancelled && x.s.GetFulfilment() == selfShip && lines[0].GetSource() == fromCourier:
+		x.deliverBack(id, lines, at, withCertainty(at, inferred), t)
+	case row == rowReturnApproved:
+		x.approve(id, itemIDs(lines), "", at, t)
+	default:
+		x.follow(returnEvent(row, id, itemIDs(lines), at, t), at)
+	}
+}
+
+func returnEvent(row returnRow, id string, items []string, at *ledgerv1.Moment, t *ledgerv1.Transition) *Event {
+	e := &Event{Transition: t}
+	switch row {
+	case rowReturnApproved:
+		e.Body = &ledgerv1.Event_ReturnApproved{ReturnApproved: &ledgerv1.ReturnApproved{At: at, ReturnId: id, OrderItemIds: items}}
+	case rowReturnRejected:
+		e.Body = &ledgerv1.Event_ReturnRejected{ReturnRejected: &ledgerv1.ReturnRejected{At: at, ReturnId: id, OrderItemIds: items}}
+	case rowReturnPickedUp:
+		e.Body = &ledgerv1.Event_ReturnPickedUp{ReturnPickedUp: &ledgerv1.ReturnPickedUp{At: at, ReturnId: id, OrderItemIds: items}}
+	case rowReturnCompleted:
+		e.Body = &ledgerv1.Event_ReturnCompleted{ReturnCompleted: &ledgerv1.ReturnCompleted{At: at, ReturnId: id, OrderItemIds: items}}
+	default:
+		e.Body = &ledgerv1.Event_ReturnCancelled{ReturnCancelled: &ledgerv1.ReturnCancelled{At: at, ReturnId: id, OrderItemIds: items}}
+	}
+	return e
+}
+
+// observedReturn applies a return as a pull shows it.
+func (x *decider) observedReturn(r *ledgerv1.Return, at *ledgerv1.Moment) (unknown []string) {
+	id := r.GetReturnId()
+	var items []string
+	if r.GetOrderItemId() != "" {
+		items = []string{r.GetOrderItemId()}
+	}
+	known := false
+	for _, l := range x.s.GetReturns() {
+		known = known || l.GetReturnId() == id && meant(items, l.GetOrderItemId())
+	}
+	if !known {
+		if indexOf(x.s.GetItems(), r.GetOrderItemId()) < 0 {
+			return []string{r.GetOrderItemId()}
+		}
+		if !x.goodLine(ReturnLine{Return: r, Quantity: int64(r.GetUnits())}) {
+			return nil
+		}
+		x.makeReturn([]*ledgerv1.Return{r.CloneVT()}, at)
+	} else {
+		var lines []*ledgerv1.Return
+		for _, l := range x.s.GetReturns() {
+			if l.GetReturnId() == id && meant(items, l.GetOrderItemId()) {
+				line := r.CloneVT()
+				line.OrderItemId = l.GetOrderItemId()
+				lines = append(lines, line)
+			}
+		}
+		x.updateReturn(id, lines, at)
+	}
+	if row, ok := returnRowOf(r.GetStatus()); ok {
+		x.returnState(row, id, items, at)
+	}
+	return nil
+}

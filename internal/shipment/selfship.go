@@ -1,0 +1,179 @@
+package shipment
+
+import (
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// past refuses a time of something done that lies in the future or before the step that must come first.
+// No time at all is the command's own, marked as assumed.
+func (x *decider) past(w When, what string, steps ...*ledgerv1.Moment) (*ledgerv1.Moment, bool) {
+	if w.IsZero() {
+		return &ledgerv1.Moment{At: x.stamp, Certainty: assumed}, true
+	}
+	if isFuture(w, x.now) || w.Time.Year() < firstYear {
+		x.refuse(CodeInvalidDate, "The date of "+what+" may not be in the future; give the day it happened.")
+		return nil, false
+	}
+	for _, step := range steps {
+		if precedes(w, step) {
+			x.refuse(CodeInvalidDate, "The date of "+what+" may not be before the step that comes first, of "+
+				step.GetAt().AsTime().In(ist).Format("2006-01-02")+".")
+			return nil, false
+		}
+	}
+	return happened(w, x.now), true
+}
+
+// future refuses a promise that cannot be kept; none is fine.
+func (x *decider) future(w When) (*timestamppb.Timestamp, bool) {
+	switch {
+	case w.IsZero():
+		return nil, true
+	case dayOf(w.Time) < dayOf(x.now) || !x.promisable(w.Time):
+		x.refuse(CodeInvalidDate, "The new date may not be before today.")
+		return nil, false
+	default:
+		return due(w), true
+	}
+}
+
+// dispatchSelfShip says that the seller sent it off.
+func (x *decider) dispatchSelfShip(c DispatchSelfShip) {
+	if !x.flow(selfShip) || !x.open(rowDispatchSelfShip, "It can be dispatched while it is APPROVED.") || !x.free(true) {
+		return
+	}
+	at, ok := x.past(c.DispatchedAt, "dispatch", told(x.orderedAt()))
+	if !ok {
+		return
+	}
+	tentative, ok := x.future(c.TentativeDelivery)
+	if !ok || !x.goodInvoice(c.InvoiceLines) {
+		return
+	}
+	p := &ledgerv1.Packing{Courier: c.Courier, InvoiceNumber: c.InvoiceNumber, InvoiceLines: c.InvoiceLines}
+	if !c.InvoiceDate.IsZero() {
+		p.InvoiceDate = happened(c.InvoiceDate, x.now)
+		if isFuture(c.InvoiceDate, x.now) || !x.goodInvoiceDate(p.InvoiceDate) {
+			x.refuse(CodeInvalidDate, "The invoice date must lie between the day of the order and today.")
+			return
+		}
+	}
+	x.emit(&Event{Body: &ledgerv1.Event_ShipmentShipped{ShipmentShipped: &ledgerv1.ShipmentShipped{
+		At: at,
+		SelfShip: &ledgerv1.SelfShipDispatch{
+			TentativeDelivery: tentative, Packing: p, DispatchLocationJson: c.DispatchLocationJSON,
+		},
+	}}})
+	x.accept()
+}
+
+// goodInvoice refuses an invoice that is not about the live units of every live item.
+func (x *decider) goodInvoice(lines []*ledgerv1.InvoiceLine) bool {
+	billed := make([]uint64, len(x.s.GetItems()))
+	for _, l := range lines {
+		i := indexOf(x.s.GetItems(), l.GetOrderItemId())
+		if i < 0 {
+			x.refuse(CodeInvalidItemID, "It has no item "+clip(l.GetOrderItemId())+"; name its own items in the invoice.")
+			return false
+		}
+		billed[i] += uint64(l.GetQuantity())
+	}
+	for i, it := range x.s.GetItems() {
+		if billed[i] != uint64(live(it)) {
+			x.refuse(CodeQuantityMismatch, "The invoice must name every unit of item "+it.GetOrderItemId()+" that is not cancelled, and no other.")
+			return false
+		}
+	}
+	return true
+}
+
+// attemptDelivery counts an attempt. The same one told again is not counted.
+func (x *decider) attemptDelivery(c AttemptDelivery) {
+	if !x.flow(selfShip) || !x.open(rowAttemptDelivery, "Delivery can be attempted while it is SHIPPED.") {
+		return
+	}
+	at, ok := x.past(c.At, "the attempt", x.s.GetTimes().GetShipped())
+	if !ok {
+		return
+	}
+	newDue, ok := x.newDue(c.NewDue)
+	if !ok {
+		return
+	}
+	if sameAttempt(x.s.GetLastDeliveryAttempt(), at) && !x.later(clockDeliver, x.s.GetShipmentId(), newDue) {
+		x.accept()
+		return
+	}
+	x.emit(&Event{Body: &ledgerv1.Event_DeliveryAttempted{DeliveryAttempted: &ledgerv1.DeliveryAttempted{
+		At: at, Reason: c.Reason, SubReason: c.SubReason, NewDue: newDue,
+	}}})
+	x.accept()
+}
+
+// newDue checks the new date of an attempt: any that can be written down, because an early one moves nothing.
+func (x *decider) newDue(w When) (*timestamppb.Timestamp, bool) {
+	if !x.promisable(w.Time) {
+		x.refuse(CodeInvalidDate, "The new date is out of any range.")
+		return nil, false
+	}
+	return due(w), true
+}
+
+// later reports whether a new date would move a due time, or open a clock.
+func (x *decider) later(kind ledgerv1.ClockKind, subject string, newDue *timestamppb.Timestamp) bool {
+	if newDue == nil {
+		return false
+	}
+	for _, c := range x.s.GetClocks() {
+		if c.GetKind() == kind && c.GetSubjectId() == subject {
+			return running(c) && before(c.GetDueAt(), newDue)
+		}
+	}
+	return true
+}
+
+// sameAttempt reports whether an attempt was told before. Attempts whose time nobody told are told apart by when they
+// were recorded.
+func sameAttempt(last, at *ledgerv1.Moment) bool {
+	return last.GetCertainty() == at.GetCertainty() && sameMoment(last, at)
+}
+
+// confirmDelivery says that it arrived. What follows of services and completion follows by itself.
+func (x *decider) confirmDelivery(c ConfirmDelivery) {
+	if !x.flow(selfShip) || !x.open(rowConfirmDelivery, "Delivery can be confirmed while it is SHIPPED.") {
+		return
+	}
+	at, ok := x.past(c.At, "delivery", x.s.GetTimes().GetShipped())
+	if !ok {
+		return
+	}
+	x.follow(stepEvent(delivered, at, nil), at)
+	x.accept()
+}
+
+// updateTracking changes who carries it, or when the seller means to deliver.
+func (x *decider) updateTracking(c UpdateTracking) {
+	if !x.flow(selfShip) || !x.open(rowUpdateTracking, "Tracking can be changed while it is SHIPPED.") {
+		return
+	}
+	tentative, ok := x.future(c.TentativeDelivery)
+	if !ok {
+		return
+	}
+	if same(tentative, x.s.GetTentativeDelivery()) {
+		tentative = nil
+	}
+	merged := mergePacking(x.s.GetPacking(), &ledgerv1.Packing{Courier: c.Courier})
+	courier := c.Courier
+	if merged.GetCourier().EqualVT(x.s.GetPacking().GetCourier()) {
+		courier = nil
+	}
+	if tentative != nil || courier != nil {
+		x.emit(&Event{Body: &ledgerv1.Event_TrackingUpdated{TrackingUpdated: &ledgerv1.TrackingUpdated{
+			At: told(x.now), Courier: courier, TentativeDelivery: tentative,
+		}}})
+	}
+	x.accept()
+}

@@ -1,0 +1,87 @@
+package shipment
+
+import "github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+
+// The lines of the two flows: the states that goods pass in rank order. FORM_FAILED is a detour on the way to PACKED.
+//
+//nolint:gochecknoglobals // Constants that the language cannot express.
+var (
+	standardLine = []ledgerv1.Status{approved, packing, packed, ready, pickedUp, shipped, delivered, completed}
+	selfShipLine = []ledgerv1.Status{approved, shipped, delivered, completed}
+)
+
+func lineOf(f ledgerv1.Fulfilment) []ledgerv1.Status {
+	if f == ledgerv1.Fulfilment_FULFILMENT_SELF_SHIP {
+		return selfShipLine
+	}
+	return standardLine
+}
+
+// timeOf gives the place of a step's time.
+func timeOf(t *ledgerv1.Times, step ledgerv1.Status) **ledgerv1.Moment {
+	switch step {
+	case packing:
+		return &t.LabelsRequested
+	case packed:
+		return &t.Packed
+	case ready:
+		return &t.Ready
+	case pickedUp:
+		return &t.PickedUp
+	case shipped:
+		return &t.Shipped
+	case delivered:
+		return &t.Delivered
+	case completed:
+		return &t.Completed
+	case formFailed:
+		return &t.FormFailed
+	case cancelled:
+		return &t.Cancelled
+	default:
+		return &t.Created
+	}
+}
+
+// fills reports whether a moment is news for a step: its time is unknown, or stood in for what is told now.
+func fills(known, m *ledgerv1.Moment) bool {
+	if known == nil {
+		return true
+	}
+	return known.GetCertainty() != toldCertainty && m.GetCertainty() == toldCertainty
+}
+
+// reachTime notes that a step was reached. Steps on the way that nobody told of cannot have come later: their inferred
+// times become the earliest that is told of any step after them, so that the order of arrival leaves no trace.
+func (d *draft) reachTime(step ledgerv1.Status, m *ledgerv1.Moment, moved bool) {
+	t := d.ownTimes()
+	at := timeOf(t, step)
+	// Items of one shipment can reach a step one after the other; the step's time is that of the last.
+	if fills(*at, m) || moved && m.GetCertainty() == toldCertainty && before((*at).GetAt(), m.GetAt()) {
+		*at = m
+	}
+	guess := withCertainty(m, inferred)
+	for _, s := range lineOf(d.Fulfilment) {
+		if s == approved {
+			continue
+		}
+		if rank(s) >= rank(step) {
+			return
+		}
+		p := timeOf(t, s)
+		if *p == nil || (*p).GetCertainty() == inferred && before(guess.GetAt(), (*p).GetAt()) {
+			*p = guess
+		}
+	}
+}
+
+// passed lists the states between two that nobody told of, those strictly between or up to and with the last.
+func passed(f ledgerv1.Fulfilment, from, last int, with bool) []ledgerv1.Status {
+	var out []ledgerv1.Status
+	for _, s := range lineOf(f) {
+		if r := rank(s); r > from && (r < last || with && r == last) {
+			out = append(out, s)
+		}
+	}
+	return out
+}

@@ -1,0 +1,51 @@
+package shipment
+
+import (
+	"slices"
+
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// describe fills in what an event did to the states. Marks that only the decision knows are there already.
+func describe(e *Event, prior, after *State) {
+	t := e.Transition
+	t.From, t.To = prior.GetStatus(), after.GetStatus()
+	if n := len(prior.GetStages()); len(after.GetStages()) > n {
+		t.Stages = after.GetStages()[n:]
+	}
+	if len(prior.GetItems()) == 0 || len(after.GetItems()) == 0 || &prior.Items[0] == &after.Items[0] {
+		return
+	}
+	_, withLast := e.GetBody().(*ledgerv1.Event_ReturnCreated)
+	for i, it := range after.GetItems() {
+		if i >= len(prior.GetItems()) || prior.Items[i] == it {
+			continue
+		}
+		was := prior.Items[i]
+		from, to := rank(was.GetForward()), rank(it.GetForward())
+		if to > from+1 || withLast && to > from {
+			t.Skipped = union(t.GetSkipped(), passed(after.GetFulfilment(), from, to, withLast))
+		}
+		n, m := live(was), live(it)
+		if n == m && was.GetStatus() == it.GetStatus() {
+			continue
+		}
+		t.Items = append(t.Items, &ledgerv1.ItemTransition{
+			OrderItemId: it.GetOrderItemId(), From: was.GetStatus(), To: it.GetStatus(), LiveBefore: n, LiveAfter: m,
+		})
+	}
+}
+
+// union adds states to a list in rank order.
+func union(list, more []ledgerv1.Status) []ledgerv1.Status {
+	if len(list) == 0 {
+		return more
+	}
+	for _, s := range more {
+		if !slices.Contains(list, s) {
+			list = append(list, s)
+		}
+	}
+	slices.SortFunc(list, func(a, b ledgerv1.Status) int { return rank(a) - rank(b) })
+	return list
+}
