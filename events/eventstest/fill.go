@@ -1,0 +1,126 @@
+package eventstest
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// Event returns an event of a type with every field set, to values that differ from field to field and are the same on
+// every call. It returns nil for a type that is not in the catalogue.
+func Event(ceType string) *ledgerv1.Event {
+	e := new(ledgerv1.Event)
+	m := e.ProtoReflect()
+	members := m.Descriptor().Oneofs().ByName("body").Fields()
+	for i := range members.Len() {
+		fd := members.Get(i)
+		if "orders."+string(fd.Message().Name())+".v1" != ceType {
+			continue
+		}
+		Fill(m.Mutable(fd).Message())
+		e.Transition, e.After = new(ledgerv1.Transition), new(ledgerv1.Shipment)
+		Fill(e.Transition.ProtoReflect())
+		Fill(e.After.ProtoReflect())
+		return e
+	}
+	return nil
+}
+
+// Decision returns a decision with every field set.
+func Decision() *ledgerv1.Decision {
+	d := new(ledgerv1.Decision)
+	Fill(d.ProtoReflect())
+	d.InputHash, d.EventsHead = make([]byte, 32), make([]byte, 32)
+	d.InputHash[0], d.EventsHead[0] = 1, 2
+	return d
+}
+
+// Envelope returns an envelope that goes with Event and Decision.
+func Envelope(ceType string) events.Envelope {
+	e := events.Envelope{
+		ID: events.EventID("shipment_id-1", 2), Type: ceType, Source: events.Source + "/test", ShipmentID: "shipment_id-1", Version: 2,
+		LaneSeq: 7, OccurredAt: Start, RecordedAt: Start.Add(1500000000), AuthType: "seller", AuthID: "seller-1",
+		CorrelationID: "correlation-1", CausationID: "causation-1", InputKey: "key-1", InputHash: events.Hash{1, 2, 3},
+		InboxOffset: 41, TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+	}
+	if ceType == events.TypeDecision || ceType == events.TypeDecisionsVoided {
+		e.ID, e.Version = events.DecisionID(3, 7), 0
+	}
+	return e
+}
+
+// Record returns the headers and value of a record with this envelope, linked to an empty chain of lane 3.
+func Record(env events.Envelope, m proto.Message) (headers []events.Header, value []byte) {
+	value, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+	if err != nil {
+		panic(err) // Only for messages that no schema allows.
+	}
+	topic := events.TopicEvents
+	if env.Version == 0 {
+		topic = events.TopicDecisions
+	}
+	headers = env.AppendHeaders(nil)
+	env.ChainHash = events.Chain{}.Next(topic, 3, headers, value).Head
+	return env.AppendUnchained(headers), value
+}
+
+// Fill sets every field of a message, lists to two elements.
+func Fill(m protoreflect.Message) {
+	fds := m.Descriptor().Fields()
+	for i := range fds.Len() {
+		fd := fds.Get(i)
+		switch {
+		case fd.IsList():
+			l := m.Mutable(fd).List()
+			for n := range 2 {
+				if fd.Message() != nil {
+					e := l.NewElement()
+					Fill(e.Message())
+					l.Append(e)
+					continue
+				}
+				l.Append(scalar(fd, n+1))
+			}
+		case fd.Message() != nil && fd.Message().FullName() == "google.protobuf.Timestamp":
+			ts := m.Mutable(fd).Message()
+			ts.Set(ts.Descriptor().Fields().ByNumber(1), protoreflect.ValueOfInt64(Start.Unix()+int64(fd.Number())*3600))
+			// All four lengths of a fraction occur.
+			nanos := []int32{0, 120_000_000, 123_456_000, 123_456_789}[int(fd.Number())%4]
+			ts.Set(ts.Descriptor().Fields().ByNumber(2), protoreflect.ValueOfInt32(nanos))
+		case fd.Message() != nil:
+			Fill(m.Mutable(fd).Message())
+		default:
+			m.Set(fd, scalar(fd, 1))
+		}
+	}
+}
+
+func scalar(fd protoreflect.FieldDescriptor, n int) protoreflect.Value {
+	num := int(fd.Number()) + n
+	switch fd.Kind() {
+	case protoreflect.StringKind:
+		return protoreflect.ValueOfString(fmt.Sprintf("%s-%d", fd.Name(), n))
+	case protoreflect.BytesKind:
+		return protoreflect.ValueOfBytes([]byte{0, 0xff, byte(num)})
+	case protoreflect.BoolKind:
+		return protoreflect.ValueOfBool(true)
+	case protoreflect.EnumKind:
+		return protoreflect.ValueOfEnum(protoreflect.EnumNumber(1 + num%(fd.Enum().Values().Len()-1)))
+	case protoreflect.Int32Kind:
+		return protoreflect.ValueOfInt32(int32(-num)) //nolint:gosec // Small.
+	case protoreflect.Uint32Kind:
+		return protoreflect.ValueOfUint32(uint32(num)) //nolint:gosec // Small.
+	case protoreflect.Int64Kind:
+		return protoreflect.ValueOfInt64(int64(num) << 40)
+	case protoreflect.Uint64Kind:
+		return protoreflect.ValueOfUint64(uint64(num)) //nolint:gosec // Small.
+	case protoreflect.DoubleKind:
+		return protoreflect.ValueOfFloat64(float64(num) + 0.125)
+	default:
+		panic("eventstest: no value for " + string(fd.FullName()))
+	}
+}

@@ -1,0 +1,90 @@
+package eventstest
+
+import (
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// Start is when the time of these tests begins.
+var Start = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+
+// Lane writes records of one lane as their owner would: with dense sequences and linked chains.
+type Lane struct {
+	ID        int32
+	Events    events.Chain
+	Decisions events.Chain
+	// Now is the time of recording; it moves by a millisecond with every record.
+	Now time.Time
+}
+
+// NewLane returns an empty lane.
+func NewLane(id int32) *Lane { return &Lane{ID: id, Now: Start} }
+
+// Rec is a record without its place in Kafka.
+type Rec struct {
+	Topic   string
+	Lane    int32
+	Key     string
+	Headers []events.Header
+	Value   []byte
+	At      time.Time
+}
+
+// Event returns the record of an event, whose state it stamps with the time of recording.
+func (l *Lane) Event(e *ledgerv1.Event) Rec {
+	l.Now = l.Now.Add(time.Millisecond)
+	e.After.UpdatedAt = timestamppb.New(l.Now)
+	env := events.Envelope{
+		ID: events.EventID(e.After.ShipmentId, e.After.Version), Type: events.TypeOf(e), Source: events.Source + "/test",
+		ShipmentID: e.After.ShipmentId, Version: e.After.Version, OccurredAt: l.Now.Add(-time.Second), RecordedAt: l.Now,
+		AuthType: "marketplace", AuthID: "m", CorrelationID: fmt.Sprintf("c-%d-%d", l.ID, l.Events.Seq/100),
+		InputKey: fmt.Sprintf("%s/%s/%d", events.ShortType(events.TypeOf(e)), e.After.ShipmentId, e.After.Version),
+	}
+	env.LaneSeq = l.Events.Seq + 1
+	return l.record(events.TopicEvents, &l.Events, env, e)
+}
+
+// Decision returns the record of a decision.
+func (l *Lane) Decision(d *ledgerv1.Decision) Rec {
+	return l.decision(events.TypeDecision, d.ShipmentId, d)
+}
+
+// Void returns the record that voids decisions.
+func (l *Lane) Void(first, last int64) Rec {
+	return l.decision(events.TypeDecisionsVoided, "", &ledgerv1.DecisionsVoided{FirstOffset: first, LastOffset: last, Reason: "torn"})
+}
+
+func (l *Lane) decision(typ, shipment string, m proto.Message) Rec {
+	l.Now = l.Now.Add(time.Millisecond)
+	env := events.Envelope{
+		Type: typ, Source: events.Source + "/test", ShipmentID: shipment, OccurredAt: l.Now.Add(-time.Second), RecordedAt: l.Now,
+		AuthType: "marketplace", AuthID: "m", CorrelationID: fmt.Sprintf("c-%d", l.ID), InboxOffset: events.NoInboxOffset,
+	}
+	env.LaneSeq = l.Decisions.Seq + 1
+	env.ID = events.DecisionID(l.ID, env.LaneSeq)
+	return l.record(events.TopicDecisions, &l.Decisions, env, m)
+}
+
+func (l *Lane) record(topic string, chain *events.Chain, env events.Envelope, m proto.Message) Rec {
+	value, err := marshal(m)
+	if err != nil {
+		panic(err) // Only for messages that no schema allows.
+	}
+	headers := env.AppendHeaders(make([]events.Header, 0, 20))
+	*chain = chain.Next(topic, l.ID, headers, value)
+	env.ChainHash = chain.Head
+	return Rec{Topic: topic, Lane: l.ID, Key: env.ShipmentID, Headers: env.AppendUnchained(headers), Value: value, At: l.Now}
+}
+
+func marshal(m proto.Message) ([]byte, error) {
+	if v, ok := m.(interface{ MarshalVT() ([]byte, error) }); ok {
+		return v.MarshalVT()
+	}
+	return proto.Marshal(m)
+}

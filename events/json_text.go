@@ -1,0 +1,152 @@
+package events
+
+import (
+	"math"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+const hexDigits = "0123456789abcdef"
+
+// plain tells which bytes stand for themselves in a JSON string.
+var plain = func() (t [256]bool) {
+	for c := 0x20; c < utf8.RuneSelf; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
+
+// appendString writes text as a JSON string, escaping only what must be.
+func appendString(dst, s []byte) []byte {
+	dst = append(dst, '"')
+	from := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if plain[c] {
+			i++
+			continue
+		}
+		if c >= utf8.RuneSelf {
+			r, n := utf8.DecodeRune(s[i:])
+			if r != utf8.RuneError || n != 1 {
+				i += n
+				continue
+			}
+			dst = append(dst, s[from:i]...)
+			dst = append(dst, "\uFFFD"...)
+			i++
+			from = i
+			continue
+		}
+		dst = append(dst, s[from:i]...)
+		dst = append(dst, '\\')
+		switch c {
+		case '"', '\\':
+			dst = append(dst, c)
+		case '\n':
+			dst = append(dst, 'n')
+		case '\r':
+			dst = append(dst, 'r')
+		case '\t':
+			dst = append(dst, 't')
+		case '\b':
+			dst = append(dst, 'b')
+		case '\f':
+			dst = append(dst, 'f')
+		default:
+			dst = append(dst, 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		}
+		i++
+		from = i
+	}
+	dst = append(dst, s[from:]...)
+	return append(dst, '"')
+}
+
+// appendDouble writes a number as protojson does.
+func appendDouble(dst []byte, v float64) []byte {
+	switch {
+	case math.IsNaN(v):
+		return append(dst, `"NaN"`...)
+	case math.IsInf(v, 1):
+		return append(dst, `"Infinity"`...)
+	case math.IsInf(v, -1):
+		return append(dst, `"-Infinity"`...)
+	}
+	format := byte('f')
+	if abs := math.Abs(v); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
+		format = 'e'
+	}
+	return strconv.AppendFloat(dst, v, format, -1, 64)
+}
+
+// The range of google.protobuf.Timestamp: the years 1 to 9999.
+const (
+	minSeconds = -62135596800
+	maxSeconds = 253402300799
+)
+
+// appendTimestamp writes a google.protobuf.Timestamp as RFC 3339 in UTC with 0, 3, 6 or 9 digits after the second.
+func appendTimestamp(dst, b []byte) ([]byte, bool) {
+	seconds, nanos, ok := consumeTimestamp(b)
+	if !ok {
+		return dst, false
+	}
+	if seconds < minSeconds || seconds > maxSeconds || nanos < 0 || nanos > 999999999 {
+		return append(dst, "null"...), true
+	}
+	dst = append(dst, '"')
+	dst = appendSeconds(dst, seconds)
+	if nanos != 0 {
+		digits, n := 9, nanos
+		for digits > 3 && n%1000 == 0 {
+			digits, n = digits-3, n/1000
+		}
+		dst = append(dst, ".000000000"[:digits+1]...)
+		for i := len(dst) - 1; n > 0; i, n = i-1, n/10 {
+			dst[i] = byte('0' + n%10)
+		}
+	}
+	return append(dst, 'Z', '"'), true
+}
+
+// consumeTimestamp reads the two fields of a Timestamp. It reports false for anything but each once, in order.
+func consumeTimestamp(b []byte) (seconds int64, nanos int32, ok bool) {
+	last := protowire.Number(0)
+	for len(b) > 0 {
+		num, typ, n := protowire.ConsumeTag(b)
+		if n < 0 || typ != protowire.VarintType || num <= last || num > 2 {
+			return 0, 0, false
+		}
+		last = num
+		v, m := protowire.ConsumeVarint(b[n:])
+		if m < 0 {
+			return 0, 0, false
+		}
+		if num == 1 {
+			seconds = int64(v) //nolint:gosec // Two's complement, as on the wire.
+		} else {
+			nanos = int32(v) //nolint:gosec // As decoders do.
+		}
+		b = b[n+m:]
+	}
+	return seconds, nanos, true
+}
+
+// appendSeconds writes yyyy-mm-ddThh:mm:ss of a Unix time within the years 1 to 9999.
+func appendSeconds(dst []byte, seconds int64) []byte {
+	t := time.Unix(seconds, 0).UTC()
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	two := func(v int, sep byte) { dst = append(dst, byte('0'+v/10), byte('0'+v%10), sep) }
+	dst = append(dst, byte('0'+year/1000), byte('0'+year/100%10))
+	two(year%100, '-')
+	two(int(month), '-')
+	two(day, 'T')
+	two(hour, ':')
+	two(minute, ':')
+	return append(dst, byte('0'+second/10), byte('0'+second%10))
+}

@@ -1,0 +1,229 @@
+package events
+
+import (
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// View is a record of TopicEvents read in place: what its headers say and the few fields of its body that every reader
+// sorts by, without decoding the rest. Its bytes belong to the record. It exists for readers that take in many events
+// and need the state of few: Decode is the way for everybody else.
+type View struct {
+	// What the headers say; see Envelope. Absent ones are empty.
+	ID, ShipmentID, AuthType, AuthID, CorrelationID, CausationID, InputKey []byte
+	Type                                                                   string
+	Version, LaneSeq                                                       uint64
+	// OccurredAt is zero when it is not told.
+	OccurredAt, RecordedAt time.Time
+	ChainHash              Hash
+
+	// What the body's transition says.
+	From, To        ledgerv1.Status
+	Irregular, Late bool
+	// What the state after the event says. After is the whole of it, in Protobuf.
+	OrderID, SellerID, LocationID, After []byte
+}
+
+// Read reads a record of TopicEvents into v, replacing what was there. It checks what Decode checks, except that it
+// does not look inside the state or the event's own fields; AppendJSON does. An error wraps ErrUndecodable.
+func (v *View) Read(headers []Header, body []byte) error {
+	*v = View{}
+	if err := v.readHeaders(headers); err != nil {
+		// DecodeEnvelope says it in full; this path is never hot.
+		if _, all := DecodeEnvelope(headers); all != nil {
+			return all
+		}
+		return err
+	}
+	if len(body) == 0 {
+		return ErrNull
+	}
+	oneof := typeNumber(v.Type)
+	if oneof == 0 {
+		return fmt.Errorf("%w %q", ErrUnknownType, v.Type)
+	}
+	return v.readBody(body, oneof)
+}
+
+func (v *View) readHeaders(headers []Header) error {
+	var err error
+	for i := range headers {
+		b := headers[i].Value
+		switch headers[i].Key {
+		case HeaderID:
+			v.ID = b
+		case HeaderType:
+			v.Type = typeString(b)
+		case HeaderSubject:
+			v.ShipmentID = b
+		case HeaderAuthType:
+			v.AuthType = b
+		case HeaderAuthID:
+			v.AuthID = b
+		case HeaderCorrelationID:
+			v.CorrelationID = b
+		case HeaderCausationID:
+			v.CausationID = b
+		case HeaderInputKey:
+			v.InputKey = b
+		case HeaderVersion:
+			err = parseUint(b, &v.Version)
+		case HeaderLaneSeq:
+			err = parseUint(b, &v.LaneSeq)
+		case HeaderInboxOffset:
+			var ignored uint64
+			err = parseUint(b, &ignored)
+		case HeaderTime:
+			err = parseTime(b, &v.OccurredAt)
+		case HeaderRecordedTime:
+			err = parseTime(b, &v.RecordedAt)
+		case HeaderInputHash:
+			var ignored Hash
+			err = parseHash(b, &ignored)
+		case HeaderChainHash:
+			err = parseHash(b, &v.ChainHash)
+		}
+		if err != nil {
+			return fmt.Errorf("%w: header %s: %w", ErrUndecodable, headers[i].Key, err)
+		}
+	}
+	if v.Type == "" || len(v.ID) == 0 || v.RecordedAt.IsZero() {
+		return fmt.Errorf("%w: missing header", ErrUndecodable)
+	}
+	return nil
+}
+
+// Field numbers of Event, Transition and Shipment that Read looks at.
+const (
+	eventTransition, eventAfter, eventBodies                                     = 1, 2, 10
+	transitionFrom, transitionTo, transitionIrregular, transitionLate            = 1, 2, 5, 6
+	shipmentID, shipmentVersion, shipmentOrder, shipmentSeller, shipmentLocation = 1, 2, 3, 4, 5
+)
+
+func (v *View) readBody(body []byte, oneof protowire.Number) error {
+	malformed := fmt.Errorf
+	var found protowire.Number
+	for b := body; len(b) > 0; {
+		num, typ, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return malformed("%w: body of %s: %w", ErrUndecodable, v.Type, protowire.ParseError(n))
+		}
+		b = b[n:]
+		if typ != protowire.BytesType {
+			if n = protowire.ConsumeFieldValue(num, typ, b); n < 0 {
+				return malformed("%w: body of %s: %w", ErrUndecodable, v.Type, protowire.ParseError(n))
+			}
+			b = b[n:]
+			continue
+		}
+		val, n := protowire.ConsumeBytes(b)
+		if n < 0 {
+			return malformed("%w: body of %s: %w", ErrUndecodable, v.Type, protowire.ParseError(n))
+		}
+		b = b[n:]
+		switch {
+		case num == eventTransition:
+			if !v.readTransition(val) {
+				return malformed("%w: body of %s: malformed transition", ErrUndecodable, v.Type)
+			}
+		case num == eventAfter:
+			v.After = val
+		case num >= eventBodies && typeOfNumber(num) != "":
+			found = num
+		}
+	}
+	switch {
+	case found != oneof:
+		return fmt.Errorf("%w: envelope says %s, body is %q", ErrUndecodable, v.Type, typeOfNumber(found))
+	case v.After == nil:
+		return fmt.Errorf("%w: body of %s has no state after it", ErrUndecodable, v.Type)
+	}
+	return v.readState()
+}
+
+func (v *View) readTransition(b []byte) bool {
+	for len(b) > 0 {
+		num, typ, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return false
+		}
+		b = b[n:]
+		var number uint64
+		if typ == protowire.VarintType {
+			number, n = protowire.ConsumeVarint(b)
+		} else {
+			n = protowire.ConsumeFieldValue(num, typ, b)
+		}
+		if n < 0 {
+			return false
+		}
+		b = b[n:]
+		switch {
+		case typ != protowire.VarintType:
+		case num == transitionFrom:
+			v.From = ledgerv1.Status(int32(number)) //nolint:gosec // Enums are cut to 32 bits, as decoders do.
+		case num == transitionTo:
+			v.To = ledgerv1.Status(int32(number)) //nolint:gosec // As above.
+		case num == transitionIrregular:
+			v.Irregular = number != 0
+		case num == transitionLate:
+			v.Late = number != 0
+		}
+	}
+	return true
+}
+
+// readState reads the ids at the head of the state. They have the lowest numbers, so it stops at the first higher one:
+// writers write fields in order, and those who do not are read to the end by Decode.
+func (v *View) readState() error {
+	var id []byte
+	var version uint64
+	for b := v.After; len(b) > 0; {
+		num, typ, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return fmt.Errorf("%w: state of %s: %w", ErrUndecodable, v.Type, protowire.ParseError(n))
+		}
+		if num > shipmentLocation && id != nil && version != 0 {
+			break
+		}
+		b = b[n:]
+		val, n := consume(b, typ)
+		if n < 0 {
+			if n = protowire.ConsumeFieldValue(num, typ, b); n < 0 {
+				return fmt.Errorf("%w: state of %s: %w", ErrUndecodable, v.Type, protowire.ParseError(n))
+			}
+		}
+		b = b[n:]
+		switch num {
+		case shipmentID:
+			id = val.bytes
+		case shipmentVersion:
+			version = val.number
+		case shipmentOrder:
+			v.OrderID = val.bytes
+		case shipmentSeller:
+			v.SellerID = val.bytes
+		case shipmentLocation:
+			v.LocationID = val.bytes
+		}
+	}
+	if string(id) != string(v.ShipmentID) || version != v.Version {
+		return fmt.Errorf("%w: envelope says %s version %d, body %s version %d", ErrUndecodable, v.ShipmentID, v.Version, id, version)
+	}
+	return nil
+}
+
+// RecordedAt returns when a record was recorded, as its headers say; false when they don't.
+func RecordedAt(headers []Header) (at time.Time, ok bool) {
+	for i := range headers {
+		if headers[i].Key == HeaderRecordedTime {
+			ok = parseTime(headers[i].Value, &at) == nil
+			return at, ok
+		}
+	}
+	return at, false
+}

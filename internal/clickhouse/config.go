@@ -1,0 +1,125 @@
+package clickhouse
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"regexp"
+	"slices"
+	"time"
+)
+
+// DefaultDatabase is the name of the ledger's database.
+const DefaultDatabase = "orderledger"
+
+// Config says how to reach ClickHouse.
+type Config struct {
+	// Addrs are the servers, host:port of the native protocol, tried in order. At least one.
+	Addrs []string
+	// Database holds the tables. Empty means DefaultDatabase. It is created if it is not there.
+	Database string
+	// User and Password authenticate. An empty user means "default".
+	User, Password string
+	// TLS encrypts the connection. False means plain TCP.
+	TLS bool
+	// Compression of inserts: "auto", "lz4" or "none". Auto compresses unless every address is on this machine, where
+	// it costs more than it saves. Empty means auto.
+	Compression string
+	// DialTimeout bounds connecting and the handshake. Zero means 10 seconds.
+	DialTimeout time.Duration
+	// InsertTimeout bounds one insert, on the client and on the server. It must stay far below the time for which the
+	// tables remember tokens, which is days. Zero means 30 seconds.
+	InsertTimeout time.Duration
+	// Settings are sent with every insert, for example insert_quorum on a replicated cluster.
+	Settings map[string]string
+	// Dial replaces the way a connection of an Inserter is opened, for tunnels and for tests. Nil means the net package.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
+// DefaultConfig reaches a server on this machine.
+func DefaultConfig() Config {
+	return Config{
+		Addrs: []string{"127.0.0.1:9000"}, Database: DefaultDatabase, User: "default",
+		Compression: "auto", DialTimeout: 10 * time.Second, InsertTimeout: 30 * time.Second,
+	}
+}
+
+var databaseName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
+
+// Validate returns all problems of the configuration, joined.
+func (c Config) Validate() error {
+	var errs []error
+	if len(c.Addrs) == 0 {
+		errs = append(errs, errors.New("clickhouse addresses: at least one host:port is needed"))
+	}
+	for _, a := range c.Addrs {
+		if host, port, err := net.SplitHostPort(a); err != nil || host == "" || port == "" {
+			errs = append(errs, fmt.Errorf("clickhouse address %q: want host:port", a))
+		}
+	}
+	if !databaseName.MatchString(c.database()) {
+		errs = append(errs, fmt.Errorf("clickhouse database %q: want a letter, then letters, digits or underscores", c.Database))
+	}
+	if !slices.Contains([]string{"", "auto", "lz4", "none"}, c.Compression) {
+		errs = append(errs, fmt.Errorf("clickhouse compression %q: want auto, lz4 or none", c.Compression))
+	}
+	if c.DialTimeout < 0 || c.InsertTimeout < 0 {
+		errs = append(errs, errors.New("clickhouse timeouts: want 0 (the default) or more"))
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) database() string {
+	if c.Database == "" {
+		return DefaultDatabase
+	}
+	return c.Database
+}
+
+func (c Config) user() string {
+	if c.User == "" {
+		return "default"
+	}
+	return c.User
+}
+
+func (c Config) dialTimeout() time.Duration {
+	if c.DialTimeout == 0 {
+		return 10 * time.Second
+	}
+	return c.DialTimeout
+}
+
+// InsertLimit returns InsertTimeout, or its default.
+func (c Config) InsertLimit() time.Duration {
+	if c.InsertTimeout == 0 {
+		return 30 * time.Second
+	}
+	return c.InsertTimeout
+}
+
+func (c Config) tls() *tls.Config {
+	if !c.TLS {
+		return nil
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12}
+}
+
+// compress tells whether inserts are compressed.
+func (c Config) compress() bool {
+	switch c.Compression {
+	case "lz4":
+		return true
+	case "none":
+		return false
+	}
+	for _, a := range c.Addrs {
+		host, _, _ := net.SplitHostPort(a)
+		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,40 @@
+package clickhouse
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
+
+// Open returns a pool of connections to the ledger's database for DDL and queries. It connects on first use; the caller
+// closes it.
+func Open(cfg Config) (driver.Conn, error) { return open(cfg, cfg.database()) }
+
+func open(cfg Config, database string) (driver.Conn, error) {
+	compression := clickhouse.CompressionNone
+	if cfg.compress() {
+		compression = clickhouse.CompressionLZ4
+	}
+	opts := &clickhouse.Options{
+		Addr:        cfg.Addrs,
+		Auth:        clickhouse.Auth{Database: database, Username: cfg.user(), Password: cfg.Password},
+		TLS:         cfg.tls(),
+		DialTimeout: cfg.dialTimeout(),
+		Compression: &clickhouse.Compression{Method: compression},
+		// The first address is the one meant; the others are for when it is away.
+		ConnOpenStrategy: clickhouse.ConnOpenInOrder,
+		MaxOpenConns:     8,
+		MaxIdleConns:     4,
+	}
+	if cfg.Dial != nil {
+		opts.DialContext = func(ctx context.Context, addr string) (net.Conn, error) { return cfg.Dial(ctx, "tcp", addr) }
+	}
+	conn, err := clickhouse.Open(opts)
+	if err != nil {
+		return nil, fmt.Errorf("open clickhouse %v: %w", cfg.Addrs, err)
+	}
+	return conn, nil
+}

@@ -1,0 +1,56 @@
+package clickhouse
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+)
+
+// codeTableExists is ClickHouse's TABLE_ALREADY_EXISTS.
+const codeTableExists = 57
+
+func hasCode(err error, code int32) bool {
+	var e *clickhouse.Exception
+	return errors.As(err, &e) && e.Code == code
+}
+
+// split cuts a file into its statements at semicolons that are not within a quoted text or a comment. Line comments are
+// left out: the server would keep them in the text of a view.
+func split(text string) []string {
+	var statements []string
+	var b strings.Builder
+	end := func() {
+		if s := strings.TrimSpace(b.String()); s != "" {
+			statements = append(statements, s)
+		}
+		b.Reset()
+	}
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '-' && strings.HasPrefix(text[i:], "--"):
+			for i < len(text) && text[i] != '\n' {
+				i++
+			}
+			b.WriteByte('\n')
+		case c == '\'' || c == '`' || c == '"':
+			j := i + 1
+			for j < len(text) && text[j] != c {
+				if text[j] == '\\' {
+					j++
+				}
+				j++
+			}
+			// A doubled quote begins the next text at once, which comes to the same.
+			j = min(j, len(text)-1)
+			b.WriteString(text[i : j+1])
+			i = j
+		case c == ';':
+			end()
+		default:
+			b.WriteByte(c)
+		}
+	}
+	end()
+	return statements
+}

@@ -1,0 +1,178 @@
+package projector_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderledger/orderledger/events/eventstest"
+	"github.com/orderledger/orderledger/internal/clickhouse"
+	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/projector"
+	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/projections"
+)
+
+// bundle is a Kafka and a ClickHouse of a test's own, with writers of lanes.
+type bundle struct {
+	t       testing.TB
+	cluster *kfake.Cluster
+	kafka   kafka.Config
+	click   clickhouse.Config
+	db      driver.Conn
+	client  *kgo.Client // Writes lanes, in transactions.
+	lanes   []*eventstest.Lane
+	reg     *prometheus.Registry // Of the last projector that was started.
+	written int
+}
+
+func setup(t testing.TB, lanes int) *bundle {
+	t.Helper()
+	b := &bundle{t: t}
+	addr, database := testkit.ClickHouse(t)
+	b.click = clickhouse.DefaultConfig()
+	b.click.Addrs, b.click.Database = []string{addr}, database
+	require.NoError(t, clickhouse.Migrate(t.Context(), b.click, testkit.Logger(t), projections.Migrations()))
+	var err error
+	b.db, err = clickhouse.Open(b.click)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = b.db.Close() })
+
+	var brokers []string
+	b.cluster, brokers = testkit.KafkaCluster(t)
+	b.kafka = testkit.KafkaConfig(brokers, lanes)
+	testkit.Topics(t, brokers, lanes)
+	b.client = testkit.Client(t, brokers, kafka.ManualPartitions(), kgo.TransactionalID("writer"))
+	for i := range lanes {
+		b.lanes = append(b.lanes, eventstest.NewLane(int32(i)))
+	}
+	return b
+}
+
+// config is small batches and short waits, so that tests see many batches.
+func config() projector.Config {
+	return projector.Config{MaxRows: 50, SessionTimeout: 10 * time.Second}
+}
+
+// write writes records in one transaction, committed or aborted.
+func (b *bundle) write(commit kgo.TransactionEndTry, recs ...eventstest.Rec) {
+	b.t.Helper()
+	require.NoError(b.t, b.client.BeginTransaction())
+	var records []*kgo.Record
+	for _, r := range recs {
+		records = append(records, record(r))
+	}
+	require.NoError(b.t, b.client.ProduceSync(context.Background(), records...).FirstErr())
+	require.NoError(b.t, b.client.EndTransaction(context.Background(), commit))
+}
+
+func record(r eventstest.Rec) *kgo.Record {
+	out := &kgo.Record{Topic: r.Topic, Partition: r.Lane, Key: []byte(r.Key), Value: r.Value, Timestamp: r.At}
+	for _, h := range r.Headers {
+		out.Headers = append(out.Headers, kgo.RecordHeader(h))
+	}
+	return out
+}
+
+// stories writes n whole lives of shipments, ten a transaction, spread over the lanes, and a decision for each event.
+func (b *bundle) stories(n int) {
+	b.t.Helper()
+	for n > 0 {
+		chunk := min(n, 10)
+		var recs []eventstest.Rec
+		for range chunk {
+			lane := b.lanes[b.written%len(b.lanes)]
+			for _, e := range eventstest.Story(b.written, eventstest.Start.Add(time.Duration(b.written)*time.Second)) {
+				recs = append(recs, lane.Event(e))
+				d := eventstest.Decision()
+				d.ShipmentId, d.FirstVersion, d.LastVersion = e.After.ShipmentId, e.After.Version, e.After.Version
+				recs = append(recs, lane.Decision(d))
+			}
+			b.written++
+		}
+		b.write(kgo.TryCommit, recs...)
+		n -= chunk
+	}
+}
+
+// projector starts a projector and returns the function that stops it and waits.
+func (b *bundle) projector(cfg projector.Config, click clickhouse.Config, opts ...kgo.Opt) (stop func()) {
+	b.t.Helper()
+	b.reg = prometheus.NewRegistry()
+	p := projector.New(cfg, b.kafka, click, testkit.Logger(b.t), b.reg, opts...)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	stopped := false
+	stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		require.NoError(b.t, <-done)
+	}
+	b.t.Cleanup(stop)
+	return stop
+}
+
+// caughtUp waits until the group's offsets say that everything is in all tables.
+func (b *bundle) caughtUp() {
+	b.t.Helper()
+	adm := kadm.NewClient(b.client)
+	testkit.Eventually(b.t, func() bool { return b.behind(adm) == 0 }, "the projector catches up")
+}
+
+// behind returns how many offsets lie between the group's position and the end of the topics.
+func (b *bundle) behind(adm *kadm.Client) (n int64) {
+	b.t.Helper()
+	ctx := context.Background()
+	ends, err := adm.ListCommittedOffsets(ctx, projector.Topics()...)
+	require.NoError(b.t, err)
+	at, err := adm.FetchOffsets(ctx, kafka.GroupProjector(b.kafka.Cluster))
+	if err != nil {
+		return -1
+	}
+	ends.Each(func(o kadm.ListedOffset) {
+		if got, ok := at.Lookup(o.Topic, o.Partition); ok {
+			n += o.Offset - got.At
+			if got.Metadata != "" && got.At < o.Offset {
+				n++
+			}
+		} else {
+			n += o.Offset
+		}
+	})
+	return n
+}
+
+// number returns what a query that gives one number gives.
+func (b *bundle) number(query string, args ...any) (n int64) {
+	b.t.Helper()
+	require.NoError(b.t, b.db.QueryRow(context.Background(), "SELECT toInt64((SELECT "+query+"))", args...).Scan(&n), query)
+	return n
+}
+
+// complete checks that every event and decision is there once, and every shipment in its last state.
+func (b *bundle) complete() {
+	b.t.Helper()
+	all := int64(b.written * eventstest.StoryLength)
+	for _, table := range []string{"events", "decisions"} {
+		require.Equal(b.t, all, b.number("count() FROM "+table), table)
+		seq := map[string]string{"events": "laneseq", "decisions": "decisionseq"}[table]
+		require.Equal(b.t, all, b.number("uniqExact(lane, "+seq+") FROM "+table), table)
+		// Dense: the highest number of a lane is how many it has.
+		require.Zero(b.t, b.number("count() FROM (SELECT lane FROM "+table+" GROUP BY lane HAVING max("+seq+") != count() OR min("+seq+") != 1)"), table)
+	}
+	require.EqualValues(b.t, b.written, b.number("count() FROM shipments WHERE status = 'COMPLETED' AND version = 8"))
+	require.EqualValues(b.t, b.written, b.number("count() FROM shipments"))
+	require.EqualValues(b.t, b.written+(b.written+2)/3, b.number("count() FROM order_items WHERE status = 'COMPLETED' AND version = 8"))
+	require.EqualValues(b.t, 2*b.written, b.number("count() FROM sla WHERE outcome IN ('met', 'breached') AND version = 8"))
+}

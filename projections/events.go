@@ -1,0 +1,39 @@
+package projections
+
+import (
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// EventRow is a row of events but for its body, which events.AppendJSON writes straight into the column. Its bytes
+// belong to the record.
+type EventRow struct {
+	Lane   int32
+	Offset int64
+	events.View
+	// EventType is the short name of the type.
+	EventType string
+	// Occurred and Recorded are the view's times as the tables hold them.
+	Occurred, Recorded Time
+}
+
+// Read makes the row of one record of orders.events.v1. An error wraps events.ErrUndecodable: the record has no row.
+func (r *EventRow) Read(lane int32, offset int64, headers []events.Header, value []byte) error {
+	if err := r.View.Read(headers, value); err != nil {
+		return err
+	}
+	r.Lane, r.Offset = lane, offset
+	r.EventType = events.ShortType(r.Type)
+	r.Occurred = timeOf(r.OccurredAt)
+	r.Recorded = max(timeOf(r.RecordedAt), minTime)
+	return nil
+}
+
+// Month returns the partition of a history row: year and month of its recording as one number.
+func Month(recorded Time) int {
+	y, m := civil(recorded)
+	return y*100 + m
+}
+
+// EventStatus writes a status as the tables do: without its prefix, and empty where there is none.
+func EventStatus(s ledgerv1.Status) string { return statusNames.of(int32(s)) }

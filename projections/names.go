@@ -1,0 +1,53 @@
+package projections
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// names are the values of an enum as the tables write them, by number; 0 is empty.
+type names []string
+
+var (
+	statusNames        = namesOf(ledgerv1.Status(0).Descriptor(), "STATUS_", strings.ToUpper)
+	serviceStatusNames = namesOf(ledgerv1.ServiceStatus(0).Descriptor(), "SERVICE_STATUS_", strings.ToUpper)
+	serviceKindNames   = namesOf(ledgerv1.ServiceKind(0).Descriptor(), "SERVICE_KIND_", strings.ToLower)
+	returnStatusNames  = namesOf(ledgerv1.ReturnStatus(0).Descriptor(), "RETURN_STATUS_", strings.ToUpper)
+	clockNames         = namesOf(ledgerv1.ClockKind(0).Descriptor(), "CLOCK_KIND_", strings.ToLower)
+	outcomeNames       = namesOf(ledgerv1.Outcome(0).Descriptor(), "OUTCOME_", strings.ToLower)
+	fulfilmentNames    = namesOf(ledgerv1.Fulfilment(0).Descriptor(), "FULFILMENT_", strings.ToLower)
+	returnSourceNames  = names{"", "customer_return", "courier_return"}
+)
+
+func namesOf(d protoreflect.EnumDescriptor, prefix string, style func(string) string) names {
+	n := make(names, d.Values().Len())
+	for i := range n {
+		v := d.Values().Get(i)
+		if int(v.Number()) != i {
+			panic("projections: " + string(d.FullName()) + " has holes") // The schema says otherwise.
+		}
+		if i > 0 {
+			n[i] = style(strings.TrimPrefix(string(v.Name()), prefix))
+		}
+	}
+	return n
+}
+
+// of returns the name of a value; of one that this version does not know, its number.
+func (n names) of(v int32) string {
+	if v >= 0 && int(v) < len(n) {
+		return n[v]
+	}
+	return strconv.Itoa(int(v))
+}
+
+// civil returns the year and month of a time in UTC.
+func civil(t Time) (year, month int) {
+	y, m, _ := time.UnixMilli(int64(t)).UTC().Date()
+	return y, int(m)
+}

@@ -1,0 +1,84 @@
+package projections
+
+import "github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+
+// ShipmentRow is a row of shipments_state, but for the state itself.
+type ShipmentRow struct {
+	ShipmentID, OrderID, SellerID, LocationID string
+	Fulfilment, Status                        string
+	OnHold                                    bool
+	Created, Packed, Ready, Shipped           Time
+	Delivered, Completed, Cancelled           Time
+	DispatchAfter, DispatchBy, DeliverBy      Time
+	UnitsOrdered, UnitsCancelled              uint32
+	Irregular                                 bool
+	Version                                   uint64
+	Updated                                   Time
+}
+
+// Shipment returns the row of a shipment in a state.
+func Shipment(s *ledgerv1.Shipment) ShipmentRow {
+	t := s.GetTimes()
+	r := ShipmentRow{
+		ShipmentID: s.GetShipmentId(), OrderID: s.GetOrderId(), SellerID: s.GetSellerId(), LocationID: s.GetLocationId(),
+		Fulfilment: fulfilmentNames.of(int32(s.GetFulfilment())), Status: statusNames.of(int32(s.GetStatus())),
+		OnHold:  s.GetOnHold(),
+		Created: moment(t.GetCreated()), Packed: moment(t.GetPacked()), Ready: moment(t.GetReady()), Shipped: moment(t.GetShipped()),
+		Delivered: moment(t.GetDelivered()), Completed: moment(t.GetCompleted()), Cancelled: moment(t.GetCancelled()),
+		DispatchAfter: stamp(s.GetDispatchAfter()), DispatchBy: stamp(s.GetDispatchBy()), DeliverBy: stamp(s.GetDeliverBy()),
+		Irregular: s.GetIrregular(), Version: s.GetVersion(), Updated: stamp(s.GetUpdatedAt()),
+	}
+	for _, i := range s.GetItems() {
+		r.UnitsOrdered += i.GetOrdered()
+		r.UnitsCancelled += cancelled(i)
+	}
+	return r
+}
+
+// ItemRow is a row of order_items_state.
+type ItemRow struct {
+	ShipmentID, OrderItemID, OrderID, SellerID string
+	SKU, FSN, ListingID, Title                 string
+	Status                                     string
+	OrderDate                                  Time
+	Ordered, Held, Cancelled                   uint32
+	Shipped, Delivered, Returned               uint32
+	PriceMinor                                 int64
+	HasPrice                                   bool
+	Currency                                   string
+	Version                                    uint64
+	Updated                                    Time
+}
+
+// AppendItems appends the rows of the items of a shipment in a state.
+func AppendItems(dst []ItemRow, s *ledgerv1.Shipment) []ItemRow {
+	for _, i := range s.GetItems() {
+		d := i.GetDetails()
+		p := d.GetPrice()
+		dst = append(dst, ItemRow{
+			ShipmentID: s.GetShipmentId(), OrderItemID: i.GetOrderItemId(), OrderID: s.GetOrderId(), SellerID: s.GetSellerId(),
+			SKU: d.GetSku(), FSN: d.GetFsn(), ListingID: d.GetListingId(), Title: d.GetTitle(),
+			Status: statusNames.of(int32(i.GetStatus())), OrderDate: stamp(d.GetOrderDate()),
+			Ordered: i.GetOrdered(), Held: i.GetHeld(), Cancelled: cancelled(i), Shipped: i.GetShipped(), Delivered: i.GetDelivered(),
+			Returned:   returned(s, i.GetOrderItemId()),
+			PriceMinor: p.GetSellingMinor(), HasPrice: p != nil && p.SellingMinor != nil, Currency: p.GetCurrency(),
+			Version: s.GetVersion(), Updated: stamp(s.GetUpdatedAt()),
+		})
+	}
+	return dst
+}
+
+// cancelled returns the units of an item that were cancelled, whoever did.
+func cancelled(i *ledgerv1.Item) uint32 {
+	return i.GetCancelledSeller() + i.GetCancelledCustomer() + i.GetCancelledMarketplace() + i.GetCancelledUnknown()
+}
+
+// returned returns the units of an item in completed returns.
+func returned(s *ledgerv1.Shipment, item string) (units uint32) {
+	for _, r := range s.GetReturns() {
+		if r.GetOrderItemId() == item && r.GetStatus() == ledgerv1.ReturnStatus_RETURN_STATUS_COMPLETED {
+			units += r.GetUnits()
+		}
+	}
+	return units
+}
