@@ -47,9 +47,9 @@ func TestWatermillsConformanceSuite(t *testing.T) {
 					Client: []kgo.Opt{kgo.SeedBrokers(brokers...), kgo.AllowAutoTopicCreation(), kgo.HeartbeatInterval(200 * time.Millisecond)},
 					Group:  group, Partitions: 8,
 					// The suite closes with messages in hand that it will never ack.
-					DrainTimeout: 300 * time.Millisecond,
+					DrainTimeout: 50 * time.Millisecond,
 					// It nacks hundreds of times in a row.
-					NackBackoffMax: 100 * time.Millisecond,
+					NackBackoff: 10 * time.Millisecond, NackBackoffMax: 10 * time.Millisecond,
 				}
 				pub, err := pubsub.NewPublisher(cfg)
 				require.NoError(t, err)
