@@ -1,0 +1,72 @@
+package emitter
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orderledger/orderledger/internal/webhook"
+)
+
+func TestWait(t *testing.T) {
+	t.Parallel()
+	e := Endpoint{
+		RetrySchedule: []time.Duration{time.Second, 10 * time.Second, 100 * time.Second},
+		RetrySlow:     50 * time.Second, RetryAfterMax: 200 * time.Second,
+	}
+	for name, c := range map[string]struct {
+		verdict    webhook.Verdict
+		attempts   int
+		retryAfter time.Duration
+		low, high  time.Duration
+	}{
+		"the first failure":                          {webhook.Retry, 1, 0, 800 * time.Millisecond, 1200 * time.Millisecond},
+		"the second":                                 {webhook.Retry, 2, 0, 8 * time.Second, 12 * time.Second},
+		"the last step repeats":                      {webhook.Retry, 99, 0, 80 * time.Second, 120 * time.Second},
+		"slow is at least so slow":                   {webhook.RetrySlow, 1, 0, 40 * time.Second, 60 * time.Second},
+		"slow follows a slower schedule":             {webhook.RetrySlow, 3, 0, 80 * time.Second, 120 * time.Second},
+		"the receiver may ask for less":              {webhook.Retry, 3, 20 * time.Second, 20 * time.Second, 24 * time.Second},
+		"but not for less than the first step":       {webhook.Retry, 3, time.Millisecond, time.Second, 1200 * time.Millisecond},
+		"the receiver may ask for more":              {webhook.Retry, 1, 30 * time.Second, 30 * time.Second, 36 * time.Second},
+		"but not for more than the cap":              {webhook.Retry, 1, time.Hour, 200 * time.Second, 240 * time.Second},
+		"slow stays slow whatever the receiver asks": {webhook.RetrySlow, 1, time.Second, 50 * time.Second, 60 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			different := map[time.Duration]bool{}
+			for range 200 {
+				got := e.wait(c.verdict, c.attempts, c.retryAfter)
+				require.GreaterOrEqual(t, got, c.low)
+				require.LessOrEqual(t, got, c.high)
+				different[got] = true
+			}
+			require.Greater(t, len(different), 1, "waits are spread")
+		})
+	}
+}
+
+func TestDeliverConfig(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, DefaultDeliverConfig().Validate())
+	require.NoError(t, DeliverConfig{Endpoints: []Endpoint{{Name: "a", URL: "https://example.org/x"}}}.Validate(), "zero values work")
+	err := DeliverConfig{
+		SessionTimeout: 10 * time.Second, MaxPending: -1,
+		Endpoints: []Endpoint{
+			{Name: "a", URL: "https://example.org"},
+			{Name: "a", URL: "https://example.org", Timeout: time.Second},
+			{
+				Name: "No Name", URL: "https://example.org/?token=geheim", CompleteStage: "packed",
+				Secrets: []string{"whsec_geheim"}, RetrySchedule: []time.Duration{0}, RetrySlow: -1,
+			},
+			{Name: "b", URL: "ftp://geheim", Headers: map[string]string{"webhook-id": "1"}},
+		},
+	}.Validate()
+	for _, problem := range []string{
+		"configured twice", "session timeout 10s is not 2s above the timeout 30s", "max pending", "name is not", `complete stage "packed"`,
+		"secret 1", "retry schedule has 0s", "retry slow", "url is not http", "header webhook-id is set by the client",
+	} {
+		require.ErrorContains(t, err, problem)
+	}
+	require.NotContains(t, err.Error(), "geheim")
+}

@@ -1,0 +1,292 @@
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/standard-webhooks/standard-webhooks/libraries/go"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+const (
+	oldSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	newSecret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oDAAAAAAAA"
+)
+
+func secret(t testing.TB, text string) Secret {
+	t.Helper()
+	s, err := ParseSecret(text)
+	require.NoError(t, err)
+	return s
+}
+
+func headers(id string, at time.Time, signature string) http.Header {
+	return http.Header{
+		HeaderID: {id}, HeaderTimestamp: {fmt.Sprint(at.Unix())}, HeaderSignature: {signature},
+	}
+}
+
+func TestSignatureIsWhatTheOfficialLibraryMakesAndAccepts(t *testing.T) {
+	t.Parallel()
+	official, err := standardwebhooks.NewWebhook(oldSecret)
+	require.NoError(t, err)
+	signer := NewSigner(secret(t, oldSecret))
+	rapid.Check(t, func(t *rapid.T) {
+		id := fmt.Sprint(rapid.Int64Min(1).Draw(t, "id"))
+		at := time.Unix(rapid.Int64Range(0, 1<<40).Draw(t, "at"), 0)
+		body := rapid.SliceOf(rapid.Byte()).Draw(t, "body")
+		want, err := official.Sign(id, at, body)
+		require.NoError(t, err)
+		require.Equal(t, want, signer.Sign(id, at, body))
+	})
+	now := time.Now()
+	require.NoError(t, official.Verify([]byte("{}"), headers("1", now, signer.Sign("1", now, []byte("{}")))))
+}
+
+func TestEverySecretSignsDuringAChange(t *testing.T) {
+	t.Parallel()
+	now, body := time.Now(), []byte(`{"messageId": 7}`)
+	both := NewSigner(secret(t, newSecret), secret(t, oldSecret)).Sign("7", now, body)
+	require.Len(t, strings.Fields(both), 2)
+	for _, text := range []string{oldSecret, newSecret} {
+		official, err := standardwebhooks.NewWebhook(text)
+		require.NoError(t, err)
+		require.NoError(t, official.Verify(body, headers("7", now, both)))
+		require.NoError(t, Verify(headers("7", now, both), body, now, time.Minute, secret(t, text)))
+	}
+	require.Empty(t, NewSigner().Sign("7", now, body))
+}
+
+func TestVerify(t *testing.T) {
+	t.Parallel()
+	now, body, key := time.Unix(1_700_000_000, 0), []byte(`{"messageId": 7}`), secret(t, oldSecret)
+	good := NewSigner(key).Sign("7", now, body)
+	for name, c := range map[string]struct {
+		header http.Header
+		body   string
+		secret Secret
+		want   error
+	}{
+		"right":                     {headers("7", now, good), string(body), key, nil},
+		"right among others":        {headers("7", now, "v1a,x v1,AAAA "+good), string(body), key, nil},
+		"another body":              {headers("7", now, good), `{"messageId": 8}`, key, ErrBadSignature},
+		"another id":                {headers("8", now, good), string(body), key, ErrBadSignature},
+		"another secret":            {headers("7", now, good), string(body), secret(t, newSecret), ErrBadSignature},
+		"the secret's absence":      {headers("7", now, good), string(body), Secret{}, ErrBadSignature},
+		"another time":              {headers("7", now.Add(time.Second), good), string(body), key, ErrBadSignature},
+		"too old":                   {headers("7", now.Add(-61*time.Second), good), string(body), key, ErrStale},
+		"too new":                   {headers("7", now.Add(61*time.Second), good), string(body), key, ErrStale},
+		"no signature":              {headers("7", now, ""), string(body), key, ErrNoSignature},
+		"no id":                     {headers("", now, good), string(body), key, ErrNoSignature},
+		"a timestamp that is words": {http.Header{HeaderID: {"7"}, HeaderTimestamp: {"now"}, HeaderSignature: {good}}, string(body), key, ErrNoSignature},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.ErrorIs(t, Verify(c.header, []byte(c.body), now, time.Minute, c.secret), c.want)
+		})
+	}
+}
+
+func TestSecretsAreParsedAndNeverShown(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_!!!!", "whsec_c2hvcnQ="} {
+		_, err := ParseSecret(text)
+		require.ErrorIs(t, err, ErrBadSecret, text)
+	}
+	var out strings.Builder
+	s := secret(t, oldSecret)
+	slog.New(slog.NewTextHandler(&out, nil)).Info("x", "secret", s)
+	asJSON, err := json.Marshal(s)
+	require.NoError(t, err)
+	shown := out.String() + fmt.Sprintf("%v %+v %#v %s", s, s, s, []Secret{s}) + string(asJSON)
+	require.NotContains(t, shown, "MfKQ9r8")
+	require.NotContains(t, shown, fmt.Sprint(s.key[0])+" "+fmt.Sprint(s.key[1]))
+}
+
+func TestClassify(t *testing.T) {
+	t.Parallel()
+	retry := map[int]bool{408: true, 425: true, 429: true}
+	for status := 100; status < 1000; status++ {
+		want := RetrySlow
+		switch {
+		case status >= 200 && status < 300:
+			want = OK
+		case status >= 500 || retry[status]:
+			want = Retry
+		}
+		require.Equal(t, want, Classify(Response{Status: status}, nil), status)
+	}
+	require.Equal(t, Retry, Classify(Response{}, errors.New("refused")))
+	require.Equal(t, []string{"ok", "retry", "retry_slow"}, []string{OK.String(), Retry.String(), RetrySlow.String()})
+}
+
+func client(t testing.TB, url string, change func(*Config)) *Client {
+	t.Helper()
+	config := DefaultConfig()
+	config.URL, config.Secrets = url, []Secret{secret(t, oldSecret)}
+	if change != nil {
+		change(&config)
+	}
+	c, err := New(config)
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	return c
+}
+
+func TestPost(t *testing.T) {
+	t.Parallel()
+
+	t.Run("the bytes, the identity and the signature arrive", func(t *testing.T) {
+		t.Parallel()
+		body := []byte(`{ "messageId" : 7, "note": "é" }`)
+		official, err := standardwebhooks.NewWebhook(oldSecret)
+		require.NoError(t, err)
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			got, err := io.ReadAll(r.Body)
+			if err != nil || string(got) != string(body) || official.Verify(got, r.Header) != nil || r.Method != http.MethodPost ||
+				r.ContentLength != int64(len(body)) || r.URL.RequestURI() != "/in?a=b" || r.Header.Get("Authorization") != "Bearer x" ||
+				r.Header.Get("Webhook-Id") != "7" || r.Header.Get("Traceparent") != "00-1-2-01" || r.Header.Get("Accept-Encoding") != "" {
+				w.WriteHeader(http.StatusBadRequest)
+			}
+		}))
+		t.Cleanup(server.Close)
+		c := client(t, server.URL+"/in?a=b", func(c *Config) { c.Headers = map[string]string{"Authorization": "Bearer x"} })
+		for range 2 {
+			got, err := c.Post(t.Context(), Message{ID: "7", Body: body, Traceparent: "00-1-2-01"})
+			require.NoError(t, err)
+			require.Equal(t, Response{Status: 200}, got)
+		}
+	})
+
+	t.Run("redirects are answers, not instructions", func(t *testing.T) {
+		t.Parallel()
+		var followed bool
+		mux := http.NewServeMux()
+		mux.HandleFunc("/to", func(http.ResponseWriter, *http.Request) { followed = true })
+		mux.HandleFunc("/from/{status}", func(w http.ResponseWriter, r *http.Request) {
+			var status int
+			_, _ = fmt.Sscan(r.PathValue("status"), &status)
+			w.Header().Set("Location", "/to")
+			w.WriteHeader(status)
+		})
+		server := httptest.NewServer(mux)
+		t.Cleanup(server.Close)
+		for _, status := range []int{300, 301, 302, 303, 307, 308} {
+			got, err := client(t, fmt.Sprintf("%s/from/%d", server.URL, status), nil).Post(t.Context(), Message{ID: "7", Body: []byte("{}")})
+			require.NoError(t, err)
+			require.Equal(t, status, got.Status)
+		}
+		require.False(t, followed)
+	})
+
+	t.Run("connections are used again, also after long answers", func(t *testing.T) {
+		t.Parallel()
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.WriteHeader(http.StatusInternalServerError)
+			_, _ = w.Write(make([]byte, drainBytes-1))
+		}))
+		opened := 0
+		server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+			if state == http.StateNew {
+				opened++ // Connections come one after the other here.
+			}
+		}
+		server.Start()
+		c := client(t, server.URL, nil)
+		for range 20 {
+			_, err := c.Post(t.Context(), Message{ID: "7", Body: []byte("{}")})
+			require.NoError(t, err)
+		}
+		server.Close()
+		require.Equal(t, 1, opened)
+	})
+
+	t.Run("an answer without end is given up after its status", func(t *testing.T) {
+		t.Parallel()
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			for chunk := make([]byte, 16<<10); r.Context().Err() == nil; {
+				if _, err := w.Write(chunk); err != nil {
+					return
+				}
+			}
+		}))
+		t.Cleanup(server.Close)
+		got, err := client(t, server.URL, nil).Post(t.Context(), Message{ID: "7", Body: []byte("{}")})
+		require.NoError(t, err)
+		require.Equal(t, 200, got.Status)
+	})
+
+	t.Run("silence, refusal and cancellation are errors that name the message and not the address", func(t *testing.T) {
+		t.Parallel()
+		entered := make(chan struct{}, 2)
+		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			entered <- struct{}{}
+			<-r.Context().Done()
+		}))
+		t.Cleanup(server.Close)
+		slow := client(t, server.URL+"/geheim", func(c *Config) { c.Timeout = 20 * time.Millisecond })
+		_, timedOut := slow.Post(t.Context(), Message{ID: "7", Body: []byte("{}")})
+		require.ErrorIs(t, timedOut, context.DeadlineExceeded)
+
+		<-entered
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { <-entered; cancel() }()
+		_, cancelled := client(t, server.URL+"/geheim", nil).Post(ctx, Message{ID: "7", Body: []byte("{}")})
+		require.ErrorIs(t, cancelled, context.Canceled)
+
+		_, refused := client(t, "http://127.0.0.1:1/geheim", nil).Post(t.Context(), Message{ID: "7", Body: []byte("{}")})
+		for _, err := range []error{timedOut, cancelled, refused} {
+			require.ErrorContains(t, err, "post message 7: ")
+			require.NotContains(t, err.Error(), "geheim")
+		}
+	})
+
+	t.Run("retry-after is read in both forms", func(t *testing.T) {
+		t.Parallel()
+		now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+		for value, want := range map[string]time.Duration{
+			"": 0, "120": 2 * time.Minute, "-5": 0, "soon": 0, "99999999999999999999": 0,
+			"Fri, 02 Jan 2026 03:05:05 GMT": time.Minute, "Fri, 02 Jan 2026 03:00:00 GMT": 0,
+		} {
+			require.Equal(t, want, retryAfter(value, now), value)
+		}
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "7")
+			w.WriteHeader(http.StatusTooManyRequests)
+		}))
+		t.Cleanup(server.Close)
+		got, err := client(t, server.URL, nil).Post(t.Context(), Message{ID: "7", Body: []byte("{}")})
+		require.NoError(t, err)
+		require.Equal(t, Response{Status: 429, RetryAfter: 7 * time.Second}, got)
+	})
+}
+
+func TestConfigReportsEveryProblemAndNoSecret(t *testing.T) {
+	t.Parallel()
+	_, err := New(Config{URL: "example.org/geheim", Secrets: []Secret{{}}, Headers: map[string]string{"webhook-signature": "x", "host": "y"}})
+	for _, problem := range []string{"url", "secret", "webhook-signature", "host", "timeout", "max conns"} {
+		require.ErrorContains(t, err, problem)
+	}
+	require.NotContains(t, err.Error(), "geheim")
+}
+
+func BenchmarkSign(b *testing.B) {
+	signer, body, now := NewSigner(secret(b, oldSecret)), make([]byte, 2<<10), time.Now()
+	b.ReportAllocs()
+	for b.Loop() {
+		signer.Sign("123456789", now, body)
+	}
+}
