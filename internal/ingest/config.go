@@ -1,0 +1,109 @@
+package ingest
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/orderledger/orderledger/internal/marketplace"
+)
+
+// Config says how an instance listens, whom it serves and within which bounds.
+type Config struct {
+	// Addr is host:port to listen on. Port 0 takes a free one. Empty listens nowhere: the handler is served by others.
+	Addr string
+	// Cluster names the ledger: consumer groups carry it.
+	Cluster string
+	// Lanes is the number of lanes, which is that of partitions.
+	Lanes int
+	// Sellers is who may call, and under which policy.
+	Sellers SellersConfig
+	// Marketplace says how bodies are read.
+	Marketplace marketplace.Settings
+	// MaxBodyBytes is the largest body that is taken. Zero means 1 MiB.
+	MaxBodyBytes int64
+	// NotificationTimeout bounds the way of a notification into Kafka. Zero means 20 seconds.
+	NotificationTimeout time.Duration
+	// CommandTimeout bounds the way of a call through the journal. Zero means 30 seconds: below the 60 that clients of
+	// the order API wait.
+	CommandTimeout time.Duration
+	// PositionTimeout is how long a read waits for its position, if the caller names no shorter time. Zero means 10
+	// seconds.
+	PositionTimeout time.Duration
+	// SignatureWindow is how far the date of a signed notification may be from now, either way. Zero means 15 minutes.
+	SignatureWindow time.Duration
+	// PublicURL is how the marketplace sees this service, such as https://orders.example.com: it is part of what is
+	// signed. Empty means that it is taken from the request.
+	PublicURL string
+	// BlobDir holds the documents. Empty means "documents".
+	BlobDir string
+	// ResolverDir holds the resolver's store, which is a cache. Empty means "resolver".
+	ResolverDir string
+	// UnresolvedLimit is how long a notification of a return that nobody knows waits for its shipment. Zero means seven
+	// days. After it, it is recorded as waiting under the return's id, and ends quarantined.
+	UnresolvedLimit time.Duration
+	// RatePerSecond and Burst bound the calls of one seller. Zero means no bound.
+	RatePerSecond float64
+	Burst         int
+	// Workers says whether this instance packs and resolves; all instances may.
+	Workers bool
+}
+
+// DefaultConfig returns the configuration for a service on this machine.
+func DefaultConfig() Config {
+	return Config{
+		Addr: "127.0.0.1:8080", Cluster: "orderledger", Marketplace: marketplace.DefaultSettings(), Workers: true,
+	}.withDefaults()
+}
+
+func (c Config) withDefaults() Config {
+	orElse(&c.Cluster, "orderledger")
+	orElse(&c.MaxBodyBytes, 1<<20)
+	orElse(&c.NotificationTimeout, 20*time.Second)
+	orElse(&c.CommandTimeout, 30*time.Second)
+	orElse(&c.PositionTimeout, 10*time.Second)
+	orElse(&c.SignatureWindow, 15*time.Minute)
+	orElse(&c.BlobDir, "documents")
+	orElse(&c.ResolverDir, "resolver")
+	orElse(&c.UnresolvedLimit, 7*24*time.Hour)
+	if c.RatePerSecond > 0 {
+		orElse(&c.Burst, max(1, int(c.RatePerSecond)))
+	}
+	return c
+}
+
+func orElse[T comparable](v *T, otherwise T) {
+	if zero := *new(T); *v == zero {
+		*v = otherwise
+	}
+}
+
+// Validate returns all problems of the configuration, joined.
+func (c Config) Validate() error {
+	var problems []error
+	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	if c.Addr != "" {
+		if _, port, err := net.SplitHostPort(c.Addr); err != nil || port == "" {
+			bad("ingest address %q: want host:port", c.Addr)
+		}
+	}
+	if c.Lanes < 1 {
+		bad("ingest lanes %d: want 1 or more", c.Lanes)
+	}
+	if c.MaxBodyBytes < 0 || c.MaxBodyBytes > 2<<20 {
+		bad("ingest body of %d bytes: want 0 (1 MiB) to 2 MiB, which is what an inbox record and a decision can hold", c.MaxBodyBytes)
+	}
+	for name, d := range map[string]time.Duration{
+		"notification timeout": c.NotificationTimeout, "command timeout": c.CommandTimeout, "position timeout": c.PositionTimeout,
+		"signature window": c.SignatureWindow, "unresolved limit": c.UnresolvedLimit,
+	} {
+		if d < 0 {
+			bad("ingest %s %s: want 0 (the default) or more", name, d)
+		}
+	}
+	if c.RatePerSecond < 0 || c.Burst < 0 {
+		bad("ingest rate %g and burst %d: want 0 (no bound) or more", c.RatePerSecond, c.Burst)
+	}
+	return errors.Join(append(problems, c.Sellers.Validate())...)
+}

@@ -1,0 +1,134 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/orderledger/orderledger/internal/marketplace"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// states reads the read model. Every query names the seller: that is what makes another seller's ids not found.
+type states struct{ conn driver.Conn }
+
+// query returns the states that a condition on shipments_state selects. The condition is of this package, its arguments are
+// the callers'.
+func (s states) query(ctx context.Context, condition string, args ...any) ([]*ledgerv1.Shipment, error) {
+	rows, err := s.conn.Query(ctx, "SELECT state FROM shipments_state FINAL WHERE "+condition, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read shipments: %w", err)
+	}
+	defer rows.Close()
+	var out []*ledgerv1.Shipment
+	for rows.Next() {
+		var state string
+		if err := rows.Scan(&state); err != nil {
+			return nil, fmt.Errorf("read shipments: %w", err)
+		}
+		one := new(ledgerv1.Shipment)
+		if err := one.UnmarshalVT([]byte(state)); err != nil {
+			return nil, fmt.Errorf("state of a shipment: %w", err)
+		}
+		out = append(out, one)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read shipments: %w", err)
+	}
+	return out, nil
+}
+
+// byShipment returns the shipments that there are, in the order of the ids.
+func (s states) byShipment(ctx context.Context, sellerID string, ids []string) ([]*ledgerv1.Shipment, error) {
+	found, err := s.query(ctx, "seller_id = ? AND shipment_id IN (?)", sellerID, ids)
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[string]*ledgerv1.Shipment, len(found))
+	for _, one := range found {
+		byID[one.GetShipmentId()] = one
+	}
+	out := found[:0]
+	for _, id := range ids {
+		if one := byID[id]; one != nil {
+			out = append(out, one)
+		}
+	}
+	return out, nil
+}
+
+func (s states) byOrder(ctx context.Context, sellerID string, ids []string) ([]*ledgerv1.Shipment, error) {
+	return s.query(ctx, "seller_id = ? AND order_id IN (?) ORDER BY order_id, shipment_id", sellerID, ids)
+}
+
+func (s states) byItem(ctx context.Context, sellerID string, ids []string) ([]*ledgerv1.Shipment, error) {
+	return s.query(ctx, "seller_id = ? AND shipment_id IN (SELECT shipment_id FROM order_items WHERE seller_id = ? AND order_item_id IN (?)) ORDER BY shipment_id",
+		sellerID, sellerID, ids)
+}
+
+// shipmentsOf leads returns or services of a seller to their shipments.
+func (g *Ingest) shipmentsOf(ctx context.Context, sellerID string, subject marketplace.Subject, ids []string) (map[string][]string, error) {
+	out := map[string][]string{}
+	if len(ids) == 0 {
+		return out, nil
+	}
+	if g.states.conn == nil {
+		return nil, errNoReads()
+	}
+	query := "SELECT DISTINCT return_id, shipment_id FROM returns WHERE seller_id = ? AND return_id IN (?)"
+	args := []any{sellerID, ids}
+	if subject == marketplace.SubjectService {
+		// Services do not know their seller; their shipments do.
+		query = "SELECT DISTINCT service_id, shipment_id FROM services WHERE service_id IN (?) AND shipment_id IN " +
+			"(SELECT shipment_id FROM shipments WHERE seller_id = ?)"
+		args = []any{ids, sellerID}
+	}
+	rows, err := g.states.conn.Query(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("look up %s: %w", subject.ListMember(), err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, shipmentID string
+		if err := rows.Scan(&id, &shipmentID); err != nil {
+			return nil, fmt.Errorf("look up %s: %w", subject.ListMember(), err)
+		}
+		out[id] = append(out[id], shipmentID)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("look up %s: %w", subject.ListMember(), err)
+	}
+	return out, nil
+}
+
+// onlyService returns the one service of a shipment that is open, or nil where there is none, or more than one.
+func (g *Ingest) onlyService(ctx context.Context, sellerID, shipmentID string) (*place, error) {
+	if g.states.conn == nil {
+		return nil, errNoReads()
+	}
+	found, err := g.states.byShipment(ctx, sellerID, []string{shipmentID})
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	var only *place
+	for _, service := range found[0].GetServices() {
+		switch service.GetStatus() {
+		case ledgerv1.ServiceStatus_SERVICE_STATUS_COMPLETED, ledgerv1.ServiceStatus_SERVICE_STATUS_CANCELLED:
+		default:
+			if only != nil {
+				return nil, nil //nolint:nilnil // Ambiguous is the same as none: documented.
+			}
+			only = &place{shipmentID: shipmentID, serviceID: service.GetServiceId()}
+		}
+	}
+	return only, nil
+}
+
+// errNoReads is the answer of an instance that was given no ClickHouse.
+func errNoReads() *problem {
+	return newProblem(problemUnavailable, "this instance has no read model").retryAfter(retrySoon)
+}
+
+func itoa[T int | int64](n T) string { return strconv.FormatInt(int64(n), 10) }
