@@ -98,11 +98,11 @@ func readConfig(getenv func(string) string) (config, error) {
 }
 
 func readSettings(path string) (emitter.Settings, error) {
-	file, err := os.Open(path) //nolint:gosec // The operator names it.
+	file, err := os.Open(path)
 	if err != nil {
 		return emitter.Settings{}, fmt.Errorf("%s: %w", envSettings, err)
 	}
-	defer file.Close() //nolint:errcheck // It was only read.
+	defer file.Close()
 	settings, err := emitter.ReadSettings(file)
 	if err != nil {
 		return emitter.Settings{}, fmt.Errorf("%s: %s: %w", envSettings, path, err)

@@ -31,7 +31,7 @@ func (t *Translator) handle(in *message.Message, deadLetters *kgo.Client) ([]*me
 	if record.Attrs.IsControl() {
 		return nil, nil
 	}
-	out, err := t.translate(record)
+	out, err := t.translate(in.Context(), record)
 	switch {
 	case err != nil:
 		return nil, t.setAside(in.Context(), deadLetters, record, err)
@@ -42,7 +42,7 @@ func (t *Translator) handle(in *message.Message, deadLetters *kgo.Client) ([]*me
 }
 
 // translate returns the message of a record, or nil when there is none.
-func (t *Translator) translate(record *kgo.Record) (out *message.Message, err error) {
+func (t *Translator) translate(ctx context.Context, record *kgo.Record) (out *message.Message, err error) {
 	// A mistake in here must not stop a lane: the router would hand the record back for ever.
 	defer func() {
 		if r := recover(); r != nil {
@@ -69,7 +69,7 @@ func (t *Translator) translate(record *kgo.Record) (out *message.Message, err er
 	if len(m.Body) > maxBodyBytes {
 		return nil, fmt.Errorf("%w: %d bytes", errTooLarge, len(m.Body))
 	}
-	t.count(&m)
+	t.count(ctx, &m)
 	out = message.NewMessage(strconv.FormatInt(m.ID, 10), m.Body)
 	m.setHeaders(out.Metadata, &r)
 	out.Metadata[pubsub.MetadataKey] = m.ShipmentID
@@ -77,7 +77,7 @@ func (t *Translator) translate(record *kgo.Record) (out *message.Message, err er
 	return out, nil
 }
 
-func (t *Translator) count(m *Message) {
+func (t *Translator) count(ctx context.Context, m *Message) {
 	t.metrics.messages.WithLabelValues(m.Type).Inc()
 	if m.Notes == 0 {
 		return
@@ -87,7 +87,7 @@ func (t *Translator) count(m *Message) {
 	}
 	// The rest is a matter of settings and would be said of every message.
 	if m.Notes&(NoteTextTooLong|NoteQuantityBounded) != 0 {
-		t.log.LogAttrs(context.Background(), slog.LevelWarn, "message against its contract", slog.String("shipment_id", m.ShipmentID),
+		t.log.LogAttrs(ctx, slog.LevelWarn, "message against its contract", slog.String("shipment_id", m.ShipmentID),
 			slog.Int64("message_id", m.ID), slog.String("event_type", m.Type), slog.String("notes", m.Notes.String()))
 	}
 }

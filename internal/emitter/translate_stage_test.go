@@ -198,18 +198,18 @@ func TestMessagesStandInTheLaneOfTheirEvents(t *testing.T) {
 		total += len(records)
 	}
 	require.Equal(t, shipments*versions, total)
-	require.Equal(t, float64(shipments), count(t, reg, "translated_total", SuborderCreate))
+	require.Equal(t, shipments, count(t, reg, "translated_total", SuborderCreate))
 }
 
 // count reads a counter of the translator by the value of its label.
-func count(t testing.TB, reg *prometheus.Registry, name, label string) float64 {
+func count(t testing.TB, reg *prometheus.Registry, name, label string) int {
 	t.Helper()
 	families, err := reg.Gather()
 	require.NoError(t, err)
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
 			if f.GetName() == metricsPrefix+name && (label == "" || m.GetLabel()[0].GetValue() == label) {
-				return m.GetCounter().GetValue()
+				return int(m.GetCounter().GetValue())
 			}
 		}
 	}
@@ -252,8 +252,11 @@ func TestWhatMakesNoSenseIsSetAsideAndTheStreamGoesOn(t *testing.T) {
 		why   string
 		value []byte
 	}{
-		{"unknown type", unknown.Value}, {"no sequence", noSeq.Value}, {"body of " + events.TypeShipmentCreated, bad.Value},
-		{"null value", nil}, {"missing", []byte("hello")},
+		{"unknown type", unknown.Value},
+		{"no sequence", noSeq.Value},
+		{"body of " + events.TypeShipmentCreated, bad.Value},
+		{"null value", nil},
+		{"missing", []byte("hello")},
 	} {
 		letter, err := deadletter.Parse(dead[i])
 		require.NoError(t, err)
@@ -261,9 +264,9 @@ func TestWhatMakesNoSenseIsSetAsideAndTheStreamGoesOn(t *testing.T) {
 		require.Contains(t, letter.Reason, want.why)
 		require.Equal(t, want.value, letter.Value)
 	}
-	require.Equal(t, float64(1), count(t, reg, "dead_letters_total", "unknown_type"))
-	require.Equal(t, float64(1), count(t, reg, "dead_letters_total", "no_laneseq"))
-	require.Equal(t, float64(3), count(t, reg, "dead_letters_total", "undecodable"))
+	require.Equal(t, 1, count(t, reg, "dead_letters_total", "unknown_type"))
+	require.Equal(t, 1, count(t, reg, "dead_letters_total", "no_laneseq"))
+	require.Equal(t, 3, count(t, reg, "dead_letters_total", "undecodable"))
 }
 
 func TestARepeatAfterACrashWritesTheSameMessagesAgain(t *testing.T) {

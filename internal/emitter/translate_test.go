@@ -304,7 +304,12 @@ type bodyLine struct {
 	OrderItemCustomAttributes                                                               json.RawMessage
 }
 
-func decodeBody(t testing.TB, raw []byte) body {
+// decodeBody takes what both the testing package and rapid give.
+func decodeBody(t interface {
+	require.TestingT
+	Helper()
+}, raw []byte,
+) body {
 	t.Helper()
 	var b body
 	require.NoError(t, json.Unmarshal(raw, &b))

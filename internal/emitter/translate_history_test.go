@@ -1,0 +1,209 @@
+package emitter
+
+import (
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/types/known/timestamppb"
+	"pgregory.net/rapid"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/shipment"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// history is what a receiver has been told of one shipment, checked as it grows.
+type history struct {
+	t        *rapid.T
+	state    *ledgerv1.Shipment
+	messages []Message
+	told     map[ledgerv1.Stage]bool
+	revived  bool // Units that had been cancelled were brought back.
+	laneSeq  uint64
+	now      time.Time
+}
+
+// volatile are the parts of a body that tell of the message, not of the suborder, and the quantity that no message
+// follows: one item of several that is shipped makes none.
+var volatile = regexp.MustCompile(`"(messageId":\d+|eventType":"\w+"|fulfilledQuantity":\d+,)`)
+
+func TestAnyHistoryIsToldInOrderAndInFull(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		h := &history{t: t, told: map[ledgerv1.Stage]bool{}, laneSeq: rapid.Uint64Range(0, 1<<30).Draw(t, "laneseq"), now: sampleTime}
+		policy := shipment.Policy{
+			Own: rapid.Bool().Draw(t, "own"), PackWithin: time.Hour,
+			Fulfilment: rapid.SampledFrom([]ledgerv1.Fulfilment{
+				ledgerv1.Fulfilment_FULFILMENT_STANDARD, ledgerv1.Fulfilment_FULFILMENT_SELF_SHIP,
+			}).Draw(t, "fulfilment"),
+			CancelledBy: map[string]ledgerv1.CancelledBy{
+				"seller_cancellation": ledgerv1.CancelledBy_CANCELLED_BY_SELLER,
+				"buyer_cancellation":  ledgerv1.CancelledBy_CANCELLED_BY_CUSTOMER,
+			},
+		}
+		for _, in := range drawInputs(t) {
+			h.now = h.now.Add(time.Minute)
+			d := shipment.Decide(h.state, in, shipment.Context{Now: h.now, SellerID: "seller-1", Policy: policy})
+			for _, e := range d.Events {
+				h.add(e)
+			}
+		}
+	})
+}
+
+// add translates the next event and checks what is told by then.
+func (h *history) add(e *ledgerv1.Event) {
+	h.laneSeq++
+	h.state = e.GetAfter()
+	h.revived = h.revived || len(e.GetReturnCancelled().GetRevived()) > 0
+	m, ok := Translate(h.recorded(e), Profile752255250(), &Channel{})
+	if ok {
+		h.check(e, m)
+		h.messages = append(h.messages, m)
+	}
+	require.NotEmpty(h.t, h.messages, "the first event makes CREATE")
+	if h.has(SuborderCancel) || liveUnits(h.state) == 0 {
+		return // Nothing is left to be told of.
+	}
+	for _, stage := range h.state.GetStages() {
+		require.True(h.t, h.told[stage], "%s was reached by %s and not told", stage, events.TypeOf(e))
+	}
+	if h.revived || h.has(SuborderComplete) {
+		return
+	}
+	// Whoever has the latest message knows the suborder.
+	now, _ := Translate(h.recorded(&ledgerv1.Event{After: h.state, Body: &ledgerv1.Event_ShipmentCreated{}}), Profile752255250(), &Channel{})
+	require.Equal(h.t, volatile.ReplaceAllString(string(now.Body), ""), volatile.ReplaceAllString(string(h.messages[len(h.messages)-1].Body), ""),
+		"%s changed what is told and made no message", events.TypeOf(e))
+}
+
+func (h *history) check(e *ledgerv1.Event, m Message) {
+	t := h.t
+	body := decodeBody(t, m.Body)
+	require.Equal(t, m.Type == SuborderCreate, len(h.messages) == 0, "one CREATE, and first")
+	if n := len(h.messages); n > 0 {
+		require.Greater(t, m.ID, h.messages[n-1].ID)
+	}
+	_, cancelled := e.GetBody().(*ledgerv1.Event_ItemsCancelled)
+	if h.has(SuborderCancel) {
+		require.True(t, cancelled && h.revived, "nothing after CANCEL but the cancellation of units that were brought back")
+	}
+	if m.Type == SuborderPropertiesUpdate {
+		require.False(t, h.has(SuborderComplete), "no properties after COMPLETE")
+	}
+	require.Equal(t, m.Type == SuborderComplete, len(m.Stages) > 0)
+	for _, stage := range m.Stages {
+		require.False(t, h.told[stage], "COMPLETE once for each stage")
+		h.told[stage] = true
+	}
+	live := int64(0)
+	for i, l := range body.OrderItems {
+		fulfilled := int64(0)
+		if l.FulfilledQuantity != nil {
+			fulfilled = *l.FulfilledQuantity
+			require.Positive(t, fulfilled)
+		}
+		require.LessOrEqual(t, l.CancelledQuantity+fulfilled, l.OrderedQuantity)
+		require.Equal(t, cancelledUnits(h.state.GetItems()[i]), l.CancelledQuantity)
+		require.Equal(t, l.CustomerCancelledQty == nil, l.SellerCancelledQty == nil)
+		if l.CustomerCancelledQty != nil {
+			require.Equal(t, l.CancelledQuantity, *l.CustomerCancelledQty+*l.SellerCancelledQty)
+		}
+		live += l.OrderedQuantity - l.CancelledQuantity
+	}
+	require.Equal(t, m.Type == SuborderCancel, cancelled && live == 0)
+	require.Zero(t, m.Notes&NoteQuantityBounded, "the aggregate never contradicts itself")
+}
+
+func (h *history) has(eventType string) bool {
+	return slices.ContainsFunc(h.messages, func(m Message) bool { return m.Type == eventType })
+}
+
+func (h *history) recorded(e *ledgerv1.Event) Recorded {
+	return Recorded{Lane: 3, Event: e, Envelope: events.Envelope{LaneSeq: h.laneSeq, OccurredAt: h.now}}
+}
+
+// drawInputs draws a creation and what may come after it, in any order.
+func drawInputs(t *rapid.T) []shipment.Input {
+	fact := func(label string) shipment.Fact {
+		return shipment.Fact{
+			ShipmentID: "s1", SellerID: "seller-1", LocationID: "L1", Source: "flipkart",
+			At: sampleTime.Add(time.Duration(rapid.IntRange(0, 600).Draw(t, label)) * time.Second),
+		}
+	}
+	items := rapid.IntRange(1, 3).Draw(t, "items")
+	item := func() string { return []string{"i0", "i1", "i2"}[rapid.IntRange(0, items-1).Draw(t, "item")] }
+	first := shipment.Created{Fact: fact("created"), OrderID: "o1", Status: drawStatus(t), Hold: rapid.Bool().Draw(t, "hold")}
+	for i := range items {
+		ordered := rapid.Uint32Range(1, 3).Draw(t, "ordered")
+		first.Items = append(first.Items, shipment.CreatedItem{
+			OrderItemID: []string{"i0", "i1", "i2"}[i], Quantity: ordered, Status: first.Status,
+			Cancelled: rapid.SampledFrom([]uint32{0, 0, 0, ordered, 1}).Draw(t, "cancelled before"),
+			Details:   &ledgerv1.ItemDetails{Sku: "sku", PaymentType: "COD"},
+		})
+	}
+	inputs := []shipment.Input{first}
+	for range rapid.IntRange(0, 25).Draw(t, "steps") {
+		inputs = append(inputs, drawInput(t, fact("at"), item))
+	}
+	return inputs
+}
+
+func drawInput(t *rapid.T, fact shipment.Fact, item func() string) shipment.Input {
+	later := sampleTime.Add(time.Duration(rapid.IntRange(1, 9).Draw(t, "hours")) * time.Hour)
+	switch rapid.IntRange(0, 13).Draw(t, "input") {
+	case 0:
+		return shipment.Hold{Fact: fact, Items: []*ledgerv1.ItemUnits{{OrderItemId: item(), Units: rapid.Uint32Range(0, 3).Draw(t, "held")}}}
+	case 1:
+		return shipment.Unhold{Fact: fact, Status: drawStatus(t)}
+	case 2, 3:
+		return shipment.StatusReached{Fact: fact, Status: drawStatus(t)}
+	case 4:
+		return shipment.DatesChanged{Fact: fact, DispatchBy: later}
+	case 5:
+		return shipment.DatesChanged{Fact: fact, DispatchAfter: later, DeliverBy: later}
+	case 6, 7:
+		return shipment.Cancelled{Fact: fact, Items: []shipment.CancelledItem{{
+			OrderItemID: item(), Quantity: rapid.Int64Range(1, 3).Draw(t, "units"),
+			Reason: rapid.SampledFrom([]string{"", "seller_cancellation", "buyer_cancellation", "else"}).Draw(t, "reason"),
+		}}}
+	case 8:
+		return shipment.Observed{Fact: fact, Details: &ledgerv1.ShipmentDetails{
+			DeliveryAddress: &ledgerv1.Address{FirstName: rapid.SampledFrom([]string{"A", "B"}).Draw(t, "name")},
+			ShipmentType:    rapid.SampledFrom([]string{"", "EXPRESS"}).Draw(t, "type"),
+		}}
+	case 9:
+		return shipment.Observed{Fact: fact, Items: []*ledgerv1.ItemPatch{{
+			OrderItemId: item(), CancellationReason: rapid.SampledFrom([]string{"", "seller_cancellation"}).Draw(t, "reason"),
+			Details: &ledgerv1.ItemDetails{
+				Sku:            rapid.SampledFrom([]string{"", "sku", "sku2"}).Draw(t, "sku"),
+				ExtensionsJson: rapid.SampledFrom([]string{"", `{"barcode":"b"}`}).Draw(t, "extensions"),
+				OrderDate:      timestamppb.New(later),
+			},
+		}}}
+	case 10:
+		return shipment.Observed{Fact: fact, Status: drawStatus(t), OrderItemIDs: []string{item()}}
+	case 11:
+		return shipment.ReturnTold{Fact: fact, ReturnID: "r1", Lines: []shipment.ReturnLine{{
+			Quantity: rapid.Int64Range(1, 3).Draw(t, "returned"), Return: &ledgerv1.Return{
+				ReturnId: "r1", OrderItemId: item(), Source: rapid.SampledFrom([]ledgerv1.ReturnSource{
+					ledgerv1.ReturnSource_RETURN_SOURCE_CUSTOMER, ledgerv1.ReturnSource_RETURN_SOURCE_COURIER,
+				}).Draw(t, "source"),
+			},
+		}}}
+	case 12:
+		return shipment.CancelReturn{LocationID: "L1", ReturnID: "r1"}
+	default:
+		return shipment.Cancel{LocationID: "L1", Reason: "seller_cancellation"}
+	}
+}
+
+func drawStatus(t *rapid.T) ledgerv1.Status {
+	return rapid.SampledFrom([]ledgerv1.Status{
+		ledgerv1.Status_STATUS_APPROVED, ledgerv1.Status_STATUS_PACKED, ledgerv1.Status_STATUS_READY_TO_DISPATCH,
+		ledgerv1.Status_STATUS_SHIPPED, ledgerv1.Status_STATUS_DELIVERED, ledgerv1.Status_STATUS_COMPLETED,
+	}).Draw(t, "status")
+}
