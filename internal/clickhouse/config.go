@@ -35,7 +35,7 @@ type Config struct {
 	// Settings are sent with every insert, for example insert_quorum on a replicated cluster.
 	Settings map[string]string
 	// Dial replaces the way a connection of an Inserter is opened, for tunnels and for tests. Nil means the net package.
-	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error) `json:"-"`
 }
 
 // DefaultConfig reaches a server on this machine.

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orderledger/orderledger/events/eventstest"
+	"github.com/orderledger/orderledger/internal/clickhouse"
+	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+func env(values map[string]string) func(string) string {
+	return func(name string) string { return values[name] }
+}
+
+func TestEveryProblemOfTheEnvironmentIsReported(t *testing.T) {
+	t.Parallel()
+	_, err := readConfig(env(map[string]string{
+		envLanes: "many", envAddr: "nowhere", envTLS: "perhaps", envSettings: "quorum", envLogLevel: "loud", envInserters: "-1",
+	}))
+	for _, name := range []string{envLanes, "nowhere", envTLS, envSettings, envLogLevel, "inserters"} {
+		require.ErrorContains(t, err, name)
+	}
+}
+
+func TestThePrintedConfigurationHasNoSecrets(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"-print-config"}, env(map[string]string{envPassword: "hunter2"}), &out))
+	require.NotContains(t, out.String(), "hunter2")
+	require.Contains(t, out.String(), "***")
+}
+
+func TestTheProgramFillsTheTablesAndStops(t *testing.T) {
+	t.Parallel()
+	addr, database := testkit.ClickHouse(t)
+	brokers := testkit.Kafka(t)
+	testkit.Topics(t, brokers, 1)
+	lane := eventstest.NewLane(0)
+	client := testkit.Client(t, brokers, kafka.ManualPartitions())
+	for _, e := range eventstest.Story(1, eventstest.Start) {
+		r := lane.Event(e)
+		record := &kgo.Record{Topic: r.Topic, Partition: r.Lane, Key: []byte(r.Key), Value: r.Value}
+		for _, h := range r.Headers {
+			record.Headers = append(record.Headers, kgo.RecordHeader(h))
+		}
+		require.NoError(t, client.ProduceSync(t.Context(), record).FirstErr())
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- run(ctx, nil, env(map[string]string{
+			envBrokers: brokers[0], envBootURL: "http://127.0.0.1:1/boot", envAddr: addr, envDatabase: database, envAdmin: "off",
+		}), bytes.NewBuffer(nil))
+	}()
+	cfg := clickhouse.DefaultConfig()
+	cfg.Addrs, cfg.Database = []string{addr}, database
+	db, err := clickhouse.Open(cfg)
+	require.NoError(t, err)
+	defer db.Close()
+	testkit.Eventually(t, func() bool {
+		var n uint64
+		return db.QueryRow(t.Context(), "SELECT count() FROM shipments WHERE status = 'COMPLETED'").Scan(&n) == nil && n == 1
+	}, "the shipment is there")
+	stop()
+	require.NoError(t, <-done)
+}
