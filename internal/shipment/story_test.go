@@ -1,0 +1,236 @@
+package shipment
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// noon is when the stories below begin: the middle of a day both in UTC and in IST.
+func noon() time.Time { return time.Date(2026, 3, 2, 7, 0, 0, 0, time.UTC) }
+
+const (
+	ship     = "ship-1"
+	seller   = "seller-1"
+	location = "LOC1"
+)
+
+// T is what both testing.T and rapid.T can do.
+type T interface {
+	require.TestingT
+	Helper()
+}
+
+// story plays inputs one after the other and checks after each what must always hold.
+type story struct {
+	t      T
+	s      *State
+	c      Context
+	events []*Event
+	last   Decision
+}
+
+func newStory(t T) *story {
+	return &story{t: t, c: Context{
+		Now: noon(), SellerID: seller,
+		Policy: Policy{Own: true, PackWithin: 30 * time.Minute, ReversePickupWithin: 7 * 24 * time.Hour},
+	}}
+}
+
+// given begins a story with a shipment of the inputs' making.
+func given(t T, inputs ...Input) *story {
+	st := newStory(t)
+	for _, in := range inputs {
+		d := st.tell(in)
+		require.Contains(t, []ledgerv1.Outcome{applied, accepted}, d.Outcome, "%s: %s %s", in.Type(), d.Reason, d.Message)
+	}
+	return st
+}
+
+const (
+	applied     = ledgerv1.Outcome_OUTCOME_APPLIED
+	accepted    = ledgerv1.Outcome_OUTCOME_ACCEPTED
+	rejected    = ledgerv1.Outcome_OUTCOME_REJECTED
+	duplicate   = ledgerv1.Outcome_OUTCOME_DUPLICATE
+	waiting     = ledgerv1.Outcome_OUTCOME_WAITING
+	quarantined = ledgerv1.Outcome_OUTCOME_QUARANTINED
+	staleFact   = ledgerv1.Outcome_OUTCOME_STALE
+)
+
+// tell gives an input to the shipment, one minute after the one before.
+func (st *story) tell(in Input) Decision {
+	st.t.Helper()
+	st.c.Now = st.c.Now.Add(time.Minute)
+	prior := st.s
+	frozen := prior.CloneVT()
+	d := Decide(st.s, in, st.c)
+	require.True(st.t, prior.EqualVT(frozen), "the state before was changed")
+	st.check(prior, d)
+	st.s, st.last = d.State, d
+	st.events = append(st.events, d.Events...)
+	return d
+}
+
+// check asserts what holds for every decision whatsoever.
+func (st *story) check(prior *State, d Decision) {
+	st.t.Helper()
+	require.NotEqual(st.t, ledgerv1.Outcome_OUTCOME_UNSPECIFIED, d.Outcome)
+	if len(d.Events) == 0 {
+		require.Same(st.t, prior, d.State)
+		require.NotContains(st.t, []ledgerv1.Outcome{applied, accepted}, d.Outcome)
+		require.NotEmpty(st.t, d.Reason)
+		require.NotEmpty(st.t, d.Message)
+		return
+	}
+	require.Contains(st.t, []ledgerv1.Outcome{applied, accepted}, d.Outcome)
+	before := prior
+	for _, e := range d.Events {
+		require.NotNil(st.t, e.GetBody())
+		require.Equal(st.t, before.GetVersion()+1, e.GetAfter().GetVersion())
+		require.True(st.t, Evolve(before, e).EqualVT(e.GetAfter()), "%T does not follow", e.GetBody())
+		require.True(st.t, Evolve(reread(st.t, before), rereadEvent(st.t, e)).EqualVT(e.GetAfter()), "%T does not follow when read again", e.GetBody())
+		require.Equal(st.t, before.GetStatus(), e.GetTransition().GetFrom())
+		require.Equal(st.t, e.GetAfter().GetStatus(), e.GetTransition().GetTo())
+		require.False(st.t, before.GetUpdatedAt() != nil && e.GetAfter().GetUpdatedAt().AsTime().Before(before.GetUpdatedAt().AsTime()))
+		checkUnits(st.t, e.GetAfter())
+		checkForward(st.t, before, e)
+		before = e.GetAfter()
+	}
+	require.Same(st.t, before, d.State)
+}
+
+func reread(t T, s *State) *State {
+	if s == nil {
+		return nil
+	}
+	b, err := s.MarshalVT()
+	require.NoError(t, err)
+	out := &State{}
+	require.NoError(t, out.UnmarshalVT(b))
+	return out
+}
+
+func rereadEvent(t T, e *Event) *Event {
+	b, err := e.MarshalVT()
+	require.NoError(t, err)
+	out := &Event{}
+	require.NoError(t, out.UnmarshalVT(b))
+	return out
+}
+
+// checkUnits asserts that units are neither lost nor made.
+func checkUnits(t T, s *State) {
+	anyHeld := false
+	for _, it := range s.GetItems() {
+		require.LessOrEqual(t, uint64(it.GetHeld())+uint64(cancelledUnits(it)), uint64(it.GetOrdered()))
+		require.LessOrEqual(t, it.GetDelivered(), it.GetShipped())
+		require.LessOrEqual(t, it.GetShipped(), it.GetOrdered())
+		var listed, revived uint32
+		for _, c := range it.GetCancellations() {
+			listed += c.GetUnits()
+			revived += c.GetRevived()
+		}
+		require.Equal(t, cancelledUnits(it), listed-revived)
+		anyHeld = anyHeld || it.GetHeld() > 0
+	}
+	require.Equal(t, anyHeld, s.GetOnHold())
+}
+
+// checkForward asserts that nothing goes back, and that a late fact moves nothing.
+func checkForward(t T, before *State, e *Event) {
+	for i, was := range before.GetItems() {
+		is := e.GetAfter().GetItems()[i]
+		require.GreaterOrEqual(t, rank(is.GetForward()), rank(was.GetForward()))
+		if e.GetTransition().GetLate() {
+			require.Equal(t, was.GetForward(), is.GetForward())
+			require.Equal(t, was.GetStatus(), is.GetStatus())
+		}
+	}
+	require.GreaterOrEqual(t, len(e.GetAfter().GetStages()), len(before.GetStages()))
+}
+
+// bodies names the events of the last decision.
+func (st *story) bodies() []string {
+	var out []string
+	for _, e := range st.last.Events {
+		out = append(out, string(e.ProtoReflect().WhichOneof(e.ProtoReflect().Descriptor().Oneofs().ByName("body")).Message().Name()))
+	}
+	return out
+}
+
+func (st *story) clock(kind ledgerv1.ClockKind) *ledgerv1.Clock {
+	for _, c := range st.s.GetClocks() {
+		if c.GetKind() == kind {
+			return c
+		}
+	}
+	return nil
+}
+
+// at is a fact of the shipment, hours after noon.
+func at(hours float64) Fact {
+	return Fact{ShipmentID: ship, SellerID: seller, At: hour(hours), Source: "flipkart"}
+}
+
+func hour(h float64) time.Time { return noon().Add(time.Duration(h * float64(time.Hour))) }
+
+func ts(t time.Time) *timestamppb.Timestamp { return timestamppb.New(t) }
+
+// created is a shipment of the standard flow: an item for each quantity.
+func created(units ...uint32) Created {
+	c := Created{
+		Fact: at(-1), OrderID: "OD1", ShipmentType: "NORMAL", DispatchBy: hour(24), DeliverBy: hour(96), MarketUpdatedAt: hour(-1),
+		Details: &ledgerv1.ShipmentDetails{PackagingPolicy: "DEFAULT"},
+	}
+	c.LocationID = location
+	for i, n := range units {
+		id := "item-" + string(rune('1'+i))
+		c.Items = append(c.Items, CreatedItem{
+			OrderItemID: id, CancellationGroupID: "grp-" + id, Quantity: n,
+			Details: &ledgerv1.ItemDetails{Sku: "sku-" + id, OrderDate: ts(hour(-2))},
+		})
+	}
+	return c
+}
+
+// createdSelf is a shipment of the self-ship flow.
+func createdSelf(units ...uint32) Created {
+	c := created(units...)
+	c.ShipmentType = "SELF"
+	return c
+}
+
+func reach(s ledgerv1.Status, hours float64) StatusReached { return StatusReached{at(hours), s} }
+
+func seen(s ledgerv1.Status, hours float64) Observed { return Observed{Fact: at(hours), Status: s} }
+
+func cancelFact(hours float64, reason string, lines ...CancelledItem) Cancelled {
+	for i := range lines {
+		lines[i].Reason = reason
+	}
+	return Cancelled{at(hours), lines}
+}
+
+func lineOfUnits(id string, n int64) CancelledItem { return CancelledItem{OrderItemID: id, Quantity: n} }
+
+func returnTold(id string, source ledgerv1.ReturnSource, hours float64, item string, n int64) ReturnTold {
+	return ReturnTold{at(hours), id, []ReturnLine{{Return: &ledgerv1.Return{OrderItemId: item, Source: source}, Quantity: n}}}
+}
+
+func invoice(items ...any) []*ledgerv1.InvoiceLine {
+	var out []*ledgerv1.InvoiceLine
+	for i := 0; i < len(items); i += 2 {
+		out = append(out, &ledgerv1.InvoiceLine{OrderItemId: items[i].(string), Quantity: uint32(items[i+1].(int))})
+	}
+	return out
+}
+
+func (st *story) item(id string) *ledgerv1.Item {
+	return st.s.GetItems()[indexOf(st.s.GetItems(), id)]
+}
+
+var _ T = (*testing.T)(nil)
