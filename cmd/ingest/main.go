@@ -1,0 +1,118 @@
+// Command ingest takes orders in: the marketplace's notifications and the seller API. It owns lanes of the ledger, decides
+// what comes in, and answers once that is durable.
+//
+// It is configured by the environment; see config.go. It stops on SIGINT and SIGTERM: first it accepts no more requests
+// and finishes those in hand, then its workers stop, then its lanes are given up, and the admin server goes last.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderledger/orderledger/internal/clickhouse"
+	"github.com/orderledger/orderledger/internal/ingest"
+	"github.com/orderledger/orderledger/internal/journal"
+	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/service"
+)
+
+const program = "ingest"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stderr)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "ingest:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, getenv func(string) string, stderr io.Writer) error {
+	flags := flag.NewFlagSet(program, flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	version := flags.Bool("version", false, "print the version and exit")
+	check := flags.Bool("check", false, "check the configuration and exit")
+	printConfig := flags.Bool("print-config", false, "print the configuration, secrets masked, and exit")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *version {
+		_, err := fmt.Fprintln(stderr, service.Version())
+		return err
+	}
+	cfg, err := readConfig(getenv)
+	if err != nil {
+		return err
+	}
+	if *printConfig {
+		out := json.NewEncoder(stderr)
+		out.SetIndent("", "  ")
+		return out.Encode(cfg.masked())
+	}
+	if *check {
+		return nil
+	}
+	return serve(ctx, cfg, stderr)
+}
+
+// serve wires the parts and runs them until ctx ends.
+func serve(ctx context.Context, cfg config, stderr io.Writer) (err error) {
+	log := service.Logger(stderr, cfg.LogLevel, program)
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := service.ExportVersion(reg, program); err != nil {
+		return fmt.Errorf("export version: %w", err)
+	}
+
+	options := append(kafka.Options(cfg.Kafka), kafka.Logging(log))
+	client, err := kgo.NewClient(options...)
+	if err != nil {
+		return fmt.Errorf("kafka client: %w", err)
+	}
+	defer client.Close()
+	lanes, err := kafka.EnsureTopics(ctx, client, cfg.Kafka, cfg.backend())
+	if err != nil {
+		return fmt.Errorf("topics: %w", err)
+	}
+	prefix, err := kafka.ResolvePrefix(ctx, cfg.Kafka)
+	if err != nil {
+		return fmt.Errorf("transactional prefix: %w", err)
+	}
+	cfg.Ingest.Lanes, cfg.Journal.Lanes, cfg.Journal.Prefix = lanes, lanes, prefix
+
+	sellers := ingest.NewSellers(cfg.Ingest.Sellers)
+	ledger, err := journal.New(cfg.Journal, journal.Deps{
+		Options: options, Decode: ingest.Decode(cfg.Ingest.Marketplace), Policy: sellers.Policy, Log: log, Registerer: reg,
+	})
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	reads, err := clickhouse.Open(cfg.ClickHouse)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, reads.Close()) }()
+	in, err := ingest.New(cfg.Ingest, ingest.Deps{
+		Options: options, Journal: ledger, ClickHouse: reads, Log: log, Registerer: reg,
+	})
+	if err != nil {
+		return fmt.Errorf("ingest: %w", err)
+	}
+	defer in.Close()
+
+	admin := service.NewAdmin(cfg.Admin, log, reg, in.Ready)
+	units := []service.Unit{admin.Unit(), {Name: "journal", Run: ledger.Run}}
+	return service.Run(ctx, log, append(units, in.Units()...)...)
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func environmentOf(vars map[string]string) func(string) string {
+	return func(name string) string { return vars[name] }
+}
+
+func TestTheConfigurationIsPrintedWithoutItsSecrets(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "sellers.json")
+	require.NoError(t, os.WriteFile(file, []byte(`[{"id":"s1","token":"tok-1","tokens":["tok-2"],"own":true,
+		"appId":"app","notificationSecret":"sssh","locations":[{"id":"LOC1","address":{"stateCode":"KA"}}]}]`), 0o600))
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"-print-config"}, environmentOf(map[string]string{
+		envSellers: file, envClickHousePassword: "pass-word", envBrokers: "a:1, b:2", envLanes: "6", envDefaultPackWithin: "10m",
+	}), &out))
+	require.NotContains(t, out.String(), "tok-")
+	require.NotContains(t, out.String(), "sssh")
+	require.NotContains(t, out.String(), "pass-word")
+	var shown struct {
+		Kafka  struct{ Brokers []string }
+		Ingest struct {
+			Lanes   int
+			Sellers struct {
+				Sellers []struct{ ID string }
+				Default struct{ PackWithinSeconds int }
+			}
+		}
+	}
+	require.NoError(t, json.Unmarshal(out.Bytes(), &shown))
+	require.Equal(t, []string{"a:1", "b:2"}, shown.Kafka.Brokers)
+	require.Equal(t, 6, shown.Ingest.Lanes)
+	require.Equal(t, "s1", shown.Ingest.Sellers.Sellers[0].ID)
+	require.Equal(t, 600, shown.Ingest.Sellers.Default.PackWithinSeconds)
+}
+
+func TestEveryProblemOfTheConfigurationIsToldAtOnce(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "sellers.json")
+	require.NoError(t, os.WriteFile(file, []byte(`[{"id":"s1","tokn":"x"}]`), 0o600))
+	err := run(t.Context(), []string{"-check"}, environmentOf(map[string]string{
+		envSellers: file, envLanes: "many", envAddr: "nowhere", envDefaultFulfilment: "pigeon", envClickHouse: "here",
+		envStrict: "perhaps", envLogLevel: "LOUD", envDefaultPackWithin: "soon", envRate: "-1",
+	}), &bytes.Buffer{})
+	for _, want := range []string{
+		`unknown field "tokn"`, envLanes, `ingest address "nowhere"`, `fulfilment "pigeon"`, `clickhouse address "here"`, envStrict,
+		envLogLevel, envDefaultPackWithin, "ingest rate -1",
+	} {
+		require.ErrorContains(t, err, want)
+	}
+}
+
+func TestACheckOfADefaultConfigurationPasses(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"-check"}, environmentOf(nil), &out))
+	require.NoError(t, run(t.Context(), []string{"-version"}, environmentOf(nil), &out))
+	require.NotEmpty(t, out.String())
+}
