@@ -24,6 +24,10 @@ const (
 	envCluster = "ORDERLEDGER_CLUSTER"
 	// envLanes: the number of lanes, to refuse a ledger with another. Default 0: take what is there, or 12.
 	envLanes = "ORDERLEDGER_LANES"
+	// envReplication: the replication factor of topics that are created. Default 0: the broker's.
+	envReplication = "ORDERLEDGER_KAFKA_REPLICATION"
+	// envMinISR: min.insync.replicas of the topics. Default 0: the broker's, unchecked.
+	envMinISR = "ORDERLEDGER_KAFKA_MIN_ISR"
 	// envBootURL: set where Kafka is the embedded broker of another process. Default none.
 	envBootURL = "ORDERLEDGER_KAFKA_BOOT_URL"
 	// envEndpoints: URLs of endpoints with default settings, separated by commas; each may have a name in front, as in
@@ -62,13 +66,19 @@ func readConfig(getenv func(string) string) (config, error) {
 		cfg.Kafka.Cluster = cluster
 	}
 	cfg.Kafka.BootURL = getenv(envBootURL)
-	if lanes := getenv(envLanes); lanes != "" {
-		n, err := strconv.Atoi(lanes)
-		if err != nil {
-			problems = append(problems, fmt.Errorf("%s: %q is not a number", envLanes, lanes))
+	number := func(name string) int {
+		text := getenv(name)
+		if text == "" {
+			return 0
 		}
-		cfg.Kafka.Lanes = n
+		n, err := strconv.ParseInt(text, 10, 16)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %q is not a number", name, text))
+		}
+		return int(n)
 	}
+	cfg.Kafka.Lanes, cfg.Kafka.MinISR = number(envLanes), number(envMinISR)
+	cfg.Kafka.Replication = int16(number(envReplication))
 	switch addr := getenv(envAdmin); addr {
 	case "":
 	case "off":

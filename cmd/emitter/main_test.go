@@ -33,14 +33,14 @@ func TestTheEnvironmentIsRead(t *testing.T) {
 		"endpoints": [{"name": "first", "url": "https://a.example/"}], "channels": {"default": {"currency": "INR"}}
 	}`), 0o600))
 	cfg, err := readConfig(env(map[string]string{
-		envBrokers: "k1:9092, k2:9092", envCluster: "shop", envLanes: "6", envBootURL: "http://127.0.0.1:1/boot",
+		envBrokers: "k1:9092, k2:9092", envCluster: "shop", envLanes: "6", envReplication: "3", envMinISR: "2", envBootURL: "http://127.0.0.1:1/boot",
 		envEndpoints: "wms=http://b.example/hook,http://c.example:81/x", envSecrets: secret, envSettings: file,
 		envInstance: "pod-1", envAdmin: "off", envLogLevel: "debug",
 	}))
 	require.NoError(t, err)
 	require.Equal(t, []string{"k1:9092", "k2:9092"}, cfg.Kafka.Brokers)
 	require.Equal(t, "shop", cfg.Kafka.Cluster)
-	require.Equal(t, 6, cfg.Kafka.Lanes)
+	require.Equal(t, []int{6, 3, 2}, []int{cfg.Kafka.Lanes, int(cfg.Kafka.Replication), cfg.Kafka.MinISR})
 	require.Equal(t, kafka.Embedded, cfg.backend())
 	require.Empty(t, cfg.Admin.Addr)
 	require.Equal(t, slog.LevelDebug, cfg.LogLevel)

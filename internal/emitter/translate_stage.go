@@ -123,6 +123,7 @@ func (t *Translator) Run(ctx context.Context) error {
 		return fmt.Errorf("translate: router: %w", err)
 	}
 	router.AddHandler("translate", events.TopicEvents, subscriber, events.TopicSuborders, messages,
+		//nolint:contextcheck // A message brings its own: it ends with the message, not with the router.
 		func(in *message.Message) ([]*message.Message, error) { return t.handle(in, deadLetters) })
 	if err := router.Run(ctx); err != nil {
 		return fmt.Errorf("translate: %w", err)
