@@ -274,11 +274,12 @@ func TestPausingAPartitionLosesNothing(t *testing.T) {
 	cfg := b.config(t)
 	cfg.MaxBuffered = 3
 	p := publisher(t, cfg)
-	for range 20 { // Batches, so that there is something to fetch ahead.
-		number(t, p, 10, 1)
-	}
+	number(t, p, 10, 1)
 	_, messages := subscribe(t, cfg)
-	for i := range 200 {
+	m := take(t, messages)
+	number(t, p, 190, 1) // These find the partition paused.
+	m.Ack()
+	for i := 1; i < 200; i++ {
 		m := take(t, messages)
 		require.EqualValues(t, i, pubsub.Record(m.Context()).Offset)
 		m.Ack()

@@ -2,6 +2,7 @@ package pubsub_test
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"strconv"
 	"sync"
@@ -99,6 +100,55 @@ func TestMembersThatComeAndGoRepeatAndReorderNothing(t *testing.T) {
 	defer l.mu.Unlock()
 	require.Empty(t, l.repeated)
 	require.Empty(t, l.disorder)
+}
+
+// heard is a log handler that tells when a line was logged.
+type heard struct {
+	slog.Handler
+	line string
+	once *sync.Once
+	told chan struct{}
+}
+
+func (h heard) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == h.line {
+		h.once.Do(func() { close(h.told) })
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+func TestAMessageInHandIsFinishedBeforeItsPartitionMoves(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 2)
+	cfg := b.config(t)
+	p := publisher(t, cfg)
+	for _, id := range []string{"first", "second"} {
+		for _, partition := range []string{"0", "1"} {
+			m := message.NewMessage(id, nil)
+			m.Metadata.Set(pubsub.MetadataPartition, partition)
+			require.NoError(t, p.Publish(topic, m))
+		}
+	}
+	giving := heard{cfg.Log.Handler(), "giving partitions up", new(sync.Once), make(chan struct{})}
+	watched := cfg
+	watched.Log = slog.New(giving)
+	_, messages := subscribe(t, watched)
+	inHand := []*message.Message{take(t, messages), take(t, messages)}
+	_, others := subscribe(t, cfg)
+	<-giving.told
+	select {
+	case m := <-others:
+		require.Fail(t, "it is in hand elsewhere", m.UUID)
+	default:
+	}
+	for _, m := range inHand {
+		require.Equal(t, "first", m.UUID)
+		require.NoError(t, m.Context().Err(), "its handler is not disturbed")
+		m.Ack()
+	}
+	m := take(t, others)
+	require.Equal(t, "second", m.UUID)
+	m.Ack()
 }
 
 // The empty call comes with every cooperative rebalance, and taken for "all" it

@@ -143,6 +143,7 @@ func (s *subscription) revoked(_ context.Context, _ *kgo.Client, partitions map[
 	if len(partitions[s.topic]) == 0 {
 		return
 	}
+	s.cfg.Log.DebugContext(s.hard, "giving partitions up", slog.String("topic", s.topic), slog.Any("partitions", partitions[s.topic]))
 	s.end(partitions[s.topic], s.cfg.DrainTimeout)
 	s.commit()
 }
@@ -150,6 +151,7 @@ func (s *subscription) revoked(_ context.Context, _ *kgo.Client, partitions map[
 // lost is called when others may have the partitions already: there is nothing
 // to wait for and nothing to commit.
 func (s *subscription) lost(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
+	s.cfg.Log.WarnContext(s.hard, "partitions lost", slog.String("topic", s.topic), slog.Any("partitions", partitions[s.topic]))
 	s.end(partitions[s.topic], 0)
 }
 
