@@ -39,7 +39,7 @@ func NewDeliverer(
 	config = config.withDefaults()
 	options = append(append(kafka.Options(brokers), kafka.Logging(log)), options...)
 	d := &Deliverer{}
-	metrics, err := newDeliverMetrics(reg, levelCollector{d})
+	metrics, err := newDeliverMetrics(reg, newLevelCollector(d))
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func (d *Deliverer) Run(ctx context.Context) error {
 		if err := d.outcomes.open(); err != nil {
 			return err
 		}
-		defer d.outcomes.close()
+		defer d.outcomes.close() //nolint:contextcheck // It runs after the context has ended.
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	// Without endpoints there is nothing to do and still nothing wrong.

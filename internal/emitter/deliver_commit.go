@@ -136,7 +136,9 @@ func (c *courier) handOver(ctx context.Context, numbers []int32) {
 			c.lanes.hold(p)
 			leaving = append(leaving, p)
 			if p.flying > 0 {
-				p.landed = make(chan struct{})
+				if p.landed == nil { // Stopping and a rebalance may wait for the same partition.
+					p.landed = make(chan struct{})
+				}
 				waits = append(waits, p.landed)
 			}
 		}

@@ -40,12 +40,12 @@ func (c *courier) run(ctx context.Context) error {
 		return fmt.Errorf("client for group %s: %w", c.endpoint.Group(), err)
 	}
 	c.kafka = client
-	go c.loop()
+	go c.loop() //nolint:contextcheck // It outlives ctx: handing over needs it.
 	c.running.Store(true)
 	err = c.poll(ctx)
 	// ctx has ended, and the end of the work needs some time of its own; each step of it is bounded.
 	c.handOver(context.WithoutCancel(ctx), nil)
-	c.leave()
+	c.leave() //nolint:contextcheck // ctx has ended.
 	c.running.Store(false)
 	close(c.quit)
 	<-c.stopped
@@ -109,14 +109,14 @@ func (c *courier) poll(ctx context.Context) error {
 		fetches := c.kafka.PollRecords(ctx, pollRecords)
 		if ctx.Err() != nil || fetches.IsClientClosed() {
 			c.kafka.AllowRebalance()
-			return nil
+			return nil //nolint:nilerr // The end of ctx is the order to stop.
 		}
 		fetches.EachError(func(_ string, partition int32, err error) {
 			// The client goes on trying by itself.
 			c.log.LogAttrs(ctx, slog.LevelWarn, "fetch interrupted", slog.Int("partition", int(partition)), slog.Any("err", err))
 		})
 		var err error
-		c.do(func() { err = c.accept(fetches) })
+		c.do(func() { err = c.accept(fetches) }) //nolint:contextcheck // The loop has no context.
 		c.kafka.AllowRebalance()
 		if err != nil {
 			return err
@@ -197,7 +197,7 @@ func (c *courier) malformed(m *outbound, err error) {
 // assigned starts partitions from what the group has committed. It is called after each assignment and before the
 // first record of these partitions can be fetched; only here is the metadata of the commit to be had.
 func (c *courier) assigned(_ context.Context, _ *kgo.Client, fetched *kmsg.OffsetFetchResponse) error {
-	c.do(func() {
+	c.do(func() { //nolint:contextcheck // Partitions outlive the callback.
 		for _, group := range fetched.Groups {
 			for _, topic := range group.Topics { // There is only one; newer protocols name it by its id.
 				for _, f := range topic.Partitions {

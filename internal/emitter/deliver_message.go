@@ -70,7 +70,7 @@ func readMessage(r *kgo.Record) (outbound, error) {
 // over. Another COMPLETE is nothing to it, or what the message says it is otherwise: the same bytes for the same
 // endpoint at each attempt.
 func (e *Endpoint) take(m *outbound) bool {
-	if m.eventType == SuborderComplete && !(e.on(SuborderComplete) && e.waitsFor(m.stages)) {
+	if m.eventType == SuborderComplete && (!e.on(SuborderComplete) || !e.waitsFor(m.stages)) {
 		if m.otherwise == "" || !e.on(m.otherwise) {
 			return false
 		}

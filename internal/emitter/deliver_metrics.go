@@ -56,19 +56,6 @@ func newDeliverMetrics(reg prometheus.Registerer, levels prometheus.Collector) (
 	return m, nil
 }
 
-var (
-	lagDesc      = levelDesc("lag_records", "Offsets between what is done without gaps and the end of the log.")
-	pendingDesc  = levelDesc("pending", "Messages in memory that are not delivered yet.")
-	inFlightDesc = levelDesc("in_flight", "Requests without an answer yet.")
-	readyDesc    = levelDesc("lanes_ready", "Suborders that wait for a slot.")
-	waitingDesc  = levelDesc("lanes_waiting", "Suborders that wait to be tried again.")
-	oldestDesc   = levelDesc("oldest_waiting_seconds", "How long the longest failing suborder has been failing.")
-)
-
-func levelDesc(name, help string) *prometheus.Desc {
-	return prometheus.NewDesc(metricsPrefix+name, help, []string{"endpoint"}, nil)
-}
-
 // levels is one look at an endpoint's state.
 type levels struct {
 	lag                               int64
@@ -77,17 +64,35 @@ type levels struct {
 }
 
 // levelCollector asks the couriers of a deliverer for their levels.
-type levelCollector struct{ of *Deliverer }
+type levelCollector struct {
+	of                                             *Deliverer
+	lag, pending, inFlight, ready, waiting, oldest *prometheus.Desc
+}
+
+func newLevelCollector(of *Deliverer) *levelCollector {
+	desc := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc(metricsPrefix+name, help, []string{"endpoint"}, nil)
+	}
+	return &levelCollector{
+		of:       of,
+		lag:      desc("lag_records", "Offsets between what is done without gaps and the end of the log."),
+		pending:  desc("pending", "Messages in memory that are not delivered yet."),
+		inFlight: desc("in_flight", "Requests without an answer yet."),
+		ready:    desc("lanes_ready", "Suborders that wait for a slot."),
+		waiting:  desc("lanes_waiting", "Suborders that wait to be tried again."),
+		oldest:   desc("oldest_waiting_seconds", "How long the longest failing suborder has been failing."),
+	}
+}
 
 // Describe implements prometheus.Collector.
-func (l levelCollector) Describe(out chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{lagDesc, pendingDesc, inFlightDesc, readyDesc, waitingDesc, oldestDesc} {
+func (l *levelCollector) Describe(out chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{l.lag, l.pending, l.inFlight, l.ready, l.waiting, l.oldest} {
 		out <- desc
 	}
 }
 
 // Collect implements prometheus.Collector. An endpoint that does not run has no levels.
-func (l levelCollector) Collect(out chan<- prometheus.Metric) {
+func (l *levelCollector) Collect(out chan<- prometheus.Metric) {
 	for _, c := range l.of.couriers {
 		var now levels
 		if !c.running.Load() || !c.do(func() { now = c.levels(time.Now()) }) {
@@ -96,11 +101,11 @@ func (l levelCollector) Collect(out chan<- prometheus.Metric) {
 		gauge := func(desc *prometheus.Desc, value float64) {
 			out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, c.endpoint.Name)
 		}
-		gauge(lagDesc, float64(now.lag))
-		gauge(pendingDesc, float64(now.pending))
-		gauge(inFlightDesc, float64(now.inFlight))
-		gauge(readyDesc, float64(now.ready))
-		gauge(waitingDesc, float64(now.waiting))
-		gauge(oldestDesc, now.oldest.Seconds())
+		gauge(l.lag, float64(now.lag))
+		gauge(l.pending, float64(now.pending))
+		gauge(l.inFlight, float64(now.inFlight))
+		gauge(l.ready, float64(now.ready))
+		gauge(l.waiting, float64(now.waiting))
+		gauge(l.oldest, now.oldest.Seconds())
 	}
 }

@@ -20,7 +20,7 @@ func (e *Endpoint) wait(verdict webhook.Verdict, attempts int, retryAfter time.D
 	}
 	if retryAfter > 0 {
 		step = max(min(retryAfter, e.RetryAfterMax), first)
-		return step + time.Duration(rand.Int64N(int64(step)/5+1)) //nolint:gosec // Spreading load needs no secrecy.
+		return step + time.Duration(rand.Int64N(int64(step)/5+1))
 	}
-	return step - step/5 + time.Duration(rand.Int64N(int64(step)*2/5+1)) //nolint:gosec // As above.
+	return step - step/5 + time.Duration(rand.Int64N(int64(step)*2/5+1))
 }

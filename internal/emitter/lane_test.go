@@ -113,9 +113,9 @@ func TestNothingIsSentThatCouldOutliveTheSession(t *testing.T) {
 			c.busy.Wait()
 		}()
 		beat()
-		time.Sleep(c.session - c.endpoint.Timeout) // The bubble's clock: the session has exactly one timeout left.
+		time.Sleep(c.session - c.endpoint.Timeout) //nolint:forbidigo // The bubble's clock: the session has exactly one timeout left.
 		c.do(func() {
-			p := newPartition(context.Background(), 0, 0, marks{})
+			p := newPartition(t.Context(), 0, 0, marks{})
 			c.partitions[0] = p
 			pushed(c.lanes, p, 1, "a")
 			c.commitDue = time.Time{}
@@ -124,7 +124,7 @@ func TestNothingIsSentThatCouldOutliveTheSession(t *testing.T) {
 		require.Zero(t, attempts())
 		beat()
 		require.Equal(t, 1, attempts(), "a beat wakes the lane")
-		time.Sleep(time.Hour)
+		time.Sleep(time.Hour) //nolint:forbidigo // The bubble's clock.
 		require.Equal(t, 1, attempts(), "its retry waits for a beat")
 		beat()
 		require.Equal(t, 2, attempts())
