@@ -160,3 +160,14 @@ func TestProgramsThatStartTogetherAllFindTheirTopics(t *testing.T) {
 		require.NoError(t, <-errs)
 	}
 }
+
+func TestApacheKafkaTakesTheTopicsAsTheyAreStated(t *testing.T) {
+	t.Parallel()
+	brokers := testkit.ApacheKafka(t)
+	client, cfg := testkit.Client(t, brokers), testkit.KafkaConfig(brokers, 0)
+	first, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
+	require.NoError(t, err)
+	again, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
+	require.NoError(t, err)
+	require.Equal(t, first, again)
+}

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/pubsub/tests"
 	"github.com/stretchr/testify/require"
@@ -40,29 +41,40 @@ func TestWatermillsConformanceSuite(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			brokers := testkit.Kafka(t, kfake.AllowAutoTopicCreation(), kfake.DefaultNumPartitions(8))
-			construct := func(t *testing.T, group string) (message.Publisher, message.Subscriber) {
-				t.Helper()
-				cfg := pubsub.Config{
-					// The suite publishes to topics it has not announced.
-					Client: []kgo.Opt{kgo.SeedBrokers(brokers...), kgo.AllowAutoTopicCreation(), kgo.HeartbeatInterval(200 * time.Millisecond)},
-					Group:  group, Partitions: 8,
-					// The suite closes with messages in hand that it will never ack.
-					DrainTimeout: 50 * time.Millisecond,
-					// It nacks hundreds of times in a row.
-					NackBackoff: 10 * time.Millisecond, NackBackoffMax: 10 * time.Millisecond,
-				}
-				pub, err := pubsub.NewPublisher(cfg)
-				require.NoError(t, err)
-				sub, err := pubsub.NewSubscriber(cfg)
-				require.NoError(t, err)
-				if c.keyed {
-					return keyed{pub}, sub
-				}
-				return pub, sub
-			}
-			tests.TestPubSub(t, c.features,
-				func(t *testing.T) (message.Publisher, message.Subscriber) { t.Helper(); return construct(t, c.group) },
-				construct)
+			suite(t, brokers, c.group, c.keyed, c.features)
 		})
 	}
+}
+
+func TestWatermillsConformanceSuiteOnApacheKafka(t *testing.T) {
+	t.Parallel()
+	suite(t, testkit.ApacheKafka(t), "suite-"+watermill.NewShortUUID(), true,
+		tests.Features{ConsumerGroups: true, Persistent: true, GuaranteedOrder: true})
+}
+
+func suite(t *testing.T, brokers []string, group string, byKey bool, features tests.Features) {
+	t.Helper()
+	construct := func(t *testing.T, group string) (message.Publisher, message.Subscriber) {
+		t.Helper()
+		cfg := pubsub.Config{
+			// The suite publishes to topics it has not announced.
+			Client: []kgo.Opt{kgo.SeedBrokers(brokers...), kgo.AllowAutoTopicCreation(), kgo.HeartbeatInterval(200 * time.Millisecond)},
+			Group:  group, Partitions: 8,
+			// The suite closes with messages in hand that it will never ack.
+			DrainTimeout: 50 * time.Millisecond,
+			// It nacks hundreds of times in a row.
+			NackBackoff: 10 * time.Millisecond, NackBackoffMax: 10 * time.Millisecond,
+		}
+		pub, err := pubsub.NewPublisher(cfg)
+		require.NoError(t, err)
+		sub, err := pubsub.NewSubscriber(cfg)
+		require.NoError(t, err)
+		if byKey {
+			return keyed{pub}, sub
+		}
+		return pub, sub
+	}
+	tests.TestPubSub(t, features,
+		func(t *testing.T) (message.Publisher, message.Subscriber) { t.Helper(); return construct(t, group) },
+		construct)
 }

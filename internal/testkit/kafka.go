@@ -2,6 +2,8 @@ package testkit
 
 import (
 	"context"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -27,6 +29,18 @@ func KafkaCluster(t testing.TB, opts ...kfake.Opt) (*kfake.Cluster, []string) {
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
 	return cluster, cluster.ListenAddrs()
+}
+
+// ApacheKafka returns the addresses in ORDERLEDGER_TEST_KAFKA, comma-separated,
+// and skips the test when there are none. Tests share it: they use names of
+// their own, or bear what others left there.
+func ApacheKafka(t testing.TB) []string {
+	t.Helper()
+	brokers := os.Getenv("ORDERLEDGER_TEST_KAFKA")
+	if brokers == "" {
+		t.Skip("no Apache Kafka: set ORDERLEDGER_TEST_KAFKA")
+	}
+	return strings.Split(brokers, ",")
 }
 
 // KafkaConfig returns a configuration for these brokers, valid as it is.
