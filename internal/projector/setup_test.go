@@ -123,10 +123,28 @@ func (b *bundle) projector(cfg projector.Config, click clickhouse.Config, opts .
 	return stop
 }
 
+func (b *bundle) admin() *kadm.Client { return kadm.NewClient(b.client) }
+
+// metric returns the sum of a metric of the projector that was started last.
+func (b *bundle) metric(name string) (sum float64) {
+	b.t.Helper()
+	families, err := b.reg.Gather()
+	require.NoError(b.t, err)
+	for _, f := range families {
+		if f.GetName() != name {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			sum += m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+		}
+	}
+	return sum
+}
+
 // caughtUp waits until the group's offsets say that everything is in all tables.
 func (b *bundle) caughtUp() {
 	b.t.Helper()
-	adm := kadm.NewClient(b.client)
+	adm := b.admin()
 	testkit.Eventually(b.t, func() bool { return b.behind(adm) == 0 }, "the projector catches up")
 }
 
