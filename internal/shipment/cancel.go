@@ -3,6 +3,7 @@ package shipment
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
@@ -63,7 +64,7 @@ func (x *decider) planCancel(p *cancelPlan, i int, l CancelledItem, f Cancelled)
 	units := min(wanted, p.left[i])
 	if units == 0 {
 		x.seen = true
-		if l.Reason != "" && lacksReason(it) {
+		if l.Reason != "" && lacksReason(it, f.At) && !repeats(it, l, f, maxUnits) {
 			p.patches = append(p.patches, &ledgerv1.ItemPatch{
 				OrderItemId: l.OrderItemID, CancellationReason: l.Reason, CancellationSubReason: l.SubReason, CancelledBy: by,
 			})
@@ -86,8 +87,12 @@ func repeats(it *ledgerv1.Item, l CancelledItem, f Cancelled, wanted uint32) boo
 	})
 }
 
-func lacksReason(it *ledgerv1.Item) bool {
-	return slices.ContainsFunc(it.GetCancellations(), func(c *ledgerv1.Cancellation) bool { return c.GetReason() == "" })
+// lacksReason reports whether an item has a cancellation without a reason, other than one of the same moment: what a
+// fact says without a reason, it does not explain by another of its lines.
+func lacksReason(it *ledgerv1.Item, except time.Time) bool {
+	return slices.ContainsFunc(it.GetCancellations(), func(c *ledgerv1.Cancellation) bool {
+		return c.GetReason() == "" && !same(c.GetAt().GetAt(), stamp(except))
+	})
 }
 
 // actor says who stands behind a reason.

@@ -15,6 +15,8 @@ type draft struct {
 	prior *State
 
 	items, clocks, services, returns, times bool
+	// late holds every state where it is: the event fills times only.
+	late bool
 }
 
 // newDraft begins the state after s.

@@ -26,6 +26,7 @@ func Evolve(s *State, e *Event) *State {
 
 // apply plays the event into the draft and derives the rest.
 func (d *draft) apply(e *Event) {
+	d.late = e.GetTransition().GetLate()
 	d.Irregular = d.Irregular || e.GetTransition().GetIrregular()
 	switch b := e.GetBody().(type) {
 	case *ledgerv1.Event_ShipmentHeld:

@@ -19,7 +19,7 @@ func (d *draft) climb(r row, at *ledgerv1.Moment, ids []string) {
 	moved := false
 	for i, it := range d.Items {
 		c := r.at(forwardOf(it))
-		if c.does != move || !in(ids, it) {
+		if d.late || c.does != move || !in(ids, it) {
 			continue
 		}
 		d.raise(i, c.to)
@@ -59,7 +59,7 @@ func addUnits(a, b uint32) uint32 {
 
 func (d *draft) labelsRequested(b *ledgerv1.LabelsRequested) {
 	for i, it := range d.Items {
-		if in(b.GetOrderItemIds(), it) && (rowRequestLabels.moves(it) || rowToldPacking.moves(it)) {
+		if !d.late && in(b.GetOrderItemIds(), it) && (rowRequestLabels.moves(it) || rowToldPacking.moves(it)) {
 			d.item(i).Forward = packing
 		}
 	}

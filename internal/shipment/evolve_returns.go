@@ -82,7 +82,7 @@ func (d *draft) returnReached(row returnRow, returnID string, ids []string, at *
 	d.eachLine(returnID, ids, func(i int) {
 		r := d.back(i)
 		c := row.at(r.GetStatus())
-		if c.does == move || c.does == contradict {
+		if !d.late && (c.does == move || c.does == contradict) {
 			r.Status = c.to
 		}
 		setText(&r.Comments, comments)

@@ -42,7 +42,7 @@ func (x *decider) reach(r row, at *ledgerv1.Moment, ids []string) {
 		}
 		return
 	}
-	e := stepEvent(target, at, nil)
+	e := stepEvent(target, at, ids)
 	gone := x.s.GetTimes().GetCancelled()
 	e.Transition = &ledgerv1.Transition{Late: true, Irregular: gone != nil && before(gone.GetAt(), at.GetAt())}
 	x.emit(e)

@@ -2,6 +2,7 @@ package shipment
 
 import (
 	"slices"
+	"time"
 
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
@@ -147,7 +148,7 @@ func (x *decider) observedProperties(f Observed) (unknown []string) {
 			continue
 		}
 		x.diffItem(p, b, i, told.GetDetails())
-		if told.GetCancellationReason() != "" && lacksReason(x.s.Items[i]) {
+		if told.GetCancellationReason() != "" && lacksReason(x.s.Items[i], time.Time{}) {
 			b.Items = append(b.Items, &ledgerv1.ItemPatch{
 				OrderItemId: told.GetOrderItemId(), CancellationReason: told.GetCancellationReason(),
 				CancellationSubReason: told.GetCancellationSubReason(), CancelledBy: x.patchActor(told),
