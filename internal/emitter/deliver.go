@@ -47,7 +47,7 @@ func NewDeliverer(
 		d.outcomes = newOutcomes(options, metrics, log)
 	}
 	for _, endpoint := range config.Endpoints {
-		c, err := newCourier(config, endpoint, options, metrics, d.outcomes, log)
+		c, err := newCourier(config, endpoint, kafka.GroupEndpoint(brokers.Cluster, endpoint.Name), options, metrics, d.outcomes, log)
 		if err != nil {
 			return nil, fmt.Errorf("endpoint %s: %w", endpoint.Name, err)
 		}

@@ -88,7 +88,7 @@ func (c *courier) send(ctx context.Context, positions []position) {
 		c.metrics.commits.WithLabelValues(c.endpoint.Name, "error").Inc()
 		// Said once per series: the next try is one interval away.
 		if !c.refused.Swap(true) {
-			c.log.LogAttrs(ctx, slog.LevelWarn, "commit refused", slog.Any("err", fmt.Errorf("commit %s: %w", c.endpoint.Group(), err)))
+			c.log.LogAttrs(ctx, slog.LevelWarn, "commit refused", slog.Any("err", fmt.Errorf("commit %s: %w", c.group, err)))
 		}
 		return
 	}

@@ -79,9 +79,6 @@ func DefaultDeliverConfig() DeliverConfig {
 	return DeliverConfig{CommitInterval: 100 * time.Millisecond, MaxPending: 1024, RecordOutcomes: true}
 }
 
-// Group is the consumer group whose committed offsets tell how far the endpoint is.
-func (e Endpoint) Group() string { return "emitter-" + e.Name }
-
 // Validate reports every problem at once.
 func (c DeliverConfig) Validate() error {
 	var problems []error

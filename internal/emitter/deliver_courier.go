@@ -21,6 +21,7 @@ import (
 // The loop never waits for Kafka or for the endpoint.
 type courier struct {
 	endpoint Endpoint
+	group    string
 	config   DeliverConfig
 	session  time.Duration
 	options  []kgo.Opt
@@ -63,7 +64,7 @@ type landing struct {
 }
 
 func newCourier(
-	config DeliverConfig, endpoint Endpoint, options []kgo.Opt, metrics *deliverMetrics, out *outcomes, log *slog.Logger,
+	config DeliverConfig, endpoint Endpoint, group string, options []kgo.Opt, metrics *deliverMetrics, out *outcomes, log *slog.Logger,
 ) (*courier, error) {
 	endpoint = endpoint.withDefaults()
 	target, err := endpoint.webhook()
@@ -79,7 +80,7 @@ func newCourier(
 		session = endpoint.Timeout + 15*time.Second
 	}
 	return &courier{
-		endpoint: endpoint, config: config, session: session, options: options,
+		endpoint: endpoint, group: group, config: config, session: session, options: options,
 		post: post, metrics: metrics, outcomes: out, log: log.With(slog.String("endpoint", endpoint.Name)),
 		calls: make(chan call), beats: make(chan struct{}, 1),
 		// Never more than MaxInFlight are on their way, so neither channel ever blocks its writer.

@@ -64,7 +64,7 @@ func TestKillAtAnyMomentLosesNothingAndRepeatsInOrder(t *testing.T) {
 	kill := child()
 	defer kill()
 	r.Wait(t, n)
-	s.waitCommitted(t, "emitter-efs")
+	s.waitCommitted(t, "orderledger.emitter.efs")
 	r.RequireNoViolations(t)
 	t.Logf("%d messages, %d kills, %d requests for a message that had come before", n, kills, r.Repeats())
 }
@@ -102,10 +102,10 @@ func TestAfterThePostBeforeTheCommit(t *testing.T) {
 	stop := s.start(t, config(endpoint("efs", r)))
 	r.Wait(t, n)
 	stop()
-	require.Zero(t, s.committed(t, "emitter-efs"))
+	require.Zero(t, s.committed(t, "orderledger.emitter.efs"))
 	allow()
 	s.start(t, config(endpoint("efs", r)))
-	s.waitCommitted(t, "emitter-efs")
+	s.waitCommitted(t, "orderledger.emitter.efs")
 	require.Equal(t, n, r.Repeats(), "all that was not committed, once more, in order and byte for byte")
 	require.Equal(t, n, r.Distinct())
 	r.RequireNoViolations(t)
@@ -122,9 +122,9 @@ func TestAfterACrashOnlyWhatWasPendingIsSentAgain(t *testing.T) {
 	s.publish(t, s.record("stuck", "SUBORDER_CANCEL"), s.record("last", "SUBORDER_CREATE"))
 	stop := s.start(t, config(e))
 	r.Wait(t, n+1)
-	testkit.Eventually(t, func() bool { return len(s.marks(t, "emitter-efs").delivered) == 2 }, "done-set committed")
-	require.Equal(t, []span{{1, 1 + int64(n)}, {int64(n) + 2, int64(n) + 3}}, s.marks(t, "emitter-efs").delivered)
-	require.Zero(t, s.committed(t, "emitter-efs"))
+	testkit.Eventually(t, func() bool { return len(s.marks(t, "orderledger.emitter.efs").delivered) == 2 }, "done-set committed")
+	require.Equal(t, []span{{1, 1 + int64(n)}, {int64(n) + 2, int64(n) + 3}}, s.marks(t, "orderledger.emitter.efs").delivered)
+	require.Zero(t, s.committed(t, "orderledger.emitter.efs"))
 	allow := refuseCommits(s) // From here on the first process might as well be dead: Kafka hears nothing more of it.
 	stop()
 	allow()
@@ -133,7 +133,7 @@ func TestAfterACrashOnlyWhatWasPendingIsSentAgain(t *testing.T) {
 	before := len(r.Requests())
 	s.start(t, config(e))
 	r.Wait(t, n+3)
-	s.waitCommitted(t, "emitter-efs")
+	s.waitCommitted(t, "orderledger.emitter.efs")
 	for _, again := range r.Requests()[before:] {
 		require.Equal(t, "stuck", again.OrderCode)
 	}
@@ -162,7 +162,7 @@ func TestALostReplyToACommitChangesNothing(t *testing.T) {
 	n := s.publishMany(t, 10, 5)
 	stop := s.start(t, config(endpoint("efs", r)), kgo.Dialer(network.Dial))
 	r.Wait(t, n)
-	s.waitCommitted(t, "emitter-efs")
+	s.waitCommitted(t, "orderledger.emitter.efs")
 	stop()
 	require.Positive(t, network.Lost(kmsg.OffsetCommit))
 	s.start(t, config(endpoint("efs", r)))
@@ -188,7 +188,7 @@ func TestRebalance(t *testing.T) {
 			s.waitMembers(t, 1)
 		}
 		r.Wait(t, n)
-		s.waitCommitted(t, "emitter-efs")
+		s.waitCommitted(t, "orderledger.emitter.efs")
 		r.RequireNoViolations(t)
 		require.Zero(t, r.Repeats())
 		require.Zero(t, r.Overlaps())
@@ -211,7 +211,7 @@ func TestRebalance(t *testing.T) {
 		close(hold)
 		r.Wait(t, 4)
 		s.waitMembers(t, 2)
-		s.waitCommitted(t, "emitter-efs")
+		s.waitCommitted(t, "orderledger.emitter.efs")
 		require.Zero(t, r.Repeats())
 		require.Zero(t, r.Overlaps())
 		r.RequireNoViolations(t)
@@ -247,7 +247,7 @@ func TestRebalance(t *testing.T) {
 		readmit.Store(true)
 		// Both messages come from the start.
 		r.Wait(t, 2)
-		s.waitCommitted(t, "emitter-efs")
+		s.waitCommitted(t, "orderledger.emitter.efs")
 		require.Equal(t, 1, r.Repeats())
 		require.Equal(t, []int64{1, 2}, r.Arrived("a"))
 		r.RequireNoViolations(t)
@@ -263,9 +263,9 @@ func TestAStaticMemberKeepsItsPartitionsOverARestart(t *testing.T) {
 		n := s.publishMany(t, 5, 2)
 		stop := s.start(t, c)
 		r.Wait(t, n*(i+1))
-		s.waitCommitted(t, "emitter-efs")
+		s.waitCommitted(t, "orderledger.emitter.efs")
 		stop()
-		members := s.cluster.GroupInfo("emitter-efs").Members
+		members := s.cluster.GroupInfo("orderledger.emitter.efs").Members
 		require.Len(t, members, 1, "it has not left")
 	}
 	require.Zero(t, r.Repeats())
@@ -286,6 +286,6 @@ func (s *stage) waitMembers(t testing.TB, n int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), testkit.Limit)
 	defer cancel()
-	_, err := s.cluster.WaitGroupStable(ctx, "emitter-efs", n)
+	_, err := s.cluster.WaitGroupStable(ctx, "orderledger.emitter.efs", n)
 	require.NoError(t, err)
 }

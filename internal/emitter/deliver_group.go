@@ -37,7 +37,7 @@ var errBackwards = errors.New("offsets went backwards")
 func (c *courier) run(ctx context.Context) error {
 	client, err := kgo.NewClient(append(slices.Clone(c.options), c.groupOptions()...)...)
 	if err != nil {
-		return fmt.Errorf("client for group %s: %w", c.endpoint.Group(), err)
+		return fmt.Errorf("client for group %s: %w", c.group, err)
 	}
 	c.kafka = client
 	go c.loop() //nolint:contextcheck // It outlives ctx: handing over needs it.
@@ -74,7 +74,7 @@ func (c *courier) leave() {
 
 func (c *courier) groupOptions() []kgo.Opt {
 	options := []kgo.Opt{
-		kgo.ConsumerGroup(c.endpoint.Group()),
+		kgo.ConsumerGroup(c.group),
 		kgo.ConsumeTopics(events.TopicSuborders),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
 		// The default is to rewind one minute from where the broker says there is nothing: that would lose messages.

@@ -90,7 +90,7 @@ func TestNothingIsSentThatCouldOutliveTheSession(t *testing.T) {
 				Name: "efs", URL: "http://127.0.0.1:1", Timeout: 5 * time.Second,
 				RetrySchedule: []time.Duration{20 * time.Second}, // When it is over, so is the session of 20 seconds.
 			},
-			nil, must(newDeliverMetrics(nil, nil)), nil, testkit.Logger(t),
+			"efs", nil, must(newDeliverMetrics(nil, nil)), nil, testkit.Logger(t),
 		)
 		require.NoError(t, err)
 		beat := func() {

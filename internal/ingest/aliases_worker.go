@@ -62,6 +62,9 @@ func quiet() map[slog.Level]slog.Level {
 // handle returns the aliases that an event makes known.
 func (a *aliaser) handle(in *message.Message) ([]*message.Message, error) {
 	rec := pubsub.Record(in.Context())
+	if rec.Attrs.IsControl() {
+		return nil, nil // The end of a transaction: it only moves the position.
+	}
 	_, event, err := events.Decode(headersOf(rec), rec.Value)
 	if err != nil {
 		// The projector sets it aside for people; no alias can be read from it.

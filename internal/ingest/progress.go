@@ -2,11 +2,13 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/kafka"
@@ -179,7 +181,8 @@ func (g *Ingest) behind(ctx context.Context, group, topic string, each func(part
 		return 0, err
 	}
 	offsets, err := g.admin.FetchOffsetsForTopics(ctx, group, topic)
-	if err != nil {
+	// A group that never committed is not known to every broker; all of the topic is before it.
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		return 0, fmt.Errorf("positions of %s: %w", group, err)
 	}
 	var sum int64

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/orderledger/orderledger/internal/embedded/broker"
+	"github.com/orderledger/orderledger/internal/embedded/clickhouse"
+)
+
+// servers are the embedded Kafka and ClickHouse; either may be absent.
+type servers struct {
+	kafka      *broker.Broker
+	clickhouse *clickhouse.Server
+}
+
+// startServers starts what the options ask for, side by side, and returns when all of it takes connections. On an error
+// nothing is left running.
+func startServers(ctx context.Context, o upOptions, log *slog.Logger, reg prometheus.Registerer) (servers, error) {
+	var s servers
+	var starts []func() error
+	if o.Only != onlyClickHouse {
+		cfg := broker.DefaultConfig()
+		cfg.Addr, cfg.DataDir = o.KafkaListen, filepath.Join(o.Data, "kafka")
+		// An address beyond this machine is only listened on when the operator wrote it out.
+		cfg.Expose = !isLoopback(o.KafkaListen)
+		s.kafka = broker.New(cfg, log.With(slog.String("part", "kafka")))
+		starts = append(starts, func() error { return wrap("embedded Kafka", s.kafka.Start(ctx)) })
+	}
+	if o.Only != onlyKafka {
+		cfg := clickhouse.DefaultConfig()
+		cfg.DataDir, cfg.Library = filepath.Join(o.Data, "clickhouse"), o.Engine
+		cfg.NativeAddr, cfg.HTTPAddr = o.ClickHouseListen, o.ClickHouseHTTPListen
+		cfg.MaxMemoryBytes = o.ClickHouseMemory
+		if o.Only == onlyClickHouse {
+			// The contract of the published image.
+			cfg.User, cfg.Password, cfg.Database = os.Getenv("CLICKHOUSE_USER"), os.Getenv("CLICKHOUSE_PASSWORD"), os.Getenv("CLICKHOUSE_DB")
+		}
+		s.clickhouse = clickhouse.New(cfg, log.With(slog.String("part", "clickhouse")), reg)
+		starts = append(starts, func() error { return wrap("embedded ClickHouse", s.clickhouse.Start(ctx)) })
+	}
+	var group errgroup.Group
+	for _, start := range starts {
+		group.Go(start)
+	}
+	if err := group.Wait(); err != nil {
+		return servers{}, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// Close stops both, the broker last: its clients should have been closed by then.
+func (s servers) Close() error {
+	var errs []error
+	if s.clickhouse != nil {
+		errs = append(errs, wrap("close embedded ClickHouse", s.clickhouse.Close()))
+	}
+	if s.kafka != nil {
+		errs = append(errs, wrap("close embedded Kafka", s.kafka.Close()))
+	}
+	return errors.Join(errs...)
+}
+
+func wrap(what string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
+// isLoopback tells whether only this machine can reach the address.
+func isLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return true // Validation will name it.
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderledger/orderledger/internal/clickhouse"
+	"github.com/orderledger/orderledger/internal/emitter"
+	"github.com/orderledger/orderledger/internal/ingest"
+	"github.com/orderledger/orderledger/internal/journal"
+	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/projector"
+	"github.com/orderledger/orderledger/internal/service"
+	"github.com/orderledger/orderledger/projections"
+)
+
+// ledger is the three services in one process, on servers that are started already.
+type ledger struct {
+	journal   *journal.Journal
+	ingest    *ingest.Ingest
+	projector *projector.Projector
+	emitter   *emitter.Emitter
+	admin     *service.Admin
+	tables    driver.Conn
+}
+
+// newLedger creates what is missing in Kafka and ClickHouse and wires the services; units runs them.
+func newLedger(ctx context.Context, o upOptions, s servers, log *slog.Logger, reg prometheus.Registerer) (*ledger, error) {
+	brokers := kafka.DefaultConfig()
+	brokers.Brokers, brokers.Lanes = []string{s.kafka.Addr()}, o.Lanes
+	tables := clickhouse.DefaultConfig()
+	tables.Addrs = []string{s.clickhouse.NativeAddr()}
+	if err := ensureTopics(ctx, &brokers); err != nil {
+		return nil, err
+	}
+	if err := clickhouse.Migrate(ctx, tables, log, projections.Migrations()); err != nil {
+		return nil, err
+	}
+	l := &ledger{}
+	var err error
+	if l.tables, err = clickhouse.Open(tables); err != nil {
+		return nil, err
+	}
+	if err := l.newIngest(o, brokers, kafka.TransactionalPrefix(brokers.Cluster, s.kafka.Boot()), log, reg); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	l.projector = projector.New(projector.DefaultConfig(), brokers, tables, log.With(slog.String("part", "projector")), reg)
+	if err := l.newEmitter(o, brokers, log, reg); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	l.admin = service.NewAdmin(service.AdminConfig{Addr: o.Listen}, log, reg.(prometheus.Gatherer), l.ready)
+	l.admin.Handle("GET /boot", s.kafka.BootHandler())
+	l.admin.Handle("/", l.ingest.Handler())
+	return l, nil
+}
+
+// ensureTopics creates the topics and settles the number of lanes.
+func ensureTopics(ctx context.Context, brokers *kafka.Config) error {
+	client, err := kgo.NewClient(kafka.Options(*brokers)...)
+	if err != nil {
+		return fmt.Errorf("connect to the embedded Kafka: %w", err)
+	}
+	defer client.Close()
+	brokers.Lanes, err = kafka.EnsureTopics(ctx, client, *brokers, kafka.Embedded)
+	return wrap("topics of the embedded Kafka", err)
+}
+
+func (l *ledger) newIngest(o upOptions, brokers kafka.Config, prefix string, log *slog.Logger, reg prometheus.Registerer) error {
+	sellers, err := o.sellers()
+	if err != nil {
+		return err
+	}
+	in := ingest.DefaultConfig()
+	in.Addr, in.Cluster, in.Lanes = "", brokers.Cluster, brokers.Lanes
+	in.Sellers.Sellers = sellers
+	in.BlobDir, in.ResolverDir = filepath.Join(o.Data, "documents"), filepath.Join(o.Data, "resolver")
+	in.Workers = true
+
+	j := journal.DefaultConfig()
+	j.Cluster, j.Prefix, j.Lanes, j.Embedded = brokers.Cluster, prefix, brokers.Lanes, true
+	j.StoreDir, j.InstanceID = filepath.Join(o.Data, "lanes"), "up"
+	l.journal, err = journal.New(j, journal.Deps{
+		Options: kafka.Options(brokers), Decode: ingest.Decode(in.Marketplace), Policy: ingest.NewSellers(in.Sellers).Policy,
+		Log: log.With(slog.String("part", "journal")), Registerer: reg,
+	})
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	l.ingest, err = ingest.New(in, ingest.Deps{
+		Options: kafka.Options(brokers), Journal: l.journal, ClickHouse: l.tables,
+		Log: log.With(slog.String("part", "ingest")), Registerer: reg,
+	})
+	return wrap("ingest", err)
+}
+
+func (l *ledger) newEmitter(o upOptions, brokers kafka.Config, log *slog.Logger, reg prometheus.Registerer) error {
+	cfg := emitter.DefaultConfig()
+	for _, text := range o.SuborderEndpoints {
+		endpoint, err := emitter.ParseEndpoint(text)
+		if err != nil {
+			return fmt.Errorf("--suborder-endpoint: %w", err)
+		}
+		if o.SuborderSecret != "" {
+			endpoint.Secrets = []string{o.SuborderSecret}
+		}
+		cfg.Deliver.Endpoints = append(cfg.Deliver.Endpoints, endpoint)
+	}
+	var err error
+	l.emitter, err = emitter.New(cfg, brokers, log.With(slog.String("part", "emitter")), reg)
+	return wrap("emitter", err)
+}
+
+// units are listed in the order of their start. HTTP stops first, then what reads the ledger, then the journal, so that
+// whatever was answered is written, and what was written goes on from there at the next start.
+func (l *ledger) units() []service.Unit {
+	units := []service.Unit{{Name: "journal", Run: l.journal.Run}, {Name: "projector", Run: l.projector.Run}}
+	units = append(units, l.emitter.Units()...)
+	units = append(units, l.ingest.Units()...)
+	return append(units, l.admin.Unit())
+}
+
+// ready says whether notifications, commands and reads are served.
+func (l *ledger) ready(ctx context.Context) error {
+	if err := l.ingest.Ready(ctx); err != nil {
+		return err
+	}
+	return wrap("clickhouse", l.tables.Ping(ctx))
+}
+
+// awaitReady returns when everything is ready, or with the context's error.
+func (l *ledger) awaitReady(ctx context.Context) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for l.ready(ctx) != nil {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// Close gives back what newLedger took. The units must have ended.
+func (l *ledger) Close() error {
+	var errs []error
+	if l.emitter != nil {
+		errs = append(errs, l.emitter.Close())
+	}
+	if l.ingest != nil {
+		l.ingest.Close()
+	}
+	if l.journal != nil {
+		errs = append(errs, l.journal.Close())
+	}
+	if l.tables != nil {
+		errs = append(errs, l.tables.Close())
+	}
+	return errors.Join(errs...)
+}

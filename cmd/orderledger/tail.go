@@ -1,0 +1,183 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// tailer shows records of the events topic.
+type tailer struct {
+	shipmentID string
+	json       bool
+	limit      int
+	shown      int
+	headers    []events.Header
+}
+
+func tailCommand() *cobra.Command {
+	var (
+		brokers   []string
+		fromStart bool
+		output    string
+		t         tailer
+	)
+	cmd := &cobra.Command{
+		Use:   "tail",
+		Short: "Show events as they come",
+		Long: `tail follows orders.events.v1 and prints each event on a line: when it happened, which shipment
+and version, from which status to which. With -o json each line is a JSON object that has the
+envelope and the whole event. It reads committed records only and commits nothing.`,
+		Example: "  orderledger tail --from-start\n  orderledger tail -o json | jq .event.after.status",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if output != "text" && output != "json" {
+				return fmt.Errorf("-o %s: want text or json", output)
+			}
+			t.json = output == "json"
+			cfg := kafka.DefaultConfig()
+			cfg.Brokers = brokers
+			if err := cfg.Validate(); err != nil {
+				return err
+			}
+			return t.run(cmd.Context(), cfg, fromStart, cmd.OutOrStdout())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringSliceVar(&brokers, "kafka", envList("ORDERLEDGER_KAFKA_BROKERS", "127.0.0.1:9092"), "brokers, host:port")
+	flags.BoolVar(&fromStart, "from-start", false, "begin with the first event instead of the next one")
+	flags.StringVarP(&output, "output", "o", "text", "text or json")
+	flags.StringVar(&t.shipmentID, "shipment", "", "only this shipment's events")
+	flags.IntVarP(&t.limit, "lines", "n", 0, "end after so many events (0: go on until interrupted)")
+	return cmd
+}
+
+func (t *tailer) run(ctx context.Context, cfg kafka.Config, fromStart bool, out io.Writer) error {
+	start := kgo.NewOffset().AtEnd()
+	if fromStart {
+		start = kgo.NewOffset().AtStart()
+	}
+	client, err := kgo.NewClient(append(kafka.Options(cfg), kgo.ConsumeTopics(events.TopicEvents),
+		kgo.ConsumeStartOffset(start), kgo.ConsumeResetOffset(start), kgo.FetchIsolationLevel(kgo.ReadCommitted()))...)
+	if err != nil {
+		return fmt.Errorf("connect to %s: %w", strings.Join(cfg.Brokers, ","), err)
+	}
+	defer client.Close()
+	if err := client.Ping(ctx); err != nil {
+		return fmt.Errorf("no Kafka at %s (is `orderledger up` running?): %w", strings.Join(cfg.Brokers, ","), err)
+	}
+	w := bufio.NewWriter(out)
+	defer w.Flush()
+	for {
+		fetches := client.PollFetches(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		var errs []error
+		fetches.EachError(func(topic string, partition int32, err error) {
+			errs = append(errs, fmt.Errorf("read %s/%d: %w", topic, partition, err))
+		})
+		if err := errors.Join(errs...); err != nil {
+			return err
+		}
+		for record := range fetches.RecordsAll() {
+			if t.shipmentID != "" && string(record.Key) != t.shipmentID {
+				continue
+			}
+			t.show(w, record)
+			if t.shown++; t.shown == t.limit {
+				return nil
+			}
+		}
+		if err := w.Flush(); err != nil {
+			return nil // Who read it has gone, as `head` does.
+		}
+	}
+}
+
+func (t *tailer) show(w io.Writer, record *kgo.Record) {
+	t.headers = t.headers[:0]
+	for _, h := range record.Headers {
+		t.headers = append(t.headers, events.Header(h))
+	}
+	env, event, err := events.Decode(t.headers, record.Value)
+	if err != nil {
+		fmt.Fprintf(w, "lane %d offset %d: %v\n", record.Partition, record.Offset, err)
+		return
+	}
+	if t.json {
+		line, err := jsonLine(env, record)
+		if err != nil {
+			line = fmt.Appendf(nil, "lane %d offset %d: %v", record.Partition, record.Offset, err)
+		}
+		fmt.Fprintf(w, "%s\n", line)
+		return
+	}
+	fmt.Fprintf(w, "%s  lane %-2d #%-6d  %-24s %s v%-3d %s\n", env.OccurredAt.Format("2006-01-02 15:04:05"), record.Partition, env.LaneSeq,
+		shortType(env.Type), env.ShipmentID, env.Version, transition(event.GetTransition()))
+}
+
+// jsonLine is the envelope's main members and the event as one object.
+func jsonLine(env events.Envelope, record *kgo.Record) ([]byte, error) {
+	line := fmt.Appendf(nil, `{"id":%q,"type":%q,"shipmentId":%q,"version":%d,"lane":%d,"offset":%d,"laneseq":%d,"time":%q,"recordedTime":%q,"event":`,
+		env.ID, env.Type, env.ShipmentID, env.Version, record.Partition, record.Offset, env.LaneSeq,
+		env.OccurredAt.Format(events.TimeFormat), env.RecordedAt.Format(events.TimeFormat))
+	line, err := events.AppendJSON(line, env.Type, record.Value)
+	return append(line, '}'), err
+}
+
+// shortType is a ce_type without what they all share.
+func shortType(ceType string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(ceType, "orders."), ".v1")
+}
+
+// statusText is a status as people and tables write it.
+func statusText(s ledgerv1.Status) string {
+	return strings.TrimPrefix(s.String(), "STATUS_")
+}
+
+// transition describes what an event did, in one line.
+func transition(t *ledgerv1.Transition) string {
+	var b strings.Builder
+	switch {
+	case t.GetFrom() == ledgerv1.Status_STATUS_UNSPECIFIED:
+		b.WriteString("→ " + statusText(t.GetTo()))
+	case t.GetFrom() == t.GetTo():
+		b.WriteString(statusText(t.GetTo()))
+	default:
+		b.WriteString(statusText(t.GetFrom()) + " → " + statusText(t.GetTo()))
+	}
+	if skipped := t.GetSkipped(); len(skipped) > 0 {
+		names := make([]string, len(skipped))
+		for i, s := range skipped {
+			names[i] = statusText(s)
+		}
+		b.WriteString("  skipped " + strings.Join(names, ", "))
+	}
+	if t.GetLate() {
+		b.WriteString("  late")
+	}
+	if t.GetIrregular() {
+		b.WriteString("  irregular")
+	}
+	return b.String()
+}
+
+// envList reads a comma-separated list from the environment.
+func envList(name, fallback string) []string {
+	if value := os.Getenv(name); value != "" {
+		return strings.Split(value, ",")
+	}
+	return []string{fallback}
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/spf13/cobra"
+)
+
+func timelineCommand() *cobra.Command {
+	var addr []string
+	cmd := &cobra.Command{
+		Use:     "timeline SHIPMENT_ID",
+		Short:   "Show a shipment's history, its clocks, and what became of every input",
+		Long:    "timeline reads the tables events, sla and decisions in ClickHouse and prints the life of one shipment.",
+		Example: "  orderledger timeline 9c757705-ec98-594c-b6ae-9a7a08106c45",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			conn, err := clickhouse.Open(&clickhouse.Options{Addr: addr, DialTimeout: 5 * time.Second})
+			if err != nil {
+				return fmt.Errorf("connect to ClickHouse: %w", err)
+			}
+			defer conn.Close()
+			return timeline(cmd.Context(), conn, args[0], cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringSliceVar(&addr, "clickhouse", envList("ORDERLEDGER_CLICKHOUSE_ADDR", "127.0.0.1:9000"), "native addresses, host:port")
+	return cmd
+}
+
+// timeline prints one shipment.
+func timeline(ctx context.Context, conn driver.Conn, shipmentID string, out io.Writer) error {
+	var order, seller, fulfilment, status string
+	var version uint64
+	row := conn.QueryRow(ctx, "SELECT order_id, seller_id, toString(fulfilment), toString(status), toUInt64(version) FROM orderledger.shipments WHERE shipment_id = {id:String}",
+		clickhouse.Named("id", shipmentID))
+	if err := row.Scan(&order, &seller, &fulfilment, &status, &version); err != nil {
+		return fmt.Errorf("shipment %s is not in the tables (yet): %w", shipmentID, err)
+	}
+	fmt.Fprintf(out, "shipment %s  %s\norder %s, seller %s, %s, version %d\n", shipmentID, status, order, seller, fulfilment, version)
+	parts := []struct{ title, query string }{
+		{"history", `SELECT formatDateTime(occurred_at, '%F %T'), replaceRegexpOne(event_type, '^orders\\.(.*)\\.v1$', '\\1'),
+			if(from_status IN ('', to_status), toString(to_status), concat(from_status, ' → ', to_status)),
+			concat(if(irregular, 'irregular ', ''), if(late, 'late ', ''), 'v', toString(version), ', by ', auth_type)
+			FROM orderledger.events WHERE shipment_id = {id:String} ORDER BY version`},
+		{"clocks", `SELECT toString(clock), toString(outcome), concat('due ', formatDateTime(due_at, '%F %T')),
+			if(done_at IS NULL, '', concat('done ', formatDateTime(assumeNotNull(done_at), '%F %T')))
+			FROM orderledger.sla WHERE shipment_id = {id:String} ORDER BY due_at`},
+		{"inputs", `SELECT formatDateTime(recorded_at, '%F %T'), input_type, toString(outcome), concat(reason, if(message = '', '', concat(': ', message)))
+			FROM orderledger.decisions WHERE shipment_id = {id:String} ORDER BY decisionseq`},
+	}
+	for _, part := range parts {
+		if err := printRows(ctx, conn, part.title, part.query, shipmentID, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printRows prints a query of four text columns under a title; nothing when it has no rows.
+func printRows(ctx context.Context, conn driver.Conn, title, query, shipmentID string, out io.Writer) error {
+	rows, err := conn.Query(ctx, query, clickhouse.Named("id", shipmentID))
+	if err != nil {
+		return fmt.Errorf("%s of %s: %w", title, shipmentID, err)
+	}
+	defer rows.Close()
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for first := true; rows.Next(); first = false {
+		var a, b, c, d string
+		if err := rows.Scan(&a, &b, &c, &d); err != nil {
+			return fmt.Errorf("%s of %s: %w", title, shipmentID, err)
+		}
+		if first {
+			fmt.Fprintf(w, "\n%s\n", title)
+		}
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", a, b, c, d)
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("%s of %s: %w", title, shipmentID, err)
+	}
+	return w.Flush()
+}

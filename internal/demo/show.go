@@ -1,0 +1,80 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
+
+// Query is a question that a data team would ask.
+type Query struct{ Title, SQL string }
+
+// Queries returns the questions that the demo asks, and the README shows.
+func Queries() []Query {
+	return []Query{
+		{
+			"tables: where the shipments are",
+			"SELECT status, count() AS shipments, sum(units_ordered) AS units, countIf(irregular) AS irregular FROM orderledger.shipments GROUP BY status ORDER BY shipments DESC",
+		},
+		{
+			"tables: promises kept",
+			"SELECT clock, outcome, count() AS n, round(avg(dateDiff('minute', due_at, done_at)) / 60, 1) AS avg_hours_after_due FROM orderledger.sla GROUP BY clock, outcome ORDER BY clock, outcome",
+		},
+		{
+			"tables: what became of every input",
+			"SELECT outcome, reason, count() AS n FROM orderledger.decisions GROUP BY outcome, reason ORDER BY n DESC",
+		},
+	}
+}
+
+// Interesting names a shipment whose timeline shows something.
+const Interesting = "SELECT shipment_id FROM orderledger.events GROUP BY shipment_id ORDER BY max(irregular) DESC, count() DESC, shipment_id LIMIT 1"
+
+// PrintTable runs a query and prints its rows in columns.
+func PrintTable(ctx context.Context, conn driver.Conn, sql string, out io.Writer) error {
+	rows, err := conn.Query(ctx, sql)
+	if err != nil {
+		return fmt.Errorf("query: %w", err)
+	}
+	defer rows.Close()
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\n  "+strings.Join(rows.Columns(), "\t"))
+	for rows.Next() {
+		values := make([]any, len(rows.ColumnTypes()))
+		for i, c := range rows.ColumnTypes() {
+			values[i] = reflect.New(c.ScanType()).Interface()
+		}
+		if err := rows.Scan(values...); err != nil {
+			return fmt.Errorf("read row: %w", err)
+		}
+		cells := make([]string, len(values))
+		for i, v := range values {
+			cells[i] = cell(reflect.ValueOf(v).Elem())
+		}
+		fmt.Fprintln(w, "  "+strings.Join(cells, "\t"))
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("read rows: %w", err)
+	}
+	return w.Flush()
+}
+
+// cell is a value as people read it; NULL is nothing.
+func cell(v reflect.Value) string {
+	for v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			return ""
+		}
+		v = v.Elem()
+	}
+	if t, ok := v.Interface().(time.Time); ok {
+		return t.UTC().Format("2006-01-02 15:04:05")
+	}
+	return fmt.Sprint(v.Interface())
+}
