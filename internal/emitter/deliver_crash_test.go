@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -122,8 +123,9 @@ func TestAfterACrashOnlyWhatWasPendingIsSentAgain(t *testing.T) {
 	s.publish(t, s.record("stuck", "SUBORDER_CANCEL"), s.record("last", "SUBORDER_CREATE"))
 	stop := s.start(t, config(e))
 	r.Wait(t, n+1)
-	testkit.Eventually(t, func() bool { return len(s.marks(t, "orderledger.emitter.efs").delivered) == 2 }, "done-set committed")
-	require.Equal(t, []span{{1, 1 + int64(n)}, {int64(n) + 2, int64(n) + 3}}, s.marks(t, "orderledger.emitter.efs").delivered)
+	testkit.Eventually(t, func() bool {
+		return slices.Equal([]span{{1, 1 + int64(n)}, {int64(n) + 2, int64(n) + 3}}, s.marks(t, "orderledger.emitter.efs").delivered)
+	}, "all but the stuck suborder's messages are committed as done")
 	require.Zero(t, s.committed(t, "orderledger.emitter.efs"))
 	allow := refuseCommits(s) // From here on the first process might as well be dead: Kafka hears nothing more of it.
 	stop()
