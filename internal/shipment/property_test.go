@@ -18,7 +18,9 @@ func anyInput(t *rapid.T) Input {
 	when := func() When {
 		return When{Time: hour(rapid.Float64Range(-40, 40).Draw(t, "when")), Day: rapid.Bool().Draw(t, "day")}
 	}
-	item := func() string { return rapid.SampledFrom([]string{"item-1", "item-2", "item-3", "item-9"}).Draw(t, "item") }
+	item := func() string {
+		return rapid.SampledFrom([]string{"item-1", "item-2", "item-3", "item-9"}).Draw(t, "item")
+	}
 	rma := func() string { return rapid.SampledFrom([]string{"R-1", "R-2"}).Draw(t, "return") }
 	visit := func() string { return rapid.SampledFrom([]string{"V-1", "V-2", "V-3", ""}).Draw(t, "service") }
 	units := func() int64 { return rapid.Int64Range(1, 3).Draw(t, "units") }
@@ -301,7 +303,7 @@ func wild(t *rapid.T) Input {
 	default:
 		return Observed{
 			Fact: f, Status: status(), OrderItemIDs: []string{s()}, Items: []*ledgerv1.ItemPatch{nil, {OrderItemId: s(), CancellationReason: s()}},
-			Return: &ledgerv1.Return{ReturnId: s(), OrderItemId: s(), Units: u(), Status: ledgerv1.ReturnStatus(rapid.Int32Range(-3, 40).Draw(t, "rs"))},
+			Return:   &ledgerv1.Return{ReturnId: s(), OrderItemId: s(), Units: u(), Status: ledgerv1.ReturnStatus(rapid.Int32Range(-3, 40).Draw(t, "rs"))},
 			Services: []ActivateService{{s(), s(), s(), moment()}}, TechVisits: []RequestTechVisit{{}},
 		}
 	}

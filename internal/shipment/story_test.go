@@ -215,7 +215,9 @@ func cancelFact(hours float64, reason string, lines ...CancelledItem) Cancelled 
 	return Cancelled{at(hours), lines}
 }
 
-func lineOfUnits(id string, n int64) CancelledItem { return CancelledItem{OrderItemID: id, Quantity: n} }
+func lineOfUnits(id string, n int64) CancelledItem {
+	return CancelledItem{OrderItemID: id, Quantity: n}
+}
 
 func returnTold(id string, source ledgerv1.ReturnSource, hours float64, item string, n int64) ReturnTold {
 	return ReturnTold{at(hours), id, []ReturnLine{{Return: &ledgerv1.Return{OrderItemId: item, Source: source}, Quantity: n}}}

@@ -1,0 +1,207 @@
+package shipment
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// Diagrams draws the tables as a page of Markdown: a Mermaid state diagram of each flow, of returns and of services, and
+// the whole table of forward states below. It is a pure function of the tables, so that the page cannot be wrong for
+// long: a test compares the two.
+func Diagrams() string {
+	var b strings.Builder
+	b.WriteString("## Standard flow\n\n")
+	drawForward(&b, standardLine, standardRows())
+	b.WriteString("\n## Self-ship flow\n\n")
+	drawForward(&b, selfShipLine, selfShipRows())
+	b.WriteString("\nA fact can jump: `shipment_delivered` leads from any state before DELIVERED to it, and the event names the states passed over. " +
+		"The diagrams show the step from the state before.\n")
+	b.WriteString("\n## Returns\n\n")
+	drawReturns(&b)
+	b.WriteString("\n## Services and tech visits\n\n")
+	drawServices(&b)
+	b.WriteString("\n## Every input in every state\n\n")
+	drawTable(&b)
+	return b.String()
+}
+
+// rowName is how people read a row: commands in words, facts by their notification.
+func rowName(r row) string {
+	names := [rows]string{
+		rowRequestLabels: "request labels", rowCompletePacking: "documents ready", rowFailForms: "documents failed",
+		rowAcknowledgeForms: "acknowledge forms", rowDispatch: "dispatch", rowCancel: "cancel",
+		rowDispatchSelfShip: "dispatch self-ship", rowAttemptDelivery: "attempt delivery", rowConfirmDelivery: "confirm delivery",
+		rowUpdateTracking: "update tracking", rowActivateService: "activate service",
+		rowToldPacking: "found PACKING_IN_PROGRESS", rowToldPacked: "shipment_packed", rowToldReady: "shipment_ready_to_dispatch",
+		rowToldPickedUp: "shipment_pickup_complete", rowToldShipped: "shipment_shipped", rowToldDelivered: "shipment_delivered",
+		rowToldCompleted: "found COMPLETED", rowToldFormFailed: "shipment_form_failed", rowToldCancelled: "shipment_cancelled",
+		rowToldHold: "shipment_hold", rowToldUnhold: "shipment_unhold", rowToldDates: "shipment_dispatch_dates_changed",
+		rowToldProperties: "shipment_created again", rowToldReturn: "return_created",
+	}
+	if r >= rows {
+		return ""
+	}
+	return names[r]
+}
+
+func standardRows() []row {
+	return []row{
+		rowRequestLabels, rowCompletePacking, rowFailForms, rowAcknowledgeForms, rowDispatch, rowCancel, rowToldPacked, rowToldReady,
+		rowToldPickedUp, rowToldShipped, rowToldDelivered, rowToldCompleted, rowToldFormFailed, rowToldCancelled,
+	}
+}
+
+func selfShipRows() []row {
+	return []row{
+		rowCancel, rowDispatchSelfShip, rowConfirmDelivery, rowToldShipped, rowToldDelivered, rowToldCompleted, rowToldCancelled,
+	}
+}
+
+// isFact reports whether the row is of a fact.
+func (r row) isFact() bool { return r >= rowToldPacking }
+
+// drawForward draws one flow: a command from wherever it is allowed, a fact from the state before the one it tells.
+func drawForward(b *strings.Builder, line []ledgerv1.Status, list []row) {
+	open(b)
+	b.WriteString("    [*] --> APPROVED: shipment_created\n")
+	states := append([]ledgerv1.Status{}, line...)
+	if len(line) == len(standardLine) {
+		states = append(states, formFailed)
+	}
+	labels := map[[2]ledgerv1.Status][]string{}
+	var order [][2]ledgerv1.Status
+	for _, from := range states {
+		for _, r := range list {
+			c := r.at(from)
+			if c.does != move && c.does != contradict || r.isFact() && c.to != cancelled && !adjacent(line, from, c.to) {
+				continue
+			}
+			edge := [2]ledgerv1.Status{from, c.to}
+			if labels[edge] == nil {
+				order = append(order, edge)
+			}
+			name := rowName(r)
+			if c.does == contradict {
+				name += " (irregular)"
+			}
+			labels[edge] = append(labels[edge], name)
+		}
+	}
+	for _, e := range order {
+		fmt.Fprintf(b, "    %s --> %s: %s\n", statusName(e[0]), statusName(e[1]), strings.Join(labels[e], ", "))
+	}
+	for _, from := range line {
+		if rank(from) >= rank(shipped) {
+			fmt.Fprintf(b, "    %s --> RETURN_REQUESTED: all live units in returns\n", statusName(from))
+		}
+	}
+	if len(line) == len(selfShipLine) {
+		b.WriteString("    DELIVERED --> COMPLETED: no service left to do\n")
+	}
+	b.WriteString("    RETURN_REQUESTED --> RETURNED: all live units in completed returns\n")
+	shut(b)
+}
+
+// adjacent reports whether nothing lies between two states of a line. FORM_FAILED stands beside PACKING_IN_PROGRESS.
+func adjacent(line []ledgerv1.Status, from, to ledgerv1.Status) bool {
+	for _, s := range line {
+		if rank(s) > rank(from) && rank(s) < rank(to) {
+			return false
+		}
+	}
+	return true
+}
+
+func open(b *strings.Builder) { b.WriteString("```mermaid\nstateDiagram-v2\n") }
+func shut(b *strings.Builder) { b.WriteString("```\n") }
+
+func returnRowName(r returnRow) string {
+	names := [returnRows]string{
+		rowRequestTechVisit: "request tech visit", rowAttemptTechVisit: "attempt tech visit", rowApproveReturn: "approve",
+		rowRejectReturn: "reject", rowCompleteReturn: "complete", rowPickUpReturn: "pickup", rowAttemptPickup: "attempt pickup",
+		rowCancelReturn: "cancel", rowReturnApproved: "found approved", rowReturnRejected: "found rejected",
+		rowReturnPickedUp: "return_picked_up", rowReturnCompleted: "return_completed", rowReturnCancelled: "return_cancelled",
+	}
+	return names[r]
+}
+
+func drawReturns(b *strings.Builder) {
+	open(b)
+	b.WriteString("    [*] --> CREATED: standard\n    [*] --> REQUESTED: self-ship, the customer's\n    [*] --> APPROVED: self-ship, the courier's\n")
+	for r := range returnRows {
+		whose := ""
+		switch returnTransitions[r].source {
+		case fromCustomer:
+			whose = " (customer's)"
+		case fromCourier:
+			whose = " (courier's)"
+		}
+		for from := rmaRequested; int(from) < returnStatuses; from++ {
+			if c := r.at(from); c.does == move {
+				fmt.Fprintf(b, "    %s --> %s: %s%s\n", returnName(from), returnName(c.to), returnRowName(r), whose)
+			}
+		}
+	}
+	shut(b)
+}
+
+func drawServices(b *strings.Builder) {
+	names := [serviceRows]string{
+		rowAttemptService: "attempt", rowCompleteService: "complete", rowStartService: "item delivered",
+		rowCancelService: "item or return cancelled", rowVisitApproved: "return approved", rowVisitRejected: "return rejected",
+	}
+	open(b)
+	b.WriteString("    [*] --> ACTIVATED: forward service\n    [*] --> REQUESTED: tech visit\n")
+	for r := range serviceRows {
+		for from := serviceActivated; int(from) < serviceStatuses; from++ {
+			if c := serviceTransitions[r][from]; c.does == move {
+				fmt.Fprintf(b, "    %s --> %s: %s\n", serviceName(from), serviceName(c.to), names[r])
+			}
+		}
+	}
+	shut(b)
+}
+
+// drawTable writes the table of forward states as it stands in the code.
+func drawTable(b *strings.Builder) {
+	b.WriteString("| Input |")
+	for s := approved; s <= returned; s++ {
+		b.WriteString(" " + statusName(s) + " |")
+	}
+	b.WriteString("\n|---|" + strings.Repeat("---|", statuses-1) + "\n")
+	for r := range rows {
+		b.WriteString("| " + rowName(r) + " |")
+		for s := approved; s <= returned; s++ {
+			b.WriteString(" " + cellText(r.at(s)) + " |")
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("\n→ leads to that state; ⇝ leads there and is marked irregular; *stays*: allowed, leads nowhere; *late*: fills a time that is unknown or " +
+		"inferred, else stale; *forward*: as in the item's state below its returns; a code: the command is rejected with it.\n")
+}
+
+func cellText(c statusCell) string {
+	switch c.does {
+	case move:
+		return "→ " + statusName(c.to)
+	case contradict:
+		return "⇝ " + statusName(c.to)
+	case stay:
+		return "*stays*"
+	case late:
+		return "*late*"
+	case stale:
+		return "*stale*"
+	case repeat:
+		return "*duplicate*"
+	case forward:
+		return "*forward*"
+	case refuse:
+		if c.code != "" {
+			return "`" + string(c.code) + "`"
+		}
+	}
+	return "`" + string(CodeInvalidItemState) + "`"
+}
