@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/kafka"
@@ -89,15 +91,31 @@ func (w *watcher) reached(ctx context.Context, want positions) (bool, error) {
 	if time.Since(w.at) < pollEvery {
 		return false, nil
 	}
-	offsets, err := w.admin.FetchOffsetsForTopics(ctx, w.group, events.TopicEvents)
+	offsets, err := committed(ctx, w.admin, w.group, events.TopicEvents)
 	if err != nil {
-		return false, fmt.Errorf("positions of %s: %w", w.group, err)
+		return false, err
 	}
 	w.done, w.at = map[int32]int64{}, time.Now()
-	for _, o := range offsets.Offsets().Sorted() {
-		w.done[o.Partition] = o.At
+	for p, o := range offsets {
+		w.done[p] = o.At
 	}
 	return w.covers(want), nil
+}
+
+// committed returns the positions that a group has committed in a topic. A group that has never been, or partitions it has
+// committed nothing for, are not in it.
+func committed(ctx context.Context, admin *kadm.Client, group, topic string) (map[int32]kadm.OffsetResponse, error) {
+	offsets, err := admin.FetchOffsets(ctx, group)
+	if err == nil {
+		err = offsets.Error()
+	}
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("positions of %s: %w", group, err)
+	}
+	return offsets[topic], nil
 }
 
 func (w *watcher) covers(want positions) bool {

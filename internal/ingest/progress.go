@@ -2,13 +2,11 @@ package ingest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/kafka"
@@ -124,13 +122,13 @@ func (g *Ingest) measureResolver(ctx context.Context, report *progressReport) er
 	if ends, err = g.ends(ctx, events.TopicUnresolved); err != nil {
 		return err
 	}
-	offsets, err := g.admin.FetchOffsetsForTopics(ctx, kafka.GroupResolver(cluster), events.TopicUnresolved)
+	offsets, err := committed(ctx, g.admin, kafka.GroupResolver(cluster), events.TopicUnresolved)
 	if err != nil {
-		return fmt.Errorf("positions of the resolver: %w", err)
+		return err
 	}
 	behind := aliases + read
 	for p, end := range ends {
-		o, _ := offsets.Lookup(events.TopicUnresolved, p)
+		o := offsets[p]
 		examined, err := strconv.ParseInt(o.Metadata, 10, 64)
 		if err != nil {
 			examined = max(o.At, 0)
@@ -180,15 +178,13 @@ func (g *Ingest) behind(ctx context.Context, group, topic string, each func(part
 	if err != nil {
 		return 0, err
 	}
-	offsets, err := g.admin.FetchOffsetsForTopics(ctx, group, topic)
-	// A group that never committed is not known to every broker; all of the topic is before it.
-	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
-		return 0, fmt.Errorf("positions of %s: %w", group, err)
+	offsets, err := committed(ctx, g.admin, group, topic)
+	if err != nil {
+		return 0, err
 	}
 	var sum int64
 	for p, end := range ends {
-		o, _ := offsets.Lookup(topic, p)
-		at := max(o.At, 0)
+		at := max(offsets[p].At, 0)
 		sum += max(end-at, 0)
 		if each != nil && int(p) < g.cfg.Lanes {
 			each(p, end, at)

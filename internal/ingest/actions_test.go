@@ -1,0 +1,127 @@
+package ingest_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+func (b *bench) labels(shipmentID, token string, headers ...string) answer {
+	b.t.Helper()
+	return b.send(http.MethodPost, "/sellers/v3/shipments/labels", labelsOf(shipmentID), append(bearer(token), headers...)...)
+}
+
+func TestAShipmentIsPackedAndDispatchedThroughTheSellersAPI(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil, nil)
+	b.notify(created("S1"))
+	b.state("S1", status(ledgerv1.Status_STATUS_APPROVED))
+
+	a := b.labels("S1", ownToken)
+	require.Equal(t, http.StatusOK, a.status, "%s", a.body)
+	require.Equal(t, "SUCCESS", a.member(t, "shipments", 0, "status"), "%s", a.body)
+	require.Equal(t, "SUCCESS", a.member(t, "shipments", 0, "processingStatus"))
+	require.Equal(t, "S1", a.member(t, "shipments", 0, "shipmentId"))
+	require.Regexp(t, `^\d+:\d+$`, a.header.Get("Ledger-Position"))
+
+	// The worker packs.
+	s := b.state("S1", status(ledgerv1.Status_STATUS_PACKED))
+	ref := s.GetPacking().GetDocumentsRef()
+	pdf, err := os.ReadFile(filepath.Join(b.blobs, ref+".pdf"))
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(string(pdf), "%PDF-"))
+	require.Equal(t, int64(20000), s.GetPacking().GetInvoiceLines()[0].GetAmountMinor())
+	require.Regexp(t, `^LGR[A-Z2-7]{12}$`, s.GetPacking().GetCourier().GetTrackingId())
+
+	a = b.send(http.MethodPost, "/sellers/v3/shipments/dispatch", `{"shipmentIds":["S1","unknown"],"locationId":"LOC1"}`, bearer(ownToken)...)
+	require.Equal(t, http.StatusOK, a.status)
+	require.Equal(t, "SUCCESS", a.member(t, "shipments", 0, "status"), "%s", a.body)
+	require.Equal(t, "FAILURE", a.member(t, "shipments", 1, "status"), "one bad item does not fail the others")
+	require.Equal(t, "INVALID_SHIPMENTS", a.member(t, "shipments", 1, "errorCode"))
+	b.state("S1", status(ledgerv1.Status_STATUS_READY_TO_DISPATCH))
+}
+
+func TestAnothersShipmentIsNotFound(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil, nil)
+	b.notify(created("S1"))
+	b.state("S1", status(ledgerv1.Status_STATUS_APPROVED))
+	theirs, nobodys := b.labels("S1", otherToken), b.labels("S2", otherToken)
+	require.Equal(t, "INVALID_SHIPMENTS", theirs.member(t, "shipments", 0, "errorCode"))
+	require.Equal(t, nobodys.member(t, "shipments", 0, "errorMessage"), theirs.member(t, "shipments", 0, "errorMessage"), "it can't be told from an unknown one")
+}
+
+func TestACallNeedsAToken(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil, nil)
+	for name, headers := range map[string][]string{
+		"none": nil, "another scheme": {"Authorization", "Basic abc"}, "a guess": bearer("guess"), "an empty one": bearer(""),
+	} {
+		a := b.send(http.MethodPost, "/sellers/v3/shipments/dispatch", `{"shipmentIds":["S1"]}`, headers...)
+		require.Equal(t, http.StatusUnauthorized, a.status, name)
+		require.Equal(t, "invalid_token", a.member(t, "error"), name)
+	}
+}
+
+func TestACallThatIsWrongAsAWholeIsRefusedAsAWhole(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil, nil)
+	many := make([]string, 26)
+	for i := range many {
+		many[i] = fmt.Sprintf("%q", fmt.Sprint("S", i))
+	}
+	for name, tc := range map[string]struct {
+		body   string
+		status int
+		code   string
+	}{
+		"not JSON":    {`{`, 400, "INVALID_REQUEST_JSON"},
+		"wrong types": {`{"shipmentIds":"S1"}`, 400, "INVALID_REQUEST_JSON"},
+		"no ids":      {`{"locationId":"LOC1"}`, 422, "UNPROCESSABLE_ENTITY"},
+		"too many":    {`{"shipmentIds":[` + strings.Join(many, ",") + `]}`, 422, "UNPROCESSABLE_ENTITY"},
+	} {
+		a := b.send(http.MethodPost, "/sellers/v3/shipments/dispatch", tc.body, bearer(ownToken)...)
+		require.Equal(t, tc.status, a.status, "%s: %s", name, a.body)
+		require.Equal(t, tc.code, a.member(t, "errors", 0, "code"), name)
+		require.Equal(t, "ERROR", a.member(t, "errors", 0, "severity"), name)
+	}
+	require.Equal(t, http.StatusNotFound, b.send(http.MethodPost, "/sellers/v3/nowhere", ``).status)
+}
+
+func TestAnIdempotencyKeyIsAnsweredOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil, nil)
+	b.notify(created("S1"))
+	b.state("S1", status(ledgerv1.Status_STATUS_APPROVED))
+	cancel := func(reason string) answer {
+		body := `{"shipments":[{"shipmentId":"S1","locationId":"LOC1","cancellationGroupIds":["grp-S1"],"reason":"` + reason + `"}]}`
+		return b.send(http.MethodPost, "/sellers/v3/shipments/cancel", body, append(bearer(ownToken), "Idempotency-Key", "k1")...)
+	}
+	first, again := cancel("not_enough_inventory"), cancel("not_enough_inventory")
+	require.Equal(t, "SUCCESS", first.member(t, "shipments", 0, "status"), "%s", first.body)
+	require.JSONEq(t, string(first.body), string(again.body))
+	require.Equal(t, first.header.Get("Ledger-Position"), again.header.Get("Ledger-Position"))
+
+	reused := cancel("b2b_order")
+	require.Equal(t, http.StatusUnprocessableEntity, reused.status, "%s", reused.body)
+	require.Equal(t, "IDEMPOTENCY_KEY_REUSED", reused.member(t, "errorCode"))
+
+	other := b.send(http.MethodPost, "/sellers/v3/shipments/cancel",
+		`{"shipments":[{"shipmentId":"S1","reason":"b2b_order"}]}`, append(bearer(otherToken), "Idempotency-Key", "k1")...)
+	require.Equal(t, "INVALID_SHIPMENTS", other.member(t, "shipments", 0, "errorCode"), "another seller's key is another key")
+}
+
+func TestReadsWithoutAReadModelAreNotNow(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil, nil)
+	a := b.send(http.MethodGet, "/sellers/v3/shipments?shipmentIds=S1", "", bearer(ownToken)...)
+	require.Equal(t, http.StatusServiceUnavailable, a.status)
+	require.Equal(t, "1", a.header.Get("Retry-After"))
+}

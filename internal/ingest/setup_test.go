@@ -1,0 +1,209 @@
+package ingest_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/ingest"
+	"github.com/orderledger/orderledger/internal/journal"
+	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/marketplace"
+	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+const lanes = 3
+
+const (
+	ownToken   = "token-of-own"
+	otherToken = "token-of-other"
+)
+
+// bench is an ingest of the test's own: Kafka, journal and HTTP.
+type bench struct {
+	t       testing.TB
+	brokers []string
+	url     string
+	journal *journal.Journal
+	ingest  *ingest.Ingest
+	reg     *prometheus.Registry
+	blobs   string
+}
+
+func sellers() ingest.SellersConfig {
+	return ingest.SellersConfig{Sellers: []ingest.Seller{
+		{ID: "own", Token: ownToken, SellerPolicy: ingest.SellerPolicy{Own: true}, Name: "Own Goods", GSTIN: "29ABC"},
+		{ID: "other", Tokens: []string{otherToken}, SellerPolicy: ingest.SellerPolicy{Own: true}},
+	}}
+}
+
+// setup starts a bench. change may alter the configuration; conn may be nil.
+func setup(t testing.TB, conn driver.Conn, change func(*ingest.Config)) *bench {
+	t.Helper()
+	brokers := testkit.Kafka(t)
+	testkit.Topics(t, brokers, lanes)
+	b := &bench{t: t, brokers: brokers, reg: prometheus.NewRegistry(), blobs: t.TempDir()}
+	options := kafka.Options(testkit.KafkaConfig(brokers, lanes))
+	cfg := ingest.DefaultConfig()
+	cfg.Addr, cfg.Lanes, cfg.Sellers = "", lanes, sellers()
+	cfg.BlobDir, cfg.ResolverDir = b.blobs, t.TempDir()
+	if change != nil {
+		change(&cfg)
+	}
+	log := testkit.Logger(t)
+	directory := ingest.NewSellers(cfg.Sellers)
+	var err error
+	b.journal, err = journal.New(journal.Config{Cluster: cfg.Cluster, StoreDir: t.TempDir(), Lanes: lanes}, journal.Deps{
+		Options: options, Decode: ingest.Decode(cfg.Marketplace), Policy: directory.Policy, Log: log,
+	})
+	require.NoError(t, err)
+	b.ingest, err = ingest.New(cfg, ingest.Deps{Options: options, Journal: b.journal, ClickHouse: conn, Log: log, Registerer: b.reg})
+	require.NoError(t, err)
+
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	var running sync.WaitGroup
+	running.Go(func() { _ = b.journal.Run(ctx) })
+	for _, unit := range b.ingest.Units() {
+		running.Go(func() {
+			if err := unit.Run(ctx); err != nil && ctx.Err() == nil {
+				t.Errorf("unit %s: %v", unit.Name, err)
+			}
+		})
+	}
+	srv := httptest.NewServer(b.ingest.Handler())
+	t.Cleanup(func() {
+		srv.Close()
+		cancel()
+		running.Wait()
+		b.ingest.Close()
+	})
+	b.url = srv.URL
+	return b
+}
+
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// json reads a member of the answer by its path.
+func (a answer) member(t testing.TB, path ...any) any {
+	t.Helper()
+	var v any
+	require.NoError(t, json.Unmarshal(a.body, &v), "%s", a.body)
+	for _, step := range path {
+		switch step := step.(type) {
+		case string:
+			m, ok := v.(map[string]any)
+			require.True(t, ok, "%v in %s", path, a.body)
+			v = m[step]
+		case int:
+			l, ok := v.([]any)
+			require.True(t, ok && step < len(l), "%v in %s", path, a.body)
+			v = l[step]
+		}
+	}
+	return v
+}
+
+// send makes a request; headers are pairs.
+func (b *bench) send(method, path, body string, headers ...string) answer {
+	b.t.Helper()
+	req, err := http.NewRequestWithContext(b.t.Context(), method, b.url+path, bytes.NewReader([]byte(body)))
+	require.NoError(b.t, err)
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header[headers[i]] = []string{headers[i+1]} // As it is written: some have underscores.
+	}
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(b.t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(b.t, err)
+	return answer{resp.StatusCode, resp.Header, text}
+}
+
+func bearer(token string) []string { return []string{"Authorization", "Bearer " + token} }
+
+func (b *bench) notify(body string) answer {
+	b.t.Helper()
+	a := b.send(http.MethodPost, "/notifications/own", body, "X-Correlation-Id", "story")
+	require.Equal(b.t, http.StatusOK, a.status, "%s", a.body)
+	return a
+}
+
+// state waits until a shipment is as wanted.
+func (b *bench) state(shipmentID string, want func(*ledgerv1.Shipment) bool) *ledgerv1.Shipment {
+	b.t.Helper()
+	var last *ledgerv1.Shipment
+	testkit.Eventually(b.t, func() bool {
+		ctx, cancel := context.WithTimeout(b.t.Context(), time.Second)
+		defer cancel()
+		s, err := b.journal.State(ctx, shipmentID)
+		if err == nil && s != nil {
+			last = s
+		}
+		return last != nil && want(last)
+	}, "shipment "+shipmentID+" as wanted")
+	return last
+}
+
+func status(want ledgerv1.Status) func(*ledgerv1.Shipment) bool {
+	return func(s *ledgerv1.Shipment) bool { return s.GetStatus() == want }
+}
+
+// decisions reads decisions until it has n of them.
+func (b *bench) decisions(n int) []*ledgerv1.Decision {
+	b.t.Helper()
+	client := testkit.Client(b.t, b.brokers, kgo.ConsumeTopics(events.TopicDecisions), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	ctx, cancel := context.WithTimeout(b.t.Context(), testkit.Limit)
+	defer cancel()
+	var out []*ledgerv1.Decision
+	for len(out) < n {
+		fetches := client.PollFetches(ctx)
+		require.NoError(b.t, ctx.Err(), "only %d of %d decisions came", len(out), n)
+		fetches.EachRecord(func(rec *kgo.Record) {
+			headers := make([]events.Header, len(rec.Headers))
+			for i, h := range rec.Headers {
+				headers[i] = events.Header(h)
+			}
+			_, d, _, err := events.DecodeDecision(headers, rec.Value)
+			require.NoError(b.t, err)
+			out = append(out, d)
+		})
+	}
+	return out
+}
+
+// created is a shipment_created with one item of two units.
+func created(shipmentID string) string {
+	return `{"eventType":"shipment_created","timestamp":"2024-03-28T18:03:01+05:30","source":"flipkart","version":"v3",
+	"locationId":"LOC1","shipmentId":"` + shipmentID + `","attributes":{"dispatchByDate":"2024-04-10T10:00:00+05:30",
+	"dispatchAfterDate":"2024-03-28T19:00:00+05:30","updatedAt":"2024-03-28T18:03:01+05:30","hold":false,"mps":false,
+	"shipmentType":"NORMAL","subShipments":[{"subShipmentId":"SS-1","packages":[]}],
+	"orderItems":[{"orderItemId":"I-` + shipmentID + `","orderId":"OD1","cancellationGroupId":"grp-` + shipmentID + `",
+	"orderDate":"2024-03-28T17:00:00+05:30","paymentType":"COD","status":"APPROVED","quantity":2,"sku":"SKU-1","title":"Phone",
+	"priceComponents":{"sellingPrice":199.90,"shippingCharge":0.10,"totalPrice":200}}],"forms":[]}}`
+}
+
+func labelsOf(shipmentID string) string {
+	return `{"shipments":[{"shipmentId":"` + shipmentID + `","locationId":"LOC1","taxItems":[{"orderItemId":"I-` + shipmentID + `","taxRate":18,"quantity":2}],
+	"invoices":[{"orderId":"OD1","invoiceDate":"2024-03-29","invoiceNumber":""}],
+	"subShipments":[{"subShipmentId":"SS-1","dimensions":{"length":1,"breadth":2,"height":3,"weight":0.5}}]}]}`
+}
+
+var _ = marketplace.DefaultSettings
