@@ -120,12 +120,7 @@ func (j *Journal) stillAssigned(ctx context.Context, lane int32) bool {
 				return j.isMine(&g, lane)
 			}
 		}
-		t := time.NewTimer(50 * time.Millisecond)
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
-		}
+		wait(ctx, 50*time.Millisecond)
 	}
 	return false
 }

@@ -78,12 +78,15 @@ func (l *lane) run(ctx context.Context) {
 		l.j.metrics.takeovers.WithLabelValues(resultLabel(err)).Inc()
 		if err == nil {
 			l.j.metrics.takeover.Observe(time.Since(began).Seconds())
-			backoff = 0
 			l.log.InfoContext(ctx, "lane opened", slog.Uint64("laneseq", l.store.meta.Events.Seq),
 				slog.Int64("inbox_offset", l.inboxNext), slog.Int64("duration_ms", time.Since(began).Milliseconds()))
 			l.setOpen()
+			opened := time.Now()
 			err = l.serve(ctx)
 			l.setClosed(err)
+			if time.Since(opened) > steady {
+				backoff = 0
+			}
 		}
 		l.release()
 		if ctx.Err() != nil {
@@ -97,31 +100,28 @@ func (l *lane) run(ctx context.Context) {
 				l.store = nil
 			}
 			// A fenced owner asks the group first. Two owners that only fenced each other would never get anywhere.
-			if lost.fenced && !l.j.stillAssigned(ctx, l.id) {
+			for lost.fenced && ctx.Err() == nil && !l.j.stillAssigned(ctx, l.id) {
 				l.refuse(ErrFenced)
-				<-ctx.Done() // The group will say so in time; calls are refused until then.
-				break
+				wait(ctx, time.Second) // The group will say in time that the lane is gone, or is ours after all.
 			}
 		}
-		backoff = l.pause(ctx, err, backoff)
+		wait(ctx, backoff)
+		backoff = min(max(2*backoff, 10*time.Millisecond), 2*time.Second)
 	}
 	l.refuse(ErrNotOwner)
 	l.closeStore()
 }
 
-// pause waits a little longer each time in a row that a lane can't be taken over, but not after the first failure.
-func (l *lane) pause(ctx context.Context, err error, last time.Duration) time.Duration {
-	if last == 0 {
-		return 10 * time.Millisecond
-	}
-	t := time.NewTimer(last)
+// steady is how long a lane must have been open for its next failure to count as the first.
+const steady = 5 * time.Second
+
+func wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
 	case <-ctx.Done():
 	}
-	_ = err
-	return min(2*last, 2*time.Second)
 }
 
 func resultLabel(err error) string {

@@ -164,6 +164,10 @@ func storeOptions(cache *pebble.Cache, log *slog.Logger) *pebble.Options {
 		MaxOpenFiles:                128,
 		FormatMajorVersion:          pebble.FormatNewest,
 		Logger:                      storeLogger{log},
+		EventListener: &pebble.EventListener{
+			// The default ends the process. The read that met the damage returns an error, and the store is built again.
+			DataCorruption: func(info pebble.DataCorruptionInfo) { storeLogger{log}.Errorf("%s", info) },
+		},
 	}
 }
 

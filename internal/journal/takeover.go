@@ -228,7 +228,7 @@ func (l *lane) readDecisions(ctx context.Context, end int64, voids []span) (deci
 		tail.last = rec.Offset
 		l.note(&env, d, rec.Offset)
 		if err := r.sb.decision(&env, d, rec.Offset, r.v.chain); err != nil {
-			return err
+			return &lostError{err: err, store: true}
 		}
 		return r.flush(readBatchBytes)
 	})
@@ -264,7 +264,7 @@ func (l *lane) readEvents(ctx context.Context, end int64) ([]events.Envelope, er
 		}
 		l.noteEvent(&env, rec.Offset)
 		if err := r.sb.event(&env, after, rec.Offset, r.v.chain); err != nil {
-			return err
+			return &lostError{err: err, store: true}
 		}
 		return r.flush(readBatchBytes)
 	})

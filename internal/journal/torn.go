@@ -139,7 +139,7 @@ func sameInput(a, b *events.Envelope) bool {
 func (l *lane) recovered(b *batch, first, last *events.Envelope) (*ledgerv1.Decision, error) {
 	state, _, err := l.store.state(first.ShipmentID)
 	if err != nil {
-		return nil, err
+		return nil, &lostError{err: err, store: true}
 	}
 	d := &ledgerv1.Decision{
 		Outcome: ledgerv1.Outcome_OUTCOME_ACCEPTED, InputKey: first.InputKey, InputHash: first.InputHash[:],

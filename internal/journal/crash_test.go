@@ -1,0 +1,199 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// crash runs one owner into a crash at a certain point of a batch, lets a successor of the same name take over, and asks
+// again with the same key. Whatever the point, the command and the notification are decided exactly once.
+type crash struct {
+	*testing.T
+	*bundle
+	wire    wire
+	dir     string
+	reached chan struct{}
+	release chan struct{}
+}
+
+func newCrash(t *testing.T) *crash {
+	c := &crash{T: t, bundle: setup(t, 1, quick()), dir: t.TempDir(), reached: make(chan struct{}, 100), release: make(chan struct{})}
+	return c
+}
+
+func (c *crash) dropOnce(key kmsg.Key) {
+	c.cluster.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
+		c.wire.Cut()
+		c.reached <- struct{}{}
+		return nil, errors.New("the owner dies"), true
+	})
+}
+
+func (c *crash) hook(at func(*hooks) *func(int32)) option {
+	return func(_ *Config, _ *Deps, j *Journal) {
+		armed := true
+		*at(&j.hooks) = func(int32) {
+			select {
+			case <-c.release:
+				armed = false
+			default:
+			}
+			if armed {
+				c.wire.Cut()
+				c.reached <- struct{}{}
+				<-c.release
+			}
+		}
+	}
+}
+
+func (c *crash) run(first *instance, arm func(), stored bool) {
+	t := c.T
+	if arm != nil {
+		arm()
+	}
+	release := sync.OnceFunc(func() { close(c.release) })
+	defer release()
+	command := keyed(createCmd("a"), "k1")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() { _, _ = first.Submit(ctx, command) }()
+	<-c.reached
+	c.append(note("a", "n1", toy{Kind: "note", Text: "x"}))
+	dir := copyDir(t, c.dir)
+
+	second := c.start(storeIn(dir), named("one")).ready()
+	r := second.mustSubmit(command)
+	require.Equal(t, ledgerv1.Outcome_OUTCOME_ACCEPTED, r.Outcome)
+	require.EqualValues(t, 1, r.Version)
+	require.Equal(t, stored, r.Repeated)
+	second.decided(0, 0)
+	release()
+	cancel()
+	first.cancel()
+	first.ended = true
+	k := c.check()
+	require.Len(t, k.events[0], 2)
+	require.Equal(t, k.events[0][0].offset, r.Offset)
+	require.Equal(t, r, func() Receipt { r := second.mustSubmit(command); r.Repeated = stored; return r }())
+	second.stop()
+}
+
+func (c *crash) owner(opts ...option) *instance {
+	return c.start(append(opts, storeIn(c.dir), named("one"), over(&c.wire))...).ready()
+}
+
+func TestACrashBeforeProduceStoresNothing(t *testing.T) {
+	t.Parallel()
+	c := newCrash(t)
+	c.run(c.owner(), func() { c.dropOnce(kmsg.Produce) }, false)
+}
+
+func TestACrashAfterProduceAndBeforeTheCommitStoresNothing(t *testing.T) {
+	t.Parallel()
+	c := newCrash(t)
+	c.run(c.owner(), func() { c.dropOnce(kmsg.EndTxn) }, false)
+}
+
+func TestACrashAfterTheCommitAndBeforeTheStoreKeepsTheAnswer(t *testing.T) {
+	t.Parallel()
+	c := newCrash(t)
+	c.run(c.owner(c.hook(func(h *hooks) *func(int32) { return &h.onCommitted })), nil, true)
+}
+
+func TestACrashAfterTheStoreAndBeforeTheReplyKeepsTheAnswer(t *testing.T) {
+	t.Parallel()
+	c := newCrash(t)
+	c.run(c.owner(c.hook(func(h *hooks) *func(int32) { return &h.onStored })), nil, true)
+}
+
+func TestACommitWhoseReplyIsLostIsLookedUpAndNeverCalledFailed(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	var net testkit.LossyDialer
+	j := b.start(dialer(&net, kgo.RequestRetries(1))).ready()
+	j.mustSubmit(createCmd("a"))
+
+	for _, key := range []string{"", "k"} {
+		net.Lose(kmsg.EndTxn, -1)
+		lost := net.Lost(kmsg.EndTxn)
+		r := j.mustSubmit(keyed(cmd("a", "note", "once"+key), key))
+		require.Greater(t, net.Lost(kmsg.EndTxn), lost)
+		net.Lose(kmsg.EndTxn, 0)
+		require.Equal(t, ledgerv1.Outcome_OUTCOME_ACCEPTED, r.Outcome)
+		k := b.check()
+		last := k.events[0][len(k.events[0])-1]
+		require.Equal(t, last.Version, r.Version)
+		require.Equal(t, last.offset, r.Offset)
+	}
+	require.Len(t, b.check().events[0], 3)
+}
+
+func TestACommitThatNeverArrivedIsDecidedAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	j := b.start(func(_ *Config, d *Deps, _ *Journal) { d.Options = append(d.Options, kgo.RequestRetries(0)) }).ready()
+	j.mustSubmit(createCmd("a"))
+	b.cluster.ControlKey(int16(kmsg.EndTxn), func(kmsg.Request) (kmsg.Response, error, bool) {
+		return nil, errors.New("lost on its way"), true
+	})
+	r := j.mustSubmit(cmd("a", "note", "x"))
+	require.EqualValues(t, 2, r.Version)
+	require.Len(t, b.check().events[0], 2)
+}
+
+func TestACallerWhoseTimeEndsInsideACommitIsInDoubt(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	j := b.start().ready()
+	j.mustSubmit(createCmd("a"))
+	reached, release := make(chan struct{}), make(chan struct{})
+	b.cluster.ControlKey(int16(kmsg.EndTxn), func(kmsg.Request) (kmsg.Response, error, bool) {
+		close(reached)
+		b.cluster.SleepControl(func() { <-release })
+		return nil, nil, false
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	errs := make(chan error)
+	go func() {
+		_, err := j.Submit(ctx, keyed(cmd("a", "note", "x"), "k"))
+		errs <- err
+	}()
+	<-reached
+	cancel()
+	require.ErrorIs(t, <-errs, ErrInDoubt)
+	close(release)
+	r := j.mustSubmit(keyed(cmd("a", "note", "x"), "k"))
+	require.True(t, r.Repeated)
+	require.EqualValues(t, 2, r.Version)
+	b.check()
+}
+
+func TestACallerWhoseTimeEndsInTheQueueKnowsThatNothingIsStored(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	b.cluster.ControlKey(int16(kmsg.InitProducerID), func(kmsg.Request) (kmsg.Response, error, bool) {
+		b.cluster.KeepControl()
+		return nil, errors.New("no fence"), true
+	})
+	j := b.start()
+	testkit.Eventually(t, func() bool { return j.owned(0) != nil }, "assigned")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	_, err := j.Submit(ctx, createCmd("a"))
+	require.ErrorIs(t, err, ErrLaneMoving)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.NotErrorIs(t, err, ErrInDoubt)
+	require.Error(t, j.Ready())
+	require.Empty(t, b.check().events[0])
+}

@@ -1,0 +1,194 @@
+package journal
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/stretchr/testify/require"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/testkit"
+)
+
+// fillLane writes a little of everything and returns the folder of the store.
+func fillLane(t *testing.T, b *bundle, dir string) {
+	t.Helper()
+	j := b.start(storeIn(dir)).ready()
+	j.mustSubmit(keyed(createCmd("a"), "k"))
+	j.decided(0, b.append(note("a", "n1", toy{Kind: "note", Text: "1"}), note("b", "n2", toy{Kind: "note"}), note("a", "n3", toy{Kind: "stale"})))
+	j.mustSubmit(cmd("c", "note", "x"))
+	j.stop()
+}
+
+// goesOn starts on a store and finds everything as fillLane and others left it.
+func goesOn(t *testing.T, b *bundle, dir string, rebuilds float64) *instance {
+	t.Helper()
+	j := b.start(storeIn(dir)).ready()
+	require.InDelta(t, rebuilds, counted(j.metrics.rebuilds), 0)
+	require.True(t, j.mustSubmit(keyed(createCmd("a"), "k")).Repeated)
+	require.EqualValues(t, 3, j.mustSubmit(cmd("a", "note", "x")).Version)
+	j.decided(0, b.append(note("b", "c", toy{Kind: "create"}), note("a", "n1", toy{Kind: "note", Text: "1"})))
+	s, err := j.State(t.Context(), "b")
+	require.NoError(t, err)
+	require.EqualValues(t, 2, s.GetVersion(), "what waited was applied")
+	b.check()
+	return j
+}
+
+func TestADeletedStoreIsBuiltAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	dir := t.TempDir()
+	fillLane(t, b, dir)
+	require.NoError(t, os.RemoveAll(dir))
+	goesOn(t, b, dir, 0)
+}
+
+func TestAStoreOlderThanTheLaneReadsTheRest(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	dir := t.TempDir()
+	j := b.start(storeIn(dir)).ready()
+	j.stop()
+	old := copyDir(t, dir)
+	fillLane(t, b, dir)
+	older := copyDir(t, dir)
+	j = goesOn(t, b, dir, 0)
+	j.mustSubmit(keyed(createCmd("d"), "kd"))
+	j.stop()
+	for _, d := range []string{old, older} {
+		j = b.start(storeIn(d)).ready()
+		require.InDelta(t, 0, counted(j.metrics.rebuilds), 0)
+		require.True(t, j.mustSubmit(keyed(createCmd("d"), "kd")).Repeated)
+		j.stop()
+	}
+	b.check()
+}
+
+func TestAStoreOfAnotherLedgerIsThrownAway(t *testing.T) {
+	t.Parallel()
+	b, other := setup(t, 1), setup(t, 1)
+	dir := t.TempDir()
+	j := other.start(storeIn(dir)).ready()
+	for i := range 10 {
+		j.mustSubmit(createCmd(fmt.Sprint("other", i)))
+	}
+	j.stop()
+	fillLane(t, b, t.TempDir())
+	j = goesOn(t, b, dir, 0)
+	s, err := j.State(t.Context(), "other1")
+	require.NoError(t, err)
+	require.Nil(t, s)
+}
+
+// editMeta changes a store's idea of where it is.
+func editMeta(t *testing.T, dir string, change func(*meta)) {
+	t.Helper()
+	db, err := pebble.Open(laneDir(dir, 0), storeOptions(nil, testkit.Logger(t)))
+	require.NoError(t, err)
+	raw, closer, err := db.Get(keyMeta)
+	require.NoError(t, err)
+	var m meta
+	require.NoError(t, json.Unmarshal(raw, &m))
+	require.NoError(t, closer.Close())
+	change(&m)
+	raw, err = json.Marshal(m)
+	require.NoError(t, err)
+	require.NoError(t, db.Set(keyMeta, raw, pebble.Sync))
+	require.NoError(t, db.Close())
+}
+
+func TestAStoreWhoseHeadIsNotTheLanesIsBuiltAgain(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*meta){
+		"events":            func(m *meta) { m.Events.Head[0]++ },
+		"decisions":         func(m *meta) { m.Decisions.Head[0]++ },
+		"ahead of the lane": func(m *meta) { m.Events.Next += 1000; m.Events.Last += 1000 },
+		"another offset":    func(m *meta) { m.Decisions.Last-- },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, 1)
+			dir := t.TempDir()
+			fillLane(t, b, dir)
+			editMeta(t, dir, change)
+			goesOn(t, b, dir, 1)
+		})
+	}
+}
+
+func TestADamagedStoreIsBuiltAgain(t *testing.T) {
+	t.Parallel()
+	for _, pattern := range []string{"MANIFEST-*", "*.log", "*.sst", "OPTIONS-*", "*"} {
+		t.Run(pattern, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, 1)
+			dir := t.TempDir()
+			fillLane(t, b, dir)
+			db, err := pebble.Open(laneDir(dir, 0), storeOptions(nil, testkit.Logger(t)))
+			require.NoError(t, err)
+			require.NoError(t, db.Flush())
+			require.NoError(t, db.Close())
+			files, err := filepath.Glob(filepath.Join(laneDir(dir, 0), pattern))
+			require.NoError(t, err)
+			for _, f := range files {
+				raw, err := os.ReadFile(f)
+				require.NoError(t, err)
+				for i := range raw {
+					raw[i] ^= 0x5a
+				}
+				require.NoError(t, os.WriteFile(f, raw, 0o600))
+			}
+			j := b.start(storeIn(dir)).ready()
+			require.True(t, j.mustSubmit(keyed(createCmd("a"), "k")).Repeated)
+			require.EqualValues(t, 3, j.mustSubmit(cmd("a", "note", "x")).Version)
+			b.check()
+		})
+	}
+}
+
+func TestAnAlteredLaneStaysClosed(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	fillLane(t, b, t.TempDir())
+	to := setup(t, 1)
+	to.transplant(b, func(topic string, seq uint64) bool { return topic == events.TopicEvents && seq == 1 }, nil)
+	j := to.start()
+	testkit.Eventually(t, func() bool {
+		err := j.Ready()
+		return err != nil && counted(j.metrics.takeovers.WithLabelValues("failed")) > 1
+	}, "it is refused")
+	require.ErrorIs(t, j.Ready(), ErrDamaged)
+}
+
+func TestAPositionOutOfRangeStopsTheLane(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	dir := t.TempDir()
+	fillLane(t, b, dir)
+	require.NoError(t, b.cluster.DeleteRecords(events.TopicEvents, 0, 1))
+	j := b.start()
+	testkit.Eventually(t, func() bool { return counted(j.metrics.takeovers.WithLabelValues("failed")) > 1 }, "it is refused")
+	require.ErrorIs(t, j.Ready(), ErrOutOfRange)
+}
+
+func TestTheCacheOfDecodedStatesIsBounded(t *testing.T) {
+	t.Parallel()
+	c := newStateCache(10_000)
+	for i := range 1000 {
+		c.put(fmt.Sprint(i), nil, 200)
+		c.put(fmt.Sprint(i/2), nil, 300)
+		require.LessOrEqual(t, c.size, 10_000)
+	}
+	require.NotEmpty(t, c.byID)
+	_, ok := c.get("999")
+	require.True(t, ok)
+	_, ok = c.get("0")
+	require.False(t, ok)
+	c.clear()
+	require.Zero(t, c.size)
+}

@@ -1,0 +1,143 @@
+package journal
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// transplant copies the only lane of another ledger, without some records, and with some altered: what is left of a
+// ledger whose broker died. Chains do not hold offsets, so a copy is as good as the original.
+func (b *bundle) transplant(from *bundle, leaveOut func(topic string, seq uint64) bool, alter func(*kgo.Record)) {
+	b.Helper()
+	client := testkit.Client(b, b.brokers, kafka.ManualPartitions())
+	for _, topic := range []string{events.TopicEvents, events.TopicDecisions} {
+		from.records(topic, 0, func(r *kgo.Record, h []events.Header) {
+			env, err := events.DecodeEnvelope(h)
+			require.NoError(b, err)
+			if leaveOut(topic, env.LaneSeq) {
+				return
+			}
+			c := &kgo.Record{Topic: topic, Key: r.Key, Value: r.Value, Headers: r.Headers, Timestamp: r.Timestamp}
+			if alter != nil {
+				alter(c)
+			}
+			require.NoError(b, client.ProduceSync(b.Context(), c).FirstErr())
+		})
+	}
+	from.records(events.TopicInbox, 0, func(r *kgo.Record, _ []events.Header) {
+		c := &kgo.Record{Topic: r.Topic, Key: r.Key, Value: r.Value, Headers: r.Headers, Timestamp: r.Timestamp}
+		require.NoError(b, client.ProduceSync(b.Context(), c).FirstErr())
+	})
+}
+
+func embedded() option { return config(func(c *Config) { c.Embedded = true }) }
+
+// tear makes a ledger whose last batch holds, in the order of the inbox: a note (1 event), a stale one (none), a creation
+// for which another notification waits (2 events), one that starts to wait, and a duplicate. It returns how many events
+// and decisions were there before that batch.
+func tear(t *testing.T) (b *bundle, eventsBefore, decisionsBefore uint64) {
+	t.Helper()
+	b = setup(t, 1)
+	dir := t.TempDir()
+	j := b.start(storeIn(dir)).ready()
+	j.decided(0, b.append(note("a", "c", toy{Kind: "create"}), note("b", "w", toy{Kind: "note", Text: "waited"})))
+	j.mustSubmit(keyed(cmd("a", "note", "command"), "k1"))
+	j.stop()
+	k := b.check()
+	eventsBefore, decisionsBefore = uint64(len(k.events[0])), uint64(len(k.decisions[0]))
+	last := b.append(note("a", "n1", toy{Kind: "note", Text: "n1"}), note("a", "n2", toy{Kind: "stale"}), note("b", "c", toy{Kind: "create"}),
+		note("x", "w", toy{Kind: "note"}), note("a", "n1", toy{Kind: "note", Text: "n1"}), note("b", "n3", toy{Kind: "note", Text: "n3"}))
+	j = b.start(storeIn(dir)).ready()
+	j.decided(0, last)
+	j.stop()
+	k = b.check()
+	seqs := map[uint64]bool{}
+	for _, d := range k.decisions[0][decisionsBefore:] {
+		seqs[d.GetEventsLaneseq()] = true
+	}
+	require.Len(t, seqs, 1, "it was one batch")
+	return b, eventsBefore, decisionsBefore
+}
+
+// ends checks that a mended ledger says the same of every input as the whole one.
+func ends(t *testing.T, whole, mended *bundle) {
+	t.Helper()
+	final := func(k *book) map[int64]ledgerv1.Outcome {
+		m := map[int64]ledgerv1.Outcome{}
+		for _, d := range k.decisions[0] {
+			if d.Decision.InboxOffset != nil && !d.void {
+				m[d.GetInboxOffset()] = d.GetOutcome()
+			}
+		}
+		return m
+	}
+	a, b := whole.check(), mended.check()
+	require.Equal(t, final(a), final(b))
+	require.Len(t, b.events[0], len(a.events[0]))
+}
+
+func TestEventsWhoseDecisionsWereLostStand(t *testing.T) {
+	t.Parallel()
+	whole, _, decisions := tear(t)
+	b := setup(t, 1)
+	b.transplant(whole, func(topic string, seq uint64) bool { return topic == events.TopicDecisions && seq > decisions }, nil)
+	dir := t.TempDir()
+	j := b.start(embedded(), storeIn(dir)).ready()
+	j.decided(0, 7)
+	ends(t, whole, b)
+	require.True(t, j.mustSubmit(keyed(cmd("a", "note", "command"), "k1")).Repeated)
+	for _, s := range []string{dir, t.TempDir()} {
+		j.stop()
+		j = b.start(embedded(), storeIn(s)).ready()
+		j.decided(0, 7)
+		require.EqualValues(t, 1, j.owned(0).store.meta.Waiting)
+		ends(t, whole, b)
+	}
+}
+
+func TestDecisionsWhoseEventsWereLostAreVoidWithTheirBatch(t *testing.T) {
+	t.Parallel()
+	whole, lost, _ := tear(t)
+	b := setup(t, 1)
+	b.transplant(whole, func(topic string, seq uint64) bool { return topic == events.TopicEvents && seq > lost }, nil)
+	dir := t.TempDir()
+	j := b.start(embedded(), storeIn(dir)).ready()
+	j.decided(0, 7)
+	ends(t, whole, b)
+	// Somebody who is not told that the broker is embedded honours the record too.
+	for _, opts := range [][]option{{embedded(), storeIn(dir)}, {storeIn(t.TempDir())}, {embedded(), storeIn(t.TempDir())}} {
+		j.stop()
+		j = b.start(opts...).ready()
+		j.decided(0, 7)
+		require.EqualValues(t, 1, j.owned(0).store.meta.Waiting)
+		j.mustSubmit(cmd("a", "note", "more"))
+		b.check()
+	}
+}
+
+func TestATornLaneOfARealClusterStaysClosed(t *testing.T) {
+	t.Parallel()
+	whole, evs, decisions := tear(t)
+	for name, leaveOut := range map[string]func(string, uint64) bool{
+		"no decisions": func(topic string, seq uint64) bool { return topic == events.TopicDecisions && seq > decisions },
+		"no events":    func(topic string, seq uint64) bool { return topic == events.TopicEvents && seq > evs },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, 1)
+			b.transplant(whole, leaveOut, nil)
+			j := b.start()
+			testkit.Eventually(t, func() bool { return j.Ready() != nil && j.owned(0) != nil && isDamage(j.Ready()) }, "it stays closed")
+		})
+	}
+}
+
+func isDamage(err error) bool { return errors.Is(err, ErrDamaged) }
