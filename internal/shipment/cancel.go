@@ -53,7 +53,7 @@ type cancelPlan struct {
 func (x *decider) planCancel(p *cancelPlan, i int, l CancelledItem, f Cancelled) {
 	it := x.s.Items[i]
 	by := x.actor(l.Reason)
-	wanted := uint32(max(0, min(l.Quantity, maxUnits))) //nolint:gosec // Bounded on both sides.
+	wanted := uint32(max(0, min(l.Quantity, maxUnits)))
 	if x.Policy.AbsoluteCancellations && len(f.Items) > 0 {
 		already := it.GetOrdered() - p.left[i]
 		wanted -= min(wanted, already)

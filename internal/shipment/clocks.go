@@ -103,6 +103,8 @@ func (d *draft) settleClocks() {
 			e = d.serviceEnding(c.GetSubjectId())
 		case clockPickup:
 			e = d.pickupEnding(c.GetSubjectId())
+		default:
+			continue
 		}
 		d.end(i, c, e)
 	}
@@ -209,6 +211,7 @@ func (d *draft) pickupEnding(subject string) ending {
 			e.cancelled = r.GetCancelled().GetAt()
 		case rmaRejected:
 			e.cancelled = r.GetRejected().GetAt()
+		default:
 		}
 		return e
 	}

@@ -156,6 +156,9 @@ func (x *decider) emit(e *Event) {
 	e.After = d.State
 	describe(e, x.s, d.State)
 	x.s = d.State
+	if x.d.Events == nil {
+		x.d.Events = make([]*Event, 0, 2)
+	}
 	x.d.Events = append(x.d.Events, e)
 }
 

@@ -40,10 +40,7 @@ func rowName(r row) string {
 		rowToldHold: "shipment_hold", rowToldUnhold: "shipment_unhold", rowToldDates: "shipment_dispatch_dates_changed",
 		rowToldProperties: "shipment_created again", rowToldReturn: "return_created",
 	}
-	if r >= rows {
-		return ""
-	}
-	return names[r]
+	return names[min(r, rows-1)]
 }
 
 func standardRows() []row {
@@ -137,6 +134,7 @@ func drawReturns(b *strings.Builder) {
 			whose = " (customer's)"
 		case fromCourier:
 			whose = " (courier's)"
+		default:
 		}
 		for from := rmaRequested; int(from) < returnStatuses; from++ {
 			if c := r.at(from); c.does == move {

@@ -165,7 +165,7 @@ func (d *draft) settleStages() {
 		if s == unset || low < rank(s) {
 			continue
 		}
-		if st := ledgerv1.Stage(stage); !slices.Contains(d.Stages, st) { //nolint:gosec // Four stages.
+		if st := ledgerv1.Stage(stage); !slices.Contains(d.Stages, st) {
 			d.Stages = append(slices.Clip(d.Stages), st)
 		}
 	}

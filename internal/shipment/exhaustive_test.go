@@ -296,9 +296,26 @@ func TestEveryInputInEveryState(t *testing.T) {
 func TestExternalSellersGiveCommandsElsewhere(t *testing.T) {
 	t.Parallel()
 	for _, in := range []Input{
-		RequestLabels{}, CompletePacking{}, FailForms{}, Dispatch{}, Cancel{}, AcknowledgeForms{}, DispatchSelfShip{}, AttemptDelivery{},
-		ConfirmDelivery{}, UpdateTracking{}, ActivateService{}, AttemptService{}, CompleteService{}, RequestTechVisit{}, ApproveReturn{},
-		RejectReturn{}, CompleteReturn{}, PickUpReturn{}, AttemptPickup{}, CancelReturn{},
+		RequestLabels{},
+		CompletePacking{},
+		FailForms{},
+		Dispatch{},
+		Cancel{},
+		AcknowledgeForms{},
+		DispatchSelfShip{},
+		AttemptDelivery{},
+		ConfirmDelivery{},
+		UpdateTracking{},
+		ActivateService{},
+		AttemptService{},
+		CompleteService{},
+		RequestTechVisit{},
+		ApproveReturn{},
+		RejectReturn{},
+		CompleteReturn{},
+		PickUpReturn{},
+		AttemptPickup{},
+		CancelReturn{},
 	} {
 		t.Run(in.Type(), func(t *testing.T) {
 			t.Parallel()

@@ -56,21 +56,44 @@ func timesOf(s *State) *ledgerv1.Times {
 	return &ledgerv1.Times{}
 }
 
+// boxed holds an event with its transition and body in one piece: the steps forward are most of all events.
+type boxed[W, B any] struct {
+	event      Event
+	transition ledgerv1.Transition
+	wrapper    W
+	body       B
+}
+
 // stepEvent makes the event of a state that was reached.
 func stepEvent(target ledgerv1.Status, at *ledgerv1.Moment, ids []string) *Event {
 	switch target {
 	case packing:
 		return &Event{Body: &ledgerv1.Event_LabelsRequested{LabelsRequested: &ledgerv1.LabelsRequested{At: at, OrderItemIds: ids}}}
 	case packed:
-		return &Event{Body: &ledgerv1.Event_ShipmentPacked{ShipmentPacked: &ledgerv1.ShipmentPacked{At: at, OrderItemIds: ids}}}
+		b := &boxed[ledgerv1.Event_ShipmentPacked, ledgerv1.ShipmentPacked]{}
+		b.body.At, b.body.OrderItemIds, b.wrapper.ShipmentPacked = at, ids, &b.body
+		b.event.Body, b.event.Transition = &b.wrapper, &b.transition
+		return &b.event
 	case ready:
-		return &Event{Body: &ledgerv1.Event_ReadyToDispatch{ReadyToDispatch: &ledgerv1.ReadyToDispatch{At: at, OrderItemIds: ids}}}
+		b := &boxed[ledgerv1.Event_ReadyToDispatch, ledgerv1.ReadyToDispatch]{}
+		b.body.At, b.body.OrderItemIds, b.wrapper.ReadyToDispatch = at, ids, &b.body
+		b.event.Body, b.event.Transition = &b.wrapper, &b.transition
+		return &b.event
 	case pickedUp:
-		return &Event{Body: &ledgerv1.Event_PickupCompleted{PickupCompleted: &ledgerv1.PickupCompleted{At: at, OrderItemIds: ids}}}
+		b := &boxed[ledgerv1.Event_PickupCompleted, ledgerv1.PickupCompleted]{}
+		b.body.At, b.body.OrderItemIds, b.wrapper.PickupCompleted = at, ids, &b.body
+		b.event.Body, b.event.Transition = &b.wrapper, &b.transition
+		return &b.event
 	case shipped:
-		return &Event{Body: &ledgerv1.Event_ShipmentShipped{ShipmentShipped: &ledgerv1.ShipmentShipped{At: at, OrderItemIds: ids}}}
+		b := &boxed[ledgerv1.Event_ShipmentShipped, ledgerv1.ShipmentShipped]{}
+		b.body.At, b.body.OrderItemIds, b.wrapper.ShipmentShipped = at, ids, &b.body
+		b.event.Body, b.event.Transition = &b.wrapper, &b.transition
+		return &b.event
 	case delivered:
-		return &Event{Body: &ledgerv1.Event_ShipmentDelivered{ShipmentDelivered: &ledgerv1.ShipmentDelivered{At: at, OrderItemIds: ids}}}
+		b := &boxed[ledgerv1.Event_ShipmentDelivered, ledgerv1.ShipmentDelivered]{}
+		b.body.At, b.body.OrderItemIds, b.wrapper.ShipmentDelivered = at, ids, &b.body
+		b.event.Body, b.event.Transition = &b.wrapper, &b.transition
+		return &b.event
 	default:
 		return &Event{Body: &ledgerv1.Event_ShipmentCompleted{ShipmentCompleted: &ledgerv1.ShipmentCompleted{At: at, OrderItemIds: ids}}}
 	}

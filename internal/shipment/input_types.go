@@ -171,9 +171,6 @@ func (Fact) IsFact() bool { return true }
 
 func (Fact) sealed() {}
 
-// told gives the part that all facts have.
-func (f Fact) told() Fact { return f }
-
 // Type names the input in decisions.
 func (Created) Type() string { return "notification.shipment_created" }
 

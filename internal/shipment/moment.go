@@ -32,7 +32,14 @@ func stamp(t time.Time) *timestamppb.Timestamp {
 
 // told is a moment that somebody told.
 func told(t time.Time) *ledgerv1.Moment {
-	return &ledgerv1.Moment{At: timestamppb.New(t)}
+	// One allocation for both: every input makes one of these.
+	b := &struct {
+		m  ledgerv1.Moment
+		at timestamppb.Timestamp
+	}{}
+	b.at.Seconds, b.at.Nanos = t.Unix(), int32(t.Nanosecond())
+	b.m.At = &b.at
+	return &b.m
 }
 
 // withCertainty is the same moment, known in another way.

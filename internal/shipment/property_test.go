@@ -233,7 +233,8 @@ func wild(t *rapid.T) Input {
 	n := rapid.OneOf(rapid.SampledFrom([]int64{0, -1, 1, 2, math.MaxInt64, math.MinInt64, math.MaxUint32}), rapid.Int64())
 	moment := func() time.Time {
 		return rapid.SampledFrom([]time.Time{
-			{}, noon(), hour(5), time.Unix(1<<40, 0), time.Unix(-1<<40, 0), time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC),
+			{},
+			noon(), hour(5), time.Unix(1<<40, 0), time.Unix(-1<<40, 0), time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC),
 			time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC), time.Unix(math.MaxInt64, 0), time.Unix(math.MinInt64, 0),
 		}).Draw(t, "time")
 	}

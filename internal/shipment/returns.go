@@ -292,5 +292,5 @@ func (x *decider) revivable(line *ledgerv1.Return) uint32 {
 			gone -= min(gone, uint64(r.GetUnits()))
 		}
 	}
-	return uint32(min(gone, uint64(line.GetUnits()))) //nolint:gosec // Not more than the units of the line.
+	return uint32(min(gone, uint64(line.GetUnits())))
 }

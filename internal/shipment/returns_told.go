@@ -33,7 +33,7 @@ func (x *decider) returnTold(f ReturnTold) {
 		if r == nil {
 			r = &ledgerv1.Return{}
 		}
-		r.ReturnId, r.Units = f.ReturnID, uint32(l.Quantity) //nolint:gosec // Checked by goodLine.
+		r.ReturnId, r.Units = f.ReturnID, uint32(l.Quantity)
 		switch {
 		case indexOf(x.s.GetItems(), r.GetOrderItemId()) < 0:
 			unknown = append(unknown, r.GetOrderItemId())

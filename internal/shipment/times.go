@@ -60,7 +60,7 @@ func (d *draft) reachTime(step ledgerv1.Status, m *ledgerv1.Moment, moved bool) 
 	if fills(*at, m) || moved && m.GetCertainty() == toldCertainty && before((*at).GetAt(), m.GetAt()) {
 		*at = m
 	}
-	guess := withCertainty(m, inferred)
+	var guess *ledgerv1.Moment
 	for _, s := range lineOf(d.Fulfilment) {
 		if s == approved {
 			continue
@@ -69,7 +69,10 @@ func (d *draft) reachTime(step ledgerv1.Status, m *ledgerv1.Moment, moved bool) 
 			return
 		}
 		p := timeOf(t, s)
-		if *p == nil || (*p).GetCertainty() == inferred && before(guess.GetAt(), (*p).GetAt()) {
+		if *p == nil || (*p).GetCertainty() == inferred && before(m.GetAt(), (*p).GetAt()) {
+			if guess == nil {
+				guess = withCertainty(m, inferred)
+			}
 			*p = guess
 		}
 	}
