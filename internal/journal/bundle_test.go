@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,6 +29,16 @@ type bundle struct {
 	brokers []string
 	lanes   int
 	inbox   *Inbox
+	faults  []*kfake.FaultHandle
+	healed  atomic.Bool // Faults that were not met yet are gone.
+}
+
+// heal takes away the faults that nobody met, so that the checker does not.
+func (b *bundle) heal() {
+	b.healed.Store(true)
+	for _, f := range b.faults {
+		f.Remove()
+	}
 }
 
 func setup(t testing.TB, lanes int, opts ...kfake.Opt) *bundle {

@@ -1,0 +1,135 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/orderledger/orderledger/internal/testkit"
+)
+
+// refuseOnce makes the broker refuse the next produce to the events for its content.
+func refuseOnce(b *bundle) {
+	b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "orders.events.v1", Err: kerr.MessageTooLarge})
+}
+
+// work submits commands and appends notifications while something goes wrong, and asks again with the same keys until
+// everything has its answer. Then the ledger must be whole and hold everything once.
+func work(t *testing.T, b *bundle, j *instance, fault func(round int)) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Limit)
+	defer cancel()
+	var last int64
+	for round := range 3 {
+		fault(round)
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				id := fmt.Sprint("s", round, "-", i)
+				for ctx.Err() == nil {
+					r, err := j.Submit(ctx, keyed(createCmd(id), "k"))
+					if err == nil {
+						if r.Version != 1 {
+							t.Errorf("%+v", r)
+						}
+						return
+					}
+				}
+				t.Error("no answer")
+			})
+		}
+		for _, r := range []InboxRecord{note(fmt.Sprint("n", round), "c", toy{Kind: "create"}), note(fmt.Sprint("n", round), "n", toy{Kind: "note"})} {
+			// The fault may hit this client too. What it repeats is a duplicate.
+			testkit.Eventually(t, func() bool {
+				_, offset, err := b.inbox.Append(ctx, r)
+				last = max(last, offset)
+				return err == nil
+			}, "appended")
+		}
+		wg.Wait()
+	}
+	b.heal()
+	j.decided(0, last)
+	k := b.check()
+	require.Len(t, k.events[0], 3*8+3*2)
+}
+
+func TestFaultsOfEveryRequestLoseAndRepeatNothing(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		key  kmsg.Key
+		errs []*kerr.Error
+	}{
+		{kmsg.Produce, []*kerr.Error{kerr.NotLeaderForPartition, kerr.RequestTimedOut, kerr.NotEnoughReplicasAfterAppend, kerr.InvalidProducerEpoch, kerr.TransactionAbortable, kerr.UnknownServerError}},
+		{kmsg.EndTxn, []*kerr.Error{kerr.CoordinatorNotAvailable, kerr.ConcurrentTransactions, kerr.ProducerFenced, kerr.InvalidProducerEpoch, kerr.RequestTimedOut, kerr.UnknownServerError, kerr.TransactionAbortable, kerr.InvalidTxnState}},
+		{kmsg.InitProducerID, []*kerr.Error{kerr.CoordinatorLoadInProgress, kerr.ConcurrentTransactions, kerr.UnknownServerError}},
+		{kmsg.FindCoordinator, []*kerr.Error{kerr.CoordinatorNotAvailable}},
+		{kmsg.Fetch, []*kerr.Error{kerr.NotLeaderForPartition, kerr.UnknownServerError}},
+		{kmsg.ListOffsets, []*kerr.Error{kerr.NotLeaderForPartition, kerr.UnknownServerError}},
+		{kmsg.Heartbeat, []*kerr.Error{kerr.RebalanceInProgress, kerr.UnknownMemberID, kerr.IllegalGeneration}},
+		{kmsg.OffsetCommit, []*kerr.Error{kerr.CoordinatorNotAvailable, kerr.UnknownServerError}},
+	} {
+		for _, e := range c.errs {
+			t.Run(fmt.Sprint(c.key.Name(), "/", e.Message), func(t *testing.T) {
+				t.Parallel()
+				b := setup(t, 1)
+				j := b.start(config(func(c *Config) { c.SessionTimeout = 6 * time.Second })).ready()
+				work(t, b, j, func(round int) {
+					if round == 1 {
+						b.faults = append(b.faults, b.cluster.Fault(
+							kfake.Fault{Keys: []kmsg.Key{c.key}, Err: e, Count: 2},
+							kfake.Fault{Keys: []kmsg.Key{c.key}, Err: e, Count: 1, TopLevel: true}))
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestRequestsAndRepliesThatAreLostOrLateLoseAndRepeatNothing(t *testing.T) {
+	t.Parallel()
+	for _, key := range []kmsg.Key{kmsg.Produce, kmsg.EndTxn, kmsg.InitProducerID, kmsg.Fetch, kmsg.ListOffsets, kmsg.Metadata, kmsg.OffsetCommit, kmsg.Heartbeat} {
+		t.Run(key.Name()+" lost on its way", func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, 1)
+			j := b.start().ready()
+			work(t, b, j, func(int) {
+				b.cluster.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
+					if b.healed.Load() {
+						b.cluster.DropControl()
+						return nil, nil, false
+					}
+					return nil, errors.New("lost"), true
+				})
+			})
+		})
+		t.Run(key.Name()+" whose reply is lost", func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, 1)
+			var net testkit.LossyDialer
+			j := b.start(dialer(&net)).ready()
+			work(t, b, j, func(int) { net.Lose(key, 2) })
+		})
+		t.Run(key.Name()+" late", func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, 1)
+			j := b.start().ready()
+			work(t, b, j, func(int) {
+				b.cluster.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
+					b.cluster.DropControl()
+					late := time.NewTimer(50 * time.Millisecond)
+					b.cluster.SleepControl(func() { <-late.C })
+					return nil, nil, false
+				})
+			})
+		})
+	}
+}
