@@ -97,7 +97,7 @@ func (m *maker) shipment(i int) {
 		m.comeBack(s, "customer_return", "return_cancelled")
 	case kind == 18: // The news of its dispatch comes before it is known, and everything twice.
 		m.forward(s, "shipment_shipped", "shipment_delivered")
-		s.early()
+		s.early(m.now)
 		s.twice()
 	default: // Cancelled although it is on its way.
 		m.forward(s, "shipment_packed", "shipment_shipped")
@@ -234,8 +234,8 @@ func (m *maker) comeBack(s *history, source string, kinds ...string) {
 }
 
 // early lets the first news after the creation arrive before it.
-func (s *history) early() {
-	if len(s.said) > 1 {
+func (s *history) early(now time.Time) {
+	if len(s.said) > 1 && !s.said[1].At.After(now) {
 		s.said[0].At, s.said[1].At = s.said[1].At, s.said[0].At
 	}
 }

@@ -1,0 +1,155 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/stretchr/testify/require"
+
+	"github.com/orderledger/orderledger/internal/embedded/engine"
+	"github.com/orderledger/orderledger/internal/testkit"
+)
+
+// build compiles the operator's tool once for all tests.
+var build = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "orderledger-e2e")
+	if err != nil {
+		return "", err
+	}
+	out, err := exec.Command("go", "build", "-o", dir, "../cmd/orderledger").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return filepath.Join(dir, "orderledger"), nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if binary, err := build(); err == nil {
+		_ = os.RemoveAll(filepath.Dir(binary))
+	}
+	os.Exit(code)
+}
+
+// stack is `orderledger up` as a process on ports and a folder of its own, which outlive the process.
+type stack struct {
+	t        testing.TB
+	binary   string
+	data     string
+	url      string
+	kafka    string
+	native   string
+	receiver *testkit.Receiver
+	cmd      *exec.Cmd
+	log      *os.File
+}
+
+// newStack prepares a stack with a receiver and starts it.
+func newStack(t testing.TB) *stack {
+	t.Helper()
+	if _, err := engine.Locate(); err != nil {
+		t.Skip(err)
+	}
+	binary, err := build()
+	require.NoError(t, err)
+	s := &stack{
+		t: t, binary: binary, data: t.TempDir(), url: "http://" + freeAddr(t), kafka: freeAddr(t), native: freeAddr(t),
+		receiver: testkit.NewReceiver(t, ""),
+	}
+	s.log, err = os.Create(filepath.Join(t.TempDir(), "up.log"))
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		if s.cmd != nil {
+			_ = s.cmd.Process.Kill()
+			_ = s.cmd.Wait()
+		}
+		_ = s.log.Close()
+		if t.Failed() {
+			text, _ := os.ReadFile(s.log.Name())
+			t.Logf("log of up (end):\n%s", text[max(0, len(text)-20_000):])
+		}
+	})
+	s.start()
+	return s
+}
+
+// freeAddr is a loopback address that nobody listens on now. The stack needs the same one after a restart.
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+// start runs the process and waits until it says it is ready.
+func (s *stack) start() {
+	s.t.Helper()
+	s.cmd = exec.Command(s.binary, "up", "--data", s.data, "--listen", s.url[len("http://"):], "--kafka-listen", s.kafka,
+		"--clickhouse-listen", s.native, "--clickhouse-http-listen", freeAddr(s.t), "--suborder-endpoint", s.receiver.URL(), "--quiet")
+	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
+	require.NoError(s.t, s.cmd.Start())
+	require.Eventually(s.t, func() bool { return s.ready() == nil }, time.Minute, 20*time.Millisecond, "up is not ready")
+}
+
+func (s *stack) ready() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/readyz", http.NoBody)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("readyz: %s", resp.Status)
+	}
+	return nil
+}
+
+// kill ends the process as a power switch would.
+func (s *stack) kill() {
+	s.t.Helper()
+	require.NoError(s.t, s.cmd.Process.Kill())
+	_ = s.cmd.Wait()
+	s.cmd = nil
+}
+
+// stop ends the process in order and requires that it says so.
+func (s *stack) stop() {
+	s.t.Helper()
+	require.NoError(s.t, s.cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(s.t, s.cmd.Wait())
+	s.cmd = nil
+}
+
+// sql opens the tables.
+func (s *stack) sql() driver.Conn {
+	s.t.Helper()
+	conn, err := clickhouse.Open(&clickhouse.Options{Addr: []string{s.native}})
+	require.NoError(s.t, err)
+	s.t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// count runs a query that gives one number.
+func count(t testing.TB, conn driver.Conn, query string) int {
+	t.Helper()
+	var n uint64
+	require.NoError(t, conn.QueryRow(t.Context(), query).Scan(&n), query)
+	return int(n)
+}
