@@ -51,12 +51,13 @@ type stack struct {
 	kafka    string
 	native   string
 	receiver *testkit.Receiver
+	flags    []string
 	cmd      *exec.Cmd
 	log      *os.File
 }
 
-// newStack prepares a stack with a receiver and starts it.
-func newStack(t testing.TB) *stack {
+// newStack prepares a stack with a receiver and starts it, with further flags if there are any.
+func newStack(t testing.TB, flags ...string) *stack {
 	t.Helper()
 	if _, err := engine.Locate(); err != nil {
 		t.Skip(err)
@@ -65,7 +66,7 @@ func newStack(t testing.TB) *stack {
 	require.NoError(t, err)
 	s := &stack{
 		t: t, binary: binary, data: t.TempDir(), url: "http://" + freeAddr(t), kafka: freeAddr(t), native: freeAddr(t),
-		receiver: testkit.NewReceiver(t, ""),
+		receiver: testkit.NewReceiver(t, ""), flags: flags,
 	}
 	s.log, err = os.Create(filepath.Join(t.TempDir(), "up.log"))
 	require.NoError(t, err)
@@ -96,8 +97,9 @@ func freeAddr(t testing.TB) string {
 // start runs the process and waits until it says it is ready.
 func (s *stack) start() {
 	s.t.Helper()
-	s.cmd = exec.Command(s.binary, "up", "--data", s.data, "--listen", s.url[len("http://"):], "--kafka-listen", s.kafka,
-		"--clickhouse-listen", s.native, "--clickhouse-http-listen", freeAddr(s.t), "--suborder-endpoint", s.receiver.URL(), "--quiet")
+	args := append([]string{"up", "--data", s.data, "--listen", s.url[len("http://"):], "--kafka-listen", s.kafka,
+		"--clickhouse-listen", s.native, "--clickhouse-http-listen", freeAddr(s.t), "--suborder-endpoint", s.receiver.URL(), "--quiet"}, s.flags...)
+	s.cmd = exec.Command(s.binary, args...)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	require.NoError(s.t, s.cmd.Start())
 	require.Eventually(s.t, func() bool { return s.ready() == nil }, time.Minute, 20*time.Millisecond, "up is not ready")

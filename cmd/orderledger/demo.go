@@ -167,7 +167,7 @@ func (d demonstration) play(ctx context.Context, api string) error {
 
 // show prints events, tables and pushes.
 func (d demonstration) show(ctx context.Context, l *ledger, s servers, receiver *demo.Receiver) error {
-	d.title("events: the last of 12 in orders.events.v1, as `orderledger tail` shows them")
+	d.title("events: the first 12 that `orderledger tail --from-start` shows")
 	cfg := kafka.DefaultConfig()
 	cfg.Brokers = []string{s.kafka.Addr()}
 	if err := (&tailer{limit: 12}).run(ctx, cfg, true, d.out); err != nil {

@@ -136,7 +136,7 @@ func (im *run) run(ctx context.Context, r *bufio.Reader) error {
 				close(q)
 			}
 		}()
-		seed := maphash.MakeSeed()
+		seed, order := maphash.MakeSeed(), order{shipments: map[string]string{}}
 		for number := 1; ; number++ {
 			body, err := readLine(r)
 			if errors.Is(err, io.EOF) {
@@ -155,7 +155,7 @@ func (im *run) run(ctx context.Context, r *bufio.Reader) error {
 			}
 			im.result.Lines++
 			select {
-			case queues[maphash.Bytes(seed, orderKey(body))%uint64(len(queues))] <- line{number, body}:
+			case queues[maphash.String(seed, order.key(body))%uint64(len(queues))] <- line{number, body}:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
@@ -188,17 +188,38 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 	}
 }
 
-// orderKey is what the order of lines is kept by: the return of return notifications, else the shipment. A line that
-// can't be read has none, and its order matters to nobody.
-func orderKey(body []byte) []byte {
-	var ids struct{ ShipmentID, ReturnID string }
+// order remembers which shipment a return belongs to, so that the lines of a return keep their order within the
+// lines of its shipment although most of them name only the return. It holds one short entry a return.
+type order struct {
+	shipments map[string]string
+}
+
+// key is what the order of a line is kept by: its shipment, else its return. A line that can't be read has none, and its
+// order matters to nobody.
+func (o *order) key(body []byte) string {
+	var ids struct {
+		ShipmentID, ReturnID string
+		Attributes           json.RawMessage
+	}
 	if err := json.Unmarshal(body, &ids); err != nil {
-		return nil
+		return ""
 	}
-	if ids.ReturnID != "" {
-		return []byte(ids.ReturnID)
+	if ids.ShipmentID != "" || ids.ReturnID == "" {
+		return ids.ShipmentID
 	}
-	return []byte(ids.ShipmentID)
+	if known, ok := o.shipments[ids.ReturnID]; ok {
+		return known
+	}
+	var attributes struct{ ReturnItems []struct{ ShipmentID string } }
+	if err := json.Unmarshal(ids.Attributes, &attributes); err == nil {
+		for _, item := range attributes.ReturnItems {
+			if item.ShipmentID != "" {
+				o.shipments[ids.ReturnID] = item.ShipmentID
+				return item.ShipmentID
+			}
+		}
+	}
+	return ids.ReturnID
 }
 
 func (im *run) refuse(r Refusal, size int) {

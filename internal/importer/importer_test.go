@@ -135,3 +135,23 @@ func TestALineThatIsTooLongIsRefusedAndTheNextIsSent(t *testing.T) {
 	require.Len(t, result.Refused, 1)
 	require.Equal(t, 1, result.Refused[0].Line)
 }
+
+func TestTheLinesOfAReturnKeepTheirOrderWithinTheLinesOfItsShipment(t *testing.T) {
+	t.Parallel()
+	rec := &recorder{answer: func(body string, try int) (int, string) {
+		if try == 1 && !strings.Contains(body, "return_completed") {
+			return http.StatusServiceUnavailable, "" // Whatever comes too early would overtake.
+		}
+		return http.StatusOK, ""
+	}}
+	srv := httptest.NewServer(rec)
+	t.Cleanup(srv.Close)
+	lines := []string{
+		`{"eventType":"shipment_delivered","shipmentId":"s"}`,
+		`{"eventType":"return_created","returnId":"r","attributes":{"returnItems":[{"orderItemId":"i","shipmentId":"s"}]}}`,
+		`{"eventType":"return_completed","returnId":"r","attributes":{"returnItems":[{"orderItemId":"i"}]}}`,
+	}
+	_, err := importer.Import(t.Context(), importer.Config{URL: srv.URL}, strings.NewReader(strings.Join(lines, "\n")))
+	require.NoError(t, err)
+	require.Equal(t, lines, rec.got)
+}
