@@ -181,7 +181,7 @@ func (e *environment) kafka(cfg *config) {
 	e.number(envMinISR, &cfg.Kafka.MinISR)
 	replication := 0
 	e.number(envReplication, &replication)
-	cfg.Kafka.Replication = int16(min(max(replication, -1), 1<<14)) //nolint:gosec // Bounded just so.
+	cfg.Kafka.Replication = int16(min(max(replication, -1), 1<<14))
 }
 
 func (e *environment) clickHouse(cfg *config) {
@@ -194,7 +194,7 @@ func (e *environment) clickHouse(cfg *config) {
 
 func (e *environment) sellers(cfg *ingest.SellersConfig) {
 	if path := e.getenv(envSellers); path != "" {
-		data, err := os.ReadFile(path) //nolint:gosec // The operator names it.
+		data, err := os.ReadFile(path)
 		if err == nil {
 			cfg.Sellers, err = ingest.UnmarshalSellers(data)
 		}

@@ -66,9 +66,9 @@ func (g *Ingest) obey(ctx context.Context, c *call, action marketplace.Action, c
 
 	var submit []journal.Command
 	var owner []int // Which of the commands each submitted one belongs to.
-	for i := range commands {
+	for i, command := range commands {
 		for _, at := range targets[i].at {
-			command := commands[i]
+			command := command
 			if at.serviceID != "" {
 				command = command.WithService(at.serviceID)
 			}
@@ -81,7 +81,7 @@ func (g *Ingest) obey(ctx context.Context, c *call, action marketplace.Action, c
 		}
 	}
 	receipts := g.journal.SubmitAll(ctx, submit)
-	return g.answer(c, action, commands, targets, owner, receipts)
+	return g.answer(ctx, c, action, commands, targets, owner, receipts)
 }
 
 // commandKey makes a key of the caller's: a seller's own, and for returns and services one per item, because several of
@@ -99,7 +99,7 @@ func commandKey(sellerID, key string, action marketplace.Action, c marketplace.C
 
 // answer writes the results: the first refusal of an item's commands is the item's.
 func (g *Ingest) answer(
-	c *call, action marketplace.Action, commands []marketplace.Command, targets []target, owner []int, receipts []journal.Result,
+	ctx context.Context, c *call, action marketplace.Action, commands []marketplace.Command, targets []target, owner []int, receipts []journal.Result,
 ) error {
 	results := make([]marketplace.Result, len(commands))
 	for i := range commands {
@@ -134,7 +134,7 @@ func (g *Ingest) answer(
 				r.OK, r.Code, r.Message = false, got.Receipt.Reason, got.Receipt.Message
 			}
 		}
-		g.logCommand(c, action, commands[owner[j]], got.Receipt)
+		g.logCommand(ctx, c, action, commands[owner[j]], got.Receipt)
 	}
 	if lost > 0 && lost == len(receipts) {
 		// Nothing can be said of any item: then the call failed, not its items.
@@ -169,12 +169,12 @@ func (g *Ingest) answer(
 	return nil
 }
 
-func (g *Ingest) logCommand(c *call, action marketplace.Action, command marketplace.Command, r journal.Receipt) {
+func (g *Ingest) logCommand(ctx context.Context, c *call, action marketplace.Action, command marketplace.Command, r journal.Receipt) {
 	message := "command accepted"
 	if r.Outcome == ledgerv1.Outcome_OUTCOME_REJECTED {
 		message = "command rejected"
 	}
-	g.log.LogAttrs(c.r.Context(), slog.LevelInfo, message,
+	g.log.LogAttrs(ctx, slog.LevelInfo, message,
 		slog.String("action", action.Name), slog.String("shipment_id", r.ShipmentID), slog.String("id", orID(command)),
 		slog.Uint64("version", r.Version), slog.Int("lane", int(r.Lane)), slog.Int64("offset", r.Offset),
 		slog.String("reason", string(r.Reason)), slog.Bool("repeated", r.Repeated), slog.String("correlation_id", c.correlationID))

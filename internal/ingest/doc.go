@@ -15,9 +15,11 @@
 //
 //	POST /sellers/v3/shipments/... ─▶ token ─▶ items ─▶ one command each ─▶ journal ─▶ 200 with one result per item
 //
-// An answer is given after the decisions are durable. When that can't be said, because the lane moved or Kafka did not
-// confirm, the whole call is 503 and may be sent again: with an Idempotency-Key each item is then decided once. A
-// Ledger-Position header tells where the events are; a read that sends it back as If-Position-At-Least waits for it.
+// An answer is given after the decisions are durable. An item of which that can't be said, because its lane moved or Kafka
+// did not confirm, is a FAILURE with DEPENDENT_SYSTEM_CALL_FAILED; when it can be said of none, the whole call is 503. Both
+// may be sent again: with an Idempotency-Key each item is decided once. The key is the seller's own and holds for each item
+// by itself: the same key with another body for the item is IDEMPOTENCY_KEY_REUSED. A Ledger-Position header tells where
+// the events are; a read that sends it back as If-Position-At-Least waits for it.
 //
 // Reads come from ClickHouse and are as fresh as the projection. Another seller's ids are not found, whatever the call.
 //

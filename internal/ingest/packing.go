@@ -50,7 +50,7 @@ func (p *packer) Run(ctx context.Context) error {
 	for {
 		fetches := client.PollRecords(ctx, 500)
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // A clean stop.
+			return nil
 		}
 		fetches.EachError(func(topic string, partition int32, err error) {
 			p.log.WarnContext(ctx, "fetch failed", slog.String("topic", topic), slog.Int("partition", int(partition)), slog.Any("err", err))
@@ -60,7 +60,7 @@ func (p *packer) Run(ctx context.Context) error {
 				return fmt.Errorf("packing: %w", err)
 			}
 			if ctx.Err() != nil {
-				return nil //nolint:nilerr // What was not told is read again.
+				return nil
 			}
 		}
 		if err := client.CommitUncommittedOffsets(ctx); err != nil && ctx.Err() == nil {

@@ -53,7 +53,7 @@ func (g *Ingest) progress(ctx context.Context, c *call) error {
 func (g *Ingest) measure(ctx context.Context) (progressReport, error) {
 	report := progressReport{Behind: map[string]int64{}, Endpoints: map[string]int64{}, Lanes: make([]laneProgress, g.cfg.Lanes)}
 	for i := range report.Lanes {
-		report.Lanes[i].Lane = int32(i) //nolint:gosec // Bounded by the configuration.
+		report.Lanes[i].Lane = int32(i)
 	}
 	cluster := g.cfg.Cluster
 	inbox := func() error {

@@ -22,7 +22,7 @@ import (
 func TestMain(m *testing.M) { os.Exit(testkit.RunClickHouse(m)) }
 
 // readModel returns a database with the ledger's tables, empty. Without an engine the test is skipped.
-func readModel(t testing.TB) driver.Conn {
+func readModel(t *testing.T) driver.Conn {
 	t.Helper()
 	addr, database := testkit.ClickHouse(t)
 	cfg := clickhouse.DefaultConfig()
@@ -57,7 +57,7 @@ func aShipment(id string, day int, change func(*ledgerv1.Shipment)) *ledgerv1.Sh
 }
 
 // project writes states as the projection does, as far as reads look at them.
-func project(t testing.TB, conn driver.Conn, states ...*ledgerv1.Shipment) {
+func project(t *testing.T, conn driver.Conn, states ...*ledgerv1.Shipment) {
 	t.Helper()
 	stamp := func(at *timestamppb.Timestamp) *time.Time {
 		if at == nil {
@@ -91,7 +91,7 @@ func (b *bench) get(path string) answer {
 	return b.send(http.MethodGet, "/sellers/v3/shipments"+path, "", bearer(ownToken)...)
 }
 
-func ids(t testing.TB, a answer) []string {
+func ids(t *testing.T, a answer) []string {
 	t.Helper()
 	require.Equal(t, http.StatusOK, a.status, "%s", a.body)
 	var list struct{ Shipments []struct{ ShipmentID string } }

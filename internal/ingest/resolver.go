@@ -111,7 +111,7 @@ func (r *resolver) round(ctx context.Context, client *kgo.Client) error {
 			continue
 		}
 		r.aliased[rec.Partition] = rec.Offset + 1
-		known, err := r.alias(rec)
+		known, err := r.alias(ctx, rec)
 		if err != nil {
 			return err
 		}
@@ -145,7 +145,7 @@ type knownReturn struct {
 }
 
 // alias stores an alias.
-func (r *resolver) alias(rec *kgo.Record) (knownReturn, error) {
+func (r *resolver) alias(ctx context.Context, rec *kgo.Record) (knownReturn, error) {
 	var known knownReturn
 	for _, h := range rec.Headers {
 		if h.Key == headerAlias {
@@ -154,7 +154,7 @@ func (r *resolver) alias(rec *kgo.Record) (knownReturn, error) {
 	}
 	var alias ledgerv1.Alias
 	if err := alias.UnmarshalVT(rec.Value); err != nil || known.id == "" || alias.GetShipmentId() == "" {
-		r.g.log.Warn("alias skipped", slog.Int("partition", int(rec.Partition)), slog.Int64("offset", rec.Offset), slog.Any("err", err))
+		r.g.log.WarnContext(ctx, "alias skipped", slog.Int("partition", int(rec.Partition)), slog.Int64("offset", rec.Offset), slog.Any("err", err))
 		return knownReturn{}, nil
 	}
 	return known, r.store.know(known, alias.GetShipmentId(), alias.GetSellerId())

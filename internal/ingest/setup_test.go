@@ -20,7 +20,6 @@ import (
 	"github.com/orderledger/orderledger/internal/ingest"
 	"github.com/orderledger/orderledger/internal/journal"
 	"github.com/orderledger/orderledger/internal/kafka"
-	"github.com/orderledger/orderledger/internal/marketplace"
 	"github.com/orderledger/orderledger/internal/testkit"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
@@ -34,7 +33,7 @@ const (
 
 // bench is an ingest of the test's own: Kafka, journal and HTTP.
 type bench struct {
-	t       testing.TB
+	t       *testing.T
 	brokers []string
 	url     string
 	journal *journal.Journal
@@ -51,7 +50,7 @@ func sellers() ingest.SellersConfig {
 }
 
 // setup starts a bench. change may alter the configuration; conn may be nil.
-func setup(t testing.TB, conn driver.Conn, change func(*ingest.Config)) *bench {
+func setup(t *testing.T, conn driver.Conn, change func(*ingest.Config)) *bench {
 	t.Helper()
 	brokers := testkit.Kafka(t)
 	testkit.Topics(t, brokers, lanes)
@@ -91,7 +90,16 @@ func setup(t testing.TB, conn driver.Conn, change func(*ingest.Config)) *bench {
 		b.ingest.Close()
 	})
 	b.url = srv.URL
+	testkit.Eventually(t, func() bool { return b.ingest.Ready(t.Context()) == nil }, "all lanes are open")
 	return b
+}
+
+// serve serves an ingest whose units do not run.
+func serve(t *testing.T, in *ingest.Ingest) string {
+	t.Helper()
+	srv := httptest.NewServer(in.Handler())
+	t.Cleanup(srv.Close)
+	return srv.URL
 }
 
 type answer struct {
@@ -101,7 +109,7 @@ type answer struct {
 }
 
 // json reads a member of the answer by its path.
-func (a answer) member(t testing.TB, path ...any) any {
+func (a answer) member(t *testing.T, path ...any) any {
 	t.Helper()
 	var v any
 	require.NoError(t, json.Unmarshal(a.body, &v), "%s", a.body)
@@ -205,5 +213,3 @@ func labelsOf(shipmentID string) string {
 	"invoices":[{"orderId":"OD1","invoiceDate":"2024-03-29","invoiceNumber":""}],
 	"subShipments":[{"subShipmentId":"SS-1","dimensions":{"length":1,"breadth":2,"height":3,"weight":0.5}}]}]}`
 }
-
-var _ = marketplace.DefaultSettings

@@ -21,7 +21,7 @@ func (s states) query(ctx context.Context, condition string, args ...any) ([]*le
 	if err != nil {
 		return nil, fmt.Errorf("read shipments: %w", err)
 	}
-	defer rows.Close()
+	defer rows.Close() //nolint:errcheck // What went wrong is in rows.Err.
 	var out []*ledgerv1.Shipment
 	for rows.Next() {
 		var state string
@@ -89,7 +89,7 @@ func (g *Ingest) shipmentsOf(ctx context.Context, sellerID string, subject marke
 	if err != nil {
 		return nil, fmt.Errorf("look up %s: %w", subject.ListMember(), err)
 	}
-	defer rows.Close()
+	defer rows.Close() //nolint:errcheck // What went wrong is in rows.Err.
 	for rows.Next() {
 		var id, shipmentID string
 		if err := rows.Scan(&id, &shipmentID); err != nil {

@@ -43,7 +43,7 @@ GROUP BY outcome, reason`, report.CorrelationID)
 	if err != nil {
 		return fmt.Errorf("summary: %w", err)
 	}
-	defer rows.Close()
+	defer rows.Close() //nolint:errcheck // What went wrong is in rows.Err.
 	for rows.Next() {
 		var outcome, reason string
 		var n uint64

@@ -53,18 +53,18 @@ type waitingOne struct {
 }
 
 func prefix(kind byte, partition int32) []byte {
-	return binary.BigEndian.AppendUint32([]byte{kind}, uint32(partition)) //nolint:gosec // Not negative.
+	return binary.BigEndian.AppendUint32([]byte{kind}, uint32(partition))
 }
 
 // prefixOf ends the id with its length in front, so that no id is the beginning of another.
 func prefixOf(kind byte, r knownReturn) []byte {
 	key := prefix(kind, r.partition)
-	key = binary.BigEndian.AppendUint32(key, uint32(len(r.id))) //nolint:gosec // Bounded by the body.
+	key = binary.BigEndian.AppendUint32(key, uint32(len(r.id)))
 	return append(key, r.id...)
 }
 
 func offsetKey(key []byte, offset int64) []byte {
-	return binary.BigEndian.AppendUint64(key, uint64(offset)) //nolint:gosec // Not negative.
+	return binary.BigEndian.AppendUint64(key, uint64(offset))
 }
 
 func (s *waitingRoom) know(r knownReturn, shipmentID, sellerID string) error {
@@ -108,7 +108,7 @@ func (s *waitingRoom) forget(r knownReturn, offset int64) error {
 func (s *waitingRoom) waiting(r knownReturn) (out []waitingOne, err error) {
 	from := prefixOf('u', r)
 	err = s.scan(from, func(key, value []byte) (bool, error) {
-		one := waitingOne{offset: int64(binary.BigEndian.Uint64(key[len(from):]))} //nolint:gosec // It was one.
+		one := waitingOne{offset: int64(binary.BigEndian.Uint64(key[len(from):]))}
 		err := json.Unmarshal(value, &one.rec)
 		out = append(out, one)
 		return true, err
@@ -121,7 +121,7 @@ func (s *waitingRoom) oldest(partition int32) (r knownReturn, one waitingOne, ok
 	from := prefix('w', partition)
 	err = s.scan(from, func(key, value []byte) (bool, error) {
 		r = knownReturn{partition, string(value)}
-		one.offset = int64(binary.BigEndian.Uint64(key[len(from):])) //nolint:gosec // It was one.
+		one.offset = int64(binary.BigEndian.Uint64(key[len(from):]))
 		ok = true
 		return false, nil
 	})

@@ -38,7 +38,7 @@ func (r *reader) appendCanonical(b []byte, i int32) []byte {
 		for c := n.child; c != none; c = d.nodes[c].next {
 			count++
 		}
-		b = binary.AppendUvarint(append(b, 'a'), uint64(count)) //nolint:gosec // Not negative.
+		b = binary.AppendUvarint(append(b, 'a'), uint64(count))
 		for c := n.child; c != none; c = d.nodes[c].next {
 			b = r.appendCanonical(b, c)
 		}

@@ -29,7 +29,7 @@ func serviceCompleteItem(r *reader, _, item int32) shipment.Input {
 
 // WithService returns the command for this service; other commands are returned as they are.
 func (c Command) WithService(serviceID string) Command {
-	switch in := c.Input.(type) {
+	switch in := c.Input.(type) { //nolint:gochecksumtype // Only these two are about services.
 	case shipment.AttemptService:
 		in.ServiceID = serviceID
 		c.Input = in

@@ -64,7 +64,7 @@ func parseMinor(number string, digits int) (minor int64, ok bool) {
 // formatMinor writes minor units as a decimal number, without needless zeros: 2150 is 21.5.
 func formatMinor(minor int64, digits int) string {
 	sign := ""
-	u := uint64(minor) //nolint:gosec // Made absolute on the next line.
+	u := uint64(minor)
 	if minor < 0 {
 		sign, u = "-", -u
 	}

@@ -157,7 +157,7 @@ func lowest(items []shipment.CreatedItem) ledgerv1.Status {
 		case status == ledgerv1.Status_STATUS_CANCELLED,
 			s < status,
 			status == ledgerv1.Status_STATUS_PACKING_IN_PROGRESS && s == ledgerv1.Status_STATUS_FORM_FAILED:
-			if !(status == ledgerv1.Status_STATUS_FORM_FAILED && s == ledgerv1.Status_STATUS_PACKING_IN_PROGRESS) {
+			if status != ledgerv1.Status_STATUS_FORM_FAILED || s != ledgerv1.Status_STATUS_PACKING_IN_PROGRESS {
 				status = s
 			}
 		}

@@ -37,10 +37,10 @@ const createdJSON = `{
   }
 }`
 
-func read(t testing.TB, body string) marketplace.Notification {
-	t.Helper()
+func read(tb testing.TB, body string) marketplace.Notification {
+	tb.Helper()
 	n, err := marketplace.ParseNotification([]byte(body), marketplace.DefaultSettings())
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return n
 }
 

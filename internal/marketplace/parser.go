@@ -45,10 +45,10 @@ func (p *parser) value(parent int32, depth int) int32 {
 	if depth > maxDepth {
 		return p.failAs(ProblemTooDeep, "values are nested deeper than "+strconv.Itoa(maxDepth)+" levels")
 	}
-	i := int32(len(p.nodes)) //nolint:gosec // Fewer nodes than bytes, and those fit.
-	start := int32(p.pos)    //nolint:gosec // As above.
+	i := int32(len(p.nodes))
+	start := int32(p.pos)
 	p.nodes = append(p.nodes, node{start: start, parent: parent, child: none, next: none})
-	ok := true
+	var ok bool
 	switch c := p.text[p.pos]; {
 	case c == '{':
 		p.nodes[i].kind = kindObject
@@ -83,7 +83,7 @@ func (p *parser) value(parent int32, depth int) int32 {
 	if !ok {
 		return none
 	}
-	p.nodes[i].end = int32(p.pos) //nolint:gosec // As above.
+	p.nodes[i].end = int32(p.pos)
 	return i
 }
 
@@ -155,7 +155,7 @@ func (p *parser) stringToken() (from, to int32, escaped, ok bool) {
 		switch c := p.text[p.pos]; {
 		case c == '"':
 			p.pos++
-			return int32(start), int32(p.pos - 1), escaped, true //nolint:gosec // Offsets fit.
+			return int32(start), int32(p.pos - 1), escaped, true
 		case c == '\\':
 			escaped = true
 			if !p.escape() {

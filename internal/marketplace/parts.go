@@ -64,10 +64,10 @@ func (r *reader) forms(object int32) []*ledgerv1.Form {
 
 // formStatus reads the words of the forms page, which are written in several ways.
 func formStatus(s string) ledgerv1.FormStatus {
-	switch strings.ToLower(strings.NewReplacer("-", "", "_", "", " ", "").Replace(s)) {
-	case "notcreated":
+	switch strings.ToLower(s) {
+	case "not created", "not-created", "not_created", "notcreated":
 		return ledgerv1.FormStatus_FORM_STATUS_NOT_CREATED
-	case "inprogress":
+	case "in-progress", "in progress", "in_progress", "inprogress":
 		return ledgerv1.FormStatus_FORM_STATUS_IN_PROGRESS
 	case "completed":
 		return ledgerv1.FormStatus_FORM_STATUS_COMPLETED

@@ -17,13 +17,13 @@ type Settings struct {
 	Currency string
 	// MaxIDBytes is the longest id that makes sense. Zero means 256.
 	MaxIDBytes int
-	// MaxItems is the most lines that one notification may have. Zero means 10,000.
+	// MaxItems is the most lines that one notification may have. Zero means 1,000.
 	MaxItems int
 }
 
 // DefaultSettings returns the settings of the marketplace.
 func DefaultSettings() Settings {
-	return Settings{Currency: "INR", MaxIDBytes: 256, MaxItems: 10_000}
+	return Settings{Currency: "INR", MaxIDBytes: 256, MaxItems: 1000}
 }
 
 func (s Settings) withDefaults() Settings {
@@ -205,7 +205,7 @@ func (r *reader) units(object int32, name string, least int64) uint32 {
 	case told && (n < least || n > math.MaxInt32):
 		r.odd(r.member(object, name), shipment.ReasonBadQuantity, strconv.FormatInt(n, 10)+" is not a number of units")
 	default:
-		return uint32(n) //nolint:gosec // Checked above.
+		return uint32(n)
 	}
 	return 0
 }

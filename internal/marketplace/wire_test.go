@@ -86,7 +86,7 @@ func TestMoneyIsExact(t *testing.T) {
 	require.Equal(t, "7", marketplace.FormatAmount(7, "JPY"))
 }
 
-func action(t testing.TB, name string) marketplace.Action {
+func action(t *testing.T, name string) marketplace.Action {
 	t.Helper()
 	for _, a := range marketplace.Actions() {
 		if a.Name == name {
@@ -97,7 +97,7 @@ func action(t testing.TB, name string) marketplace.Action {
 	return marketplace.Action{}
 }
 
-func commands(t testing.TB, name, body string) []marketplace.Command {
+func commands(t *testing.T, name, body string) []marketplace.Command {
 	t.Helper()
 	got, err := action(t, name).Read([]byte(body), marketplace.DefaultSettings())
 	require.NoError(t, err)
@@ -285,8 +285,10 @@ func aState() *ledgerv1.Shipment {
 		PackRequest: &ledgerv1.PackRequest{SubShipments: []*ledgerv1.SubShipment{{SubShipmentId: "SS-1", Dimensions: &ledgerv1.Dimensions{Length: 1, Breadth: 2, Height: 3, Weight: 0.5}}}},
 		Packing: &ledgerv1.Packing{
 			Courier: &ledgerv1.Courier{VendorName: "V", TrackingId: "T"}, InvoiceNumber: "INV-1", InvoiceDate: &ledgerv1.Moment{At: at(3, 20)},
-			InvoiceLines: []*ledgerv1.InvoiceLine{{OrderItemId: "1", Quantity: 2, AmountMinor: 10600, TaxRate: 18, CgstRate: 9, SgstRate: 9,
-				SerialNumbers: []*ledgerv1.UnitSerials{{SerialNumbers: []string{"i1", "i2"}}}}},
+			InvoiceLines: []*ledgerv1.InvoiceLine{{
+				OrderItemId: "1", Quantity: 2, AmountMinor: 10600, TaxRate: 18, CgstRate: 9, SgstRate: 9,
+				SerialNumbers: []*ledgerv1.UnitSerials{{SerialNumbers: []string{"i1", "i2"}}},
+			}},
 		},
 	}
 }
