@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/shipment"
@@ -77,6 +78,8 @@ func (l *lane) newBatch() *batch {
 	b.inboxNext = l.inboxNext
 	// Headers and Kafka know milliseconds. The time never goes backward in a lane, whatever the clock does.
 	b.now = time.UnixMilli(max(l.j.deps.Now().UnixMilli(), m.RecordedMs)).UTC()
+	b.recorded = timestamppb.New(b.now)
+	b.headers.begin(&b.arena, l.j.source, b.now)
 	return b
 }
 

@@ -14,6 +14,8 @@ import (
 // batch: a lane writes thousands of records a second.
 type writer struct {
 	arena    arena
+	headers  headers
+	recorded *timestamppb.Timestamp // The batch's time, shared by its decisions.
 	scratch  []events.Header
 	values   [][]byte // Encoded events of the step at hand and before.
 	spareRec []*kgo.Record
@@ -106,10 +108,10 @@ func writable(t *timestamppb.Timestamp) time.Time {
 // linked makes a record whose envelope takes the next sequence of a chain.
 func (b *batch) linked(topic string, env *events.Envelope, chain *events.Chain, value []byte) *kgo.Record {
 	env.LaneSeq = chain.Seq + 1
-	b.scratch = env.AppendHeaders(b.scratch[:0])
+	b.scratch = b.headers.chained(b.scratch[:0], env)
 	*chain = chain.Next(topic, b.l.id, b.scratch, value)
 	env.ChainHash = chain.Head
-	b.scratch = env.AppendUnchained(b.scratch)
+	b.scratch = b.headers.unchained(b.scratch, env)
 
 	r := b.record()
 	r.Topic, r.Partition = topic, b.l.id
@@ -168,7 +170,7 @@ func (b *batch) decision(s *step) *ledgerv1.Decision {
 		FirstVersion: s.first, LastVersion: s.last,
 		Reason: string(s.d.Reason), Message: clip(s.d.Message), UnknownItems: clipAll(s.d.UnknownItems),
 		EventsHead: b.events.Head[:], EventsLaneseq: b.events.Seq,
-		RecordedAt: timestamppb.New(b.now), Waited: in.waiting != nil,
+		RecordedAt: b.recorded, Waited: in.waiting != nil,
 	}
 	if in.record.Hash != (events.Hash{}) {
 		d.InputHash = in.record.Hash[:]
@@ -179,7 +181,10 @@ func (b *batch) decision(s *step) *ledgerv1.Decision {
 	if s.occurred.IsZero() || s.occurred.Year() < 1 || s.occurred.Year() > 9999 {
 		s.occurred = b.now
 	}
-	d.OccurredAt = timestamppb.New(s.occurred)
+	d.OccurredAt = b.recorded
+	if !s.occurred.Equal(b.now) {
+		d.OccurredAt = timestamppb.New(s.occurred)
+	}
 	if in.record.Offset >= 0 {
 		offset := in.record.Offset
 		d.InboxOffset = &offset

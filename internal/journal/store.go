@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
@@ -39,7 +41,22 @@ type topicPos struct {
 	// Last is the offset of the last record, whose chain hash is Head; -1 when there was none.
 	Last int64  `json:"last"`
 	Seq  uint64 `json:"seq"`
-	Head []byte `json:"head,omitempty"`
+	Head head   `json:"head"`
+}
+
+// head is a chain head, written in hexadecimal.
+type head events.Hash
+
+// MarshalText implements encoding.TextMarshaler.
+func (h head) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, h[:]), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (h *head) UnmarshalText(text []byte) error {
+	if len(text) != hex.EncodedLen(len(h)) {
+		return errMalformed
+	}
+	_, err := hex.Decode(h[:], text)
+	return err
 }
 
 // meta says for which ledger and which position a store is true.
@@ -51,7 +68,7 @@ type meta struct {
 	Decisions topicPos `json:"decisions"`
 	// DecidedSeq and DecidedHead are the chain of events after the last batch that has decisions.
 	DecidedSeq  uint64 `json:"decided_seq"`
-	DecidedHead []byte `json:"decided_head,omitempty"`
+	DecidedHead head   `json:"decided_head"`
 	// Inbox is the offset below which everything is decided; Ahead are offsets from there on that are decided too.
 	Inbox int64   `json:"inbox"`
 	Ahead []int64 `json:"ahead,omitempty"`

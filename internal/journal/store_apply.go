@@ -53,14 +53,11 @@ func (b *storeBatch) event(env *events.Envelope, after []byte, offset int64, cha
 }
 
 func (p *topicPos) move(offset int64, chain events.Chain) {
-	p.Next, p.Last, p.Seq = offset+1, offset, chain.Seq
-	p.Head = append(p.Head[:0:0], chain.Head[:]...)
+	p.Next, p.Last, p.Seq, p.Head = offset+1, offset, chain.Seq, head(chain.Head)
 }
 
 func (p *topicPos) chain() events.Chain {
-	c := events.Chain{Seq: p.Seq}
-	copy(c.Head[:], p.Head)
-	return c
+	return events.Chain{Seq: p.Seq, Head: events.Hash(p.Head)}
 }
 
 // skipped moves over a record that says nothing to the store: a voided decision, or one that voids others.
@@ -74,7 +71,8 @@ func (b *storeBatch) decision(env *events.Envelope, d *ledgerv1.Decision, offset
 	b.skipped(env, offset, chain)
 	if d.GetEventsLaneseq() >= b.m.DecidedSeq {
 		b.m.DecidedSeq = d.GetEventsLaneseq()
-		b.m.DecidedHead = append(b.m.DecidedHead[:0:0], d.GetEventsHead()...)
+		b.m.DecidedHead = head{}
+		copy(b.m.DecidedHead[:], d.GetEventsHead())
 	}
 	if d.InboxOffset != nil {
 		b.m.decided(d.GetInboxOffset(), shipment.Code(d.GetReason()) == ReasonRecovered)

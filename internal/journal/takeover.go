@@ -145,7 +145,7 @@ func from(p *topicPos) int64 {
 func agrees(p *topicPos, rec *kgo.Record) error {
 	for i := range rec.Headers {
 		if rec.Headers[i].Key == events.HeaderChainHash {
-			if string(rec.Headers[i].Value) == hex.EncodeToString(p.Head) && rec.Offset == p.Last {
+			if string(rec.Headers[i].Value) == hex.EncodeToString(p.Head[:]) && rec.Offset == p.Last {
 				return nil
 			}
 		}
@@ -194,7 +194,6 @@ func (r *reading) flush(atLeast int) error {
 // decisionTail is the last group of decisions that were taken on the same state of the events.
 type decisionTail struct {
 	laneseq     uint64
-	head        []byte
 	first, last int64
 	before      uint64 // The laneseq of the group before.
 }
@@ -202,7 +201,7 @@ type decisionTail struct {
 func (l *lane) readDecisions(ctx context.Context, end int64, voids []span) (decisionTail, error) {
 	pos := l.store.meta.Decisions
 	r := l.newReading(events.TopicDecisions, pos)
-	tail := decisionTail{laneseq: l.store.meta.DecidedSeq, head: l.store.meta.DecidedHead, first: -1, before: l.store.meta.DecidedSeq}
+	tail := decisionTail{laneseq: l.store.meta.DecidedSeq, first: -1, before: l.store.meta.DecidedSeq}
 	err := l.j.scan(ctx, events.TopicDecisions, l.id, from(&pos), end, func(rec *kgo.Record) error {
 		if known, err := r.known(rec); known || err != nil {
 			return err
@@ -223,7 +222,7 @@ func (l *lane) readDecisions(ctx context.Context, end int64, voids []span) (deci
 			return r.v.damaged(rec, err)
 		}
 		if d.GetEventsLaneseq() != tail.laneseq || tail.first < 0 {
-			tail = decisionTail{d.GetEventsLaneseq(), d.GetEventsHead(), rec.Offset, rec.Offset, tail.laneseq}
+			tail = decisionTail{d.GetEventsLaneseq(), rec.Offset, rec.Offset, tail.laneseq}
 		}
 		tail.last = rec.Offset
 		l.note(&env, d, rec.Offset)
@@ -256,7 +255,7 @@ func (l *lane) readEvents(ctx context.Context, end int64) ([]events.Envelope, er
 		if err != nil {
 			return r.v.damaged(rec, err)
 		}
-		if env.LaneSeq == decided && string(env.ChainHash[:]) != string(head) {
+		if env.LaneSeq == decided && env.ChainHash != events.Hash(head) {
 			return r.v.damaged(rec, errors.New("the decisions know another event of this laneseq"))
 		}
 		if env.LaneSeq > decided {

@@ -62,7 +62,7 @@ func (l *lane) reconcile(ctx context.Context, tail decisionTail, orphans []event
 	have, decided := m.Events.Seq, m.DecidedSeq
 	switch {
 	case have == decided:
-		if have > 0 && string(m.DecidedHead) != string(m.Events.Head) {
+		if have > 0 && m.DecidedHead != m.Events.Head {
 			return fmt.Errorf("%w: events and decisions have other heads at laneseq %d", ErrDamaged, have)
 		}
 		return nil
