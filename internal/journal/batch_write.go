@@ -236,11 +236,15 @@ type arena struct {
 	used   int
 }
 
-const arenaBlock = 256 << 10
+const (
+	arenaBlock = 256 << 10
+	arenaKeep  = 16 // Blocks.
+)
 
 func (a *arena) reset() {
-	if len(a.blocks) > 64 { // A batch of large records must not hold its memory for ever.
-		a.blocks = a.blocks[:64]
+	if len(a.blocks) > arenaKeep { // A batch of large records must not hold its memory for ever.
+		clear(a.blocks[arenaKeep:])
+		a.blocks = a.blocks[:arenaKeep]
 	}
 	a.block, a.used = 0, 0
 }

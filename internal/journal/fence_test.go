@@ -10,7 +10,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/orderledger/orderledger/internal/testkit"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
@@ -152,5 +155,17 @@ func TestTheFirstTransactionIsOnAaAndTheTurnPassesOnCommitOnly(t *testing.T) {
 	require.Equal(t, ledgerv1.Outcome_OUTCOME_ACCEPTED, r.Outcome)
 	require.EqualValues(t, 1, counted(j.metrics.batches.WithLabelValues("aborted")))
 	require.Zero(t, l.owner.turn, "six commits")
+	b.check()
+}
+
+func TestAnUnknownCommitThatWasFencedAsksTheGroup(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	j := b.start().ready()
+	j.mustSubmit(createCmd("a"))
+	described := b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeGroups}, Observe: true, Count: -1})
+	b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.EndTxn}, Err: kerr.ProducerFenced, TopLevel: true})
+	require.EqualValues(t, 2, j.mustSubmit(cmd("a", "note", "x")).Version)
+	require.Positive(t, described.Hits())
 	b.check()
 }

@@ -105,9 +105,8 @@ func (l *lane) decide(in *input, state *shipment.State, now time.Time) (d shipme
 		}
 		in.parsed = parsed
 	}
-	location := state.GetLocationId()
 	d = l.j.decide(state, in.parsed, shipment.Context{
-		Now: now, SellerID: in.record.SellerID, Policy: l.j.deps.Policy(in.record.SellerID, location),
+		Now: now, SellerID: in.record.SellerID, Policy: l.policy(in, state),
 	})
 	if err := check(in.record.ShipmentID, state, &d); err != nil {
 		l.log.Error("input failed", "shipment_id", in.record.ShipmentID, "inbox_offset", in.record.Offset,
@@ -115,6 +114,18 @@ func (l *lane) decide(in *input, state *shipment.State, now time.Time) (d shipme
 		return in.refuse(shipment.ReasonFailed, "the input could not be decided")
 	}
 	return d
+}
+
+// policy asks for what is configured for the shipment's seller and location, which at its creation only the input knows.
+func (l *lane) policy(in *input, state *shipment.State) shipment.Policy {
+	seller, location := state.GetSellerId(), state.GetLocationId()
+	if created, ok := in.parsed.(shipment.Created); ok && state == nil {
+		seller, location = created.SellerID, created.LocationID
+	}
+	if seller == "" {
+		seller = in.record.SellerID
+	}
+	return l.j.deps.Policy(seller, location)
 }
 
 func (in *input) kindSafe() (kind string) {

@@ -63,8 +63,11 @@ func (o *owner) close() {
 	}
 }
 
-// unknownError says that a commit was asked for and its outcome is not known.
-type unknownError struct{ lostError }
+// unknownError says that a commit was asked for and its outcome is not known. The lane is lost with it.
+type unknownError struct{ lost *lostError }
+
+func (e *unknownError) Error() string { return "outcome unknown: " + e.lost.Error() }
+func (e *unknownError) Unwrap() error { return e.lost }
 
 // commit writes a batch in one transaction. An error is a culpritError, after which the id is kept and the lane goes
 // on; an unknownError; or a lostError, after which nothing of the batch can become visible.
@@ -81,22 +84,19 @@ func (o *owner) commit(b *batch) error {
 	o.err = nil
 	o.mu.Unlock()
 	b.records(func(r *kgo.Record) { client.Produce(ctx, r, o.promise) })
-	err := client.Flush(ctx)
-	o.mu.Lock()
-	if o.err != nil {
-		err = o.err
+	if err := client.Flush(ctx); err != nil {
+		return lost(fmt.Errorf("produce: %w", errors.Join(err, o.failure())))
 	}
-	o.mu.Unlock()
-	if err != nil {
+	if err := o.failure(); err != nil {
 		return o.abort(ctx, client, err)
 	}
 	if err := client.EndTransaction(ctx, kgo.TryCommit); err != nil {
-		// Also when it says fenced: the client may have asked twice, and been fenced in between.
-		e := &unknownError{lostError{err: fmt.Errorf("commit: %w", err), fenced: isFenced(err)}}
+		gone := lost(fmt.Errorf("commit: %w", err))
 		if errors.Is(err, kerr.OperationNotAttempted) {
-			return &e.lostError
+			return gone
 		}
-		return e
+		// Also when it says fenced: the client may have asked twice, and been fenced in between.
+		return &unknownError{gone}
 	}
 	// Only now: a turn passed on after an abort or a doubt would let two owners commit side by side.
 	o.turn = 1 - o.turn
@@ -113,6 +113,12 @@ func (o *owner) promise(_ *kgo.Record, err error) {
 		o.err = err
 	}
 	o.mu.Unlock()
+}
+
+func (o *owner) failure() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.err
 }
 
 // abort ends the transaction after a record failed. Only where the broker refused a record for what it is, and the abort
