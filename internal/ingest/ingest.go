@@ -203,6 +203,8 @@ func (g *Ingest) routes() http.Handler {
 	onRead("GET /sellers/v3/shipments/{ids}/labels", g.labels(marketplace.MaxShipmentIDs))
 	onRead("POST /sellers/v3/shipments/{ids}/labelOnly/pdf", g.labels(marketplace.MaxLabelOnlyIDs))
 	onRead("GET /sellers/v3/shipments/{ids}/labelOnly/pdf", g.labels(marketplace.MaxLabelOnlyIDs))
+	onRead("POST /sellers/v3/shipments/{ids}/labelOnly", g.labelOnly)
+	onRead("GET /sellers/v3/shipments/{ids}/labelOnly", g.labelOnly)
 	onRead("GET /sellers/v3/shipments/{ids}/invoices", g.invoices)
 	onRead("GET /sellers/v3/shipments/{ids}/forms", g.forms)
 	onRead("POST /sellers/v3/shipments/{ids}/forms", g.forms)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/orderledger/orderledger/internal/marketplace"
 	"github.com/orderledger/orderledger/internal/shipment"
@@ -158,8 +159,46 @@ func (g *Ingest) labels(most int) handler {
 	}
 }
 
+// labelOnly handles /v3/shipments/{ids}/labelOnly: the bytes of the PDF, or, for those who accept JSON, an object that holds
+// them: the official client reads nothing else there.
+func (g *Ingest) labelOnly(ctx context.Context, c *call) error {
+	ids, found, err := g.named(ctx, c, marketplace.MaxLabelOnlyIDs)
+	if err != nil {
+		return err
+	}
+	pdf, refusal, err := g.document(ctx, c, ids, found)
+	switch {
+	case err != nil:
+		return err
+	case refusal != nil:
+		c.json(http.StatusUnprocessableEntity, refusal)
+		return nil
+	case strings.Contains(c.r.Header.Get("Accept"), "application/json"):
+		return c.respond(map[string][]byte{"labels": pdf})
+	}
+	c.w.Header().Set("Content-Type", "application/octet-stream")
+	c.bytes(http.StatusOK, pdf)
+	return nil
+}
+
 // pdf answers with the documents of all the shipments as one PDF, or with JSON that says which have none yet.
 func (g *Ingest) pdf(ctx context.Context, c *call, ids []string, found []*ledgerv1.Shipment) error {
+	pdf, refusal, err := g.document(ctx, c, ids, found)
+	switch {
+	case err != nil:
+		return err
+	case refusal != nil:
+		c.json(http.StatusUnprocessableEntity, refusal)
+		return nil
+	}
+	c.w.Header().Set("Content-Type", "application/pdf")
+	c.w.Header().Set("Content-Length", strconv.Itoa(len(pdf)))
+	c.bytes(http.StatusOK, pdf)
+	return nil
+}
+
+// document returns the documents as one PDF, or the answer that says which shipments have none.
+func (g *Ingest) document(ctx context.Context, c *call, ids []string, found []*ledgerv1.Shipment) (pdf, refusal []byte, err error) {
 	have := map[string]*ledgerv1.Shipment{}
 	for _, one := range found {
 		have[one.GetShipmentId()] = one
@@ -172,21 +211,13 @@ func (g *Ingest) pdf(ctx context.Context, c *call, ids []string, found []*ledger
 		}
 	}
 	if len(refused) > 0 {
-		body, err := notPacked(refused)
-		if err != nil {
-			return err
-		}
-		c.json(http.StatusUnprocessableEntity, body)
-		return nil
+		refusal, err = notPacked(refused)
+		return nil, refusal, err
 	}
-	pdf, err := g.documents.merged(ctx, c.seller, found)
-	if err != nil {
-		return fmt.Errorf("documents of %s: %w", ids[0], err)
+	if pdf, err = g.documents.merged(ctx, c.seller, found); err != nil {
+		return nil, nil, fmt.Errorf("documents of %s: %w", ids[0], err)
 	}
-	c.w.Header().Set("Content-Type", "application/pdf")
-	c.w.Header().Set("Content-Length", strconv.Itoa(len(pdf)))
-	c.bytes(http.StatusOK, pdf)
-	return nil
+	return pdf, nil, nil
 }
 
 // packedProblem says why a shipment has no documents to download.

@@ -79,6 +79,10 @@ func project(t *testing.T, conn driver.Conn, states ...*ledgerv1.Shipment) {
 				VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, s.GetShipmentId(), item.GetOrderItemId(), s.GetOrderId(), s.GetSellerId(), item.GetDetails().GetSku(),
 				marketplace.StatusName(item.GetStatus()), s.GetVersion(), s.GetUpdatedAt().AsTime()))
 		}
+		for _, v := range s.GetServices() {
+			require.NoError(t, conn.Exec(t.Context(), `INSERT INTO services_state (shipment_id, service_id, version, updated_at) VALUES (?, ?, ?, ?)`,
+				s.GetShipmentId(), v.GetServiceId(), s.GetVersion(), s.GetUpdatedAt().AsTime()))
+		}
 		for _, r := range s.GetReturns() {
 			require.NoError(t, conn.Exec(t.Context(), `INSERT INTO returns_state (return_id, order_item_id, shipment_id, seller_id, version, updated_at) VALUES (?, ?, ?, ?, ?, ?)`,
 				r.GetReturnId(), r.GetOrderItemId(), s.GetShipmentId(), s.GetSellerId(), s.GetVersion(), s.GetUpdatedAt().AsTime()))
@@ -226,6 +230,11 @@ func TestLabelsAreAPDFOncePackedAndJSONBefore(t *testing.T) {
 		require.Equal(t, http.StatusUnprocessableEntity, a.status, path)
 		require.Equal(t, code, a.member(t, "errorCode"), path)
 	}
+	only := b.send(http.MethodPost, "/sellers/v3/shipments/S1/labelOnly", "", bearer(ownToken)...)
+	require.Equal(t, "application/octet-stream", only.header.Get("Content-Type"))
+	require.Equal(t, kept, only.body)
+	asJSON := b.send(http.MethodPost, "/sellers/v3/shipments/S1/labelOnly", "", append(bearer(ownToken), "Accept", "application/json")...)
+	require.NotEmpty(t, asJSON.member(t, "labels"))
 	invoice := b.get("/S1/invoices")
 	require.Equal(t, "2024-03-29", invoice.member(t, "invoices", 0, "invoiceDate"))
 	require.InDelta(t, 200, invoice.member(t, "invoices", 0, "orderItems", 0, "invoiceAmount"), 0)
@@ -268,4 +277,33 @@ func TestTheSummaryCountsInputsByWhatBecameOfThem(t *testing.T) {
 	require.Equal(t, map[string]any{"applied": 2.0, "quarantined": 1.0}, a.member(t, "outcomes"))
 	require.Equal(t, map[string]any{"bad_time": 1.0}, a.member(t, "reasons"))
 	require.Equal(t, http.StatusUnprocessableEntity, b.send(http.MethodGet, "/decisions/summary", "").status)
+}
+
+func TestAServiceIsFoundByItsIDOrByItsShipmentWhereOnlyOneIsMeant(t *testing.T) {
+	t.Parallel()
+	conn := readModel(t)
+	b := setup(t, conn, nil)
+	open := func(ids ...string) func(*ledgerv1.Shipment) {
+		return func(s *ledgerv1.Shipment) {
+			s.Services = []*ledgerv1.Service{{ServiceId: "done-" + s.GetShipmentId(), Status: ledgerv1.ServiceStatus_SERVICE_STATUS_COMPLETED}}
+			for _, id := range ids {
+				s.Services = append(s.Services, &ledgerv1.Service{ServiceId: id, Status: ledgerv1.ServiceStatus_SERVICE_STATUS_IN_PROGRESS})
+			}
+		}
+	}
+	project(t, conn, aShipment("S1", 2, open("V1")), aShipment("S2", 2, open("V2", "V3")))
+	complete := func(item, token string) any {
+		t.Helper()
+		a := b.send(http.MethodPost, "/sellers/v2/services/complete", `{"services":[{`+item+`,"deliveryDate":"2024-04-09"}]}`, bearer(token)...)
+		require.Equal(t, http.StatusOK, a.status, "%s", a.body)
+		return a.member(t, "services", 0, "errorCode")
+	}
+	// The journal knows neither shipment: its answer tells that it was asked, ours that there was nobody to ask about.
+	const asked, nobody = "INVALID_SHIPMENTS", "INVALID_SERVICES"
+	require.Equal(t, asked, complete(`"serviceFulfilmentId":"V1"`, ownToken))
+	require.Equal(t, nobody, complete(`"serviceFulfilmentId":"V9"`, ownToken))
+	require.Equal(t, nobody, complete(`"serviceFulfilmentId":"V1"`, otherToken))
+	require.Equal(t, asked, complete(`"shipmentId":"S1","locationId":"LOC1"`, ownToken))
+	require.Equal(t, nobody, complete(`"shipmentId":"S2","locationId":"LOC1"`, ownToken), "two are open")
+	require.Equal(t, nobody, complete(`"shipmentId":"S1","locationId":"LOC1"`, otherToken))
 }

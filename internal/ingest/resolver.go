@@ -34,6 +34,7 @@ type resolver struct {
 	store *waitingRoom
 	// Per partition, the next offset of each topic; only what was seen since the partition was assigned.
 	examined, aliased map[int32]int64
+	told              string // What the last commit said, so that rest is not committed again and again.
 }
 
 // resolverPoll bounds how long the resolver is deaf to the clock.
@@ -81,6 +82,7 @@ func fromTheFirstAlias(_ context.Context, offsets map[string]map[int32]kgo.Offse
 
 // dropped forgets the partitions that another member has now.
 func (r *resolver) dropped(ctx context.Context, _ *kgo.Client, partitions map[string][]int32) {
+	r.told = ""
 	for _, p := range partitions[events.TopicUnresolved] {
 		delete(r.examined, p)
 		delete(r.aliased, p)
@@ -271,7 +273,8 @@ func (r *resolver) commit(ctx context.Context, client *kgo.Client) error {
 	for p, next := range r.aliased {
 		offsets[events.TopicAliases][p] = kgo.EpochOffset{Epoch: -1, Offset: next}
 	}
-	if len(r.examined)+len(r.aliased) == 0 {
+	tell := fmt.Sprint(offsets, r.examined)
+	if len(r.examined)+len(r.aliased) == 0 || tell == r.told {
 		return nil
 	}
 	ctx = kgo.PreCommitFnContext(ctx, func(req *kmsg.OffsetCommitRequest) error {
@@ -294,6 +297,8 @@ func (r *resolver) commit(ctx context.Context, client *kgo.Client) error {
 	if failed != nil && ctx.Err() == nil {
 		// Not fatal: what was handed on is known by its key.
 		r.g.log.WarnContext(ctx, "commit failed", slog.String("topic", events.TopicUnresolved), slog.Any("err", failed))
+		return nil
 	}
+	r.told = tell
 	return nil
 }

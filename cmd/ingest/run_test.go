@@ -1,0 +1,75 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orderledger/orderledger/internal/testkit"
+)
+
+// listening reads log lines until the API and the admin server have said where they listen.
+func listening(t *testing.T, log io.Reader) (api, admin string) {
+	t.Helper()
+	lines := bufio.NewScanner(log)
+	for (api == "" || admin == "") && lines.Scan() {
+		var line struct{ Msg, Addr string }
+		require.NoError(t, json.Unmarshal(lines.Bytes(), &line), "%s", lines.Text())
+		switch line.Msg {
+		case "ingest listening":
+			api = line.Addr
+		case "admin listening":
+			admin = line.Addr
+		}
+	}
+	require.NotEmpty(t, api)
+	return api, admin
+}
+
+func TestTheProgramTakesANotificationAndStopsWhenItIsTold(t *testing.T) {
+	t.Parallel()
+	brokers := testkit.Kafka(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	log, out := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		err := run(ctx, nil, environmentOf(map[string]string{
+			envBrokers: strings.Join(brokers, ","), envLanes: "2", envAddr: "127.0.0.1:0", envAdmin: "127.0.0.1:0",
+			envData: t.TempDir(),
+			// Nothing listens there: notifications and commands need no read model.
+			envClickHouse: "127.0.0.1:1",
+		}), out)
+		_ = out.Close()
+		ended <- err
+	}()
+	api, admin := listening(t, log)
+	go func() { _, _ = io.Copy(io.Discard, log) }()
+
+	do := func(method, url, body string) (int, string) {
+		req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+		require.NoError(t, err)
+		resp, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		return resp.StatusCode, string(text)
+	}
+	status, body := do(http.MethodPost, "http://"+api+"/notifications",
+		`{"eventType":"shipment_shipped","timestamp":"2024-03-28T18:03:01Z","shipmentId":"S1","attributes":{}}`)
+	require.Equal(t, http.StatusOK, status, body)
+	require.Contains(t, body, `"inboxOffset":0`)
+	status, _ = do(http.MethodGet, "http://"+admin+"/readyz", "")
+	require.Equal(t, http.StatusServiceUnavailable, status, "it can't read")
+	_, body = do(http.MethodGet, "http://"+admin+"/metrics", "")
+	require.Contains(t, body, `orderledger_ingest_notifications_total{to="inbox"} 1`)
+
+	cancel()
+	require.NoError(t, <-ended)
+}
