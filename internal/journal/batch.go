@@ -28,7 +28,6 @@ type batch struct {
 	ended   map[int64]bool // Inbox offsets whose waiting ended in this batch.
 
 	inboxNext int64 // Position after this batch.
-	expanded  bool  // Some steps are of inputs that waited.
 
 	writer
 }
@@ -71,7 +70,6 @@ func (l *lane) newBatch() *batch {
 	clear(b.answers)
 	clear(b.waiting)
 	clear(b.ended)
-	b.expanded = false
 	b.writer.reset()
 	m := &l.store.meta
 	b.events, b.decisions = m.Events.chain(), m.Decisions.chain()
@@ -87,18 +85,20 @@ func (l *lane) newBatch() *batch {
 func (b *batch) build(inputs []*input) (int, error) {
 	for i, in := range inputs {
 		if i > 0 && b.size >= b.l.j.cfg.MaxBatchBytes {
-			return i, b.finish()
+			b.finish()
+			return i, nil
 		}
 		if err := b.add(in); err != nil {
 			return 0, err
 		}
 	}
-	return len(inputs), b.finish()
+	b.finish()
+	return len(inputs), nil
 }
 
 func (b *batch) add(in *input) error {
-	events, err := b.step(in)
-	if err != nil || events == 0 || in.waiting != nil || in.noExpand {
+	given, err := b.step(in)
+	if err != nil || given == 0 || in.waiting != nil || in.noExpand {
 		return err
 	}
 	// What has waited for this shipment, or for what just became of it, is applied at once and in order.
@@ -107,7 +107,6 @@ func (b *batch) add(in *input) error {
 		return err
 	}
 	for _, w := range waiting {
-		b.expanded = true
 		if _, err := b.step(b.l.waitingInput(w, false)); err != nil {
 			return err
 		}
@@ -195,55 +194,6 @@ func (b *batch) decided(s step) {
 		}
 	}
 	b.steps = append(b.steps, s)
-}
-
-// repeat finds out whether the input's key was answered before, in this batch too, and if so what the answer is now.
-func (b *batch) repeat(s *step) (bool, error) {
-	in := s.in
-	if in.record.Key == "" || in.foreign != nil || in.expired {
-		return false, nil
-	}
-	prior, err := b.answered(s)
-	if err != nil || prior == nil {
-		return false, err
-	}
-	if in.waiting != nil && prior.outcome == ledgerv1.Outcome_OUTCOME_WAITING {
-		return false, nil // That is itself.
-	}
-	same := prior.hash == in.record.Hash
-	switch {
-	case in.call != nil && same:
-		s.repeats = prior
-	case in.call != nil:
-		s.d = in.refuse(shipment.CodeIdempotencyKeyReused, "the key was used for another input")
-	case same:
-		s.d = shipment.Decision{
-			Outcome: ledgerv1.Outcome_OUTCOME_DUPLICATE, Reason: ReasonRepeated, Message: "the same notification came before",
-		}
-	default:
-		// A natural key holds the hash, so this is no honest repeat. It is set aside, not lost.
-		s.d = in.refuse(shipment.CodeIdempotencyKeyReused, "the key was used for another input")
-	}
-	return true, nil
-}
-
-func (b *batch) answered(s *step) (*answer, error) {
-	id := answerID{s.in.record.ShipmentID, s.in.record.Key}
-	if i, ok := b.answers[id]; ok {
-		if i < 0 {
-			return nil, nil
-		}
-		earlier := &b.steps[i]
-		s.sameAs = i
-		return &answer{
-			outcome: earlier.d.Outcome, hash: earlier.in.record.Hash, first: earlier.first, last: earlier.last,
-			reason: earlier.d.Reason, message: earlier.d.Message,
-		}, nil
-	}
-	if isGenerated(id.key) {
-		return nil, nil
-	}
-	return b.l.store.answered(id.shipmentID, id.key)
 }
 
 // state returns the latest state of a shipment as this batch sees it, nil when it is not known.

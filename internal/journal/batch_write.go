@@ -128,7 +128,7 @@ func (b *batch) linked(topic string, env *events.Envelope, chain *events.Chain, 
 }
 
 // finish writes the decisions. They come last because each names the chain head of the events of the whole batch.
-func (b *batch) finish() error {
+func (b *batch) finish() {
 	for i := range b.steps {
 		s := &b.steps[i]
 		if s.decisionRec < 0 {
@@ -141,7 +141,6 @@ func (b *batch) finish() error {
 		env.ID = events.DecisionID(b.l.id, b.decisions.Seq+1)
 		b.appendDecision(&env, d)
 	}
-	return nil
 }
 
 func (b *batch) appendDecision(env *events.Envelope, d *ledgerv1.Decision) {

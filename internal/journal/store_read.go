@@ -1,0 +1,119 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+var errStoreClosed = errors.New("the lane store is closed")
+
+// get returns a copy of a value.
+func (s *store) get(key []byte) ([]byte, bool, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.db == nil {
+		return nil, false, errStoreClosed
+	}
+	v, closer, err := s.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("read lane store: %w", err)
+	}
+	defer func() { _ = closer.Close() }()
+	return append([]byte(nil), v...), true, nil
+}
+
+// state returns the latest state of a shipment, nil when it is not known.
+func (s *store) state(shipmentID string) (*ledgerv1.Shipment, int, error) {
+	raw, ok, err := s.get(stateKey(shipmentID))
+	if err != nil || !ok {
+		return nil, 0, err
+	}
+	state := new(ledgerv1.Shipment)
+	if err := state.UnmarshalVT(raw); err != nil {
+		return nil, 0, fmt.Errorf("lane store: state of %s: %w", shipmentID, err)
+	}
+	return state, len(raw), nil
+}
+
+// answered returns what an input with this key of this shipment was answered, nil when there was none.
+func (s *store) answered(shipmentID, key string) (*answer, error) {
+	raw, ok, err := s.get(answerKey(shipmentID, key))
+	if err != nil || !ok {
+		return nil, err
+	}
+	a := new(answer)
+	if err := a.decode(raw); err != nil {
+		return nil, fmt.Errorf("lane store: answer to %s of %s: %w", key, shipmentID, err)
+	}
+	if raw, ok, err = s.get(offsetKey(shipmentID, key)); err != nil {
+		return nil, err
+	}
+	if ok && a.last > 0 {
+		a.offset = decodeOffset(raw)
+	}
+	return a, nil
+}
+
+// scan calls fn for each key and value under a prefix, in order, until it says stop.
+func (s *store) scan(prefix []byte, fn func(key, value []byte) (more bool, err error)) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.db == nil {
+		return errStoreClosed
+	}
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: prefixEnd(prefix)})
+	if err != nil {
+		return fmt.Errorf("read lane store: %w", err)
+	}
+	more := true
+	for ok := it.First(); ok && more && err == nil; ok = it.Next() {
+		more, err = fn(it.Key(), it.Value())
+	}
+	return errors.Join(err, it.Close())
+}
+
+// waitingFor returns what waits for a shipment, oldest first.
+func (s *store) waitingFor(shipmentID string) ([]*waitingInput, error) {
+	var list []*waitingInput
+	err := s.scan(waitingPrefix(shipmentID), func(_, value []byte) (bool, error) {
+		w, err := decodeWaiting(value)
+		list = append(list, w)
+		return true, err
+	})
+	return list, err
+}
+
+// oldestWaiting returns the inputs that have waited longest and are not quarantined by age, at most n.
+func (s *store) oldestWaiting(n int) ([]*waitingInput, error) {
+	var list []*waitingInput
+	err := s.scan(prefixQueue, func(_, at []byte) (bool, error) {
+		raw, ok, err := s.get(at)
+		if err != nil || !ok {
+			return err == nil, err
+		}
+		w, err := decodeWaiting(raw)
+		list = append(list, w)
+		return len(list) < n, err
+	})
+	return list, err
+}
+
+// waitingShipments calls fn for every shipment for which something waits.
+func (s *store) waitingShipments(fn func(id string) error) error {
+	last := ""
+	return s.scan([]byte("w"), func(_, value []byte) (bool, error) {
+		w, err := decodeWaiting(value)
+		if err != nil || w.Record.ShipmentID == last {
+			return err == nil, err
+		}
+		last = w.Record.ShipmentID
+		return true, fn(last)
+	})
+}
