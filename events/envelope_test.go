@@ -164,9 +164,12 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, typ, recorded, version string, value []byte) {
 		headers := []events.Header{
-			{Key: events.HeaderID, Value: []byte("shipment_id-1/2")}, {Key: events.HeaderSubject, Value: []byte("shipment_id-1")},
-			{Key: events.HeaderType, Value: []byte(typ)}, {Key: events.HeaderRecordedTime, Value: []byte(recorded)},
-			{Key: events.HeaderVersion, Value: []byte(version)}, {Key: events.HeaderInputHash, Value: value},
+			{Key: events.HeaderID, Value: []byte("shipment_id-1/2")},
+			{Key: events.HeaderSubject, Value: []byte("shipment_id-1")},
+			{Key: events.HeaderType, Value: []byte(typ)},
+			{Key: events.HeaderRecordedTime, Value: []byte(recorded)},
+			{Key: events.HeaderVersion, Value: []byte(version)},
+			{Key: events.HeaderInputHash, Value: value},
 		}
 		for _, h := range [][]events.Header{headers, headers[:5]} {
 			if _, _, _, err := events.DecodeDecision(h, value); err != nil {

@@ -157,12 +157,12 @@ func (f *field) appendList(dst, b []byte) (out, rest []byte, shown, ok bool) {
 			return dst, b, false, false
 		}
 		b = b[n:]
-		switch {
-		case typ == f.wire:
+		switch typ {
+		case f.wire:
 			if !element(v) {
 				return dst, b, false, false
 			}
-		case typ == protowire.BytesType:
+		case protowire.BytesType:
 			for packed := v.bytes; len(packed) > 0; {
 				e, n := consume(packed, f.wire)
 				if n < 0 || !element(e) {
@@ -212,18 +212,18 @@ func (f *field) appendValue(dst []byte, v value) ([]byte, bool) {
 	case kindTimestamp:
 		return appendTimestamp(dst, v.bytes)
 	case kindEnum:
-		return f.appendEnum(dst, int32(v.number)), true //nolint:gosec // Enums are cut to 32 bits, as decoders do.
+		return f.appendEnum(dst, int32(v.number)), true
 	case kindBool:
 		return strconv.AppendBool(dst, v.number != 0), true
 	case kindUint32:
-		return strconv.AppendUint(dst, uint64(uint32(v.number)), 10), true //nolint:gosec // As decoders do.
+		return strconv.AppendUint(dst, uint64(uint32(v.number)), 10), true
 	case kindInt32:
-		return strconv.AppendInt(dst, int64(int32(v.number)), 10), true //nolint:gosec // As decoders do.
+		return strconv.AppendInt(dst, int64(int32(v.number)), 10), true
 	case kindUint64:
 		dst = strconv.AppendUint(append(dst, '"'), v.number, 10)
 		return append(dst, '"'), true
 	case kindInt64:
-		dst = strconv.AppendInt(append(dst, '"'), int64(v.number), 10) //nolint:gosec // Two's complement, as on the wire.
+		dst = strconv.AppendInt(append(dst, '"'), int64(v.number), 10)
 		return append(dst, '"'), true
 	case kindDouble:
 		return appendDouble(dst, math.Float64frombits(v.number)), true

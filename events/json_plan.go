@@ -53,6 +53,8 @@ func (m *message) field(n protowire.Number) *field {
 }
 
 // The plans of what a record may hold. Making them costs a fraction of a millisecond, once a process.
+//
+//nolint:gochecknoglobals // Tables.
 var (
 	plans        = map[protoreflect.FullName]*message{}
 	eventPlan    = planOf((*ledgerv1.Event)(nil).ProtoReflect().Descriptor())

@@ -113,6 +113,7 @@ func TestJSONOfNonsenseIsAnErrorAndLeavesTheBufferAlone(t *testing.T) {
 	require.ErrorIs(t, err, events.ErrUnknownType)
 }
 
+//nolint:paralleltest // Counting allocations must not run beside others.
 func TestJSONAllocatesNothing(t *testing.T) {
 	body, err := eventstest.Event(events.TypeShipmentCreated).MarshalVT()
 	require.NoError(t, err)

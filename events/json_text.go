@@ -12,6 +12,8 @@ import (
 const hexDigits = "0123456789abcdef"
 
 // plain tells which bytes stand for themselves in a JSON string.
+//
+//nolint:gochecknoglobals // A table.
 var plain = func() (t [256]bool) {
 	for c := 0x20; c < utf8.RuneSelf; c++ {
 		t[c] = c != '"' && c != '\\'
@@ -127,9 +129,9 @@ func consumeTimestamp(b []byte) (seconds int64, nanos int32, ok bool) {
 			return 0, 0, false
 		}
 		if num == 1 {
-			seconds = int64(v) //nolint:gosec // Two's complement, as on the wire.
+			seconds = int64(v)
 		} else {
-			nanos = int32(v) //nolint:gosec // As decoders do.
+			nanos = int32(v)
 		}
 		b = b[n+m:]
 	}

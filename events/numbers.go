@@ -10,6 +10,8 @@ import (
 
 // numberByType and typeByNumber connect a ce_type with the field of Event.body that holds its message. They come from
 // the schema by the rule that names both: orders.<Message>.v1 is the member whose message is <Message>.
+//
+//nolint:gochecknoglobals // Tables.
 var numberByType, typeByNumber = func() (map[string]protowire.Number, []string) {
 	byType := map[string]protowire.Number{}
 	members := (*ledgerv1.Event)(nil).ProtoReflect().Descriptor().Oneofs().ByName("body").Fields()

@@ -165,9 +165,9 @@ func (v *View) readTransition(b []byte) bool {
 		switch {
 		case typ != protowire.VarintType:
 		case num == transitionFrom:
-			v.From = ledgerv1.Status(int32(number)) //nolint:gosec // Enums are cut to 32 bits, as decoders do.
+			v.From = ledgerv1.Status(int32(number))
 		case num == transitionTo:
-			v.To = ledgerv1.Status(int32(number)) //nolint:gosec // As above.
+			v.To = ledgerv1.Status(int32(number))
 		case num == transitionIrregular:
 			v.Irregular = number != 0
 		case num == transitionLate:
@@ -198,7 +198,7 @@ func (v *View) readState() error {
 			}
 		}
 		b = b[n:]
-		switch num {
+		switch n := int32(num); n {
 		case shipmentID:
 			id = val.bytes
 		case shipmentVersion:

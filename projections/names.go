@@ -13,6 +13,7 @@ import (
 // names are the values of an enum as the tables write them, by number; 0 is empty.
 type names []string
 
+//nolint:gochecknoglobals // Tables.
 var (
 	statusNames        = namesOf(ledgerv1.Status(0).Descriptor(), "STATUS_", strings.ToUpper)
 	serviceStatusNames = namesOf(ledgerv1.ServiceStatus(0).Descriptor(), "SERVICE_STATUS_", strings.ToUpper)

@@ -29,7 +29,7 @@ const (
 	envDatabase = "ORDERLEDGER_CLICKHOUSE_DATABASE"
 	// envUser and envPassword authenticate. Default: user default without a password.
 	envUser     = "ORDERLEDGER_CLICKHOUSE_USER"
-	envPassword = "ORDERLEDGER_CLICKHOUSE_PASSWORD"
+	envPassword = "ORDERLEDGER_CLICKHOUSE_PASSWORD" //nolint:gosec // A name, not a password.
 	// envTLS: true encrypts the connections to ClickHouse. Default false.
 	envTLS = "ORDERLEDGER_CLICKHOUSE_TLS"
 	// envCompression of inserts: auto, lz4 or none. Default auto: none on loopback, else lz4.

@@ -111,13 +111,13 @@ func scalar(fd protoreflect.FieldDescriptor, n int) protoreflect.Value {
 	case protoreflect.EnumKind:
 		return protoreflect.ValueOfEnum(protoreflect.EnumNumber(1 + num%(fd.Enum().Values().Len()-1)))
 	case protoreflect.Int32Kind:
-		return protoreflect.ValueOfInt32(int32(-num)) //nolint:gosec // Small.
+		return protoreflect.ValueOfInt32(int32(-num))
 	case protoreflect.Uint32Kind:
-		return protoreflect.ValueOfUint32(uint32(num)) //nolint:gosec // Small.
+		return protoreflect.ValueOfUint32(uint32(num))
 	case protoreflect.Int64Kind:
 		return protoreflect.ValueOfInt64(int64(num) << 40)
 	case protoreflect.Uint64Kind:
-		return protoreflect.ValueOfUint64(uint64(num)) //nolint:gosec // Small.
+		return protoreflect.ValueOfUint64(uint64(num))
 	case protoreflect.DoubleKind:
 		return protoreflect.ValueOfFloat64(float64(num) + 0.125)
 	default:

@@ -14,6 +14,8 @@ const StoryLength = 8
 
 // Story returns the life of one shipment in events, from its creation to its completion, created at a time. Numbers make
 // ids; every third shipment has two items.
+//
+//nolint:funlen // A list of eight steps.
 func Story(n int, created time.Time) []*ledgerv1.Event {
 	s := newShipment(n, created)
 	events := make([]*ledgerv1.Event, 0, StoryLength)
@@ -112,7 +114,7 @@ func Story(n int, created time.Time) []*ledgerv1.Event {
 }
 
 func newShipment(n int, created time.Time) *ledgerv1.Shipment {
-	id := fmt.Sprintf("%08x-5a1e-4c0d-9b7f-%012x", uint32(n)*2654435761, n) //nolint:gosec // Spread on purpose.
+	id := fmt.Sprintf("%08x-5a1e-4c0d-9b7f-%012x", uint32(n)*2654435761, n)
 	s := &ledgerv1.Shipment{
 		ShipmentId: id, OrderId: fmt.Sprintf("OD%018d", n), SellerId: fmt.Sprintf("seller-%03d", n%97), LocationId: fmt.Sprintf("LOC%04d", n%211),
 		Fulfilment: ledgerv1.Fulfilment_FULFILMENT_STANDARD, Times: &ledgerv1.Times{},
@@ -127,7 +129,7 @@ func newShipment(n int, created time.Time) *ledgerv1.Shipment {
 	price := int64(19900 + n%500*100)
 	for i := range items {
 		s.Items = append(s.Items, &ledgerv1.Item{
-			OrderItemId: fmt.Sprintf("%s-%d", s.OrderId, i), Ordered: uint32(1 + n%2), CancellationGroupId: fmt.Sprintf("g%d", i), //nolint:gosec // Small.
+			OrderItemId: fmt.Sprintf("%s-%d", s.OrderId, i), Ordered: uint32(1 + n%2), CancellationGroupId: fmt.Sprintf("g%d", i),
 			Details: &ledgerv1.ItemDetails{
 				OrderDate: timestamppb.New(created.Add(-time.Minute)), PaymentType: "PREPAID", Fsn: fmt.Sprintf("FSN%013d", n%5000),
 				Sku: fmt.Sprintf("SKU-%05d", n%5000), ListingId: fmt.Sprintf("LST%017d", n%5000), Title: "Cotton T-shirt, round neck, blue, L",

@@ -38,7 +38,7 @@ func (c *Text) End(buf []byte) {
 	start := len(c.buf) + textRoom
 	n := len(buf) - start
 	var length [binary.MaxVarintLen64]byte
-	l := binary.PutUvarint(length[:], uint64(n)) //nolint:gosec // A length.
+	l := binary.PutUvarint(length[:], uint64(n))
 	for range l - textRoom {
 		buf = append(buf, 0)
 	}
@@ -99,7 +99,7 @@ func (c *Dict) learn(v string) uint32 {
 	if c.known == nil {
 		c.known = map[string]uint32{}
 	}
-	k := uint32(len(c.known)) //nolint:gosec // Bounded by the rows of a block.
+	k := uint32(len(c.known))
 	c.known[v] = k
 	c.values.Append(v)
 	return k
@@ -152,11 +152,11 @@ func (c *Dict) EncodeColumn(b *proto.Buffer) {
 	switch width {
 	case 1:
 		for _, k := range c.keys {
-			b.Buf = append(b.Buf, byte(k)) //nolint:gosec // Below 256.
+			b.Buf = append(b.Buf, byte(k))
 		}
 	case 2:
 		for _, k := range c.keys {
-			b.Buf = binary.LittleEndian.AppendUint16(b.Buf, uint16(k)) //nolint:gosec // Below 65536.
+			b.Buf = binary.LittleEndian.AppendUint16(b.Buf, uint16(k))
 		}
 	default:
 		for _, k := range c.keys {

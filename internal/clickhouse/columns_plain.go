@@ -64,7 +64,7 @@ func (c *Texts) Append(row []string) {
 	for _, v := range row {
 		c.values.Append(v)
 	}
-	c.ends = append(c.ends, uint64(c.values.rows)) //nolint:gosec // A count.
+	c.ends = append(c.ends, uint64(c.values.rows))
 }
 
 // Type is the column's type.
@@ -104,7 +104,7 @@ func (c *Pairs) Add(key string, value []byte) {
 }
 
 // End closes a row.
-func (c *Pairs) End() { c.ends = append(c.ends, uint64(c.keys.rows)) } //nolint:gosec // A count.
+func (c *Pairs) End() { c.ends = append(c.ends, uint64(c.keys.rows)) }
 
 // Type is the column's type.
 func (*Pairs) Type() proto.ColumnType { return "Array(Tuple(key String, value String))" }

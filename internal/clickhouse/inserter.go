@@ -108,7 +108,7 @@ func (i *Inserter) MaxOffset(ctx context.Context, table string, lane int32) (int
 		Result:   proto.Results{{Name: "found", Data: &rows}, {Name: "highest", Data: &highest}},
 		OnResult: func(context.Context, proto.Block) error {
 			if rows.Rows() > 0 && rows.Row(0) > 0 {
-				highestOffset = int64(highest.Row(0)) //nolint:gosec // Offsets are 63 bits.
+				highestOffset = int64(highest.Row(0))
 			}
 			return nil
 		},

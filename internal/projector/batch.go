@@ -14,8 +14,6 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-var appendJSON = events.AppendJSON
-
 // batch is the rows of a contiguous range of one partition, in columns that are used again for the next batch. One
 // goroutine fills and writes it.
 type batch struct {
@@ -34,6 +32,9 @@ type batch struct {
 	// latest is the place in states of each shipment of the batch.
 	latest map[string]int
 	states []state
+
+	// historyOnly leaves the state tables out.
+	historyOnly bool
 
 	row         projections.EventRow
 	headers     []events.Header
@@ -176,6 +177,9 @@ func (b *batch) addEvent(r *kgo.Record, landed int64) error {
 		if err := b.events.add(&b.row, r.Value); err != nil {
 			return err
 		}
+	}
+	if b.historyOnly {
+		return nil
 	}
 	// The state after the last event of a shipment makes those before it needless.
 	s := state{record: r, after: b.row.After}

@@ -105,8 +105,8 @@ func (p *Projector) options() []kgo.Opt {
 		// Workers finish what they write before they let go.
 		kgo.RebalanceTimeout(p.stopWithin()+10*time.Second),
 		// Large fetches of few partitions make large batches.
-		kgo.FetchMaxPartitionBytes(int32(min(p.cfg.MaxBytes, 16<<20))), //nolint:gosec // Bounded.
-		kgo.FetchMaxBytes(int32(min(p.cfg.BufferBytes/2, 32<<20))),     //nolint:gosec // Bounded.
+		kgo.FetchMaxPartitionBytes(int32(min(p.cfg.MaxBytes, 16<<20))),
+		kgo.FetchMaxBytes(int32(min(p.cfg.BufferBytes/2, 32<<20))),
 		kgo.FetchMaxWait(500*time.Millisecond),
 		kgo.OnPartitionsAssigned(p.assigned),
 		kgo.OnPartitionsRevoked(p.revoked),

@@ -1,7 +1,6 @@
 package projector_test
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -47,7 +46,7 @@ func TestARecordThatCanNotBeReadIsSetAsideAndTheStreamGoesOn(t *testing.T) {
 	b.complete()
 
 	require.EqualValues(t, len(bad), b.number("count() FROM dead_letters"))
-	require.EqualValues(t, len(bad), b.metric("orderledger_projector_dead_letters_total"))
+	require.Equal(t, len(bad), int(b.metric("orderledger_projector_dead_letters_total")))
 	require.Zero(t, b.number("count() FROM dead_letters WHERE reason = '' OR topic = ''"))
 	require.EqualValues(t, 1, b.number("count() FROM dead_letters WHERE value = 'not protobuf at all' AND "+
 		"arrayExists(h -> h.key = 'ce_type' AND h.value = 'orders.ShipmentCreated.v1', headers)"))
@@ -123,7 +122,7 @@ func TestABatchIsCutWhereTheMonthOfRecordingChanges(t *testing.T) {
 	require.EqualValues(t, 3, b.number("uniqExact(toYYYYMM(recorded_at)) FROM events"))
 	require.EqualValues(t, 3, b.number("uniqExact(partition) FROM system.parts WHERE database = ? AND table = 'events' AND active", b.click.Database))
 	// No insert had two months: none of the parts that inserts made shares its first block with another.
-	require.EqualValues(t, 3, b.batches(events.TopicEvents))
+	require.Equal(t, 3, int(b.batches(events.TopicEvents)))
 }
 
 func (b *bundle) batches(topic string) float64 {
@@ -171,7 +170,7 @@ func TestTheCommittedOffsetIsThePositionOfAllTables(t *testing.T) {
 		b.write(kgo.TryCommit, b.lanes[0].Event(events[0]))
 		position := int64(n*2 - 1) // Each event is followed by the marker of its transaction.
 		testkit.Eventually(t, func() bool {
-			at, err := b.admin().FetchOffsets(context.Background(), group)
+			at, err := b.admin().FetchOffsets(t.Context(), group)
 			require.NoError(t, err)
 			o, ok := at.Lookup("orders.events.v1", 0)
 			return ok && o.At >= position

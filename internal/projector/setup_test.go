@@ -33,23 +33,23 @@ type bundle struct {
 	written int
 }
 
-func setup(t testing.TB, lanes int) *bundle {
-	t.Helper()
-	b := &bundle{t: t}
-	addr, database := testkit.ClickHouse(t)
+func setup(tb testing.TB, lanes int) *bundle {
+	tb.Helper()
+	b := &bundle{t: tb}
+	addr, database := testkit.ClickHouse(tb)
 	b.click = clickhouse.DefaultConfig()
 	b.click.Addrs, b.click.Database = []string{addr}, database
-	require.NoError(t, clickhouse.Migrate(t.Context(), b.click, testkit.Logger(t), projections.Migrations()))
+	require.NoError(tb, clickhouse.Migrate(tb.Context(), b.click, testkit.Logger(tb), projections.Migrations()))
 	var err error
 	b.db, err = clickhouse.Open(b.click)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = b.db.Close() })
+	require.NoError(tb, err)
+	tb.Cleanup(func() { _ = b.db.Close() })
 
 	var brokers []string
-	b.cluster, brokers = testkit.KafkaCluster(t)
+	b.cluster, brokers = testkit.KafkaCluster(tb)
 	b.kafka = testkit.KafkaConfig(brokers, lanes)
-	testkit.Topics(t, brokers, lanes)
-	b.client = testkit.Client(t, brokers, kafka.ManualPartitions(), kgo.TransactionalID("writer"))
+	testkit.Topics(tb, brokers, lanes)
+	b.client = testkit.Client(tb, brokers, kafka.ManualPartitions(), kgo.TransactionalID("writer"))
 	for i := range lanes {
 		b.lanes = append(b.lanes, eventstest.NewLane(int32(i)))
 	}

@@ -3,6 +3,7 @@ package projector
 import (
 	"github.com/ClickHouse/ch-go/proto"
 
+	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/clickhouse"
 	"github.com/orderledger/orderledger/projections"
 )
@@ -68,13 +69,13 @@ func newEventTable() *eventTable {
 
 // add adds a row. It adds nothing when it returns an error.
 func (t *eventTable) add(r *projections.EventRow, value []byte) error {
-	body, err := appendJSON(t.body.Begin(), r.Type, value)
+	body, err := events.AppendJSON(t.body.Begin(), r.Type, value)
 	if err != nil {
 		return err
 	}
 	t.body.End(body)
-	t.lane.Append(uint16(r.Lane))     //nolint:gosec // A ledger has at most 4096 lanes.
-	t.offset.Append(uint64(r.Offset)) //nolint:gosec // Offsets are not negative.
+	t.lane.Append(uint16(r.Lane))
+	t.offset.Append(uint64(r.Offset))
 	t.laneSeq.Append(r.LaneSeq)
 	t.shipment.AppendBytes(r.ShipmentID)
 	t.version.Append(r.Version)
@@ -131,8 +132,8 @@ func newDecisionTable() *decisionTable {
 
 func (t *decisionTable) add(r projections.DecisionRow) {
 	d := r.Decision
-	t.lane.Append(uint16(r.Lane))     //nolint:gosec // A ledger has at most 4096 lanes.
-	t.offset.Append(uint64(r.Offset)) //nolint:gosec // Offsets are not negative.
+	t.lane.Append(uint16(r.Lane))
+	t.offset.Append(uint64(r.Offset))
 	t.seq.Append(r.LaneSeq)
 	t.id.Append(r.ID)
 	t.outcome.Append(r.Outcome)

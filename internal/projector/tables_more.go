@@ -68,7 +68,6 @@ func newVoidTable() *voidTable {
 	return t
 }
 
-//nolint:gosec // Lanes and offsets fit.
 func (t *voidTable) add(r projections.VoidRow) {
 	t.lane.Append(uint16(r.Lane))
 	t.first.Append(uint64(r.FirstOffset))
@@ -98,7 +97,6 @@ func newLetterTable() *letterTable {
 	return t
 }
 
-//nolint:gosec // Partitions and offsets fit.
 func (t *letterTable) add(l deadletter.Letter) {
 	t.topic.Append(l.Topic)
 	t.partition.Append(uint16(l.Partition))

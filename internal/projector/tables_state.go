@@ -60,7 +60,7 @@ func (t *shipmentTable) add(lane int32, r projections.ShipmentRow, state []byte)
 	t.irregular.Append(r.Irregular)
 	t.version.Append(r.Version)
 	t.updated.Append(stampOf(r.Updated))
-	t.lane.Append(uint16(lane)) //nolint:gosec // A ledger has at most 4096 lanes.
+	t.lane.Append(uint16(lane))
 	t.state.AppendBytes(state)
 }
 

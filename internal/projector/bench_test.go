@@ -1,0 +1,182 @@
+package projector_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderledger/orderledger/events/eventstest"
+	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/projector"
+	"github.com/orderledger/orderledger/internal/testkit"
+)
+
+// benchEvents is how many events the benchmarks project; ORDERLEDGER_BENCH_EVENTS overrides it.
+func benchEvents(b *testing.B) int {
+	b.Helper()
+	n := 200_000
+	if v := os.Getenv("ORDERLEDGER_BENCH_EVENTS"); v != "" {
+		var err error
+		n, err = strconv.Atoi(v)
+		require.NoError(b, err)
+	}
+	return n / eventstest.StoryLength * eventstest.StoryLength
+}
+
+// active is how many shipments are under way at a time, so that their events lie between one another.
+const active = 5000
+
+// fill writes events of many shipments into the topic, spread over the lanes.
+func (b *bundle) fill(total int) {
+	b.t.Helper()
+	client := testkit.Client(b.t, b.kafka.Brokers, kafka.ManualPartitions(), kgo.ProducerLinger(5*time.Millisecond), kgo.MaxBufferedRecords(50_000))
+	for first := 0; first < total/eventstest.StoryLength; first += active {
+		n := min(active, total/eventstest.StoryLength-first)
+		for step := range eventstest.StoryLength {
+			for i := range n {
+				id := first + i
+				lane := b.lanes[id%len(b.lanes)]
+				story := eventstest.Story(id, eventstest.Start)
+				client.Produce(context.Background(), record(lane.Event(story[step])), nil)
+			}
+		}
+	}
+	require.NoError(b.t, client.Flush(context.Background()))
+	b.written += total / eventstest.StoryLength
+}
+
+// usage is what the process has used.
+type usage struct {
+	at  time.Time
+	cpu time.Duration
+}
+
+func used(b *testing.B) usage {
+	b.Helper()
+	var r syscall.Rusage
+	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &r))
+	return usage{time.Now(), time.Duration(r.Utime.Nano() + r.Stime.Nano())}
+}
+
+// report tells rows a second, CPU seconds a million and the peak of memory, since a moment.
+func report(b *testing.B, since usage, n int) {
+	b.Helper()
+	now := used(b)
+	b.ReportMetric(float64(n)/now.at.Sub(since.at).Seconds(), "events/s")
+	b.ReportMetric((now.cpu-since.cpu).Seconds()/float64(n)*1e6, "cpu-s/M")
+	b.ReportMetric(peak(b), "peak-MB")
+	b.ReportMetric(0, "ns/op")
+}
+
+// settle gets what the preparation left out of the way, and starts the peak of memory anew where the system can.
+func settle() {
+	debug.FreeOSMemory()
+	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)
+}
+
+func peak(b *testing.B) float64 {
+	b.Helper()
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if v, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kb, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(v), "kB")), 64)
+			require.NoError(b, err)
+			return kb / 1024
+		}
+	}
+	return 0
+}
+
+// BenchmarkProject is from Kafka to all tables, with broker and engine in this process: their CPU and memory count.
+func BenchmarkProject(b *testing.B) { benchProject(b, false) }
+
+// BenchmarkProjectHistory is from Kafka to the history alone.
+func BenchmarkProjectHistory(b *testing.B) { benchProject(b, true) }
+
+func benchProject(b *testing.B, historyOnly bool) {
+	b.Helper()
+	n := benchEvents(b)
+	for b.Loop() {
+		b.StopTimer()
+		bd := setup(b, 12)
+		bd.fill(n)
+		settle()
+		b.StartTimer()
+		start := used(b)
+		bd.reg = prometheus.NewRegistry()
+		p := projector.New(projector.DefaultConfig(), bd.kafka, bd.click, testkit.Logger(b), bd.reg)
+		if historyOnly {
+			p.HistoryOnly()
+		}
+		ctx, cancel := context.WithCancel(b.Context())
+		done := make(chan error, 1)
+		go func() { done <- p.Run(ctx) }()
+		adm := bd.admin()
+		// Looked at seldom: asking costs CPU too.
+		for tick := time.NewTicker(50 * time.Millisecond); bd.behind(adm) != 0; <-tick.C {
+		}
+		report(b, start, n)
+		b.ReportMetric(bd.metric("orderledger_projector_batches_total"), "batches")
+		b.ReportMetric(bd.metric("orderledger_projector_rows_total"), "rows")
+		cancel()
+		require.NoError(b, <-done)
+		require.EqualValues(b, n, bd.number("count() FROM events"))
+	}
+}
+
+// BenchmarkBareInsert is what the engine alone needs for the same rows in the same tables: one statement a table from a
+// Native file.
+func BenchmarkBareInsert(b *testing.B) { benchBare(b, false) }
+
+// BenchmarkBareInsertHistory is the same for the history alone.
+func BenchmarkBareInsertHistory(b *testing.B) { benchBare(b, true) }
+
+func benchBare(b *testing.B, historyOnly bool) {
+	b.Helper()
+	n := benchEvents(b)
+	for b.Loop() {
+		b.StopTimer()
+		bd := setup(b, 12)
+		bd.fill(n)
+		stop := bd.projector(projector.DefaultConfig(), bd.click)
+		bd.caughtUp()
+		stop()
+		order := map[string]string{
+			"events": "laneseq, lane", "shipments_state": "updated_at", "order_items_state": "updated_at", "sla_clocks": "updated_at",
+		}
+		if historyOnly {
+			order = map[string]string{"events": "laneseq, lane"}
+		}
+		dir := b.TempDir()
+		for table, by := range order {
+			bd.exec("INSERT INTO FUNCTION file('" + filepath.Join(dir, table) + "', 'Native') SELECT * FROM " + table + " ORDER BY " + by + " SETTINGS max_bytes_before_external_sort = 60000000, max_block_size = 1024, max_threads = 1")
+			bd.exec("CREATE TABLE bare_" + table + " AS " + table)
+		}
+		settle()
+		b.StartTimer()
+		start := used(b)
+		for table := range order {
+			bd.exec("INSERT INTO bare_" + table + " SELECT * FROM file('" + filepath.Join(dir, table) + "', 'Native') SETTINGS max_insert_threads = 1, min_insert_block_size_bytes = 33554432, min_insert_block_size_rows = 20000, max_block_size = 16384, max_threads = 1")
+		}
+		report(b, start, n)
+		require.EqualValues(b, n, bd.number("count() FROM bare_events"))
+	}
+}
+
+func (b *bundle) exec(sql string) {
+	b.t.Helper()
+	require.NoError(b.t, b.db.Exec(context.Background(), sql))
+}

@@ -1,0 +1,33 @@
+package projector_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orderledger/orderledger/internal/projector"
+)
+
+func TestEveryColumnOfEveryTableIsWritten(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	for table, columns := range projector.Tables() {
+		var want []string
+		require.NoError(t, b.db.QueryRow(t.Context(), "SELECT groupArray(name || ' ' || type) FROM system.columns "+
+			"WHERE database = currentDatabase() AND table = ?", table).Scan(&want))
+		slices.Sort(want)
+		slices.Sort(columns)
+		// The same types too, so that the server converts nothing.
+		require.Equal(t, want, columns, table)
+	}
+}
+
+func TestEveryProblemOfTheSettingsIsReported(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, projector.DefaultConfig().Validate())
+	err := projector.Config{MaxRows: 1 << 30, MaxBytes: 1 << 30, BufferBytes: 5, IdleWait: -1, SessionTimeout: 1}.Validate()
+	for _, part := range []string{"max rows", "max bytes", "buffer bytes", "idle wait", "session timeout"} {
+		require.ErrorContains(t, err, part)
+	}
+}

@@ -1,0 +1,112 @@
+package projections_test
+
+import (
+	"encoding/json"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/events/eventstest"
+	"github.com/orderledger/orderledger/projections"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+func TestRowsOfAState(t *testing.T) {
+	t.Parallel()
+	story := eventstest.Story(3, eventstest.Start)
+	full := eventstest.Event(events.TypeReturnCreated).After
+	// A full state has items of its own; make the returns and clocks speak of them.
+	full.Returns[0].OrderItemId, full.Returns[0].Status = full.Items[0].OrderItemId, ledgerv1.ReturnStatus_RETURN_STATUS_COMPLETED
+	for name, s := range map[string]*ledgerv1.Shipment{"created": story[0].After, "completed": story[7].After, "full": full, "empty": {}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			golden(t, name, map[string]any{
+				"shipment": projections.Shipment(s),
+				"items":    projections.AppendItems(nil, s),
+				"services": projections.AppendServices(nil, s),
+				"returns":  projections.AppendReturns(nil, s),
+				"clocks":   projections.AppendClocks(nil, s),
+			})
+		})
+	}
+}
+
+func golden(t *testing.T, name string, rows any) {
+	t.Helper()
+	got, err := json.MarshalIndent(rows, "", "  ")
+	require.NoError(t, err)
+	got = append(got, '\n')
+	path := filepath.Join("testdata", "golden", name+".json")
+	if *update {
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, got, 0o644)) //nolint:gosec // A file of the repository.
+	}
+	want, err := os.ReadFile(path) //nolint:gosec // A file of the repository.
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got), "rows changed: raise projections.Version, and run with -update")
+}
+
+func TestARowOfAnEventHoldsWhatItsHeadersAndStateSay(t *testing.T) {
+	t.Parallel()
+	lane := eventstest.NewLane(4)
+	story := eventstest.Story(1, eventstest.Start)
+	var r eventstest.Rec
+	for _, e := range story[:6] {
+		r = lane.Event(e)
+	}
+	var row projections.EventRow
+	require.NoError(t, row.Read(4, 99, r.Headers, r.Value))
+	after := story[5].After
+	require.EqualValues(t, 4, row.Lane)
+	require.EqualValues(t, 99, row.Offset)
+	require.EqualValues(t, 6, row.LaneSeq)
+	require.Equal(t, "ShipmentShipped", row.EventType)
+	require.Equal(t, after.ShipmentId, string(row.ShipmentID))
+	require.Equal(t, after.OrderId, string(row.OrderID))
+	require.Equal(t, "PICKUP_COMPLETE", projections.EventStatus(row.From))
+	require.Equal(t, "SHIPPED", projections.EventStatus(row.To))
+	require.Equal(t, lane.Events.Head, row.ChainHash)
+	require.EqualValues(t, r.At.UnixMilli(), row.Recorded)
+	require.Equal(t, 202603, projections.Month(row.Recorded))
+
+	require.ErrorIs(t, row.Read(4, 99, r.Headers, nil), events.ErrUndecodable)
+	require.Empty(t, projections.EventStatus(0))
+	require.Equal(t, "77", projections.EventStatus(77), "a status of a later version")
+}
+
+func TestTimesThatTheTablesCanNotHoldAreUnknown(t *testing.T) {
+	t.Parallel()
+	for _, seconds := range []int64{math.MinInt64, -62135596800, -2208988801, 10413792000, 253402300799, math.MaxInt64} {
+		s := &ledgerv1.Shipment{DispatchBy: &timestamppb.Timestamp{Seconds: seconds}}
+		require.Equal(t, projections.Unknown, projections.Shipment(s).DispatchBy, seconds)
+	}
+	s := &ledgerv1.Shipment{DispatchBy: timestamppb.New(time.Date(2299, 12, 31, 23, 59, 59, 999e6, time.UTC))}
+	require.EqualValues(t, 10413791999999, projections.Shipment(s).DispatchBy)
+}
+
+func TestMigrationsAreNumberedWithoutGapsAndHarmlessWhenRepeated(t *testing.T) {
+	t.Parallel()
+	names, err := fs.Glob(projections.Migrations(), "*.sql")
+	require.NoError(t, err)
+	for i, name := range names {
+		require.True(t, strings.HasPrefix(name, []string{"0001_", "0002_", "0003_", "0004_", "0005_", "0006_", "0007_", "0008_"}[i]), name)
+		text, err := fs.ReadFile(projections.Migrations(), name)
+		require.NoError(t, err)
+		for line := range strings.Lines(string(text)) {
+			if strings.HasPrefix(line, "CREATE TABLE") {
+				require.True(t, strings.HasPrefix(line, "CREATE TABLE IF NOT EXISTS"), "%s: %s", name, line)
+			}
+			if strings.HasPrefix(line, "CREATE") && strings.Contains(line, "VIEW") {
+				require.True(t, strings.HasPrefix(line, "CREATE OR REPLACE VIEW"), "%s: %s", name, line)
+			}
+		}
+	}
+}
