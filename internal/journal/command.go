@@ -2,8 +2,8 @@ package journal
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -93,27 +93,34 @@ func (c *call) answer(r Receipt, err error) {
 	close(c.done)
 }
 
-// send hands a call to its lane. It returns false when the call has its result already.
-func (j *Journal) send(ctx context.Context, c *call) bool {
-	l := j.owned(events.Lane(c.cmd.ShipmentID, j.cfg.Lanes))
-	if l == nil {
-		c.answer(Receipt{}, ErrNotOwner)
-		return false
+// send hands calls to their lane, as one, so that they are decided in one transaction if they fit, or answers them.
+func (j *Journal) send(ctx context.Context, lane int32, calls []*call) {
+	var err error
+	if l := j.owned(lane); l == nil {
+		err = ErrNotOwner
+	} else {
+		for _, c := range calls {
+			c.lane = l
+		}
+		select {
+		case l.calls <- calls:
+			return
+		case <-l.gone:
+			err = ErrNotOwner
+		case <-ctx.Done():
+			err = fmt.Errorf("%w: %w", ErrLaneMoving, ctx.Err())
+		}
 	}
-	c.lane = l
-	select {
-	case l.calls <- c:
-		return true
-	case <-l.gone:
-		c.answer(Receipt{}, ErrNotOwner)
-	case <-ctx.Done():
-		c.answer(Receipt{}, fmt.Errorf("%w: %w", ErrLaneMoving, ctx.Err()))
+	for _, c := range calls {
+		c.answer(Receipt{}, err)
 	}
-	return false
 }
 
-// wait returns what became of a call that was sent.
+// wait returns what became of a call.
 func (c *call) wait(ctx context.Context) Result {
+	if c.lane == nil {
+		return c.result // It was answered in place of being sent.
+	}
 	select {
 	case <-c.done:
 		return c.result
@@ -144,12 +151,7 @@ func (j *Journal) Submit(ctx context.Context, c Command) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
-	res := k.result
-	if j.send(ctx, k) {
-		res = k.wait(ctx)
-	} else {
-		res = k.result
-	}
+	res := j.sendAndWait(ctx, []*call{k})[0]
 	if res.Err != nil {
 		return Receipt{}, fmt.Errorf("append shipment %s: %w", c.ShipmentID, res.Err)
 	}
@@ -174,25 +176,31 @@ func (j *Journal) SubmitAll(ctx context.Context, cmds []Command) []Result {
 }
 
 func (j *Journal) submitLane(ctx context.Context, cmds []Command, indexes []int, results []Result) {
-	calls := make([]*call, len(indexes))
-	for n, i := range indexes {
+	calls, at := make([]*call, 0, len(indexes)), make([]int, 0, len(indexes))
+	for _, i := range indexes {
 		k, err := newCall(cmds[i])
 		if err != nil {
 			results[i].Err = err
 			continue
 		}
-		if j.send(ctx, k) {
-			calls[n] = k
-		} else {
-			results[i] = k.result
-		}
+		calls, at = append(calls, k), append(at, i)
 	}
-	for n, i := range indexes {
-		if calls[n] != nil {
-			results[i] = calls[n].wait(ctx)
+	for n, res := range j.sendAndWait(ctx, calls) {
+		if res.Err != nil {
+			res.Err = fmt.Errorf("append shipment %s: %w", cmds[at[n]].ShipmentID, res.Err)
 		}
-		if err := results[i].Err; err != nil && !errors.Is(err, ErrInvalid) {
-			results[i].Err = fmt.Errorf("append shipment %s: %w", cmds[i].ShipmentID, err)
-		}
+		results[at[n]] = res
 	}
+}
+
+// sendAndWait returns what became of calls of one lane.
+func (j *Journal) sendAndWait(ctx context.Context, calls []*call) []Result {
+	results := make([]Result, len(calls))
+	for part := range slices.Chunk(calls, j.cfg.MaxBatch) {
+		j.send(ctx, events.Lane(part[0].cmd.ShipmentID, j.cfg.Lanes), part)
+	}
+	for i, c := range calls {
+		results[i] = c.wait(ctx)
+	}
+	return results
 }

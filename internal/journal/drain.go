@@ -13,7 +13,7 @@ func (l *lane) await(ctx context.Context, expired <-chan time.Time) ([]*input, e
 	if len(inputs) == 0 && len(l.carry) == 0 {
 		select {
 		case c := <-l.calls:
-			inputs = l.take(inputs, c)
+			inputs = l.take(inputs, c...)
 		case f := <-l.owner.inbox.fetched:
 			if err := l.fetched(f); err != nil {
 				return nil, err
@@ -31,7 +31,7 @@ func (l *lane) await(ctx context.Context, expired <-chan time.Time) ([]*input, e
 	for len(inputs) < most {
 		select {
 		case c := <-l.calls:
-			inputs = l.take(inputs, c)
+			inputs = l.take(inputs, c...)
 			continue
 		default:
 		}
@@ -58,12 +58,14 @@ func (l *lane) takeRetry(inputs []*input) []*input {
 	return inputs
 }
 
-// take takes a call whose caller still waits.
-func (l *lane) take(inputs []*input, c *call) []*input {
-	if !c.state.CompareAndSwap(callQueued, callTaken) {
-		return inputs
+// take takes the calls whose callers still wait.
+func (l *lane) take(inputs []*input, calls ...*call) []*input {
+	for _, c := range calls {
+		if c.state.CompareAndSwap(callQueued, callTaken) {
+			inputs = append(inputs, l.commandInput(c))
+		}
 	}
-	return append(inputs, l.commandInput(c))
+	return inputs
 }
 
 // giveBack puts calls that were taken and not decided back into the queue.

@@ -16,7 +16,7 @@ type lane struct {
 	j     *Journal
 	id    int32
 	log   *slog.Logger
-	calls chan *call    // From any goroutine.
+	calls chan []*call  // From any goroutine.
 	stop  func()        // Ends run; from any goroutine.
 	gone  chan struct{} // Closed when run has ended and every call that was taken has its answer.
 
@@ -47,7 +47,7 @@ func newLane(ctx context.Context, j *Journal, id int32) *lane {
 	ctx, cancel := context.WithCancel(ctx)
 	l := &lane{
 		j: j, id: id, log: j.log.With(slog.String("topic", events.TopicEvents), slog.Int("partition", int(id))),
-		calls: make(chan *call, j.cfg.MaxBatch), stop: cancel, gone: make(chan struct{}),
+		calls: make(chan []*call, j.cfg.MaxBatch), stop: cancel, gone: make(chan struct{}),
 		cache: newStateCache(int(j.cfg.CacheBytes) / 2 / j.cfg.Lanes),
 	}
 	l.inbox.Store(-1)
@@ -189,9 +189,11 @@ func (l *lane) refuse(err error) {
 	l.doubt, l.retry = nil, nil
 	for {
 		select {
-		case c := <-l.calls:
-			if c.state.CompareAndSwap(callQueued, callTaken) {
-				c.answer(Receipt{}, err)
+		case calls := <-l.calls:
+			for _, c := range calls {
+				if c.state.CompareAndSwap(callQueued, callTaken) {
+					c.answer(Receipt{}, err)
+				}
 			}
 		default:
 			return
