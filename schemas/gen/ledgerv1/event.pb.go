@@ -1193,10 +1193,12 @@ func (x *LabelsRequested) GetOrderItemIds() []string {
 
 // One or more forms failed.
 type FormFailed struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	At            *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
-	Forms         []string               `protobuf:"bytes,2,rep,name=forms,proto3" json:"forms,omitempty"`
-	Revision      uint32                 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	At       *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	Forms    []string               `protobuf:"bytes,2,rep,name=forms,proto3" json:"forms,omitempty"`
+	Revision uint32                 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
+	// The items that moved; empty means all that wait for documents.
+	OrderItemIds  []string `protobuf:"bytes,4,rep,name=order_item_ids,json=orderItemIds,proto3" json:"order_item_ids,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1250,6 +1252,13 @@ func (x *FormFailed) GetRevision() uint32 {
 		return x.Revision
 	}
 	return 0
+}
+
+func (x *FormFailed) GetOrderItemIds() []string {
+	if x != nil {
+		return x.OrderItemIds
+	}
+	return nil
 }
 
 // The seller acknowledged failed forms.
@@ -2191,8 +2200,12 @@ type ItemPatch struct {
 	CancellationReason    string      `protobuf:"bytes,3,opt,name=cancellation_reason,json=cancellationReason,proto3" json:"cancellation_reason,omitempty"`
 	CancellationSubReason string      `protobuf:"bytes,4,opt,name=cancellation_sub_reason,json=cancellationSubReason,proto3" json:"cancellation_sub_reason,omitempty"`
 	CancelledBy           CancelledBy `protobuf:"varint,5,opt,name=cancelled_by,json=cancelledBy,proto3,enum=orderledger.v1.CancelledBy" json:"cancelled_by,omitempty"`
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	// The time of a cancellation that was known only by inference; its reason is filled with it.
+	CancelledAt *Moment `protobuf:"bytes,6,opt,name=cancelled_at,json=cancelledAt,proto3" json:"cancelled_at,omitempty"`
+	// How many of the units are meant by cancelled_at.
+	CancelledUnits uint32 `protobuf:"varint,7,opt,name=cancelled_units,json=cancelledUnits,proto3" json:"cancelled_units,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ItemPatch) Reset() {
@@ -2258,6 +2271,20 @@ func (x *ItemPatch) GetCancelledBy() CancelledBy {
 		return x.CancelledBy
 	}
 	return CancelledBy_CANCELLED_BY_UNSPECIFIED
+}
+
+func (x *ItemPatch) GetCancelledAt() *Moment {
+	if x != nil {
+		return x.CancelledAt
+	}
+	return nil
+}
+
+func (x *ItemPatch) GetCancelledUnits() uint32 {
+	if x != nil {
+		return x.CancelledUnits
+	}
+	return 0
 }
 
 // A forward service was ordered.
@@ -3754,12 +3781,13 @@ const file_orderledger_v1_event_proto_rawDesc = "" +
 	"\arequest\x18\x02 \x01(\v2\x1b.orderledger.v1.PackRequestR\arequest\x12\x1a\n" +
 	"\brevision\x18\x03 \x01(\rR\brevision\x121\n" +
 	"\x06due_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x12$\n" +
-	"\x0eorder_item_ids\x18\x05 \x03(\tR\forderItemIds\"f\n" +
+	"\x0eorder_item_ids\x18\x05 \x03(\tR\forderItemIds\"\x8c\x01\n" +
 	"\n" +
 	"FormFailed\x12&\n" +
 	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x12\x14\n" +
 	"\x05forms\x18\x02 \x03(\tR\x05forms\x12\x1a\n" +
-	"\brevision\x18\x03 \x01(\rR\brevision\"\xad\x01\n" +
+	"\brevision\x18\x03 \x01(\rR\brevision\x12$\n" +
+	"\x0eorder_item_ids\x18\x04 \x03(\tR\forderItemIds\"\xad\x01\n" +
 	"\x10FormAcknowledged\x12&\n" +
 	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x129\n" +
 	"\x05forms\x18\x02 \x03(\v2#.orderledger.v1.FormAcknowledgementR\x05forms\x12\x1a\n" +
@@ -3829,13 +3857,15 @@ const file_orderledger_v1_event_proto_rawDesc = "" +
 	"deliver_by\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tdeliverBy\x12P\n" +
 	"\x16marketplace_updated_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x14marketplaceUpdatedAt\x121\n" +
 	"\apacking\x18\n" +
-	" \x01(\v2\x17.orderledger.v1.PackingR\apacking\"\x8f\x02\n" +
+	" \x01(\v2\x17.orderledger.v1.PackingR\apacking\"\xf3\x02\n" +
 	"\tItemPatch\x12\"\n" +
 	"\rorder_item_id\x18\x01 \x01(\tR\vorderItemId\x125\n" +
 	"\adetails\x18\x02 \x01(\v2\x1b.orderledger.v1.ItemDetailsR\adetails\x12/\n" +
 	"\x13cancellation_reason\x18\x03 \x01(\tR\x12cancellationReason\x126\n" +
 	"\x17cancellation_sub_reason\x18\x04 \x01(\tR\x15cancellationSubReason\x12>\n" +
-	"\fcancelled_by\x18\x05 \x01(\x0e2\x1b.orderledger.v1.CancelledByR\vcancelledBy\"\xd2\x01\n" +
+	"\fcancelled_by\x18\x05 \x01(\x0e2\x1b.orderledger.v1.CancelledByR\vcancelledBy\x129\n" +
+	"\fcancelled_at\x18\x06 \x01(\v2\x16.orderledger.v1.MomentR\vcancelledAt\x12'\n" +
+	"\x0fcancelled_units\x18\a \x01(\rR\x0ecancelledUnits\"\xd2\x01\n" +
 	"\x10ServiceActivated\x12&\n" +
 	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x12\x1d\n" +
 	"\n" +
@@ -4112,42 +4142,43 @@ var file_orderledger_v1_event_proto_depIdxs = []int32{
 	52,  // 85: orderledger.v1.PropertiesUpdated.packing:type_name -> orderledger.v1.Packing
 	57,  // 86: orderledger.v1.ItemPatch.details:type_name -> orderledger.v1.ItemDetails
 	53,  // 87: orderledger.v1.ItemPatch.cancelled_by:type_name -> orderledger.v1.CancelledBy
-	49,  // 88: orderledger.v1.ServiceActivated.at:type_name -> orderledger.v1.Moment
-	50,  // 89: orderledger.v1.ServiceActivated.due_at:type_name -> google.protobuf.Timestamp
-	49,  // 90: orderledger.v1.ServiceStarted.at:type_name -> orderledger.v1.Moment
-	49,  // 91: orderledger.v1.ServiceAttempted.at:type_name -> orderledger.v1.Moment
-	50,  // 92: orderledger.v1.ServiceAttempted.new_due:type_name -> google.protobuf.Timestamp
-	49,  // 93: orderledger.v1.ServiceCompleted.at:type_name -> orderledger.v1.Moment
-	49,  // 94: orderledger.v1.ServiceCancelled.at:type_name -> orderledger.v1.Moment
-	49,  // 95: orderledger.v1.ReturnCreated.at:type_name -> orderledger.v1.Moment
-	58,  // 96: orderledger.v1.ReturnCreated.lines:type_name -> orderledger.v1.Return
-	49,  // 97: orderledger.v1.ReturnTrackingUpdated.at:type_name -> orderledger.v1.Moment
-	32,  // 98: orderledger.v1.ReturnTrackingUpdated.lines:type_name -> orderledger.v1.ReturnTracking
-	49,  // 99: orderledger.v1.ReturnExpectedDateChanged.at:type_name -> orderledger.v1.Moment
-	34,  // 100: orderledger.v1.ReturnExpectedDateChanged.lines:type_name -> orderledger.v1.ReturnExpectedDate
-	50,  // 101: orderledger.v1.ReturnExpectedDate.expected_date:type_name -> google.protobuf.Timestamp
-	49,  // 102: orderledger.v1.TechVisitRequested.at:type_name -> orderledger.v1.Moment
-	50,  // 103: orderledger.v1.TechVisitRequested.due_at:type_name -> google.protobuf.Timestamp
-	49,  // 104: orderledger.v1.TechVisitAttempted.at:type_name -> orderledger.v1.Moment
-	50,  // 105: orderledger.v1.TechVisitAttempted.new_due:type_name -> google.protobuf.Timestamp
-	49,  // 106: orderledger.v1.TechVisitCompleted.at:type_name -> orderledger.v1.Moment
-	49,  // 107: orderledger.v1.TechVisitCancelled.at:type_name -> orderledger.v1.Moment
-	49,  // 108: orderledger.v1.ReturnApproved.at:type_name -> orderledger.v1.Moment
-	50,  // 109: orderledger.v1.ReturnApproved.pickup_due:type_name -> google.protobuf.Timestamp
-	49,  // 110: orderledger.v1.ReturnRejected.at:type_name -> orderledger.v1.Moment
-	49,  // 111: orderledger.v1.PickupAttempted.at:type_name -> orderledger.v1.Moment
-	50,  // 112: orderledger.v1.PickupAttempted.new_due:type_name -> google.protobuf.Timestamp
-	49,  // 113: orderledger.v1.ReturnPickedUp.at:type_name -> orderledger.v1.Moment
-	49,  // 114: orderledger.v1.ReturnCompleted.at:type_name -> orderledger.v1.Moment
-	49,  // 115: orderledger.v1.ReturnCancelled.at:type_name -> orderledger.v1.Moment
-	5,   // 116: orderledger.v1.ReturnCancelled.revived:type_name -> orderledger.v1.ItemUnits
-	49,  // 117: orderledger.v1.ReturnUpdated.at:type_name -> orderledger.v1.Moment
-	58,  // 118: orderledger.v1.ReturnUpdated.lines:type_name -> orderledger.v1.Return
-	119, // [119:119] is the sub-list for method output_type
-	119, // [119:119] is the sub-list for method input_type
-	119, // [119:119] is the sub-list for extension type_name
-	119, // [119:119] is the sub-list for extension extendee
-	0,   // [0:119] is the sub-list for field type_name
+	49,  // 88: orderledger.v1.ItemPatch.cancelled_at:type_name -> orderledger.v1.Moment
+	49,  // 89: orderledger.v1.ServiceActivated.at:type_name -> orderledger.v1.Moment
+	50,  // 90: orderledger.v1.ServiceActivated.due_at:type_name -> google.protobuf.Timestamp
+	49,  // 91: orderledger.v1.ServiceStarted.at:type_name -> orderledger.v1.Moment
+	49,  // 92: orderledger.v1.ServiceAttempted.at:type_name -> orderledger.v1.Moment
+	50,  // 93: orderledger.v1.ServiceAttempted.new_due:type_name -> google.protobuf.Timestamp
+	49,  // 94: orderledger.v1.ServiceCompleted.at:type_name -> orderledger.v1.Moment
+	49,  // 95: orderledger.v1.ServiceCancelled.at:type_name -> orderledger.v1.Moment
+	49,  // 96: orderledger.v1.ReturnCreated.at:type_name -> orderledger.v1.Moment
+	58,  // 97: orderledger.v1.ReturnCreated.lines:type_name -> orderledger.v1.Return
+	49,  // 98: orderledger.v1.ReturnTrackingUpdated.at:type_name -> orderledger.v1.Moment
+	32,  // 99: orderledger.v1.ReturnTrackingUpdated.lines:type_name -> orderledger.v1.ReturnTracking
+	49,  // 100: orderledger.v1.ReturnExpectedDateChanged.at:type_name -> orderledger.v1.Moment
+	34,  // 101: orderledger.v1.ReturnExpectedDateChanged.lines:type_name -> orderledger.v1.ReturnExpectedDate
+	50,  // 102: orderledger.v1.ReturnExpectedDate.expected_date:type_name -> google.protobuf.Timestamp
+	49,  // 103: orderledger.v1.TechVisitRequested.at:type_name -> orderledger.v1.Moment
+	50,  // 104: orderledger.v1.TechVisitRequested.due_at:type_name -> google.protobuf.Timestamp
+	49,  // 105: orderledger.v1.TechVisitAttempted.at:type_name -> orderledger.v1.Moment
+	50,  // 106: orderledger.v1.TechVisitAttempted.new_due:type_name -> google.protobuf.Timestamp
+	49,  // 107: orderledger.v1.TechVisitCompleted.at:type_name -> orderledger.v1.Moment
+	49,  // 108: orderledger.v1.TechVisitCancelled.at:type_name -> orderledger.v1.Moment
+	49,  // 109: orderledger.v1.ReturnApproved.at:type_name -> orderledger.v1.Moment
+	50,  // 110: orderledger.v1.ReturnApproved.pickup_due:type_name -> google.protobuf.Timestamp
+	49,  // 111: orderledger.v1.ReturnRejected.at:type_name -> orderledger.v1.Moment
+	49,  // 112: orderledger.v1.PickupAttempted.at:type_name -> orderledger.v1.Moment
+	50,  // 113: orderledger.v1.PickupAttempted.new_due:type_name -> google.protobuf.Timestamp
+	49,  // 114: orderledger.v1.ReturnPickedUp.at:type_name -> orderledger.v1.Moment
+	49,  // 115: orderledger.v1.ReturnCompleted.at:type_name -> orderledger.v1.Moment
+	49,  // 116: orderledger.v1.ReturnCancelled.at:type_name -> orderledger.v1.Moment
+	5,   // 117: orderledger.v1.ReturnCancelled.revived:type_name -> orderledger.v1.ItemUnits
+	49,  // 118: orderledger.v1.ReturnUpdated.at:type_name -> orderledger.v1.Moment
+	58,  // 119: orderledger.v1.ReturnUpdated.lines:type_name -> orderledger.v1.Return
+	120, // [120:120] is the sub-list for method output_type
+	120, // [120:120] is the sub-list for method input_type
+	120, // [120:120] is the sub-list for extension type_name
+	120, // [120:120] is the sub-list for extension extendee
+	0,   // [0:120] is the sub-list for field type_name
 }
 
 func init() { file_orderledger_v1_event_proto_init() }

@@ -557,6 +557,11 @@ func (m *FormFailed) CloneVT() *FormFailed {
 		copy(tmpContainer, rhs)
 		r.Forms = tmpContainer
 	}
+	if rhs := m.OrderItemIds; rhs != nil {
+		tmpContainer := make([]string, len(rhs))
+		copy(tmpContainer, rhs)
+		r.OrderItemIds = tmpContainer
+	}
 	if len(m.unknownFields) > 0 {
 		r.unknownFields = make([]byte, len(m.unknownFields))
 		copy(r.unknownFields, m.unknownFields)
@@ -904,6 +909,8 @@ func (m *ItemPatch) CloneVT() *ItemPatch {
 	r.CancellationReason = m.CancellationReason
 	r.CancellationSubReason = m.CancellationSubReason
 	r.CancelledBy = m.CancelledBy
+	r.CancelledAt = m.CancelledAt.CloneVT()
+	r.CancelledUnits = m.CancelledUnits
 	if len(m.unknownFields) > 0 {
 		r.unknownFields = make([]byte, len(m.unknownFields))
 		copy(r.unknownFields, m.unknownFields)
@@ -2603,6 +2610,15 @@ func (this *FormFailed) EqualVT(that *FormFailed) bool {
 	if this.Revision != that.Revision {
 		return false
 	}
+	if len(this.OrderItemIds) != len(that.OrderItemIds) {
+		return false
+	}
+	for i, vx := range this.OrderItemIds {
+		vy := that.OrderItemIds[i]
+		if vx != vy {
+			return false
+		}
+	}
 	return string(this.unknownFields) == string(that.unknownFields)
 }
 
@@ -3104,6 +3120,12 @@ func (this *ItemPatch) EqualVT(that *ItemPatch) bool {
 		return false
 	}
 	if this.CancelledBy != that.CancelledBy {
+		return false
+	}
+	if !this.CancelledAt.EqualVT(that.CancelledAt) {
+		return false
+	}
+	if this.CancelledUnits != that.CancelledUnits {
 		return false
 	}
 	return string(this.unknownFields) == string(that.unknownFields)
@@ -5159,6 +5181,15 @@ func (m *FormFailed) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if len(m.OrderItemIds) > 0 {
+		for iNdEx := len(m.OrderItemIds) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.OrderItemIds[iNdEx])
+			copy(dAtA[i:], m.OrderItemIds[iNdEx])
+			i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.OrderItemIds[iNdEx])))
+			i--
+			dAtA[i] = 0x22
+		}
+	}
 	if m.Revision != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Revision))
 		i--
@@ -6126,6 +6157,21 @@ func (m *ItemPatch) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if m.CancelledUnits != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.CancelledUnits))
+		i--
+		dAtA[i] = 0x38
+	}
+	if m.CancelledAt != nil {
+		size, err := m.CancelledAt.MarshalToSizedBufferVT(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
+		i--
+		dAtA[i] = 0x32
 	}
 	if m.CancelledBy != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.CancelledBy))
@@ -8191,6 +8237,12 @@ func (m *FormFailed) SizeVT() (n int) {
 	if m.Revision != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.Revision))
 	}
+	if len(m.OrderItemIds) > 0 {
+		for _, s := range m.OrderItemIds {
+			l = len(s)
+			n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+		}
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -8575,6 +8627,13 @@ func (m *ItemPatch) SizeVT() (n int) {
 	}
 	if m.CancelledBy != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.CancelledBy))
+	}
+	if m.CancelledAt != nil {
+		l = m.CancelledAt.SizeVT()
+		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if m.CancelledUnits != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.CancelledUnits))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -12106,6 +12165,38 @@ func (m *FormFailed) UnmarshalVT(dAtA []byte) error {
 					break
 				}
 			}
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field OrderItemIds", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.OrderItemIds = append(m.OrderItemIds, string(dAtA[iNdEx:postIndex]))
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -14645,6 +14736,61 @@ func (m *ItemPatch) UnmarshalVT(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.CancelledBy |= CancelledBy(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field CancelledAt", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.CancelledAt == nil {
+				m.CancelledAt = &Moment{}
+			}
+			if err := m.CancelledAt.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 7:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field CancelledUnits", wireType)
+			}
+			m.CancelledUnits = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.CancelledUnits |= uint32(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}

@@ -767,8 +767,12 @@ type Shipment struct {
 	DeliveryAttempts uint32 `protobuf:"varint,27,opt,name=delivery_attempts,json=deliveryAttempts,proto3" json:"delivery_attempts,omitempty"`
 	// The delivery attempt told last; the same one told again is not counted.
 	LastDeliveryAttempt *Moment `protobuf:"bytes,28,opt,name=last_delivery_attempt,json=lastDeliveryAttempt,proto3" json:"last_delivery_attempt,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// When the hold was last told of; what was told before that changes it no more.
+	HoldToldAt *timestamppb.Timestamp `protobuf:"bytes,29,opt,name=hold_told_at,json=holdToldAt,proto3" json:"hold_told_at,omitempty"`
+	// When the dates of dispatch and delivery were last told of; what was told before that fills only dates not known.
+	DatesToldAt   *timestamppb.Timestamp `protobuf:"bytes,30,opt,name=dates_told_at,json=datesToldAt,proto3" json:"dates_told_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Shipment) Reset() {
@@ -993,6 +997,20 @@ func (x *Shipment) GetDeliveryAttempts() uint32 {
 func (x *Shipment) GetLastDeliveryAttempt() *Moment {
 	if x != nil {
 		return x.LastDeliveryAttempt
+	}
+	return nil
+}
+
+func (x *Shipment) GetHoldToldAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.HoldToldAt
+	}
+	return nil
+}
+
+func (x *Shipment) GetDatesToldAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DatesToldAt
 	}
 	return nil
 }
@@ -2960,8 +2978,12 @@ type Return struct {
 	Irregular bool `protobuf:"varint,27,opt,name=irregular,proto3" json:"irregular,omitempty"`
 	// The pickup attempt told last; the same one told again is not counted.
 	LastPickupAttempt *Moment `protobuf:"bytes,28,opt,name=last_pickup_attempt,json=lastPickupAttempt,proto3" json:"last_pickup_attempt,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// When courier or tracking number were last told of, if later than the return itself.
+	TrackingToldAt *timestamppb.Timestamp `protobuf:"bytes,29,opt,name=tracking_told_at,json=trackingToldAt,proto3" json:"tracking_told_at,omitempty"`
+	// When the expected date was last told of, if later than the return itself.
+	ExpectedToldAt *timestamppb.Timestamp `protobuf:"bytes,30,opt,name=expected_told_at,json=expectedToldAt,proto3" json:"expected_told_at,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Return) Reset() {
@@ -3190,6 +3212,20 @@ func (x *Return) GetLastPickupAttempt() *Moment {
 	return nil
 }
 
+func (x *Return) GetTrackingToldAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.TrackingToldAt
+	}
+	return nil
+}
+
+func (x *Return) GetExpectedToldAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpectedToldAt
+	}
+	return nil
+}
+
 // One running, kept, missed or cancelled promise.
 type Clock struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3301,8 +3337,7 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\x06Moment\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x127\n" +
 	"\tcertainty\x18\x02 \x01(\x0e2\x19.orderledger.v1.CertaintyR\tcertainty\x12\x10\n" +
-	"\x03day\x18\x03 \x01(\bR\x03day\"\xf2\n" +
-	"\n" +
+	"\x03day\x18\x03 \x01(\bR\x03day\"\xf0\v\n" +
 	"\bShipment\x12\x1f\n" +
 	"\vshipment_id\x18\x01 \x01(\tR\n" +
 	"shipmentId\x12\x18\n" +
@@ -3339,7 +3374,10 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\fpack_request\x18\x19 \x01(\v2\x1b.orderledger.v1.PackRequestR\vpackRequest\x121\n" +
 	"\apacking\x18\x1a \x01(\v2\x17.orderledger.v1.PackingR\apacking\x12+\n" +
 	"\x11delivery_attempts\x18\x1b \x01(\rR\x10deliveryAttempts\x12J\n" +
-	"\x15last_delivery_attempt\x18\x1c \x01(\v2\x16.orderledger.v1.MomentR\x13lastDeliveryAttempt\"\x9c\x04\n" +
+	"\x15last_delivery_attempt\x18\x1c \x01(\v2\x16.orderledger.v1.MomentR\x13lastDeliveryAttempt\x12<\n" +
+	"\fhold_told_at\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"holdToldAt\x12>\n" +
+	"\rdates_told_at\x18\x1e \x01(\v2\x1a.google.protobuf.TimestampR\vdatesToldAt\"\x9c\x04\n" +
 	"\x05Times\x120\n" +
 	"\acreated\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\acreated\x12A\n" +
 	"\x10labels_requested\x18\x02 \x01(\v2\x16.orderledger.v1.MomentR\x0flabelsRequested\x12.\n" +
@@ -3535,7 +3573,8 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\tcompleted\x18\v \x01(\v2\x16.orderledger.v1.MomentR\tcompleted\x124\n" +
 	"\tcancelled\x18\f \x01(\v2\x16.orderledger.v1.MomentR\tcancelled\x12 \n" +
 	"\vdescription\x18\r \x01(\tR\vdescription\x129\n" +
-	"\flast_attempt\x18\x0e \x01(\v2\x16.orderledger.v1.MomentR\vlastAttempt\"\xb6\t\n" +
+	"\flast_attempt\x18\x0e \x01(\v2\x16.orderledger.v1.MomentR\vlastAttempt\"\xc2\n" +
+	"\n" +
 	"\x06Return\x12\x1b\n" +
 	"\treturn_id\x18\x01 \x01(\tR\breturnId\x12\"\n" +
 	"\rorder_item_id\x18\x02 \x01(\tR\vorderItemId\x124\n" +
@@ -3569,7 +3608,9 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\tcancelled\x18\x19 \x01(\v2\x16.orderledger.v1.MomentR\tcancelled\x12'\n" +
 	"\x0fpickup_attempts\x18\x1a \x01(\rR\x0epickupAttempts\x12\x1c\n" +
 	"\tirregular\x18\x1b \x01(\bR\tirregular\x12F\n" +
-	"\x13last_pickup_attempt\x18\x1c \x01(\v2\x16.orderledger.v1.MomentR\x11lastPickupAttempt\"\x88\x03\n" +
+	"\x13last_pickup_attempt\x18\x1c \x01(\v2\x16.orderledger.v1.MomentR\x11lastPickupAttempt\x12D\n" +
+	"\x10tracking_told_at\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\x0etrackingToldAt\x12D\n" +
+	"\x10expected_told_at\x18\x1e \x01(\v2\x1a.google.protobuf.TimestampR\x0eexpectedToldAt\"\x88\x03\n" +
 	"\x05Clock\x12-\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x19.orderledger.v1.ClockKindR\x04kind\x12\x1d\n" +
 	"\n" +
@@ -3731,76 +3772,80 @@ var file_orderledger_v1_shipment_proto_depIdxs = []int32{
 	26, // 18: orderledger.v1.Shipment.pack_request:type_name -> orderledger.v1.PackRequest
 	31, // 19: orderledger.v1.Shipment.packing:type_name -> orderledger.v1.Packing
 	11, // 20: orderledger.v1.Shipment.last_delivery_attempt:type_name -> orderledger.v1.Moment
-	11, // 21: orderledger.v1.Times.created:type_name -> orderledger.v1.Moment
-	11, // 22: orderledger.v1.Times.labels_requested:type_name -> orderledger.v1.Moment
-	11, // 23: orderledger.v1.Times.packed:type_name -> orderledger.v1.Moment
-	11, // 24: orderledger.v1.Times.ready:type_name -> orderledger.v1.Moment
-	11, // 25: orderledger.v1.Times.picked_up:type_name -> orderledger.v1.Moment
-	11, // 26: orderledger.v1.Times.shipped:type_name -> orderledger.v1.Moment
-	11, // 27: orderledger.v1.Times.delivered:type_name -> orderledger.v1.Moment
-	11, // 28: orderledger.v1.Times.completed:type_name -> orderledger.v1.Moment
-	11, // 29: orderledger.v1.Times.cancelled:type_name -> orderledger.v1.Moment
-	11, // 30: orderledger.v1.Times.form_failed:type_name -> orderledger.v1.Moment
-	1,  // 31: orderledger.v1.Item.status:type_name -> orderledger.v1.Status
-	1,  // 32: orderledger.v1.Item.forward:type_name -> orderledger.v1.Status
-	15, // 33: orderledger.v1.Item.cancellations:type_name -> orderledger.v1.Cancellation
-	16, // 34: orderledger.v1.Item.details:type_name -> orderledger.v1.ItemDetails
-	4,  // 35: orderledger.v1.Cancellation.by:type_name -> orderledger.v1.CancelledBy
-	11, // 36: orderledger.v1.Cancellation.at:type_name -> orderledger.v1.Moment
-	36, // 37: orderledger.v1.ItemDetails.order_date:type_name -> google.protobuf.Timestamp
-	17, // 38: orderledger.v1.ItemDetails.price:type_name -> orderledger.v1.Price
-	21, // 39: orderledger.v1.ShipmentDetails.sub_shipments:type_name -> orderledger.v1.SubShipment
-	20, // 40: orderledger.v1.ShipmentDetails.delivery_address:type_name -> orderledger.v1.Address
-	20, // 41: orderledger.v1.ShipmentDetails.billing_address:type_name -> orderledger.v1.Address
-	19, // 42: orderledger.v1.ShipmentDetails.buyer:type_name -> orderledger.v1.Buyer
-	22, // 43: orderledger.v1.SubShipment.packages:type_name -> orderledger.v1.Package
-	23, // 44: orderledger.v1.SubShipment.dimensions:type_name -> orderledger.v1.Dimensions
-	24, // 45: orderledger.v1.SubShipment.courier:type_name -> orderledger.v1.Courier
-	23, // 46: orderledger.v1.Package.dimensions:type_name -> orderledger.v1.Dimensions
-	36, // 47: orderledger.v1.Courier.pickup_from:type_name -> google.protobuf.Timestamp
-	36, // 48: orderledger.v1.Courier.pickup_to:type_name -> google.protobuf.Timestamp
-	5,  // 49: orderledger.v1.Form.status:type_name -> orderledger.v1.FormStatus
-	27, // 50: orderledger.v1.PackRequest.tax_items:type_name -> orderledger.v1.TaxItem
-	28, // 51: orderledger.v1.PackRequest.serial_numbers:type_name -> orderledger.v1.SerialNumbers
-	30, // 52: orderledger.v1.PackRequest.invoices:type_name -> orderledger.v1.InvoiceRequest
-	21, // 53: orderledger.v1.PackRequest.sub_shipments:type_name -> orderledger.v1.SubShipment
-	29, // 54: orderledger.v1.SerialNumbers.units:type_name -> orderledger.v1.UnitSerials
-	11, // 55: orderledger.v1.InvoiceRequest.invoice_date:type_name -> orderledger.v1.Moment
-	24, // 56: orderledger.v1.Packing.courier:type_name -> orderledger.v1.Courier
-	11, // 57: orderledger.v1.Packing.invoice_date:type_name -> orderledger.v1.Moment
-	32, // 58: orderledger.v1.Packing.invoice_lines:type_name -> orderledger.v1.InvoiceLine
-	29, // 59: orderledger.v1.InvoiceLine.serial_numbers:type_name -> orderledger.v1.UnitSerials
-	6,  // 60: orderledger.v1.Service.kind:type_name -> orderledger.v1.ServiceKind
-	7,  // 61: orderledger.v1.Service.status:type_name -> orderledger.v1.ServiceStatus
-	36, // 62: orderledger.v1.Service.first_due_at:type_name -> google.protobuf.Timestamp
-	36, // 63: orderledger.v1.Service.due_at:type_name -> google.protobuf.Timestamp
-	11, // 64: orderledger.v1.Service.activated:type_name -> orderledger.v1.Moment
-	11, // 65: orderledger.v1.Service.started:type_name -> orderledger.v1.Moment
-	11, // 66: orderledger.v1.Service.completed:type_name -> orderledger.v1.Moment
-	11, // 67: orderledger.v1.Service.cancelled:type_name -> orderledger.v1.Moment
-	11, // 68: orderledger.v1.Service.last_attempt:type_name -> orderledger.v1.Moment
-	8,  // 69: orderledger.v1.Return.source:type_name -> orderledger.v1.ReturnSource
-	9,  // 70: orderledger.v1.Return.status:type_name -> orderledger.v1.ReturnStatus
-	36, // 71: orderledger.v1.Return.expected_date:type_name -> google.protobuf.Timestamp
-	36, // 72: orderledger.v1.Return.marketplace_updated_at:type_name -> google.protobuf.Timestamp
-	11, // 73: orderledger.v1.Return.created:type_name -> orderledger.v1.Moment
-	11, // 74: orderledger.v1.Return.approved:type_name -> orderledger.v1.Moment
-	11, // 75: orderledger.v1.Return.rejected:type_name -> orderledger.v1.Moment
-	11, // 76: orderledger.v1.Return.picked_up:type_name -> orderledger.v1.Moment
-	11, // 77: orderledger.v1.Return.completed:type_name -> orderledger.v1.Moment
-	11, // 78: orderledger.v1.Return.cancelled:type_name -> orderledger.v1.Moment
-	11, // 79: orderledger.v1.Return.last_pickup_attempt:type_name -> orderledger.v1.Moment
-	10, // 80: orderledger.v1.Clock.kind:type_name -> orderledger.v1.ClockKind
-	36, // 81: orderledger.v1.Clock.started_at:type_name -> google.protobuf.Timestamp
-	36, // 82: orderledger.v1.Clock.first_due_at:type_name -> google.protobuf.Timestamp
-	36, // 83: orderledger.v1.Clock.due_at:type_name -> google.protobuf.Timestamp
-	11, // 84: orderledger.v1.Clock.done:type_name -> orderledger.v1.Moment
-	36, // 85: orderledger.v1.Clock.cancelled_at:type_name -> google.protobuf.Timestamp
-	86, // [86:86] is the sub-list for method output_type
-	86, // [86:86] is the sub-list for method input_type
-	86, // [86:86] is the sub-list for extension type_name
-	86, // [86:86] is the sub-list for extension extendee
-	0,  // [0:86] is the sub-list for field type_name
+	36, // 21: orderledger.v1.Shipment.hold_told_at:type_name -> google.protobuf.Timestamp
+	36, // 22: orderledger.v1.Shipment.dates_told_at:type_name -> google.protobuf.Timestamp
+	11, // 23: orderledger.v1.Times.created:type_name -> orderledger.v1.Moment
+	11, // 24: orderledger.v1.Times.labels_requested:type_name -> orderledger.v1.Moment
+	11, // 25: orderledger.v1.Times.packed:type_name -> orderledger.v1.Moment
+	11, // 26: orderledger.v1.Times.ready:type_name -> orderledger.v1.Moment
+	11, // 27: orderledger.v1.Times.picked_up:type_name -> orderledger.v1.Moment
+	11, // 28: orderledger.v1.Times.shipped:type_name -> orderledger.v1.Moment
+	11, // 29: orderledger.v1.Times.delivered:type_name -> orderledger.v1.Moment
+	11, // 30: orderledger.v1.Times.completed:type_name -> orderledger.v1.Moment
+	11, // 31: orderledger.v1.Times.cancelled:type_name -> orderledger.v1.Moment
+	11, // 32: orderledger.v1.Times.form_failed:type_name -> orderledger.v1.Moment
+	1,  // 33: orderledger.v1.Item.status:type_name -> orderledger.v1.Status
+	1,  // 34: orderledger.v1.Item.forward:type_name -> orderledger.v1.Status
+	15, // 35: orderledger.v1.Item.cancellations:type_name -> orderledger.v1.Cancellation
+	16, // 36: orderledger.v1.Item.details:type_name -> orderledger.v1.ItemDetails
+	4,  // 37: orderledger.v1.Cancellation.by:type_name -> orderledger.v1.CancelledBy
+	11, // 38: orderledger.v1.Cancellation.at:type_name -> orderledger.v1.Moment
+	36, // 39: orderledger.v1.ItemDetails.order_date:type_name -> google.protobuf.Timestamp
+	17, // 40: orderledger.v1.ItemDetails.price:type_name -> orderledger.v1.Price
+	21, // 41: orderledger.v1.ShipmentDetails.sub_shipments:type_name -> orderledger.v1.SubShipment
+	20, // 42: orderledger.v1.ShipmentDetails.delivery_address:type_name -> orderledger.v1.Address
+	20, // 43: orderledger.v1.ShipmentDetails.billing_address:type_name -> orderledger.v1.Address
+	19, // 44: orderledger.v1.ShipmentDetails.buyer:type_name -> orderledger.v1.Buyer
+	22, // 45: orderledger.v1.SubShipment.packages:type_name -> orderledger.v1.Package
+	23, // 46: orderledger.v1.SubShipment.dimensions:type_name -> orderledger.v1.Dimensions
+	24, // 47: orderledger.v1.SubShipment.courier:type_name -> orderledger.v1.Courier
+	23, // 48: orderledger.v1.Package.dimensions:type_name -> orderledger.v1.Dimensions
+	36, // 49: orderledger.v1.Courier.pickup_from:type_name -> google.protobuf.Timestamp
+	36, // 50: orderledger.v1.Courier.pickup_to:type_name -> google.protobuf.Timestamp
+	5,  // 51: orderledger.v1.Form.status:type_name -> orderledger.v1.FormStatus
+	27, // 52: orderledger.v1.PackRequest.tax_items:type_name -> orderledger.v1.TaxItem
+	28, // 53: orderledger.v1.PackRequest.serial_numbers:type_name -> orderledger.v1.SerialNumbers
+	30, // 54: orderledger.v1.PackRequest.invoices:type_name -> orderledger.v1.InvoiceRequest
+	21, // 55: orderledger.v1.PackRequest.sub_shipments:type_name -> orderledger.v1.SubShipment
+	29, // 56: orderledger.v1.SerialNumbers.units:type_name -> orderledger.v1.UnitSerials
+	11, // 57: orderledger.v1.InvoiceRequest.invoice_date:type_name -> orderledger.v1.Moment
+	24, // 58: orderledger.v1.Packing.courier:type_name -> orderledger.v1.Courier
+	11, // 59: orderledger.v1.Packing.invoice_date:type_name -> orderledger.v1.Moment
+	32, // 60: orderledger.v1.Packing.invoice_lines:type_name -> orderledger.v1.InvoiceLine
+	29, // 61: orderledger.v1.InvoiceLine.serial_numbers:type_name -> orderledger.v1.UnitSerials
+	6,  // 62: orderledger.v1.Service.kind:type_name -> orderledger.v1.ServiceKind
+	7,  // 63: orderledger.v1.Service.status:type_name -> orderledger.v1.ServiceStatus
+	36, // 64: orderledger.v1.Service.first_due_at:type_name -> google.protobuf.Timestamp
+	36, // 65: orderledger.v1.Service.due_at:type_name -> google.protobuf.Timestamp
+	11, // 66: orderledger.v1.Service.activated:type_name -> orderledger.v1.Moment
+	11, // 67: orderledger.v1.Service.started:type_name -> orderledger.v1.Moment
+	11, // 68: orderledger.v1.Service.completed:type_name -> orderledger.v1.Moment
+	11, // 69: orderledger.v1.Service.cancelled:type_name -> orderledger.v1.Moment
+	11, // 70: orderledger.v1.Service.last_attempt:type_name -> orderledger.v1.Moment
+	8,  // 71: orderledger.v1.Return.source:type_name -> orderledger.v1.ReturnSource
+	9,  // 72: orderledger.v1.Return.status:type_name -> orderledger.v1.ReturnStatus
+	36, // 73: orderledger.v1.Return.expected_date:type_name -> google.protobuf.Timestamp
+	36, // 74: orderledger.v1.Return.marketplace_updated_at:type_name -> google.protobuf.Timestamp
+	11, // 75: orderledger.v1.Return.created:type_name -> orderledger.v1.Moment
+	11, // 76: orderledger.v1.Return.approved:type_name -> orderledger.v1.Moment
+	11, // 77: orderledger.v1.Return.rejected:type_name -> orderledger.v1.Moment
+	11, // 78: orderledger.v1.Return.picked_up:type_name -> orderledger.v1.Moment
+	11, // 79: orderledger.v1.Return.completed:type_name -> orderledger.v1.Moment
+	11, // 80: orderledger.v1.Return.cancelled:type_name -> orderledger.v1.Moment
+	11, // 81: orderledger.v1.Return.last_pickup_attempt:type_name -> orderledger.v1.Moment
+	36, // 82: orderledger.v1.Return.tracking_told_at:type_name -> google.protobuf.Timestamp
+	36, // 83: orderledger.v1.Return.expected_told_at:type_name -> google.protobuf.Timestamp
+	10, // 84: orderledger.v1.Clock.kind:type_name -> orderledger.v1.ClockKind
+	36, // 85: orderledger.v1.Clock.started_at:type_name -> google.protobuf.Timestamp
+	36, // 86: orderledger.v1.Clock.first_due_at:type_name -> google.protobuf.Timestamp
+	36, // 87: orderledger.v1.Clock.due_at:type_name -> google.protobuf.Timestamp
+	11, // 88: orderledger.v1.Clock.done:type_name -> orderledger.v1.Moment
+	36, // 89: orderledger.v1.Clock.cancelled_at:type_name -> google.protobuf.Timestamp
+	90, // [90:90] is the sub-list for method output_type
+	90, // [90:90] is the sub-list for method input_type
+	90, // [90:90] is the sub-list for extension type_name
+	90, // [90:90] is the sub-list for extension extendee
+	0,  // [0:90] is the sub-list for field type_name
 }
 
 func init() { file_orderledger_v1_shipment_proto_init() }

@@ -69,6 +69,8 @@ func (m *Shipment) CloneVT() *Shipment {
 	r.Packing = m.Packing.CloneVT()
 	r.DeliveryAttempts = m.DeliveryAttempts
 	r.LastDeliveryAttempt = m.LastDeliveryAttempt.CloneVT()
+	r.HoldToldAt = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.HoldToldAt).CloneVT())
+	r.DatesToldAt = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.DatesToldAt).CloneVT())
 	if rhs := m.Items; rhs != nil {
 		tmpContainer := make([]*Item, len(rhs))
 		for k, v := range rhs {
@@ -714,6 +716,8 @@ func (m *Return) CloneVT() *Return {
 	r.PickupAttempts = m.PickupAttempts
 	r.Irregular = m.Irregular
 	r.LastPickupAttempt = m.LastPickupAttempt.CloneVT()
+	r.TrackingToldAt = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.TrackingToldAt).CloneVT())
+	r.ExpectedToldAt = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.ExpectedToldAt).CloneVT())
 	if len(m.unknownFields) > 0 {
 		r.unknownFields = make([]byte, len(m.unknownFields))
 		copy(r.unknownFields, m.unknownFields)
@@ -938,6 +942,12 @@ func (this *Shipment) EqualVT(that *Shipment) bool {
 		return false
 	}
 	if !this.LastDeliveryAttempt.EqualVT(that.LastDeliveryAttempt) {
+		return false
+	}
+	if !(*timestamppb1.Timestamp)(this.HoldToldAt).EqualVT((*timestamppb1.Timestamp)(that.HoldToldAt)) {
+		return false
+	}
+	if !(*timestamppb1.Timestamp)(this.DatesToldAt).EqualVT((*timestamppb1.Timestamp)(that.DatesToldAt)) {
 		return false
 	}
 	return string(this.unknownFields) == string(that.unknownFields)
@@ -1954,6 +1964,12 @@ func (this *Return) EqualVT(that *Return) bool {
 	if !this.LastPickupAttempt.EqualVT(that.LastPickupAttempt) {
 		return false
 	}
+	if !(*timestamppb1.Timestamp)(this.TrackingToldAt).EqualVT((*timestamppb1.Timestamp)(that.TrackingToldAt)) {
+		return false
+	}
+	if !(*timestamppb1.Timestamp)(this.ExpectedToldAt).EqualVT((*timestamppb1.Timestamp)(that.ExpectedToldAt)) {
+		return false
+	}
 	return string(this.unknownFields) == string(that.unknownFields)
 }
 
@@ -2091,6 +2107,30 @@ func (m *Shipment) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if m.DatesToldAt != nil {
+		size, err := (*timestamppb1.Timestamp)(m.DatesToldAt).MarshalToSizedBufferVT(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xf2
+	}
+	if m.HoldToldAt != nil {
+		size, err := (*timestamppb1.Timestamp)(m.HoldToldAt).MarshalToSizedBufferVT(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xea
 	}
 	if m.LastDeliveryAttempt != nil {
 		size, err := m.LastDeliveryAttempt.MarshalToSizedBufferVT(dAtA[:i])
@@ -4210,6 +4250,30 @@ func (m *Return) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.ExpectedToldAt != nil {
+		size, err := (*timestamppb1.Timestamp)(m.ExpectedToldAt).MarshalToSizedBufferVT(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xf2
+	}
+	if m.TrackingToldAt != nil {
+		size, err := (*timestamppb1.Timestamp)(m.TrackingToldAt).MarshalToSizedBufferVT(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xea
+	}
 	if m.LastPickupAttempt != nil {
 		size, err := m.LastPickupAttempt.MarshalToSizedBufferVT(dAtA[:i])
 		if err != nil {
@@ -4699,6 +4763,14 @@ func (m *Shipment) SizeVT() (n int) {
 	}
 	if m.LastDeliveryAttempt != nil {
 		l = m.LastDeliveryAttempt.SizeVT()
+		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if m.HoldToldAt != nil {
+		l = (*timestamppb1.Timestamp)(m.HoldToldAt).SizeVT()
+		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if m.DatesToldAt != nil {
+		l = (*timestamppb1.Timestamp)(m.DatesToldAt).SizeVT()
 		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
 	n += len(m.unknownFields)
@@ -5577,6 +5649,14 @@ func (m *Return) SizeVT() (n int) {
 	}
 	if m.LastPickupAttempt != nil {
 		l = m.LastPickupAttempt.SizeVT()
+		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if m.TrackingToldAt != nil {
+		l = (*timestamppb1.Timestamp)(m.TrackingToldAt).SizeVT()
+		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if m.ExpectedToldAt != nil {
+		l = (*timestamppb1.Timestamp)(m.ExpectedToldAt).SizeVT()
 		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
 	n += len(m.unknownFields)
@@ -6673,6 +6753,78 @@ func (m *Shipment) UnmarshalVT(dAtA []byte) error {
 				m.LastDeliveryAttempt = &Moment{}
 			}
 			if err := m.LastDeliveryAttempt.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 29:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field HoldToldAt", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.HoldToldAt == nil {
+				m.HoldToldAt = &timestamppb.Timestamp{}
+			}
+			if err := (*timestamppb1.Timestamp)(m.HoldToldAt).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 30:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field DatesToldAt", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.DatesToldAt == nil {
+				m.DatesToldAt = &timestamppb.Timestamp{}
+			}
+			if err := (*timestamppb1.Timestamp)(m.DatesToldAt).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -12753,6 +12905,78 @@ func (m *Return) UnmarshalVT(dAtA []byte) error {
 				m.LastPickupAttempt = &Moment{}
 			}
 			if err := m.LastPickupAttempt.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 29:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field TrackingToldAt", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.TrackingToldAt == nil {
+				m.TrackingToldAt = &timestamppb.Timestamp{}
+			}
+			if err := (*timestamppb1.Timestamp)(m.TrackingToldAt).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 30:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ExpectedToldAt", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.ExpectedToldAt == nil {
+				m.ExpectedToldAt = &timestamppb.Timestamp{}
+			}
+			if err := (*timestamppb1.Timestamp)(m.ExpectedToldAt).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
