@@ -62,6 +62,7 @@ func newStack(t testing.TB, flags ...string) *stack {
 	if _, err := engine.Locate(); err != nil {
 		t.Skip(err)
 	}
+	t.Log("testkit: backend everything in one process, kfake and embedded ClickHouse " + engine.Version)
 	binary, err := build()
 	require.NoError(t, err)
 	s := &stack{
@@ -97,8 +98,10 @@ func freeAddr(t testing.TB) string {
 // start runs the process and waits until it says it is ready.
 func (s *stack) start() {
 	s.t.Helper()
-	args := append([]string{"up", "--data", s.data, "--listen", s.url[len("http://"):], "--kafka-listen", s.kafka,
-		"--clickhouse-listen", s.native, "--clickhouse-http-listen", freeAddr(s.t), "--suborder-endpoint", s.receiver.URL(), "--quiet"}, s.flags...)
+	args := append([]string{
+		"up", "--data", s.data, "--listen", s.url[len("http://"):], "--kafka-listen", s.kafka,
+		"--clickhouse-listen", s.native, "--clickhouse-http-listen", freeAddr(s.t), "--suborder-endpoint", s.receiver.URL(), "--quiet",
+	}, s.flags...)
 	s.cmd = exec.Command(s.binary, args...)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	require.NoError(s.t, s.cmd.Start())

@@ -78,7 +78,7 @@ func (t *tailer) run(ctx context.Context, cfg kafka.Config, fromStart bool, out 
 		return fmt.Errorf("no Kafka at %s (is `orderledger up` running?): %w", strings.Join(cfg.Brokers, ","), err)
 	}
 	w := bufio.NewWriter(out)
-	defer w.Flush()
+	defer func() { _ = w.Flush() }() // Who read it may have gone.
 	for {
 		fetches := client.PollFetches(ctx)
 		if ctx.Err() != nil {

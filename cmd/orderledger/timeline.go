@@ -25,7 +25,7 @@ func timelineCommand() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("connect to ClickHouse: %w", err)
 			}
-			defer conn.Close()
+			defer func() { _ = conn.Close() }()
 			return timeline(cmd.Context(), conn, args[0], cmd.OutOrStdout())
 		},
 	}
@@ -68,7 +68,7 @@ func printRows(ctx context.Context, conn driver.Conn, title, query, shipmentID s
 	if err != nil {
 		return fmt.Errorf("%s of %s: %w", title, shipmentID, err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err has the reason.
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for first := true; rows.Next(); first = false {
 		var a, b, c, d string

@@ -16,7 +16,7 @@ const Secret = "whsec_ZGVtby1vcmRlcmxlZGdlci1kZW1vLW9yZGVybGVkZ2Vy" //nolint:gos
 
 // Receiver is a fulfilment system as the demo has it: it verifies signatures and counts what it gets.
 type Receiver struct {
-	secret webhook.Secret
+	secret   webhook.Secret
 	mu       sync.Mutex // Protects all that follows.
 	last     map[string]int64
 	types    map[string]int

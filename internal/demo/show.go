@@ -42,7 +42,7 @@ func PrintTable(ctx context.Context, conn driver.Conn, sql string, out io.Writer
 	if err != nil {
 		return fmt.Errorf("query: %w", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err has the reason.
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "\n  "+strings.Join(rows.Columns(), "\t"))
 	for rows.Next() {

@@ -66,7 +66,7 @@ func Import(ctx context.Context, cfg Config, r io.Reader) (Result, error) {
 		cfg.Concurrency = 64
 	}
 	if cfg.Client == nil {
-		transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert,errcheck // It is one.
+		transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // It is one.
 		transport.MaxIdleConnsPerHost = cfg.Concurrency
 		transport.MaxIdleConns = cfg.Concurrency
 		defer transport.CloseIdleConnections()

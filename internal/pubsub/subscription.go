@@ -39,7 +39,7 @@ func subscribe(ctx context.Context, s *Subscriber, topic string) (*subscription,
 		hard: context.WithoutCancel(ctx),
 	}
 	sub.soft, sub.quit = context.WithCancel(ctx)
-	context.AfterFunc(s.done, sub.quit)
+	context.AfterFunc(s.done, sub.quit) //nolint:contextcheck // It outlives the context on purpose.
 	client, err := kgo.NewClient(sub.options()...)
 	if err != nil {
 		sub.quit()
@@ -143,15 +143,15 @@ func (s *subscription) revoked(_ context.Context, _ *kgo.Client, partitions map[
 	if len(partitions[s.topic]) == 0 {
 		return
 	}
-	s.cfg.Log.DebugContext(s.hard, "giving partitions up", slog.String("topic", s.topic), slog.Any("partitions", partitions[s.topic]))
+	s.cfg.Log.DebugContext(s.hard, "giving partitions up", slog.String("topic", s.topic), slog.Any("partitions", partitions[s.topic])) //nolint:contextcheck // It outlives the context on purpose.
 	s.end(partitions[s.topic], s.cfg.DrainTimeout)
-	s.commit()
+	s.commit() //nolint:contextcheck // It outlives the context on purpose.
 }
 
 // lost is called when others may have the partitions already: there is nothing
 // to wait for and nothing to commit.
 func (s *subscription) lost(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
-	s.cfg.Log.WarnContext(s.hard, "partitions lost", slog.String("topic", s.topic), slog.Any("partitions", partitions[s.topic]))
+	s.cfg.Log.WarnContext(s.hard, "partitions lost", slog.String("topic", s.topic), slog.Any("partitions", partitions[s.topic])) //nolint:contextcheck // It outlives the context on purpose.
 	s.end(partitions[s.topic], 0)
 }
 

@@ -110,7 +110,7 @@ func Serve(ctx context.Context, srv *http.Server, ln net.Listener) error {
 		cut()
 		err = srv.Close()
 	}
-	<-served
+	<-served //nolint:errcheck // It says only that the server was shut down.
 	if err != nil {
 		return fmt.Errorf("stop serving %s: %w", ln.Addr(), err)
 	}

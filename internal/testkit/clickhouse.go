@@ -37,17 +37,22 @@ var embedded struct {
 // [RunClickHouse], so that nothing stays behind. Without either the test is skipped with the reason.
 func ClickHouse(t testing.TB) (addr, database string) {
 	t.Helper()
+	backend := "ClickHouse server"
 	addr = os.Getenv("ORDERLEDGER_TEST_CLICKHOUSE")
 	if addr == "" {
+		backend = "embedded ClickHouse"
 		addr = embeddedClickHouse(t)
 	}
 	database = fmt.Sprintf("test_%d_%d", os.Getpid(), databases.Add(1))
 	conn, err := clickhousego.Open(&clickhousego.Options{Addr: strings.Split(addr, ","), MaxOpenConns: 1})
 	require.NoError(t, err)
+	version, err := conn.ServerVersion()
+	require.NoError(t, err)
+	t.Logf("testkit: backend %s %d.%d.%d", backend, version.Version.Major, version.Version.Minor, version.Version.Patch)
 	require.NoError(t, conn.Exec(t.Context(), "CREATE DATABASE "+database))
 	t.Cleanup(func() {
 		// The test's own context has ended by now.
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 		defer cancel()
 		require.NoError(t, conn.Exec(ctx, "DROP DATABASE IF EXISTS "+database))
 		require.NoError(t, conn.Close())

@@ -25,6 +25,7 @@ func Kafka(t testing.TB, opts ...kfake.Opt) []string {
 // Fault, MoveTopicPartition. Close it early to test a broker that goes away.
 func KafkaCluster(t testing.TB, opts ...kfake.Opt) (*kfake.Cluster, []string) {
 	t.Helper()
+	t.Log("testkit: backend kfake (Kafka in the process)")
 	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1)}, opts...)...)
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
@@ -40,6 +41,7 @@ func ApacheKafka(t testing.TB) []string {
 	if brokers == "" {
 		t.Skip("no Apache Kafka: set ORDERLEDGER_TEST_KAFKA")
 	}
+	t.Logf("testkit: backend Apache Kafka (%s)", brokers)
 	return strings.Split(brokers, ",")
 }
 

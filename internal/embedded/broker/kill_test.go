@@ -68,7 +68,7 @@ func child(dir, name string) error {
 	if err := client.ProduceSync(ctx, kgo.StringRecord(name+" open"), kgo.StringRecord(name+" open")).FirstErr(); err != nil {
 		return err
 	}
-	fmt.Println("ready")
+	fmt.Println("ready") //nolint:forbidigo // The parent process reads it.
 	select {}
 }
 

@@ -135,7 +135,7 @@ func codeOf(t testing.TB, err error) int {
 func TestErrorsCarryTheirCodeAndTheConnectionGoesOn(t *testing.T) {
 	t.Parallel()
 	conn := setup(t, func(o *clickhousego.Options) { o.MaxOpenConns = 1 })
-	for sql, code := range map[string]int{
+	for sql, code := range map[string]int{ //nolint:paralleltest // It changes what the others share.
 		"SELECT * FROM nowhere": 60,
 		"SELECT nope":           47,
 		"SELECT 1 +":            62,

@@ -44,7 +44,7 @@ func (s *Server) handleQuery(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.leave(c)
-	err := h.serve(c)
+	err := h.serve(c) //nolint:contextcheck // It outlives the context on purpose.
 	s.metrics.served("http", h.kind, err)
 	if err != nil {
 		h.fail(err)
@@ -63,7 +63,7 @@ func (h *httpQuery) credentials() (user, password string) {
 }
 
 // statuses maps ClickHouse's codes to HTTP as a server does; all others are 500.
-var statuses = map[int]int{
+var statuses = map[int]int{ //nolint:gochecknoglobals // A table, or set once.
 	codeAuthentication: http.StatusForbidden,
 	codeTooMany:        http.StatusServiceUnavailable,
 	codeNotImplemented: http.StatusNotImplemented,
@@ -93,7 +93,7 @@ func (h *httpQuery) fail(err error) {
 	if h.begun {
 		message := err.Error()
 		_, _ = fmt.Fprintf(h.body, "\r\n__exception__\r\n%s\r\n%s\n%d %s\r\n__exception__\r\n", exceptionTag, message, len(message)+1, exceptionTag)
-		h.finish()
+		_ = h.finish() // The connection ends here anyway.
 		_ = http.NewResponseController(h.w).Flush()
 		panic(http.ErrAbortHandler)
 	}

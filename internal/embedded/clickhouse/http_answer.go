@@ -11,7 +11,7 @@ import (
 )
 
 // contentTypes holds what ClickHouse says of its formats; all others are bytes.
-var contentTypes = map[string]string{
+var contentTypes = map[string]string{ //nolint:gochecknoglobals // A table, or set once.
 	"TabSeparated": "text/tab-separated-values; charset=UTF-8", "TSV": "text/tab-separated-values; charset=UTF-8",
 	"TabSeparatedWithNames": "text/tab-separated-values; charset=UTF-8", "TSVWithNames": "text/tab-separated-values; charset=UTF-8",
 	"CSV": "text/csv; charset=UTF-8; header=absent", "CSVWithNames": "text/csv; charset=UTF-8; header=present",

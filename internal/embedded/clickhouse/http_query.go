@@ -33,7 +33,7 @@ type httpQuery struct {
 }
 
 // reserved are the parameters of a request that are no settings.
-var reserved = map[string]bool{
+var reserved = map[string]bool{ //nolint:gochecknoglobals // A table, or set once.
 	"query": true, "database": true, "default_format": true, "compress": true, "decompress": true, "user": true, "password": true,
 	"query_id": true, "session_id": true, "session_timeout": true, "session_check": true, "stacktrace": true,
 	"wait_end_of_query": true, "buffer_size": true, "quota_key": true, "role": true, "client_protocol_version": true, "close_session": true,
@@ -199,7 +199,7 @@ func (h *httpQuery) format(st *statement) string {
 }
 
 // streamed lists the formats whose documents can be put one behind the other. All others are made as a whole.
-var streamed = []string{"Native", "TabSeparated", "TSV", "TabSeparatedRaw", "TSVRaw", "CSV", "JSONEachRow", "NDJSON", "JSONLines", "JSONCompactEachRow", "JSONStringsEachRow", "RowBinary", "RawBLOB", "LineAsString"}
+var streamed = []string{"Native", "TabSeparated", "TSV", "TabSeparatedRaw", "TSVRaw", "CSV", "JSONEachRow", "NDJSON", "JSONLines", "JSONCompactEachRow", "JSONStringsEachRow", "RowBinary", "RawBLOB", "LineAsString"} //nolint:gochecknoglobals // A table, or set once.
 
 // answer runs a statement and writes its result.
 func (h *httpQuery) answer(ses *session, st *statement, params []engine.Param) error {
@@ -280,7 +280,7 @@ func (a *nativeAnswer) write(w io.Writer, native []byte) error {
 	a.walker.w = w
 	for {
 		if _, err := a.walker.r.Peek(1); err != nil {
-			return nil // the end of the piece
+			return nil //nolint:nilerr // The end of the piece.
 		}
 		if _, _, err := a.walker.block(); err != nil {
 			return err

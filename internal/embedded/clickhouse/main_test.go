@@ -79,7 +79,7 @@ func setup(t testing.TB, options ...func(*clickhousego.Options)) driver.Conn {
 	admin := open(t, server.NativeAddr())
 	require.NoError(t, admin.Exec(t.Context(), "CREATE DATABASE "+name))
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 		defer cancel()
 		require.NoError(t, admin.Exec(ctx, "DROP DATABASE "+name))
 	})

@@ -38,7 +38,7 @@ func (s *Server) acceptNative() {
 			return
 		case err != nil:
 			s.log.LogAttrs(context.Background(), slog.LevelWarn, "connection not accepted", slog.Any("err", err))
-			time.Sleep(acceptPause)
+			<-time.After(acceptPause) // Closing the listener ends the next Accept.
 			continue
 		}
 		c := &client{conn: conn}

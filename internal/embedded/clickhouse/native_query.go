@@ -72,6 +72,7 @@ func (n *nativeConn) run(req *request) error {
 		n.session.own = true
 	case kindCommand:
 		n.server.ddl.Add(1)
+	default:
 	}
 	return n.endOfStream(stats)
 }
@@ -152,7 +153,7 @@ func (n *nativeConn) sendBlocks(native []byte, compressed bool, sent *bool) erro
 	k.r.Reset(bytes.NewReader(native))
 	for {
 		if _, err := k.r.Peek(1); err != nil {
-			return nil // the end of the piece
+			return nil //nolint:nilerr // The end of the piece.
 		}
 		var header []columnHeader
 		if !*sent {

@@ -29,9 +29,13 @@ func typesRow(i int) []any {
 	return []any{
 		fmt.Sprintf("text %d\n\n with blank lines", i), fmt.Sprint("lc", i%7), lcn, n, ns,
 		at.Truncate(time.Second), at, at.Truncate(24 * time.Hour), uuid.NewSHA1(uuid.NameSpaceOID, []byte{byte(i), byte(i >> 8)}),
-		[]string{"x", fmt.Sprint(i)}[:i%3%3], [][]uint32{{1, uint32(i)}, {}}, []string{"one", "two"}[:i%3],
-		map[string]uint64{"k": uint64(i)}, decimal.New(int64(i), -2), decimal.New(int64(i)*7, -4), i%3 == 0, []string{"a,b", "c)"}[i%2], "abc",
-		uint8(i), uint16(i), uint32(i), uint64(i), int8(i), int16(-i), int32(-i), int64(-i), float64(i) / 3, []any{fmt.Sprint(i), uint8(i)},
+		[]string{"x", fmt.Sprint(i)}[:i%3%3],
+		[][]uint32{{1, uint32(i)}, {}},
+		[]string{"one", "two"}[:i%3],
+		map[string]uint64{"k": uint64(i)},
+		decimal.New(int64(i), -2), decimal.New(int64(i)*7, -4), i%3 == 0, []string{"a,b", "c)"}[i%2], "abc",
+		uint8(i), uint16(i), uint32(i), uint64(i), int8(i), int16(-i), int32(-i), int64(-i), float64(i) / 3,
+		[]any{fmt.Sprint(i), uint8(i)},
 	}
 }
 
@@ -81,14 +85,14 @@ func TestTypesGoInAndComeBack(t *testing.T) {
 				require.Equal(t, want[2], lcn)
 				require.Equal(t, want[3], i64)
 				require.Equal(t, want[4], ns)
-				require.Equal(t, want[5:9], []any{dt.UTC(), dt64.UTC(), d.UTC(), id})
+				require.Equal(t, []any{dt.UTC(), dt64.UTC(), d.UTC(), id}, want[5:9])
 				require.ElementsMatch(t, want[9], arr)
 				require.Equal(t, want[10], arr2)
 				require.ElementsMatch(t, want[11], alc)
 				require.Equal(t, want[12], m)
 				require.Equal(t, want[13].(decimal.Decimal).String(), dec.String())
 				require.Equal(t, want[14].(decimal.Decimal).String(), dec128.String())
-				require.Equal(t, want[15:27], []any{b, e, fs, u8, u16, u32, u64, i8, i16, i32, big, f})
+				require.Equal(t, []any{b, e, fs, u8, u16, u32, u64, i8, i16, i32, big, f}, want[15:27])
 				require.Equal(t, map[string]any{"a": fmt.Sprint(n), "b": uint8(n)}, tup)
 			}
 			require.NoError(t, got.Err())

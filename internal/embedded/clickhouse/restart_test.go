@@ -32,10 +32,10 @@ func child(dir string) int {
 	cfg.User, cfg.Password, cfg.Database, cfg.StopTimeout = "ledger", "secret", "orderledger", time.Second
 	s := clickhouse.New(cfg, slog.New(slog.NewTextHandler(os.Stderr, nil)), nil)
 	if err := s.Start(context.Background()); err != nil {
-		fmt.Println("refused", strings.ReplaceAll(err.Error(), "\n", " "))
+		fmt.Println("refused", strings.ReplaceAll(err.Error(), "\n", " ")) //nolint:forbidigo // The parent process reads it.
 		return 1
 	}
-	fmt.Println("ready", s.NativeAddr(), s.HTTPAddr())
+	fmt.Println("ready", s.NativeAddr(), s.HTTPAddr()) //nolint:forbidigo // The parent process reads it.
 	_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
 	if err := s.Close(); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -17,7 +17,7 @@ const (
 	kindSession             // changes the session: SET, USE, temporary tables
 )
 
-var kindNames = map[kind]string{kindCommand: "command", kindSelect: "select", kindShow: "show", kindInsert: "insert", kindSession: "session"}
+var kindNames = map[kind]string{kindCommand: "command", kindSelect: "select", kindShow: "show", kindInsert: "insert", kindSession: "session"} //nolint:gochecknoglobals // A table, or set once.
 
 func (k kind) String() string { return kindNames[k] }
 

@@ -3,7 +3,6 @@ package clickhouse
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"io"
 	"testing"
 	"testing/iotest"
@@ -145,6 +144,6 @@ func TestFramesEndBetweenAndNotWithinFrames(t *testing.T) {
 	require.True(t, bytes.Equal(want, got))
 	for _, n := range []int{buf.Len() - 1, 10, frameHeader} {
 		_, err = io.ReadAll(newFrameReader(bytes.NewReader(buf.Bytes()[:n])))
-		require.True(t, errors.Is(err, io.ErrUnexpectedEOF), "%d: %v", n, err)
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF, "%d: %v", n, err)
 	}
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // widths holds the bytes per value of the types that have a fixed number of them.
-var widths = map[string]int{
+var widths = map[string]int{ //nolint:gochecknoglobals // A table, or set once.
 	"UInt8": 1, "Int8": 1, "Bool": 1, "Enum8": 1, "Nothing": 1,
 	"UInt16": 2, "Int16": 2, "Date": 2, "Enum16": 2, "BFloat16": 2,
 	"UInt32": 4, "Int32": 4, "Float32": 4, "Date32": 4, "DateTime": 4, "IPv4": 4, "Decimal32": 4, "Time": 4,

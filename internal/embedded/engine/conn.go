@@ -36,7 +36,7 @@ func (l *Library) Connect(folder string, options ...string) (*Conn, error) {
 		argv = append(argv, &append([]byte(a), 0)[0])
 	}
 	argv = append(argv, nil)
-	owner := l.connect(int32(len(args)), unsafe.Pointer(&argv[0]))
+	owner := l.connect(int32(len(args)), unsafe.Pointer(&argv[0])) //nolint:gosec // The C interface of the engine.
 	runtime.KeepAlive(argv)
 	if owner == nil || *(*unsafe.Pointer)(owner) == nil {
 		l.release()
@@ -112,8 +112,8 @@ func pin(params []Param) *pinned {
 			lens[j][i] = uintptr(len(s))
 		}
 	}
-	p.names, p.values = unsafe.Pointer(&p.keep[0][0]), unsafe.Pointer(&p.keep[1][0])
-	p.nameLens, p.valueLens = unsafe.Pointer(&lens[0][0]), unsafe.Pointer(&lens[1][0])
+	p.names, p.values = unsafe.Pointer(&p.keep[0][0]), unsafe.Pointer(&p.keep[1][0])   //nolint:gosec // The C interface of the engine.
+	p.nameLens, p.valueLens = unsafe.Pointer(&lens[0][0]), unsafe.Pointer(&lens[1][0]) //nolint:gosec // The C interface of the engine.
 	return p
 }
 
@@ -122,5 +122,5 @@ func pointer(s string) unsafe.Pointer {
 	if s == "" {
 		s = "\x00"
 	}
-	return unsafe.Pointer(unsafe.StringData(s))
+	return unsafe.Pointer(unsafe.StringData(s)) //nolint:gosec // The C interface of the engine.
 }

@@ -84,7 +84,7 @@ func fakeNpm(t *testing.T, files map[string]string) (calls func() int) {
 	}
 }
 
-func TestFetchPutsTheLibraryInTheCacheOnce(t *testing.T) {
+func TestFetchPutsTheLibraryInTheCacheOnce(t *testing.T) { //nolint:paralleltest // It changes what the others share.
 	content := strings.Repeat("engine", 1<<19)
 	calls := fakeNpm(t, map[string]string{"index.js": "x", libraryName: content})
 	dir, err := cacheDir()
@@ -103,14 +103,14 @@ func TestFetchPutsTheLibraryInTheCacheOnce(t *testing.T) {
 	require.NoError(t, err)
 	b, err := os.ReadFile(path)
 	require.NoError(t, err)
-	require.True(t, content == string(b))
+	require.Equal(t, content, string(b))
 	require.Equal(t, 1, calls())
 	left, err := os.ReadDir(filepath.Dir(path))
 	require.NoError(t, err)
 	require.Len(t, left, 1, "nothing else stays")
 }
 
-func TestFetchTellsItsProgress(t *testing.T) {
+func TestFetchTellsItsProgress(t *testing.T) { //nolint:paralleltest // It changes what the others share.
 	content := strings.Repeat("engine", 1<<19)
 	fakeNpm(t, map[string]string{libraryName: content})
 	var last int64
@@ -182,7 +182,7 @@ func TestErrorsCarryTheCode(t *testing.T) {
 	}
 }
 
-func TestTheEngineAnswers(t *testing.T) {
+func TestTheEngineAnswers(t *testing.T) { //nolint:paralleltest // It changes what the others share.
 	path, err := Locate()
 	if err != nil {
 		t.Skip(err)

@@ -91,7 +91,7 @@ func pack(ctx context.Context, a archive, work string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("npm is not installed: install it, or get %s@%s yourself and set %s to its %s: %w", a.name, Version, EnvLibrary, libraryName, err)
 	}
-	cmd := exec.CommandContext(ctx, npm, "pack", a.name+"@"+Version, "--ignore-scripts", "--loglevel=error",
+	cmd := exec.CommandContext(ctx, npm, "pack", a.name+"@"+Version, "--ignore-scripts", "--loglevel=error", //nolint:gosec // The name is one of our table.
 		"--pack-destination", work, "--cache", filepath.Join(work, "npm"))
 	cmd.Dir = work
 	var stderr bytes.Buffer

@@ -40,7 +40,7 @@ type Library struct {
 }
 
 // loaded is the one library of this process: its state is global in C, so a second copy would not be one.
-var loaded struct {
+var loaded struct { //nolint:gochecknoglobals // A table, or set once.
 	sync.Mutex
 	library *Library
 }

@@ -22,7 +22,7 @@ type archive struct {
 
 // archives lists the platforms whose package was fetched and checked. A platform that is missing can still
 // run with a library of its own through EnvLibrary.
-var archives = map[string]archive{
+var archives = map[string]archive{ //nolint:gochecknoglobals // A table, or set once.
 	"linux/amd64": {
 		name:   "@chdb/lib-linux-x64-gnu",
 		sha256: "c0d32b129e988f2b9a9a31c9141aecf5e1e2453f9a079efc4d36ab8e3f92b2ad",

@@ -64,7 +64,7 @@ func (r *Result) Bytes() []byte {
 	if n == 0 {
 		return nil
 	}
-	return unsafe.Slice((*byte)(r.lib.buffer(r.ptr)), n)
+	return unsafe.Slice((*byte)(r.lib.buffer(r.ptr)), n) //nolint:gosec // The C interface of the engine.
 }
 
 // Stats returns what the statement read and wrote.

@@ -25,7 +25,7 @@ type suite struct {
 	name, title, pkg, pattern, benchtime string
 }
 
-var suites = []suite{ //nolint:gochecknoglobals // A table.
+var suites = []suite{
 	{"decide", "Decide and Evolve, one shipment", "./internal/shipment", "DecideEvolve", "1s"},
 	{"codec", "Event codec", "./events", ".", "300ms"},
 	{"lane", "Lane commit beside a plain produce with acks=all", "./internal/journal", "Lane|PlainProduce", "1s"},
@@ -69,7 +69,7 @@ func (s suite) run(count int, out io.Writer) error {
 	all := map[string]figures{}
 	var order []string
 	for range count {
-		cmd := exec.Command("go", "test", "-run", "^$", "-bench", s.pattern, "-benchtime", s.benchtime, "-benchmem", s.pkg) //nolint:gosec,noctx // The table above; ends with the process.
+		cmd := exec.Command("go", "test", "-run", "^$", "-bench", s.pattern, "-benchtime", s.benchtime, "-benchmem", s.pkg)
 		text, err := cmd.CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("%w\n%s", err, text)
