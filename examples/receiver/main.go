@@ -1,4 +1,4 @@
-// Receiver is a small external fulfilment system: it takes SUBORDER messages, verifies their signatures, tells repeats
+// Command receiver is a small external fulfilment system: it takes SUBORDER messages, verifies their signatures, tells repeats
 // from news, checks the order of each suborder and prints what it gets. It is an example to copy from, and uses
 // nothing of orderledger itself.
 //
