@@ -35,9 +35,19 @@ func (x *decider) cancelled(f Cancelled) {
 		x.planCancel(&p, i, l, f)
 	}
 	x.emitCancel(&p, told(f.At))
-	x.settle(p.unknown)
-	if len(p.units) == 0 && len(p.unknown) == 0 {
-		x.d.Reason = ReasonNothingLeft
+	switch {
+	case len(p.units) > 0 || p.timed || len(p.patches) == 0:
+		x.settle(p.unknown)
+	default:
+		// It cancels nothing, so it is a duplicate; the reason that it tells is kept nevertheless.
+		x.end(ledgerv1.Outcome_OUTCOME_DUPLICATE)
+	}
+	if x.d.Outcome == ledgerv1.Outcome_OUTCOME_DUPLICATE {
+		x.d.UnknownItems = p.unknown
+		x.d.Reason, x.d.Message = ReasonAlreadyKnown, x.subject()+" The fact tells nothing new."
+		if p.nothingLeft {
+			x.d.Reason, x.d.Message = ReasonNothingLeft, x.subject()+" Nothing is left of what the fact cancels."
+		}
 	}
 }
 
@@ -48,6 +58,8 @@ type cancelPlan struct {
 	patches   []*ledgerv1.ItemPatch
 	unknown   []string
 	irregular bool
+	// timed says that a patch tells a time, nothingLeft that a line found no live unit.
+	timed, nothingLeft bool
 }
 
 func (x *decider) planCancel(p *cancelPlan, i int, l CancelledItem, f Cancelled) {
@@ -63,12 +75,8 @@ func (x *decider) planCancel(p *cancelPlan, i int, l CancelledItem, f Cancelled)
 	}
 	units := min(wanted, p.left[i])
 	if units == 0 {
-		x.seen = true
-		if l.Reason != "" && lacksReason(it, f.At) && !repeats(it, l, f, maxUnits) {
-			p.patches = append(p.patches, &ledgerv1.ItemPatch{
-				OrderItemId: l.OrderItemID, CancellationReason: l.Reason, CancellationSubReason: l.SubReason, CancelledBy: by,
-			})
-		}
+		x.seen, p.nothingLeft = true, true
+		x.planEcho(p, it, l, f)
 		return
 	}
 	p.irregular = p.irregular || wanted > units || rowToldCancelled.at(forwardOf(it)).does == contradict
@@ -78,12 +86,44 @@ func (x *decider) planCancel(p *cancelPlan, i int, l CancelledItem, f Cancelled)
 	})
 }
 
+// planEcho takes what a cancellation that finds nothing left still tells of those that were applied: the time, where
+// one was only found, else a reason that is missing.
+func (x *decider) planEcho(p *cancelPlan, it *ledgerv1.Item, l CancelledItem, f Cancelled) {
+	patch := &ledgerv1.ItemPatch{
+		OrderItemId: l.OrderItemID, CancellationReason: l.Reason, CancellationSubReason: l.SubReason, CancelledBy: x.actor(l.Reason),
+	}
+	wanted := uint32(max(0, min(l.Quantity, maxUnits)))
+	var found, known uint32
+	for _, c := range it.GetCancellations() {
+		if c.GetAt().GetCertainty() == toldCertainty {
+			known = addUnits(known, c.GetUnits())
+		} else {
+			found = addUnits(found, c.GetUnits())
+		}
+	}
+	switch {
+	case len(f.Items) == 0:
+		wanted = found
+	case x.Policy.AbsoluteCancellations:
+		wanted -= min(wanted, known)
+	}
+	if n := min(wanted, found); n > 0 {
+		patch.CancelledAt, patch.CancelledUnits = told(f.At), n
+		p.patches, p.timed = append(p.patches, patch), true
+		return
+	}
+	if l.Reason != "" && lacksReason(it, f.At) && !repeats(it, l, f, maxUnits) {
+		p.patches = append(p.patches, patch)
+	}
+}
+
 // repeats reports whether this very cancellation was applied before: the same units of the item at the same time for
-// the same reason are one fact, by whatever way it came.
+// the same reason are one fact, by whatever way it came. Fewer units were applied where no more were left.
 func repeats(it *ledgerv1.Item, l CancelledItem, f Cancelled, wanted uint32) bool {
 	return slices.ContainsFunc(it.GetCancellations(), func(c *ledgerv1.Cancellation) bool {
-		return c.GetAt().GetAt() != nil && same(c.GetAt().GetAt(), stamp(f.At)) && c.GetReason() == l.Reason &&
-			c.GetSubReason() == l.SubReason && c.GetUnits() <= wanted
+		return c.GetAt().GetAt() != nil && same(c.GetAt().GetAt(), stamp(f.At)) &&
+			(l.Reason == "" || c.GetReason() == l.Reason && c.GetSubReason() == l.SubReason) &&
+			(c.GetUnits() == wanted || c.GetUnits() < wanted && (live(it) == 0 || c.GetRevived() > 0))
 	})
 }
 
@@ -117,7 +157,7 @@ func (x *decider) emitCancel(p *cancelPlan, at *ledgerv1.Moment) {
 	if len(p.patches) > 0 {
 		x.emit(&Event{Body: &ledgerv1.Event_PropertiesUpdated{PropertiesUpdated: &ledgerv1.PropertiesUpdated{
 			At: at, Changed: []string{"items.cancellations"}, Items: p.patches,
-		}}})
+		}}, Transition: &ledgerv1.Transition{Late: p.timed}})
 	}
 }
 

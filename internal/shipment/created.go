@@ -102,6 +102,12 @@ func (x *decider) begin(f Created, at *ledgerv1.Moment) {
 			s.Services = append(s.Services, newService(v, at))
 		}
 	}
+	if s.DispatchAfter != nil || s.DispatchBy != nil || s.DeliverBy != nil {
+		s.DatesToldAt = at.GetAt()
+	}
+	if f.Hold {
+		s.HoldToldAt = at.GetAt()
+	}
 	d := draft{State: s, items: true, clocks: true, services: true, returns: true, times: true}
 	d.open(clockDispatch, s.ShipmentId, at.GetAt(), s.DispatchBy)
 	d.open(clockDeliver, s.ShipmentId, at.GetAt(), s.DeliverBy)
@@ -186,13 +192,12 @@ func (x *decider) foundFurther(f Created, at *ledgerv1.Moment) (unknown []string
 // createdAgain brings what differs from what is known. It never moves a state.
 func (x *decider) createdAgain(f Created) {
 	var unknown []string
-	if old := x.s.GetMarketplaceUpdatedAt(); old != nil && !f.MarketUpdatedAt.IsZero() && f.MarketUpdatedAt.Before(old.AsTime()) {
-		x.outranked = true
-		x.settle(nil)
-		return
-	}
 	b := &ledgerv1.PropertiesUpdated{At: told(f.At)}
 	p := &patch{}
+	if known := x.s.GetMarketplaceUpdatedAt(); known != nil && !f.MarketUpdatedAt.IsZero() {
+		p.older = f.MarketUpdatedAt.Before(known.AsTime())
+	}
+	x.outranked = p.older
 	b.Details = diffDetails(p, x.s.GetDetails(), f.Details)
 	for _, l := range f.Items {
 		i := indexOf(x.s.GetItems(), l.OrderItemID)
@@ -203,18 +208,8 @@ func (x *decider) createdAgain(f Created) {
 		x.diffItem(p, b, i, l.Details)
 	}
 	x.diffForms(p, b, f.Forms)
-	for _, t := range []struct {
-		path  string
-		known *timestamppb.Timestamp
-		told  *timestamppb.Timestamp
-		out   **timestamppb.Timestamp
-	}{
-		{"dispatch_after", x.s.GetDispatchAfter(), stamp(f.DispatchAfter), &b.DispatchAfter},
-		{"dispatch_by", x.s.GetDispatchBy(), stamp(f.DispatchBy), &b.DispatchBy},
-		{"deliver_by", x.s.GetDeliverBy(), stamp(f.DeliverBy), &b.DeliverBy},
-	} {
-		p.time(t.path, t.known, t.told, t.out)
-	}
+	p.older = p.older || x.datesToldAfter(f.Fact)
+	x.diffDates(p, f.DispatchAfter, f.DispatchBy, f.DeliverBy, &b.DispatchAfter, &b.DispatchBy, &b.DeliverBy)
 	x.emitPatch(p, b, stamp(f.MarketUpdatedAt))
 	unknown = append(unknown, x.foundServices(f.Services, told(f.At))...)
 	x.settle(unknown)
@@ -237,7 +232,7 @@ func (x *decider) diffForms(p *patch, b *ledgerv1.PropertiesUpdated, forms []*le
 		i := slices.IndexFunc(x.s.GetForms(), func(g *ledgerv1.Form) bool { return g.GetName() == f.GetName() })
 		if i >= 0 {
 			g := x.s.Forms[i]
-			if (f.GetLink() == "" || f.GetLink() == g.GetLink()) && (!f.GetAutomated() || g.GetAutomated()) {
+			if p.older || (f.GetLink() == "" || f.GetLink() == g.GetLink()) && (!f.GetAutomated() || g.GetAutomated()) {
 				continue
 			}
 		}

@@ -46,7 +46,8 @@ type Policy struct {
 // Decision is what became of an input.
 type Decision struct {
 	// Outcome is accepted or rejected for a command; applied, duplicate, stale, waiting or quarantined for a fact;
-	// duplicate for a command whose effect is already there and which therefore changes nothing.
+	// duplicate for a command whose effect is already there and which therefore changes nothing. One duplicate has an
+	// event: the echo of a cancellation cancels nothing, but can tell the reason of what was cancelled.
 	Outcome ledgerv1.Outcome
 	// Events are what to append, in order and atomically, each with its `after` and version. None when nothing changed.
 	Events []*Event

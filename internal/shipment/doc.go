@@ -34,10 +34,14 @@
 // nobody told of was reached at the earliest time told of any step after it. So the same facts end in the same times in
 // whatever order they come. What contradicts is applied and marked irregular: a cancellation of what was shipped or of
 // more than is left, a status that was reached after the cancellation, a return of more than is live, a return that ends
-// twice in different ways.
+// twice in different ways: then the later end stands.
+//
+// Hold, dates, tracking and the fields of a shipment have no rank. Of these the later word stands, by the time it was told;
+// an older one fills what is not known and replaces nothing. Equal times count in the order of arrival.
 //
 // What a pull finds is known only to have happened before it was seen: its times are inferred, and a notification that
-// comes later corrects them. A time that nobody could tell is assumed to be the command's own.
+// comes later corrects them. A time that nobody could tell is assumed to be the command's own. Neither holds anybody to it:
+// a date may lie before a step whose time was not told.
 //
 // Clocks are settled from where things stand, not from what just came: what was done stays done, a completion that
 // happened before the cancellation counts however late it is told, and a promise is cancelled only when no unit is left

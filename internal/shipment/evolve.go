@@ -32,7 +32,7 @@ func (d *draft) apply(e *Event) {
 	case *ledgerv1.Event_ShipmentHeld:
 		d.held(b.ShipmentHeld)
 	case *ledgerv1.Event_ShipmentReleased:
-		d.released()
+		d.released(b.ShipmentReleased)
 	case *ledgerv1.Event_DispatchDatesChanged:
 		d.datesChanged(b.DispatchDatesChanged)
 	case *ledgerv1.Event_LabelsRequested:

@@ -136,11 +136,14 @@ func (d *draft) trackingUpdated(b *ledgerv1.TrackingUpdated) {
 }
 
 func (d *draft) datesChanged(b *ledgerv1.DispatchDatesChanged) {
-	d.setDates(b.GetDispatchAfter(), b.GetDispatchBy(), b.GetDeliverBy())
+	d.setDates(b.GetAt().GetAt(), b.GetDispatchAfter(), b.GetDispatchBy(), b.GetDeliverBy())
 }
 
 // setDates takes the dates that are told. The clocks move with them while they run.
-func (d *draft) setDates(after, by, deliver *timestamppb.Timestamp) {
+func (d *draft) setDates(at, after, by, deliver *timestamppb.Timestamp) {
+	if after != nil || by != nil || deliver != nil {
+		d.DatesToldAt = latest(d.DatesToldAt, at)
+	}
 	if after != nil {
 		d.DispatchAfter = after
 	}

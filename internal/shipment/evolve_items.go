@@ -7,6 +7,7 @@ import (
 )
 
 func (d *draft) held(b *ledgerv1.ShipmentHeld) {
+	d.HoldToldAt = latest(d.HoldToldAt, b.GetAt().GetAt())
 	for _, h := range b.GetHeld() {
 		if i := indexOf(d.Items, h.GetOrderItemId()); i >= 0 {
 			d.item(i).Held = min(h.GetUnits(), live(d.Items[i]))
@@ -14,7 +15,8 @@ func (d *draft) held(b *ledgerv1.ShipmentHeld) {
 	}
 }
 
-func (d *draft) released() {
+func (d *draft) released(b *ledgerv1.ShipmentReleased) {
+	d.HoldToldAt = latest(d.HoldToldAt, b.GetAt().GetAt())
 	for i, it := range d.Items {
 		if it.GetHeld() > 0 {
 			d.item(i).Held = 0
@@ -86,16 +88,23 @@ func (d *draft) revive(i int, units uint32) {
 		units -= n
 	}
 	it.Cancellations = list
+	// The others may have arrived already; then these have too.
+	if rank(it.Forward) >= rank(delivered) {
+		it.Delivered = max(it.Delivered, live(it))
+	}
 }
 
 func (d *draft) formFailed(b *ledgerv1.FormFailed) {
 	for i, it := range d.Items {
-		if rowToldFormFailed.moves(it) {
+		if !d.late && in(b.GetOrderItemIds(), it) && rowToldFormFailed.moves(it) {
 			d.item(i).Forward = formFailed
 		}
 	}
-	if b.GetAt() != nil {
+	if known := d.Times.GetFormFailed(); b.GetAt() != nil && (fills(known, b.GetAt()) || before(known.GetAt(), b.GetAt().GetAt())) {
 		d.ownTimes().FormFailed = b.GetAt()
+	}
+	if d.late {
+		return
 	}
 	d.Forms = slices.Clone(d.Forms)
 	for _, name := range b.GetForms() {

@@ -21,7 +21,7 @@ func (d *draft) propertiesUpdated(b *ledgerv1.PropertiesUpdated) {
 			d.patchForm(f)
 		}
 	}
-	d.setDates(b.GetDispatchAfter(), b.GetDispatchBy(), b.GetDeliverBy())
+	d.setDates(b.GetAt().GetAt(), b.GetDispatchAfter(), b.GetDispatchBy(), b.GetDeliverBy())
 	if b.GetMarketplaceUpdatedAt() != nil {
 		d.MarketplaceUpdatedAt = b.GetMarketplaceUpdatedAt()
 	}
@@ -34,6 +34,10 @@ func (d *draft) patchItem(i int, p *ledgerv1.ItemPatch) {
 	it := d.item(i)
 	if p.GetDetails() != nil {
 		it.Details = mergeItem(it.Details, p.GetDetails())
+	}
+	if p.GetCancelledAt() != nil {
+		tellCancellations(it, p)
+		return
 	}
 	if p.GetCancellationReason() == "" {
 		return
@@ -55,6 +59,40 @@ func (d *draft) patchItem(i int, p *ledgerv1.ItemPatch) {
 			c.By = p.GetCancelledBy()
 		}
 		list[k] = c
+	}
+	it.Cancellations = list
+}
+
+// tellCancellations gives the told time to as many units as are meant of those whose cancellation was only found, and
+// with it the reason that was told. Units that are not meant stay behind as a cancellation of their own.
+func tellCancellations(it *ledgerv1.Item, p *ledgerv1.ItemPatch) {
+	left := p.GetCancelledUnits()
+	list := make([]*ledgerv1.Cancellation, 0, len(it.Cancellations)+1)
+	for _, c := range it.Cancellations {
+		n := min(left, c.GetUnits())
+		if n == 0 || c.GetAt().GetCertainty() == toldCertainty {
+			list = append(list, c)
+			continue
+		}
+		left -= n
+		t := c.CloneVT()
+		t.Units, t.Revived, t.At = n, min(n, c.GetRevived()), p.GetCancelledAt()
+		if p.GetCancellationReason() != "" {
+			t.Reason, t.SubReason = p.GetCancellationReason(), p.GetCancellationSubReason()
+		}
+		if p.GetCancelledBy() != unknownActor {
+			from := countOf(it, t.By)
+			moved := min(n-t.Revived, *from)
+			*from -= moved
+			*countOf(it, p.GetCancelledBy()) += moved
+			t.By = p.GetCancelledBy()
+		}
+		list = append(list, t)
+		if n < c.GetUnits() {
+			rest := c.CloneVT()
+			rest.Units, rest.Revived = c.GetUnits()-n, c.GetRevived()-t.Revived
+			list = append(list, rest)
+		}
 	}
 	it.Cancellations = list
 }

@@ -49,6 +49,7 @@ func (d *draft) returnTracked(b *ledgerv1.ReturnTrackingUpdated) {
 			r := d.back(i)
 			setText(&r.TrackingId, line.GetTrackingId())
 			setText(&r.CourierName, line.GetCourierName())
+			r.TrackingToldAt = latest(r.TrackingToldAt, b.GetAt().GetAt())
 		})
 	}
 }
@@ -62,7 +63,9 @@ func setText(to *string, s string) {
 func (d *draft) returnExpected(b *ledgerv1.ReturnExpectedDateChanged) {
 	for _, line := range b.GetLines() {
 		d.eachLine(b.GetReturnId(), []string{line.GetOrderItemId()}, func(i int) {
-			d.back(i).ExpectedDate = line.GetExpectedDate()
+			r := d.back(i)
+			r.ExpectedDate = line.GetExpectedDate()
+			r.ExpectedToldAt = latest(r.ExpectedToldAt, b.GetAt().GetAt())
 		})
 	}
 }
@@ -151,7 +154,24 @@ func (d *draft) returnCancelled(b *ledgerv1.ReturnCancelled) {
 func (d *draft) returnUpdated(b *ledgerv1.ReturnUpdated) {
 	for _, line := range b.GetLines() {
 		d.eachLine(b.GetReturnId(), []string{line.GetOrderItemId()}, func(i int) {
-			mergeReturn(d.back(i), line)
+			r := d.back(i)
+			// That it was shipped was inferred from this return; the earlier it was made, the earlier that was.
+			if was := d.Times.GetShipped(); line.GetCreated() != nil && was.GetCertainty() == inferred && same(was.GetAt(), r.GetCreated().GetAt()) {
+				d.ownTimes().Shipped = nil
+				d.reachTime(shipped, withCertainty(line.GetCreated(), inferred), false)
+			}
+			if line.GetCreated() != nil {
+				// What was found with it stays as new as it was.
+				r.TrackingToldAt = latest(r.TrackingToldAt, r.GetCreated().GetAt())
+				r.ExpectedToldAt = latest(r.ExpectedToldAt, r.GetCreated().GetAt())
+			}
+			mergeReturn(r, line)
+			if line.GetTrackingId() != "" || line.GetCourierName() != "" {
+				r.TrackingToldAt = latest(r.TrackingToldAt, b.GetAt().GetAt())
+			}
+			if line.GetExpectedDate() != nil {
+				r.ExpectedToldAt = latest(r.ExpectedToldAt, b.GetAt().GetAt())
+			}
 		})
 	}
 }

@@ -1,6 +1,10 @@
 package shipment
 
 import (
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
@@ -106,36 +110,60 @@ func (x *decider) datesChanged(f DatesChanged) {
 		return
 	}
 	b := &ledgerv1.DispatchDatesChanged{At: told(f.At)}
-	if t := stamp(f.DispatchAfter); t != nil && !same(t, x.s.GetDispatchAfter()) {
-		b.DispatchAfter = t
-	}
-	if t := stamp(f.DispatchBy); t != nil && !same(t, x.s.GetDispatchBy()) {
-		b.DispatchBy = t
-	}
-	if t := stamp(f.DeliverBy); t != nil && !same(t, x.s.GetDeliverBy()) {
-		b.DeliverBy = t
-	}
-	if b.DispatchAfter != nil || b.DispatchBy != nil || b.DeliverBy != nil {
+	p := &patch{older: x.datesToldAfter(f.Fact)}
+	x.diffDates(p, f.DispatchAfter, f.DispatchBy, f.DeliverBy, &b.DispatchAfter, &b.DispatchBy, &b.DeliverBy)
+	x.outranked = p.outdated
+	if len(p.changed) > 0 {
 		x.emit(&Event{Body: &ledgerv1.Event_DispatchDatesChanged{DispatchDatesChanged: b}})
 	}
 	x.settle(nil)
 }
 
-// formsFailed applies the fact that forms failed. At FORM_FAILED it is news only if it names another form.
+// diffDates gives the told dates that differ.
+func (x *decider) diffDates(p *patch, after, by, deliver time.Time, outAfter, outBy, outDeliver **timestamppb.Timestamp) {
+	p.time("dispatch_after", x.s.GetDispatchAfter(), stamp(after), outAfter)
+	p.time("dispatch_by", x.s.GetDispatchBy(), stamp(by), outBy)
+	p.time("deliver_by", x.s.GetDeliverBy(), stamp(deliver), outDeliver)
+}
+
+// datesToldAfter reports whether dates were told that are later than a fact.
+func (x *decider) datesToldAfter(f Fact) bool {
+	t := x.s.GetDatesToldAt()
+	return t != nil && f.At.Before(t.AsTime())
+}
+
+// formsFailed applies the fact that forms failed. At FORM_FAILED it is news only if it names another form or tells the
+// time of a failure that was only found. A failure that is known already stops no packing that has gone on since.
 func (x *decider) formsFailed(f FormsFailed) {
-	move, wait := false, false
+	at := told(f.At)
+	last := x.s.GetTimes().GetFormFailed()
+	var meant []string
+	moves, left := false, false
 	for _, it := range x.s.GetItems() {
-		move = move || rowToldFormFailed.moves(it)
-		wait = wait || rowToldFormFailed.at(forwardOf(it)).does == stay
+		switch {
+		case rowToldFormFailed.at(forwardOf(it)).does == stay:
+			meant = append(meant, it.GetOrderItemId())
+		case !rowToldFormFailed.moves(it):
+		case it.GetForward() == packing && last != nil && !before(last.GetAt(), at.GetAt()):
+			left = true
+		default:
+			meant, moves = append(meant, it.GetOrderItemId()), true
+		}
 	}
-	names := x.newlyFailed(f.Forms)
+	b := &ledgerv1.FormFailed{At: at, Forms: f.Forms, Revision: x.s.GetDocumentRevision()}
+	e := &Event{Body: &ledgerv1.Event_FormFailed{FormFailed: b}}
 	switch {
-	case move, wait && len(names) > 0:
-		x.emit(&Event{Body: &ledgerv1.Event_FormFailed{FormFailed: &ledgerv1.FormFailed{
-			At: told(f.At), Forms: f.Forms, Revision: x.s.GetDocumentRevision(),
-		}}})
-	case !wait:
-		x.outranked = true
+	case moves, len(meant) > 0 && (len(x.newlyFailed(f.Forms)) > 0 || fills(last, at)):
+		if left {
+			b.OrderItemIds = meant
+		}
+		x.emit(e)
+	case left && fills(last, at):
+		e.Transition = &ledgerv1.Transition{Late: true}
+		x.emit(e)
+	case len(meant) == 0:
+		x.seen = left && sameMoment(last, at)
+		x.outranked = !x.seen
 	}
 	x.settle(nil)
 }

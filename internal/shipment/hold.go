@@ -2,14 +2,16 @@ package shipment
 
 import "github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 
-// hold puts units on hold. Its quantities are absolute, so that a repeat changes nothing.
+// hold puts units on hold. Its quantities are absolute, so that a repeat changes nothing. One that is older than what
+// was last told of the hold comes too late.
 func (x *decider) hold(f Hold) {
+	older := x.holdToldAfter(f.Fact)
 	var held []*ledgerv1.ItemUnits
 	var unknown []string
 	after := make([]uint32, len(x.s.GetItems()))
 	for i, it := range x.s.GetItems() {
 		after[i] = it.GetHeld()
-		if len(f.Items) == 0 && rowToldHold.at(forwardOf(it)).does == stay {
+		if len(f.Items) == 0 && !older && rowToldHold.at(forwardOf(it)).does == stay {
 			after[i] = live(it)
 		}
 	}
@@ -19,7 +21,7 @@ func (x *decider) hold(f Hold) {
 			unknown = append(unknown, h.GetOrderItemId())
 			continue
 		}
-		if rowToldHold.at(forwardOf(x.s.Items[i])).does != stay {
+		if older || rowToldHold.at(forwardOf(x.s.Items[i])).does != stay {
 			x.outranked = true
 			continue
 		}
@@ -32,7 +34,7 @@ func (x *decider) hold(f Hold) {
 			held = append(held, &ledgerv1.ItemUnits{OrderItemId: it.GetOrderItemId(), Units: after[i]})
 		}
 	}
-	x.outranked = x.outranked || !anyLive(x.s.GetItems())
+	x.outranked = x.outranked || older || !anyLive(x.s.GetItems())
 	switch {
 	case len(held) == 0:
 	case any:
@@ -43,10 +45,18 @@ func (x *decider) hold(f Hold) {
 	x.settle(unknown)
 }
 
+// holdToldAfter reports whether something of the hold was told that is later than a fact.
+func (x *decider) holdToldAfter(f Fact) bool {
+	t := x.s.GetHoldToldAt()
+	return t != nil && f.At.Before(t.AsTime())
+}
+
 // unhold releases all units. If it tells of a state further on, as it can of PACKED, that is reached too; a state that
 // is behind means nothing.
 func (x *decider) unhold(f Unhold) {
-	if x.s.GetOnHold() {
+	if x.s.GetOnHold() && x.holdToldAfter(f.Fact) {
+		x.outranked = true
+	} else if x.s.GetOnHold() {
 		x.emit(&Event{Body: &ledgerv1.Event_ShipmentReleased{ShipmentReleased: &ledgerv1.ShipmentReleased{At: told(f.At)}}})
 	}
 	if r, ok := rowOf(f.Status); ok {

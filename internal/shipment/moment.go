@@ -127,9 +127,10 @@ func isFuture(w When, now time.Time) bool {
 	return w.Time.After(now)
 }
 
-// precedes reports whether a time is before a step that is known. They are compared by day where one of them is a day.
+// precedes reports whether a time is before a step that was told. They are compared by day where one of them is a day.
+// A time that was inferred or assumed is the latest that the step can have had, so it holds nobody to anything.
 func precedes(w When, step *ledgerv1.Moment) bool {
-	if step == nil {
+	if step == nil || step.GetCertainty() != toldCertainty {
 		return false
 	}
 	if w.Day || step.GetDay() {

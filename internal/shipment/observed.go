@@ -94,7 +94,7 @@ func (x *decider) observedStatus(s ledgerv1.Status, at *ledgerv1.Moment, ids []s
 		for _, it := range x.s.GetItems() {
 			if in(ids, it) && rowToldFormFailed.moves(it) {
 				x.emit(&Event{Body: &ledgerv1.Event_FormFailed{FormFailed: &ledgerv1.FormFailed{
-					At: at, Revision: x.s.GetDocumentRevision(),
+					At: at, Revision: x.s.GetDocumentRevision(), OrderItemIds: ids,
 				}}})
 				return
 			}

@@ -11,12 +11,25 @@ import (
 type patch struct {
 	prefix  string
 	changed []string
+	// older says that what is told is older than what is known: it fills what is not known and replaces nothing.
+	older bool
+	// outdated says that something differed and was too old.
+	outdated bool
+}
+
+// takes reports whether a field that differs is taken.
+func (p *patch) takes(unknown bool) bool {
+	if p.older && !unknown {
+		p.outdated = true
+		return false
+	}
+	return true
 }
 
 func (p *patch) note(path string) { p.changed = append(p.changed, p.prefix+path) }
 
 func (p *patch) text(path, known, told string, out *string) {
-	if told != "" && told != known {
+	if told != "" && told != known && p.takes(known == "") {
 		*out = told
 		p.note(path)
 	}
@@ -30,7 +43,7 @@ func (p *patch) flag(path string, known, told bool, out *bool) {
 }
 
 func (p *patch) time(path string, known, told *timestamppb.Timestamp, out **timestamppb.Timestamp) {
-	if told != nil && !same(known, told) {
+	if told != nil && !same(known, told) && p.takes(known == nil) {
 		*out = told
 		p.note(path)
 	}
@@ -42,7 +55,7 @@ func message[M interface {
 	EqualVT(M) bool
 }](p *patch, path string, known, told M, out *M) {
 	var none M
-	if told != none && !told.EqualVT(known) {
+	if told != none && !told.EqualVT(known) && p.takes(known == none) {
 		*out = told
 		p.note(path)
 	}
@@ -66,7 +79,7 @@ func diffDetails(p *patch, known, told *ledgerv1.ShipmentDetails) *ledgerv1.Ship
 	p.text("details.dispatch_location_json", known.GetDispatchLocationJson(), told.GetDispatchLocationJson(), &out.DispatchLocationJson)
 	p.text("details.extensions_json", known.GetExtensionsJson(), told.GetExtensionsJson(), &out.ExtensionsJson)
 	p.text("details.service_profile", known.GetServiceProfile(), told.GetServiceProfile(), &out.ServiceProfile)
-	if sub := told.GetSubShipments(); len(sub) > 0 && !equalList(known.GetSubShipments(), sub) {
+	if sub := told.GetSubShipments(); len(sub) > 0 && !equalList(known.GetSubShipments(), sub) && p.takes(len(known.GetSubShipments()) == 0) {
 		out.SubShipments = sub
 		p.note("details.sub_shipments")
 	}
@@ -131,7 +144,7 @@ func diffItem(p *patch, known, told *ledgerv1.ItemDetails) *ledgerv1.ItemDetails
 	p.text("listing_id", known.GetListingId(), told.GetListingId(), &out.ListingId)
 	p.text("title", known.GetTitle(), told.GetTitle(), &out.Title)
 	p.text("hsn", known.GetHsn(), told.GetHsn(), &out.Hsn)
-	if ids := told.GetPackageIds(); len(ids) > 0 && !equalTexts(known.GetPackageIds(), ids) {
+	if ids := told.GetPackageIds(); len(ids) > 0 && !equalTexts(known.GetPackageIds(), ids) && p.takes(len(known.GetPackageIds()) == 0) {
 		out.PackageIds = ids
 		p.note("package_ids")
 	}
@@ -217,20 +230,20 @@ func diffReturn(p *patch, known, told *ledgerv1.Return) *ledgerv1.Return {
 	p.text("sub_reason", known.GetSubReason(), told.GetSubReason(), &out.SubReason)
 	p.text("comments", known.GetComments(), told.GetComments(), &out.Comments)
 	p.text("action", known.GetAction(), told.GetAction(), &out.Action)
-	p.text("courier_name", known.GetCourierName(), told.GetCourierName(), &out.CourierName)
-	p.text("tracking_id", known.GetTrackingId(), told.GetTrackingId(), &out.TrackingId)
 	p.text("replacement_order_item_id", known.GetReplacementOrderItemId(), told.GetReplacementOrderItemId(), &out.ReplacementOrderItemId)
 	p.text("shipment_status", known.GetShipmentStatus(), told.GetShipmentStatus(), &out.ShipmentStatus)
 	p.text("type", known.GetType(), told.GetType(), &out.Type)
 	p.text("product_id", known.GetProductId(), told.GetProductId(), &out.ProductId)
 	p.text("listing_id", known.GetListingId(), told.GetListingId(), &out.ListingId)
 	p.text("service_profile", known.GetServiceProfile(), told.GetServiceProfile(), &out.ServiceProfile)
+	p.text("courier_name", known.GetCourierName(), told.GetCourierName(), &out.CourierName)
+	p.text("tracking_id", known.GetTrackingId(), told.GetTrackingId(), &out.TrackingId)
 	p.time("expected_date", known.GetExpectedDate(), told.GetExpectedDate(), &out.ExpectedDate)
 	if len(p.changed) == n {
 		return nil
 	}
-	if at := told.GetMarketplaceUpdatedAt(); at != nil && !same(at, known.GetMarketplaceUpdatedAt()) {
-		out.MarketplaceUpdatedAt = at
+	if t := told.GetMarketplaceUpdatedAt(); t != nil && (known.GetMarketplaceUpdatedAt() == nil || before(known.GetMarketplaceUpdatedAt(), t)) {
+		out.MarketplaceUpdatedAt = t
 		p.note("marketplace_updated_at")
 	}
 	return out
@@ -251,4 +264,5 @@ func mergeReturn(r, told *ledgerv1.Return) {
 	setText(&r.ServiceProfile, told.GetServiceProfile())
 	setMessage(&r.ExpectedDate, told.GetExpectedDate())
 	setMessage(&r.MarketplaceUpdatedAt, told.GetMarketplaceUpdatedAt())
+	setMessage(&r.Created, told.GetCreated())
 }

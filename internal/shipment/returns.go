@@ -51,11 +51,11 @@ func itemIDs(lines []*ledgerv1.Return) []string {
 	return ids
 }
 
-// visits finds the open tech visits of a return.
-func (x *decider) visits(returnID string) []*ledgerv1.Service {
+// visits finds the open tech visits of the lines of a return.
+func (x *decider) visits(returnID string, items []string) []*ledgerv1.Service {
 	var out []*ledgerv1.Service
 	for _, v := range x.s.GetServices() {
-		if v.GetKind() == kindVisit && v.GetReturnId() == returnID && rowVisitApproved.at(v).does == move {
+		if v.GetKind() == kindVisit && v.GetReturnId() == returnID && meant(items, v.GetOrderItemId()) && rowVisitApproved.at(v).does == move {
 			out = append(out, v)
 		}
 	}
@@ -120,30 +120,31 @@ func (x *decider) approveReturn(c ApproveReturn) {
 	if !ok {
 		return
 	}
-	x.completeVisits(c.ReturnID, visited)
-	x.approve(c.ReturnID, itemIDs(lines), c.Comments, told(x.now), nil)
+	ids := itemIDs(lines)
+	x.completeVisits(c.ReturnID, ids, visited)
+	x.approve(c.ReturnID, ids, c.Comments, told(x.now), nil)
 	x.accept()
 }
 
 // visitDate checks when a visit took place: not before it was asked for, nor before the return was made.
 func (x *decider) visitDate(returnID string, w When, lines []*ledgerv1.Return) (*ledgerv1.Moment, bool) {
 	steps := []*ledgerv1.Moment{lines[0].GetCreated()}
-	for _, v := range x.visits(returnID) {
+	for _, v := range x.visits(returnID, itemIDs(lines)) {
 		steps = append(steps, v.GetActivated())
 	}
 	return x.past(w, "the visit", steps...)
 }
 
-func (x *decider) completeVisits(returnID string, at *ledgerv1.Moment) {
-	for _, v := range x.visits(returnID) {
+func (x *decider) completeVisits(returnID string, items []string, at *ledgerv1.Moment) {
+	for _, v := range x.visits(returnID, items) {
 		x.emit(&Event{Body: &ledgerv1.Event_TechVisitCompleted{TechVisitCompleted: &ledgerv1.TechVisitCompleted{
 			At: at, ServiceId: v.GetServiceId(), ReturnId: returnID,
 		}}})
 	}
 }
 
-func (x *decider) cancelVisits(returnID string, at *ledgerv1.Moment, visited bool) {
-	for _, v := range x.visits(returnID) {
+func (x *decider) cancelVisits(returnID string, items []string, at *ledgerv1.Moment, visited bool) {
+	for _, v := range x.visits(returnID, items) {
 		x.emit(&Event{Body: &ledgerv1.Event_TechVisitCancelled{TechVisitCancelled: &ledgerv1.TechVisitCancelled{
 			At: at, ServiceId: v.GetServiceId(), ReturnId: returnID, Visited: visited,
 		}}})
@@ -168,7 +169,8 @@ func (x *decider) rejectReturn(c RejectReturn) {
 	if lines == nil || !x.visitNamed(c.ReturnID, c.ServiceID) {
 		return
 	}
-	if len(x.visits(c.ReturnID)) == 0 {
+	ids := itemIDs(lines)
+	if len(x.visits(c.ReturnID, ids)) == 0 {
 		x.refuse(CodeInvalidReturnState, "Return "+c.ReturnID+" has no open tech visit, and only a visit can lead to a rejection.")
 		return
 	}
@@ -176,9 +178,9 @@ func (x *decider) rejectReturn(c RejectReturn) {
 	if !ok {
 		return
 	}
-	x.cancelVisits(c.ReturnID, visited, true)
+	x.cancelVisits(c.ReturnID, ids, visited, true)
 	x.emit(&Event{Body: &ledgerv1.Event_ReturnRejected{ReturnRejected: &ledgerv1.ReturnRejected{
-		At: told(x.now), ReturnId: c.ReturnID, OrderItemIds: itemIDs(lines), Comments: c.Comments,
+		At: told(x.now), ReturnId: c.ReturnID, OrderItemIds: ids, Comments: c.Comments,
 	}}})
 	x.accept()
 }

@@ -139,26 +139,37 @@ func (x *decider) tooMany(line *ledgerv1.Return) bool {
 	return n > uint64(live(x.s.Items[i]))
 }
 
-// updateReturn emits ReturnUpdated for lines whose fields differ.
+// updateReturn emits ReturnUpdated for lines whose fields differ, or whose creation was only found and is told now. What
+// is older than what was found fills what is not known and replaces nothing.
 func (x *decider) updateReturn(returnID string, lines []*ledgerv1.Return, at *ledgerv1.Moment) {
 	b := &ledgerv1.ReturnUpdated{At: at, ReturnId: returnID}
-	p := &patch{}
+	p, late := &patch{}, false
 	for _, told := range lines {
 		known := x.line(returnID, told.GetOrderItemId())
 		if known == nil {
 			continue
 		}
 		p.prefix = told.GetOrderItemId() + "."
-		if diff := diffReturn(p, known, told); diff != nil {
+		p.older = before(at.GetAt(), latest(known.GetCreated().GetAt(), latest(known.GetTrackingToldAt(), known.GetExpectedToldAt())))
+		diff := diffReturn(p, known, told)
+		if fills(known.GetCreated(), at) {
+			if diff == nil {
+				diff = &ledgerv1.Return{OrderItemId: known.GetOrderItemId()}
+			}
+			diff.Created, late = at, true
+			p.note("created")
+		}
+		if diff != nil {
 			b.Lines = append(b.Lines, diff)
 		}
 	}
 	if len(b.Lines) == 0 {
-		x.seen = x.seen || len(lines) > 0
+		x.outranked = x.outranked || p.outdated
+		x.seen = x.seen || len(lines) > 0 && !p.outdated
 		return
 	}
 	b.Changed = p.changed
-	x.emit(&Event{Body: &ledgerv1.Event_ReturnUpdated{ReturnUpdated: b}})
+	x.emit(&Event{Body: &ledgerv1.Event_ReturnUpdated{ReturnUpdated: b}, Transition: &ledgerv1.Transition{Late: late}})
 }
 
 // toldVisit requests a tech visit that the marketplace tells of; false when it names a return that is not known.
@@ -204,14 +215,19 @@ func (x *decider) returnTracked(f ReturnTracked) {
 	var unknown []string
 	for _, l := range f.Lines {
 		r := x.line(f.ReturnID, l.GetOrderItemId())
-		switch {
-		case r == nil:
+		if r == nil {
 			unknown = append(unknown, l.GetOrderItemId())
-		case (l.GetTrackingId() == "" || l.GetTrackingId() == r.GetTrackingId()) &&
-			(l.GetCourierName() == "" || l.GetCourierName() == r.GetCourierName()):
-			x.seen = true
-		default:
-			b.Lines = append(b.Lines, l)
+			continue
+		}
+		p := &patch{older: f.At.Before(latest(r.GetCreated().GetAt(), r.GetTrackingToldAt()).AsTime())}
+		line := &ledgerv1.ReturnTracking{OrderItemId: l.GetOrderItemId()}
+		p.text("tracking_id", r.GetTrackingId(), l.GetTrackingId(), &line.TrackingId)
+		p.text("courier_name", r.GetCourierName(), l.GetCourierName(), &line.CourierName)
+		x.outranked = x.outranked || p.outdated
+		if len(p.changed) > 0 {
+			b.Lines = append(b.Lines, line)
+		} else {
+			x.seen = x.seen || !p.outdated
 		}
 	}
 	if len(b.Lines) > 0 {
@@ -237,6 +253,8 @@ func (x *decider) returnExpected(f ReturnExpected) {
 			unknown = append(unknown, l.GetOrderItemId())
 		case same(l.GetExpectedDate(), r.GetExpectedDate()):
 			x.seen = true
+		case r.GetExpectedDate() != nil && f.At.Before(latest(r.GetCreated().GetAt(), r.GetExpectedToldAt()).AsTime()):
+			x.outranked = true
 		default:
 			b.Lines = append(b.Lines, l)
 		}
@@ -295,6 +313,10 @@ func (x *decider) returnState(row returnRow, id string, items []string, at *ledg
 		}
 		known := *returnTime(r, row)
 		switch c := row.at(r.GetStatus()); {
+		case c.does == contradict && known == nil && endedAfter(r, at):
+			// Of two ends that contradict each other the later one stands, in whatever order they come.
+			lateLines = append(lateLines, r)
+			lateness.Irregular = true
 		case c.does == contradict && known == nil, c.does == move:
 			moving = append(moving, r)
 			t.Irregular = t.Irregular || c.does == contradict
@@ -315,27 +337,38 @@ func (x *decider) returnState(row returnRow, id string, items []string, at *ledg
 	}
 }
 
+// endedAfter reports whether a return came to its state later than a time.
+func endedAfter(r *ledgerv1.Return, at *ledgerv1.Moment) bool {
+	row, ok := returnRowOf(r.GetStatus())
+	if !ok {
+		return false
+	}
+	end := *returnTime(r, row)
+	return end != nil && before(at.GetAt(), end.GetAt())
+}
+
 // moveReturn emits what a state of a return brings with it: the end of its tech visits, and of a self-ship courier
 // return that was cancelled, the delivery.
 func (x *decider) moveReturn(row returnRow, id string, lines []*ledgerv1.Return, at *ledgerv1.Moment, t *ledgerv1.Transition) {
 	if len(lines) == 0 {
 		return
 	}
+	ids := itemIDs(lines)
 	switch row {
 	case rowReturnRejected:
-		x.cancelVisits(id, at, true)
+		x.cancelVisits(id, ids, at, true)
 	case rowReturnCancelled:
-		x.cancelVisits(id, at, false)
+		x.cancelVisits(id, ids, at, false)
 	default:
-		x.completeVisits(id, withCertainty(at, inferred))
+		x.completeVisits(id, ids, withCertainty(at, inferred))
 	}
 	switch {
 	case row == rowReturnCancelled && x.s.GetFulfilment() == selfShip && lines[0].GetSource() == fromCourier:
 		x.deliverBack(id, lines, at, withCertainty(at, inferred), t)
 	case row == rowReturnApproved:
-		x.approve(id, itemIDs(lines), "", at, t)
+		x.approve(id, ids, "", at, t)
 	default:
-		x.follow(returnEvent(row, id, itemIDs(lines), at, t), at)
+		x.follow(returnEvent(row, id, ids, at, t), at)
 	}
 }
 

@@ -86,7 +86,14 @@ func (st *story) check(prior *State, d Decision) {
 		require.NotEmpty(st.t, d.Message)
 		return
 	}
-	require.Contains(st.t, []ledgerv1.Outcome{applied, accepted}, d.Outcome)
+	if d.Outcome == duplicate {
+		// An echo cancels nothing, but may tell the reason of what was cancelled.
+		require.Len(st.t, d.Events, 1)
+		require.NotNil(st.t, d.Events[0].GetPropertiesUpdated())
+		require.Equal(st.t, ReasonNothingLeft, d.Reason)
+	} else {
+		require.Contains(st.t, []ledgerv1.Outcome{applied, accepted}, d.Outcome)
+	}
 	before := prior
 	for _, e := range d.Events {
 		require.NotNil(st.t, e.GetBody())
@@ -129,6 +136,12 @@ func checkUnits(t T, s *State) {
 		require.LessOrEqual(t, uint64(it.GetHeld())+uint64(cancelledUnits(it)), uint64(it.GetOrdered()))
 		require.LessOrEqual(t, it.GetDelivered(), it.GetShipped())
 		require.LessOrEqual(t, it.GetShipped(), it.GetOrdered())
+		if rank(it.GetForward()) >= rank(shipped) {
+			require.GreaterOrEqual(t, it.GetShipped(), live(it))
+		}
+		if rank(it.GetForward()) >= rank(delivered) {
+			require.GreaterOrEqual(t, it.GetDelivered(), live(it))
+		}
 		var listed, revived uint32
 		for _, c := range it.GetCancellations() {
 			listed += c.GetUnits()

@@ -1,0 +1,246 @@
+package shipment
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+func TestAHoldThatIsToldLateChangesNothingToldAfterIt(t *testing.T) {
+	t.Parallel()
+	st := given(t, created(2), Hold{Fact: at(1)}, Unhold{at(5), approved})
+	st.does(Hold{Fact: at(3)}, staleFact)
+	require.False(t, st.s.OnHold)
+	st.does(Hold{Fact: at(5)}, applied, "ShipmentHeld")
+	require.True(t, st.s.OnHold, "equal times count in the order of arrival")
+	st.does(Unhold{at(4), approved}, staleFact)
+	st.does(Hold{at(4), []*ledgerv1.ItemUnits{{OrderItemId: "item-1", Units: 1}}}, staleFact)
+	require.EqualValues(t, 2, st.item("item-1").Held)
+	st.does(Unhold{at(4), packed}, applied, "ShipmentPacked")
+	require.True(t, st.s.OnHold, "what it says of the state is judged by rank")
+	st.does(Unhold{at(6), packed}, applied, "ShipmentReleased")
+}
+
+func TestAHoldFromCreationEndsOnlyLater(t *testing.T) {
+	t.Parallel()
+	c := created(1)
+	c.Hold = true
+	st := given(t, c)
+	st.does(Unhold{at(-2), approved}, staleFact)
+	st.does(Unhold{at(1), approved}, applied, "ShipmentReleased")
+}
+
+func TestDatesThatAreToldLateFillOnlyWhatIsNotKnown(t *testing.T) {
+	t.Parallel()
+	st := given(t, created(1), DatesChanged{Fact: at(6), DispatchBy: hour(50)})
+	st.does(DatesChanged{Fact: at(4), DispatchBy: hour(40)}, staleFact)
+	st.does(DatesChanged{Fact: at(4), DispatchBy: hour(40), DispatchAfter: hour(2)}, applied, "DispatchDatesChanged")
+	require.Nil(t, st.last.Events[0].GetDispatchDatesChanged().DispatchBy)
+	require.Equal(t, hour(2), st.s.DispatchAfter.AsTime())
+	require.Equal(t, hour(50), st.clock(clockDispatch).DueAt.AsTime())
+	again := created(1)
+	again.At, again.MarketUpdatedAt, again.DispatchBy = hour(5), hour(5), hour(45)
+	st.does(again, duplicate)
+	require.Equal(t, hour(50), st.s.DispatchBy.AsTime(), "a creation that is told again is not later than the dates")
+	st.does(DatesChanged{Fact: at(6), DispatchBy: hour(60)}, applied, "DispatchDatesChanged")
+	require.Equal(t, hour(24), st.clock(clockDispatch).FirstDueAt.AsTime())
+}
+
+func TestAnOlderCreationFillsOnlyWhatIsNotKnown(t *testing.T) {
+	t.Parallel()
+	c := created(1)
+	c.MarketUpdatedAt = hour(2)
+	c.Forms = []*ledgerv1.Form{{Name: "EWAY", Link: "new"}}
+	st := given(t, c)
+	old := created(1)
+	old.MarketUpdatedAt = hour(1)
+	old.Details = &ledgerv1.ShipmentDetails{PackagingPolicy: "OLD", DeliveryAddress: &ledgerv1.Address{City: "Pune"}}
+	old.Items[0].Details = &ledgerv1.ItemDetails{Sku: "old", Title: "Lamp"}
+	old.Forms = []*ledgerv1.Form{{Name: "EWAY", Link: "old"}}
+	st.does(old, applied, "PropertiesUpdated")
+	require.Equal(t, []string{"details.delivery_address", "items.item-1.title"}, st.last.Events[0].GetPropertiesUpdated().Changed)
+	require.Equal(t, "DEFAULT", st.s.Details.PackagingPolicy)
+	require.Equal(t, "sku-item-1", st.item("item-1").Details.Sku)
+	require.Equal(t, "new", st.s.Forms[0].Link)
+	require.Equal(t, hour(2), st.s.MarketplaceUpdatedAt.AsTime())
+	st.does(old, staleFact)
+}
+
+func TestTrackingAndExpectedDatesOfAReturnNeverGoBack(t *testing.T) {
+	t.Parallel()
+	st := given(t, created(1), reach(delivered, 1), returnTold("R-1", fromCustomer, 2, "item-1", 1))
+	track := func(h float64, id, courier string) Input {
+		return ReturnTracked{at(h), "R-1", []*ledgerv1.ReturnTracking{{OrderItemId: "item-1", TrackingId: id, CourierName: courier}}}
+	}
+	st.does(track(5, "T-5", ""), applied, "ReturnTrackingUpdated")
+	st.does(track(4, "T-4", ""), staleFact)
+	st.does(track(4, "T-4", "Van"), applied, "ReturnTrackingUpdated")
+	require.Equal(t, "T-5", st.s.Returns[0].TrackingId)
+	require.Equal(t, "Van", st.s.Returns[0].CourierName, "what is not known is filled")
+	expect := func(h, date float64) Input {
+		return ReturnExpected{at(h), "R-1", []*ledgerv1.ReturnExpectedDate{{OrderItemId: "item-1", ExpectedDate: ts(hour(date))}}}
+	}
+	st.does(expect(5, 90), applied, "ReturnExpectedDateChanged")
+	st.does(expect(4, 80), staleFact)
+	st.does(expect(5, 91), applied, "ReturnExpectedDateChanged")
+	st.does(Observed{Fact: at(4.5), Return: &ledgerv1.Return{ReturnId: "R-1", TrackingId: "T-0", Reason: "broken"}}, applied, "ReturnUpdated")
+	require.Equal(t, "T-5", st.s.Returns[0].TrackingId)
+	require.Equal(t, hour(91), st.s.Returns[0].ExpectedDate.AsTime())
+}
+
+func TestACancellationThatWasFoundGetsTheTimesThatAreTold(t *testing.T) {
+	t.Parallel()
+	st := given(t, created(3), seen(cancelled, 5))
+	require.Equal(t, inferred, st.s.Times.Cancelled.Certainty)
+	st.c.Policy.CancelledBy = map[string]ledgerv1.CancelledBy{"order_cancelled": ledgerv1.CancelledBy_CANCELLED_BY_CUSTOMER}
+	st.does(cancelFact(3, "order_cancelled", lineOfUnits("item-1", 1)), applied, "PropertiesUpdated")
+	require.True(t, st.last.Events[0].Transition.Late)
+	require.Equal(t, hour(5), st.s.Times.Cancelled.At.AsTime(), "two units wait for their time")
+	st.does(cancelFact(4, "seller_cancellation", lineOfUnits("item-1", 2)), applied, "PropertiesUpdated")
+	require.Equal(t, hour(4), st.s.Times.Cancelled.At.AsTime())
+	require.Equal(t, toldCertainty, st.s.Times.Cancelled.Certainty)
+	require.Equal(t, hour(4), st.clock(clockDispatch).CancelledAt.AsTime())
+	it := st.item("item-1")
+	require.EqualValues(t, 1, it.CancelledCustomer)
+	require.EqualValues(t, 2, it.CancelledSeller)
+	require.Equal(t, hour(3), it.Cancellations[0].At.At.AsTime())
+	st.does(cancelFact(3, "order_cancelled", lineOfUnits("item-1", 1)), duplicate)
+	st.does(cancelFact(6, "order_cancelled", lineOfUnits("item-1", 3)), duplicate)
+	require.Equal(t, ReasonNothingLeft, st.last.Reason)
+}
+
+func TestACancellationOfAllTellsTheTimeOfOneThatWasFound(t *testing.T) {
+	t.Parallel()
+	c := created(3)
+	c.Status = cancelled
+	st := newStory(t)
+	st.does(c, applied, "ShipmentCreated", "ItemsCancelled")
+	st.does(Cancelled{Fact: at(-0.5)}, applied, "PropertiesUpdated")
+	require.Equal(t, hour(-0.5), st.s.Times.Cancelled.At.AsTime())
+	require.EqualValues(t, 3, st.item("item-1").CancelledUnknown)
+}
+
+func TestAbsoluteCancellationsTellTimesOnce(t *testing.T) {
+	t.Parallel()
+	st := given(t, created(3))
+	st.c.Policy.AbsoluteCancellations = true
+	st.does(cancelFact(1, "r", lineOfUnits("item-1", 1)), applied, "ItemsCancelled")
+	st.does(seen(cancelled, 5), applied, "ItemsCancelled")
+	st.does(cancelFact(1, "r", lineOfUnits("item-1", 1)), duplicate)
+	st.does(cancelFact(3, "r", lineOfUnits("item-1", 3)), applied, "PropertiesUpdated")
+	require.Equal(t, hour(3), st.s.Times.Cancelled.At.AsTime())
+	st.does(cancelFact(3, "r", lineOfUnits("item-1", 3)), duplicate)
+}
+
+func TestTwoCancellationsOfAnItemInOneSecondAreTwoFacts(t *testing.T) {
+	t.Parallel()
+	st := given(t, created(5))
+	st.does(cancelFact(1, "r", lineOfUnits("item-1", 1)), applied, "ItemsCancelled")
+	st.does(cancelFact(1, "r", lineOfUnits("item-1", 2)), applied, "ItemsCancelled")
+	require.EqualValues(t, 2, live(st.item("item-1")))
+	st.does(cancelFact(1, "r", lineOfUnits("item-1", 2)), duplicate)
+	require.Equal(t, ReasonAlreadyKnown, st.last.Reason)
+}
+
+func TestAReturnThatWasFoundGetsTheTimeThatIsTold(t *testing.T) {
+	t.Parallel()
+	st := given(t, created(1))
+	found := &ledgerv1.Return{ReturnId: "R-1", OrderItemId: "item-1", Units: 1, Source: fromCourier, TrackingId: "T-2"}
+	st.does(Observed{Fact: at(5), Return: found}, applied, "ReturnCreated")
+	require.Equal(t, hour(5), st.clock(clockDeliver).CancelledAt.AsTime())
+	late := returnTold("R-1", fromCourier, 3, "item-1", 1)
+	late.Lines[0].Return.TrackingId, late.Lines[0].Return.Reason = "T-1", "refused"
+	st.does(late, applied, "ReturnUpdated")
+	require.True(t, st.last.Events[0].Transition.Late)
+	r := st.s.Returns[0]
+	require.Equal(t, hour(3), r.Created.At.AsTime())
+	require.Equal(t, toldCertainty, r.Created.Certainty)
+	require.Equal(t, "T-2", r.TrackingId, "what was found is newer")
+	require.Equal(t, "refused", r.Reason)
+	require.Equal(t, hour(3), st.clock(clockDeliver).CancelledAt.AsTime())
+	require.Equal(t, hour(3), st.s.Times.Shipped.At.AsTime(), "it had left before it came back")
+	st.does(late, staleFact)
+}
+
+func TestOfTwoEndsOfAReturnTheLaterStands(t *testing.T) {
+	t.Parallel()
+	for _, later := range []ledgerv1.ReturnStatus{rmaCompleted, rmaCancelled} {
+		earlier := rmaCompleted + rmaCancelled - later
+		for _, inOrder := range []bool{true, false} {
+			st := given(t, created(1), reach(delivered, 1), returnTold("R-1", fromCustomer, 2, "item-1", 1))
+			facts := []Input{ReturnReached{at(3), "R-1", earlier, nil}, ReturnReached{at(5), "R-1", later, nil}}
+			if !inOrder {
+				facts[0], facts[1] = facts[1], facts[0]
+			}
+			st.tell(facts[0])
+			d := st.tell(facts[1])
+			require.Equal(t, applied, d.Outcome)
+			require.True(t, d.Events[0].Transition.Irregular)
+			require.Equal(t, !inOrder, d.Events[0].Transition.Late)
+			require.Equal(t, later, st.s.Returns[0].Status)
+			require.Equal(t, hour(3), (*returnTime(st.s.Returns[0], mustRow(earlier))).At.AsTime(), "a time that was told is never lost")
+		}
+	}
+}
+
+func mustRow(s ledgerv1.ReturnStatus) returnRow {
+	row, _ := returnRowOf(s)
+	return row
+}
+
+func TestAFormThatFailedBeforeItsAcknowledgementStopsNoPacking(t *testing.T) {
+	t.Parallel()
+	st := given(t, created(1), RequestLabels{}, seen(formFailed, 3))
+	st.does(AcknowledgeForms{Forms: []*ledgerv1.FormAcknowledgement{{Name: "EWAY", AckNumber: "1"}}}, accepted, "FormAcknowledged")
+	st.does(FormsFailed{at(2), []string{"EWAY"}}, applied, "FormFailed")
+	require.True(t, st.last.Events[0].Transition.Late)
+	require.Equal(t, packing, st.s.Status)
+	require.Equal(t, hour(2), st.s.Times.FormFailed.At.AsTime())
+	require.Equal(t, "1", st.s.Forms[0].AckNumber)
+	st.does(FormsFailed{at(2), []string{"EWAY"}}, duplicate)
+	st.does(FormsFailed{at(1), []string{"EWAY"}}, staleFact)
+	st.does(FormsFailed{at(6), []string{"EWAY"}}, applied, "FormFailed")
+	require.Equal(t, formFailed, st.s.Status)
+}
+
+func TestAStepThatNobodyToldHoldsNoDateBack(t *testing.T) {
+	t.Parallel()
+	st := given(t, createdSelf(1), returnTold("R-1", fromCourier, 5, "item-1", 1))
+	require.Equal(t, inferred, st.s.Times.Shipped.Certainty)
+	st.c.Now = hour(6)
+	st.does(CancelReturn{ReturnID: "R-1", DeliveredAt: When{Time: hour(4)}}, accepted, "ReturnCancelled", "ShipmentDelivered", "ShipmentCompleted")
+	require.Equal(t, hour(4), st.s.Times.Delivered.At.AsTime())
+	require.Equal(t, hour(4), st.s.Times.Shipped.At.AsTime())
+}
+
+func TestFactsOfAReturnInAnyOrderEndInTheSameReturn(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		hours := rapid.Permutation([]float64{3, 4, 5, 6, 7, 8, 9, 10, 11, 12}).Draw(t, "hours")
+		var facts []Input
+		for i, s := range []ledgerv1.ReturnStatus{rmaPickedUp, rmaCompleted, rmaCancelled} {
+			if rapid.Bool().Draw(t, returnName(s)) {
+				facts = append(facts, ReturnReached{at(hours[i]), "R-1", s, nil})
+			}
+		}
+		for i := range rapid.IntRange(0, 3).Draw(t, "trackings") {
+			id := "T-" + string(rune('1'+i))
+			facts = append(facts, ReturnTracked{at(hours[3+i]), "R-1", []*ledgerv1.ReturnTracking{{OrderItemId: "item-1", TrackingId: id}}})
+		}
+		for i := range rapid.IntRange(0, 3).Draw(t, "dates") {
+			facts = append(facts, ReturnExpected{at(hours[6+i]), "R-1", []*ledgerv1.ReturnExpectedDate{{OrderItemId: "item-1", ExpectedDate: ts(hour(float64(90 + i)))}}})
+		}
+		play := func(facts []Input) *ledgerv1.Return {
+			st := given(t, created(1), reach(delivered, 1), returnTold("R-1", fromCustomer, 2, "item-1", 1))
+			for _, f := range facts {
+				st.tell(f)
+			}
+			return st.s.Returns[0]
+		}
+		a, b := play(facts), play(rapid.Permutation(facts).Draw(t, "order"))
+		require.True(t, a.EqualVT(b), "%v\n%v", a, b)
+	})
+}
