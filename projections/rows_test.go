@@ -47,9 +47,9 @@ func golden(t *testing.T, name string, rows any) {
 	path := filepath.Join("testdata", "golden", name+".json")
 	if *update {
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-		require.NoError(t, os.WriteFile(path, got, 0o644)) //nolint:gosec // A file of the repository.
+		require.NoError(t, os.WriteFile(path, got, 0o644))
 	}
-	want, err := os.ReadFile(path) //nolint:gosec // A file of the repository.
+	want, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Equal(t, string(want), string(got), "rows changed: raise projections.Version, and run with -update")
 }

@@ -34,8 +34,14 @@ const everythingSQL = `CREATE TABLE everything (text String, body String, dict L
 func newEverything() *everything {
 	e := &everything{null: clickhouse.NullTime(), number: clickhouse.NullInt64()}
 	e.Table = clickhouse.Table{Name: "everything", Columns: proto.Input{
-		{Name: "text", Data: &e.text}, {Name: "body", Data: &e.body}, {Name: "dict", Data: &e.dict}, {Name: "time", Data: &e.time},
-		{Name: "maybe", Data: e.null}, {Name: "number", Data: e.number}, {Name: "texts", Data: &e.texts}, {Name: "pairs", Data: &e.pairs},
+		{Name: "text", Data: &e.text},
+		{Name: "body", Data: &e.body},
+		{Name: "dict", Data: &e.dict},
+		{Name: "time", Data: &e.time},
+		{Name: "maybe", Data: e.null},
+		{Name: "number", Data: e.number},
+		{Name: "texts", Data: &e.texts},
+		{Name: "pairs", Data: &e.pairs},
 	}}
 	return e
 }
@@ -65,11 +71,11 @@ func TestEveryKindOfColumnArrivesAsItWas(t *testing.T) {
 				cfg.Compression = compression
 				conn, err := clickhouse.Open(cfg)
 				require.NoError(t, err)
-				defer conn.Close() //nolint:errcheck // Nothing is left to lose.
+				defer conn.Close()
 				require.NoError(t, conn.Exec(t.Context(), everythingSQL))
 				e := newEverything()
 				ins := clickhouse.NewInserter(cfg)
-				defer ins.Close() //nolint:errcheck // Nothing is left to lose.
+				defer ins.Close()
 				// Twice, because columns are used again.
 				for round := range 2 {
 					e.Reset()
@@ -89,7 +95,7 @@ func TestEveryKindOfColumnArrivesAsItWas(t *testing.T) {
 					countIf(length(texts) = toUInt64(substring(text, 5)) % 3 AND arrayAll(x -> x = dict, texts)),
 					countIf(length(pairs) = toUInt64(substring(text, 5)) % 2 AND arrayAll(x -> x.key = dict AND hex(x.value) = '00FF', pairs))
 					FROM everything`).Scan(&rows, &dict, &body, &null, &number, &texts, &pairs))
-				want := uint64(2 * (values + 1)) //nolint:gosec // Small.
+				want := uint64(2 * (values + 1))
 				// The row "long" of the first round takes the number of the second's first.
 				require.Equal(t, []uint64{want, want, want, want, want, want, want}, []uint64{rows, dict, body, null, number, texts, pairs})
 			})
@@ -102,12 +108,12 @@ func TestATokenMakesARepeatedInsertANoOp(t *testing.T) {
 	cfg := setup(t)
 	conn, err := clickhouse.Open(cfg)
 	require.NoError(t, err)
-	defer conn.Close() //nolint:errcheck // Nothing is left to lose.
+	defer conn.Close()
 	require.NoError(t, conn.Exec(t.Context(), everythingSQL))
 	e := newEverything()
 	e.add(1, "a", "b")
 	ins := clickhouse.NewInserter(cfg)
-	defer ins.Close() //nolint:errcheck // Nothing is left to lose.
+	defer ins.Close()
 	for range 3 {
 		require.NoError(t, ins.Insert(t.Context(), &e.Table, "same"))
 	}
@@ -122,7 +128,7 @@ func TestAnInserterDialsAgainAfterAnErrorAndTriesAddressesInOrder(t *testing.T) 
 	cfg := setup(t)
 	conn, err := clickhouse.Open(cfg)
 	require.NoError(t, err)
-	defer conn.Close() //nolint:errcheck // Nothing is left to lose.
+	defer conn.Close()
 	require.NoError(t, conn.Exec(t.Context(), everythingSQL))
 	var dialed []string
 	good := cfg.Addrs[0]
@@ -135,7 +141,7 @@ func TestAnInserterDialsAgainAfterAnErrorAndTriesAddressesInOrder(t *testing.T) 
 		return new(net.Dialer).DialContext(ctx, network, addr)
 	}
 	ins := clickhouse.NewInserter(cfg)
-	defer ins.Close() //nolint:errcheck // Nothing is left to lose.
+	defer ins.Close()
 	e := newEverything()
 	e.add(1, "a", "b")
 	require.NoError(t, ins.Insert(t.Context(), &e.Table, "1"))

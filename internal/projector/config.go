@@ -10,7 +10,8 @@ import (
 type Config struct {
 	// MaxRows is the most records in a batch. Zero means 50,000.
 	MaxRows int
-	// MaxBytes is the most bytes of records in a batch, but a batch has at least one. Zero means 32 MiB.
+	// MaxBytes is the most bytes of records in a batch, but a batch has at least one. The text of its events is twice
+	// that, and the server holds it several times while it sorts: a small server wants less. Zero means 32 MiB.
 	MaxBytes int
 	// MaxWait is how long a batch is gathered while more records are known to come. Zero means 1 second.
 	MaxWait time.Duration

