@@ -98,6 +98,9 @@ func (d *draft) settleClocks() {
 			e = d.shipmentEnding(d.Times.GetDelivered(), low, rank(delivered))
 			if low > 0 && len(d.Returns) > 0 {
 				e.cancelled = d.turnedRoundAt()
+				if e.done == nil && lowestArriving(d.Items, d.Returns) >= rank(delivered) {
+					e.done = d.Times.GetDelivered()
+				}
 			}
 		case clockService, clockVisit:
 			e = d.serviceEnding(c.GetSubjectId())
@@ -171,20 +174,14 @@ func (d *draft) dispatchedAt() *ledgerv1.Moment {
 func (d *draft) turnedRoundAt() *timestamppb.Timestamp {
 	var at *timestamppb.Timestamp
 	for _, it := range d.Items {
-		n := uint64(live(it))
-		if n == 0 {
+		if live(it) == 0 {
 			continue
 		}
-		var back uint64
-		for _, r := range d.Returns {
-			if r.GetOrderItemId() == it.GetOrderItemId() && r.GetSource() == fromCourier && counts(r) {
-				back += uint64(r.GetUnits())
-				at = latest(at, r.GetCreated().GetAt())
-			}
-		}
-		if gone := uint64(onTheWayBack(it)); back < n+gone {
+		last, all := turnedRound(it, d.Returns)
+		if !all {
 			return nil
 		}
+		at = latest(at, last)
 	}
 	return at
 }

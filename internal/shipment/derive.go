@@ -1,6 +1,10 @@
 package shipment
 
-import "github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+import (
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
 
 // rank orders the states: facts move items up, never down, and a shipment shows its lowest item. States of one rank
 // are equally far. CANCELLED has none, because the units of a cancelled item do not count.
@@ -68,6 +72,38 @@ func lowest(items []*ledgerv1.Item) int {
 	low := 0
 	for _, it := range items {
 		if live(it) == 0 {
+			continue
+		}
+		if r := rank(it.GetForward()); low == 0 || r < low {
+			low = r
+		}
+	}
+	return low
+}
+
+// turnedRound reports whether all live units of an item are in courier returns, and since when.
+func turnedRound(it *ledgerv1.Item, returns []*ledgerv1.Return) (at *timestamppb.Timestamp, all bool) {
+	var back uint64
+	for _, r := range returns {
+		if r.GetOrderItemId() == it.GetOrderItemId() && r.GetSource() == fromCourier && counts(r) {
+			back += uint64(r.GetUnits())
+			at = latest(at, r.GetCreated().GetAt())
+		}
+	}
+	return at, back > 0 && back >= uint64(live(it))+uint64(onTheWayBack(it))
+}
+
+// lowestArriving is lowest among the items that the courier does not bring back; 0 when there is none.
+func lowestArriving(items []*ledgerv1.Item, returns []*ledgerv1.Return) int {
+	if len(returns) == 0 {
+		return lowest(items)
+	}
+	low := 0
+	for _, it := range items {
+		if live(it) == 0 {
+			continue
+		}
+		if _, back := turnedRound(it, returns); back && rank(it.GetForward()) < rank(delivered) {
 			continue
 		}
 		if r := rank(it.GetForward()); low == 0 || r < low {

@@ -158,9 +158,13 @@ func (d *draft) settleCancelled() {
 	}
 }
 
-// settleStages notes the stages that all live units have reached, each once and for ever.
+// settleStages notes the stages that all live units have reached, each once and for ever. Delivery is not waited for
+// where the courier brings the goods back.
 func (d *draft) settleStages() {
 	low := lowest(d.Items)
+	if low == rank(shipped) {
+		low = max(low, lowestArriving(d.Items, d.Returns))
+	}
 	for stage, s := range [...]ledgerv1.Status{ledgerv1.Stage_STAGE_SHIPPED: shipped, ledgerv1.Stage_STAGE_DELIVERED: delivered, ledgerv1.Stage_STAGE_COMPLETED: completed} {
 		if s == unset || low < rank(s) {
 			continue

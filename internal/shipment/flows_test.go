@@ -18,9 +18,19 @@ func TestTheSeventeenNotificationsAreInputs(t *testing.T) {
 		"return_expected_date_changed", "return_picked_up", "return_completed", "return_cancelled",
 	}
 	inputs := []Input{
-		Created{}, Hold{}, Unhold{}, reach(packed, 0), reach(ready, 0), reach(pickedUp, 0), reach(shipped, 0), reach(delivered, 0),
-		DatesChanged{}, Cancelled{}, FormsFailed{}, ReturnTold{}, ReturnTracked{}, ReturnExpected{},
-		ReturnReached{Status: rmaPickedUp}, ReturnReached{Status: rmaCompleted}, ReturnReached{Status: rmaCancelled},
+		Created{},
+		Hold{},
+		Unhold{},
+		reach(packed, 0), reach(ready, 0), reach(pickedUp, 0), reach(shipped, 0), reach(delivered, 0),
+		DatesChanged{},
+		Cancelled{},
+		FormsFailed{},
+		ReturnTold{},
+		ReturnTracked{},
+		ReturnExpected{},
+		ReturnReached{Status: rmaPickedUp},
+		ReturnReached{Status: rmaCompleted},
+		ReturnReached{Status: rmaCancelled},
 	}
 	for i, in := range inputs {
 		require.Equal(t, "notification."+want[i], in.Type())
@@ -267,4 +277,26 @@ func TestADeliveryDateThatIsToldLaterIsPromisedFromTheBeginning(t *testing.T) {
 	st.does(DatesChanged{Fact: at(0), DispatchBy: hour(30), DeliverBy: hour(90)}, applied, "DispatchDatesChanged")
 	require.Equal(t, hour(-1), st.clock(clockDispatch).StartedAt.AsTime())
 	require.Equal(t, hour(90), st.clock(clockDeliver).DueAt.AsTime())
+}
+
+func TestADeliveryIsNotOfWhatTheCourierBringsBack(t *testing.T) {
+	t.Parallel()
+	c := createdSelf(2, 1)
+	c.Services = []ActivateService{{ServiceID: "V-1", OrderItemID: "item-2", DueAt: hour(100)}}
+	d := selfShipDispatch()
+	d.InvoiceLines = invoice("item-1", 2, "item-2", 1)
+	st := given(t, c, d, returnTold("R-1", fromCourier, 1, "item-2", 1))
+	require.Equal(t, shipped, st.s.Status)
+	require.True(t, running(st.clock(clockDeliver)))
+	st.c.Now = hour(20)
+	st.does(ConfirmDelivery{At: When{Time: hour(10)}}, accepted, "ShipmentDelivered", "ShipmentCompleted")
+	require.Equal(t, []string{"item-1"}, st.last.Events[0].GetShipmentDelivered().OrderItemIds)
+	require.Equal(t, []ledgerv1.Stage{1, 2, 3}, st.s.Stages)
+	require.Equal(t, requested, st.item("item-2").Status)
+	require.Zero(t, st.item("item-2").Delivered)
+	require.Equal(t, serviceActivated, st.s.Services[0].Status)
+	require.Equal(t, hour(10), st.clock(clockDeliver).Done.At.AsTime(), "nothing else is to be delivered")
+	st.does(CompleteReturn{ReturnID: "R-1"}, accepted, "ReturnCompleted", "ServiceCancelled")
+	require.Equal(t, returned, st.item("item-2").Status)
+	require.Equal(t, completed, st.s.Status)
 }

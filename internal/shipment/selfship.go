@@ -149,8 +149,28 @@ func (x *decider) confirmDelivery(c ConfirmDelivery) {
 	if !ok {
 		return
 	}
-	x.follow(stepEvent(delivered, at, nil), at)
+	x.follow(stepEvent(delivered, at, x.arriving()), at)
 	x.accept()
+}
+
+// arriving names the items that a delivery is of, where the courier brings others back; none means all.
+func (x *decider) arriving() []string {
+	var ids []string
+	some := false
+	for _, it := range x.s.GetItems() {
+		if live(it) == 0 {
+			continue
+		}
+		if _, back := turnedRound(it, x.s.GetReturns()); back {
+			some = true
+			continue
+		}
+		ids = append(ids, it.GetOrderItemId())
+	}
+	if !some {
+		return nil
+	}
+	return ids
 }
 
 // updateTracking changes who carries it, or when the seller means to deliver.

@@ -30,9 +30,18 @@ func describe(e *Event, prior, after *State) {
 		if n == m && was.GetStatus() == it.GetStatus() {
 			continue
 		}
-		t.Items = append(t.Items, &ledgerv1.ItemTransition{
-			OrderItemId: it.GetOrderItemId(), From: was.GetStatus(), To: it.GetStatus(), LiveBefore: n, LiveAfter: m,
-		})
+		if t.Items == nil {
+			// One allocation for both: most events move one item.
+			b := &struct {
+				list [1]*ledgerv1.ItemTransition
+				one  ledgerv1.ItemTransition
+			}{}
+			b.list[0], t.Items = &b.one, b.list[:]
+		} else {
+			t.Items = append(t.Items, &ledgerv1.ItemTransition{})
+		}
+		one := t.Items[len(t.Items)-1]
+		one.OrderItemId, one.From, one.To, one.LiveBefore, one.LiveAfter = it.GetOrderItemId(), was.GetStatus(), it.GetStatus(), n, m
 	}
 }
 
