@@ -7,7 +7,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -16,8 +15,6 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderledger/orderledger/internal/clickhouse"
@@ -40,29 +37,10 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, getenv func(string) string, stderr io.Writer) error {
-	flags := flag.NewFlagSet(program, flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	version := flags.Bool("version", false, "print the version and exit")
-	check := flags.Bool("check", false, "check the configuration and exit")
-	printConfig := flags.Bool("print-config", false, "print the configuration, secrets masked, and exit")
-	if err := flags.Parse(args); err != nil {
+	cfg, done, err := service.Configure(program, args, stderr, func() (config, error) { return readConfig(getenv) },
+		func(c *config) any { return c.masked() })
+	if done || err != nil {
 		return err
-	}
-	if *version {
-		_, err := fmt.Fprintln(stderr, service.Version())
-		return err
-	}
-	cfg, err := readConfig(getenv)
-	if err != nil {
-		return err
-	}
-	if *printConfig {
-		out := json.NewEncoder(stderr)
-		out.SetIndent("", "  ")
-		return out.Encode(cfg.masked())
-	}
-	if *check {
-		return nil
 	}
 	return serve(ctx, cfg, stderr)
 }
@@ -70,10 +48,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stderr 
 // serve wires the parts and runs them until ctx ends.
 func serve(ctx context.Context, cfg config, stderr io.Writer) (err error) {
 	log := service.Logger(stderr, cfg.LogLevel, program)
-	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if err := service.ExportVersion(reg, program); err != nil {
-		return fmt.Errorf("export version: %w", err)
+	reg, err := service.Registry(program)
+	if err != nil {
+		return err
 	}
 
 	options := append(kafka.Options(cfg.Kafka), kafka.Logging(log))

@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 
 	"github.com/orderledger/orderledger/internal/ingest"
@@ -109,9 +107,8 @@ func up(ctx context.Context, o upOptions, out, logTo io.Writer) (err error) {
 		level = slog.LevelWarn
 	}
 	log := service.Logger(logTo, level, "orderledger")
-	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if err := service.ExportVersion(reg, "orderledger"); err != nil {
+	reg, err := service.Registry("orderledger")
+	if err != nil {
 		return err
 	}
 	started := time.Now()

@@ -7,7 +7,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -17,7 +17,6 @@ import (
 	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderledger/orderledger/internal/clickhouse"
@@ -33,43 +32,23 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Getenv, os.Stderr)
 	stop()
-	if err != nil {
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "projector:", err)
 		os.Exit(1)
 	}
 }
 
 func run(ctx context.Context, args []string, getenv func(string) string, stderr io.Writer) error {
-	flags := flag.NewFlagSet(program, flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	version := flags.Bool("version", false, "print the version and exit")
-	check := flags.Bool("check", false, "check the configuration and exit")
-	printConfig := flags.Bool("print-config", false, "print the configuration, secrets masked, and exit")
-	if err := flags.Parse(args); err != nil {
+	cfg, done, err := service.Configure(program, args, stderr, func() (config, error) { return readConfig(getenv) },
+		func(c *config) any { return c.masked() })
+	if done || err != nil {
 		return err
-	}
-	if *version {
-		_, err := fmt.Fprintln(stderr, service.Version())
-		return err
-	}
-	cfg, err := readConfig(getenv)
-	if err != nil {
-		return err
-	}
-	if *printConfig {
-		out := json.NewEncoder(stderr)
-		out.SetIndent("", "  ")
-		return out.Encode(cfg.masked())
-	}
-	if *check {
-		return nil
 	}
 
 	log := service.Logger(stderr, cfg.LogLevel, program)
-	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if err := service.ExportVersion(reg, program); err != nil {
-		return fmt.Errorf("export version: %w", err)
+	reg, err := service.Registry(program)
+	if err != nil {
+		return err
 	}
 	client, err := kgo.NewClient(kafka.Options(cfg.Kafka)...)
 	if err != nil {
