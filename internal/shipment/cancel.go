@@ -112,7 +112,7 @@ func (x *decider) planEcho(p *cancelPlan, it *ledgerv1.Item, l CancelledItem, f 
 		p.patches, p.timed = append(p.patches, patch), true
 		return
 	}
-	if l.Reason != "" && lacksReason(it, f.At) && !repeats(it, l, f, maxUnits) {
+	if l.Reason != "" && lacksReason(it, f.At) && !slices.ContainsFunc(it.GetCancellations(), l.toldBy(f)) {
 		p.patches = append(p.patches, patch)
 	}
 }
@@ -120,11 +120,19 @@ func (x *decider) planEcho(p *cancelPlan, it *ledgerv1.Item, l CancelledItem, f 
 // repeats reports whether this very cancellation was applied before: the same units of the item at the same time for
 // the same reason are one fact, by whatever way it came. Fewer units were applied where no more were left.
 func repeats(it *ledgerv1.Item, l CancelledItem, f Cancelled, wanted uint32) bool {
+	told := l.toldBy(f)
 	return slices.ContainsFunc(it.GetCancellations(), func(c *ledgerv1.Cancellation) bool {
-		return c.GetAt().GetAt() != nil && same(c.GetAt().GetAt(), stamp(f.At)) &&
-			(l.Reason == "" || c.GetReason() == l.Reason && c.GetSubReason() == l.SubReason) &&
-			(c.GetUnits() == wanted || c.GetUnits() < wanted && (live(it) == 0 || c.GetRevived() > 0))
+		return told(c) && (c.GetUnits() == wanted || c.GetUnits() < wanted && (live(it) == 0 || c.GetRevived() > 0))
 	})
+}
+
+// toldBy recognises the cancellations that a line of a fact has led to, but for their units.
+func (l CancelledItem) toldBy(f Cancelled) func(*ledgerv1.Cancellation) bool {
+	at := stamp(f.At)
+	return func(c *ledgerv1.Cancellation) bool {
+		return c.GetAt().GetAt() != nil && same(c.GetAt().GetAt(), at) &&
+			(l.Reason == "" || c.GetReason() == l.Reason && c.GetSubReason() == l.SubReason)
+	}
 }
 
 // lacksReason reports whether an item has a cancellation without a reason, other than one of the same moment: what a

@@ -1,6 +1,7 @@
 package shipment
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -299,4 +300,50 @@ func TestADeliveryIsNotOfWhatTheCourierBringsBack(t *testing.T) {
 	st.does(CompleteReturn{ReturnID: "R-1"}, accepted, "ReturnCompleted", "ServiceCancelled")
 	require.Equal(t, returned, st.item("item-2").Status)
 	require.Equal(t, completed, st.s.Status)
+}
+
+func TestAReversePickupIsCancelledWithItsReturn(t *testing.T) {
+	t.Parallel()
+	for _, end := range []ledgerv1.ReturnStatus{rmaCancelled, rmaRejected} {
+		st := given(t, createdSelf(1), reach(delivered, 0), returnTold("R-1", fromCustomer, 0, "item-1", 1), ApproveReturn{ReturnID: "R-1"})
+		require.True(t, running(st.clock(clockPickup)))
+		st.does(Observed{Fact: at(2), Return: &ledgerv1.Return{ReturnId: "R-1", Status: end}}, applied, st.bodyOf(end))
+		require.Equal(t, hour(2), st.clock(clockPickup).CancelledAt.AsTime())
+		st.does(ReturnReached{at(1), "R-1", rmaPickedUp, nil}, applied, "ReturnPickedUp")
+		require.Equal(t, hour(1), st.clock(clockPickup).Done.At.AsTime(), "it was picked up before")
+		require.Nil(t, st.clock(clockPickup).CancelledAt)
+	}
+}
+
+func (st *story) bodyOf(s ledgerv1.ReturnStatus) string {
+	if s == rmaRejected {
+		return "ReturnRejected"
+	}
+	return "ReturnCancelled"
+}
+
+func TestFormsAreCompletedByWhatIsToldAgain(t *testing.T) {
+	t.Parallel()
+	c := created(1)
+	c.Forms = []*ledgerv1.Form{{Name: "EWAY"}, {Name: "ROAD"}}
+	st := given(t, c)
+	c.Forms = []*ledgerv1.Form{{Name: "EWAY", Link: "https://forms/1", Automated: true}, {Name: "ROAD"}, {Name: "TOLL"}}
+	st.does(c, applied, "PropertiesUpdated")
+	require.Len(t, st.s.Forms, 3)
+	require.Equal(t, "https://forms/1", st.s.Forms[0].Link)
+	require.True(t, st.s.Forms[0].Automated)
+	st.does(c, duplicate)
+}
+
+func TestADispatchSaysFromWhereAndIsRefusedWhenItIsTooLarge(t *testing.T) {
+	t.Parallel()
+	d := selfShipDispatch()
+	d.DispatchLocationJSON = `"` + strings.Repeat("x", 500_000) + `"`
+	st := given(t, createdSelf(2))
+	st.refuses(d, CodeInvalidRequest)
+	require.Equal(t, approved, st.s.Status)
+	d.DispatchLocationJSON = `{"locationId":"LOC2"}`
+	st.does(d, accepted, "ShipmentShipped")
+	require.Equal(t, d.DispatchLocationJSON, st.s.Details.DispatchLocationJson)
+	require.Equal(t, "DEFAULT", st.s.Details.PackagingPolicy)
 }

@@ -135,6 +135,16 @@ func TestAbsoluteCancellationsTellTimesOnce(t *testing.T) {
 	st.does(cancelFact(3, "r", lineOfUnits("item-1", 3)), duplicate)
 }
 
+func TestARepeatExplainsNoOtherCancellation(t *testing.T) {
+	t.Parallel()
+	st := given(t, created(3))
+	st.c.Policy.AbsoluteCancellations = true
+	st.does(cancelFact(1, "", lineOfUnits("item-1", 1)), applied, "ItemsCancelled")
+	st.does(cancelFact(2, "r", lineOfUnits("item-1", 2)), applied, "ItemsCancelled")
+	st.does(cancelFact(2, "r", lineOfUnits("item-1", 2)), duplicate)
+	require.Empty(t, st.item("item-1").Cancellations[0].Reason)
+}
+
 func TestTwoCancellationsOfAnItemInOneSecondAreTwoFacts(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(5))
