@@ -29,6 +29,8 @@ type batch struct {
 
 	inboxNext int64 // Position after this batch.
 
+	more string // A shipment for which more waits than the batch holds; nothing may be decided before that.
+
 	writer
 }
 
@@ -73,7 +75,7 @@ func (l *lane) newBatch() *batch {
 	b.writer.reset()
 	m := &l.store.meta
 	b.events, b.decisions = m.Events.chain(), m.Decisions.chain()
-	b.inboxNext = l.inboxNext
+	b.inboxNext, b.more = l.inboxNext, ""
 	// Headers and Kafka know milliseconds. The time never goes backward in a lane, whatever the clock does.
 	b.now = time.UnixMilli(max(l.j.deps.Now().UnixMilli(), m.RecordedMs)).UTC()
 	b.recorded = timestamppb.New(b.now)
@@ -91,6 +93,10 @@ func (b *batch) build(inputs []*input) (int, error) {
 		if err := b.add(in); err != nil {
 			return 0, err
 		}
+		if b.more != "" {
+			b.finish()
+			return i + 1, nil
+		}
 	}
 	b.finish()
 	return len(inputs), nil
@@ -106,7 +112,11 @@ func (b *batch) add(in *input) error {
 	if err != nil {
 		return err
 	}
-	for _, w := range waiting {
+	for i, w := range waiting {
+		if i >= b.l.j.cfg.MaxBatch || i > 0 && b.size >= b.l.j.cfg.MaxBatchBytes {
+			b.more = in.record.ShipmentID
+			return nil
+		}
 		if _, err := b.step(b.l.waitingInput(w, false)); err != nil {
 			return err
 		}
@@ -251,7 +261,7 @@ func (b *batch) write(s *step, before *shipment.State) error {
 	return nil
 }
 
-func (b *batch) nextDecision() uint64 { return b.decisions.Seq + uint64(b.ndecisions) + 1 } //nolint:gosec // Not negative.
+func (b *batch) nextDecision() uint64 { return b.decisions.Seq + uint64(b.ndecisions) + 1 }
 
 // records returns what the transaction holds: the events, then the decisions about them.
 func (b *batch) records(fn func(*kgo.Record)) {

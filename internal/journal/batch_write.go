@@ -82,7 +82,7 @@ func (b *batch) envelope(in *input) events.Envelope {
 // link makes the record of an encoded event and links it into the chain.
 func (b *batch) link(s *step, e *ledgerv1.Event, mark, i int) {
 	env := b.envelope(s.in)
-	env.Version = s.first + uint64(i) //nolint:gosec // Not negative.
+	env.Version = s.first + uint64(i)
 	env.ID = events.EventID(env.ShipmentID, env.Version)
 	env.Type = events.TypeOf(e)
 	env.OccurredAt = writable(events.At(e).GetAt())
@@ -134,6 +134,9 @@ func (b *batch) finish() {
 		if s.decisionRec < 0 {
 			continue
 		}
+		if s.occurred.IsZero() {
+			s.occurred = b.happened(s.in)
+		}
 		d := b.decision(s)
 		env := b.envelope(s.in)
 		env.Type = events.TypeDecision
@@ -174,12 +177,6 @@ func (b *batch) decision(s *step) *ledgerv1.Decision {
 	if in.record.Hash != (events.Hash{}) {
 		d.InputHash = in.record.Hash[:]
 	}
-	if s.occurred.IsZero() {
-		s.occurred = in.record.ReceivedAt
-	}
-	if s.occurred.IsZero() || s.occurred.Year() < 1 || s.occurred.Year() > 9999 {
-		s.occurred = b.now
-	}
 	d.OccurredAt = b.recorded
 	if !s.occurred.Equal(b.now) {
 		d.OccurredAt = timestamppb.New(s.occurred)
@@ -192,10 +189,10 @@ func (b *batch) decision(s *step) *ledgerv1.Decision {
 		if len(in.record.Body) <= b.l.j.cfg.MaxDecisionBody {
 			d.Body = in.record.Body
 		} else {
-			d.BodyBytes = uint32(len(in.record.Body)) //nolint:gosec // Kafka bounds it.
+			d.BodyBytes = uint32(len(in.record.Body))
 		}
 	} else if in.bare {
-		d.BodyBytes = uint32(len(in.record.Body)) //nolint:gosec // Kafka bounds it.
+		d.BodyBytes = uint32(len(in.record.Body))
 	}
 	return d
 }

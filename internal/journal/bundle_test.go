@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync/atomic"
 	"testing"
@@ -79,7 +78,7 @@ func (b *bundle) start(opts ...option) *instance {
 	cfg.InboxCommitEvery = 100 * time.Millisecond
 	log := testkit.Logger(b)
 	if _, ok := b.TB.(*testing.B); ok {
-		log = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		log = slog.New(slog.DiscardHandler)
 	}
 	deps := Deps{
 		Options: kafka.Options(testkit.KafkaConfig(b.brokers, b.lanes)), Decode: decodeToy,

@@ -35,8 +35,8 @@ type Config struct {
 	MaxRecordBytes int
 	// MaxDecisionBody is the largest input that a waiting or quarantined decision holds. Zero means 1 MiB.
 	MaxDecisionBody int
-	// CacheBytes bounds the memory of all lane stores together: half for Pebble's blocks, half for decoded states.
-	// Zero means 64 MiB.
+	// CacheBytes bounds the memory of all lane stores together: a quarter for what is not yet on disk (but at least
+	// 768 KiB a lane), a quarter for Pebble's blocks, half for decoded states. Zero means 64 MiB.
 	CacheBytes int64
 	// WaitingLimit is how long a fact waits for its shipment before it is quarantined. Zero means 72 hours.
 	WaitingLimit time.Duration
@@ -142,7 +142,8 @@ type Deps struct {
 	// Options are the broker options of every client, as kafka.Options gives them.
 	Options []kgo.Opt
 	// Decode makes an input of an inbox record. An error says that the record can be read by nobody; it is quarantined.
-	// It must be pure: the same record is decoded again after a crash, and when its waiting ends.
+	// It must be pure, and the same whatever ReceivedAt is: a record is decoded again after a crash, and when its waiting
+	// ends.
 	Decode func(InboxRecord) (shipment.Input, error)
 	// Policy is what the configuration says for a seller and location. Nil means the zero policy for all.
 	Policy func(sellerID, locationID string) shipment.Policy

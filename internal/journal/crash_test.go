@@ -27,6 +27,7 @@ type crash struct {
 }
 
 func newCrash(t *testing.T) *crash {
+	t.Helper()
 	c := &crash{T: t, bundle: setup(t, 1, quick()), dir: t.TempDir(), reached: make(chan struct{}, 100), release: make(chan struct{})}
 	return c
 }

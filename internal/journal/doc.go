@@ -30,7 +30,8 @@
 // What an owner must know of its lane (the latest state of each shipment, the keys it has answered, what waits) is in a
 // Pebble store on local disk. It is a cache: each change carries the position and the chain heads it is true for, and a
 // store whose cluster, topics or heads are not the lane's is built again by reading the lane. Its writes are not
-// flushed. Memory is bounded by Config.CacheBytes.
+// flushed: after a crash it may be true for an earlier position, and the takeover reads the rest. Memory is bounded by
+// Config.CacheBytes.
 //
 // # Torn transactions
 //
@@ -48,5 +49,6 @@
 //
 // A lane that can't be opened is tried again, ever more slowly; Ready and the log say why. Positions that a topic no
 // longer holds, a damaged chain, and a clock far behind the lane keep it closed until somebody acts. Run returns an error
-// only when the group refuses this instance for good, or the topics are not those of the ledger.
+// only when the group refuses this instance for good, or the topics are not those of the ledger. A disk on which a lane
+// store can't be written ends the process: Pebble panics where it can't go on.
 package journal

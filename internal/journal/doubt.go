@@ -11,7 +11,8 @@ func doubtID(shipmentID, key string, hash events.Hash) answerID {
 }
 
 // note remembers a decision that answers a command in doubt. After an unknown commit the store is still where it was
-// before, so the takeover reads every record that the commit may have written.
+// before, so the takeover reads every record that the commit may have written. It reads each only once, even if it is
+// the next attempt that ends well, so what was found is kept until the doubt is settled.
 func (l *lane) note(env *events.Envelope, d *ledgerv1.Decision, offset int64) {
 	if len(l.doubt) == 0 {
 		return
@@ -45,6 +46,9 @@ func (l *lane) noted(shipmentID, key string, hash events.Hash) *Receipt {
 	}
 	for _, c := range l.doubt {
 		if c.key == key && c.cmd.ShipmentID == shipmentID && c.cmd.Hash == hash {
+			if l.found == nil {
+				l.found = map[answerID]*Receipt{}
+			}
 			r := &Receipt{ShipmentID: shipmentID, Lane: l.id}
 			l.found[id] = r
 			return r

@@ -37,12 +37,14 @@ func (l *lane) await(ctx context.Context, expired <-chan time.Time) ([]*input, e
 		}
 		break
 	}
-	select {
-	case f := <-l.owner.inbox.fetched:
-		if err := l.fetched(f); err != nil {
-			return inputs, err
+	if len(l.carry) < l.j.cfg.MaxBatch { // Not while commands slow the inbox down: it would pile up here.
+		select {
+		case f := <-l.owner.inbox.fetched:
+			if err := l.fetched(f); err != nil {
+				return inputs, err
+			}
+		default:
 		}
-	default:
 	}
 	n := min(len(l.carry), max(1, l.j.cfg.MaxBatch-len(inputs)))
 	inputs = append(inputs, l.carry[:n]...)

@@ -74,7 +74,6 @@ func TestFaultsOfEveryRequestLoseAndRepeatNothing(t *testing.T) {
 		{kmsg.FindCoordinator, []*kerr.Error{kerr.CoordinatorNotAvailable}},
 		{kmsg.Fetch, []*kerr.Error{kerr.NotLeaderForPartition, kerr.UnknownServerError}},
 		{kmsg.ListOffsets, []*kerr.Error{kerr.NotLeaderForPartition, kerr.UnknownServerError}},
-		{kmsg.Heartbeat, []*kerr.Error{kerr.RebalanceInProgress, kerr.UnknownMemberID, kerr.IllegalGeneration}},
 		{kmsg.OffsetCommit, []*kerr.Error{kerr.CoordinatorNotAvailable, kerr.UnknownServerError}},
 	} {
 		for _, e := range c.errs {
@@ -88,6 +87,36 @@ func TestFaultsOfEveryRequestLoseAndRepeatNothing(t *testing.T) {
 							kfake.Fault{Keys: []kmsg.Key{c.key}, Err: e, Count: 2},
 							kfake.Fault{Keys: []kmsg.Key{c.key}, Err: e, Count: 1, TopLevel: true}))
 					}
+				})
+			})
+		}
+	}
+}
+
+func TestFaultsOfTheGroupMoveLanesAndLoseNothing(t *testing.T) {
+	t.Parallel()
+	for key, errs := range map[kmsg.Key][]*kerr.Error{
+		kmsg.Heartbeat: {kerr.RebalanceInProgress, kerr.UnknownMemberID, kerr.IllegalGeneration, kerr.CoordinatorNotAvailable},
+		kmsg.JoinGroup: {kerr.UnknownMemberID, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress, kerr.NotCoordinator, kerr.UnknownServerError},
+		kmsg.SyncGroup: {kerr.RebalanceInProgress, kerr.UnknownMemberID, kerr.IllegalGeneration, kerr.CoordinatorNotAvailable, kerr.UnknownServerError},
+	} {
+		for _, e := range errs {
+			t.Run(fmt.Sprint(key.Name(), "/", e.Message), func(t *testing.T) {
+				t.Parallel()
+				b := setup(t, 1, quick())
+				j := b.start(config(func(c *Config) { c.SessionTimeout = time.Second })).ready()
+				work(t, b, j, func(round int) {
+					if round != 1 {
+						return
+					}
+					met := b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: e, Count: 2, TopLevel: true})
+					b.faults = append(b.faults, met)
+					if key != kmsg.Heartbeat { // A member joins again only when its heartbeat tells it to.
+						b.faults = append(b.faults, b.cluster.Fault(kfake.Fault{
+							Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.RebalanceInProgress, TopLevel: true,
+						}))
+					}
+					testkit.Eventually(t, func() bool { return met.Hits() > 0 }, "the fault is met")
 				})
 			})
 		}

@@ -32,7 +32,7 @@ func (j *Journal) readInbox(lane int32, from int64) (*inboxReader, error) {
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.FetchMaxWait(2*time.Second),
-		kgo.FetchMaxBytes(int32(j.cfg.MaxBatchBytes)), //nolint:gosec // A batch is far below 2 GiB.
+		kgo.FetchMaxBytes(int32(j.cfg.MaxBatchBytes)),
 	)...)
 	if err != nil {
 		return nil, err

@@ -1,8 +1,10 @@
 package journal
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -90,8 +92,7 @@ func (l *lane) decide(in *input, state *shipment.State, now time.Time) (d shipme
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			l.log.Error("input failed", "shipment_id", in.record.ShipmentID, "inbox_offset", in.record.Offset,
-				"input_type", in.kindSafe(), "err", fmt.Sprint(r), "stack", string(debug.Stack()))
+			l.logFailed(in, in.kindSafe(), fmt.Errorf("panic: %v", r), slog.String("stack", string(debug.Stack())))
 			d = in.refuse(shipment.ReasonFailed, "the input could not be decided")
 		}
 	}()
@@ -109,11 +110,17 @@ func (l *lane) decide(in *input, state *shipment.State, now time.Time) (d shipme
 		Now: now, SellerID: in.record.SellerID, Policy: l.policy(in, state),
 	})
 	if err := check(in.record.ShipmentID, state, &d); err != nil {
-		l.log.Error("input failed", "shipment_id", in.record.ShipmentID, "inbox_offset", in.record.Offset,
-			"input_type", in.parsed.Type(), "err", err.Error())
+		l.logFailed(in, in.parsed.Type(), err)
 		return in.refuse(shipment.ReasonFailed, "the input could not be decided")
 	}
 	return d
+}
+
+func (l *lane) logFailed(in *input, kind string, err error, more ...slog.Attr) {
+	l.log.LogAttrs(context.Background(), slog.LevelError, "input failed", append([]slog.Attr{
+		slog.String("shipment_id", in.record.ShipmentID), slog.Int64("inbox_offset", in.record.Offset),
+		slog.String("input_type", kind), slog.Any("err", err),
+	}, more...)...)
 }
 
 // policy asks for what is configured for the shipment's seller and location, which at its creation only the input knows.

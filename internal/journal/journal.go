@@ -90,7 +90,7 @@ func (j *Journal) Run(ctx context.Context) (err error) {
 	j.mu.Unlock()
 	defer close(j.done)
 
-	j.cache = pebble.NewCache(j.cfg.CacheBytes / 2)
+	j.cache = pebble.NewCache(j.cfg.CacheBytes / 2) // Pebble counts its write buffers in.
 	defer j.cache.Unref()
 	if j.client, err = kgo.NewClient(j.deps.Options...); err != nil {
 		return fmt.Errorf("journal client: %w", err)
@@ -98,7 +98,7 @@ func (j *Journal) Run(ctx context.Context) (err error) {
 	defer j.client.Close()
 	if _, err := j.identity(ctx); err != nil {
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // Told to stop.
+			return nil // Told to stop.
 		}
 		return err
 	}

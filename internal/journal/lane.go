@@ -38,7 +38,7 @@ type lane struct {
 
 	retry  []*call               // Certainly not stored; to be decided again.
 	doubt  []*call               // In a commit of unknown outcome.
-	found  map[answerID]*Receipt // What the takeover found of doubt.
+	found  map[answerID]*Receipt // What takeovers found of doubt; nil for nothing yet.
 	carry  []*input              // Inbox records taken and not decided yet.
 	expiry time.Time             // When the oldest waiting input is too old; zero for none.
 }
@@ -186,7 +186,7 @@ func (l *lane) refuse(err error) {
 			c.answer(Receipt{}, err)
 		}
 	}
-	l.doubt, l.retry = nil, nil
+	l.doubt, l.retry, l.found = nil, nil, nil
 	for {
 		select {
 		case calls := <-l.calls:
@@ -219,7 +219,7 @@ func (l *lane) serve(ctx context.Context) error {
 			l.giveBack(inputs)
 			return err
 		}
-		if err := l.process(inputs); err != nil {
+		if err := l.process(inputs); err != nil { //nolint:contextcheck // A batch in hand is finished when ctx ends.
 			return err
 		}
 	}

@@ -162,5 +162,8 @@ func TestTheRealAggregateDecides(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "o1", s.GetOrderId())
 	require.True(t, s.GetOnHold(), "the hold had come first")
-	b.check()
+	k := b.check()
+	held := k.decisions[0][0]
+	require.Equal(t, waits, held.GetOutcome())
+	require.WithinDuration(t, created.At, held.GetOccurredAt().AsTime(), 0, "a fact that gives no events happened when it says, not when it came")
 }

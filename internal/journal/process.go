@@ -110,6 +110,9 @@ func (l *lane) attempt(inputs []*input) (int, error) {
 	l.j.hooks.stored(l.id)
 	l.answerAll(b)
 	l.spare = b
+	if more := b.more; more != "" && err == nil {
+		err = l.applyWaitingOf(more)
+	}
 	return n, err
 }
 
@@ -124,19 +127,19 @@ func (l *lane) keep(b *batch) error {
 			delete(l.aheadSet, offset)
 		}
 	}
+	if len(b.decisionRecs) > 0 {
+		sb := l.store.begin()
+		err := b.store(sb)
+		if err == nil {
+			sb.m.Inbox = max(sb.m.Inbox, l.inboxNext)
+			err = sb.commit()
+		}
+		if err != nil {
+			return &lostError{err: err, store: true}
+		}
+	}
+	// Only now: who sees the position must find what was decided below it.
 	l.inbox.Store(l.inboxNext)
-	if len(b.decisionRecs) == 0 {
-		return nil
-	}
-	sb := l.store.begin()
-	err := b.store(sb)
-	if err == nil {
-		sb.m.Inbox = max(sb.m.Inbox, l.inboxNext)
-		err = sb.commit()
-	}
-	if err != nil {
-		return &lostError{err: err, store: true}
-	}
 	return nil
 }
 

@@ -9,7 +9,7 @@ import (
 func (b *batch) repeat(s *step) (bool, error) {
 	in := s.in
 	if in.record.Key == "" || in.foreign != nil || in.expired {
-		return false, nil
+		return false, nil //nolint:nilerr // That a record is foreign is no error of this function.
 	}
 	prior, err := b.answered(s)
 	if err != nil || prior == nil {

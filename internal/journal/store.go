@@ -89,9 +89,9 @@ func laneDir(root string, lane int32) string {
 }
 
 // openStore opens a lane's store. One that can't be opened, or that belongs to another ledger, is thrown away.
-func openStore(ctx context.Context, dir string, cache *pebble.Cache, want meta, log *slog.Logger) (*store, error) {
-	s := &store{dir: dir}
-	err := s.open(cache, log)
+func openStore(ctx context.Context, l *lane, want meta) (*store, error) {
+	s := &store{dir: laneDir(l.j.cfg.StoreDir, l.id)}
+	err := s.open(storeOptions(l)) //nolint:contextcheck // Pebble logs without a context.
 	if err == nil && !s.meta.sameLedger(want) {
 		err = errors.New("it belongs to another ledger or format")
 	}
@@ -99,19 +99,18 @@ func openStore(ctx context.Context, dir string, cache *pebble.Cache, want meta, 
 		return s, nil
 	}
 	if !errors.Is(err, os.ErrNotExist) {
-		log.WarnContext(ctx, "lane store thrown away", slog.String("dir", dir), slog.Any("err", err))
+		l.log.WarnContext(ctx, "lane store thrown away", slog.String("dir", s.dir), slog.Any("err", err))
 	}
 	if err := s.wipe(); err != nil {
 		return nil, err
 	}
-	if err := s.create(cache, want, log); err != nil {
+	if err := s.create(storeOptions(l), want); err != nil { //nolint:contextcheck // Pebble logs without a context.
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *store) open(cache *pebble.Cache, log *slog.Logger) error {
-	opts := storeOptions(cache, log)
+func (s *store) open(opts *pebble.Options) error {
 	opts.ErrorIfNotExists = true
 	db, err := pebble.Open(s.dir, opts)
 	if err != nil {
@@ -131,8 +130,8 @@ func (s *store) open(cache *pebble.Cache, log *slog.Logger) error {
 	return err
 }
 
-func (s *store) create(cache *pebble.Cache, m meta, log *slog.Logger) error {
-	db, err := pebble.Open(s.dir, storeOptions(cache, log))
+func (s *store) create(opts *pebble.Options, m meta) error {
+	db, err := pebble.Open(s.dir, opts)
 	if err != nil {
 		return fmt.Errorf("create lane store %s: %w", s.dir, err)
 	}
@@ -143,11 +142,11 @@ func (s *store) create(cache *pebble.Cache, m meta, log *slog.Logger) error {
 }
 
 // rebuild empties the store.
-func (s *store) rebuild(cache *pebble.Cache, m meta, log *slog.Logger) error {
+func (s *store) rebuild(l *lane, m meta) error {
 	if err := s.wipe(); err != nil {
 		return err
 	}
-	return s.create(cache, newMeta(m.ClusterID, m.Topics), log)
+	return s.create(storeOptions(l), newMeta(m.ClusterID, m.Topics))
 }
 
 func (s *store) wipe() error {
@@ -172,17 +171,30 @@ func (s *store) close() error {
 	return nil
 }
 
-func storeOptions(cache *pebble.Cache, log *slog.Logger) *pebble.Options {
+// Bounds of the memory in which a lane store collects writes.
+const (
+	minMemTable  = 256 << 10
+	maxMemTable  = 4 << 20
+	memTables    = 3 // Of one store at a time, at most.
+	memTablePart = 4 // The part of CacheBytes that they may take, of all lanes together.
+)
+
+// options returns how a lane's store is opened.
+//
+// A disk that fails ends the process: Pebble holds its locks where it panics, so it can't even be closed in this one. No
+// answer is lost with it, and the next process builds again what it has to.
+func storeOptions(l *lane) *pebble.Options {
+	cfg := &l.j.cfg
 	return &pebble.Options{
-		Cache:                       cache,
-		MemTableSize:                4 << 20,
-		MemTableStopWritesThreshold: 4,
+		Cache:                       l.j.cache,
+		MemTableSize:                uint64(min(max(cfg.CacheBytes/memTablePart/memTables/int64(cfg.Lanes), minMemTable), maxMemTable)),
+		MemTableStopWritesThreshold: memTables,
 		MaxOpenFiles:                128,
 		FormatMajorVersion:          pebble.FormatNewest,
-		Logger:                      storeLogger{log},
+		Logger:                      storeLogger{l.log},
 		EventListener: &pebble.EventListener{
 			// The default ends the process. The read that met the damage returns an error, and the store is built again.
-			DataCorruption: func(info pebble.DataCorruptionInfo) { storeLogger{log}.Errorf("%s", info) },
+			DataCorruption: func(info pebble.DataCorruptionInfo) { storeLogger{l.log}.Errorf("%s", info) },
 		},
 	}
 }
@@ -196,7 +208,7 @@ func (l storeLogger) Errorf(format string, args ...any) {
 	l.log.LogAttrs(context.Background(), slog.LevelWarn, "lane store", slog.String("err", fmt.Sprintf(format, args...)))
 }
 
-// Fatalf is called where Pebble can't go on, as when the disk is full; its contract is not to return.
+// Fatalf is called where Pebble can't go on; its contract is not to return.
 func (l storeLogger) Fatalf(format string, args ...any) {
 	l.Errorf(format, args...)
 	panic(fmt.Sprintf(format, args...))

@@ -161,7 +161,7 @@ func waitingOf(env *events.Envelope, d *ledgerv1.Decision) *waitingInput {
 		Record: InboxRecord{
 			ShipmentID: env.ShipmentID, Key: d.GetInputKey(), SellerID: d.GetSellerId(),
 			CorrelationID: env.CorrelationID, AuthType: env.AuthType, AuthID: env.AuthID, TraceParent: env.TraceParent,
-			ReceivedAt: d.GetOccurredAt().AsTime(), Offset: d.GetInboxOffset(), Body: d.GetBody(),
+			ReceivedAt: env.RecordedAt, Offset: d.GetInboxOffset(), Body: d.GetBody(),
 		},
 	}
 	copy(w.Record.Hash[:], d.GetInputHash())

@@ -88,7 +88,7 @@ func TestAStoreOfAnotherLedgerIsThrownAway(t *testing.T) {
 // editMeta changes a store's idea of where it is.
 func editMeta(t *testing.T, dir string, change func(*meta)) {
 	t.Helper()
-	db, err := pebble.Open(laneDir(dir, 0), storeOptions(nil, testkit.Logger(t)))
+	db, err := pebble.Open(laneDir(dir, 0), &pebble.Options{Logger: storeLogger{testkit.Logger(t)}})
 	require.NoError(t, err)
 	raw, closer, err := db.Get(keyMeta)
 	require.NoError(t, err)
@@ -129,7 +129,7 @@ func TestADamagedStoreIsBuiltAgain(t *testing.T) {
 			b := setup(t, 1)
 			dir := t.TempDir()
 			fillLane(t, b, dir)
-			db, err := pebble.Open(laneDir(dir, 0), storeOptions(nil, testkit.Logger(t)))
+			db, err := pebble.Open(laneDir(dir, 0), &pebble.Options{Logger: storeLogger{testkit.Logger(t)}})
 			require.NoError(t, err)
 			require.NoError(t, db.Flush())
 			require.NoError(t, db.Close())

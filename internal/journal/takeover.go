@@ -25,7 +25,6 @@ func (l *lane) takeOver(ctx context.Context) error {
 		return err
 	}
 	l.owner = o
-	l.found = map[answerID]*Receipt{}
 	want, err := l.j.identity(ctx)
 	if err != nil {
 		return err
@@ -47,7 +46,7 @@ func (l *lane) takeOver(ctx context.Context) error {
 	l.resetFrom(m)
 	l.settleDoubt()
 	l.end.Store(spans[events.TopicInbox].end)
-	l.owner.inbox, err = l.j.readInbox(l.id, m.Inbox)
+	l.owner.inbox, err = l.j.readInbox(l.id, m.Inbox) //nolint:contextcheck // It outlives the takeover.
 	return err
 }
 
@@ -74,9 +73,10 @@ func (l *lane) follow(ctx context.Context, want meta) (map[string]span, error) {
 		}
 		l.log.WarnContext(ctx, "lane store built again", slog.Any("err", err))
 		l.j.metrics.rebuilds.Inc()
-		if err := l.store.rebuild(l.j.cache, want, l.log); err != nil {
+		if err := l.store.rebuild(l, want); err != nil { //nolint:contextcheck // Pebble logs without a context.
 			return nil, err
 		}
+		clear(l.found) // Everything is read again, and what was found may have become void.
 	}
 }
 
@@ -97,7 +97,7 @@ func (l *lane) haveStore(ctx context.Context, want meta) error {
 	if l.store != nil {
 		return nil
 	}
-	s, err := openStore(ctx, laneDir(l.j.cfg.StoreDir, l.id), l.j.cache, want, l.log)
+	s, err := openStore(ctx, l, want)
 	l.store = s
 	return err
 }

@@ -94,7 +94,7 @@ func (l *lane) void(ctx context.Context, torn *tornError) error {
 		RecordedAt: b.now, AuthType: authSystem, InboxOffset: events.NoInboxOffset,
 	}
 	b.decisionRecs = append(b.decisionRecs, b.linked(events.TopicDecisions, &env, &b.decisions, body))
-	if err := l.owner.commit(b); err != nil {
+	if err := l.owner.commit(b); err != nil { //nolint:contextcheck // A transaction in hand is ended when ctx ends.
 		return fmt.Errorf("void torn decisions: %w", err)
 	}
 	l.j.metrics.repaired.WithLabelValues("voided").Add(float64(torn.last - torn.first + 1))
@@ -109,9 +109,10 @@ const authSystem = "system"
 // recover writes the decisions that were lost, from the headers of the events they gave.
 func (l *lane) recover(ctx context.Context, orphans []events.Envelope) error {
 	b := l.newBatch()
-	n := 0
-	for i := 0; i < len(orphans); i = n {
-		for n = i + 1; n < len(orphans) && sameInput(&orphans[i], &orphans[n]); n++ {
+	for i := 0; i < len(orphans); {
+		n := i + 1
+		for n < len(orphans) && sameInput(&orphans[i], &orphans[n]) {
+			n++
 		}
 		d, err := l.recovered(b, &orphans[i], &orphans[n-1])
 		if err != nil {
@@ -121,8 +122,9 @@ func (l *lane) recover(ctx context.Context, orphans []events.Envelope) error {
 		env.Type, env.ID, env.Version = events.TypeDecision, events.DecisionID(l.id, b.decisions.Seq+1), 0
 		env.RecordedAt = b.now
 		b.appendDecision(&env, d)
+		i = n
 	}
-	if err := l.owner.commit(b); err != nil {
+	if err := l.owner.commit(b); err != nil { //nolint:contextcheck // A transaction in hand is ended when ctx ends.
 		return fmt.Errorf("recover lost decisions: %w", err)
 	}
 	l.j.metrics.repaired.WithLabelValues("recovered").Add(float64(len(b.decisionRecs)))

@@ -54,6 +54,9 @@ func decideToy(s *shipment.State, in shipment.Input, c shipment.Context) shipmen
 	if y.Fact {
 		yes = ledgerv1.Outcome_OUTCOME_APPLIED
 	}
+	if y.Kind == "echo" {
+		yes = ledgerv1.Outcome_OUTCOME_DUPLICATE
+	}
 	id, text, _ := strings.Cut(y.Text, "|")
 	switch {
 	case y.Kind == "panic":

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"slices"
 	"strconv"
 	"time"
 )
@@ -83,7 +84,12 @@ func (l *lane) applyWaitingOf(id string) error {
 	for _, w := range list {
 		inputs = append(inputs, l.waitingInput(w, false))
 	}
-	return l.process(inputs)
+	for part := range slices.Chunk(inputs, l.j.cfg.MaxBatch) {
+		if err := l.process(part); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // observe sets the lane's gauges.
