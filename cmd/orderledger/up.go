@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
+	"github.com/orderledger/orderledger/internal/emitter"
 	"github.com/orderledger/orderledger/internal/ingest"
 	"github.com/orderledger/orderledger/internal/service"
 )
@@ -74,7 +75,7 @@ GET /readyz on the API's address says when everything is ready, /metrics what it
 	flags.StringVar(&o.KafkaListen, "kafka-listen", "127.0.0.1:9092", "address of Kafka")
 	flags.StringVar(&o.ClickHouseListen, "clickhouse-listen", "127.0.0.1:9000", "address of ClickHouse's native protocol")
 	flags.StringVar(&o.ClickHouseHTTPListen, "clickhouse-http-listen", "127.0.0.1:8123", "address of ClickHouse's HTTP interface")
-	flags.StringArrayVar(&o.SuborderEndpoints, "suborder-endpoint", nil, "URL that gets SUBORDER messages (repeatable)")
+	flags.StringArrayVar(&o.SuborderEndpoints, "suborder-endpoint", nil, "[name=]URL that gets SUBORDER messages (repeatable); the name, else the URL, is its identity")
 	flags.StringVar(&o.SuborderSecret, "suborder-secret", os.Getenv("ORDERLEDGER_SUBORDER_SECRET"), "whsec_ secret that signs them (ORDERLEDGER_SUBORDER_SECRET)")
 	flags.StringVar(&o.SellersFile, "sellers", os.Getenv("ORDERLEDGER_SELLERS_FILE"), "JSON file of sellers and their tokens (ORDERLEDGER_SELLERS_FILE)")
 	flags.StringVar(&o.Only, "only", "", "run only kafka or only clickhouse")
@@ -93,8 +94,8 @@ func (o upOptions) validate() error {
 		problems = append(problems, errors.New("--data: a folder is needed"))
 	}
 	for _, e := range o.SuborderEndpoints {
-		if u, err := url.Parse(e); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-			problems = append(problems, fmt.Errorf("--suborder-endpoint %q: want http://host:port/path", e))
+		if _, err := emitter.ParseEndpoint(e); err != nil {
+			problems = append(problems, fmt.Errorf("--suborder-endpoint %q: want [name=]http://host:port/path: %w", e, err))
 		}
 	}
 	return errors.Join(problems...)
@@ -119,9 +120,7 @@ func up(ctx context.Context, o upOptions, out, logTo io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, servers.Close()) }()
 	if o.Only != "" {
-		announce(out, servers, "", started)
-		<-ctx.Done()
-		return nil
+		return upOnly(ctx, o, servers, log, reg, func(api string) { announce(out, servers, api, started) })
 	}
 	l, err := newLedger(ctx, o, servers, log, reg)
 	if err != nil {
@@ -136,9 +135,29 @@ func up(ctx context.Context, o upOptions, out, logTo io.Writer) (err error) {
 	return service.Run(ctx, log, l.units()...)
 }
 
+// upOnly serves one of the servers. Services of other processes ask for Kafka's boot nonce, so that comes with it.
+func upOnly(ctx context.Context, o upOptions, s servers, log *slog.Logger, reg *prometheus.Registry, announce func(api string)) error {
+	if s.kafka == nil {
+		announce("")
+		<-ctx.Done()
+		return nil
+	}
+	admin := service.NewAdmin(service.AdminConfig{Addr: o.Listen}, log, reg, nil)
+	admin.Handle("GET /boot", s.kafka.BootHandler())
+	go func() {
+		if api, err := admin.Addr(ctx); err == nil {
+			announce(api)
+		}
+	}()
+	return service.Run(ctx, log, admin.Unit())
+}
+
 // announce prints the addresses.
 func announce(out io.Writer, s servers, api string, started time.Time) {
-	if api != "" {
+	switch {
+	case api != "" && s.clickhouse == nil:
+		fmt.Fprintf(out, "boot nonce  http://%s/boot   (ORDERLEDGER_KAFKA_BOOT_URL of the services)\n", api)
+	case api != "":
 		fmt.Fprintf(out, "api         http://%s   (POST /notifications, /sellers/v3/..., GET /readyz, /progress, /metrics)\n", api)
 	}
 	if s.kafka != nil {

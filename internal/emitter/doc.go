@@ -24,7 +24,7 @@
 //
 // With one group for all, a position would have to be kept for each endpoint elsewhere, the slowest would decide what is
 // fetched, and a rebalance would stop all of them. With a group for each, Kafka keeps the positions, its tools show
-// the lag of each endpoint ("emitter-" and the name), and an endpoint is replayed by resetting its group. The price is
+// the lag of each endpoint (kafka.GroupEndpoint), and an endpoint is replayed by resetting its group. The price is
 // that each endpoint fetches the topic once more. Whoever wants to know whether an endpoint has everything compares
 // the committed offsets of its group with the topic's end offsets: positions are committed at most CommitInterval after
 // they change, past transaction markers too.

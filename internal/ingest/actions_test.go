@@ -93,6 +93,9 @@ func TestACallThatIsWrongAsAWholeIsRefusedAsAWhole(t *testing.T) {
 		require.Equal(t, "ERROR", a.member(t, "errors", 0, "severity"), name)
 	}
 	require.Equal(t, http.StatusNotFound, b.send(http.MethodPost, "/sellers/v3/nowhere", ``).status)
+	wrong := b.send(http.MethodPost, "/progress", ``)
+	require.Equal(t, http.StatusMethodNotAllowed, wrong.status)
+	require.Equal(t, "GET", wrong.header.Get("Allow"))
 }
 
 func TestAnIdempotencyKeyIsAnsweredOnce(t *testing.T) {

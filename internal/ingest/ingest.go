@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -212,7 +213,24 @@ func (g *Ingest) routes() http.Handler {
 	on("GET /progress", g.progress)
 	on("GET /decisions/summary", g.summary)
 	on("/", func(_ context.Context, c *call) error {
+		if allowed := otherMethods(mux, c.r); len(allowed) > 0 {
+			c.w.Header().Set("Allow", strings.Join(allowed, ", "))
+			return newProblem(problemMethod, c.r.URL.Path+" takes "+strings.Join(allowed, " and "))
+		}
 		return newProblem(problemNotFound, "nothing is served at "+c.r.Method+" "+c.r.URL.Path)
 	})
 	return mux
+}
+
+// otherMethods are those that the path is served with.
+func otherMethods(mux *http.ServeMux, r *http.Request) []string {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		other := r.Clone(r.Context())
+		other.Method = method
+		if _, pattern := mux.Handler(other); pattern != "/" {
+			allowed = append(allowed, method)
+		}
+	}
+	return allowed
 }

@@ -12,7 +12,8 @@
 //   - Parameters of a query are bound for that query only.
 //
 // It does not speak any protocol, pool connections or cancel a running statement (kill it from another
-// connection). It supports Linux and macOS.
+// connection). Fetch knows the package for
+// Linux on x86-64; elsewhere the library must be named by ORDERLEDGER_LIBCHDB.
 //
 // It fails with [ErrNotFetched] when there is no library, whose text says what to run next, and with
 // [*Error] when the engine refuses a statement, which carries ClickHouse's own error code. A crash inside the
