@@ -4,11 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
-
-	"github.com/google/uuid"
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/shipment"
@@ -68,7 +67,7 @@ const (
 	callGone
 )
 
-func newCall(c Command) (*call, error) {
+func (j *Journal) newCall(c Command) (*call, error) {
 	switch {
 	case c.ShipmentID == "" || len(c.ShipmentID) > maxText:
 		return nil, fmt.Errorf("%w: shipment id of %d bytes", ErrInvalid, len(c.ShipmentID))
@@ -83,7 +82,8 @@ func newCall(c Command) (*call, error) {
 	}
 	k := &call{cmd: c, key: c.Key, done: make(chan struct{})}
 	if k.key == "" {
-		k.key = generatedKey + uuid.NewString()
+		// Unique over all instances and their lives, and without asking the system for randomness each time.
+		k.key = generatedKey + j.nonce + "/" + strconv.FormatUint(j.keys.Add(1), 10)
 	}
 	return k, nil
 }
@@ -147,7 +147,7 @@ func (c *call) wait(ctx context.Context) Result {
 // waits inside ctx. Errors: ErrNotOwner, ErrFenced, ErrLaneMoving and ErrInvalid say that nothing was stored,
 // ErrInDoubt that it may have been.
 func (j *Journal) Submit(ctx context.Context, c Command) (Receipt, error) {
-	k, err := newCall(c)
+	k, err := j.newCall(c)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -178,7 +178,7 @@ func (j *Journal) SubmitAll(ctx context.Context, cmds []Command) []Result {
 func (j *Journal) submitLane(ctx context.Context, cmds []Command, indexes []int, results []Result) {
 	calls, at := make([]*call, 0, len(indexes)), make([]int, 0, len(indexes))
 	for _, i := range indexes {
-		k, err := newCall(cmds[i])
+		k, err := j.newCall(cmds[i])
 		if err != nil {
 			results[i].Err = err
 			continue

@@ -8,8 +8,10 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -28,6 +30,9 @@ type Journal struct {
 	source  string
 	hooks   hooks
 	decide  func(*shipment.State, shipment.Input, shipment.Context) shipment.Decision // shipment.Decide, but in tests of faults.
+
+	nonce string        // Of this journal, in the keys it generates.
+	keys  atomic.Uint64 // How many it has generated.
 
 	client *kgo.Client   // For questions; nil until Run.
 	cache  *pebble.Cache // Shared by all lane stores; nil until Run.
@@ -72,7 +77,7 @@ func New(cfg Config, d Deps) (*Journal, error) {
 	d = d.withDefaults()
 	return &Journal{
 		cfg: cfg, deps: d, log: d.Log, metrics: m, source: events.Source + "/" + cfg.Cluster,
-		lanes: map[int32]*lane{}, done: make(chan struct{}), decide: shipment.Decide,
+		nonce: uuid.NewString(), lanes: map[int32]*lane{}, done: make(chan struct{}), decide: shipment.Decide,
 	}, nil
 }
 
