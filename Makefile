@@ -5,7 +5,7 @@ GO    := go
 BIN   := bin
 
 .DEFAULT_GOAL := help
-.PHONY: help build engine demo test test/race fuzz bench lint fmt generate verify
+.PHONY: help build engine demo up down test test/race fuzz bench lint fmt generate verify
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z\/]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,12 @@ engine: build ## Fetch the embedded ClickHouse engine once, checked against its 
 
 demo: engine ## Run everything in one process on real input: events, tables and pushes are shown
 	$(BIN)/orderledger demo
+
+up: ## Run the three services with Kafka and ClickHouse in Docker, and wait until they are ready
+	docker compose up --build --wait
+
+down: ## Stop what up started; the data stays
+	docker compose --profile '*' down
 
 test: engine ## Run every test that this machine can run; the last lines say which backends ran
 	@set -o pipefail; $(GO) test -json -timeout 15m ./... | $(GO) run ./internal/testkit/report

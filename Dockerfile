@@ -1,0 +1,21 @@
+# One image holds all programs: /usr/local/bin/{ingest,projector,emitter,orderledger,receiver}.
+# It holds no ClickHouse engine, so `orderledger up` and `demo` are not for here.
+FROM golang:1.26-bookworm AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /out/ ./cmd/... ./examples/receiver
+
+# Not a scratch image: purego, which the orderledger program links, loads the C library, and health checks need a shell.
+FROM debian:bookworm-slim
+# The slim image has no roots of trust; endpoints are mostly HTTPS.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build /out/ /usr/local/bin/
+# The folder is made here so that a volume mounted on it belongs to the user that writes it.
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin orderledger \
+ && install -d -o orderledger -g orderledger -m 0750 /var/lib/orderledger
+ENV ORDERLEDGER_DATA=/var/lib/orderledger
+WORKDIR /var/lib/orderledger
+USER 10001
+CMD ["ingest"]
