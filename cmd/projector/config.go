@@ -21,6 +21,9 @@ const (
 	envCluster = "ORDERLEDGER_CLUSTER"
 	// envLanes: the number of lanes, to refuse a ledger with another. Default 0: take what is there, or 12.
 	envLanes = "ORDERLEDGER_LANES"
+	// envReplication and envMinISR: of topics that are created. Default 0: the broker's.
+	envReplication = "ORDERLEDGER_KAFKA_REPLICATION"
+	envMinISR      = "ORDERLEDGER_KAFKA_MIN_ISR"
 	// envBootURL: set where Kafka is the embedded broker of another process. Default none.
 	envBootURL = "ORDERLEDGER_KAFKA_BOOT_URL"
 	// envAddr: host:port of ClickHouse's native protocol, tried in order, separated by commas. Default 127.0.0.1:9000.
@@ -90,6 +93,10 @@ func readConfig(getenv func(string) string) (config, error) {
 	text(envCluster, &cfg.Kafka.Cluster)
 	text(envBootURL, &cfg.Kafka.BootURL)
 	number(envLanes, &cfg.Kafka.Lanes)
+	number(envMinISR, &cfg.Kafka.MinISR)
+	var replication int
+	number(envReplication, &replication)
+	cfg.Kafka.Replication = int16(min(max(replication, -1), 1<<14))
 	list(envAddr, &cfg.ClickHouse.Addrs)
 	text(envDatabase, &cfg.ClickHouse.Database)
 	text(envUser, &cfg.ClickHouse.User)
