@@ -138,8 +138,11 @@ func benchProject(b *testing.B, historyOnly bool) {
 	}
 }
 
-// BenchmarkBareInsert is what the engine alone needs for the same rows in the same tables: one statement a table from a
-// Native file, in blocks as large as the projector's, and already in order, which spares it the sorting.
+// pieces is in how many statements the bare insert fills a table: about the number of the projector's batches.
+const pieces = 16
+
+// BenchmarkBareInsert is what the engine alone needs for the same rows in the same tables: statements that read a
+// Native file each, as large as the projector's batches and already in order, which spares the sorting.
 func BenchmarkBareInsert(b *testing.B) { benchBare(b, false) }
 
 // BenchmarkBareInsertHistory is the same for the history alone.
@@ -155,6 +158,9 @@ func benchBare(b *testing.B, historyOnly bool) {
 		stop := bd.projector(projector.DefaultConfig(), bd.click)
 		bd.caughtUp()
 		stop()
+		// Merges of what was just written would take part.
+		for tick := time.NewTicker(100 * time.Millisecond); bd.number("count() FROM system.merges") > 0; <-tick.C {
+		}
 		tables := []string{"events", "shipments_state", "order_items_state", "sla_clocks"}
 		if historyOnly {
 			tables = tables[:1]
@@ -162,17 +168,19 @@ func benchBare(b *testing.B, historyOnly bool) {
 		dir := b.TempDir()
 		for _, table := range tables {
 			bd.exec("CREATE TABLE bare_" + table + " AS " + table)
-			// In pieces, because reading long rows takes memory; a statement reads them all.
-			for piece := range 16 {
-				bd.exec(fmt.Sprintf("INSERT INTO FUNCTION file('%s', 'Native') SELECT * FROM %s WHERE cityHash64(shipment_id) %% 16 = %d "+
-					"SETTINGS max_block_size = 1024, max_threads = 1", filepath.Join(dir, table+"-"+strconv.Itoa(piece)), table, piece))
+			for piece := range pieces {
+				bd.exec(fmt.Sprintf("INSERT INTO FUNCTION file('%s', 'Native') SELECT * FROM %s WHERE cityHash64(shipment_id) %% %d = %d "+
+					"SETTINGS max_block_size = 1024, max_threads = 1", filepath.Join(dir, table+"-"+strconv.Itoa(piece)), table, pieces, piece))
 			}
 		}
 		settle()
 		b.StartTimer()
 		start := used(b)
 		for _, table := range tables {
-			bd.exec("INSERT INTO bare_" + table + " SELECT * FROM file('" + filepath.Join(dir, table+"-*") + "', 'Native') SETTINGS max_insert_threads = 1, min_insert_block_size_bytes = 33554432, min_insert_block_size_rows = 10000, max_block_size = 10000, max_threads = 1")
+			for piece := range pieces {
+				bd.exec("INSERT INTO bare_" + table + " SELECT * FROM file('" + filepath.Join(dir, table+"-"+strconv.Itoa(piece)) +
+					"', 'Native') SETTINGS max_insert_threads = 1, max_threads = 1")
+			}
 		}
 		report(b, start, n)
 		require.EqualValues(b, n, bd.number("count() FROM bare_events"))

@@ -39,7 +39,7 @@ ENGINE = MergeTree
 PARTITION BY toYYYYMM(recorded_at)
 ORDER BY (seller_id, shipment_id, lane, decisionseq)
 SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000,
-    replicated_deduplication_window_seconds = 604800
+    replicated_deduplication_window_seconds = 604800, vertical_merge_algorithm_min_rows_to_activate = 1
 COMMENT 'Every decision as recorded, also those voided since; read the view decisions';
 
 CREATE TABLE IF NOT EXISTS decision_voids
