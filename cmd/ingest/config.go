@@ -33,6 +33,9 @@ const (
 	envInstance = "ORDERLEDGER_INGEST_INSTANCE_ID"
 	// envRate: calls a second that one seller may make. Default 0: no bound.
 	envRate = "ORDERLEDGER_INGEST_RATE"
+	// envInboxKeep: decided notifications that each lane leaves in its inbox partition; older ones are deleted.
+	// Default 100000; 0 keeps all.
+	envInboxKeep = "ORDERLEDGER_INBOX_KEEP"
 	// envWorkers: "off" leaves packing and resolving to other instances. Default on.
 	envWorkers = "ORDERLEDGER_INGEST_WORKERS"
 	// envSellers: a JSON file, an array of sellers; see ingest.Seller. Default none.
@@ -131,6 +134,9 @@ func (e *environment) truth(name string, to *bool) {
 	}
 }
 
+// defaultInboxKeep leaves room to look at what came lately. Decided notifications are in the decisions and events.
+const defaultInboxKeep = 100_000
+
 // readConfig reads the environment and reports every problem at once.
 func readConfig(getenv func(string) string) (config, error) {
 	e := &environment{getenv: getenv}
@@ -152,6 +158,9 @@ func readConfig(getenv func(string) string) (config, error) {
 	cfg.Journal.StoreDir, cfg.Ingest.ResolverDir, cfg.Ingest.BlobDir = data+"/lanes", data+"/resolver", data+"/documents"
 	e.text(envDocuments, &cfg.Ingest.BlobDir)
 	e.text(envInstance, &cfg.Journal.InstanceID)
+	inboxKeep := defaultInboxKeep
+	e.number(envInboxKeep, &inboxKeep)
+	cfg.Journal.InboxKeep = int64(inboxKeep)
 	e.truth(envWorkers, &cfg.Ingest.Workers)
 	e.text(envCurrency, &cfg.Ingest.Marketplace.Currency)
 	var perSecond int

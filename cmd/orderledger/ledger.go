@@ -86,6 +86,7 @@ func (l *ledger) newIngest(o upOptions, brokers kafka.Config, prefix string, log
 
 	j := journal.DefaultConfig()
 	j.Cluster, j.Prefix, j.Lanes, j.Embedded = brokers.Cluster, prefix, brokers.Lanes, true
+	j.InboxKeep = 100_000 // As cmd/ingest does.
 	j.StoreDir, j.InstanceID = filepath.Join(o.Data, "lanes"), "up"
 	l.journal, err = journal.New(j, journal.Deps{
 		Options: kafka.Options(brokers), Decode: ingest.Decode(in.Marketplace), Policy: ingest.NewSellers(in.Sellers).Policy,
