@@ -35,8 +35,8 @@ type Config struct {
 	MaxRecordBytes int
 	// MaxDecisionBody is the largest input that a waiting or quarantined decision holds. Zero means 1 MiB.
 	MaxDecisionBody int
-	// CacheBytes bounds the memory of all lane stores together: a quarter for what is not yet on disk (but at least
-	// 768 KiB a lane), a quarter for Pebble's blocks, half for decoded states. Zero means 64 MiB.
+	// CacheBytes bounds the memory of all lane stores together: half for Pebble's write buffers (at least 768 KiB a lane)
+	// and blocks, half for decoded states. Zero means 64 MiB.
 	CacheBytes int64
 	// WaitingLimit is how long a fact waits for its shipment before it is quarantined. Zero means 72 hours.
 	WaitingLimit time.Duration

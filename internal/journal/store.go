@@ -176,7 +176,7 @@ const (
 	minMemTable  = 256 << 10
 	maxMemTable  = 4 << 20
 	memTables    = 3 // Of one store at a time, at most.
-	memTablePart = 4 // The part of CacheBytes that they may take, of all lanes together.
+	memTablePart = 2 // The part of CacheBytes that they may take, of all lanes together; Pebble counts them in its cache.
 )
 
 // options returns how a lane's store is opened.
