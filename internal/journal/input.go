@@ -96,15 +96,8 @@ func (l *lane) decide(in *input, state *shipment.State, now time.Time) (d shipme
 			d = in.refuse(shipment.ReasonFailed, "the input could not be decided")
 		}
 	}()
-	if in.parsed == nil {
-		parsed, err := l.j.deps.Decode(in.record)
-		if err == nil && parsed == nil {
-			err = errors.New("decoded to nothing")
-		}
-		if err != nil {
-			return in.refuse(shipment.ReasonBadBody, err.Error())
-		}
-		in.parsed = parsed
+	if err := l.parse(in); err != nil {
+		return in.refuse(shipment.ReasonBadBody, err.Error())
 	}
 	d = l.j.decide(state, in.parsed, shipment.Context{
 		Now: now, SellerID: in.record.SellerID, Policy: l.policy(in, state),
@@ -142,6 +135,25 @@ func (in *input) kindSafe() (kind string) {
 		}
 	}()
 	return in.kind()
+}
+
+// parse decodes an inbox record, once.
+func (l *lane) parse(in *input) error {
+	if in.parsed != nil {
+		return nil
+	}
+	parsed, err := l.j.deps.Decode(in.record)
+	if err == nil && parsed == nil {
+		err = errors.New("decoded to nothing")
+	}
+	in.parsed = parsed
+	return err
+}
+
+// name decodes what was not decided anew, so that its decision can say what it was.
+func (l *lane) name(in *input) {
+	defer func() { _ = recover() }() // It stays nameless, as it was the first time.
+	_ = l.parse(in)
 }
 
 // check holds a decision to what every reader of the ledger relies on.

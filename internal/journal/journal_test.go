@@ -96,6 +96,7 @@ func TestARestartGoesOnWhereItStopped(t *testing.T) {
 	require.EqualValues(t, 4, r.Version)
 	k := b.check()
 	require.Equal(t, ReasonRepeated, shipment.Code(k.decisions[0][3].GetReason()))
+	require.Equal(t, k.decisions[0][1].GetInputType(), k.decisions[0][3].GetInputType(), "a repeat says what it was")
 }
 
 func TestALaneOfAnotherInstanceIsRefused(t *testing.T) {

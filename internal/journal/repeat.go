@@ -25,6 +25,7 @@ func (b *batch) repeat(s *step) (bool, error) {
 	case in.call != nil:
 		s.d = in.refuse(shipment.CodeIdempotencyKeyReused, "the key was used for another input")
 	case same:
+		b.l.name(in)
 		s.d = shipment.Decision{
 			Outcome: ledgerv1.Outcome_OUTCOME_DUPLICATE, Reason: ReasonRepeated, Message: "the same notification came before",
 		}
