@@ -41,7 +41,7 @@ func openFolder(dir, boot string) (*folder, error) {
 		f.unclean = true
 	}
 	if err := f.setMark(boot); err != nil {
-		_ = lock.Close()
+		_ = unflock(lock)
 		return nil, fmt.Errorf("embedded kafka %q: %w", dir, err)
 	}
 	return f, nil
@@ -66,7 +66,7 @@ func (f *folder) close(clean bool) error {
 	if clean {
 		err = errors.Join(os.Remove(f.mark()), syncDir(f.dir))
 	}
-	return errors.Join(err, f.lock.Close())
+	return errors.Join(err, unflock(f.lock))
 }
 
 // size returns how much log there is.

@@ -19,3 +19,9 @@ func flock(f *os.File) error {
 	}
 	return err
 }
+
+// unflock frees the lock. Closing alone is not enough: a process that is being
+// forked just now holds the file too.
+func unflock(f *os.File) error {
+	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
+}

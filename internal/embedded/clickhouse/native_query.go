@@ -37,7 +37,11 @@ func (n *nativeConn) query() error {
 	if err == nil {
 		err = n.run(&req)
 	}
+	// Counted before the client knows, so that who asks after its answer finds it.
 	n.server.metrics.served("native", req.kind, err)
+	if err == nil {
+		return n.answered()
+	}
 	var refused *engine.Error
 	if errors.As(err, &refused) {
 		return n.exception(err)
@@ -220,6 +224,11 @@ func (n *nativeConn) endOfStream(stats engine.Stats) error {
 	}.EncodeAware(&n.out, int(n.revision))
 	proto.ServerCodeEndOfStream.Encode(&n.out)
 	n.server.metrics.rows.Add(float64(stats.WrittenRows))
+	return nil
+}
+
+// answered sends the end of an answer and gives large buffers back.
+func (n *nativeConn) answered() error {
 	if err := n.flush(); err != nil {
 		return err
 	}

@@ -56,6 +56,8 @@ func Lock(ctx context.Context, path string) (*FileLock, error) {
 // same name. Unlock of a nil lock does nothing.
 func (l *FileLock) Unlock() {
 	if l != nil {
+		// Closing alone is not enough: a process that is being forked just now holds the file too.
+		_ = unix.Flock(int(l.f.Fd()), unix.LOCK_UN)
 		_ = l.f.Close()
 	}
 }
