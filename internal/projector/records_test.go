@@ -171,9 +171,8 @@ func TestTheCommittedOffsetIsThePositionOfAllTables(t *testing.T) {
 		position := int64(n*2 - 1) // Each event is followed by the marker of its transaction.
 		testkit.Eventually(t, func() bool {
 			at, err := b.admin().FetchOffsets(t.Context(), group)
-			require.NoError(t, err)
 			o, ok := at.Lookup("orders.events.v1", 0)
-			return ok && o.At >= position
+			return err == nil && ok && o.At >= position // The group is not known before its first member.
 		}, "the position is committed though nothing follows")
 		// The very next look finds it in the last table of the batch.
 		require.EqualValues(t, n, b.number("uniqExact(shipment_id) FROM sla"))
