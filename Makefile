@@ -26,10 +26,10 @@ down: ## Stop what up started; the data stays
 	docker compose --profile '*' down
 
 test: engine ## Run every test that this machine can run; the last lines say which backends ran
-	@set -o pipefail; $(GO) test -json -timeout 15m ./... | $(GO) run ./internal/testkit/report
+	@set -o pipefail; $(GO) test -count=1 -json -timeout 15m ./... | $(GO) run ./internal/testkit/report
 
 test/race: engine ## The same under the race detector
-	@set -o pipefail; $(GO) test -race -json -timeout 30m ./... | $(GO) run ./internal/testkit/report
+	@set -o pipefail; $(GO) test -count=1 -race -json -timeout 30m ./... | $(GO) run ./internal/testkit/report
 
 fuzz: ## Fuzz what reads bytes from outside, a minute each
 	$(GO) test -fuzz FuzzDecode -fuzztime 1m ./events
