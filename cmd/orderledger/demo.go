@@ -161,7 +161,7 @@ func (d demonstration) play(ctx context.Context, api string) error {
 	if err := importer.Wait(ctx, api, nil); err != nil {
 		return err
 	}
-	fmt.Fprintf(d.out, "tables and pushes caught up %.1f s later; the marketplace's notifications ended as\n", time.Since(started).Seconds())
+	fmt.Fprintf(d.out, "tables and pushes caught up %.1f s later; the marketplace's notifications, a repeated one counted once, ended as\n", time.Since(started).Seconds())
 	return printOutcomes(ctx, d.out, cfg)
 }
 

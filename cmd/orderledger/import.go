@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -69,9 +70,15 @@ func importFile(cmd *cobra.Command, cfg importer.Config, name string, wait bool)
 	// The bar follows the file as it lies on disk, so that it fits a compressed one too.
 	counted := &countingReader{r: in}
 	cfg.Progress = func(int64) { _ = bar.Set64(counted.n.Load()) }
-	cfg.Retrying = func(line int, err error) { bar.Describe(fmt.Sprintf("retrying line %d: %.60v", line, err)) }
+	cfg.Retrying = func(line int, err error) {
+		if failed := (*url.Error)(nil); errors.As(err, &failed) {
+			err = failed.Err // Without the URL, which the operator knows.
+		}
+		bar.Describe(fmt.Sprintf("retrying line %d (Ctrl-C stops): %.70v", line, err))
+	}
 	result, err := importer.Import(cmd.Context(), cfg, counted)
 	_ = bar.Finish()
+	_ = bar.Clear()
 	out := cmd.OutOrStdout()
 	printResult(out, result)
 	if err != nil {
@@ -99,7 +106,11 @@ func openInput(cmd *cobra.Command, name string) (io.ReadCloser, int64, error) {
 		return nil, 0, err
 	}
 	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		err = fmt.Errorf("%s is a folder; import takes a file, or - for standard input", name)
+	}
 	if err != nil {
+		_ = f.Close()
 		return nil, 0, err
 	}
 	return f, info.Size(), nil
@@ -132,7 +143,7 @@ func printResult(out io.Writer, r importer.Result) {
 
 // printOutcomes shows how the import's inputs ended, as the decisions table has it.
 func printOutcomes(ctx context.Context, out io.Writer, cfg importer.Config) error {
-	counts, err := summary(ctx, cfg)
+	counts, reasons, err := summary(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -144,28 +155,36 @@ func printOutcomes(ctx context.Context, out io.Writer, cfg importer.Config) erro
 	for _, outcome := range slices.Sorted(maps.Keys(counts)) {
 		fmt.Fprintf(w, "%s\t%d\t\n", outcome, counts[outcome])
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
+		fmt.Fprintf(out, "  because of %s: %d\n", reason, reasons[reason])
+	}
+	return nil
 }
 
-func summary(ctx context.Context, cfg importer.Config) (map[string]int, error) {
+// summary returns the counts of outcomes, and of the reasons for those that have one.
+func summary(ctx context.Context, cfg importer.Config) (outcomes, reasons map[string]int, err error) {
 	target := strings.TrimRight(cfg.URL, "/") + "/decisions/summary?correlation_id=" + url.QueryEscape(cfg.CorrelationID)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, http.NoBody)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("ask what became of the import: %w", err)
+		return nil, nil, fmt.Errorf("ask what became of the import: %w", err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("ask what became of the import: answer %s", resp.Status)
+		return nil, nil, fmt.Errorf("ask what became of the import: answer %s", resp.Status)
 	}
 	var answer struct {
 		Outcomes map[string]int `json:"outcomes"`
+		Reasons  map[string]int `json:"reasons"`
 	}
 	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
-		return nil, fmt.Errorf("read what became of the import: %w", err)
+		return nil, nil, fmt.Errorf("read what became of the import: %w", err)
 	}
-	return answer.Outcomes, nil
+	return answer.Outcomes, answer.Reasons, nil
 }

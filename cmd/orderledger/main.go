@@ -36,6 +36,19 @@ import" feeds it a file of notifications, "orderledger tail" shows events as the
 		Version:       service.Version(),
 	}
 	root.AddCommand(upCommand(), demoCommand(), importCommand(), tailCommand(), timelineCommand(), engineCommand())
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, err) })
+	for _, cmd := range root.Commands() {
+		check := cmd.Args
+		cmd.Args = func(cmd *cobra.Command, args []string) error { return usageError(cmd, check(cmd, args)) }
+	}
 	root.SetArgs(args)
 	return root.ExecuteContext(ctx)
+}
+
+// usageError adds how the command is used to an error in how it was.
+func usageError(cmd *cobra.Command, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w\nusage: %s; see %s --help", err, cmd.UseLine(), cmd.CommandPath())
 }

@@ -38,7 +38,10 @@ func tailCommand() *cobra.Command {
 		Short: "Show events as they come",
 		Long: `tail follows orders.events.v1 and prints each event on a line: when it happened, which shipment
 and version, from which status to which. With -o json each line is a JSON object that has the
-envelope and the whole event. It reads committed records only and commits nothing.`,
+envelope and the whole event. It reads committed records only and commits nothing.
+
+Without --from-start it waits for the next event, so -n counts events to come. The order holds within
+a lane, and so within a shipment; lanes come as they are read.`,
 		Example: "  orderledger tail --from-start\n  orderledger tail -o json | jq .event.after.status",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

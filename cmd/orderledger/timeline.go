@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -39,8 +41,12 @@ func timeline(ctx context.Context, conn driver.Conn, shipmentID string, out io.W
 	var version uint64
 	row := conn.QueryRow(ctx, "SELECT order_id, seller_id, toString(fulfilment), toString(status), toUInt64(version) FROM orderledger.shipments WHERE shipment_id = {id:String}",
 		clickhouse.Named("id", shipmentID))
-	if err := row.Scan(&order, &seller, &fulfilment, &status, &version); err != nil {
-		return fmt.Errorf("shipment %s is not in the tables (yet): %w", shipmentID, err)
+	err := row.Scan(&order, &seller, &fulfilment, &status, &version)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return fmt.Errorf("shipment %s is not in the tables (yet)", shipmentID)
+	case err != nil:
+		return fmt.Errorf("read from ClickHouse (is `orderledger up` running?): %w", err)
 	}
 	fmt.Fprintf(out, "shipment %s  %s\norder %s, seller %s, %s, version %d\n", shipmentID, status, order, seller, fulfilment, version)
 	parts := []struct{ title, query string }{

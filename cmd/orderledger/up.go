@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,6 +17,7 @@ import (
 	"github.com/orderledger/orderledger/internal/emitter"
 	"github.com/orderledger/orderledger/internal/ingest"
 	"github.com/orderledger/orderledger/internal/service"
+	"github.com/orderledger/orderledger/internal/webhook"
 )
 
 // What --only may say.
@@ -56,6 +58,12 @@ GET /readyz on the API's address says when everything is ready, /metrics what it
   orderledger up --only clickhouse --data ./ch`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !cmd.Flags().Changed("suborder-secret") { // Not the flag's default, which --help would show.
+				o.SuborderSecret = os.Getenv("ORDERLEDGER_SUBORDER_SECRET")
+			}
+			if err := o.validate(); err != nil {
+				return err
+			}
 			if o.Only != onlyKafka {
 				path, err := locateEngine(cmd.Context(), cmd.ErrOrStderr())
 				if err != nil {
@@ -63,10 +71,11 @@ GET /readyz on the API's address says when everything is ready, /metrics what it
 				}
 				o.Engine = path
 			}
-			if err := o.validate(); err != nil {
-				return err
+			err := up(cmd.Context(), o, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			if errors.Is(err, syscall.EADDRINUSE) {
+				return fmt.Errorf("%w; stop what uses it, or choose others with --listen, --kafka-listen, --clickhouse-listen and --clickhouse-http-listen (a second ledger needs its own --data too)", err)
 			}
-			return up(cmd.Context(), o, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return err
 		},
 	}
 	flags := cmd.Flags()
@@ -76,8 +85,8 @@ GET /readyz on the API's address says when everything is ready, /metrics what it
 	flags.StringVar(&o.ClickHouseListen, "clickhouse-listen", "127.0.0.1:9000", "address of ClickHouse's native protocol")
 	flags.StringVar(&o.ClickHouseHTTPListen, "clickhouse-http-listen", "127.0.0.1:8123", "address of ClickHouse's HTTP interface")
 	flags.StringArrayVar(&o.SuborderEndpoints, "suborder-endpoint", nil, "[name=]URL that gets SUBORDER messages (repeatable); the name, else the URL, is its identity")
-	flags.StringVar(&o.SuborderSecret, "suborder-secret", os.Getenv("ORDERLEDGER_SUBORDER_SECRET"), "whsec_ secret that signs them (ORDERLEDGER_SUBORDER_SECRET)")
-	flags.StringVar(&o.SellersFile, "sellers", os.Getenv("ORDERLEDGER_SELLERS_FILE"), "JSON file of sellers and their tokens (ORDERLEDGER_SELLERS_FILE)")
+	flags.StringVar(&o.SuborderSecret, "suborder-secret", "", "whsec_ secret that signs them, else they are not signed (default: ORDERLEDGER_SUBORDER_SECRET)")
+	flags.StringVar(&o.SellersFile, "sellers", os.Getenv("ORDERLEDGER_SELLERS_FILE"), "JSON file of sellers and their tokens, default from ORDERLEDGER_SELLERS_FILE")
 	flags.StringVar(&o.Only, "only", "", "run only kafka or only clickhouse")
 	flags.IntVar(&o.Lanes, "lanes", 0, "number of lanes of a new ledger (0: 12); fixed once it exists")
 	flags.Int64Var(&o.ClickHouseMemory, "clickhouse-memory", 0, "bytes that ClickHouse may use (0: 512 MiB)")
@@ -96,6 +105,14 @@ func (o upOptions) validate() error {
 	for _, e := range o.SuborderEndpoints {
 		if _, err := emitter.ParseEndpoint(e); err != nil {
 			problems = append(problems, fmt.Errorf("--suborder-endpoint %q: want [name=]http://host:port/path: %w", e, err))
+		}
+	}
+	if _, err := o.sellers(); err != nil {
+		problems = append(problems, err)
+	}
+	if o.SuborderSecret != "" {
+		if _, err := webhook.ParseSecret(o.SuborderSecret); err != nil {
+			problems = append(problems, fmt.Errorf("--suborder-secret: %w", err))
 		}
 	}
 	return errors.Join(problems...)
