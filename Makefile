@@ -34,6 +34,12 @@ test/race: engine ## The same under the race detector
 fuzz: ## Fuzz what reads bytes from outside, a minute each
 	$(GO) test -fuzz FuzzDecode -fuzztime 1m ./events
 	$(GO) test -fuzz FuzzParseNotification -fuzztime 1m ./internal/marketplace
+	$(GO) test -fuzz FuzzReadCommands -fuzztime 1m ./internal/marketplace
+	$(GO) test -fuzz FuzzAppendJSON -fuzztime 1m ./events
+	$(GO) test -fuzz FuzzNothingThatIsToldPanics -fuzztime 1m ./internal/shipment
+	$(GO) test -fuzz FuzzDecodeMarks -fuzztime 1m ./internal/emitter
+	$(GO) test -fuzz FuzzParseNeverPanics -fuzztime 1m ./internal/embedded/clickhouse
+	$(GO) test -fuzz FuzzAMalformedBlockNeverPanics -fuzztime 1m ./internal/embedded/clickhouse
 
 bench: engine ## Our figures beside the raw limits, in one run, with medians
 	$(GO) run ./internal/testkit/bench
