@@ -104,7 +104,7 @@ func (o upOptions) validate() error {
 	}
 	for _, e := range o.SuborderEndpoints {
 		if _, err := emitter.ParseEndpoint(e); err != nil {
-			problems = append(problems, fmt.Errorf("--suborder-endpoint %q: want [name=]http://host:port/path: %w", e, err))
+			problems = append(problems, fmt.Errorf("--suborder-endpoint %q: %w", e, err))
 		}
 	}
 	if _, err := o.sellers(); err != nil {

@@ -36,7 +36,11 @@ func Configure[C any](
 		text.SetIndent("", "  ")
 		return cfg, true, text.Encode(masked(&cfg))
 	}
-	return cfg, *check, nil
+	if *check {
+		_, err := fmt.Fprintln(out, "the configuration is valid")
+		return cfg, true, err
+	}
+	return cfg, false, nil
 }
 
 // Registry returns a registry with the metrics that every program has: the Go runtime's, the process's and the

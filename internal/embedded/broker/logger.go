@@ -43,7 +43,8 @@ func (l *logger) Logf(level kfake.LogLevel, format string, args ...any) {
 		}
 		l.mu.Unlock()
 	case kfake.LogLevelWarn:
-		to = slog.LevelWarn
+		// It warns of every transaction that took milliseconds, which says something of the machine and nothing to do.
+		to = slog.LevelInfo
 	case kfake.LogLevelInfo, kfake.LogLevelDebug, kfake.LogLevelNone:
 	}
 	ctx := context.Background() // The interface carries none.
