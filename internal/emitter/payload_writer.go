@@ -28,19 +28,6 @@ type amount struct {
 	literal number
 }
 
-// minorDigits is how many digits of a unit of money its minor unit has (ISO 4217), as the ledger counts it; two where
-// the currency is not listed.
-func minorDigits(currency string) int {
-	switch currency {
-	case "JPY", "KRW", "VND", "CLP", "ISK", "UGX", "XAF", "XOF", "PYG", "RWF", "KMF", "DJF", "GNF", "BIF", "VUV", "XPF":
-		return 0
-	case "BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND":
-		return 3
-	default:
-		return 2
-	}
-}
-
 func (w *writer) raw(c byte) { w.b = append(w.b, c) }
 
 // comma separates from what was written before in the same object or array, if anything was.

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/orderledger/orderledger/internal/marketplace"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
@@ -67,7 +68,7 @@ func newLine(item *ledgerv1.Item, c *Channel, notes *Notes) line {
 		attributes:        extension.attributes,
 	}
 	if price != nil {
-		digits := minorDigits(price.GetCurrency())
+		digits := marketplace.MinorDigits(price.GetCurrency())
 		l.sellingPrice = c.perUnit(price.SellingMinor, item.GetOrdered(), digits)
 		if price.MarketplaceDiscountMinor != nil {
 			l.channelDiscount = c.perUnit(price.MarketplaceDiscountMinor, item.GetOrdered(), digits)

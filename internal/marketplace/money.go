@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// minorDigits is how many digits of a unit of money its minor unit has (ISO 4217); two where it is not listed.
-func minorDigits(currency string) int {
+// MinorDigits returns how many digits of a unit of money its minor unit has (ISO 4217), as the ledger counts it; two where
+// the currency is not listed.
+func MinorDigits(currency string) int {
 	switch currency {
 	case "JPY", "KRW", "VND", "CLP", "ISK", "UGX", "XAF", "XOF", "PYG", "RWF", "KMF", "DJF", "GNF", "BIF", "VUV", "XPF":
 		return 0

@@ -229,7 +229,7 @@ func (r *reader) minor(object int32, name string) *int64 {
 	if i == none {
 		return nil
 	}
-	n, ok := parseMinor(r.document.text[r.nodes[i].start:r.nodes[i].end], minorDigits(r.cfg.Currency))
+	n, ok := parseMinor(r.document.text[r.nodes[i].start:r.nodes[i].end], MinorDigits(r.cfg.Currency))
 	if !ok {
 		r.odd(i, shipment.ReasonBadBody, "an amount that is out of range")
 		return nil

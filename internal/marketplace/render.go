@@ -182,7 +182,7 @@ func renderPrice(p *ledgerv1.Price) *prices {
 		if minor == nil {
 			return nil
 		}
-		n := json.Number(formatMinor(*minor, minorDigits(p.GetCurrency())))
+		n := json.Number(formatMinor(*minor, MinorDigits(p.GetCurrency())))
 		return &n
 	}
 	return &prices{

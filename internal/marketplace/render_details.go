@@ -164,7 +164,7 @@ func RenderInvoice(s *ledgerv1.Shipment, settings Settings) (out Invoice, ok boo
 		d := day(at.AsTime())
 		out.InvoiceDate = &d
 	}
-	digits := minorDigits(settings.withDefaults().Currency)
+	digits := MinorDigits(settings.withDefaults().Currency)
 	for _, line := range p.GetInvoiceLines() {
 		one := invoiceLine{
 			OrderItemID: line.GetOrderItemId(), Quantity: line.GetQuantity(),
@@ -182,7 +182,7 @@ func RenderInvoice(s *ledgerv1.Shipment, settings Settings) (out Invoice, ok boo
 
 // FormatAmount writes an amount in minor units with all its decimals, for people: 2150 INR is 21.50.
 func FormatAmount(minor int64, currency string) string {
-	digits := minorDigits(currency)
+	digits := MinorDigits(currency)
 	s := formatMinor(minor, digits)
 	if digits == 0 {
 		return s
