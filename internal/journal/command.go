@@ -25,6 +25,8 @@ type Command struct {
 	Hash events.Hash
 	// SellerID is the tenant who asks.
 	SellerID, AuthType, AuthID, CorrelationID, CausationID, TraceParent string
+	// Forwarded allows keys that begin with "auto/".
+	Forwarded bool
 }
 
 // Receipt says what became of a command, and where that is recorded.
@@ -73,7 +75,7 @@ func (j *Journal) newCall(c Command) (*call, error) {
 		return nil, fmt.Errorf("%w: shipment id of %d bytes", ErrInvalid, len(c.ShipmentID))
 	case c.Input == nil:
 		return nil, fmt.Errorf("%w: no input", ErrInvalid)
-	case strings.HasPrefix(c.Key, generatedKey):
+	case strings.HasPrefix(c.Key, generatedKey) && !c.Forwarded:
 		return nil, fmt.Errorf("%w: key begins with %q", ErrInvalid, generatedKey)
 	}
 	c.Key = bounded(c.Key)

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -62,6 +63,10 @@ type Config struct {
 	// Embedded says that the broker is the embedded one, whose death can tear a transaction. Opening a lane then
 	// mends it; on a real cluster the same finding is damage, and the lane stays closed.
 	Embedded bool
+	// Advertise is the base URL at which other instances reach this one's peer listener; empty when it can't be reached.
+	Advertise string
+	// NoStandby doesn't follow lanes that others own.
+	NoStandby bool
 }
 
 // DefaultConfig returns the configuration of an instance with its store in the working folder.
@@ -147,6 +152,8 @@ type Deps struct {
 	Decode func(InboxRecord) (shipment.Input, error)
 	// Policy is what the configuration says for a seller and location. Nil means the zero policy for all.
 	Policy func(sellerID, locationID string) shipment.Policy
+	// AskRelease asks the previous owner to finish and close a lane. Nil means that it is never asked.
+	AskRelease func(ctx context.Context, peerURL string, lane int32) error
 	// Log gets one line per outcome. Nil means none.
 	Log *slog.Logger
 	// Registerer gets the metrics. Nil means none.

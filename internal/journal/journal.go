@@ -114,6 +114,7 @@ func (j *Journal) Run(ctx context.Context) (err error) {
 	j.mu.Lock()
 	j.group = group
 	j.mu.Unlock()
+	defer j.stubRegister()()
 	var wg sync.WaitGroup
 	wg.Go(func() { j.publish(ctx) })
 	err = j.watch(ctx, group)
