@@ -209,8 +209,7 @@ func (e *environment) peers(cfg *config) {
 	cfg.Journal.Advertise = cfg.Ingest.Peers.URL
 	standby := true
 	e.truth(envStandby, &standby)
-	// Whoever is alone has nobody to follow.
-	cfg.Journal.NoStandby = !standby || cfg.Ingest.Peers.Addr == ""
+	cfg.Journal.NoStandby = !standby
 }
 
 func (e *environment) clickHouse(cfg *config) {
