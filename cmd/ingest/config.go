@@ -31,6 +31,14 @@ const (
 	envDocuments = "ORDERLEDGER_DOCUMENTS"
 	// envInstance: makes this process a static owner of its lanes; unique among the living. Default none.
 	envInstance = "ORDERLEDGER_INGEST_INSTANCE_ID"
+	// envPeerAddr: host:port of the listener for other ingest instances. Default none: the instance is alone.
+	envPeerAddr = "ORDERLEDGER_INGEST_PEER_ADDR"
+	// envPeerURL: where other instances reach that listener, such as http://10.0.0.7:8081. Needed with it.
+	envPeerURL = "ORDERLEDGER_INGEST_PEER_URL"
+	// envPeerSecret: signs what instances ask of each other; several, newest first. Needed with the listener.
+	envPeerSecret = "ORDERLEDGER_INGEST_PEER_SECRET" //nolint:gosec // The name of a variable.
+	// envStandby: "off" does not follow the lanes of other instances. Default on.
+	envStandby = "ORDERLEDGER_INGEST_STANDBY"
 	// envRate: calls a second that one seller may make. Default 0: no bound.
 	envRate = "ORDERLEDGER_INGEST_RATE"
 	// envInboxKeep: decided notifications that each lane leaves in its inbox partition; older ones are deleted.
@@ -157,6 +165,7 @@ func readConfig(getenv func(string) string) (config, error) {
 	e.text(envData, &data)
 	cfg.Journal.StoreDir, cfg.Ingest.ResolverDir, cfg.Ingest.BlobDir = data+"/lanes", data+"/resolver", data+"/documents"
 	e.text(envDocuments, &cfg.Ingest.BlobDir)
+	e.peers(&cfg)
 	e.text(envInstance, &cfg.Journal.InstanceID)
 	inboxKeep := defaultInboxKeep
 	e.number(envInboxKeep, &inboxKeep)
@@ -191,6 +200,16 @@ func (e *environment) kafka(cfg *config) {
 	replication := 0
 	e.number(envReplication, &replication)
 	cfg.Kafka.Replication = int16(min(max(replication, -1), 1<<14))
+}
+
+func (e *environment) peers(cfg *config) {
+	e.text(envPeerAddr, &cfg.Ingest.Peers.Addr)
+	e.text(envPeerURL, &cfg.Ingest.Peers.URL)
+	e.list(envPeerSecret, &cfg.Ingest.Peers.Secrets)
+	cfg.Journal.Advertise = cfg.Ingest.Peers.URL
+	standby := true
+	e.truth(envStandby, &standby)
+	cfg.Journal.NoStandby = !standby
 }
 
 func (e *environment) clickHouse(cfg *config) {
@@ -256,6 +275,10 @@ func (c *config) masked() map[string]any {
 		sellers[i] = s
 	}
 	copied.Ingest.Sellers.Sellers = sellers
+	copied.Ingest.Peers.Secrets = make([]string, len(c.Ingest.Peers.Secrets))
+	for i := range copied.Ingest.Peers.Secrets {
+		copied.Ingest.Peers.Secrets[i] = mask
+	}
 	shown["kafka"], shown["journal"], shown["ingest"] = copied.Kafka, copied.Journal, copied.Ingest
 	shown["admin"], shown["log_level"] = copied.Admin, copied.LogLevel
 	// Its Dial is a function, which has no JSON.
