@@ -25,6 +25,7 @@ func (l *lane) takeOver(ctx context.Context) error {
 	}
 	l.fencing = time.Now()
 	l.askRelease(ctx)
+	l.writeLostMarkers(ctx)
 	o, err := l.fence(ctx)
 	if err != nil {
 		return err
