@@ -25,15 +25,18 @@ type Uses struct {
 	TransactionalIDs []string
 }
 
-// checkBrokers is what the other checks need.
-const checkBrokers = "kafka brokers"
+// The checks that others need.
+const (
+	checkBrokers   = "kafka brokers"
+	checkListeners = "kafka listeners"
+)
 
 // Checks returns the start-up checks of Kafka, for a program that uses it in this way. They alter nothing: no topic is
 // created, nothing is produced or committed, and no transactional id is taken.
 func Checks(cfg Config, uses Uses) []preflight.Check {
 	i := inspector{cfg: cfg, uses: uses}
-	needs := func(name string, run func(inspector, context.Context) []preflight.Finding) preflight.Check {
-		return preflight.Check{Name: name, Needs: checkBrokers, Run: func(ctx context.Context) []preflight.Finding {
+	asks := func(name, needs string, run func(inspector, context.Context) []preflight.Finding) preflight.Check {
+		return preflight.Check{Name: name, Needs: needs, Run: func(ctx context.Context) []preflight.Finding {
 			client, err := kgo.NewClient(Options(cfg)...)
 			if err != nil {
 				return i.unknown(err)
@@ -47,13 +50,16 @@ func Checks(cfg Config, uses Uses) []preflight.Check {
 			return run(inspector{client: client, adm: adm, cfg: cfg, uses: uses}, ctx)
 		}}
 	}
+	needs := func(name string, run func(inspector, context.Context) []preflight.Finding) preflight.Check {
+		return asks(name, checkListeners, run)
+	}
 	refuses := func(c preflight.Check) preflight.Check {
 		c.Refuses = true
 		return c
 	}
 	checks := []preflight.Check{
 		{Name: checkBrokers, Refuses: true, Run: i.brokers},
-		needs("kafka listeners", inspector.listeners),
+		asks(checkListeners, checkBrokers, inspector.listeners),
 		{Name: "kafka security", Run: i.security},
 		refuses(needs("kafka topics", inspector.topics)),
 	}
@@ -85,7 +91,7 @@ func Await(ctx context.Context, cfg Config, log *slog.Logger) error {
 				return nil
 			}
 			problems = append(problems, fmt.Errorf("kafka broker %s: %w", addr, cfg.Explain(err)))
-			if cfg.hopeless(err) {
+			if hopeless(err) {
 				return errors.Join(problems...)
 			}
 		}
@@ -116,6 +122,12 @@ func ask(ctx context.Context, cfg Config, addr string) (*kmsg.ApiVersionsRespons
 }
 
 func versions(ctx context.Context, broker *kgo.Broker) (*kmsg.ApiVersionsResponse, error) {
+	// Everybody may ask for versions, before it is clear who they are; only this question proves that we are let in.
+	metadata := kmsg.NewPtrMetadataRequest()
+	metadata.Topics = []kmsg.MetadataRequestTopic{}
+	if _, err := broker.Request(ctx, metadata); err != nil {
+		return nil, err
+	}
 	req := kmsg.NewPtrApiVersionsRequest()
 	req.ClientSoftwareName, req.ClientSoftwareVersion = "orderledger", "check"
 	resp, err := broker.Request(ctx, req)

@@ -37,7 +37,7 @@ func (i inspector) brokers(ctx context.Context) []preflight.Finding {
 }
 
 // listeners connects to each broker of the cluster under the address that it tells its clients, which is the one that
-// counts once the first answer is there.
+// counts once the first answer is there. One that is not reached may just have died; if none is, the addresses are wrong.
 func (i inspector) listeners(ctx context.Context) []preflight.Finding {
 	brokers, err := i.adm.ListBrokers(ctx)
 	if err != nil {
@@ -48,16 +48,19 @@ func (i inspector) listeners(ctx context.Context) []preflight.Finding {
 	for _, b := range brokers {
 		addr := net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
 		if _, err := versions(ctx, i.client.Broker(int(b.NodeID))); err != nil {
-			bad = append(bad, preflight.Failure("let advertised.listeners of that broker be an address that is reached from here",
+			bad = append(bad, preflight.Failure("start that broker, or let its advertised.listeners be an address that is reached from here",
 				"broker %d calls itself %s: %v", b.NodeID, addr, err))
 			continue
 		}
 		good = append(good, fmt.Sprintf("%d at %s", b.NodeID, addr))
 	}
-	if len(bad) > 0 {
+	if len(good) == 0 {
 		return bad
 	}
-	return []preflight.Finding{preflight.Good("every broker is reached: %s", strings.Join(good, ", "))}
+	for n := range bad {
+		bad[n].Level = preflight.Warn
+	}
+	return append([]preflight.Finding{preflight.Good("reached: %s", strings.Join(good, ", "))}, bad...)
 }
 
 func (i inspector) security(context.Context) []preflight.Finding {

@@ -8,11 +8,13 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/orderledger/orderledger/internal/preflight"
 )
 
-// Kafka's own topics. Asking for a group or a transactional id of a new cluster would create them, so that is left out.
+// Kafka's own topics. Asking for a group or a transactional id of a new cluster makes it create them, so that is left out
+// where they are seen not to be there.
 const (
 	offsetsTopic = "__consumer_offsets"
 	idsTopic     = "__transaction_state"
@@ -23,7 +25,7 @@ const (
 func (i inspector) rights(ctx context.Context) []preflight.Finding {
 	topics := slices.Concat(i.uses.Reads, i.uses.Writes, i.uses.Trims, []string{offsetsTopic, idsTopic})
 	slices.Sort(topics)
-	m, err := i.adm.Metadata(kadm.WithAuthorizedOps(ctx), slices.Compact(topics)...)
+	asked, err := i.authorized(ctx, slices.Compact(topics))
 	if err != nil {
 		return i.unknown(err)
 	}
@@ -36,13 +38,13 @@ func (i inspector) rights(ctx context.Context) []preflight.Finding {
 		{i.uses.Reads, kadm.OpRead, "Read"}, {i.uses.Writes, kadm.OpWrite, "Write"}, {i.uses.Trims, kadm.OpDelete, "Delete"},
 	} {
 		for _, topic := range n.topics {
-			findings = append(findings, i.mayTopic(m.Topics[topic], n.op, n.word)...)
+			findings = append(findings, i.mayTopic(topic, asked[topic], n.op, n.word)...)
 		}
 	}
-	if known(m.Topics[offsetsTopic]) {
+	if known(asked[offsetsTopic]) {
 		findings = append(findings, i.groups(ctx)...)
 	}
-	if known(m.Topics[idsTopic]) {
+	if known(asked[idsTopic]) {
 		findings = append(findings, i.transactionalIDs(ctx)...)
 	}
 	if len(findings) > 0 {
@@ -56,7 +58,7 @@ func (i inspector) rights(ctx context.Context) []preflight.Finding {
 	}{{i.uses.Groups, offsetsTopic, "groups"}, {i.uses.TransactionalIDs, idsTopic, "transactional ids"}} {
 		switch {
 		case len(part.names) == 0:
-		case known(m.Topics[part.topic]):
+		case known(asked[part.topic]):
 			seen += fmt.Sprintf(", %s: %d", part.what, len(part.names))
 		default:
 			seen += fmt.Sprintf("; %s: not asked, this Kafka has had none yet", part.what)
@@ -65,20 +67,47 @@ func (i inspector) rights(ctx context.Context) []preflight.Finding {
 	return []preflight.Finding{preflight.Good("%s", seen)}
 }
 
-func known(d kadm.TopicDetail) bool {
-	return d.Err == nil || errors.Is(d.Err, kerr.TopicAuthorizationFailed)
+// right is what a user may do with a topic.
+type right struct {
+	err error
+	ops []kadm.ACLOperation
 }
 
-func (i inspector) mayTopic(d kadm.TopicDetail, op kadm.ACLOperation, word string) []preflight.Finding {
-	missing := errors.Is(d.Err, kerr.UnknownTopicOrPartition)
-	denied := errors.Is(d.Err, kerr.TopicAuthorizationFailed)
+// authorized asks for the rights on topics, whether they are there or not.
+func (i inspector) authorized(ctx context.Context, topics []string) (map[string]right, error) {
+	req := kmsg.NewPtrMetadataRequest()
+	req.IncludeTopicAuthorizedOperations = true
+	for _, topic := range topics {
+		t := kmsg.NewMetadataRequestTopic()
+		t.Topic = kmsg.StringPtr(topic)
+		req.Topics = append(req.Topics, t)
+	}
+	resp, err := req.RequestWith(ctx, i.client)
+	if err != nil {
+		return nil, err
+	}
+	rights := map[string]right{}
+	for _, t := range resp.Topics {
+		if t.Topic != nil {
+			rights[*t.Topic] = right{kerr.ErrorForCode(t.ErrorCode), kadm.DecodeACLOperations(t.AuthorizedOperations)}
+		}
+	}
+	return rights, nil
+}
+
+func known(r right) bool {
+	return r.err == nil || errors.Is(r.err, kerr.TopicAuthorizationFailed)
+}
+
+func (i inspector) mayTopic(topic string, r right, op kadm.ACLOperation, word string) []preflight.Finding {
+	denied := errors.Is(r.err, kerr.TopicAuthorizationFailed)
 	switch {
-	case d.Err != nil && !missing && !denied:
-		return []preflight.Finding{preflight.Warning("look at the broker's log", "topic %s: %v", d.Topic, d.Err)}
-	case !denied && (len(d.AuthorizedOperations) == 0 || slices.Contains(d.AuthorizedOperations, op)):
+	case r.err != nil && !denied && !errors.Is(r.err, kerr.UnknownTopicOrPartition):
+		return []preflight.Finding{preflight.Warning("look at the broker's log", "topic %s: %v", topic, r.err)}
+	case !denied && (len(r.ops) == 0 || slices.Contains(r.ops, op)):
 		return nil
 	}
-	return []preflight.Finding{i.forbidden("--topic "+d.Topic, word, "topic "+d.Topic)}
+	return []preflight.Finding{i.forbidden("--topic "+topic, word, "topic "+topic)}
 }
 
 func (i inspector) groups(ctx context.Context) []preflight.Finding {

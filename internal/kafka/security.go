@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -82,7 +83,7 @@ func (c Config) Explain(err error) error {
 }
 
 func (c Config) advice(err error) string {
-	var closed *kgo.ErrFirstReadEOF
+	closed := hungUp(err)
 	switch {
 	case err == nil:
 		return ""
@@ -90,19 +91,24 @@ func (c Config) advice(err error) string {
 		return fmt.Sprintf("the broker refused user %q: check %s and %s, and that the user has a password for %s", c.User, EnvUser, EnvPassword, c.SASL)
 	case errors.Is(err, kerr.UnsupportedSaslMechanism):
 		return fmt.Sprintf("the broker does not take %s: set %s to one that its listener has", c.SASL, EnvSASL)
-	case errors.As(err, &closed) && c.SASL != "":
+	case closed && c.SASL != "":
 		return fmt.Sprintf("the broker hung up: check %s and %s, whether its listener wants TLS (%s_TLS), and %s", EnvUser, EnvPassword, envPrefix, EnvSASL)
-	case errors.As(err, &closed):
+	case closed:
 		return fmt.Sprintf("the broker hung up: its listener wants TLS (%s_TLS) or a user (%s)", envPrefix, EnvSASL)
 	}
 	return setting.Advice(err, envPrefix)
 }
 
-// hopeless tells errors that no waiting mends.
-func (c Config) hopeless(err error) bool {
-	var closed *kgo.ErrFirstReadEOF
-	return errors.Is(err, kerr.SaslAuthenticationFailed) || errors.Is(err, kerr.UnsupportedSaslMechanism) || errors.As(err, &closed) ||
-		setting.Misfit(err)
+// hungUp tells that the broker closed the connection without a word, as it does with whom it does not understand.
+func hungUp(err error) bool {
+	var first *kgo.ErrFirstReadEOF
+	return errors.As(err, &first) || errors.Is(err, io.EOF)
+}
+
+// hopeless tells errors that no waiting mends. That the broker hung up is not among them: a proxy in front of a broker that
+// is just starting does so too.
+func hopeless(err error) bool {
+	return errors.Is(err, kerr.SaslAuthenticationFailed) || errors.Is(err, kerr.UnsupportedSaslMechanism) || setting.Misfit(err)
 }
 
 func wrapIf(what string, err error) error {

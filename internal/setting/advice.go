@@ -18,7 +18,6 @@ func Advice(err error, prefix string) string {
 		hostname x509.HostnameError
 		invalid  x509.CertificateInvalidError
 		header   tls.RecordHeaderError
-		alert    tls.AlertError
 		dns      *net.DNSError
 	)
 	switch {
@@ -30,8 +29,8 @@ func Advice(err error, prefix string) string {
 		return "renew the server's certificate, or set the clock of this machine"
 	case errors.As(err, &header):
 		return "the server does not speak TLS at this port: take its TLS port, or unset " + prefix + "_TLS"
-	case errors.As(err, &alert):
-		return "the server refused this program's certificate: set " + prefix + "_TLS_CERT and " + prefix + "_TLS_KEY to one that it trusts"
+	case isAlert(err):
+		return "the server refused this end of TLS: where it wants a certificate of the client, set " + prefix + "_TLS_CERT and " + prefix + "_TLS_KEY to one that it trusts"
 	case errors.As(err, &dns):
 		return "the name is not known here: correct it, or the name server of this machine"
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -49,9 +48,14 @@ func Misfit(err error) bool {
 		hostname x509.HostnameError
 		invalid  x509.CertificateInvalidError
 		header   tls.RecordHeaderError
-		alert    tls.AlertError
 	)
-	return errors.As(err, &unknown) || errors.As(err, &hostname) || errors.As(err, &invalid) || errors.As(err, &header) || errors.As(err, &alert)
+	return errors.As(err, &unknown) || errors.As(err, &hostname) || errors.As(err, &invalid) || errors.As(err, &header) || isAlert(err)
+}
+
+// isAlert tells a TLS alert of the other end, for which crypto/tls has no type but this operation.
+func isAlert(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "remote error"
 }
 
 func isTimeout(err error) bool {
