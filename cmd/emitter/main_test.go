@@ -106,12 +106,13 @@ func TestAnEventOfTheLedgerArrivesAtTheEndpoint(t *testing.T) {
 	receiver := testkit.NewReceiver(t, secret)
 	ctx, stop := context.WithCancel(t.Context())
 	ran := make(chan error, 1)
+	var log bytes.Buffer
 	go func() {
 		ran <- run(ctx, nil, env(map[string]string{
 			kafka.EnvBrokers: brokers[0], envEndpoints: "wms=" + receiver.URL(), envSecrets: secret, envAdmin: "127.0.0.1:0",
 			// The broker of the test has the settings of an embedded one, which this address says.
-			kafka.EnvBootURL: "http://127.0.0.1:1/boot",
-		}), io.Discard, io.Discard)
+			kafka.EnvBootURL: "http://127.0.0.1:1/boot", envLogLevel: "DEBUG",
+		}), io.Discard, &log)
 	}()
 
 	s := &ledgerv1.Shipment{ShipmentId: "s1", Version: 1, Items: []*ledgerv1.Item{{OrderItemId: "i1", Ordered: 1}}}
@@ -132,4 +133,6 @@ func TestAnEventOfTheLedgerArrivesAtTheEndpoint(t *testing.T) {
 	require.Contains(t, string(receiver.Requests()[0].Body), `"eventType":"SUBORDER_CREATE"`)
 	stop()
 	require.NoError(t, <-ran)
+	require.Contains(t, log.String(), `"level":"DEBUG"`)
+	require.NotContains(t, log.String(), "MfKQ9r8", "the secret is not in the log of a whole run")
 }
