@@ -62,11 +62,12 @@ func TestNoSecretIsInTheConfigurationHoweverItIsPrinted(t *testing.T) {
 
 func TestNoSecretIsInTheLogOfAWholeRun(t *testing.T) {
 	t.Parallel()
+	vars := environmentOf(guarded(t))
 	ctx, cancel := context.WithCancel(t.Context())
 	read, write := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		err := run(ctx, nil, environmentOf(guarded(t)), io.Discard, write)
+		err := run(ctx, nil, vars, io.Discard, write)
 		_ = write.Close()
 		ended <- err
 	}()

@@ -94,7 +94,7 @@ func (a *Authority) sign(c *x509.Certificate) (*x509.Certificate, *ecdsa.Private
 
 func (a *Authority) write(file, kind string, der []byte) {
 	a.t.Helper()
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644) //nolint:gosec // A container of the test reads it as another user.
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	require.NoError(a.t, err)
 	require.NoError(a.t, pem.Encode(f, &pem.Block{Type: kind, Bytes: der}))
 	require.NoError(a.t, f.Close())
