@@ -253,8 +253,25 @@ func checkSettings(ctx context.Context, adm *kadm.Client, cfg Config, on Backend
 	return problems, nil
 }
 
-// settingsOf returns the settings of those topics, in Kafka's own names.
+// settingsOf returns the settings of those topics, in Kafka's own names. A topic that was just created is known to one
+// broker before another, and each question may go to another one, so it asks until ctx ends.
 func settingsOf(ctx context.Context, adm *kadm.Client, there kadm.TopicDetails) (map[string]map[string]string, error) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		settings, err := describe(ctx, adm, there)
+		if !errors.Is(err, kerr.UnknownTopicOrPartition) {
+			return settings, err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+func describe(ctx context.Context, adm *kadm.Client, there kadm.TopicDetails) (map[string]map[string]string, error) {
 	got, err := adm.DescribeTopicConfigs(ctx, there.Names()...)
 	if err != nil {
 		return nil, fmt.Errorf("describe topics: %w", err)
