@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -112,6 +113,7 @@ func (i inspector) mayTopic(topic string, r right, op kadm.ACLOperation, word st
 
 func (i inspector) groups(ctx context.Context) []preflight.Finding {
 	var findings []preflight.Finding
+	var silent unasked
 	for _, group := range i.uses.Groups {
 		described, err := i.adm.DescribeGroups(ctx, group)
 		d := described[group]
@@ -121,14 +123,15 @@ func (i inspector) groups(ctx context.Context) []preflight.Finding {
 		case isDenied(err), err == nil && len(ops) > 0 && !slices.Contains(ops, kadm.OpRead):
 			findings = append(findings, i.forbidden("--group "+group, "Read", "group "+group))
 		case err != nil && !errors.Is(err, kerr.GroupIDNotFound):
-			findings = append(findings, i.unknown(fmt.Errorf("group %s: %w", group, err))...)
+			silent.add("group "+group, err)
 		}
 	}
-	return findings
+	return append(findings, silent.findings(i)...)
 }
 
 func (i inspector) transactionalIDs(ctx context.Context) []preflight.Finding {
 	var findings []preflight.Finding
+	var silent unasked
 	for _, id := range i.uses.TransactionalIDs {
 		described, err := i.adm.DescribeTransactions(ctx, id)
 		err = errors.Join(err, described[id].Err)
@@ -136,10 +139,25 @@ func (i inspector) transactionalIDs(ctx context.Context) []preflight.Finding {
 		case isDenied(err):
 			findings = append(findings, i.forbidden("--transactional-id "+i.cfg.Cluster+"- --resource-pattern-type prefixed", "Write", "transactional id "+id))
 		case err != nil && !errors.Is(err, kerr.TransactionalIDNotFound):
-			findings = append(findings, i.unknown(fmt.Errorf("transactional id %s: %w", id, err))...)
+			silent.add("transactional id "+id, err)
 		}
 	}
-	return findings
+	return append(findings, silent.findings(i)...)
+}
+
+// unasked gathers what could not be asked, because the coordinator of several is often the same broker.
+type unasked struct {
+	names []string
+	err   error
+}
+
+func (u *unasked) add(name string, err error) { u.names, u.err = append(u.names, name), err }
+
+func (u *unasked) findings(i inspector) []preflight.Finding {
+	if u.err == nil {
+		return nil
+	}
+	return i.unknown(fmt.Errorf("%s: %w", strings.Join(u.names, ", "), u.err))
 }
 
 func isDenied(err error) bool {

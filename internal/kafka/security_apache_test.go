@@ -66,7 +66,9 @@ func startSecureKafka(t *testing.T, ca *testkit.Authority) string {
 	container, err := testcontainers.Run(t.Context(), image(), testcontainers.WithExposedPorts("9094/tcp"),
 		testcontainers.WithEntrypoint("/bin/sh", "-c", "while [ ! -f /tmp/start.sh ]; do sleep 0.1; done; exec /bin/sh /tmp/start.sh"))
 	testcontainers.CleanupContainer(t, container)
-	require.NoError(t, err)
+	if err != nil {
+		t.Skipf("no Apache Kafka with TLS and SASL: %s is not set, and the image does not run here: %v", envSecureKafka, err)
+	}
 	host, err := container.Host(t.Context())
 	require.NoError(t, err)
 	port, err := container.MappedPort(t.Context(), "9094/tcp")
