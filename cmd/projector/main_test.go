@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,6 +15,8 @@ import (
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/testkit"
 )
+
+func TestMain(m *testing.M) { os.Exit(testkit.RunClickHouse(m)) }
 
 func env(values map[string]string) func(string) string {
 	return func(name string) string { return values[name] }
