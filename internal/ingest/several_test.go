@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -27,14 +28,13 @@ func TestALaneWhoseOwnerIsFrozenKeepsNoOthersDocumentsWaiting(t *testing.T) {
 	f.settle()
 	theirs, ours := shipmentIn(b.owned()[0], 0), shipmentIn(a.owned()[0], 0)
 	f.create(a, theirs, ours)
-	var frozen, asked atomic.Bool
-	frozen.Store(true)
+	var asked atomic.Bool
+	thawed := make(chan struct{})
+	thaw := sync.OnceFunc(func() { close(thawed) })
+	t.Cleanup(thaw)
 	b.stand(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-		if frozen.Load() {
-			asked.Store(true)
-			<-r.Context().Done()
-			return
-		}
+		asked.Store(true)
+		<-thawed
 		next.ServeHTTP(w, r)
 	})
 	require.Equal(t, "SUCCESS", b.labelsOfAll(theirs).member(t, "shipments", 0, "status"))
@@ -42,7 +42,7 @@ func TestALaneWhoseOwnerIsFrozenKeepsNoOthersDocumentsWaiting(t *testing.T) {
 	require.Equal(t, "SUCCESS", a.labelsOfAll(ours).member(t, "shipments", 0, "status"))
 	f.state(ours, status(ledgerv1.Status_STATUS_PACKED))
 	f.state(theirs, status(ledgerv1.Status_STATUS_PACKING_IN_PROGRESS))
-	frozen.Store(false)
+	thaw()
 	f.state(theirs, status(ledgerv1.Status_STATUS_PACKED))
 }
 
