@@ -108,7 +108,7 @@ func (r *router) follow(ctx context.Context, src source, g group, pause time.Dur
 // rest waits for about d; it returns false when ctx has ended.
 func rest(ctx context.Context, d time.Duration) bool {
 	// Not all callers of a lane that moves come back at once.
-	t := time.NewTimer(d/2 + rand.N(d/2)) //nolint:gosec // It spreads load; nobody must be unable to guess it.
+	t := time.NewTimer(d/2 + rand.N(d/2))
 	defer t.Stop()
 	select {
 	case <-t.C:
