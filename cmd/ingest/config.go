@@ -33,7 +33,7 @@ const (
 	// envPeerURL: where other instances reach that listener, such as http://10.0.0.7:8081. Needed with it.
 	envPeerURL = "ORDERLEDGER_INGEST_PEER_URL"
 	// envPeerSecret: signs what instances ask of each other; several, newest first. Needed with the listener.
-	envPeerSecret = "ORDERLEDGER_INGEST_PEER_SECRET" //nolint:gosec // The name of a variable.
+	envPeerSecret = "ORDERLEDGER_INGEST_PEER_SECRET"
 	// envStandby: "off" does not follow the lanes of other instances. Default on.
 	envStandby = "ORDERLEDGER_INGEST_STANDBY"
 	// envRate: calls a second that one seller may make. Default 0: no bound.

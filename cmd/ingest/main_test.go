@@ -26,14 +26,18 @@ func TestTheConfigurationIsPrintedWithoutItsSecrets(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{"-print-config"}, environmentOf(map[string]string{
 		envSellers: file, clickhouse.EnvPassword: "pass-word", kafka.EnvBrokers: "a:1, b:2", kafka.EnvLanes: "6", envDefaultPackWithin: "10m",
+		envPeerAddr: "127.0.0.1:8081", envPeerURL: "http://ingest-1:8081", envPeerSecret: "peer-secret-number-two, peer-secret-number-one",
 	}), &out, io.Discard))
 	require.NotContains(t, out.String(), "tok-")
 	require.NotContains(t, out.String(), "sssh")
 	require.NotContains(t, out.String(), "pass-word")
+	require.NotContains(t, out.String(), "peer-secret")
 	var shown struct {
-		Kafka  struct{ Brokers []string }
-		Ingest struct {
+		Kafka   struct{ Brokers []string }
+		Journal struct{ Advertise string }
+		Ingest  struct {
 			Lanes   int
+			Peers   struct{ Secrets []string }
 			Sellers struct {
 				Sellers []struct{ ID string }
 				Default struct{ PackWithinSeconds int }
@@ -43,6 +47,8 @@ func TestTheConfigurationIsPrintedWithoutItsSecrets(t *testing.T) {
 	require.NoError(t, json.Unmarshal(out.Bytes(), &shown))
 	require.Equal(t, []string{"a:1", "b:2"}, shown.Kafka.Brokers)
 	require.Equal(t, 6, shown.Ingest.Lanes)
+	require.Equal(t, "http://ingest-1:8081", shown.Journal.Advertise)
+	require.Equal(t, []string{"***", "***"}, shown.Ingest.Peers.Secrets)
 	require.Equal(t, "s1", shown.Ingest.Sellers.Sellers[0].ID)
 	require.Equal(t, 600, shown.Ingest.Sellers.Default.PackWithinSeconds)
 }
@@ -54,13 +60,16 @@ func TestEveryProblemOfTheConfigurationIsToldAtOnce(t *testing.T) {
 	err := run(t.Context(), []string{"-check"}, environmentOf(map[string]string{
 		envSellers: file, kafka.EnvLanes: "many", envAddr: "nowhere", envDefaultFulfilment: "pigeon", clickhouse.EnvAddr: "here",
 		envStrict: "perhaps", envLogLevel: "LOUD", envDefaultPackWithin: "soon", envRate: "-1",
+		envPeerAddr: "127.0.0.1:8081", envPeerSecret: "peer-sec", envStandby: "maybe",
 	}), io.Discard, io.Discard)
 	for _, want := range []string{
 		`unknown field "tokn"`, kafka.EnvLanes, `ingest address "nowhere"`, `fulfilment "pigeon"`, `clickhouse address "here"`, envStrict,
 		envLogLevel, envDefaultPackWithin, "ingest rate -1",
+		envPeerURL, "ingest peer secret 1 has 8 bytes", envStandby,
 	} {
 		require.ErrorContains(t, err, want)
 	}
+	require.NotContains(t, err.Error(), "peer-sec")
 }
 
 func TestTheVersionIsPrinted(t *testing.T) {
