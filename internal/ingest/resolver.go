@@ -113,6 +113,12 @@ func (r *resolver) round(ctx context.Context, client *kgo.Client) error {
 	if fetches.IsClientClosed() || ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if len(fetches) == 0 {
+		// An empty poll, as an assignment can cause, blocks no rebalance: the partitions could be dropped under our hands, and
+		// a commit that finds nothing waiting any more would pass over all that waits. One whose time is over returns an error,
+		// and does block.
+		return nil
+	}
 	fetches.EachError(func(topic string, partition int32, err error) {
 		if !errors.Is(err, context.DeadlineExceeded) {
 			r.g.log.WarnContext(ctx, "fetch failed", slog.String("topic", topic), slog.Int("partition", int(partition)), slog.Any("err", err))
