@@ -189,15 +189,15 @@ func (r *resolver) alias(ctx context.Context, rec *kgo.Record) (knownReturn, err
 	return known, r.store.know(known, alias.GetShipmentId(), alias.GetSellerId())
 }
 
-// release hands on what waited for a return, in order, to all of its shipments.
+// release hands on what waited for a return, in order, to all of its shipments, if it has any.
 func (r *resolver) release(ctx context.Context, known knownReturn) error {
 	waiting, err := r.store.waiting(known)
 	if err != nil || len(waiting) == 0 {
 		return err
 	}
 	shipments, err := r.store.shipments(known)
-	if err != nil {
-		return err
+	if err != nil || len(shipments) == 0 {
+		return err // Nobody knows it yet: handed on to no shipment, it would be lost.
 	}
 	for _, w := range waiting {
 		if err := r.handOn(ctx, w.rec, shipments, "later"); err != nil {
