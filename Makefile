@@ -37,6 +37,7 @@ fuzz: ## Fuzz what reads bytes from outside, a minute each
 	$(GO) test -fuzz FuzzReadCommands -fuzztime 1m ./internal/marketplace
 	$(GO) test -fuzz FuzzAppendJSON -fuzztime 1m ./events
 	$(GO) test -fuzz FuzzNothingThatIsToldPanics -fuzztime 1m ./internal/shipment
+	$(GO) test -fuzz FuzzDecodeForward -fuzztime 1m ./internal/ingest
 	$(GO) test -fuzz FuzzDecodeMarks -fuzztime 1m ./internal/emitter
 	$(GO) test -fuzz FuzzParseNeverPanics -fuzztime 1m ./internal/embedded/clickhouse
 	$(GO) test -fuzz FuzzAMalformedBlockNeverPanics -fuzztime 1m ./internal/embedded/clickhouse
