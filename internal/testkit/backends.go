@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -170,7 +171,11 @@ func (k KafkaBackend) Open(t testing.TB, opts ...kfake.Opt) (*kfake.Cluster, []s
 	k.demand(t)
 	brokers := strings.Split(os.Getenv(EnvKafka), ",")
 	t.Logf("testkit: backend %s %s", Apache, apacheVersion(t, brokers))
-	return nil, newNamespace(t, brokers)
+	part := newNamespace(t, brokers)
+	for _, addr := range part {
+		apache.parts.Store(addr, true)
+	}
+	return nil, part
 }
 
 // Session returns a session timeout for members of groups: the one that is wanted, or the least that an Apache Kafka takes
@@ -186,6 +191,13 @@ func (k KafkaBackend) Session(want time.Duration) time.Duration {
 var apache struct {
 	sync.Mutex
 	version string
+	parts   sync.Map // The addresses of its namespaces.
+}
+
+// isApache reports whether these addresses lead to Apache Kafka.
+func isApache(brokers []string) bool {
+	_, part := apache.parts.Load(brokers[0])
+	return part || slices.Contains(strings.Split(os.Getenv(EnvKafka), ","), brokers[0])
 }
 
 // apacheVersion asks the first time and remembers. The protocol does not tell a version, only what requests there are.

@@ -62,3 +62,23 @@ func Trim(t testing.TB, client *kgo.Client, topic string, partition int32, befor
 	require.NoError(t, err)
 	require.NoError(t, deleted.Error())
 }
+
+// Settled waits until no transaction is open in the topics. Apache Kafka answers a commit before its markers are in the
+// partitions: whoever asks for their ends too early misses them, and what was committed.
+func Settled(t testing.TB, client *kgo.Client, topics ...string) {
+	t.Helper()
+	adm, ctx := kadm.NewClient(client), context.WithoutCancel(t.Context())
+	Eventually(t, func() bool {
+		// In this order: an end that is older than the stable offset proves nothing.
+		stable, err := adm.ListCommittedOffsets(ctx, topics...)
+		require.NoError(t, err)
+		ends, err := adm.ListEndOffsets(ctx, topics...)
+		require.NoError(t, err)
+		settled := true
+		ends.Each(func(end kadm.ListedOffset) {
+			at, ok := stable.Lookup(end.Topic, end.Partition)
+			settled = settled && ok && at.Offset == end.Offset
+		})
+		return settled
+	}, "no transaction is open")
+}

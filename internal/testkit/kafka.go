@@ -66,7 +66,11 @@ func Topics(t testing.TB, brokers []string, lanes int) {
 	// The caller may be in a cleanup, where the test's context has ended.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), Limit)
 	defer cancel()
-	got, err := kafka.EnsureTopics(ctx, Client(t, brokers), KafkaConfig(brokers, lanes), kafka.Embedded)
+	on := kafka.Embedded
+	if isApache(brokers) {
+		on = kafka.Cluster
+	}
+	got, err := kafka.EnsureTopics(ctx, Client(t, brokers), KafkaConfig(brokers, lanes), on)
 	require.NoError(t, err)
 	require.Equal(t, lanes, got)
 }
