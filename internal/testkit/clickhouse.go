@@ -68,7 +68,9 @@ func (c ClickHouseBackend) Open(t testing.TB) clickhouse.Config {
 	if c == Server && hello.DisplayName == front.DisplayName {
 		remark = " (a stand-in: the embedded engine behind its native port)"
 	}
-	t.Logf("testkit: backend %s %d.%d.%d%s", c, hello.Version.Major, hello.Version.Minor, hello.Version.Patch, remark)
+	var version string
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT version()").Scan(&version))
+	t.Logf("testkit: backend %s %s%s", c, version, remark)
 	require.NoError(t, conn.Exec(t.Context(), "CREATE DATABASE "+cfg.Database))
 	t.Cleanup(func() {
 		// The test's own context has ended by now.
