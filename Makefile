@@ -5,10 +5,10 @@ GO    := go
 BIN   := bin
 
 .DEFAULT_GOAL := help
-.PHONY: help build engine demo up down test test/race fuzz bench lint fmt generate verify
+.PHONY: help build engine demo up down test test/race test/integration fuzz bench lint fmt generate verify
 
 help: ## Show the targets
-	@awk -F':.*## ' '/^[a-z\/]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z\/]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build the programs into bin/
 	$(GO) build -trimpath -o $(BIN)/ ./cmd/...
@@ -25,11 +25,19 @@ up: ## Run the three services with Kafka and ClickHouse in Docker, and wait unti
 down: ## Stop what up started; the data stays
 	docker compose --profile '*' down
 
+# Starts Apache Kafka and ClickHouse in containers where Docker answers, unless there are addresses of them.
+SERVERS = $(GO) run ./internal/testkit/servers
+REPORT  = $(GO) run ./internal/testkit/report
+
 test: engine ## Run every test that this machine can run; the last lines say which backends ran
-	@set -o pipefail; $(GO) test -count=1 -json -timeout 15m ./... | $(GO) run ./internal/testkit/report
+	@set -o pipefail; $(SERVERS) -- $(GO) test -count=1 -json -timeout 15m ./... | $(REPORT)
 
 test/race: engine ## The same under the race detector
-	@set -o pipefail; $(GO) test -count=1 -race -json -timeout 30m ./... | $(GO) run ./internal/testkit/report
+	@set -o pipefail; $(SERVERS) -- $(GO) test -count=1 -race -json -timeout 30m ./... | $(REPORT)
+
+test/integration: engine ## Only what runs on Apache Kafka and a ClickHouse server; fails when neither is there
+	@set -o pipefail; ORDERLEDGER_TEST_REAL_ONLY=1 $(SERVERS) -require -- $(GO) test -count=1 -json -timeout 15m \
+		./internal/testkit ./internal/kafka ./internal/journal ./internal/pubsub ./internal/projector ./internal/emitter ./internal/clickhouse | $(REPORT)
 
 fuzz: ## Fuzz what reads bytes from outside, a minute each
 	$(GO) test -fuzz FuzzDecode -fuzztime 1m ./events
