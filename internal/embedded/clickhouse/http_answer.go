@@ -28,7 +28,7 @@ func (h *httpQuery) begin(format string, res *engine.Result) {
 	}
 	h.begun = true
 	header := h.w.Header()
-	header.Set("X-ClickHouse-Server-Display-Name", "orderledger")
+	header.Set("X-ClickHouse-Server-Display-Name", DisplayName)
 	header.Set("X-ClickHouse-Timezone", h.server.timezone)
 	header.Set("X-ClickHouse-Format", format)
 	header.Set("X-ClickHouse-Exception-Tag", exceptionTag)

@@ -24,6 +24,9 @@ const (
 	minRevision    = 54429
 )
 
+// DisplayName is how the server calls itself, so that nobody takes it for a ClickHouse server of its own.
+const DisplayName = "orderledger embedded"
+
 // helloTimeout is how long a client may take to introduce itself.
 const helloTimeout = 30 * time.Second
 
@@ -160,7 +163,7 @@ func (n *nativeConn) hello() error {
 	}
 	n.client.adopt(n.session)
 	answer := proto.ServerHello{
-		Name: "ClickHouse", DisplayName: "orderledger", Timezone: n.server.timezone, Revision: serverRevision,
+		Name: "ClickHouse", DisplayName: DisplayName, Timezone: n.server.timezone, Revision: serverRevision,
 		Major: n.server.version[0], Minor: n.server.version[1], Patch: n.server.version[2],
 	}
 	answer.EncodeAware(&n.out, int(n.revision))
