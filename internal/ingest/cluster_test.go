@@ -47,8 +47,6 @@ func newCluster(t testing.TB, on testkit.KafkaBackend, lanes int) *cluster {
 	}
 }
 
-func (c *cluster) client() *kgo.Client { return c.asker }
-
 // warnings leaves out what is said of each call.
 type warnings struct{ slog.Handler }
 
