@@ -5,7 +5,7 @@ GO    := go
 BIN   := bin
 
 .DEFAULT_GOAL := help
-.PHONY: help build engine demo up down test test/race test/integration fuzz bench lint fmt generate verify
+.PHONY: help build engine demo up down test test/race test/integration soak measure fuzz bench lint fmt generate verify
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z\/]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,13 @@ test/race: engine ## The same under the race detector
 test/integration: engine ## Only what runs on Apache Kafka and a ClickHouse server; fails when neither is there
 	@set -o pipefail; ORDERLEDGER_TEST_REAL_ONLY=1 $(SERVERS) -require -- $(GO) test -count=1 -json -timeout 15m \
 		./internal/testkit ./internal/kafka ./internal/journal ./internal/pubsub ./internal/projector ./internal/emitter ./internal/clickhouse | $(REPORT)
+
+soak: ## The long tests, on the Apache Kafka of ORDERLEDGER_TEST_KAFKA: 140,000 transactions on a lane, many takeovers, linearizability
+	ORDERLEDGER_TEST_SOAK=1 $(GO) test -count=1 -v -parallel 1 -timeout 60m -run 'OverTheEndOfTheEpochs|RacingTakeovers|StepsAtRandom' ./internal/journal
+	ORDERLEDGER_TEST_SOAK=1 $(GO) test -count=1 -v -parallel 1 -timeout 60m -run 'IsLinearizable' ./internal/ingest
+
+measure: ## How long a lane is without an owner: planned hand-over, kill -9, SIGSTOP; on the Apache Kafka of ORDERLEDGER_TEST_KAFKA
+	ORDERLEDGER_TEST_SOAK=1 $(GO) test -count=1 -v -parallel 1 -timeout 60m -run 'TestMeasured' ./internal/ingest
 
 fuzz: ## Fuzz what reads bytes from outside, a minute each
 	$(GO) test -fuzz FuzzDecode -fuzztime 1m ./events
