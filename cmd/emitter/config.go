@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/orderledger/orderledger/internal/emitter"
 	"github.com/orderledger/orderledger/internal/kafka"
@@ -39,6 +40,10 @@ const (
 	envSettings = "ORDERLEDGER_EMITTER_ENDPOINTS_FILE"
 	// envInstance: makes this process a static member of its groups; unique among the living. Default none.
 	envInstance = "ORDERLEDGER_EMITTER_INSTANCE_ID"
+	// envSession: after how much silence the partitions of an instance go to others, such as 10s, in both of its groups. It
+	// must exceed each endpoint's timeout by two seconds. Default 10s to translate, an endpoint's timeout and 15s
+	// to deliver; the broker has a lower bound, group.min.session.timeout.ms, usually 6s.
+	envSession = "ORDERLEDGER_EMITTER_SESSION_TIMEOUT"
 	// envAdmin: host:port of metrics and health. Default 127.0.0.1:9103; "off" serves none.
 	envAdmin = "ORDERLEDGER_EMITTER_ADMIN_ADDR"
 	// envLogLevel: DEBUG, INFO, WARN or ERROR. Default INFO.
@@ -104,6 +109,13 @@ func readConfig(getenv func(string) string) (config, error) {
 	}
 	cfg.Emitter.Translate.InstanceID = getenv(envInstance)
 	cfg.Emitter.Deliver.InstanceID = getenv(envInstance)
+	if text := getenv(envSession); text != "" {
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %q: want a time, such as 10s", envSession, text))
+		}
+		cfg.Emitter.Translate.SessionTimeout, cfg.Emitter.Deliver.SessionTimeout = d, d
+	}
 	return cfg, errors.Join(append(problems, cfg.Kafka.Validate(), cfg.Emitter.Validate())...)
 }
 

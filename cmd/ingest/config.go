@@ -31,6 +31,9 @@ const (
 	envDocuments = "ORDERLEDGER_DOCUMENTS"
 	// envInstance: makes this process a static owner of its lanes; unique among the living. Default none.
 	envInstance = "ORDERLEDGER_INGEST_INSTANCE_ID"
+	// envSession: after how much silence the lanes of an instance go to others, such as 6s. Default 8s; the broker has a
+	// lower bound, group.min.session.timeout.ms, usually 6s.
+	envSession = "ORDERLEDGER_INGEST_SESSION_TIMEOUT"
 	// envRate: calls a second that one seller may make. Default 0: no bound.
 	envRate = "ORDERLEDGER_INGEST_RATE"
 	// envInboxKeep: decided notifications that each lane leaves in its inbox partition; older ones are deleted.
@@ -134,6 +137,17 @@ func (e *environment) truth(name string, to *bool) {
 	}
 }
 
+func (e *environment) duration(name string, to *time.Duration) {
+	if v := e.getenv(name); v != "" {
+		d, err := time.ParseDuration(v)
+		if err != nil {
+			e.problems = append(e.problems, fmt.Errorf("%s: %q: want a time, such as 8s", name, v))
+			return
+		}
+		*to = d
+	}
+}
+
 // defaultInboxKeep leaves room to look at what came lately. Decided notifications are in the decisions and events.
 const defaultInboxKeep = 100_000
 
@@ -158,6 +172,7 @@ func readConfig(getenv func(string) string) (config, error) {
 	cfg.Journal.StoreDir, cfg.Ingest.ResolverDir, cfg.Ingest.BlobDir = data+"/lanes", data+"/resolver", data+"/documents"
 	e.text(envDocuments, &cfg.Ingest.BlobDir)
 	e.text(envInstance, &cfg.Journal.InstanceID)
+	e.duration(envSession, &cfg.Journal.SessionTimeout)
 	inboxKeep := defaultInboxKeep
 	e.number(envInboxKeep, &inboxKeep)
 	cfg.Journal.InboxKeep = int64(inboxKeep)

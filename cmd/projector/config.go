@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/orderledger/orderledger/internal/clickhouse"
 	"github.com/orderledger/orderledger/internal/kafka"
@@ -45,6 +46,9 @@ const (
 	envInserters   = "ORDERLEDGER_PROJECTOR_INSERTERS"
 	// envInstance: makes this process a static member of its group; unique among the living. Default none.
 	envInstance = "ORDERLEDGER_PROJECTOR_INSTANCE_ID"
+	// envSession: after how much silence the partitions of an instance go to others, such as 6s. Default 15s; the broker
+	// has a lower bound, group.min.session.timeout.ms, usually 6s.
+	envSession = "ORDERLEDGER_PROJECTOR_SESSION_TIMEOUT"
 	// envAdmin: host:port of metrics and health. Default 127.0.0.1:9102; "off" serves none.
 	envAdmin = "ORDERLEDGER_PROJECTOR_ADMIN_ADDR"
 	// envLogLevel: DEBUG, INFO, WARN or ERROR. Default INFO.
@@ -106,6 +110,13 @@ func readConfig(getenv func(string) string) (config, error) {
 	number(envBufferBytes, &cfg.Projector.BufferBytes)
 	number(envInserters, &cfg.Projector.Inserters)
 	text(envInstance, &cfg.Projector.InstanceID)
+	if v := getenv(envSession); v != "" {
+		d, err := time.ParseDuration(v)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %q: want a time, such as 15s", envSession, v))
+		}
+		cfg.Projector.SessionTimeout = d
+	}
 	text(envAdmin, &cfg.Admin.Addr)
 	if cfg.Admin.Addr == "off" {
 		cfg.Admin.Addr = ""
