@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ type brokers struct {
 	addrs []string
 	ctl   string // Takes "kill N" and "revive N"; empty when there is no hand on the brokers.
 	n     int    // How many brokers there are.
+	busy  sync.Mutex
 }
 
 // newBrokers returns the Kafka without a ledger in it, or skips the test.

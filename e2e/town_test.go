@@ -72,6 +72,7 @@ type town struct {
 	receiver                      *testkit.Receiver
 	receiverDoor                  *gate
 	visitors                      atomic.Int64 // Instances that came for a while.
+	clickhouseBusy, receiverBusy  sync.Mutex   // Held by the fault that has it in hand.
 }
 
 // newTown builds the programs, starts everything and waits until it is ready.

@@ -21,7 +21,8 @@ import (
 // with the connection they were on, and it can be cut. Brokers tell clients each other's addresses, so it has a door for
 // each of them and puts the doors' addresses into what they say.
 type wire struct {
-	t testing.TB
+	t    testing.TB
+	busy sync.Mutex // Held by the fault that has it in hand.
 
 	mu    sync.Mutex
 	doors map[string]*door // By the broker's address; guarded by mu.
