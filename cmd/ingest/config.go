@@ -31,7 +31,7 @@ const (
 	envDocuments = "ORDERLEDGER_DOCUMENTS"
 	// envInstance: makes this process a static owner of its lanes; unique among the living. Default none.
 	envInstance = "ORDERLEDGER_INGEST_INSTANCE_ID"
-	// envSession: after how much silence the lanes of an instance go to others, such as 6s. Default 8s; the broker has a
+	// envSession: after how much silence what an instance has goes to others, such as 6s. Default 8s; the broker has a
 	// lower bound, group.min.session.timeout.ms, usually 6s.
 	envSession = "ORDERLEDGER_INGEST_SESSION_TIMEOUT"
 	// envRate: calls a second that one seller may make. Default 0: no bound.
@@ -173,6 +173,7 @@ func readConfig(getenv func(string) string) (config, error) {
 	e.text(envDocuments, &cfg.Ingest.BlobDir)
 	e.text(envInstance, &cfg.Journal.InstanceID)
 	e.duration(envSession, &cfg.Journal.SessionTimeout)
+	cfg.Ingest.InstanceID, cfg.Ingest.SessionTimeout = cfg.Journal.InstanceID, cfg.Journal.SessionTimeout
 	inboxKeep := defaultInboxKeep
 	e.number(envInboxKeep, &inboxKeep)
 	cfg.Journal.InboxKeep = int64(inboxKeep)

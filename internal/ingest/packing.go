@@ -35,8 +35,7 @@ const retryPacking = 250 * time.Millisecond
 
 // Run packs until ctx ends.
 func (p *packer) Run(ctx context.Context) error {
-	client, err := kgo.NewClient(append(append([]kgo.Opt{}, p.opts...),
-		kgo.ConsumerGroup(kafka.GroupPacking(p.g.cfg.Cluster)),
+	client, err := kgo.NewClient(append(append(append([]kgo.Opt{}, p.opts...), p.g.member(kafka.GroupPacking(p.g.cfg.Cluster))...),
 		kgo.ConsumeTopics(events.TopicEvents),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
