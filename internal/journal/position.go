@@ -66,6 +66,11 @@ func (j *Journal) positions() map[int32]int64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	m := make(map[int32]int64, len(j.lanes))
+	for id, l := range j.lingering {
+		if at := l.inbox.Load(); at >= 0 {
+			m[id] = at
+		}
+	}
 	for id, l := range j.lanes {
 		if at := l.inbox.Load(); at >= 0 {
 			m[id] = at
