@@ -64,6 +64,7 @@ func (p *program) start() {
 func (p *program) spawn() {
 	cmd := exec.Command(p.path, p.args...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = p.env, p.log, p.log
+	endWithUs(cmd)
 	if err := cmd.Start(); err != nil {
 		p.t.Errorf("start %s: %v", p.name, err)
 		p.wanted = false
