@@ -25,11 +25,6 @@ func (l *lane) takeOver(ctx context.Context) error {
 	}
 	l.fencing = time.Now()
 	l.askRelease(ctx)
-	if !l.j.cfg.Embedded {
-		if err := l.markAgain(ctx); err != nil {
-			return err
-		}
-	}
 	o, err := l.fence(ctx)
 	if err != nil {
 		return err
