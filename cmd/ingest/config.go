@@ -34,6 +34,14 @@ const (
 	// envSession: after how much silence what an instance has goes to others, such as 6s. Default 8s; the broker has a
 	// lower bound, group.min.session.timeout.ms, usually 6s.
 	envSession = "ORDERLEDGER_INGEST_SESSION_TIMEOUT"
+	// envPeerAddr: host:port of the listener for other ingest instances. Default none: the instance is alone.
+	envPeerAddr = "ORDERLEDGER_INGEST_PEER_ADDR"
+	// envPeerURL: where other instances reach that listener, such as http://10.0.0.7:8081. Needed with it.
+	envPeerURL = "ORDERLEDGER_INGEST_PEER_URL"
+	// envPeerSecret: signs what instances ask of each other; several, newest first. Needed with the listener.
+	envPeerSecret = "ORDERLEDGER_INGEST_PEER_SECRET" //nolint:gosec // The name of a variable.
+	// envStandby: "off" does not follow the lanes of other instances. Default on.
+	envStandby = "ORDERLEDGER_INGEST_STANDBY"
 	// envRate: calls a second that one seller may make. Default 0: no bound.
 	envRate = "ORDERLEDGER_INGEST_RATE"
 	// envInboxKeep: decided notifications that each lane leaves in its inbox partition; older ones are deleted.
@@ -171,6 +179,7 @@ func readConfig(getenv func(string) string) (config, error) {
 	e.text(envData, &data)
 	cfg.Journal.StoreDir, cfg.Ingest.ResolverDir, cfg.Ingest.BlobDir = data+"/lanes", data+"/resolver", data+"/documents"
 	e.text(envDocuments, &cfg.Ingest.BlobDir)
+	e.peers(&cfg)
 	e.text(envInstance, &cfg.Journal.InstanceID)
 	e.duration(envSession, &cfg.Journal.SessionTimeout)
 	cfg.Ingest.InstanceID, cfg.Ingest.SessionTimeout = cfg.Journal.InstanceID, cfg.Journal.SessionTimeout
@@ -207,6 +216,16 @@ func (e *environment) kafka(cfg *config) {
 	replication := 0
 	e.number(envReplication, &replication)
 	cfg.Kafka.Replication = int16(min(max(replication, -1), 1<<14))
+}
+
+func (e *environment) peers(cfg *config) {
+	e.text(envPeerAddr, &cfg.Ingest.Peers.Addr)
+	e.text(envPeerURL, &cfg.Ingest.Peers.URL)
+	e.list(envPeerSecret, &cfg.Ingest.Peers.Secrets)
+	cfg.Journal.Advertise = cfg.Ingest.Peers.URL
+	standby := true
+	e.truth(envStandby, &standby)
+	cfg.Journal.NoStandby = !standby
 }
 
 func (e *environment) clickHouse(cfg *config) {
@@ -272,6 +291,10 @@ func (c *config) masked() map[string]any {
 		sellers[i] = s
 	}
 	copied.Ingest.Sellers.Sellers = sellers
+	copied.Ingest.Peers.Secrets = make([]string, len(c.Ingest.Peers.Secrets))
+	for i := range copied.Ingest.Peers.Secrets {
+		copied.Ingest.Peers.Secrets[i] = mask
+	}
 	shown["kafka"], shown["journal"], shown["ingest"] = copied.Kafka, copied.Journal, copied.Ingest
 	shown["admin"], shown["log_level"] = copied.Admin, copied.LogLevel
 	// Its Dial is a function, which has no JSON.

@@ -1,8 +1,10 @@
 // Command ingest takes orders in: the marketplace's notifications and the seller API. It owns lanes of the ledger, decides
 // what comes in, and answers once that is durable.
 //
-// It is configured by the environment; see config.go. It stops on SIGINT and SIGTERM: first it accepts no more requests
-// and finishes those in hand, then its workers stop, then its lanes are given up, and the admin server goes last.
+// It is configured by the environment; see config.go. It stops on SIGINT and SIGTERM: where there are other instances, it
+// first hands its lanes over to them while it still serves everything, not ready any more; then it accepts no more requests
+// and finishes those in hand, then its workers stop, then the listener for other instances, then what lanes it still has are
+// given up, and the admin server goes last.
 package main
 
 import (
@@ -70,9 +72,15 @@ func serve(ctx context.Context, cfg config, stderr io.Writer) (err error) {
 	cfg.Ingest.Lanes, cfg.Journal.Lanes, cfg.Journal.Prefix = lanes, lanes, prefix
 
 	sellers := ingest.NewSellers(cfg.Ingest.Sellers)
-	ledger, err := journal.New(cfg.Journal, journal.Deps{
+	peers := ingest.NewPeers(cfg.Ingest.Peers, cfg.Ingest.Cluster)
+	defer peers.Close()
+	deps := journal.Deps{
 		Options: options, Decode: ingest.Decode(cfg.Ingest.Marketplace), Policy: sellers.Policy, Log: log, Registerer: reg,
-	})
+	}
+	if peers != nil {
+		deps.AskRelease = peers.AskRelease
+	}
+	ledger, err := journal.New(cfg.Journal, deps)
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
@@ -82,7 +90,7 @@ func serve(ctx context.Context, cfg config, stderr io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, reads.Close()) }()
 	in, err := ingest.New(cfg.Ingest, ingest.Deps{
-		Options: options, Journal: ledger, ClickHouse: reads, Log: log, Registerer: reg,
+		Options: options, Journal: ledger, Peers: peers, ClickHouse: reads, Log: log, Registerer: reg,
 	})
 	if err != nil {
 		return fmt.Errorf("ingest: %w", err)

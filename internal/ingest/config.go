@@ -46,6 +46,8 @@ type Config struct {
 	// RatePerSecond and Burst bound the calls of one seller. Zero means no bound.
 	RatePerSecond float64
 	Burst         int
+	// Peers says how this instance and the others reach one another.
+	Peers PeersConfig
 	// Workers says whether this instance packs and resolves; all instances may.
 	Workers bool
 	// InstanceID makes the workers static members of their groups, so that a restart within SessionTimeout moves nothing.
@@ -73,6 +75,7 @@ func (c Config) withDefaults() Config {
 	orElse(&c.ResolverDir, "resolver")
 	orElse(&c.UnresolvedLimit, 7*24*time.Hour)
 	orElse(&c.SessionTimeout, 8*time.Second)
+	c.Peers = c.Peers.withDefaults()
 	if c.RatePerSecond > 0 {
 		orElse(&c.Burst, max(1, int(c.RatePerSecond)))
 	}
@@ -112,5 +115,5 @@ func (c Config) Validate() error {
 	if c.RatePerSecond < 0 || c.Burst < 0 {
 		bad("ingest rate %g and burst %d: want 0 (no bound) or more", c.RatePerSecond, c.Burst)
 	}
-	return errors.Join(append(problems, c.Sellers.Validate())...)
+	return errors.Join(append(problems, c.Sellers.Validate(), c.Peers.Validate())...)
 }

@@ -48,7 +48,7 @@ func TestAnInstanceThatOwnsNoLaneSaysSo(t *testing.T) {
 	ledger, err := journal.New(journal.Config{Cluster: "c", StoreDir: t.TempDir(), Lanes: lanes}, journal.Deps{Options: options})
 	require.NoError(t, err)
 	cfg := ingest.DefaultConfig()
-	cfg.Lanes, cfg.Sellers = lanes, sellers()
+	cfg.Lanes, cfg.Sellers, cfg.CommandTimeout = lanes, sellers(), 100*time.Millisecond
 	in, err := ingest.New(cfg, ingest.Deps{Options: options, Journal: ledger, Log: testkit.Logger(t)})
 	require.NoError(t, err)
 	t.Cleanup(in.Close)

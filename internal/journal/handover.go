@@ -52,6 +52,28 @@ func (j *Journal) endLinger(l *lane) bool {
 	return true
 }
 
+// sweepEvery is how often it is looked whether lanes that linger have been taken without a word.
+const sweepEvery = 200 * time.Millisecond
+
+// sweep ends lanes that linger though another instance has fenced them. One that decides something finds out by itself; an
+// idle one would be taken for the owner by its own instance.
+func (j *Journal) sweep(ctx context.Context) {
+	if j.lingerers() == 0 {
+		return
+	}
+	urls, err := j.lastOpeners(ctx)
+	if err != nil {
+		return // What it would have told is found out another way.
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for id, l := range j.lingering {
+		if url := urls[id]; url != "" && url != j.cfg.Advertise {
+			l.stop()
+		}
+	}
+}
+
 // Release finishes a lane's batch in hand, answers what it decided, and decides nothing more: its next owner asks for that
 // before it fences the lane. It returns nil where the lane is not served here, and may be called again. An instance to which
 // the group still assigns the lane takes it over again.

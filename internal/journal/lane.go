@@ -125,9 +125,6 @@ func (l *lane) serveOpen(ctx context.Context, backoff *time.Duration) error {
 	l.log.InfoContext(ctx, "lane opened", slog.Uint64("laneseq", l.store.meta.Events.Seq),
 		slog.Int64("inbox_offset", l.inboxNext), slog.Int64("duration_ms", time.Since(l.fencing).Milliseconds()))
 	l.setOpen()
-	if seq := l.store.meta.Events.Seq; j.lingers() {
-		j.asides.Go(func() { j.tellOpened(ctx, l.id, seq) })
-	}
 	opened := time.Now()
 	err := l.serve(ctx)
 	l.setClosed(err)

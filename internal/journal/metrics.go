@@ -18,7 +18,7 @@ type metrics struct {
 	followed   prometheus.Gauge
 	standbyLag *prometheus.GaugeVec
 	rebuilds   prometheus.Counter
-	repaired   *prometheus.CounterVec // what: voided, recovered
+	repaired   *prometheus.CounterVec // how: voided, recovered, marker
 	open       prometheus.Gauge
 	owned      prometheus.Gauge
 	inboxLag   *prometheus.GaugeVec
@@ -68,7 +68,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Namespace: namespace, Name: "store_rebuilds_total", Help: "Lane stores that were built again from the lane.",
 		}),
 		repaired: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: namespace, Name: "torn_decisions_total", Help: "Decisions of torn transactions that were mended.",
+			Namespace: namespace, Name: "torn_decisions_total", Help: "Decisions of torn transactions that were mended, and markers that a broker had lost.",
 		}, []string{"how"}),
 		open: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "lanes_open", Help: "Lanes of this instance that take commands.",

@@ -59,7 +59,7 @@ func (j *Journal) Owner(ctx context.Context, lane int32) (Owner, error) {
 		switch {
 		case fresh && j.serving(lane) != nil:
 			return Owner{URL: j.cfg.Advertise, Self: true}, nil
-		case fresh && known:
+		case fresh && known && !owner.Self: // What was here and is not served any more has another owner, or will have.
 			return owner, nil
 		}
 		wait(ctx, due)
@@ -239,25 +239,33 @@ func advertised(m *kadm.DescribedGroupMember) string {
 	return string(url)
 }
 
-// lastOpener returns the URL of the instance that last opened a lane, empty when that is not known. It may serve the lane
+// lastOpener returns the URL of the instance that last took a lane, empty when that is not known. It may serve the lane
 // still, though the group has forgotten it.
 func (j *Journal) lastOpener(ctx context.Context, lane int32) (string, error) {
-	offsets, err := kadm.NewClient(j.client).FetchOffsets(ctx, kafka.GroupOwners(j.cfg.Cluster))
-	if errors.Is(err, kerr.GroupIDNotFound) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("last owner of lane %d: %w", lane, err)
-	}
-	o, ok := offsets.Lookup(events.TopicEvents, lane)
-	if !ok || o.Err != nil {
-		return "", o.Err
-	}
-	return o.Metadata, nil
+	urls, err := j.lastOpeners(ctx)
+	return urls[lane], err
 }
 
-// tellOpened lets the next owner of a lane know whom to ask for it. It is a courtesy: without it the lane is fenced.
-func (j *Journal) tellOpened(ctx context.Context, lane int32, laneseq uint64) {
+func (j *Journal) lastOpeners(ctx context.Context) (map[int32]string, error) {
+	offsets, err := kadm.NewClient(j.client).FetchOffsets(ctx, kafka.GroupOwners(j.cfg.Cluster))
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("last owners of lanes: %w", err)
+	}
+	urls := map[int32]string{}
+	for lane, o := range offsets[events.TopicEvents] {
+		if o.Err == nil {
+			urls[lane] = o.Metadata
+		}
+	}
+	return urls, nil
+}
+
+// tellTaken lets the next owner of a lane know whom to ask for it, and the last one that it has been fenced. It is a
+// courtesy: without it the one is fenced, and the other finds out when it writes.
+func (j *Journal) tellTaken(ctx context.Context, lane int32, laneseq uint64) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	offsets := kadm.Offsets{}
@@ -265,6 +273,6 @@ func (j *Journal) tellOpened(ctx context.Context, lane int32, laneseq uint64) {
 		Topic: events.TopicEvents, Partition: lane, At: int64(laneseq), LeaderEpoch: -1, Metadata: j.cfg.Advertise,
 	})
 	if err := kadm.NewClient(j.client).CommitAllOffsets(ctx, kafka.GroupOwners(j.cfg.Cluster), offsets); err != nil && ctx.Err() == nil {
-		j.log.WarnContext(ctx, "owner of a lane not told", slog.Int("partition", int(lane)), slog.Any("err", err))
+		j.log.WarnContext(ctx, "taking of a lane not told", slog.Int("partition", int(lane)), slog.Any("err", err))
 	}
 }

@@ -366,3 +366,20 @@ func TestALaneWhoseOwnerFrozeIsFencedWithoutItsConsent(t *testing.T) {
 	require.EqualValues(t, 3, late.Version, "what reaches the old owner is decided by the new one")
 	s.check()
 }
+
+func TestAnIdleLaneThatWasTakenWithoutAWordEnds(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, 1)
+	a := s.join("a").ready()
+	s.create(1, a)
+	s.mu.Lock()
+	delete(s.peers, "http://a") // Nobody can ask it.
+	s.mu.Unlock()
+	b := s.join("b")
+	require.NoError(t, a.HandOver(t.Context()))
+	testkit.Eventually(t, func() bool { return serves(b) == 1 }, "the other has the lane")
+	testkit.Eventually(t, func() bool {
+		owner, err := a.Owner(t.Context(), 0)
+		return err == nil && owner == Owner{URL: "http://b"}
+	}, "it knows")
+}

@@ -25,11 +25,15 @@ func (l *lane) takeOver(ctx context.Context) error {
 	}
 	l.fencing = time.Now()
 	l.askRelease(ctx)
+	l.writeLostMarkers(ctx)
 	o, err := l.fence(ctx)
 	if err != nil {
 		return err
 	}
 	l.owner = o
+	if seq := l.laneseq(); l.j.lingers() {
+		l.j.asides.Go(func() { l.j.tellTaken(ctx, l.id, seq) })
+	}
 	want, err := l.j.identity(ctx)
 	if err != nil {
 		return err
@@ -53,6 +57,14 @@ func (l *lane) takeOver(ctx context.Context) error {
 	l.end.Store(spans[events.TopicInbox].end)
 	l.owner.inbox, err = l.j.readInbox(l.id, m.Inbox) //nolint:contextcheck // It outlives the takeover.
 	return err
+}
+
+// laneseq is where the store is; for information.
+func (l *lane) laneseq() uint64 {
+	if l.store == nil {
+		return 0
+	}
+	return l.store.meta.Events.Seq
 }
 
 // warm brings the store near the lane's end before anybody is disturbed: whoever owns the lane serves it meanwhile. What it
