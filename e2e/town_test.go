@@ -28,6 +28,9 @@ const session = 6 * time.Second
 // webhookSecret signs what the emitter sends.
 const webhookSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
+// peerSecret signs what ingest instances ask of each other.
+const peerSecret = "a-secret-of-the-instances-of-one-ledger"
+
 // buildAll compiles the programs once for all tests.
 var buildAll = sync.OnceValues(func() (string, error) {
 	tool, err := build()
@@ -180,7 +183,9 @@ func (tw *town) ingest(name string, resident bool) *program {
 	if resident {
 		tw.urls = append(tw.urls, "http://"+addr)
 	}
+	peer := freeAddr(tw.t)
 	return tw.service("ingest", name, resident, "ORDERLEDGER_INGEST_ADDR="+addr, "ORDERLEDGER_SELLERS_FILE="+sellers,
+		"ORDERLEDGER_INGEST_PEER_ADDR="+peer, "ORDERLEDGER_INGEST_PEER_URL=http://"+peer, "ORDERLEDGER_INGEST_PEER_SECRET="+peerSecret,
 		"ORDERLEDGER_DATA="+filepath.Join(tw.dir, name), "ORDERLEDGER_DOCUMENTS="+filepath.Join(tw.dir, "documents"))
 }
 
@@ -204,11 +209,15 @@ func (tw *town) emitter(name string, resident bool) *program {
 // sql opens the tables, past the door.
 func (tw *town) sql() driver.Conn {
 	tw.t.Helper()
-	conn, err := clickhouse.Open(&clickhouse.Options{
-		Addr: []string{tw.clickhouseAddr}, Auth: clickhouse.Auth{Database: tw.database},
-	})
-	require.NoError(tw.t, err)
-	tw.t.Cleanup(func() { _ = conn.Close() })
+	return openTables(tw.t, tw.clickhouseAddr, tw.database)
+}
+
+// openTables connects to a database of ClickHouse.
+func openTables(t testing.TB, addr, database string) driver.Conn {
+	t.Helper()
+	conn, err := clickhouse.Open(&clickhouse.Options{Addr: []string{addr}, Auth: clickhouse.Auth{Database: database}})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
 	return conn
 }
 
