@@ -249,7 +249,7 @@ func (tw *town) panicked() []string {
 	var names []string
 	for _, p := range tw.services() {
 		text, err := os.ReadFile(p.log.Name())
-		if err != nil || strings.Contains(string(text), "\npanic: ") || strings.Contains(string(text), "DATA RACE") || strings.HasPrefix(string(text), "panic: ") {
+		if err != nil || strings.Contains(string(text), "\npanic: ") || strings.Contains(string(text), "\nfatal error: ") || strings.Contains(string(text), "DATA RACE") || strings.HasPrefix(string(text), "panic: ") {
 			names = append(names, p.name)
 		}
 	}

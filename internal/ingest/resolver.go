@@ -185,8 +185,8 @@ func (r *resolver) release(ctx context.Context, known knownReturn) error {
 		return err
 	}
 	shipments, err := r.store.shipments(known)
-	if err != nil {
-		return err
+	if err != nil || len(shipments) == 0 {
+		return err // Nobody has told yet; it waits on.
 	}
 	for _, w := range waiting {
 		if err := r.handOn(ctx, w.rec, shipments, "later"); err != nil {
