@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/journal"
 	"github.com/orderledger/orderledger/internal/marketplace"
 	"github.com/orderledger/orderledger/internal/shipment"
@@ -229,6 +228,6 @@ func readPacking(shipmentID string, body []byte) (marketplace.Command, error) {
 func packingCommand(shipmentID string, revision uint32, packing *ledgerv1.Packing) marketplace.Command {
 	return marketplace.Command{
 		ID: shipmentID, ShipmentID: shipmentID, Input: shipment.CompletePacking{Revision: revision, Packing: packing},
-		Hash: events.Hash(digest(fmt.Sprintf("packing/%s/%d", shipmentID, revision))),
+		Hash: digest(fmt.Sprintf("packing/%s/%d", shipmentID, revision)),
 	}
 }

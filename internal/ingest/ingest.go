@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/time/rate"
 
 	"github.com/orderledger/orderledger/internal/journal"
 	"github.com/orderledger/orderledger/internal/kafka"
@@ -107,7 +108,7 @@ func New(cfg Config, d Deps) (*Ingest, error) {
 	g.watcher = newWatcher(g.admin, cfg.Cluster)
 	g.router = &router{
 		journal: d.Journal, peers: d.Peers, self: cfg.Peers.URL, lanes: cfg.Lanes, patient: cfg.Peers.AttemptTimeout,
-		log: d.Log, metrics: m,
+		log: d.Log, metrics: m, seldom: rate.Sometimes{Interval: time.Second},
 	}
 	g.peerKeys = peerKeys{cfg.Cluster, cfg.Peers.Secrets}
 	g.handler, g.peers = g.routes(), g.peerRoutes()

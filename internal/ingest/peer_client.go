@@ -141,7 +141,7 @@ func (p *Peers) post(ctx context.Context, peerURL, path string, body []byte, wan
 	if err != nil {
 		return nil, lostOrUnreachable(wrote.Load(), err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // Read to its end, or of no use.
+	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxPeerAnswer+1))
 	switch {
 	case err == nil && len(text) > maxPeerAnswer:

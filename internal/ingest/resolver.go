@@ -60,6 +60,10 @@ func (r *resolver) Run(ctx context.Context) (err error) {
 		kgo.AdjustFetchOffsetsFn(fromTheFirstAlias),
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
+		// What waits at an instance that was killed goes on elsewhere after this, and what waits at one that ended after
+		// a heartbeat of the others.
+		kgo.SessionTimeout(10*time.Second),
+		kgo.HeartbeatInterval(time.Second),
 		kgo.OnPartitionsRevoked(r.dropped),
 		kgo.OnPartitionsLost(r.dropped),
 	)...)

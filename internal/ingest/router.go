@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/journal"
 )
@@ -31,6 +33,7 @@ type router struct {
 	patient time.Duration // How long one try at a peer may take.
 	log     *slog.Logger
 	metrics *metrics
+	seldom  rate.Sometimes // Bounds what is logged of an owner that is away: each call of its lanes finds out by itself.
 }
 
 // source is what the commands of a call were read from.
@@ -108,7 +111,7 @@ func (r *router) follow(ctx context.Context, src source, g group, pause time.Dur
 // rest waits for about d; it returns false when ctx has ended.
 func rest(ctx context.Context, d time.Duration) bool {
 	// Not all callers of a lane that moves come back at once.
-	t := time.NewTimer(d/2 + rand.N(d/2)) //nolint:gosec // It spreads load; nobody must be unable to guess it.
+	t := time.NewTimer(d/2 + rand.N(d/2))
 	defer t.Stop()
 	select {
 	case <-t.C:
@@ -227,8 +230,10 @@ func (r *router) there(ctx context.Context, src source, g group) {
 	result := resultAnswered
 	if lost := (*peerError)(nil); errors.As(err, &lost) {
 		result = lost.reason
-		r.log.LogAttrs(ctx, slog.LevelWarn, "owner did not answer", slog.String("owner", g.owner.URL),
-			slog.Int("lane", int(g.errands[0].lane)), slog.Int("items", len(g.errands)), slog.Any("err", err))
+		r.seldom.Do(func() {
+			r.log.LogAttrs(ctx, slog.LevelWarn, "owner did not answer", slog.String("owner", g.owner.URL),
+				slog.Int("lane", int(g.errands[0].lane)), slog.Int("items", len(g.errands)), slog.Any("err", err))
+		})
 		for _, e := range g.errands {
 			if lost.sent {
 				e.put(lost.reason, fmt.Errorf("%w: %w", journal.ErrInDoubt, err))

@@ -61,14 +61,14 @@ func (j *Journal) sweep(ctx context.Context) {
 	if j.lingerers() == 0 {
 		return
 	}
-	urls, err := j.lastOpeners(ctx)
+	marks, err := j.lastTakers(ctx)
 	if err != nil {
 		return // What it would have told is found out another way.
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for id, l := range j.lingering {
-		if url := urls[id]; url != "" && url != j.cfg.Advertise {
+		if mark := marks[id]; mark != "" && mark != j.mark() {
 			l.stop()
 		}
 	}
@@ -107,8 +107,8 @@ func (l *lane) askRelease(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, j.cfg.ReleaseTimeout)
 	defer cancel()
-	url, err := j.lastOpener(ctx, l.id)
-	if err == nil && (url == "" || url == j.cfg.Advertise) {
+	url, err := j.lastTaker(ctx, l.id)
+	if err == nil && url == "" {
 		return
 	}
 	result := "asked"

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -239,14 +240,29 @@ func advertised(m *kadm.DescribedGroupMember) string {
 	return string(url)
 }
 
-// lastOpener returns the URL of the instance that last took a lane, empty when that is not known. It may serve the lane
-// still, though the group has forgotten it.
-func (j *Journal) lastOpener(ctx context.Context, lane int32) (string, error) {
-	urls, err := j.lastOpeners(ctx)
-	return urls[lane], err
+// anonymous starts the mark of an instance that can't be reached.
+const anonymous = "anonymous/"
+
+// mark is what this instance leaves at the lanes it takes: its URL, or something that is no other instance's.
+func (j *Journal) mark() string {
+	if j.cfg.Advertise != "" {
+		return j.cfg.Advertise
+	}
+	return anonymous + j.nonce
 }
 
-func (j *Journal) lastOpeners(ctx context.Context) (map[int32]string, error) {
+// lastTaker returns the URL of the instance that last took a lane, empty when that is not known or was this one. It may
+// serve the lane still, though the group has forgotten it.
+func (j *Journal) lastTaker(ctx context.Context, lane int32) (string, error) {
+	marks, err := j.lastTakers(ctx)
+	if mark := marks[lane]; mark != j.mark() && !strings.HasPrefix(mark, anonymous) {
+		return mark, err
+	}
+	return "", err
+}
+
+// lastTakers returns the marks of those who last took lanes.
+func (j *Journal) lastTakers(ctx context.Context) (map[int32]string, error) {
 	offsets, err := kadm.NewClient(j.client).FetchOffsets(ctx, kafka.GroupOwners(j.cfg.Cluster))
 	if errors.Is(err, kerr.GroupIDNotFound) {
 		return nil, nil
@@ -254,13 +270,13 @@ func (j *Journal) lastOpeners(ctx context.Context) (map[int32]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("last owners of lanes: %w", err)
 	}
-	urls := map[int32]string{}
+	marks := map[int32]string{}
 	for lane, o := range offsets[events.TopicEvents] {
 		if o.Err == nil {
-			urls[lane] = o.Metadata
+			marks[lane] = o.Metadata
 		}
 	}
-	return urls, nil
+	return marks, nil
 }
 
 // tellTaken lets the next owner of a lane know whom to ask for it, and the last one that it has been fenced. It is a
@@ -270,7 +286,7 @@ func (j *Journal) tellTaken(ctx context.Context, lane int32, laneseq uint64) {
 	defer cancel()
 	offsets := kadm.Offsets{}
 	offsets.Add(kadm.Offset{
-		Topic: events.TopicEvents, Partition: lane, At: int64(laneseq), LeaderEpoch: -1, Metadata: j.cfg.Advertise,
+		Topic: events.TopicEvents, Partition: lane, At: int64(laneseq), LeaderEpoch: -1, Metadata: j.mark(),
 	})
 	if err := kadm.NewClient(j.client).CommitAllOffsets(ctx, kafka.GroupOwners(j.cfg.Cluster), offsets); err != nil && ctx.Err() == nil {
 		j.log.WarnContext(ctx, "taking of a lane not told", slog.Int("partition", int(lane)), slog.Any("err", err))

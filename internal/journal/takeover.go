@@ -31,7 +31,7 @@ func (l *lane) takeOver(ctx context.Context) error {
 		return err
 	}
 	l.owner = o
-	if seq := l.laneseq(); l.j.lingers() {
+	if seq := l.laneseq(); !l.j.cfg.Embedded {
 		l.j.asides.Go(func() { l.j.tellTaken(ctx, l.id, seq) })
 	}
 	want, err := l.j.identity(ctx)
