@@ -3,9 +3,11 @@ SHELL := /bin/bash
 TOOL  := go tool -modfile=tools.mod
 GO    := go
 BIN   := bin
+# e2e runs after all others: it deletes the ledger's topics of the Kafka it is given, and kills its brokers.
+ALONE  = $$($(GO) list ./... | grep -v /e2e$$)
 
 .DEFAULT_GOAL := help
-.PHONY: help build engine demo up down test test/race fuzz bench lint fmt generate verify
+.PHONY: help build engine demo up down test test/race chaos fuzz bench lint fmt generate verify
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z\/]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,10 +28,13 @@ down: ## Stop what up started; the data stays
 	docker compose --profile '*' down
 
 test: engine ## Run every test that this machine can run; the last lines say which backends ran
-	@set -o pipefail; $(GO) test -count=1 -json -timeout 15m ./... | $(GO) run ./internal/testkit/report
+	@set -o pipefail; { $(GO) test -count=1 -json -timeout 15m $(ALONE); $(GO) test -count=1 -json -timeout 15m ./e2e; } | $(GO) run ./internal/testkit/report
 
 test/race: engine ## The same under the race detector
-	@set -o pipefail; $(GO) test -count=1 -race -json -timeout 30m ./... | $(GO) run ./internal/testkit/report
+	@set -o pipefail; { $(GO) test -count=1 -race -json -timeout 30m $(ALONE); $(GO) test -count=1 -race -json -timeout 30m ./e2e; } | $(GO) run ./internal/testkit/report
+
+chaos: engine ## Hundreds of faults on a real Kafka, then counted; repeat a run with ORDERLEDGER_CHAOS_SEED
+	ORDERLEDGER_CHAOS_FAULTS=$${ORDERLEDGER_CHAOS_FAULTS:-200} $(GO) test -count=1 -v -timeout 1h -run 'Chaos|Away|Broker' ./e2e
 
 fuzz: ## Fuzz what reads bytes from outside, a minute each
 	$(GO) test -fuzz FuzzDecode -fuzztime 1m ./events

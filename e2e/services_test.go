@@ -35,6 +35,24 @@ func (r *run) advance(n int) {
 	}, 2*time.Minute, 10*time.Millisecond, "the ledger takes nothing any more")
 }
 
+// answers waits until so many further calls of sellers have been answered.
+func (r *run) answers(n int) {
+	r.t.Helper()
+	_, before := r.load.record.size()
+	require.Eventually(r.t, func() bool {
+		_, now := r.load.record.size()
+		return now >= before+n
+	}, 2*time.Minute, 10*time.Millisecond, "calls are not answered any more")
+}
+
+// goOnFor lets the load go on for a time, in which the ledger must have made promises.
+func (r *run) goOnFor(d time.Duration) {
+	r.t.Helper()
+	over := time.After(d)
+	r.advance(undisturbed)
+	<-over
+}
+
 // end mends everything, lets the ledger come to rest and counts.
 func (r *run) end() *evidence {
 	r.t.Helper()

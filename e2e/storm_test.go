@@ -48,6 +48,14 @@ func seedOf(t testing.TB) uint64 {
 	return seed
 }
 
+// awayFor is how long a part is away in its own scenario: a minute in the long version.
+func awayFor() time.Duration {
+	if os.Getenv(envFaults) != "" {
+		return time.Minute
+	}
+	return 4 * time.Second
+}
+
 // faultsOf returns how many faults a storm has.
 func faultsOf(t testing.TB, few int) int {
 	t.Helper()
