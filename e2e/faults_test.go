@@ -80,9 +80,6 @@ func frozen(least, most time.Duration) func(p *program, random *rand.Rand) (func
 	}
 }
 
-func ingests(r *run) []*program    { return r.ingests }
-func projectors(r *run) []*program { return r.projectors }
-func emitters(r *run) []*program   { return r.emitters }
 func anyService(r *run) []*program { return r.services() }
 
 func faultKillService() fault { return aProcess("kill -9 of a service", 30, anyService, killed) }

@@ -38,6 +38,7 @@ func (tw *town) burdened(adm *kadm.Client) []int32 {
 
 // inSync says whether every partition of the ledger has all of its replicas in step.
 func inSync(t testing.TB, adm *kadm.Client) bool {
+	t.Helper()
 	topics, err := adm.ListTopics(t.Context(), events.TopicEvents, events.TopicDecisions, events.TopicInbox, events.TopicSuborders,
 		"__transaction_state", "__consumer_offsets")
 	if err != nil {
