@@ -28,6 +28,9 @@ const (
 	envDocuments = "ORDERLEDGER_DOCUMENTS"
 	// envInstance: makes this process a static owner of its lanes; unique among the living. Default none.
 	envInstance = "ORDERLEDGER_INGEST_INSTANCE_ID"
+	// envSession: after how much silence what an instance has goes to others, such as 6s. Default 8s; the broker has a
+	// lower bound, group.min.session.timeout.ms, usually 6s.
+	envSession = "ORDERLEDGER_INGEST_SESSION_TIMEOUT"
 	// envPeerAddr: host:port of the listener for other ingest instances. Default none: the instance is alone.
 	envPeerAddr = "ORDERLEDGER_INGEST_PEER_ADDR"
 	// envPeerURL: where other instances reach that listener, such as http://10.0.0.7:8081. Needed with it.
@@ -94,6 +97,8 @@ func readConfig(getenv func(string) string) (config, error) {
 	e.Text(envDocuments, &cfg.Ingest.BlobDir)
 	readPeers(e, &cfg)
 	e.Text(envInstance, &cfg.Journal.InstanceID)
+	e.Duration(envSession, &cfg.Journal.SessionTimeout)
+	cfg.Ingest.InstanceID, cfg.Ingest.SessionTimeout = cfg.Journal.InstanceID, cfg.Journal.SessionTimeout
 	inboxKeep := defaultInboxKeep
 	e.Number(envInboxKeep, &inboxKeep)
 	cfg.Journal.InboxKeep = int64(inboxKeep)

@@ -19,6 +19,9 @@ const (
 	envInserters   = "ORDERLEDGER_PROJECTOR_INSERTERS"
 	// envInstance: makes this process a static member of its group; unique among the living. Default none.
 	envInstance = "ORDERLEDGER_PROJECTOR_INSTANCE_ID"
+	// envSession: after how much silence the partitions of an instance go to others, such as 6s. Default 15s; the broker
+	// has a lower bound, group.min.session.timeout.ms, usually 6s.
+	envSession = "ORDERLEDGER_PROJECTOR_SESSION_TIMEOUT"
 	// envAdmin: host:port of metrics and health. Default 127.0.0.1:9102; "off" serves none.
 	envAdmin = "ORDERLEDGER_PROJECTOR_ADMIN_ADDR"
 	// envLogLevel: DEBUG, INFO, WARN or ERROR. Default INFO.
@@ -49,6 +52,7 @@ func readConfig(getenv func(string) string) (config, error) {
 	e.Number(envBufferBytes, &cfg.Projector.BufferBytes)
 	e.Number(envInserters, &cfg.Projector.Inserters)
 	e.Text(envInstance, &cfg.Projector.InstanceID)
+	e.Duration(envSession, &cfg.Projector.SessionTimeout)
 	e.Or("off", envAdmin, &cfg.Admin.Addr)
 	e.Word(envLogLevel, &cfg.LogLevel)
 	return cfg, errors.Join(append(e.Problems(), cfg.Kafka.Validate(), cfg.ClickHouse.Validate(), cfg.Projector.Validate())...)

@@ -147,6 +147,18 @@ func (g *Ingest) Units() []service.Unit {
 	return units
 }
 
+// member are the options of a worker in its group. The client's own session timeout, 45 seconds, would keep what a killed
+// instance was working on from the others for as long.
+func (g *Ingest) member(group string) []kgo.Opt {
+	opts := []kgo.Opt{
+		kgo.ConsumerGroup(group), kgo.SessionTimeout(g.cfg.SessionTimeout), kgo.HeartbeatInterval(g.cfg.SessionTimeout / 4),
+	}
+	if g.cfg.InstanceID != "" {
+		opts = append(opts, kgo.InstanceID(g.cfg.InstanceID))
+	}
+	return opts
+}
+
 // Addr returns the address in use, once there is one.
 func (g *Ingest) Addr(ctx context.Context) (string, error) {
 	select {

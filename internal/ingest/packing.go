@@ -41,6 +41,7 @@ func (p *packer) Run(ctx context.Context) error {
 		Client: p.g.options, UUIDHeader: events.HeaderID, Log: log, Group: kafka.GroupPacking(p.g.cfg.Cluster),
 		// What is in hand is told again by whoever packs then.
 		DrainTimeout: 2 * time.Second,
+		InstanceID:   p.g.cfg.InstanceID, SessionTimeout: p.g.cfg.SessionTimeout,
 	})
 	if err != nil {
 		return fmt.Errorf("packing: %w", err)

@@ -52,8 +52,7 @@ func (r *resolver) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, r.store.close()) }()
 	r.examined, r.aliased, r.aliasEnds = map[int32]int64{}, map[int32]int64{}, map[int32]int64{}
 	r.caught, r.touched = map[int32]bool{}, map[int32]bool{}
-	client, err := kgo.NewClient(append(append([]kgo.Opt{}, r.g.options...),
-		kgo.ConsumerGroup(kafka.GroupResolver(r.g.cfg.Cluster)),
+	client, err := kgo.NewClient(append(append(append([]kgo.Opt{}, r.g.options...), r.g.member(kafka.GroupResolver(r.g.cfg.Cluster))...),
 		kgo.ConsumeTopics(events.TopicUnresolved, events.TopicAliases),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		// Range gives partition n of both topics to one member, as they have equally many.
