@@ -168,7 +168,7 @@ func (m *member) labelsOfAll(ids ...string) answer {
 }
 
 // counted reads a counter, or the number of observations of a histogram, by its labels' values.
-func (b *bench) counted(name string, labels ...string) float64 {
+func (b *bench) counted(name string, labels ...string) int {
 	b.t.Helper()
 	families, err := b.reg.Gather()
 	require.NoError(b.t, err)
@@ -182,9 +182,9 @@ func (b *bench) counted(name string, labels ...string) float64 {
 				continue
 			}
 			if metric.GetHistogram() != nil {
-				return float64(metric.GetHistogram().GetSampleCount())
+				return int(metric.GetHistogram().GetSampleCount())
 			}
-			return metric.GetCounter().GetValue()
+			return int(metric.GetCounter().GetValue())
 		}
 	}
 	return 0
