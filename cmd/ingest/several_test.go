@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/clickhouse"
+	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
@@ -54,10 +56,10 @@ func startInstance(t *testing.T, brokers []string, sellers string) *instance {
 	i := &instance{ended: make(chan error, 1), stop: cancel}
 	go func() {
 		err := run(ctx, nil, environmentOf(map[string]string{
-			envBrokers: strings.Join(brokers, ","), envLanes: "2", envAddr: "127.0.0.1:0", envAdmin: "127.0.0.1:0",
-			envData: t.TempDir(), envSellers: sellers, envClickHouse: "127.0.0.1:1",
+			kafka.EnvBrokers: strings.Join(brokers, ","), kafka.EnvLanes: "2", envAddr: "127.0.0.1:0", envAdmin: "127.0.0.1:0",
+			envData: t.TempDir(), envSellers: sellers, clickhouse.EnvAddr: "127.0.0.1:1",
 			envPeerAddr: peer, envPeerURL: "http://" + peer, envPeerSecret: "a secret that instances share",
-		}), out)
+		}), io.Discard, out)
 		_ = out.Close()
 		i.ended <- err
 	}()

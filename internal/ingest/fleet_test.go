@@ -14,6 +14,7 @@ import (
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/ingest"
+	"github.com/orderledger/orderledger/internal/setting"
 	"github.com/orderledger/orderledger/internal/testkit"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
@@ -59,7 +60,7 @@ func (f *fleet) member(change func(*ingest.Config)) *member {
 	m.peerURL = srv.URL
 	m.bench = newBench(f.t, f.brokers, nil, func(c *ingest.Config) {
 		c.Peers = ingest.PeersConfig{
-			Addr: "127.0.0.1:0", URL: srv.URL, Secrets: []string{peerSecret}, AttemptTimeout: 2 * time.Second, HandOverTimeout: 10 * time.Second,
+			Addr: "127.0.0.1:0", URL: srv.URL, Secrets: secrets(peerSecret), AttemptTimeout: 2 * time.Second, HandOverTimeout: 10 * time.Second,
 		}
 		if change != nil {
 			change(c)
@@ -67,6 +68,15 @@ func (f *fleet) member(change func(*ingest.Config)) *member {
 	})
 	f.members = append(f.members, m)
 	return m
+}
+
+// secrets are secrets of instances.
+func secrets(texts ...string) []setting.Secret {
+	out := make([]setting.Secret, len(texts))
+	for i, text := range texts {
+		out[i] = setting.NewSecret(text)
+	}
+	return out
 }
 
 // pair starts two members that each own lanes, and stands something before the second.

@@ -197,7 +197,7 @@ func (f *forward) named(at forwardedCommand, read []marketplace.Command) (journa
 		c = c.WithService(at.ServiceID)
 	}
 	return journal.Command{
-		ShipmentID: at.ShipmentID, Input: c.Input, Key: at.Key, Hash: c.Hash, Forwarded: true,
+		ShipmentID: at.ShipmentID, Input: c.Input, Key: at.Key, Hash: c.Hash,
 		SellerID: f.SellerID, AuthType: f.AuthType, AuthID: f.AuthID,
 		CorrelationID: f.CorrelationID, CausationID: f.CausationID, TraceParent: f.TraceParent,
 	}, nil

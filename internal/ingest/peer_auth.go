@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/orderledger/orderledger/internal/setting"
 )
 
 // The headers of a request from one instance to another.
@@ -32,7 +34,7 @@ var (
 type peerKeys struct {
 	// cluster is under the signature, so that ledgers which share a secret by mistake do not obey each other.
 	cluster string
-	secrets []string // Newest first: the first signs, all are accepted.
+	secrets []setting.Secret // Newest first: the first signs, all are accepted.
 }
 
 // sign returns the two headers for a request. path is that below the URL which is advertised, so that a proxy in front may
@@ -43,9 +45,9 @@ func (k peerKeys) sign(h http.Header, method, path string, at time.Time, body []
 	h.Set(headerPeerSignature, hex.EncodeToString(k.mac(k.secrets[0], method, path, stamp, body)))
 }
 
-func (k peerKeys) mac(secret, method, path, stamp string, body []byte) []byte {
+func (k peerKeys) mac(secret setting.Secret, method, path, stamp string, body []byte) []byte {
 	sum := sha256.Sum256(body)
-	mac := hmac.New(sha256.New, []byte(secret))
+	mac := hmac.New(sha256.New, []byte(secret.Reveal()))
 	// No part can hold a line end: the method and the time are checked, paths are those of the table, the rest is hex.
 	_, _ = fmt.Fprintf(mac, "orderledger.peer.v1\n%s\n%s\n%s\n%s\n%x", k.cluster, method, path, stamp, sum)
 	return mac.Sum(nil)

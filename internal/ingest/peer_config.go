@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/url"
 	"time"
+
+	"github.com/orderledger/orderledger/internal/setting"
 )
 
 // PeersConfig says how the ingest instances of a ledger reach one another. Its zero value is an instance that is alone.
@@ -15,7 +17,7 @@ type PeersConfig struct {
 	// URL is where others reach that listener: a base URL, such as http://10.0.0.7:8081.
 	URL string
 	// Secrets sign what instances ask of each other, newest first: the first signs, all are accepted.
-	Secrets []string
+	Secrets []setting.Secret
 	// AttemptTimeout bounds one try to hand commands to their owner; a frozen one is noticed by it. Zero means 2 seconds.
 	AttemptTimeout time.Duration
 	// HandOverTimeout bounds the handing over of lanes at the end. Zero means 10 seconds.
@@ -39,8 +41,8 @@ func (c PeersConfig) Validate() error {
 		bad("ingest peer timeouts: want 0 (the defaults) or more")
 	}
 	for i, secret := range c.Secrets {
-		if len(secret) < minPeerSecret {
-			bad("ingest peer secret %d has %d bytes: want %d or more, such as those of `openssl rand -hex 32`", i+1, len(secret), minPeerSecret)
+		if n := len(secret.Reveal()); n < minPeerSecret {
+			bad("ingest peer secret %d has %d bytes: want %d or more, such as those of `openssl rand -hex 32`", i+1, n, minPeerSecret)
 		}
 	}
 	if c.URL != "" {

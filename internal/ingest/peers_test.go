@@ -30,7 +30,7 @@ func signed(secret, cluster, path string, at time.Time, body string) http.Header
 func TestAPeerWithoutAGoodSignatureIsRefused(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
-	m := f.member(func(c *ingest.Config) { c.Peers.Secrets = []string{"the newest of the secrets", peerSecret} })
+	m := f.member(func(c *ingest.Config) { c.Peers.Secrets = secrets("the newest of the secrets", peerSecret) })
 	path, now := "/peer/v1/lanes/0/release", time.Now()
 	without := func(name string) http.Header {
 		h := signed(peerSecret, "orderledger", path, now, "")
@@ -95,10 +95,10 @@ func TestAPeerWithTheSecretIsHeard(t *testing.T) {
 		lane int32
 		says string
 	}{
-		"the secret":      {ingest.PeersConfig{Secrets: []string{peerSecret}}, m.peerURL + "/", 0, ""},
-		"another secret":  {ingest.PeersConfig{Secrets: []string{"another of sixteen bytes"}}, m.peerURL, 0, "401"},
-		"no such lane":    {ingest.PeersConfig{Secrets: []string{peerSecret}}, m.peerURL, lanes, "404"},
-		"nobody is there": {ingest.PeersConfig{Secrets: []string{peerSecret}}, "http://127.0.0.1:1", 0, "unreachable"},
+		"the secret":      {ingest.PeersConfig{Secrets: secrets(peerSecret)}, m.peerURL + "/", 0, ""},
+		"another secret":  {ingest.PeersConfig{Secrets: secrets("another of sixteen bytes")}, m.peerURL, 0, "401"},
+		"no such lane":    {ingest.PeersConfig{Secrets: secrets(peerSecret)}, m.peerURL, lanes, "404"},
+		"nobody is there": {ingest.PeersConfig{Secrets: secrets(peerSecret)}, "http://127.0.0.1:1", 0, "unreachable"},
 	} {
 		peers := ingest.NewPeers(tc.cfg, "orderledger")
 		err := peers.AskRelease(t.Context(), tc.url, tc.lane)
@@ -119,7 +119,7 @@ func TestAnOwnerThatReadsSomethingElseDecidesNothing(t *testing.T) {
 	m.start()
 	f.settle()
 	f.create(m, "S1", "S2")
-	peers := ingest.NewPeers(ingest.PeersConfig{Secrets: []string{peerSecret}}, "orderledger")
+	peers := ingest.NewPeers(ingest.PeersConfig{Secrets: secrets(peerSecret)}, "orderledger")
 	t.Cleanup(peers.Close)
 	body := []byte(`{"shipmentIds":["S1","S2"],"locationId":"LOC1"}`)
 	results, err := peers.Forward(t.Context(), m.peerURL, "own", body, []string{"k1", "k2"}, func(i int, hash string) string {
@@ -151,7 +151,7 @@ func TestAnInstanceHandsNothingOnThatWasHandedToIt(t *testing.T) {
 	a, b := f.pair(func(c *ingest.Config) { c.Workers = false })
 	id := shipmentIn(b.owned()[0], 0)
 	f.create(a, id)
-	peers := ingest.NewPeers(ingest.PeersConfig{Secrets: []string{peerSecret}}, "orderledger")
+	peers := ingest.NewPeers(ingest.PeersConfig{Secrets: secrets(peerSecret)}, "orderledger")
 	t.Cleanup(peers.Close)
 	results, err := peers.Forward(t.Context(), a.peerURL, "own", []byte(`{"shipmentIds":["`+id+`"]}`), []string{"k1"},
 		func(_ int, hash string) string { return hash })
@@ -162,19 +162,19 @@ func TestAnInstanceHandsNothingOnThatWasHandedToIt(t *testing.T) {
 
 func TestThePeersConfigurationSaysWhatIsMissing(t *testing.T) {
 	t.Parallel()
-	secrets := []string{peerSecret}
+	keys := secrets(peerSecret)
 	for want, cfg := range map[string]ingest.PeersConfig{
 		"set ORDERLEDGER_INGEST_PEER_SECRET":    {Addr: ":8081", URL: "http://a:8081"},
-		"set ORDERLEDGER_INGEST_PEER_URL":       {Addr: ":8081", Secrets: secrets},
+		"set ORDERLEDGER_INGEST_PEER_URL":       {Addr: ":8081", Secrets: keys},
 		"set ORDERLEDGER_INGEST_PEER_ADDR":      {URL: "http://a:8081"},
-		"of no use without a listener":          {Secrets: secrets},
-		"want host:port":                        {Addr: "here", URL: "http://a:8081", Secrets: secrets},
-		"want http:// or https:// with a host,": {Addr: ":8081", URL: "a:8081", Secrets: secrets},
-		"secret 2 has 5 bytes":                  {Addr: ":8081", URL: "https://a/peers", Secrets: []string{peerSecret, "short"}},
+		"of no use without a listener":          {Secrets: keys},
+		"want host:port":                        {Addr: "here", URL: "http://a:8081", Secrets: keys},
+		"want http:// or https:// with a host,": {Addr: ":8081", URL: "a:8081", Secrets: keys},
+		"secret 2 has 5 bytes":                  {Addr: ":8081", URL: "https://a/peers", Secrets: secrets(peerSecret, "short")},
 		"timeouts: want 0":                      {AttemptTimeout: -1},
 	} {
 		require.ErrorContains(t, cfg.Validate(), want)
 	}
 	require.NoError(t, ingest.PeersConfig{}.Validate())
-	require.NoError(t, ingest.PeersConfig{Addr: ":8081", URL: "https://a/peers", Secrets: secrets}.Validate())
+	require.NoError(t, ingest.PeersConfig{Addr: ":8081", URL: "https://a/peers", Secrets: keys}.Validate())
 }

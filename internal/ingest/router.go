@@ -58,7 +58,7 @@ func (r *router) submit(ctx context.Context, src source, errands []*errand) []jo
 	for _, e := range errands {
 		e.lane = events.Lane(e.command.ShipmentID, r.lanes)
 		if e.command.Key == "" {
-			e.command.Key, e.command.Forwarded = r.journal.NewKey(), true
+			e.command.Key = r.journal.NewKey()
 		}
 	}
 	r.pursue(ctx, src, r.byOwner(ctx, errands), firstPause)

@@ -222,7 +222,7 @@ func clipAll(ids []string) []string {
 }
 
 func isGenerated(key string) bool {
-	return len(key) > len(generatedKey) && key[:len(generatedKey)] == generatedKey && !isForwardedKey(key)
+	return len(key) > len(generatedKey) && key[:len(generatedKey)] == generatedKey
 }
 
 // arena hands out pieces of large blocks, all of which it takes back at once.

@@ -188,7 +188,7 @@ func TestACallerWhoseTimeEndsInTheQueueKnowsThatNothingIsStored(t *testing.T) {
 		return nil, errors.New("no fence"), true
 	})
 	j := b.start()
-	testkit.Eventually(t, func() bool { return j.owned(0) != nil }, "assigned")
+	testkit.Eventually(t, func() bool { return j.serving(0) != nil }, "assigned")
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	_, err := j.Submit(ctx, createCmd("a"))

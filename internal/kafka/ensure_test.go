@@ -5,8 +5,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/testkit"
@@ -129,6 +131,29 @@ func TestEveryProblemOfTheTopicsIsNamedAtOnce(t *testing.T) {
 	}
 	require.NotContains(t, err.Error(), "topic orders.decisions.v1", "what was just created is right")
 	require.Len(t, cluster.PartitionInfos("orders.aliases.v1"), 2, "it is joined with the other topic by return")
+}
+
+func TestATopicThatOneBrokerDoesNotKnowYetIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	cluster, client, cfg := setup(t, 1)
+	asked := 0
+	cluster.ControlKey(int16(kmsg.DescribeConfigs), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		if asked++; asked > 1 {
+			return nil, nil, false
+		}
+		cluster.KeepControl()
+		resp := kreq.ResponseKind().(*kmsg.DescribeConfigsResponse)
+		for _, r := range kreq.(*kmsg.DescribeConfigsRequest).Resources {
+			unknown := kmsg.NewDescribeConfigsResponseResource()
+			unknown.ResourceName, unknown.ResourceType = r.ResourceName, r.ResourceType
+			unknown.ErrorCode = kerr.UnknownTopicOrPartition.Code
+			resp.Resources = append(resp.Resources, unknown)
+		}
+		return resp, nil, true
+	})
+	_, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
+	require.NoError(t, err)
+	require.Equal(t, 2, asked)
 }
 
 func TestMoreRetentionThanWantedIsNoProblem(t *testing.T) {
