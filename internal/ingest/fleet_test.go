@@ -25,6 +25,7 @@ const peerSecret = "a secret of sixteen bytes or more"
 type member struct {
 	*bench
 	peerURL string
+	peers   *httptest.Server
 	front   atomic.Pointer[front]
 }
 
@@ -57,7 +58,7 @@ func (f *fleet) member(change func(*ingest.Config)) *member {
 		m.ingest.PeerHandler().ServeHTTP(w, r)
 	}))
 	f.t.Cleanup(srv.Close)
-	m.peerURL = srv.URL
+	m.peerURL, m.peers = srv.URL, srv
 	m.bench = newBench(f.t, f.brokers, nil, func(c *ingest.Config) {
 		c.Peers = ingest.PeersConfig{
 			Addr: "127.0.0.1:0", URL: srv.URL, Secrets: secrets(peerSecret), AttemptTimeout: 2 * time.Second, HandOverTimeout: 10 * time.Second,
