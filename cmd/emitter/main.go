@@ -20,6 +20,7 @@ import (
 
 	"github.com/orderledger/orderledger/internal/emitter"
 	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/preflight"
 	"github.com/orderledger/orderledger/internal/service"
 )
 
@@ -27,7 +28,7 @@ const program = "emitter"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Getenv, os.Stderr)
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "emitter:", err)
@@ -35,9 +36,10 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, args []string, getenv func(string) string, stderr io.Writer) error {
-	cfg, done, err := service.Configure(program, args, stderr, func() (config, error) { return readConfig(getenv) },
-		func(c *config) any { return c.masked() })
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	cfg, done, err := service.Configure(ctx, service.Program[config]{
+		Name: program, Read: func() (config, error) { return readConfig(getenv) }, Checks: checks,
+	}, args, stdout, stderr)
 	if done || err != nil {
 		return err
 	}
@@ -52,7 +54,13 @@ func run(ctx context.Context, args []string, getenv func(string) string, stderr 
 		return fmt.Errorf("kafka client: %w", err)
 	}
 	defer client.Close()
-	if _, err := kafka.EnsureTopics(ctx, client, cfg.Kafka, cfg.backend()); err != nil {
+	if err := kafka.Await(ctx, cfg.Kafka, log); err != nil {
+		return err
+	}
+	if err := preflight.Run(ctx, checks(cfg)).Start(ctx, log); err != nil {
+		return err
+	}
+	if _, err := kafka.EnsureTopics(ctx, client, cfg.Kafka, cfg.Kafka.Backend()); err != nil {
 		return fmt.Errorf("topics: %w", err)
 	}
 	emit, err := emitter.New(cfg.Emitter, cfg.Kafka, log, reg)

@@ -1,8 +1,10 @@
 // Command ingest takes orders in: the marketplace's notifications and the seller API. It owns lanes of the ledger, decides
 // what comes in, and answers once that is durable.
 //
-// It is configured by the environment; see config.go. It stops on SIGINT and SIGTERM: first it accepts no more requests
-// and finishes those in hand, then its workers stop, then its lanes are given up, and the admin server goes last.
+// It is configured by the environment; see config.go. It stops on SIGINT and SIGTERM: where there are other instances, it
+// first hands its lanes over to them while it still serves everything, not ready any more; then it accepts no more requests
+// and finishes those in hand, then its workers stop, then the listener for other instances, then what lanes it still has are
+// given up, and the admin server goes last.
 package main
 
 import (
@@ -21,6 +23,7 @@ import (
 	"github.com/orderledger/orderledger/internal/ingest"
 	"github.com/orderledger/orderledger/internal/journal"
 	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/preflight"
 	"github.com/orderledger/orderledger/internal/service"
 )
 
@@ -28,7 +31,7 @@ const program = "ingest"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Getenv, os.Stderr)
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "ingest:", err)
@@ -36,9 +39,10 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, args []string, getenv func(string) string, stderr io.Writer) error {
-	cfg, done, err := service.Configure(program, args, stderr, func() (config, error) { return readConfig(getenv) },
-		func(c *config) any { return c.masked() })
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	cfg, done, err := service.Configure(ctx, service.Program[config]{
+		Name: program, Read: func() (config, error) { return readConfig(getenv) }, Checks: checks,
+	}, args, stdout, stderr)
 	if done || err != nil {
 		return err
 	}
@@ -59,7 +63,13 @@ func serve(ctx context.Context, cfg config, stderr io.Writer) (err error) {
 		return fmt.Errorf("kafka client: %w", err)
 	}
 	defer client.Close()
-	lanes, err := kafka.EnsureTopics(ctx, client, cfg.Kafka, cfg.backend())
+	if err := kafka.Await(ctx, cfg.Kafka, log); err != nil {
+		return err
+	}
+	if err := preflight.Run(ctx, checks(cfg)).Start(ctx, log); err != nil {
+		return err
+	}
+	lanes, err := kafka.EnsureTopics(ctx, client, cfg.Kafka, cfg.Kafka.Backend())
 	if err != nil {
 		return fmt.Errorf("topics: %w", err)
 	}
@@ -70,9 +80,15 @@ func serve(ctx context.Context, cfg config, stderr io.Writer) (err error) {
 	cfg.Ingest.Lanes, cfg.Journal.Lanes, cfg.Journal.Prefix = lanes, lanes, prefix
 
 	sellers := ingest.NewSellers(cfg.Ingest.Sellers)
-	ledger, err := journal.New(cfg.Journal, journal.Deps{
+	peers := ingest.NewPeers(cfg.Ingest.Peers, cfg.Ingest.Cluster)
+	defer peers.Close()
+	deps := journal.Deps{
 		Options: options, Decode: ingest.Decode(cfg.Ingest.Marketplace), Policy: sellers.Policy, Log: log, Registerer: reg,
-	})
+	}
+	if peers != nil {
+		deps.AskRelease = peers.AskRelease
+	}
+	ledger, err := journal.New(cfg.Journal, deps)
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
@@ -82,7 +98,7 @@ func serve(ctx context.Context, cfg config, stderr io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, reads.Close()) }()
 	in, err := ingest.New(cfg.Ingest, ingest.Deps{
-		Options: options, Journal: ledger, ClickHouse: reads, Log: log, Registerer: reg,
+		Options: options, Journal: ledger, Peers: peers, ClickHouse: reads, Log: log, Registerer: reg,
 	})
 	if err != nil {
 		return fmt.Errorf("ingest: %w", err)

@@ -3,11 +3,15 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/orderledger/orderledger/internal/clickhouse"
+	"github.com/orderledger/orderledger/internal/kafka"
 )
 
 func environmentOf(vars map[string]string) func(string) string {
@@ -21,15 +25,19 @@ func TestTheConfigurationIsPrintedWithoutItsSecrets(t *testing.T) {
 		"appId":"app","notificationSecret":"sssh","locations":[{"id":"LOC1","address":{"stateCode":"KA"}}]}]`), 0o600))
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{"-print-config"}, environmentOf(map[string]string{
-		envSellers: file, envClickHousePassword: "pass-word", envBrokers: "a:1, b:2", envLanes: "6", envDefaultPackWithin: "10m",
-	}), &out))
+		envSellers: file, clickhouse.EnvPassword: "pass-word", kafka.EnvBrokers: "a:1, b:2", kafka.EnvLanes: "6", envDefaultPackWithin: "10m",
+		envPeerAddr: "127.0.0.1:8081", envPeerURL: "http://ingest-1:8081", envPeerSecret: "peer-secret-number-two, peer-secret-number-one",
+	}), &out, io.Discard))
 	require.NotContains(t, out.String(), "tok-")
 	require.NotContains(t, out.String(), "sssh")
 	require.NotContains(t, out.String(), "pass-word")
+	require.NotContains(t, out.String(), "peer-secret")
 	var shown struct {
-		Kafka  struct{ Brokers []string }
-		Ingest struct {
+		Kafka   struct{ Brokers []string }
+		Journal struct{ Advertise string }
+		Ingest  struct {
 			Lanes   int
+			Peers   struct{ Secrets []string }
 			Sellers struct {
 				Sellers []struct{ ID string }
 				Default struct{ PackWithinSeconds int }
@@ -39,6 +47,8 @@ func TestTheConfigurationIsPrintedWithoutItsSecrets(t *testing.T) {
 	require.NoError(t, json.Unmarshal(out.Bytes(), &shown))
 	require.Equal(t, []string{"a:1", "b:2"}, shown.Kafka.Brokers)
 	require.Equal(t, 6, shown.Ingest.Lanes)
+	require.Equal(t, "http://ingest-1:8081", shown.Journal.Advertise)
+	require.Equal(t, []string{"***", "***"}, shown.Ingest.Peers.Secrets)
 	require.Equal(t, "s1", shown.Ingest.Sellers.Sellers[0].ID)
 	require.Equal(t, 600, shown.Ingest.Sellers.Default.PackWithinSeconds)
 }
@@ -48,21 +58,23 @@ func TestEveryProblemOfTheConfigurationIsToldAtOnce(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "sellers.json")
 	require.NoError(t, os.WriteFile(file, []byte(`[{"id":"s1","tokn":"x"}]`), 0o600))
 	err := run(t.Context(), []string{"-check"}, environmentOf(map[string]string{
-		envSellers: file, envLanes: "many", envAddr: "nowhere", envDefaultFulfilment: "pigeon", envClickHouse: "here",
+		envSellers: file, kafka.EnvLanes: "many", envAddr: "nowhere", envDefaultFulfilment: "pigeon", clickhouse.EnvAddr: "here",
 		envStrict: "perhaps", envLogLevel: "LOUD", envDefaultPackWithin: "soon", envRate: "-1",
-	}), &bytes.Buffer{})
+		envPeerAddr: "127.0.0.1:8081", envPeerSecret: "peer-sec", envStandby: "maybe",
+	}), io.Discard, io.Discard)
 	for _, want := range []string{
-		`unknown field "tokn"`, envLanes, `ingest address "nowhere"`, `fulfilment "pigeon"`, `clickhouse address "here"`, envStrict,
+		`unknown field "tokn"`, kafka.EnvLanes, `ingest address "nowhere"`, `fulfilment "pigeon"`, `clickhouse address "here"`, envStrict,
 		envLogLevel, envDefaultPackWithin, "ingest rate -1",
+		envPeerURL, "ingest peer secret 1 has 8 bytes", envStandby,
 	} {
 		require.ErrorContains(t, err, want)
 	}
+	require.NotContains(t, err.Error(), "peer-sec")
 }
 
-func TestACheckOfADefaultConfigurationPasses(t *testing.T) {
+func TestTheVersionIsPrinted(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), []string{"-check"}, environmentOf(nil), &out))
-	require.NoError(t, run(t.Context(), []string{"-version"}, environmentOf(nil), &out))
+	require.NoError(t, run(t.Context(), []string{"-version"}, environmentOf(nil), &out, io.Discard))
 	require.NotEmpty(t, out.String())
 }

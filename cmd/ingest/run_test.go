@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/orderledger/orderledger/internal/clickhouse"
+	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
@@ -40,11 +42,11 @@ func TestTheProgramTakesANotificationAndStopsWhenItIsTold(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() {
 		err := run(ctx, nil, environmentOf(map[string]string{
-			envBrokers: strings.Join(brokers, ","), envLanes: "2", envAddr: "127.0.0.1:0", envAdmin: "127.0.0.1:0",
+			kafka.EnvBrokers: strings.Join(brokers, ","), kafka.EnvLanes: "2", envAddr: "127.0.0.1:0", envAdmin: "127.0.0.1:0",
 			envData: t.TempDir(),
 			// Nothing listens there: notifications and commands need no read model.
-			envClickHouse: "127.0.0.1:1",
-		}), out)
+			clickhouse.EnvAddr: "127.0.0.1:1",
+		}), io.Discard, out)
 		_ = out.Close()
 		ended <- err
 	}()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/setting"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
@@ -41,7 +42,10 @@ and version, from which status to which. With -o json each line is a JSON object
 envelope and the whole event. It reads committed records only and commits nothing.
 
 Without --from-start it waits for the next event, so -n counts events to come. The order holds within
-a lane, and so within a shipment; lanes come as they are read.`,
+a lane, and so within a shipment; lanes come as they are read.
+
+TLS and a user are taken from the same variables as the services take them from: ORDERLEDGER_KAFKA_TLS,
+ORDERLEDGER_KAFKA_SASL, ORDERLEDGER_KAFKA_USER, ORDERLEDGER_KAFKA_PASSWORD and those beside them.`,
 		Example: "  orderledger tail --from-start\n  orderledger tail -o json | jq .event.after.status",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -50,15 +54,17 @@ a lane, and so within a shipment; lanes come as they are read.`,
 			}
 			t.json = output == "json"
 			cfg := kafka.DefaultConfig()
+			e := setting.NewReader(os.Getenv)
+			cfg.Read(e)
 			cfg.Brokers = brokers
-			if err := cfg.Validate(); err != nil {
+			if err := errors.Join(append(e.Problems(), cfg.Validate())...); err != nil {
 				return err
 			}
 			return t.run(cmd.Context(), cfg, fromStart, cmd.OutOrStdout())
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringSliceVar(&brokers, "kafka", envList("ORDERLEDGER_KAFKA_BROKERS", "127.0.0.1:9092"), "brokers, host:port")
+	flags.StringSliceVar(&brokers, "kafka", envList(kafka.EnvBrokers, "127.0.0.1:9092"), "brokers, host:port")
 	flags.BoolVar(&fromStart, "from-start", false, "begin with the first event instead of the next one")
 	flags.StringVarP(&output, "output", "o", "text", "text or json")
 	flags.StringVar(&t.shipmentID, "shipment", "", "only this shipment's events")
@@ -78,7 +84,7 @@ func (t *tailer) run(ctx context.Context, cfg kafka.Config, fromStart bool, out 
 	}
 	defer client.Close()
 	if err := client.Ping(ctx); err != nil {
-		return fmt.Errorf("no Kafka at %s (is `orderledger up` running?): %w", strings.Join(cfg.Brokers, ","), err)
+		return fmt.Errorf("no Kafka at %s (is `orderledger up` running?): %w", strings.Join(cfg.Brokers, ","), cfg.Explain(err))
 	}
 	w := bufio.NewWriter(out)
 	defer func() { _ = w.Flush() }() // Who read it may have gone.

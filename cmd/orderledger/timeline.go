@@ -6,32 +6,46 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"text/tabwriter"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/spf13/cobra"
+
+	tables "github.com/orderledger/orderledger/internal/clickhouse"
+	"github.com/orderledger/orderledger/internal/setting"
 )
 
 func timelineCommand() *cobra.Command {
 	var addr []string
 	cmd := &cobra.Command{
-		Use:     "timeline SHIPMENT_ID",
-		Short:   "Show a shipment's history, its clocks, and what became of every input",
-		Long:    "timeline reads the tables events, sla and decisions in ClickHouse and prints the life of one shipment.",
+		Use:   "timeline SHIPMENT_ID",
+		Short: "Show a shipment's history, its clocks, and what became of every input",
+		Long: `timeline reads the tables events, sla and decisions in ClickHouse and prints the life of one shipment.
+
+Database, user, password and TLS are taken from the same variables as the services take them from:
+ORDERLEDGER_CLICKHOUSE_USER, ORDERLEDGER_CLICKHOUSE_PASSWORD, ORDERLEDGER_CLICKHOUSE_TLS and those beside them.`,
 		Example: "  orderledger timeline 9c757705-ec98-594c-b6ae-9a7a08106c45",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			conn, err := clickhouse.Open(&clickhouse.Options{Addr: addr, DialTimeout: 5 * time.Second})
+			cfg := tables.DefaultConfig()
+			e := setting.NewReader(os.Getenv)
+			cfg.Read(e)
+			cfg.Addrs, cfg.DialTimeout = addr, 5*time.Second
+			if err := errors.Join(append(e.Problems(), cfg.Validate())...); err != nil {
+				return err
+			}
+			conn, err := tables.Open(cfg)
 			if err != nil {
-				return fmt.Errorf("connect to ClickHouse: %w", err)
+				return err
 			}
 			defer func() { _ = conn.Close() }()
-			return timeline(cmd.Context(), conn, args[0], cmd.OutOrStdout())
+			return cfg.Explain(timeline(cmd.Context(), conn, args[0], cmd.OutOrStdout()))
 		},
 	}
-	cmd.Flags().StringSliceVar(&addr, "clickhouse", envList("ORDERLEDGER_CLICKHOUSE_ADDR", "127.0.0.1:9000"), "native addresses, host:port")
+	cmd.Flags().StringSliceVar(&addr, "clickhouse", envList(tables.EnvAddr, "127.0.0.1:9000"), "native addresses, host:port")
 	return cmd
 }
 
@@ -39,7 +53,7 @@ func timelineCommand() *cobra.Command {
 func timeline(ctx context.Context, conn driver.Conn, shipmentID string, out io.Writer) error {
 	var order, seller, fulfilment, status string
 	var version uint64
-	row := conn.QueryRow(ctx, "SELECT order_id, seller_id, toString(fulfilment), toString(status), toUInt64(version) FROM orderledger.shipments WHERE shipment_id = {id:String}",
+	row := conn.QueryRow(ctx, "SELECT order_id, seller_id, toString(fulfilment), toString(status), toUInt64(version) FROM shipments WHERE shipment_id = {id:String}",
 		clickhouse.Named("id", shipmentID))
 	err := row.Scan(&order, &seller, &fulfilment, &status, &version)
 	switch {
@@ -53,12 +67,12 @@ func timeline(ctx context.Context, conn driver.Conn, shipmentID string, out io.W
 		{"history", `SELECT formatDateTime(occurred_at, '%F %T'), replaceRegexpOne(event_type, '^orders\\.(.*)\\.v1$', '\\1'),
 			if(from_status IN ('', to_status), toString(to_status), concat(from_status, ' → ', to_status)),
 			concat(if(irregular, 'irregular ', ''), if(late, 'late ', ''), 'v', toString(version), ', by ', auth_type)
-			FROM orderledger.events WHERE shipment_id = {id:String} ORDER BY version`},
+			FROM events WHERE shipment_id = {id:String} ORDER BY version`},
 		{"clocks", `SELECT toString(clock), toString(outcome), concat('due ', formatDateTime(due_at, '%F %T')),
 			if(done_at IS NULL, '', concat('done ', formatDateTime(assumeNotNull(done_at), '%F %T')))
-			FROM orderledger.sla WHERE shipment_id = {id:String} ORDER BY due_at`},
+			FROM sla WHERE shipment_id = {id:String} ORDER BY due_at`},
 		{"inputs", `SELECT formatDateTime(recorded_at, '%F %T'), input_type, toString(outcome), concat(reason, if(message = '', '', concat(': ', message)))
-			FROM orderledger.decisions WHERE shipment_id = {id:String} ORDER BY decisionseq`},
+			FROM decisions WHERE shipment_id = {id:String} ORDER BY decisionseq`},
 	}
 	for _, part := range parts {
 		if err := printRows(ctx, conn, part.title, part.query, shipmentID, out); err != nil {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/orderledger/orderledger/internal/clickhouse"
 	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/preflight"
 	"github.com/orderledger/orderledger/internal/projector"
 	"github.com/orderledger/orderledger/internal/service"
 	"github.com/orderledger/orderledger/projections"
@@ -30,7 +31,7 @@ const program = "projector"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Getenv, os.Stderr)
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "projector:", err)
@@ -38,9 +39,10 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, args []string, getenv func(string) string, stderr io.Writer) error {
-	cfg, done, err := service.Configure(program, args, stderr, func() (config, error) { return readConfig(getenv) },
-		func(c *config) any { return c.masked() })
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	cfg, done, err := service.Configure(ctx, service.Program[config]{
+		Name: program, Read: func() (config, error) { return readConfig(getenv) }, Checks: checks,
+	}, args, stdout, stderr)
 	if done || err != nil {
 		return err
 	}
@@ -80,10 +82,16 @@ func project(ctx context.Context, cfg config, client *kgo.Client, log *slog.Logg
 	if err := clickhouse.Await(ctx, cfg.ClickHouse, log); err != nil {
 		return err
 	}
+	if err := kafka.Await(ctx, cfg.Kafka, log); err != nil {
+		return err
+	}
+	if err := preflight.Run(ctx, checks(cfg)).Start(ctx, log); err != nil {
+		return err
+	}
 	if err := clickhouse.Migrate(ctx, cfg.ClickHouse, log, projections.Migrations()); err != nil {
 		return err
 	}
-	if _, err := kafka.EnsureTopics(ctx, client, cfg.Kafka, cfg.backend()); err != nil {
+	if _, err := kafka.EnsureTopics(ctx, client, cfg.Kafka, cfg.Kafka.Backend()); err != nil {
 		return fmt.Errorf("topics: %w", err)
 	}
 	return projector.New(cfg.Projector, cfg.Kafka, cfg.ClickHouse, log, reg).Run(ctx)

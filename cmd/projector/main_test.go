@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,6 +16,8 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
+func TestMain(m *testing.M) { os.Exit(testkit.RunClickHouse(m)) }
+
 func env(values map[string]string) func(string) string {
 	return func(name string) string { return values[name] }
 }
@@ -21,9 +25,9 @@ func env(values map[string]string) func(string) string {
 func TestEveryProblemOfTheEnvironmentIsReported(t *testing.T) {
 	t.Parallel()
 	_, err := readConfig(env(map[string]string{
-		envLanes: "many", envAddr: "nowhere", envTLS: "perhaps", envSettings: "quorum", envLogLevel: "loud", envInserters: "-1",
+		kafka.EnvLanes: "many", clickhouse.EnvAddr: "nowhere", "ORDERLEDGER_CLICKHOUSE_TLS": "perhaps", clickhouse.EnvSettings: "quorum", envLogLevel: "loud", envInserters: "-1",
 	}))
-	for _, name := range []string{envLanes, "nowhere", envTLS, envSettings, envLogLevel, "inserters"} {
+	for _, name := range []string{kafka.EnvLanes, "nowhere", "ORDERLEDGER_CLICKHOUSE_TLS", clickhouse.EnvSettings, envLogLevel, "inserters"} {
 		require.ErrorContains(t, err, name)
 	}
 }
@@ -31,7 +35,7 @@ func TestEveryProblemOfTheEnvironmentIsReported(t *testing.T) {
 func TestThePrintedConfigurationHasNoSecrets(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), []string{"-print-config"}, env(map[string]string{envPassword: "hunter2"}), &out))
+	require.NoError(t, run(t.Context(), []string{"-print-config"}, env(map[string]string{clickhouse.EnvPassword: "hunter2"}), &out, io.Discard))
 	require.NotContains(t, out.String(), "hunter2")
 	require.Contains(t, out.String(), "***")
 }
@@ -55,8 +59,8 @@ func TestTheProgramFillsTheTablesAndStops(t *testing.T) {
 	done := make(chan error, 1)
 	go func() {
 		done <- run(ctx, nil, env(map[string]string{
-			envBrokers: brokers[0], envBootURL: "http://127.0.0.1:1/boot", envAddr: addr, envDatabase: database, envAdmin: "off",
-		}), bytes.NewBuffer(nil))
+			kafka.EnvBrokers: brokers[0], kafka.EnvBootURL: "http://127.0.0.1:1/boot", clickhouse.EnvAddr: addr, clickhouse.EnvDatabase: database, envAdmin: "off",
+		}), io.Discard, io.Discard)
 	}()
 	cfg := clickhouse.DefaultConfig()
 	cfg.Addrs, cfg.Database = []string{addr}, database

@@ -2,13 +2,14 @@ package clickhouse
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"regexp"
 	"slices"
 	"time"
+
+	"github.com/orderledger/orderledger/internal/setting"
 )
 
 // DefaultDatabase is the name of the ledger's database.
@@ -20,10 +21,11 @@ type Config struct {
 	Addrs []string
 	// Database holds the tables. Empty means DefaultDatabase. It is created if it is not there.
 	Database string
-	// User and Password authenticate. An empty user means "default".
-	User, Password string
-	// TLS encrypts the connection. False means plain TCP.
-	TLS bool
+	// User and Password authenticate. An empty user means "default". Without TLS the password travels in the open.
+	User     string
+	Password setting.Secret
+	// TLS encrypts the connections. Off means plain TCP.
+	TLS setting.TLS
 	// Compression of inserts: "auto", "lz4" or "none". Auto compresses unless every address is on this machine, where
 	// it costs more than it saves. Empty means auto.
 	Compression string
@@ -34,7 +36,8 @@ type Config struct {
 	InsertTimeout time.Duration
 	// Settings are sent with every insert, for example insert_quorum on a replicated cluster.
 	Settings map[string]string
-	// Dial replaces the way a connection of an Inserter is opened, for tunnels and for tests. Nil means the net package.
+	// Dial replaces the way a connection is opened, for tunnels and for tests. Nil means the net package. TLS, if it is
+	// on, is spoken over what it opens.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error) `json:"-"`
 }
 
@@ -68,6 +71,9 @@ func (c Config) Validate() error {
 	if c.DialTimeout < 0 || c.InsertTimeout < 0 {
 		errs = append(errs, errors.New("clickhouse timeouts: want 0 (the default) or more"))
 	}
+	if err := c.TLS.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("clickhouse %w", err))
+	}
 	return errors.Join(errs...)
 }
 
@@ -100,11 +106,15 @@ func (c Config) InsertLimit() time.Duration {
 	return c.InsertTimeout
 }
 
-func (c Config) tls() *tls.Config {
-	if !c.TLS {
-		return nil
+// dial opens a connection as both client libraries use it.
+func (c Config) dial(ctx context.Context, addr string) (net.Conn, error) {
+	open := setting.Dialer(c.Dial)
+	if open == nil {
+		open = new(net.Dialer).DialContext
 	}
-	return &tls.Config{MinVersion: tls.VersionTLS12}
+	ctx, cancel := context.WithTimeout(ctx, c.dialTimeout())
+	defer cancel()
+	return c.TLS.Dialer(open)(ctx, "tcp", addr)
 }
 
 // compress tells whether inserts are compressed.
@@ -115,11 +125,16 @@ func (c Config) compress() bool {
 	case "none":
 		return false
 	}
+	return !c.local()
+}
+
+// local tells whether every address is on this machine.
+func (c Config) local() bool {
 	for _, a := range c.Addrs {
 		host, _, _ := net.SplitHostPort(a)
 		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			return true
+			return false
 		}
 	}
-	return false
+	return true
 }

@@ -153,8 +153,8 @@ func (i *Inserter) connect(ctx context.Context) error {
 
 func (i *Inserter) options(addr string) ch.Options {
 	o := ch.Options{
-		Address: addr, Database: i.cfg.database(), User: i.cfg.user(), Password: i.cfg.Password,
-		TLS: i.cfg.tls(), ClientName: "orderledger",
+		Address: addr, Database: i.cfg.database(), User: i.cfg.user(), Password: i.cfg.Password.Reveal(),
+		ClientName: "orderledger", Dialer: dialer(i.cfg.dial),
 		DialTimeout: i.cfg.dialTimeout(), HandshakeTimeout: i.cfg.dialTimeout(),
 		// The server is silent while it sorts and writes.
 		ReadTimeout: i.cfg.InsertLimit(),
@@ -162,16 +162,13 @@ func (i *Inserter) options(addr string) ch.Options {
 	if i.cfg.compress() {
 		o.Compression = ch.CompressionLZ4
 	}
-	if i.cfg.Dial != nil {
-		o.Dialer = dialer(i.cfg.Dial)
-	}
 	return o
 }
 
-type dialer func(ctx context.Context, network, addr string) (net.Conn, error)
+type dialer func(ctx context.Context, addr string) (net.Conn, error)
 
-func (d dialer) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
-	return d(ctx, network, addr)
+func (d dialer) DialContext(ctx context.Context, _, addr string) (net.Conn, error) {
+	return d(ctx, addr)
 }
 
 func quoteName(s string) string {

@@ -1,9 +1,7 @@
 package clickhouse
 
 import (
-	"context"
 	"fmt"
-	"net"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -20,17 +18,14 @@ func open(cfg Config, database string) (driver.Conn, error) {
 	}
 	opts := &clickhouse.Options{
 		Addr:        cfg.Addrs,
-		Auth:        clickhouse.Auth{Database: database, Username: cfg.user(), Password: cfg.Password},
-		TLS:         cfg.tls(),
+		Auth:        clickhouse.Auth{Database: database, Username: cfg.user(), Password: cfg.Password.Reveal()},
+		DialContext: cfg.dial,
 		DialTimeout: cfg.dialTimeout(),
 		Compression: &clickhouse.Compression{Method: compression},
 		// The first address is the one meant; the others are for when it is away.
 		ConnOpenStrategy: clickhouse.ConnOpenInOrder,
 		MaxOpenConns:     8,
 		MaxIdleConns:     4,
-	}
-	if cfg.Dial != nil {
-		opts.DialContext = func(ctx context.Context, addr string) (net.Conn, error) { return cfg.Dial(ctx, "tcp", addr) }
 	}
 	conn, err := clickhouse.Open(opts)
 	if err != nil {

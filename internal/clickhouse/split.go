@@ -2,13 +2,21 @@ package clickhouse
 
 import (
 	"errors"
+	"io"
 	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// codeTableExists is ClickHouse's TABLE_ALREADY_EXISTS.
-const codeTableExists = 57
+// ClickHouse's codes of errors that somebody here branches on.
+const (
+	codeTableExists    = 57
+	codeUnknownUser    = 192
+	codeWrongPassword  = 193
+	codeAuthentication = 516
+)
+
+func isEOF(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
 
 func hasCode(err error, code int32) bool {
 	var e *clickhouse.Exception

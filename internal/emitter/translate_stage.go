@@ -24,6 +24,8 @@ type TranslateConfig struct {
 	// InstanceID makes the process a static group member: after a restart under the same id it has its lanes back at
 	// once. Two living processes must not share one. Empty means dynamic.
 	InstanceID string
+	// SessionTimeout is after how much silence Kafka gives a member's lanes to others. Zero means 10s.
+	SessionTimeout time.Duration
 	// CommitInterval is how long what was translated stays uncommitted at most, and so how much is repeated after a
 	// crash. Zero means 100ms.
 	CommitInterval time.Duration
@@ -40,8 +42,8 @@ func DefaultTranslateConfig() TranslateConfig {
 // Validate reports every problem at once.
 func (c TranslateConfig) Validate() error {
 	problems := []error{c.Channels.Validate()}
-	if c.CommitInterval < 0 || c.DrainTimeout < 0 {
-		problems = append(problems, errors.New("translate: commit interval and drain timeout must not be negative"))
+	if c.SessionTimeout < 0 || c.CommitInterval < 0 || c.DrainTimeout < 0 {
+		problems = append(problems, errors.New("translate: session timeout, commit interval and drain timeout must not be negative"))
 	}
 	return errors.Join(problems...)
 }
@@ -157,6 +159,7 @@ func (t *Translator) subscriberConfig() pubsub.Config {
 		Registerer:     t.reg,
 		Group:          kafka.GroupTranslate(t.brokers.Cluster),
 		InstanceID:     t.config.InstanceID,
+		SessionTimeout: t.config.SessionTimeout,
 		CommitInterval: t.config.CommitInterval,
 		DrainTimeout:   t.config.DrainTimeout,
 	}

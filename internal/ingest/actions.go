@@ -34,7 +34,7 @@ func (g *Ingest) act(action marketplace.Action) handler {
 		if err != nil {
 			return err
 		}
-		return g.obey(ctx, c, action, commands)
+		return g.obey(ctx, c, source{action: action.Name, body: body}, action, commands)
 	}
 }
 
@@ -48,11 +48,12 @@ func (g *Ingest) update(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	return g.obey(ctx, c, marketplace.Action{Name: "self_ship_update", Subject: marketplace.SubjectShipment}, []marketplace.Command{command})
+	action := marketplace.Action{Name: actionUpdate, Subject: marketplace.SubjectShipment}
+	return g.obey(ctx, c, source{actionUpdate, command.ShipmentID, body}, action, []marketplace.Command{command})
 }
 
-// obey submits commands and answers with their results.
-func (g *Ingest) obey(ctx context.Context, c *call, action marketplace.Action, commands []marketplace.Command) error {
+// obey brings commands to their owners and answers with their results. src is what they were read from.
+func (g *Ingest) obey(ctx context.Context, c *call, src source, action marketplace.Action, commands []marketplace.Command) error {
 	key := c.r.Header.Get(HeaderIdempotencyKey)
 	if key != printable(key) || len(key) > maxKey {
 		return newProblem(problemUnprocessable, "Idempotency-Key: want at most 128 printable ASCII characters")
@@ -64,24 +65,22 @@ func (g *Ingest) obey(ctx context.Context, c *call, action marketplace.Action, c
 		return err
 	}
 
-	var submit []journal.Command
-	var owner []int // Which of the commands each submitted one belongs to.
+	var errands []*errand
 	for i, command := range commands {
 		for _, at := range targets[i].at {
 			command := command
 			if at.serviceID != "" {
 				command = command.WithService(at.serviceID)
 			}
-			submit = append(submit, journal.Command{
+			errands = append(errands, &errand{index: i, serviceID: at.serviceID, command: journal.Command{
 				ShipmentID: at.shipmentID, Input: command.Input, Key: commandKey(c.seller.ID, key, action, command), Hash: command.Hash,
 				SellerID: c.seller.ID, AuthType: authSeller, AuthID: c.seller.ID,
 				CorrelationID: c.correlationID, TraceParent: c.traceParent,
-			})
-			owner = append(owner, i)
+			}})
 		}
 	}
-	receipts := g.journal.SubmitAll(ctx, submit)
-	return g.answer(ctx, c, action, commands, targets, owner, receipts)
+	receipts := g.router.submit(ctx, src, errands)
+	return g.answer(ctx, c, action, commands, targets, errands, receipts)
 }
 
 // commandKey makes a key of the caller's: a seller's own, and for returns and services one per item, because several of
@@ -99,7 +98,7 @@ func commandKey(sellerID, key string, action marketplace.Action, c marketplace.C
 
 // answer writes the results: the first refusal of an item's commands is the item's.
 func (g *Ingest) answer(
-	ctx context.Context, c *call, action marketplace.Action, commands []marketplace.Command, targets []target, owner []int, receipts []journal.Result,
+	ctx context.Context, c *call, action marketplace.Action, commands []marketplace.Command, targets []target, errands []*errand, receipts []journal.Result,
 ) error {
 	results := make([]marketplace.Result, len(commands))
 	for i := range commands {
@@ -112,7 +111,7 @@ func (g *Ingest) answer(
 	var failed error
 	lost, reused := 0, 0
 	for j, got := range receipts {
-		r := &results[owner[j]]
+		r := &results[errands[j].index]
 		if got.Err != nil {
 			lost++
 			failed = errors.Join(failed, got.Err)
@@ -134,7 +133,7 @@ func (g *Ingest) answer(
 				r.OK, r.Code, r.Message = false, got.Receipt.Reason, got.Receipt.Message
 			}
 		}
-		g.logCommand(ctx, c, action, commands[owner[j]], got.Receipt)
+		g.logCommand(ctx, c, action, commands[errands[j].index], got.Receipt)
 	}
 	if lost > 0 && lost == len(receipts) {
 		// Nothing can be said of any item: then the call failed, not its items.

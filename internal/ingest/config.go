@@ -46,8 +46,15 @@ type Config struct {
 	// RatePerSecond and Burst bound the calls of one seller. Zero means no bound.
 	RatePerSecond float64
 	Burst         int
+	// Peers says how this instance and the others reach one another.
+	Peers PeersConfig
 	// Workers says whether this instance packs and resolves; all instances may.
 	Workers bool
+	// InstanceID makes the workers static members of their groups, so that a restart within SessionTimeout moves nothing.
+	// It must be unique and stable. Empty means dynamic members.
+	InstanceID string
+	// SessionTimeout is how long the workers' groups wait for one that went silent. Zero means 8 seconds.
+	SessionTimeout time.Duration
 }
 
 // DefaultConfig returns the configuration for a service on this machine.
@@ -67,6 +74,8 @@ func (c Config) withDefaults() Config {
 	orElse(&c.BlobDir, "documents")
 	orElse(&c.ResolverDir, "resolver")
 	orElse(&c.UnresolvedLimit, 7*24*time.Hour)
+	orElse(&c.SessionTimeout, 8*time.Second)
+	c.Peers = c.Peers.withDefaults()
 	if c.RatePerSecond > 0 {
 		orElse(&c.Burst, max(1, int(c.RatePerSecond)))
 	}
@@ -97,6 +106,7 @@ func (c Config) Validate() error {
 	for name, d := range map[string]time.Duration{
 		"notification timeout": c.NotificationTimeout, "command timeout": c.CommandTimeout, "position timeout": c.PositionTimeout,
 		"signature window": c.SignatureWindow, "unresolved limit": c.UnresolvedLimit,
+		"session timeout": c.SessionTimeout,
 	} {
 		if d < 0 {
 			bad("ingest %s %s: want 0 (the default) or more", name, d)
@@ -105,5 +115,5 @@ func (c Config) Validate() error {
 	if c.RatePerSecond < 0 || c.Burst < 0 {
 		bad("ingest rate %g and burst %d: want 0 (no bound) or more", c.RatePerSecond, c.Burst)
 	}
-	return errors.Join(append(problems, c.Sellers.Validate())...)
+	return errors.Join(append(problems, c.Sellers.Validate(), c.Peers.Validate())...)
 }

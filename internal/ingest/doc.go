@@ -13,23 +13,40 @@
 //
 // # What happens to a seller's call
 //
-//	POST /sellers/v3/shipments/... ─▶ token ─▶ items ─▶ one command each ─▶ journal ─▶ 200 with one result per item
+//	POST /sellers/v3/shipments/... ─▶ token ─▶ items ─▶ one command each ─▶ router ─▶ journal ─▶ 200 with one result per item
+//	                                                                          └─▶ peer ─▶ its journal ─▶┘
 //
-// An answer is given after the decisions are durable. An item of which that can't be said, because its lane moved or Kafka
-// did not confirm, is a FAILURE with DEPENDENT_SYSTEM_CALL_FAILED; when it can be said of none, the whole call is 503. Both
-// may be sent again: with an Idempotency-Key each item is decided once. The key is the seller's own and holds for each item
-// by itself: the same key with another body for the item is IDEMPOTENCY_KEY_REUSED. A Ledger-Position header tells where
-// the events are; a read that sends it back as If-Position-At-Least waits for it.
+// An answer is given after the decisions are durable. An item of which that can't be said within the deadline, because its
+// lane has no owner or Kafka did not confirm, is a FAILURE with DEPENDENT_SYSTEM_CALL_FAILED; when it can be said of none,
+// the whole call is 503. Both may be sent again: with an Idempotency-Key each item is decided once. The key is the seller's
+// own and holds for each item by itself: the same key with another body for the item is IDEMPOTENCY_KEY_REUSED. A
+// Ledger-Position header tells where the events are; a read that sends it back as If-Position-At-Least waits for it.
 //
 // Reads come from ClickHouse and are as fresh as the projection. Another seller's ids are not found, whatever the call.
+//
+// # Several instances
+//
+// Any instance takes any call. The router splits its commands by lane, decides those whose lanes are here, and hands the
+// others to their owners, one request an owner. What goes over is the body of the call and which items are meant, see
+// forward; the owner reads it again and refuses what has another hash there. Requests are signed, see peerKeys. The owner
+// never hands on what was handed to it.
+//
+// A lane that moves costs time and not answers. Whatever is not answered is tried again, at whoever owns the lane then,
+// under the key it had from the start: the caller's, or one that the router made before the first try. So a command that
+// was decided by an owner whose answer got lost is answered with that first answer. What may have been stored stays in
+// doubt until it is answered, also when a later owner knows nothing of it.
+//
+// The packer goes the same way. The resolver needs no owner; a partition of returns that comes to an instance is handed on
+// from when all its aliases have been read.
 //
 // # What it does not do
 //
 // It holds no state that is not rebuilt from Kafka: the resolver's store is a cache, and documents are rendered again. It
-// does not forward calls to the owner of a lane in another process: an instance that does not own a lane answers 503.
-// It proxies nothing to an outer marketplace.
+// does not encrypt what goes between instances. It proxies nothing to an outer marketplace.
 //
 // # Stopping
 //
-// Stop accepting, finish the requests in hand, then stop the workers, then close clients. See Units.
+// Where there are other instances: say that it is not ready, and hand the lanes over while everything is served. Then stop
+// accepting and finish the requests in hand, then stop the workers, then the listener for other instances, then close
+// clients. See Units.
 package ingest

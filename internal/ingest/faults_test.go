@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
 
+	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/ingest"
 	"github.com/orderledger/orderledger/internal/journal"
 	"github.com/orderledger/orderledger/internal/kafka"
@@ -48,7 +49,7 @@ func TestAnInstanceThatOwnsNoLaneSaysSo(t *testing.T) {
 	ledger, err := journal.New(journal.Config{Cluster: "c", StoreDir: t.TempDir(), Lanes: lanes}, journal.Deps{Options: options})
 	require.NoError(t, err)
 	cfg := ingest.DefaultConfig()
-	cfg.Lanes, cfg.Sellers = lanes, sellers()
+	cfg.Lanes, cfg.Sellers, cfg.CommandTimeout = lanes, sellers(), 100*time.Millisecond
 	in, err := ingest.New(cfg, ingest.Deps{Options: options, Journal: ledger, Log: testkit.Logger(t)})
 	require.NoError(t, err)
 	t.Cleanup(in.Close)
@@ -93,8 +94,18 @@ func TestPackingAgainChangesNothing(t *testing.T) {
 	admin := kadm.NewClient(testkit.Client(t, b.brokers))
 	testkit.Eventually(t, func() bool {
 		offsets, err := admin.FetchOffsets(t.Context(), kafka.GroupPacking("again"))
-		return err == nil && len(offsets) > 0
-	}, "the second worker has worked")
+		if err != nil {
+			return false
+		}
+		ends, err := admin.ListEndOffsets(t.Context(), events.TopicEvents)
+		if err != nil {
+			return false
+		}
+		lane := events.Lane("S1", lanes)
+		at, worked := offsets.Lookup(events.TopicEvents, lane)
+		end, _ := ends.Lookup(events.TopicEvents, lane)
+		return worked && at.At >= end.Offset-1 // The end of the last transaction takes a position of its own.
+	}, "the second worker has worked through all")
 	cancel()
 	require.NoError(t, <-ended)
 	in.Close()

@@ -71,6 +71,9 @@ func (g *Ingest) handle(route string, h handler) http.Handler {
 			c.correlationID = uuid.NewString()
 		}
 		w.Header().Set(HeaderCorrelationID, c.correlationID)
+		if g.handing.Load() {
+			w.Header().Set("Connection", "close") // The next request finds another instance, and not a door that closes.
+		}
 		ctx := r.Context()
 		level := slog.LevelInfo
 		if err := g.guarded(ctx, h, c); err != nil {

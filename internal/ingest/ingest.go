@@ -9,12 +9,14 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/time/rate"
 
 	"github.com/orderledger/orderledger/internal/journal"
 	"github.com/orderledger/orderledger/internal/kafka"
@@ -29,6 +31,8 @@ type Deps struct {
 	// Journal decides commands; its own Run is the caller's. It must decode with Decode and judge with the policy of the
 	// same sellers.
 	Journal *journal.Journal
+	// Peers asks the other instances. Nil means that there are none: then calls for lanes that are not here are 503.
+	Peers *Peers
 	// ClickHouse is the read model. Nil means that reads answer 503.
 	ClickHouse driver.Conn
 	// Log gets one line per request and outcome. Nil means none.
@@ -56,7 +60,11 @@ type Ingest struct {
 	documents *documents
 	options   []kgo.Opt
 	reg       prometheus.Registerer
+	router    *router
 	handler   http.Handler
+	peers     http.Handler
+	peerKeys  peerKeys
+	handing   atomic.Bool // Lanes are being given to other instances.
 
 	listening chan struct{} // Closed once addr is valid.
 	addr      string
@@ -98,19 +106,32 @@ func New(cfg Config, d Deps) (*Ingest, error) {
 		options: d.Options, reg: d.Registerer, listening: make(chan struct{}),
 	}
 	g.watcher = newWatcher(g.admin, cfg.Cluster)
-	g.handler = g.routes()
+	g.router = &router{
+		journal: d.Journal, peers: d.Peers, self: cfg.Peers.URL, lanes: cfg.Lanes, patient: cfg.Peers.AttemptTimeout,
+		log: d.Log, metrics: m, seldom: rate.Sometimes{Interval: time.Second},
+	}
+	g.peerKeys = peerKeys{cfg.Cluster, cfg.Peers.Secrets}
+	g.handler, g.peers = g.routes(), g.peerRoutes()
 	return g, nil
 }
 
 // Handler returns everything that is served.
 func (g *Ingest) Handler() http.Handler { return g.handler }
 
-// Units returns the instance's units in the order of their start: workers first, so that HTTP stops before them. The
-// journal must run before and stop after all of them.
+// PeerHandler returns what is served to other instances; without secrets it refuses everything.
+func (g *Ingest) PeerHandler() http.Handler { return g.peers }
+
+// Units returns the instance's units in the order of their start, which is the reverse of that of their stopping: lanes are
+// handed over while everything is served, then HTTP ends, then the workers, then what other instances ask. The journal must
+// run before and stop after all of them.
 func (g *Ingest) Units() []service.Unit {
 	var units []service.Unit
+	several := g.cfg.Peers.Addr != ""
+	if several {
+		units = append(units, service.Unit{Name: "peers", Run: g.servePeers})
+	}
 	if g.cfg.Workers {
-		packing := &packer{g: g, opts: g.options, log: g.log}
+		packing := &packer{g: g}
 		aliases := &aliaser{g: g}
 		resolving := &resolver{g: g}
 		units = append(units,
@@ -119,7 +140,23 @@ func (g *Ingest) Units() []service.Unit {
 			service.Unit{Name: "resolver", Run: resolving.Run},
 		)
 	}
-	return append(units, service.Unit{Name: "http", Run: g.serve})
+	units = append(units, service.Unit{Name: "http", Run: g.serve})
+	if several {
+		units = append(units, service.Unit{Name: "handover", Run: g.handOver})
+	}
+	return units
+}
+
+// member are the options of a worker in its group. The client's own session timeout, 45 seconds, would keep what a killed
+// instance was working on from the others for as long.
+func (g *Ingest) member(group string) []kgo.Opt {
+	opts := []kgo.Opt{
+		kgo.ConsumerGroup(group), kgo.SessionTimeout(g.cfg.SessionTimeout), kgo.HeartbeatInterval(g.cfg.SessionTimeout / 4),
+	}
+	if g.cfg.InstanceID != "" {
+		opts = append(opts, kgo.InstanceID(g.cfg.InstanceID))
+	}
+	return opts
 }
 
 // Addr returns the address in use, once there is one.
@@ -132,8 +169,11 @@ func (g *Ingest) Addr(ctx context.Context) (string, error) {
 	}
 }
 
-// Ready returns nil when the instance can take notifications and commands.
+// Ready returns nil when the instance can take notifications and commands, and is not about to stop.
 func (g *Ingest) Ready(ctx context.Context) error {
+	if g.handing.Load() {
+		return errHanding
+	}
 	if err := g.journal.Ready(); err != nil {
 		return err
 	}

@@ -19,6 +19,10 @@ type metrics struct {
 	commands      *prometheus.CounterVec
 	packed        *prometheus.CounterVec
 	resolved      *prometheus.CounterVec
+	forwarded     *prometheus.CounterVec
+	forwarding    *prometheus.HistogramVec
+	retries       *prometheus.CounterVec
+	peerRefused   *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -42,12 +46,29 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		resolved: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "orderledger_ingest_resolved_total", Help: "Notifications of returns by how their shipment was found: at_once, later or never.",
 		}, []string{"how"}),
+		forwarded: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "orderledger_ingest_forwarded_total",
+			Help: "Commands handed to the instance that owns their lane, by what came back: answered; not_owner, lane_moving, fenced, in_doubt or invalid; lost, refused or unreachable.",
+		}, []string{"result"}),
+		forwarding: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "orderledger_ingest_forward_seconds", Help: "How long requests to other instances took: answered, lost, refused or unreachable.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
+		}, []string{"result"}),
+		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "orderledger_ingest_retries_total",
+			Help: "Commands that were tried again, by why: not_owner, lane_moving, fenced, in_doubt, lost, refused, unreachable or no_way.",
+		}, []string{"reason"}),
+		peerRefused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "orderledger_ingest_peer_requests_refused_total", Help: "Requests at the listener for other instances whose signature was not good: unsigned, old or wrong.",
+		}, []string{"reason"}),
 	}
 	if reg == nil {
 		return m, nil
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.requests, m.durations, m.notifications, m.commands, m.packed, m.resolved} {
+	for _, c := range []prometheus.Collector{
+		m.requests, m.durations, m.notifications, m.commands, m.packed, m.resolved, m.forwarded, m.forwarding, m.retries, m.peerRefused,
+	} {
 		errs = append(errs, reg.Register(c))
 	}
 	if err := errors.Join(errs...); err != nil {

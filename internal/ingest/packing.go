@@ -9,74 +9,71 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/journal"
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/marketplace"
-	"github.com/orderledger/orderledger/internal/shipment"
+	"github.com/orderledger/orderledger/internal/pubsub"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// packer renders the documents that own sellers ask for: it reads the ledger, and tells it that they are ready.
+// packer renders the documents that own sellers ask for: it reads the ledger, and tells it that they are ready. It is a
+// Watermill router on orders.events.v1, so each lane is worked on by itself: one whose owner is away holds up no other.
 //
 // At least once: a position is committed when everything below it has been told. A repeat renders the same bytes and is
 // told under the same key; a result that a newer revision overtook is stale and changes nothing.
 type packer struct {
 	g    *Ingest
-	opts []kgo.Opt
-	log  *slog.Logger
+	fail context.CancelCauseFunc // Ends Run; set by it.
 }
 
 // retryPacking is how long a result that the ledger did not take waits for the next try.
 const retryPacking = 250 * time.Millisecond
 
-// Run packs until ctx ends.
+// Run packs until ctx ends. It returns an error when documents can't be stored.
 func (p *packer) Run(ctx context.Context) error {
-	client, err := kgo.NewClient(append(append([]kgo.Opt{}, p.opts...),
-		kgo.ConsumerGroup(kafka.GroupPacking(p.g.cfg.Cluster)),
-		kgo.ConsumeTopics(events.TopicEvents),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.DisableAutoCommit(),
-		kgo.BlockRebalanceOnPoll(),
-	)...)
+	log := p.g.log
+	subscriber, err := pubsub.NewSubscriber(pubsub.Config{
+		Client: p.g.options, UUIDHeader: events.HeaderID, Log: log, Group: kafka.GroupPacking(p.g.cfg.Cluster),
+		// What is in hand is told again by whoever packs then.
+		DrainTimeout: 2 * time.Second,
+		InstanceID:   p.g.cfg.InstanceID, SessionTimeout: p.g.cfg.SessionTimeout,
+	})
 	if err != nil {
-		return fmt.Errorf("packing client: %w", err)
+		return fmt.Errorf("packing: %w", err)
 	}
-	defer client.CloseAllowingRebalance()
-	for {
-		fetches := client.PollRecords(ctx, 500)
-		if ctx.Err() != nil {
-			return nil
-		}
-		fetches.EachError(func(topic string, partition int32, err error) {
-			p.log.WarnContext(ctx, "fetch failed", slog.String("topic", topic), slog.Int("partition", int(partition)), slog.Any("err", err))
-		})
-		for iter := fetches.RecordIter(); !iter.Done(); {
-			if err := p.record(ctx, iter.Next()); err != nil {
-				return fmt.Errorf("packing: %w", err)
-			}
-			if ctx.Err() != nil {
-				return nil
-			}
-		}
-		if err := client.CommitUncommittedOffsets(ctx); err != nil && ctx.Err() == nil {
-			// Not fatal: what was told is known by its key.
-			p.log.WarnContext(ctx, "commit failed", slog.String("topic", events.TopicEvents), slog.Any("err", err))
-		}
-		client.AllowRebalance()
+	defer subscriber.Close() //nolint:errcheck // It has closed with the router already, and reports nothing.
+	router, err := message.NewRouter(message.RouterConfig{}, watermill.NewSlogLoggerWithLevelMapping(log, quiet()))
+	if err != nil {
+		return fmt.Errorf("packing: router: %w", err)
 	}
+	packing, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	p.fail = fail
+	router.AddConsumerHandler("packing", events.TopicEvents, subscriber, p.handle)
+	if err := router.Run(packing); err != nil {
+		return fmt.Errorf("packing: %w", err)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case packing.Err() != nil:
+		return fmt.Errorf("packing: %w", context.Cause(packing))
+	}
+	return errors.New("packing: the subscription ended by itself")
 }
 
-// record packs what one event asks for, if it asks.
-func (p *packer) record(ctx context.Context, rec *kgo.Record) error {
+// handle packs what one event asks for, if it asks.
+func (p *packer) handle(in *message.Message) error {
+	ctx, rec := in.Context(), pubsub.Record(in.Context())
 	env, event, err := events.Decode(headersOf(rec), rec.Value)
 	if err != nil {
 		// The projector sets it aside for people; here it asks for nothing that could be understood.
-		p.log.WarnContext(ctx, "undecodable event skipped", slog.Int("partition", int(rec.Partition)), slog.Int64("offset", rec.Offset), slog.Any("err", err))
+		p.g.log.WarnContext(ctx, "undecodable event skipped", slog.Int("partition", int(rec.Partition)), slog.Int64("offset", rec.Offset), slog.Any("err", err))
 		return nil
 	}
 	revision := packingAsked(event)
@@ -87,6 +84,7 @@ func (p *packer) record(ctx context.Context, rec *kgo.Record) error {
 	packing := p.g.pack(s, revision, env.RecordedAt)
 	who := p.g.sellers.find(s.GetSellerId())
 	if err := p.g.documents.put(packing.GetDocumentsRef(), newDocument(s, packing, revision, who, p.g.cfg.Marketplace.Currency, env.RecordedAt)); err != nil {
+		p.fail(err) // Of the disk: nobody's documents can be stored.
 		return err
 	}
 	return p.tell(ctx, env, s, revision, packing)
@@ -107,33 +105,33 @@ func packingAsked(e *ledgerv1.Event) uint32 {
 	return 0
 }
 
-// tell hands the result to the ledger until it is decided.
+// tell hands the result to the ledger until it is decided; it returns an error when ctx ends first.
 func (p *packer) tell(ctx context.Context, env events.Envelope, s *ledgerv1.Shipment, revision uint32, packing *ledgerv1.Packing) error {
-	command := journal.Command{
-		ShipmentID: s.GetShipmentId(), Input: shipment.CompletePacking{Revision: revision, Packing: packing},
-		Key: fmt.Sprintf("packing/%d", revision), Hash: digest(fmt.Sprintf("packing/%s/%d", s.GetShipmentId(), revision)),
-		SellerID: s.GetSellerId(), AuthType: "system", AuthID: "packing",
-		CorrelationID: env.CorrelationID, CausationID: env.ID, TraceParent: env.TraceParent,
+	command := packingCommand(s.GetShipmentId(), revision, packing)
+	body, err := packingBody(revision, packing)
+	if err != nil {
+		return err
 	}
 	for {
 		try, cancel := context.WithTimeout(ctx, p.g.cfg.CommandTimeout)
-		receipt, err := p.g.journal.Submit(try, command)
+		got := p.g.router.submit(try, source{actionPacking, s.GetShipmentId(), body}, []*errand{{command: journal.Command{
+			ShipmentID: s.GetShipmentId(), Input: command.Input, Key: fmt.Sprintf("packing/%d", revision), Hash: command.Hash,
+			SellerID: s.GetSellerId(), AuthType: "system", AuthID: "packing",
+			CorrelationID: env.CorrelationID, CausationID: env.ID, TraceParent: env.TraceParent,
+		}}})[0]
 		cancel()
-		if err == nil {
-			outcome := receipt.Outcome.String()
+		if got.Err == nil {
+			outcome := got.Receipt.Outcome.String()
 			p.g.metrics.packed.WithLabelValues(outcome).Inc()
-			p.log.InfoContext(ctx, "documents rendered", slog.String("shipment_id", s.GetShipmentId()), slog.Uint64("revision", uint64(revision)),
-				slog.String("outcome", outcome), slog.String("reason", string(receipt.Reason)), slog.Bool("repeated", receipt.Repeated))
+			p.g.log.InfoContext(ctx, "documents rendered", slog.String("shipment_id", s.GetShipmentId()), slog.Uint64("revision", uint64(revision)),
+				slog.String("outcome", outcome), slog.String("reason", string(got.Receipt.Reason)), slog.Bool("repeated", got.Receipt.Repeated))
 			return nil
 		}
-		if errors.Is(err, journal.ErrInvalid) {
-			return err
-		}
-		p.log.WarnContext(ctx, "packing not told", slog.String("shipment_id", s.GetShipmentId()), slog.Any("err", err))
+		p.g.log.WarnContext(ctx, "packing not told", slog.String("shipment_id", s.GetShipmentId()), slog.Any("err", got.Err))
 		select {
 		case <-time.After(retryPacking):
 		case <-ctx.Done():
-			return nil
+			return ctx.Err()
 		}
 	}
 }

@@ -48,6 +48,7 @@ const (
 	problemTooLarge      = "too_large"
 	problemUnauthorized  = "unauthorized"
 	problemBadSignature  = "bad_signature"
+	problemPeer          = "peer_refused"
 	problemUnknownSeller = "unknown_seller"
 	problemNotFound      = "not_found"
 	problemMethod        = "method_not_allowed"
@@ -69,6 +70,7 @@ var problems = map[string]struct { //nolint:gochecknoglobals // A table.
 	problemTooLarge:      {http.StatusRequestEntityTooLarge, shipment.CodeInvalidRequest, "The body is too large"},
 	problemUnauthorized:  {http.StatusUnauthorized, "UNAUTHORIZED", "No valid token"},
 	problemBadSignature:  {http.StatusUnauthorized, "UNAUTHORIZED", "The notification is not signed as it must be"},
+	problemPeer:          {http.StatusUnauthorized, "", "The request is not one of an instance of this ledger"},
 	problemUnknownSeller: {http.StatusNotFound, "NOT_FOUND", "The seller is not known here"},
 	problemNotFound:      {http.StatusNotFound, "NOT_FOUND", "There is no such thing"},
 	problemMethod:        {http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "The method is not allowed here"},
@@ -125,6 +127,8 @@ func problemOf(err error) *problem {
 		return newProblem(problemInDoubt, "the ledger did not confirm in time").because(err).retryAfter(time.Second)
 	case errors.Is(err, journal.ErrNotOwner), errors.Is(err, journal.ErrLaneMoving), errors.Is(err, journal.ErrFenced):
 		return newProblem(problemUnavailable, "the shipment's lane is not open here").because(err).retryAfter(time.Second)
+	case errors.Is(err, errNoWay):
+		return newProblem(problemUnavailable, "the instance that owns the shipment's lane can't be reached").because(err).retryAfter(time.Second)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return newProblem(problemUnavailable, "it took too long").because(err).retryAfter(time.Second)
 	default:

@@ -22,7 +22,7 @@ import (
 // orders.aliases.v1: both are partitioned by the return, and the group gives equal partitions to one member, so a return
 // is handled by one goroutine, in order.
 //
-//	unresolved ─▶ alias known? ─ yes ─▶ inbox
+//	unresolved ─▶ aliases read, and one known? ─ yes ─▶ inbox
 //	                   └─ no ─▶ store ─▶ alias comes ─▶ inbox, in order
 //	                              └─▶ UnresolvedLimit ─▶ inbox, under the return's own id
 //
@@ -34,7 +34,11 @@ type resolver struct {
 	store *waitingRoom
 	// Per partition, the next offset of each topic; only what was seen since the partition was assigned.
 	examined, aliased map[int32]int64
-	told              string // What the last commit said, so that rest is not committed again and again.
+	// Per partition since it was assigned: where its aliases ended then, and whether they have been read to there.
+	aliasEnds map[int32]int64
+	caught    map[int32]bool
+	touched   map[int32]bool // The partitions of which anything has come.
+	told      string         // What the last commit said, so that rest is not committed again and again.
 }
 
 // resolverPoll bounds how long the resolver is deaf to the clock.
@@ -46,9 +50,9 @@ func (r *resolver) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.store.close()) }()
-	r.examined, r.aliased = map[int32]int64{}, map[int32]int64{}
-	client, err := kgo.NewClient(append(append([]kgo.Opt{}, r.g.options...),
-		kgo.ConsumerGroup(kafka.GroupResolver(r.g.cfg.Cluster)),
+	r.examined, r.aliased, r.aliasEnds = map[int32]int64{}, map[int32]int64{}, map[int32]int64{}
+	r.caught, r.touched = map[int32]bool{}, map[int32]bool{}
+	client, err := kgo.NewClient(append(append(append([]kgo.Opt{}, r.g.options...), r.g.member(kafka.GroupResolver(r.g.cfg.Cluster))...),
 		kgo.ConsumeTopics(events.TopicUnresolved, events.TopicAliases),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		// Range gives partition n of both topics to one member, as they have equally many.
@@ -56,6 +60,10 @@ func (r *resolver) Run(ctx context.Context) (err error) {
 		kgo.AdjustFetchOffsetsFn(fromTheFirstAlias),
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
+		// What waits at an instance that was killed goes on elsewhere after this, and what waits at one that ended after
+		// a heartbeat of the others.
+		kgo.SessionTimeout(10*time.Second),
+		kgo.HeartbeatInterval(time.Second),
 		kgo.OnPartitionsRevoked(r.dropped),
 		kgo.OnPartitionsLost(r.dropped),
 	)...)
@@ -86,6 +94,9 @@ func (r *resolver) dropped(ctx context.Context, _ *kgo.Client, partitions map[st
 	for _, p := range partitions[events.TopicUnresolved] {
 		delete(r.examined, p)
 		delete(r.aliased, p)
+		delete(r.aliasEnds, p)
+		delete(r.caught, p)
+		delete(r.touched, p)
 		if err := r.store.drop(p); err != nil {
 			r.g.log.ErrorContext(ctx, "resolver store not cleared", slog.Int("partition", int(p)), slog.Any("err", err))
 		}
@@ -100,6 +111,12 @@ func (r *resolver) round(ctx context.Context, client *kgo.Client) error {
 	defer client.AllowRebalance()
 	if fetches.IsClientClosed() || ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if len(fetches) == 0 {
+		// An empty poll, as an assignment can cause, blocks no rebalance: the partitions could be dropped under our hands, and
+		// a commit that finds nothing waiting any more would pass over all that waits. One whose time is over returns an error,
+		// and does block.
+		return nil
 	}
 	fetches.EachError(func(topic string, partition int32, err error) {
 		if !errors.Is(err, context.DeadlineExceeded) {
@@ -119,7 +136,16 @@ func (r *resolver) round(ctx context.Context, client *kgo.Client) error {
 		}
 		told = append(told, known)
 	}
+	for iter := fetches.RecordIter(); !iter.Done(); {
+		r.touched[iter.Next().Partition] = true
+	}
+	if err := r.catchUp(ctx); err != nil {
+		return err
+	}
 	for _, known := range told {
+		if !r.caught[known.partition] {
+			continue
+		}
 		if err := r.release(ctx, known); err != nil {
 			return err
 		}
@@ -162,15 +188,15 @@ func (r *resolver) alias(ctx context.Context, rec *kgo.Record) (knownReturn, err
 	return known, r.store.know(known, alias.GetShipmentId(), alias.GetSellerId())
 }
 
-// release hands on what waited for a return, in order, to all of its shipments.
+// release hands on what waited for a return, in order, to all of its shipments, if it has any.
 func (r *resolver) release(ctx context.Context, known knownReturn) error {
 	waiting, err := r.store.waiting(known)
 	if err != nil || len(waiting) == 0 {
 		return err
 	}
 	shipments, err := r.store.shipments(known)
-	if err != nil {
-		return err
+	if err != nil || len(shipments) == 0 {
+		return err // Nobody knows it yet: handed on to no shipment, it would be lost.
 	}
 	for _, w := range waiting {
 		if err := r.handOn(ctx, w.rec, shipments, "later"); err != nil {
@@ -191,7 +217,7 @@ func (r *resolver) unresolved(ctx context.Context, in *kgo.Record) error {
 	if err != nil {
 		return err
 	}
-	if len(shipments) > 0 {
+	if len(shipments) > 0 && r.caught[in.Partition] {
 		return r.handOn(ctx, rec, shipments, "at_once")
 	}
 	return r.store.keep(known, in.Offset, rec)
@@ -201,7 +227,8 @@ func (r *resolver) unresolved(ctx context.Context, in *kgo.Record) error {
 // it as waiting there, and quarantines it in the end. Nothing disappears without a decision.
 func (r *resolver) expire(ctx context.Context) error {
 	for p := range r.examined {
-		for {
+		// A partition whose aliases are not read yet may hold that of what has waited longest.
+		for r.caught[p] {
 			known, oldest, ok, err := r.store.oldest(p)
 			if err != nil || !ok || r.g.now().Sub(oldest.rec.ReceivedAt) < r.g.cfg.UnresolvedLimit {
 				if err != nil {

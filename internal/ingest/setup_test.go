@@ -40,6 +40,10 @@ type bench struct {
 	ingest  *ingest.Ingest
 	reg     *prometheus.Registry
 	blobs   string
+
+	cfg  ingest.Config
+	deps ingest.Deps
+	stop func() // Ends it as at the end of the test; may be called more than once.
 }
 
 func sellers() ingest.SellersConfig {
@@ -54,6 +58,15 @@ func setup(t *testing.T, conn driver.Conn, change func(*ingest.Config)) *bench {
 	t.Helper()
 	brokers := testkit.Kafka(t)
 	testkit.Topics(t, brokers, lanes)
+	b := newBench(t, brokers, conn, change)
+	b.start()
+	testkit.Eventually(t, func() bool { return b.ingest.Ready(t.Context()) == nil }, "all lanes are open")
+	return b
+}
+
+// newBench returns an ingest on brokers that have the topics; start runs it.
+func newBench(t *testing.T, brokers []string, conn driver.Conn, change func(*ingest.Config)) *bench {
+	t.Helper()
 	b := &bench{t: t, brokers: brokers, reg: prometheus.NewRegistry(), blobs: t.TempDir()}
 	options := kafka.Options(testkit.KafkaConfig(brokers, lanes))
 	cfg := ingest.DefaultConfig()
@@ -64,34 +77,43 @@ func setup(t *testing.T, conn driver.Conn, change func(*ingest.Config)) *bench {
 	}
 	log := testkit.Logger(t)
 	directory := ingest.NewSellers(cfg.Sellers)
+	b.cfg = cfg
+	b.deps = ingest.Deps{Options: options, ClickHouse: conn, Log: log, Registerer: b.reg, Peers: ingest.NewPeers(cfg.Peers, cfg.Cluster)}
+	deps := journal.Deps{Options: options, Decode: ingest.Decode(cfg.Marketplace), Policy: directory.Policy, Log: log}
+	if b.deps.Peers != nil {
+		deps.AskRelease = b.deps.Peers.AskRelease
+	}
 	var err error
-	b.journal, err = journal.New(journal.Config{Cluster: cfg.Cluster, StoreDir: t.TempDir(), Lanes: lanes}, journal.Deps{
-		Options: options, Decode: ingest.Decode(cfg.Marketplace), Policy: directory.Policy, Log: log,
-	})
+	b.journal, err = journal.New(journal.Config{Cluster: cfg.Cluster, StoreDir: t.TempDir(), Lanes: lanes, Advertise: cfg.Peers.URL}, deps)
 	require.NoError(t, err)
-	b.ingest, err = ingest.New(cfg, ingest.Deps{Options: options, Journal: b.journal, ClickHouse: conn, Log: log, Registerer: b.reg})
+	b.deps.Journal = b.journal
+	b.ingest, err = ingest.New(cfg, b.deps)
 	require.NoError(t, err)
+	return b
+}
 
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+// start runs the journal and the units, and serves the API; all of it ends with the test, or before, by stop.
+func (b *bench) start() {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(b.t.Context()))
 	var running sync.WaitGroup
 	running.Go(func() { _ = b.journal.Run(ctx) })
 	for _, unit := range b.ingest.Units() {
 		running.Go(func() {
 			if err := unit.Run(ctx); err != nil && ctx.Err() == nil {
-				t.Errorf("unit %s: %v", unit.Name, err)
+				b.t.Errorf("unit %s: %v", unit.Name, err)
 			}
 		})
 	}
 	srv := httptest.NewServer(b.ingest.Handler())
-	t.Cleanup(func() {
+	b.stop = sync.OnceFunc(func() {
 		srv.Close()
 		cancel()
 		running.Wait()
 		b.ingest.Close()
+		b.deps.Peers.Close()
 	})
+	b.t.Cleanup(b.stop)
 	b.url = srv.URL
-	testkit.Eventually(t, func() bool { return b.ingest.Ready(t.Context()) == nil }, "all lanes are open")
-	return b
 }
 
 // serve serves an ingest whose units do not run.
@@ -106,6 +128,7 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
+	last   bool // The connection ends with it.
 }
 
 // json reads a member of the answer by its path.
@@ -141,7 +164,7 @@ func (b *bench) send(method, path, body string, headers ...string) answer {
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	require.NoError(b.t, err)
-	return answer{resp.StatusCode, resp.Header, text}
+	return answer{resp.StatusCode, resp.Header, text, resp.Close}
 }
 
 func bearer(token string) []string { return []string{"Authorization", "Bearer " + token} }

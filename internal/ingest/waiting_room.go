@@ -116,6 +116,19 @@ func (s *waitingRoom) waiting(r knownReturn) (out []waitingOne, err error) {
 	return out, err
 }
 
+// returns returns the returns of a partition that something waits for, each once, in the order in which it began.
+func (s *waitingRoom) returns(partition int32) (out []knownReturn, err error) {
+	seen := map[string]bool{}
+	err = s.scan(prefix('w', partition), func(_, value []byte) (bool, error) {
+		if id := string(value); !seen[id] {
+			seen[id] = true
+			out = append(out, knownReturn{partition, id})
+		}
+		return true, nil
+	})
+	return out, err
+}
+
 // oldest returns what has waited longest in a partition.
 func (s *waitingRoom) oldest(partition int32) (r knownReturn, one waitingOne, ok bool, err error) {
 	from := prefix('w', partition)

@@ -9,13 +9,16 @@ import (
 	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/kafka"
 )
+
+// heardEvery is how often a member is heard of by the group. Only then is it told that lanes have come to it: when another
+// has died, so much is added to the session that has run out.
+const heardEvery = 500 * time.Millisecond
 
 // join returns a member of the owners' group. The group says who should own which lane and nothing else: no record is
 // read and no offset committed through it. Safety is in the fence; a group that is wrong costs time only.
@@ -25,9 +28,9 @@ func (j *Journal) join(ctx context.Context) (*kgo.Client, error) {
 		kgo.ConsumeTopics(events.TopicEvents),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()),
 		kgo.DisableAutoCommit(),
-		kgo.Balancers(kgo.CooperativeStickyBalancer()),
+		kgo.Balancers(advertiser{kgo.CooperativeStickyBalancer(), j.cfg.Advertise}),
 		kgo.SessionTimeout(j.cfg.SessionTimeout),
-		kgo.HeartbeatInterval(j.cfg.SessionTimeout/4),
+		kgo.HeartbeatInterval(min(j.cfg.SessionTimeout/4, heardEvery)),
 		kgo.RebalanceTimeout(j.cfg.RebalanceTimeout),
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, m map[string][]int32) {
 			j.assign(ctx, m[events.TopicEvents])
@@ -52,23 +55,31 @@ func (j *Journal) assign(ctx context.Context, lanes []int32) {
 	defer j.mu.Unlock()
 	j.joined = true
 	for _, id := range lanes {
-		if j.lanes[id] == nil && ctx.Err() == nil && int(id) < j.cfg.Lanes {
-			j.lanes[id] = newLane(ctx, j, id)
+		if j.lanes[id] != nil || ctx.Err() != nil || int(id) >= j.cfg.Lanes || j.unlinger(id) {
+			continue
 		}
+		l := newLane(ctx, j, id, j.last[id])
+		j.lanes[id], j.last[id] = l, l.gone
 	}
 	j.metrics.owned.Set(float64(len(j.lanes)))
 	j.log.InfoContext(ctx, "lanes assigned", slog.Any("lanes", lanes))
 }
 
-// revoke gives lanes up. It returns when their batches in hand are finished, so that the next owner rarely has to fence
-// one that is in the middle.
+// revoke gives lanes up. Where the next owner can ask for them they serve until it does. Otherwise they stop, and it
+// returns when their batches in hand are finished, so that the next owner rarely has to fence one that is in the middle.
 func (j *Journal) revoke(ids []int32) {
 	j.mu.Lock()
 	var going []*lane
 	for _, id := range ids {
-		if l := j.lanes[id]; l != nil {
+		l := j.lanes[id]
+		if l == nil {
+			continue
+		}
+		delete(j.lanes, id)
+		if j.lingers() && l.open.Load() {
+			j.linger(l)
+		} else {
 			going = append(going, l)
-			delete(j.lanes, id)
 		}
 	}
 	j.metrics.owned.Set(float64(len(j.lanes)))
@@ -109,41 +120,18 @@ func (j *Journal) watch(ctx context.Context, client *kgo.Client) error {
 	return nil
 }
 
-// stillAssigned asks the group whether a lane is this member's. A fenced owner must not simply take the lane back: it may
-// be one that slept while the lane moved on, and has not been told yet.
-func (j *Journal) stillAssigned(ctx context.Context, lane int32) bool {
-	group := kafka.GroupLanes(j.cfg.Cluster)
-	adm := kadm.NewClient(j.client)
-	for ctx.Err() == nil {
-		if described, err := adm.DescribeGroups(ctx, group); err == nil {
-			if g := described[group]; g.Err == nil && g.State == "Stable" {
-				return j.isMine(&g, lane)
-			}
-		}
-		wait(ctx, 50*time.Millisecond)
+// stillAssigned asks the group whether a lane is this member's, and tells whether it got an answer. A fenced owner must not
+// simply take the lane back: it may be one that slept while the lane moved on, and has not been told yet.
+func (j *Journal) stillAssigned(ctx context.Context, lane int32) (mine, told bool) {
+	g, err := j.describeGroup(ctx)
+	if err != nil {
+		return false, false
 	}
-	return false
-}
-
-func (j *Journal) isMine(g *kadm.DescribedGroup, lane int32) bool {
-	j.mu.Lock()
-	client := j.group
-	j.mu.Unlock()
-	if client == nil {
-		return false
-	}
-	me, _ := client.GroupMetadata()
+	me := j.member()
 	for i := range g.Members {
-		if g.Members[i].MemberID != me {
-			continue
-		}
-		if a, ok := g.Members[i].Assigned.AsConsumer(); ok {
-			for _, t := range a.Topics {
-				if t.Topic == events.TopicEvents && slices.Contains(t.Partitions, lane) {
-					return true
-				}
-			}
+		if m := &g.Members[i]; m.MemberID == me && slices.Contains(assignedLanes(m), lane) {
+			return true, true
 		}
 	}
-	return false
+	return false, true
 }

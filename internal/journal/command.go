@@ -18,8 +18,8 @@ import (
 type Command struct {
 	ShipmentID string
 	Input      shipment.Input
-	// Key is the caller's idempotency key for this shipment; empty means that none was given. It may not begin with
-	// "auto/".
+	// Key is the caller's idempotency key for this shipment, or one of NewKey; empty means that none was given. It may not
+	// begin with "auto/", nor with "once/" but for those of NewKey.
 	Key string
 	// Hash is the digest of the input for this shipment: the same key with another hash is rejected.
 	Hash events.Hash
@@ -76,6 +76,9 @@ func (j *Journal) newCall(c Command) (*call, error) {
 	case strings.HasPrefix(c.Key, generatedKey):
 		return nil, fmt.Errorf("%w: key begins with %q", ErrInvalid, generatedKey)
 	}
+	if err := j.checkOnce(c.Key); err != nil {
+		return nil, err
+	}
 	c.Key = bounded(c.Key)
 	for _, s := range []*string{&c.SellerID, &c.AuthType, &c.AuthID, &c.CorrelationID, &c.CausationID, &c.TraceParent} {
 		*s = bounded(*s)
@@ -96,7 +99,7 @@ func (c *call) answer(r Receipt, err error) {
 // send hands calls to their lane, as one, so that they are decided in one transaction if they fit, or answers them.
 func (j *Journal) send(ctx context.Context, lane int32, calls []*call) {
 	var err error
-	if l := j.owned(lane); l == nil {
+	if l := j.serving(lane); l == nil {
 		err = ErrNotOwner
 	} else {
 		for _, c := range calls {

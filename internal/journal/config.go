@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,6 +23,12 @@ type Config struct {
 	// InstanceID makes the instance a static member of the owners' group, so that a restart within SessionTimeout moves
 	// no lane. It must be unique and stable. Empty means a dynamic member, whose lanes move as soon as it leaves.
 	InstanceID string
+	// Advertise is the base URL at which other instances reach this one. Empty means that there are no others: nothing is
+	// forwarded here, and lanes that are taken away stop at once.
+	Advertise string
+	// NoStandby leaves lanes that others own alone. Otherwise their stores are kept up to date, so that taking one over is
+	// a fence and a short read.
+	NoStandby bool
 	// StoreDir holds one folder a lane. It is a cache and may be deleted at any time the journal is not running.
 	StoreDir string
 	// Lanes is the number of partitions of events, decisions and inbox. Run refuses topics that differ.
@@ -52,6 +59,11 @@ type Config struct {
 	TransactionTimeout time.Duration
 	// TakeoverTimeout bounds each step of a takeover that makes no progress. Zero means 30 seconds.
 	TakeoverTimeout time.Duration
+	// ReleaseTimeout is how long a new owner waits for the last one to finish before it fences the lane. Zero means 500
+	// milliseconds.
+	ReleaseTimeout time.Duration
+	// LingerTimeout is how long a lane that was taken away serves on if its next owner never comes. Zero means 10 minutes.
+	LingerTimeout time.Duration
 	// InboxCommitEvery is how often the inbox position is told to the group of that name while it moves; an idle lane
 	// tells it at once. Zero means one second.
 	InboxCommitEvery time.Duration
@@ -86,6 +98,8 @@ func (c Config) withDefaults() Config {
 	orElse(&c.RebalanceTimeout, 5*time.Second)
 	orElse(&c.TransactionTimeout, 8*time.Second)
 	orElse(&c.TakeoverTimeout, 30*time.Second)
+	orElse(&c.ReleaseTimeout, 500*time.Millisecond)
+	orElse(&c.LingerTimeout, 10*time.Minute)
 	orElse(&c.InboxCommitEvery, time.Second)
 	orElse(&c.InboxTrimEvery, 10*time.Minute)
 	return c
@@ -128,7 +142,7 @@ func (c Config) Validate() error {
 	for name, d := range map[string]time.Duration{
 		"waiting limit": c.WaitingLimit, "max clock behind": c.MaxClockBehind, "session timeout": c.SessionTimeout,
 		"rebalance timeout": c.RebalanceTimeout, "transaction timeout": c.TransactionTimeout,
-		"takeover timeout": c.TakeoverTimeout, "inbox commit every": c.InboxCommitEvery, "inbox trim every": c.InboxTrimEvery,
+		"takeover timeout": c.TakeoverTimeout, "release timeout": c.ReleaseTimeout, "linger timeout": c.LingerTimeout, "inbox commit every": c.InboxCommitEvery, "inbox trim every": c.InboxTrimEvery,
 	} {
 		if d < 0 {
 			bad("journal %s %s: want 0 (the default) or more", name, d)
@@ -145,6 +159,9 @@ type Deps struct {
 	// It must be pure, and the same whatever ReceivedAt is: a record is decoded again after a crash, and when its waiting
 	// ends.
 	Decode func(InboxRecord) (shipment.Input, error)
+	// AskRelease asks the instance at a URL, which advertised it, to finish with a lane; that one calls Release. Nil means
+	// that nobody is asked.
+	AskRelease func(ctx context.Context, url string, lane int32) error
 	// Policy is what the configuration says for a seller and location. Nil means the zero policy for all.
 	Policy func(sellerID, locationID string) shipment.Policy
 	// Log gets one line per outcome. Nil means none.

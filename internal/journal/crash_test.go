@@ -199,7 +199,7 @@ func TestACallerWhoseTimeEndsInTheQueueKnowsThatNothingIsStored(t *testing.T) {
 		var net testkit.LossyDialer
 		net.Drop(kmsg.InitProducerID, -1)
 		j := b.start(dialer(&net))
-		testkit.Eventually(t, func() bool { return j.owned(0) != nil }, "assigned")
+		testkit.Eventually(t, func() bool { return j.serving(0) != nil }, "assigned")
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
 		_, err := j.Submit(ctx, createCmd("a"))

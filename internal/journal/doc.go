@@ -4,11 +4,13 @@
 // It has one owner at a time, which decides commands (Submit) and notifications (the inbox) one after the other against
 // the state it holds, and writes events and decisions in one transaction.
 //
-//	         assigned                 fenced, read to the end, mended
-//	(none) ───────────► taking over ─────────────────────────────────► open ──┐ batch: drain, decide, produce,
+//	           assigned               last owner asked, fenced, read, mended
+//	following ───────────► taking over ──────────────────────────────► open ──┐ batch: drain, decide, produce,
 //	   ▲                  ▲   │ error: again, a little later            │  ▲──┘ commit, store, answer
-//	   │ revoked          │   └──┐                                      │
-//	   └──────────────────┴──────┴──────────────────────────────────────┘ fenced, or the outcome of a commit unknown
+//	   │                  └───┴──────────────────────────────────────┐  │
+//	   │                       fenced, or an outcome unknown: again  └──┤
+//	   │ asked for, or fenced                                           │ revoked
+//	   └────────────────────────── lingering, serves on ◄───────────────┘
 //
 // # What it promises
 //
@@ -33,6 +35,18 @@
 // flushed: after a crash it may be true for an earlier position, and the takeover reads the rest. Memory is bounded by
 // Config.CacheBytes.
 //
+// # Several instances
+//
+// Each instance says in the group under which URL others reach it (Config.Advertise). Owner tells who should be asked about
+// a lane; it may be wrong at any time, and then OwnerWrong has the group asked again. Instances keep the stores of lanes that
+// they do not serve up to date by reading what everybody may read. A lane that the group takes away serves on, it lingers,
+// until its next owner asks for it with Release, which that one does when it has read all there is; the fence comes then. So
+// a planned move keeps callers waiting for a fence and a short read. Nothing rests on the asking: an owner that is gone, or
+// stands still, is fenced without an answer after Config.ReleaseTimeout. HandOver gives everything away before a stop.
+//
+// A command that is sent to another instance, or again, carries a key of NewKey if its caller gave none: whoever owns the
+// lane answers a key that was decided with its first answer. Those keys are kept for an hour and refused after ten minutes.
+//
 // # Torn transactions
 //
 // The embedded broker, when it is killed, can leave the last transaction of a lane in part. Opening the lane compares the
@@ -42,8 +56,8 @@
 //
 // # What it does not do
 //
-// It does not forward commands to other instances, follow lanes it does not own, or read history. It does not create
-// topics. It keeps keys for ever.
+// It does not carry commands to other instances: it says who owns a lane and may be sent a command again. It does not read
+// history or create topics. It keeps callers' keys for ever.
 //
 // # How it fails
 //

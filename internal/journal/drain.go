@@ -18,6 +18,8 @@ func (l *lane) await(ctx context.Context, expired <-chan time.Time) ([]*input, e
 			if err := l.fetched(f); err != nil {
 				return nil, err
 			}
+		case done := <-l.releases:
+			return nil, l.releaseTo(done)
 		case <-expired:
 			return l.expired()
 		case <-ctx.Done():

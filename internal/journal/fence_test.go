@@ -96,7 +96,7 @@ func TestAZombieThatWakesStoresNothing(t *testing.T) {
 			asleep <- result{r, err}
 		}()
 		owner := b.start(short)
-		testkit.Eventually(t, func() bool { return owner.owned(0) != nil && owner.Ready() == nil }, "the lane moved")
+		testkit.Eventually(t, func() bool { return owner.serving(0) != nil && owner.Ready() == nil }, "the lane moved")
 		require.EqualValues(t, 2, owner.mustSubmit(keyed(cmd("a", "note", "owner"), "owner")).Version)
 
 		w.Thaw()
@@ -155,7 +155,7 @@ func TestTheFirstTransactionIsOnAaAndTheTurnPassesOnCommitOnly(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 1)
 	j := b.start().ready()
-	l := j.owned(0)
+	l := j.serving(0)
 	require.Zero(t, l.owner.turn)
 	for i := range 5 {
 		j.mustSubmit(createCmd(fmt.Sprint(i)))

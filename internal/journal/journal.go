@@ -37,14 +37,21 @@ type Journal struct {
 	client *kgo.Client   // For questions; nil until Run.
 	cache  *pebble.Cache // Shared by all lane stores; nil until Run.
 
-	mu     sync.Mutex
-	lanes  map[int32]*lane // Guarded by mu.
-	group  *kgo.Client     // Guarded by mu; nil but inside Run.
-	joined bool            // Guarded by mu: the group has answered.
-	run    bool            // Guarded by mu: Run was called.
-	stop   func()          // Guarded by mu; ends Run.
-	closed bool            // Guarded by mu.
-	done   chan struct{}   // Closed when Run has returned.
+	owners   owners
+	follower *follower      // Keeps the stores of lanes that others own; nil where none are kept, and until Run.
+	asides   sync.WaitGroup // Goroutines that tell others something.
+
+	mu        sync.Mutex
+	lanes     map[int32]*lane           // Assigned; guarded by mu.
+	lingering map[int32]*lane           // Taken away and still serving; guarded by mu.
+	last      map[int32]<-chan struct{} // Closed when the last lane of that number has let go of its store; guarded by mu.
+
+	group  *kgo.Client   // Guarded by mu; nil but inside Run.
+	joined bool          // Guarded by mu: the group has answered.
+	run    bool          // Guarded by mu: Run was called.
+	stop   func()        // Guarded by mu; ends Run.
+	closed bool          // Guarded by mu.
+	done   chan struct{} // Closed when Run has returned.
 }
 
 // hooks are points at which a test can stop the world. They are empty in production.
@@ -77,7 +84,7 @@ func New(cfg Config, d Deps) (*Journal, error) {
 	d = d.withDefaults()
 	return &Journal{
 		cfg: cfg, deps: d, log: d.Log, metrics: m, source: events.Source + "/" + cfg.Cluster,
-		nonce: uuid.NewString(), lanes: map[int32]*lane{}, done: make(chan struct{}), decide: shipment.Decide,
+		nonce: uuid.NewString(), lanes: map[int32]*lane{}, lingering: map[int32]*lane{}, last: map[int32]<-chan struct{}{}, done: make(chan struct{}), decide: shipment.Decide,
 	}, nil
 }
 
@@ -97,15 +104,22 @@ func (j *Journal) Run(ctx context.Context) (err error) {
 
 	j.cache = pebble.NewCache(j.cfg.CacheBytes / 2) // Pebble counts its write buffers in.
 	defer j.cache.Unref()
-	if j.client, err = kgo.NewClient(j.deps.Options...); err != nil {
+	client, err := kgo.NewClient(j.deps.Options...)
+	if err != nil {
 		return fmt.Errorf("journal client: %w", err)
 	}
-	defer j.client.Close()
+	defer client.Close()
+	j.mu.Lock()
+	j.client = client
+	j.mu.Unlock()
 	if _, err := j.identity(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil // Told to stop.
 		}
 		return err
+	}
+	if !j.cfg.Embedded && !j.cfg.NoStandby {
+		j.follower = newFollower(j)
 	}
 	group, err := j.join(ctx)
 	if err != nil {
@@ -116,6 +130,9 @@ func (j *Journal) Run(ctx context.Context) (err error) {
 	j.mu.Unlock()
 	var wg sync.WaitGroup
 	wg.Go(func() { j.publish(ctx) })
+	if j.follower != nil {
+		wg.Go(func() { j.follower.run(ctx) })
+	}
 	err = j.watch(ctx, group)
 	cancel()
 	j.stopLanes()
@@ -124,14 +141,16 @@ func (j *Journal) Run(ctx context.Context) (err error) {
 	j.mu.Unlock()
 	group.CloseAllowingRebalance()
 	wg.Wait()
+	j.asides.Wait()
 	return err
 }
 
 // stopLanes stops what the group has assigned; nothing is assigned after ctx has ended.
 func (j *Journal) stopLanes() {
 	j.mu.Lock()
-	lanes := slices.Collect(maps.Values(j.lanes))
+	lanes := slices.AppendSeq(slices.Collect(maps.Values(j.lanes)), maps.Values(j.lingering))
 	clear(j.lanes)
+	clear(j.lingering)
 	j.mu.Unlock()
 	stopAll(lanes)
 }
@@ -172,10 +191,14 @@ func (j *Journal) identity(ctx context.Context) (meta, error) {
 	return newMeta(md.Cluster, ids), nil
 }
 
-func (j *Journal) owned(lane int32) *lane {
+// serving returns the lane that decides here: an assigned one, or one that lingers.
+func (j *Journal) serving(lane int32) *lane {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.lanes[lane]
+	if l := j.lanes[lane]; l != nil {
+		return l
+	}
+	return j.lingering[lane]
 }
 
 // State returns the latest state of a shipment as this instance's lane has it, nil when there is none. While the lane is
@@ -183,7 +206,7 @@ func (j *Journal) owned(lane int32) *lane {
 // state that has a successor.
 func (j *Journal) State(ctx context.Context, shipmentID string) (*ledgerv1.Shipment, error) {
 	for {
-		l := j.owned(events.Lane(shipmentID, j.cfg.Lanes))
+		l := j.serving(events.Lane(shipmentID, j.cfg.Lanes))
 		if l == nil {
 			return nil, fmt.Errorf("state of shipment %s: %w", shipmentID, ErrNotOwner)
 		}

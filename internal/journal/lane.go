@@ -16,9 +16,13 @@ type lane struct {
 	j     *Journal
 	id    int32
 	log   *slog.Logger
-	calls chan []*call  // From any goroutine.
-	stop  func()        // Ends run; from any goroutine.
-	gone  chan struct{} // Closed when run has ended and every call that was taken has its answer.
+	calls chan []*call // From any goroutine.
+	// releases are requests to give the lane to its next owner, from any goroutine; closed when nothing more is decided.
+	releases chan chan struct{}
+	stop     func()          // Ends run; from any goroutine.
+	gone     chan struct{}   // Closed when run has ended and every call that was taken has its answer.
+	prior    <-chan struct{} // Closed when the lane's store is free; nil where nobody had it.
+	expire   *time.Timer     // Ends a lane that lingers; guarded by Journal.mu.
 
 	open    atomic.Bool               // From any goroutine.
 	opened  atomic.Pointer[chan bool] // Closed each time the lane opens.
@@ -35,6 +39,9 @@ type lane struct {
 	// voidsKnown says that the lane has a record that voids decisions, so that reading must look for those first.
 	voidsKnown bool
 	spare      *batch
+	seen       map[string]int64 // How far each topic has been read, aborted records and markers included.
+	fencing    time.Time        // When the last takeover began to keep callers waiting.
+	releasing  []chan struct{}  // Requests to be told when nothing more is decided.
 
 	retry  []*call               // Certainly not stored; to be decided again.
 	doubt  []*call               // In a commit of unknown outcome.
@@ -43,11 +50,12 @@ type lane struct {
 	expiry time.Time             // When the oldest waiting input is too old; zero for none.
 }
 
-func newLane(ctx context.Context, j *Journal, id int32) *lane {
+// newLane opens a lane once prior is closed; nil waits for nothing.
+func newLane(ctx context.Context, j *Journal, id int32, prior <-chan struct{}) *lane {
 	ctx, cancel := context.WithCancel(ctx)
 	l := &lane{
-		j: j, id: id, log: j.log.With(slog.String("topic", events.TopicEvents), slog.Int("partition", int(id))),
-		calls: make(chan []*call, j.cfg.MaxBatch), stop: cancel, gone: make(chan struct{}),
+		j: j, id: id, log: j.laneLog(id), prior: prior,
+		calls: make(chan []*call, j.cfg.MaxBatch), releases: make(chan chan struct{}), stop: cancel, gone: make(chan struct{}),
 		cache: newStateCache(int(j.cfg.CacheBytes) / 2 / j.cfg.Lanes),
 	}
 	l.inbox.Store(-1)
@@ -70,39 +78,28 @@ func (e *lostError) Unwrap() error { return e.err }
 
 func (l *lane) run(ctx context.Context) {
 	defer close(l.gone)
+	defer l.j.endLinger(l)
+	l.inherit(ctx)
 	var backoff time.Duration
 	for ctx.Err() == nil {
-		began := time.Now()
 		err := l.takeOver(ctx)
 		l.j.metrics.takeovers.WithLabelValues(resultLabel(err)).Inc()
 		if err == nil {
-			l.j.metrics.takeover.Observe(time.Since(began).Seconds())
-			l.log.InfoContext(ctx, "lane opened", slog.Uint64("laneseq", l.store.meta.Events.Seq),
-				slog.Int64("inbox_offset", l.inboxNext), slog.Int64("duration_ms", time.Since(began).Milliseconds()))
-			l.setOpen()
-			opened := time.Now()
-			err = l.serve(ctx)
-			l.setClosed(err)
-			if time.Since(opened) > steady {
-				backoff = 0
-			}
+			err = l.serveOpen(ctx, &backoff)
+		}
+		// Who lingers was waited for by nobody but its next owner, which has it now.
+		ended := err != nil && l.j.endLinger(l)
+		if ended {
+			l.refuse(ErrNotOwner)
 		}
 		l.release()
-		if ctx.Err() != nil {
+		if ended || ctx.Err() != nil {
 			break
 		}
 		l.setFailure(err)
 		l.log.WarnContext(ctx, "lane closed", slog.Any("err", err))
-		if lost := (*lostError)(nil); errors.As(err, &lost) {
-			if lost.store && l.store != nil {
-				_ = l.store.wipe()
-				l.store = nil
-			}
-			// A fenced owner asks the group first. Two owners that only fenced each other would never get anywhere.
-			for lost.fenced && ctx.Err() == nil && !l.j.stillAssigned(ctx, l.id) {
-				l.refuse(ErrFenced)
-				wait(ctx, time.Second) // The group will say in time that the lane is gone, or is ours after all.
-			}
+		if l.recoverFrom(ctx, err) {
+			break
 		}
 		wait(ctx, backoff)
 		backoff = min(max(2*backoff, 10*time.Millisecond), 2*time.Second)
@@ -110,6 +107,74 @@ func (l *lane) run(ctx context.Context) {
 	l.refuse(ErrNotOwner)
 	l.closeStore()
 }
+
+// inherit waits until the lane's store is free, and takes it over from the follower as far as that has read.
+func (l *lane) inherit(ctx context.Context) {
+	if l.prior != nil {
+		<-l.prior // It was told to end.
+	}
+	if f := l.j.follower; f != nil && ctx.Err() == nil {
+		l.store, l.seen = f.take(l.id)
+	}
+}
+
+// serveOpen serves a lane that was taken over until it is lost, taken away or asked for.
+func (l *lane) serveOpen(ctx context.Context, backoff *time.Duration) error {
+	j := l.j
+	j.metrics.takeover.Observe(time.Since(l.fencing).Seconds())
+	l.log.InfoContext(ctx, "lane opened", slog.Uint64("laneseq", l.store.meta.Events.Seq),
+		slog.Int64("inbox_offset", l.inboxNext), slog.Int64("duration_ms", time.Since(l.fencing).Milliseconds()))
+	l.setOpen()
+	opened := time.Now()
+	err := l.serve(ctx)
+	l.setClosed(err)
+	l.told()
+	if time.Since(opened) > steady {
+		*backoff = 0
+	}
+	return err
+}
+
+// told tells those who asked for the lane that it decides nothing more.
+func (l *lane) told() {
+	for _, done := range l.releasing {
+		close(done)
+	}
+	l.releasing = l.releasing[:0]
+}
+
+// recoverFrom does what the loss of a lane asks for before it is taken over again, and tells whether it is not to be.
+func (l *lane) recoverFrom(ctx context.Context, err error) (ended bool) {
+	lost := (*lostError)(nil)
+	if !errors.As(err, &lost) {
+		return false
+	}
+	if lost.store && l.store != nil {
+		_ = l.store.wipe()
+		l.store = nil
+	}
+	if !lost.fenced {
+		return false
+	}
+	// A fenced owner asks the group first. Two owners that only fenced each other would never get anywhere.
+	for ctx.Err() == nil {
+		if l.j.endLinger(l) {
+			return true
+		}
+		mine, told := l.j.stillAssigned(ctx, l.id)
+		if mine {
+			return false
+		}
+		if told || l.j.lingers() {
+			l.refuse(ErrFenced)
+		}
+		wait(ctx, askFencedEvery) // The group will say in time that the lane is gone, or is ours after all.
+	}
+	return true
+}
+
+// askFencedEvery is how often a fenced owner asks the group whether the lane is its own after all.
+const askFencedEvery = 100 * time.Millisecond
 
 // steady is how long a lane must have been open for its next failure to count as the first.
 const steady = 5 * time.Second
@@ -189,6 +254,8 @@ func (l *lane) refuse(err error) {
 	l.doubt, l.retry, l.found = nil, nil, nil
 	for {
 		select {
+		case done := <-l.releases:
+			close(done)
 		case calls := <-l.calls:
 			for _, c := range calls {
 				if c.state.CompareAndSwap(callQueued, callTaken) {
@@ -209,6 +276,11 @@ func (l *lane) serve(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
+		select {
+		case done := <-l.releases:
+			return l.releaseTo(done)
+		default:
+		}
 		l.observe()
 		if err := l.nextExpiry(); err != nil {
 			return err
@@ -223,4 +295,15 @@ func (l *lane) serve(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// releaseTo ends serving because the next owner asks; it is told once nothing is decided any more.
+func (l *lane) releaseTo(done chan struct{}) error {
+	l.releasing = append(l.releasing, done)
+	return errReleased
+}
+
+// laneLog is the log of what happens in a lane.
+func (j *Journal) laneLog(id int32) *slog.Logger {
+	return j.log.With(slog.String("topic", events.TopicEvents), slog.Int("partition", int(id)))
 }

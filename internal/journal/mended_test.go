@@ -53,7 +53,7 @@ func TestMoreMayWaitThanABatchHolds(t *testing.T) {
 		j.decided(0, last)
 		k := b.check()
 		require.Len(t, k.events[0], 22)
-		require.Zero(t, j.owned(0).store.meta.Waiting)
+		require.Zero(t, j.serving(0).store.meta.Waiting)
 		sizes := map[uint64]int{}
 		for i, d := range k.decisions[0][20:] {
 			sizes[d.GetEventsLaneseq()]++

@@ -14,8 +14,11 @@ type metrics struct {
 	events     prometheus.Counter
 	takeovers  *prometheus.CounterVec // result: opened, failed
 	takeover   prometheus.Histogram
+	releases   *prometheus.CounterVec // result: asked, unanswered
+	followed   prometheus.Gauge
+	standbyLag *prometheus.GaugeVec
 	rebuilds   prometheus.Counter
-	repaired   *prometheus.CounterVec // what: voided, recovered
+	repaired   *prometheus.CounterVec // how: voided, recovered, marker
 	open       prometheus.Gauge
 	owned      prometheus.Gauge
 	inboxLag   *prometheus.GaugeVec
@@ -48,14 +51,24 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Namespace: namespace, Name: "takeovers_total", Help: "Attempts to take a lane over, by how they ended.",
 		}, []string{"result"}),
 		takeover: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: namespace, Name: "takeover_seconds", Help: "Time from the first fence to the open lane.",
+			Namespace: namespace, Name: "takeover_seconds", Help: "Time from asking the last owner, or the first fence, to the open lane.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2, 16),
 		}),
+		releases: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "releases_asked_total",
+			Help: "Last owners that were asked for a lane before it was fenced, by whether they gave it.",
+		}, []string{"result"}),
+		followed: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "lanes_followed", Help: "Lanes of other instances whose stores are kept up to date here.",
+		}),
+		standbyLag: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "standby_lag", Help: "Offsets of a followed lane's events that its store does not hold yet.",
+		}, []string{"lane"}),
 		rebuilds: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Name: "store_rebuilds_total", Help: "Lane stores that were built again from the lane.",
 		}),
 		repaired: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: namespace, Name: "torn_decisions_total", Help: "Decisions of torn transactions that were mended.",
+			Namespace: namespace, Name: "torn_decisions_total", Help: "Decisions of torn transactions that were mended, and markers that a broker had lost.",
 		}, []string{"how"}),
 		open: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "lanes_open", Help: "Lanes of this instance that take commands.",
@@ -74,7 +87,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		m.decisions.WithLabelValues(outcomeLabel(o))
 	}
 	m.collectors = []prometheus.Collector{
-		m.batches, m.inputs, m.commit, m.decisions, m.events, m.takeovers, m.takeover, m.rebuilds, m.repaired, m.open, m.owned,
+		m.batches, m.inputs, m.commit, m.decisions, m.events, m.takeovers, m.takeover, m.releases, m.followed, m.standbyLag, m.rebuilds, m.repaired, m.open, m.owned,
 		m.inboxLag, m.waiting,
 	}
 	if reg == nil {

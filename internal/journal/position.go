@@ -15,7 +15,7 @@ import (
 // publishEvery is how often it is looked whether a position has come to rest.
 const publishEvery = 50 * time.Millisecond
 
-// publish tells the inbox positions to the group of that name, for those who wait until all of an import is decided. It
+// publish is what an instance does beside deciding, every now and then. It tells the inbox positions to the group of that name, for those who wait until all of an import is decided. It
 // is information only: a lane's own position is in its decisions. Positions that move are told once in a while, one that
 // rests is told at once.
 func (j *Journal) publish(ctx context.Context) {
@@ -23,12 +23,16 @@ func (j *Journal) publish(ctx context.Context) {
 	tick := time.NewTicker(publishEvery)
 	defer tick.Stop()
 	told, seen, last := map[int32]int64{}, map[int32]int64{}, time.Now()
-	trimmed := time.Now()
+	trimmed, swept := time.Now(), time.Now()
 	for {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return
+		}
+		if time.Since(swept) >= sweepEvery {
+			swept = time.Now()
+			j.sweep(ctx)
 		}
 		now := j.positions()
 		rested := maps.Equal(now, seen)
@@ -66,6 +70,11 @@ func (j *Journal) positions() map[int32]int64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	m := make(map[int32]int64, len(j.lanes))
+	for id, l := range j.lingering {
+		if at := l.inbox.Load(); at >= 0 {
+			m[id] = at
+		}
+	}
 	for id, l := range j.lanes {
 		if at := l.inbox.Load(); at >= 0 {
 			m[id] = at

@@ -20,13 +20,23 @@ type span struct{ start, end int64 }
 // spans returns the ranges of a lane's events, decisions and inbox. The ends are those that read_uncommitted sees: the
 // last stable offset may still be before the predecessor's last transaction (KAFKA-10167).
 func (j *Journal) spans(ctx context.Context, lane int32) (map[string]span, error) {
-	adm := kadm.NewClient(j.client)
+	return j.ranges(ctx, lane, kadm.NewClient(j.client).ListEndOffsets)
+}
+
+// stableSpans are the ranges with the ends that read_committed sees: what can be read without fencing anybody.
+func (j *Journal) stableSpans(ctx context.Context, lane int32) (map[string]span, error) {
+	return j.ranges(ctx, lane, kadm.NewClient(j.client).ListCommittedOffsets)
+}
+
+func (j *Journal) ranges(
+	ctx context.Context, lane int32, listEnds func(context.Context, ...string) (kadm.ListedOffsets, error),
+) (map[string]span, error) {
 	topics := []string{events.TopicEvents, events.TopicDecisions, events.TopicInbox}
-	starts, err := adm.ListStartOffsets(ctx, topics...)
+	starts, err := kadm.NewClient(j.client).ListStartOffsets(ctx, topics...)
 	if err != nil {
 		return nil, fmt.Errorf("start offsets: %w", err)
 	}
-	ends, err := adm.ListEndOffsets(ctx, topics...)
+	ends, err := listEnds(ctx, topics...)
 	if err != nil {
 		return nil, fmt.Errorf("end offsets: %w", err)
 	}

@@ -25,7 +25,8 @@ const storeFormat = 1
 //
 // The lane's goroutine writes; reads may come from others.
 type store struct {
-	dir string
+	dir     string
+	options func() *pebble.Options
 
 	mu sync.RWMutex // Guards db against closing while somebody reads.
 	db *pebble.DB   // Nil once closed.
@@ -75,6 +76,8 @@ type meta struct {
 	RecordedMs int64 `json:"recorded_ms"`
 	// Waiting counts the inputs that wait, and those among them that are quarantined by age.
 	Waiting int64 `json:"waiting"`
+	// OnceFrom is the first bucket of time whose answers to keys of NewKey are kept.
+	OnceFrom uint32 `json:"once_from,omitempty"`
 }
 
 func newMeta(clusterID string, topics []string) meta {
@@ -89,9 +92,9 @@ func laneDir(root string, lane int32) string {
 }
 
 // openStore opens a lane's store. One that can't be opened, or that belongs to another ledger, is thrown away.
-func openStore(ctx context.Context, l *lane, want meta) (*store, error) {
-	s := &store{dir: laneDir(l.j.cfg.StoreDir, l.id)}
-	err := s.open(storeOptions(l)) //nolint:contextcheck // Pebble logs without a context.
+func openStore(ctx context.Context, j *Journal, id int32, want meta) (*store, error) {
+	s := &store{dir: laneDir(j.cfg.StoreDir, id), options: func() *pebble.Options { return storeOptions(j, j.laneLog(id)) }}
+	err := s.open() //nolint:contextcheck // Pebble logs without a context.
 	if err == nil && !s.meta.sameLedger(want) {
 		err = errors.New("it belongs to another ledger or format")
 	}
@@ -99,18 +102,19 @@ func openStore(ctx context.Context, l *lane, want meta) (*store, error) {
 		return s, nil
 	}
 	if !errors.Is(err, os.ErrNotExist) {
-		l.log.WarnContext(ctx, "lane store thrown away", slog.String("dir", s.dir), slog.Any("err", err))
+		j.laneLog(id).WarnContext(ctx, "lane store thrown away", slog.String("dir", s.dir), slog.Any("err", err))
 	}
 	if err := s.wipe(); err != nil {
 		return nil, err
 	}
-	if err := s.create(storeOptions(l), want); err != nil { //nolint:contextcheck // Pebble logs without a context.
+	if err := s.create(want); err != nil { //nolint:contextcheck // Pebble logs without a context.
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *store) open(opts *pebble.Options) error {
+func (s *store) open() error {
+	opts := s.options()
 	opts.ErrorIfNotExists = true
 	db, err := pebble.Open(s.dir, opts)
 	if err != nil {
@@ -130,8 +134,8 @@ func (s *store) open(opts *pebble.Options) error {
 	return err
 }
 
-func (s *store) create(opts *pebble.Options, m meta) error {
-	db, err := pebble.Open(s.dir, opts)
+func (s *store) create(m meta) error {
+	db, err := pebble.Open(s.dir, s.options())
 	if err != nil {
 		return fmt.Errorf("create lane store %s: %w", s.dir, err)
 	}
@@ -142,11 +146,11 @@ func (s *store) create(opts *pebble.Options, m meta) error {
 }
 
 // rebuild empties the store.
-func (s *store) rebuild(l *lane, m meta) error {
+func (s *store) rebuild(m meta) error {
 	if err := s.wipe(); err != nil {
 		return err
 	}
-	return s.create(storeOptions(l), newMeta(m.ClusterID, m.Topics))
+	return s.create(newMeta(m.ClusterID, m.Topics))
 }
 
 func (s *store) wipe() error {
@@ -183,18 +187,18 @@ const (
 //
 // A disk that fails ends the process: Pebble holds its locks where it panics, so it can't even be closed in this one. No
 // answer is lost with it, and the next process builds again what it has to.
-func storeOptions(l *lane) *pebble.Options {
-	cfg := &l.j.cfg
+func storeOptions(j *Journal, log *slog.Logger) *pebble.Options {
+	cfg := &j.cfg
 	return &pebble.Options{
-		Cache:                       l.j.cache,
+		Cache:                       j.cache,
 		MemTableSize:                uint64(min(max(cfg.CacheBytes/memTablePart/memTables/int64(cfg.Lanes), minMemTable), maxMemTable)),
 		MemTableStopWritesThreshold: memTables,
 		MaxOpenFiles:                128,
 		FormatMajorVersion:          pebble.FormatNewest,
-		Logger:                      storeLogger{l.log},
+		Logger:                      storeLogger{log},
 		EventListener: &pebble.EventListener{
 			// The default ends the process. The read that met the damage returns an error, and the store is built again.
-			DataCorruption: func(info pebble.DataCorruptionInfo) { storeLogger{l.log}.Errorf("%s", info) },
+			DataCorruption: func(info pebble.DataCorruptionInfo) { storeLogger{log}.Errorf("%s", info) },
 		},
 	}
 }

@@ -205,6 +205,9 @@ func (b *storeBatch) delete(key []byte) error {
 // commit writes the batch and its position, both or nothing. It is not flushed to the disk: the store may lose its end,
 // it is then true for an earlier position.
 func (b *storeBatch) commit() error {
+	if err := b.forgetOnce(); err != nil {
+		return err
+	}
 	raw, err := json.Marshal(&b.m)
 	if err != nil {
 		return err

@@ -20,13 +20,17 @@ var (
 func stateKey(shipmentID string) []byte { return appendID([]byte("s"), shipmentID) }
 
 func answerKey(shipmentID, key string) []byte {
-	return append(appendID(append(make([]byte, 0, 8+len(shipmentID)+len(key)), 'k'), shipmentID), key...)
+	return append(appendID(append(startKey(shipmentID, key), 'k'), shipmentID), key...)
 }
 
 // offsetKey holds the offset of the last event that answered an input. It is apart from the answer because the one is
 // known from the events and the other from the decisions, and building reads them one after the other.
 func offsetKey(shipmentID, key string) []byte {
-	return append(appendID(append(make([]byte, 0, 8+len(shipmentID)+len(key)), 'o'), shipmentID), key...)
+	return append(appendID(append(startKey(shipmentID, key), 'o'), shipmentID), key...)
+}
+
+func startKey(shipmentID, key string) []byte {
+	return append(make([]byte, 0, 16+len(shipmentID)+len(key)), oncePart(key)...)
 }
 
 func waitingPrefix(shipmentID string) []byte { return appendID([]byte("w"), shipmentID) }

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"regexp"
 	"time"
+
+	"github.com/orderledger/orderledger/internal/setting"
 )
 
 // DefaultLanes is the number of lanes a new ledger gets when Config.Lanes is
@@ -42,6 +44,13 @@ type Config struct {
 	// (GET, text). Empty means a real cluster, whose transactional ids are
 	// stable.
 	BootURL string
+	// TLS encrypts connections to the brokers. Off means plain TCP.
+	TLS setting.TLS
+	// SASL is how the program says who it is: SASLPlain, SASLScram256 or SASLScram512. Empty means that it does not.
+	SASL string
+	// User and Password go with SASL. Without TLS they, or what proves them, travel in the open.
+	User     string
+	Password setting.Secret
 	// Timeout bounds each administrative step: creating, listing, checking,
 	// asking for the boot nonce. Zero means 30 seconds.
 	Timeout time.Duration
@@ -95,7 +104,7 @@ func (c Config) Validate() error {
 	if c.Timeout < 0 {
 		bad("kafka timeout %s: want 0 (30s) or more", c.Timeout)
 	}
-	return errors.Join(problems...)
+	return errors.Join(append(problems, c.validateSecurity()...)...)
 }
 
 func (c Config) timeout() time.Duration {

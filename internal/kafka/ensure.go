@@ -61,7 +61,7 @@ func EnsureTopics(ctx context.Context, client *kgo.Client, cfg Config, on Backen
 		return 0, err
 	}
 	problems := checkPartitions(cfg, lanes, there)
-	wrong, err := checkSettings(ctx, adm, cfg, on)
+	wrong, err := checkSettings(ctx, adm, cfg, on, there)
 	if err != nil {
 		return 0, err
 	}
@@ -241,7 +241,10 @@ func checkPartitions(cfg Config, lanes int, there kadm.TopicDetails) []error {
 	var problems []error
 	byReturn := 0
 	for _, t := range Topics() {
-		d := there[t.Name]
+		d, ok := there[t.Name]
+		if !ok {
+			continue // Only a check before the start sees that.
+		}
 		n, want := len(d.Partitions), t.Partitions(lanes)
 		if t.Partitioning == ByReturn {
 			// These need not match the lanes, only each other.
@@ -261,31 +264,56 @@ func checkPartitions(cfg Config, lanes int, there kadm.TopicDetails) []error {
 	return problems
 }
 
-func checkSettings(ctx context.Context, adm *kadm.Client, cfg Config, on Backend) ([]error, error) {
+func checkSettings(ctx context.Context, adm *kadm.Client, cfg Config, on Backend, there kadm.TopicDetails) ([]error, error) {
 	ctx, cancel := context.WithTimeout(ctx, cfg.timeout())
 	defer cancel()
-	table := Topics()
-	var names []string
-	for _, t := range table {
-		names = append(names, t.Name)
+	is, err := settingsOf(ctx, adm, there)
+	if err != nil {
+		return nil, err
 	}
-	got, err := adm.DescribeTopicConfigs(ctx, names...)
+	var problems []error
+	for _, t := range Topics() {
+		if settings, ok := is[t.Name]; ok {
+			problems = append(problems, compare(t, settings, t.Settings(cfg, on))...)
+		}
+	}
+	return problems, nil
+}
+
+// settingsOf returns the settings of those topics, in Kafka's own names. A topic that was just created is known to one
+// broker before another, and each question may go to another one, so it asks until ctx ends.
+func settingsOf(ctx context.Context, adm *kadm.Client, there kadm.TopicDetails) (map[string]map[string]string, error) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		settings, err := describe(ctx, adm, there)
+		if !errors.Is(err, kerr.UnknownTopicOrPartition) {
+			return settings, err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+func describe(ctx context.Context, adm *kadm.Client, there kadm.TopicDetails) (map[string]map[string]string, error) {
+	got, err := adm.DescribeTopicConfigs(ctx, there.Names()...)
 	if err != nil {
 		return nil, fmt.Errorf("describe topics: %w", err)
 	}
-	var problems []error
-	for _, t := range table {
-		r, err := got.On(t.Name, nil)
-		if err = errors.Join(err, r.Err); err != nil {
-			return nil, fmt.Errorf("describe topic %s: %w", t.Name, err)
+	settings := map[string]map[string]string{}
+	for _, r := range got {
+		if r.Err != nil {
+			return nil, fmt.Errorf("describe topic %s: %w", r.Name, r.Err)
 		}
-		is := map[string]string{}
+		settings[r.Name] = map[string]string{}
 		for _, c := range r.Configs {
-			is[c.Key] = c.MaybeValue()
+			settings[r.Name][c.Key] = c.MaybeValue()
 		}
-		problems = append(problems, compare(t, is, t.Settings(cfg, on))...)
 	}
-	return problems, nil
+	return settings, nil
 }
 
 // compare returns a problem for each setting that would lose or change

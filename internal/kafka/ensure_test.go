@@ -5,7 +5,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/testkit"
@@ -15,6 +18,13 @@ func setup(t *testing.T, on testkit.KafkaBackend, lanes int) (*kgo.Client, kafka
 	t.Helper()
 	_, brokers := on.Open(t)
 	return testkit.Client(t, brokers), testkit.KafkaConfig(brokers, lanes)
+}
+
+// faulty is setup with a hand on the broker, for faults.
+func faulty(t *testing.T, lanes int) (*kfake.Cluster, *kgo.Client, kafka.Config) {
+	t.Helper()
+	cluster, brokers := testkit.KafkaCluster(t)
+	return cluster, testkit.Client(t, brokers), testkit.KafkaConfig(brokers, lanes)
 }
 
 // partitions returns how many partitions a topic has, 0 when there is none.
@@ -146,6 +156,29 @@ func TestEveryProblemOfTheTopicsIsNamedAtOnce(t *testing.T) {
 		require.NotContains(t, err.Error(), "topic orders.decisions.v1", "what was just created is right")
 		require.Equal(t, 2, partitions(t, client, "orders.aliases.v1"), "it is joined with the other topic by return")
 	})
+}
+
+func TestATopicThatOneBrokerDoesNotKnowYetIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	cluster, client, cfg := faulty(t, 1)
+	asked := 0
+	cluster.ControlKey(int16(kmsg.DescribeConfigs), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		if asked++; asked > 1 {
+			return nil, nil, false
+		}
+		cluster.KeepControl()
+		resp := kreq.ResponseKind().(*kmsg.DescribeConfigsResponse)
+		for _, r := range kreq.(*kmsg.DescribeConfigsRequest).Resources {
+			unknown := kmsg.NewDescribeConfigsResponseResource()
+			unknown.ResourceName, unknown.ResourceType = r.ResourceName, r.ResourceType
+			unknown.ErrorCode = kerr.UnknownTopicOrPartition.Code
+			resp.Resources = append(resp.Resources, unknown)
+		}
+		return resp, nil, true
+	})
+	_, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
+	require.NoError(t, err)
+	require.Equal(t, 2, asked)
 }
 
 func TestMoreRetentionThanWantedIsNoProblem(t *testing.T) {

@@ -26,3 +26,6 @@ func GroupAliases(cluster string) string { return cluster + ".aliases" }
 
 // GroupResolver holds how far unresolved notifications have been handed on.
 func GroupResolver(cluster string) string { return cluster + ".resolver" }
+
+// GroupOwners holds, for information only, which instance last took each lane: its URL as the metadata of the offset.
+func GroupOwners(cluster string) string { return cluster + ".owners" }

@@ -28,7 +28,7 @@ func Options(cfg Config) []kgo.Opt {
 	if id == "" {
 		id = "orderledger"
 	}
-	return []kgo.Opt{
+	return append([]kgo.Opt{
 		kgo.SeedBrokers(cfg.Brokers...),
 		kgo.ClientID(id),
 		// The callers batch on their own (group commit), and the client's
@@ -36,13 +36,12 @@ func Options(cfg Config) []kgo.Opt {
 		kgo.ProducerLinger(0),
 		kgo.ProducerBatchMaxBytes(MaxMessageBytes - batchSlack),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
-		kgo.DialTimeout(10 * time.Second),
 		kgo.RequestTimeoutOverhead(10 * time.Second),
 		// Leaders move and topics appear; five seconds of stale metadata is
 		// the default and too long for a takeover.
 		kgo.MetadataMinAge(250 * time.Millisecond),
 		kgo.MetadataMaxAge(time.Minute),
-	}
+	}, cfg.securityOptions()...)
 }
 
 // ManualPartitions makes a producer write each record to the partition the

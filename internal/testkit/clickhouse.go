@@ -18,6 +18,7 @@ import (
 	"github.com/orderledger/orderledger/internal/clickhouse"
 	front "github.com/orderledger/orderledger/internal/embedded/clickhouse"
 	"github.com/orderledger/orderledger/internal/embedded/engine"
+	"github.com/orderledger/orderledger/internal/setting"
 )
 
 // databases numbers the databases of this process, so that parallel tests never share one.
@@ -49,7 +50,7 @@ func (c ClickHouseBackend) Open(t testing.TB) clickhouse.Config {
 	cfg := clickhouse.DefaultConfig()
 	if c == Server {
 		cfg.Addrs = strings.Split(os.Getenv(EnvClickHouse), ",")
-		cfg.User, cfg.Password = os.Getenv(EnvClickHouseUser), os.Getenv(EnvClickHousePassword)
+		cfg.User, cfg.Password = os.Getenv(EnvClickHouseUser), setting.NewSecret(os.Getenv(EnvClickHousePassword))
 	} else {
 		cfg.Addrs = []string{embeddedClickHouse(t)}
 	}
@@ -59,7 +60,7 @@ func (c ClickHouseBackend) Open(t testing.TB) clickhouse.Config {
 		user = "default"
 	}
 	conn, err := clickhousego.Open(&clickhousego.Options{
-		Addr: cfg.Addrs, Auth: clickhousego.Auth{Username: user, Password: cfg.Password}, MaxOpenConns: 1,
+		Addr: cfg.Addrs, Auth: clickhousego.Auth{Username: user, Password: cfg.Password.Reveal()}, MaxOpenConns: 1,
 	})
 	require.NoError(t, err)
 	// The engine that is made for embedding has a function of its own name; a published server has not. So an image that

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/url"
+	"strings"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/emitter"
+	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/preflight"
+)
+
+// checks are the start-up checks of this program.
+func checks(cfg config) []preflight.Check {
+	groups := []string{kafka.GroupTranslate(cfg.Kafka.Cluster)}
+	for _, e := range cfg.Emitter.Deliver.Endpoints {
+		groups = append(groups, kafka.GroupEndpoint(cfg.Kafka.Cluster, e.Name))
+	}
+	return append(kafka.Checks(cfg.Kafka, kafka.Uses{
+		Reads:  []string{events.TopicEvents, events.TopicSuborders},
+		Writes: []string{events.TopicSuborders, events.TopicDeliveries, events.TopicDeadLetters},
+		Groups: groups,
+	}), preflight.Check{Name: "endpoints", Run: func(ctx context.Context) []preflight.Finding {
+		return resolve(ctx, cfg.Emitter.Deliver.Endpoints)
+	}})
+}
+
+// resolve looks the endpoints' hosts up. It sends nothing: a receiver must not get what is no message.
+func resolve(ctx context.Context, endpoints []emitter.Endpoint) []preflight.Finding {
+	if len(endpoints) == 0 {
+		return []preflight.Finding{preflight.Warning("set "+envEndpoints+" or "+envSettings, "none is configured: nothing is sent")}
+	}
+	var good []string
+	var findings []preflight.Finding
+	for _, e := range endpoints {
+		u, err := url.Parse(e.URL)
+		if err == nil {
+			_, err = net.DefaultResolver.LookupHost(ctx, u.Hostname())
+		}
+		if err != nil {
+			findings = append(findings, preflight.Failure("correct the host in its URL, or the name server of this machine", "endpoint %s: %v", e.Name, err))
+			continue
+		}
+		good = append(good, e.Name)
+	}
+	if len(good) > 0 {
+		findings = append(findings, preflight.Good("the hosts of %s are known", strings.Join(good, ", ")))
+	}
+	return findings
+}

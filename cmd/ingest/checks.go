@@ -1,0 +1,25 @@
+package main
+
+import (
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/clickhouse"
+	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/preflight"
+	"github.com/orderledger/orderledger/projections"
+)
+
+// checks are the start-up checks of this program.
+func checks(cfg config) []preflight.Check {
+	// Two ids stand for those of all lanes: rights are given by prefix.
+	first, second := kafka.LaneTransactionalIDs(kafka.TransactionalPrefix(cfg.Kafka.Cluster, ""), 0)
+	cluster := cfg.Kafka.Cluster
+	written := []string{events.TopicEvents, events.TopicDecisions, events.TopicInbox, events.TopicUnresolved, events.TopicAliases}
+	return append(kafka.Checks(cfg.Kafka, kafka.Uses{
+		Reads: written, Writes: written, Trims: []string{events.TopicInbox},
+		Groups: []string{
+			kafka.GroupLanes(cluster), kafka.GroupInbox(cluster), kafka.GroupPacking(cluster), kafka.GroupAliases(cluster),
+			kafka.GroupResolver(cluster),
+		},
+		TransactionalIDs: []string{first, second},
+	}), clickhouse.Checks(cfg.ClickHouse, projections.Migrations(), nil)...)
+}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orderledger/orderledger/internal/clickhouse"
+	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/testkit"
+)
+
+func TestACheckTellsEveryProblemAndFails(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	cluster, brokers := testkit.KafkaCluster(t)
+	require.NoError(t, cluster.CreateTopic("orders.events.v1", 2, map[string]string{"retention.ms": "1000"}))
+	err := run(t.Context(), []string{"-check"}, environmentOf(map[string]string{
+		kafka.EnvBrokers: brokers[0], clickhouse.EnvAddr: "127.0.0.1:1",
+	}), &out, io.Discard)
+	require.ErrorContains(t, err, "start-up checks that failed: 3")
+	for _, want := range []string{
+		"ok    configuration", "FAIL  kafka topics           topic orders.events.v1: retention.ms is \"1000\", want \"-1\"",
+		"-> kafka-configs.sh --alter", "FAIL  clickhouse servers     127.0.0.1:1: ", "skip  clickhouse rights",
+	} {
+		require.Contains(t, out.String(), want)
+	}
+	require.Nil(t, cluster.TopicInfo("orders.inbox.v1"), "a check creates nothing")
+}
+
+func TestALedgerThatWouldLoseRecordsKeepsTheProgramFromStarting(t *testing.T) {
+	t.Parallel()
+	cluster, brokers := testkit.KafkaCluster(t)
+	require.NoError(t, cluster.CreateTopic("orders.events.v1", 2, map[string]string{"retention.ms": "1000"}))
+	err := run(t.Context(), nil, environmentOf(map[string]string{kafka.EnvBrokers: brokers[0], envData: t.TempDir()}), io.Discard, io.Discard)
+	require.ErrorContains(t, err, `kafka topics: topic orders.events.v1: retention.ms is "1000"`)
+	require.Nil(t, cluster.TopicInfo("orders.inbox.v1"), "nothing is created beside it")
+}

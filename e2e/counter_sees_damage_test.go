@@ -1,0 +1,235 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/demo"
+	"github.com/orderledger/orderledger/internal/testkit"
+)
+
+// clone copies evidence as deep as the damages below reach; records are replaced, never changed.
+func (e *evidence) clone() *evidence {
+	lanes := func(m map[int32][]*kgo.Record) map[int32][]*kgo.Record {
+		out := maps.Clone(m)
+		for lane := range out {
+			out[lane] = slices.Clone(out[lane])
+		}
+		return out
+	}
+	return &evidence{
+		events: lanes(e.events), decisions: lanes(e.decisions), inbox: lanes(e.inbox), suborders: lanes(e.suborders),
+		tables: tables{
+			slices.Clone(e.tables.events), slices.Clone(e.tables.decisions), slices.Clone(e.tables.shipments),
+			slices.Clone(e.tables.items), slices.Clone(e.tables.returns),
+		},
+		received: slices.Clone(e.received), receiver: slices.Clone(e.receiver), lanes: e.lanes,
+		clients: &record{
+			told: slices.Clone(e.clients.told), obeyed: slices.Clone(e.clients.obeyed), tried: maps.Clone(e.clients.tried),
+			ends: maps.Clone(e.clients.ends), wrong: slices.Clone(e.clients.wrong),
+		},
+	}
+}
+
+// longest is the lane with the most records, and a place in the middle of it.
+func longest(m map[int32][]*kgo.Record) (lane int32, at int) {
+	for l, records := range m {
+		if len(records) > len(m[lane]) || len(m[lane]) == 0 {
+			lane = l
+		}
+	}
+	return lane, len(m[lane]) / 2
+}
+
+// rechain numbers and links records anew, as a forger would who can write to the topic.
+func rechain(topic string, lane int32, records []*kgo.Record) {
+	var chain events.Chain
+	for i, r := range records {
+		forged := *r
+		forged.Headers = slices.Clone(r.Headers)
+		set := func(key string, value []byte) {
+			for k := range forged.Headers {
+				if forged.Headers[k].Key == key {
+					forged.Headers[k].Value = value
+				}
+			}
+		}
+		set(events.HeaderLaneSeq, strconv.AppendInt(nil, int64(i+1), 10))
+		chain = chain.Next(topic, lane, headers(&forged), forged.Value)
+		set(events.HeaderChainHash, hex.AppendEncode(nil, chain.Head[:]))
+		records[i] = &forged
+	}
+}
+
+// twoDeliveries finds two messages of one suborder among what was received.
+func twoDeliveries(e *evidence) (first, second int) {
+	seen := map[string]int{}
+	for i, r := range e.received {
+		if before, again := seen[r.OrderCode]; again && e.received[before].MessageID != r.MessageID {
+			return before, i
+		}
+		seen[r.OrderCode] = i
+	}
+	return 0, 0
+}
+
+// damages are what a ledger could do wrong, and what the counter must say then.
+var damages = map[string]struct {
+	do   func(e *evidence)
+	says string
+}{
+	"an event has no row":          {func(e *evidence) { e.tables.events = e.tables.events[1:] }, "table events: missing"},
+	"an event has two rows":        {func(e *evidence) { e.tables.events = append(e.tables.events, e.tables.events[0]) }, "table events: too many"},
+	"an event has another row":     {func(e *evidence) { e.tables.events[0].Version++ }, "table events: too many"},
+	"a decision has no row":        {func(e *evidence) { e.tables.decisions = e.tables.decisions[1:] }, "table decisions: missing"},
+	"a decision has two rows":      {func(e *evidence) { e.tables.decisions = append(e.tables.decisions, e.tables.decisions[0]) }, "table decisions: too many"},
+	"a shipment has an old row":    {func(e *evidence) { e.tables.shipments[0].Version-- }, "table shipments: missing"},
+	"a shipment has another state": {func(e *evidence) { e.tables.shipments[0].State = e.tables.shipments[1].State }, "table shipments: the state of"},
+	"an item has no row":           {func(e *evidence) { e.tables.items = e.tables.items[1:] }, "table order_items: missing"},
+	"a return has no row":          {func(e *evidence) { e.tables.returns = e.tables.returns[1:] }, "table returns: missing"},
+	"an event was altered": {func(e *evidence) {
+		lane, at := longest(e.events)
+		r := *e.events[lane][at]
+		r.Value = bytes.Replace(r.Value, []byte("LOC"), []byte("LOK"), 1)
+		e.events[lane][at] = &r
+	}, "chain: events of lane"},
+	"an event was lost": {func(e *evidence) {
+		lane, at := longest(e.events)
+		e.events[lane] = slices.Delete(e.events[lane], at, at+1)
+	}, "laneseq"},
+	"an event was lost and the chain forged": {func(e *evidence) {
+		lane, at := longest(e.events)
+		e.events[lane] = slices.Delete(e.events[lane], at, at+1)
+		rechain(events.TopicEvents, lane, e.events[lane])
+	}, "head: decision"},
+	"an event was stored twice": {func(e *evidence) {
+		lane, at := longest(e.events)
+		e.events[lane] = slices.Insert(e.events[lane], at, e.events[lane][at])
+		rechain(events.TopicEvents, lane, e.events[lane])
+	}, "version: "},
+	"a decision was lost": {func(e *evidence) {
+		lane, at := longest(e.decisions)
+		e.decisions[lane] = slices.Delete(e.decisions[lane], at, at+1)
+	}, "decisionseq"},
+	"the last decision was lost": {func(e *evidence) {
+		lane, _ := longest(e.decisions)
+		e.decisions[lane] = e.decisions[lane][:len(e.decisions[lane])-1]
+	}, "lost: "},
+	"an input was decided twice": {func(e *evidence) {
+		lane, at := longest(e.decisions)
+		e.decisions[lane] = slices.Insert(e.decisions[lane], at, e.decisions[lane][at])
+		rechain(events.TopicDecisions, lane, e.decisions[lane])
+	}, "decided twice"},
+	"a notification was forgotten": {func(e *evidence) {
+		n := e.clients.told[0]
+		n.inboxOffset, n.unresolved, n.key = 1_000_000, false, "shipment_shipped/nobody/2026-01-01T00:00:00Z/00"
+		e.clients.told = append(e.clients.told, n)
+	}, "notification lost"},
+	"a command was forgotten": {func(e *evidence) {
+		o := e.clients.obeyed[0]
+		o.key += "-other"
+		e.clients.obeyed = append(e.clients.obeyed, o)
+	}, "command lost"},
+	"a command was answered with what was not decided": {func(e *evidence) {
+		e.clients.obeyed[0].ok = !e.clients.obeyed[0].ok
+	}, "answer: seller/"},
+	"a repeated command got another answer": {func(e *evidence) {
+		o := e.clients.obeyed[0]
+		o.ok = !o.ok
+		e.clients.obeyed = append(e.clients.obeyed, o)
+	}, "answer changed"},
+	"an answer has a wrong position": {func(e *evidence) {
+		for i, o := range e.clients.obeyed {
+			if o.ok {
+				e.clients.obeyed[i].position = map[int32]int64{events.Lane(o.shipment, e.lanes): 0}
+			}
+		}
+	}, "position: "},
+	"a command that nobody sent was decided": {func(e *evidence) { delete(e.clients.tried, e.clients.obeyed[0].key) }, "never asked for"},
+	"a shipment did not end as told": {func(e *evidence) {
+		for id := range e.clients.ends {
+			e.clients.ends[id] = ending{"PACKING_IN_PROGRESS", 7}
+			return
+		}
+	}, "ending: "},
+	"a message was not delivered": {func(e *evidence) {
+		gone := e.received[0]
+		e.received = slices.DeleteFunc(e.received, func(r testkit.Received) bool { return r.MessageID == gone.MessageID })
+	}, "delivery lost"},
+	"a message was refused and never sent again": {func(e *evidence) { e.received[len(e.received)-1].Status = 503 }, "delivery lost"},
+	"messages came in another order": {func(e *evidence) {
+		a, b := twoDeliveries(e)
+		e.received[a], e.received[b] = e.received[b], e.received[a]
+	}, "delivery order"},
+	"a message came again with another body": {func(e *evidence) {
+		r := e.received[0]
+		r.Body = append(slices.Clone(r.Body), ' ')
+		e.received = append(e.received, r)
+	}, "repeated with another body"},
+	"a message came that is not in the topic": {func(e *evidence) {
+		r := e.received[0]
+		r.OrderCode = "nobody"
+		e.received = append(e.received, r)
+	}, "delivery of nothing"},
+	"an event was not translated": {func(e *evidence) {
+		for lane, records := range e.suborders {
+			for i, r := range records {
+				if bytes.Contains(r.Value, []byte("SUBORDER_CREATE")) {
+					e.suborders[lane] = slices.Delete(records, i, i+1)
+					return
+				}
+			}
+		}
+	}, "message lost"},
+	"messages were written in another order": {func(e *evidence) {
+		lane, at := longest(e.suborders)
+		e.suborders[lane][at], e.suborders[lane][at-1] = e.suborders[lane][at-1], e.suborders[lane][at]
+	}, "message order"},
+	"the receiver saw a violation": {func(e *evidence) { e.receiver = []string{"message 1 came first after 2"} }, "receiver: message 1"},
+	"a call was refused wrongly":   {func(e *evidence) { e.clients.wrong = []string{"/notifications was refused with 400"} }, "answer: /notifications"},
+}
+
+func TestTheCounterSeesEveryKindOfDamage(t *testing.T) {
+	sellers := filepath.Join(t.TempDir(), "sellers.json")
+	text, err := json.Marshal([]map[string]any{{"id": demo.OwnSeller, "token": demo.OwnToken, "own": true}})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(sellers, text, 0o600))
+	const lanes = 3
+	s := newStack(t, "--sellers", sellers, "--lanes", strconv.Itoa(lanes))
+	l := newLoad(t, []string{s.url}, 5, 200)
+	testkit.Eventually(t, func() bool {
+		told, obeyed := l.record.size()
+		return told > 400 && obeyed > 30
+	}, "some promises")
+	clients := l.finish(testkit.Limit)
+	require.NoError(t, awaitCaughtUp(t.Context(), []string{s.url}))
+	whole := &evidence{
+		events: readTopic(t, s.kafka, events.TopicEvents), decisions: readTopic(t, s.kafka, events.TopicDecisions),
+		inbox: readTopic(t, s.kafka, events.TopicInbox), suborders: readTopic(t, s.kafka, events.TopicSuborders),
+		tables: readTables(t, openTables(t, s.native, "orderledger")), received: s.receiver.Requests(), receiver: s.receiver.Violations(),
+		clients: clients, lanes: lanes,
+	}
+	requireCounted(t, whole)
+	require.NotEmpty(t, whole.tables.returns, "there are returns to damage")
+
+	for name, damage := range damages {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := whole.clone()
+			damage.do(e)
+			require.Contains(t, strings.Join(e.violations(), "\n"), damage.says)
+		})
+	}
+}

@@ -1,0 +1,268 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/orderledger/orderledger/internal/demo"
+)
+
+// expectations reads histories as a person would and writes down how those end that have only one end: by the furthest
+// step that was told, or cancelled when every unit was.
+func (l *load) expectations(histories []demo.Notification) {
+	type life struct {
+		units, cancelled, furthest int
+		returned                   bool
+		seen                       map[string]bool
+	}
+	steps := []string{"APPROVED", "PACKED", "READY_TO_DISPATCH", "PICKUP_COMPLETE", "SHIPPED", "DELIVERED"}
+	lives := map[string]*life{}
+	for _, h := range histories {
+		var n struct {
+			EventType, ShipmentID string
+			Attributes            struct {
+				Status      string
+				OrderItems  []struct{ Quantity int }
+				ReturnItems []struct{ ShipmentID string }
+			}
+		}
+		if err := json.Unmarshal(h.Body, &n); err != nil {
+			l.record.protest("history: %v", err)
+			return
+		}
+		for _, item := range n.Attributes.ReturnItems {
+			if s := lives[item.ShipmentID]; s != nil {
+				s.returned = true
+			}
+		}
+		if n.ShipmentID == "" {
+			continue
+		}
+		s := lives[n.ShipmentID]
+		if s == nil {
+			s = &life{seen: map[string]bool{}}
+			lives[n.ShipmentID] = s
+		}
+		if s.seen[string(h.Body)] {
+			continue
+		}
+		s.seen[string(h.Body)] = true
+		for _, item := range n.Attributes.OrderItems {
+			switch n.EventType {
+			case "shipment_created":
+				s.units += item.Quantity
+			case "shipment_cancelled":
+				s.cancelled += item.Quantity
+			}
+		}
+		s.furthest = max(s.furthest, slices.Index(steps, n.Attributes.Status))
+	}
+	for id, s := range lives {
+		switch {
+		case s.units == 0 || s.returned:
+			// Its creation lies outside of the histories, or it came back: the rules of returns are not counted here.
+		case s.cancelled >= s.units:
+			l.record.expect(id, ending{"CANCELLED", uint32(s.units)})
+		default:
+			l.record.expect(id, ending{steps[s.furthest], uint32(s.cancelled)})
+		}
+	}
+}
+
+// object keeps the bodies below readable.
+type object = map[string]any
+
+// cart is some shipments of the own seller that live together, so that one call names several of them.
+type cart struct {
+	name     string
+	location string
+	ids      []string
+	at       time.Time
+}
+
+// item returns the id of item k of shipment n, and group the cancellation group, which is the item's own.
+func (c cart) item(n, k int) string  { return fmt.Sprintf("%s%02d%d", c.name, n, k) }
+func (c cart) group(n, k int) string { return "grp" + c.item(n, k) }
+
+// units is how many units each item has.
+const units = 2
+
+// seller lives carts of shipments until the load is over.
+func (l *load) seller(ctx context.Context, n int) {
+	random := rand.New(rand.NewPCG(l.seed, uint64(n)))
+	for i := 0; !l.over() && ctx.Err() == nil; i++ {
+		c := cart{name: fmt.Sprintf("%d%d%05d", l.seed%1_000_000, n, i), location: "LOC" + strings.Repeat("0", 31) + "9", at: time.Now().UTC().Truncate(time.Second)}
+		for k := range 1 + random.IntN(4) {
+			c.ids = append(c.ids, fmt.Sprintf("own-%s-%d", c.name, k))
+		}
+		l.live(ctx, c, random)
+		if !after(ctx, time.Duration(20+random.IntN(200))*time.Millisecond) {
+			return
+		}
+	}
+}
+
+// live takes a cart from its creation to its end.
+func (l *load) live(ctx context.Context, c cart, random *rand.Rand) {
+	for n, id := range c.ids {
+		var items []object
+		for k := range 2 {
+			items = append(items, object{
+				"orderItemId": c.item(n, k), "orderId": "OD" + c.name, "cancellationGroupId": c.group(n, k), "orderDate": wireTime(c.at.Add(-2 * time.Hour)),
+				"paymentType": "PREPAID", "status": "APPROVED", "quantity": units, "sku": "MUG", "fsn": "FSNMUG", "listingId": "LSTMUG", "title": "Mug",
+				"priceComponents": object{"sellingPrice": 249, "shippingCharge": 0, "totalPrice": 249},
+			})
+		}
+		l.own(ctx, c, id, "shipment_created", c.at.Add(-time.Hour), object{
+			"dispatchAfterDate": wireTime(c.at.Add(-time.Hour)), "dispatchByDate": wireTime(c.at.Add(24 * time.Hour)),
+			"updatedAt": wireTime(c.at.Add(-time.Hour)), "hold": false, "shipmentType": "NORMAL", "orderItems": items,
+		})
+	}
+	kind := random.IntN(10)
+	left := []int{0, 1} // The items that are not cancelled.
+	for kind < 6 && len(left) > 0 {
+		k := left[0]
+		if !l.obey(ctx, c, "cancel", fmt.Sprintf("cancel%d", k), func(n int, id string) object {
+			return object{"shipmentId": id, "locationId": c.location, "cancellationGroupIds": []string{c.group(n, k)}, "reason": "cannot_procure_item"}
+		}) {
+			return
+		}
+		left = left[1:]
+		if kind > 2 {
+			break // Only one of the two.
+		}
+	}
+	cancelled := uint32((2 - len(left)) * units)
+	if len(left) == 0 {
+		for _, id := range c.ids {
+			l.record.expect(id, ending{"CANCELLED", cancelled})
+		}
+		return
+	}
+	if !l.obey(ctx, c, "labels", "labels", func(n int, id string) object {
+		var tax []object
+		for _, k := range left {
+			tax = append(tax, object{"orderItemId": c.item(n, k), "taxRate": 18, "quantity": units})
+		}
+		return object{
+			"shipmentId": id, "locationId": c.location, "taxItems": tax,
+			"invoices":     []object{{"orderId": "OD" + c.name, "invoiceDate": c.at.Format("2006-01-02"), "invoiceNumber": "INV-" + id}},
+			"subShipments": []object{{"subShipmentId": "SS-1", "dimensions": object{"length": 20, "breadth": 15, "height": 10, "weight": 0.8}}},
+		}
+	}) {
+		return
+	}
+	// Dispatch is refused until the labels are made, which may take as long as the faults do.
+	if !l.obey(ctx, c, "dispatch", "dispatch", nil) {
+		return
+	}
+	for _, kind := range []string{"shipment_pickup_complete", "shipment_shipped", "shipment_delivered"} {
+		for _, id := range c.ids {
+			l.own(ctx, c, id, kind, time.Now().UTC(), object{"status": strings.ToUpper(strings.TrimPrefix(kind, "shipment_"))})
+		}
+	}
+	for _, id := range c.ids {
+		l.record.expect(id, ending{"DELIVERED", cancelled})
+	}
+}
+
+// own tells of a shipment of the own seller.
+func (l *load) own(ctx context.Context, c cart, id, kind string, at time.Time, attributes object) {
+	body, err := json.Marshal(object{
+		"eventType": kind, "source": "sandbox", "version": "v3", "timestamp": wireTime(at), "sellerId": demo.OwnSeller,
+		"locationId": c.location, "shipmentId": id, "attributes": attributes,
+	})
+	if err != nil {
+		l.record.protest("marshal: %v", err)
+		return
+	}
+	l.tell(ctx, body)
+}
+
+// tries is how often a call is made anew after a lawful refusal: its shipment may not be known or packed yet.
+const tries = 40
+
+// obey calls for all shipments of a cart until each has got its yes. A call without an answer is repeated under its key;
+// one that was refused, because the ledger has not come so far yet, is made again under a new one. The name tells calls of
+// one action apart.
+func (l *load) obey(ctx context.Context, c cart, action, name string, item func(n int, id string) object) bool {
+	left := slices.Clone(c.ids)
+	for try := range tries {
+		key := fmt.Sprintf("%s-%s-%d", c.name, name, try)
+		results, ok := l.call(ctx, action, key, l.body(c, action, left, item))
+		if !ok {
+			return false
+		}
+		left = slices.DeleteFunc(left, func(id string) bool { return results[id].ok })
+		if len(left) == 0 {
+			return true
+		}
+		if l.over() || !after(ctx, min(time.Second, time.Duration(try+1)*50*time.Millisecond)) {
+			return false
+		}
+	}
+	return false
+}
+
+func (l *load) body(c cart, action string, ids []string, item func(n int, id string) object) []byte {
+	body := object{"shipmentIds": ids, "locationId": c.location}
+	if action != "dispatch" {
+		var list []object
+		for _, id := range ids {
+			list = append(list, item(slices.Index(c.ids, id), id))
+		}
+		body = object{"shipments": list}
+	}
+	text, err := json.Marshal(body)
+	if err != nil {
+		l.record.protest("marshal: %v", err)
+	}
+	return text
+}
+
+// call makes one call, repeated with the same key until every shipment in it is answered.
+func (l *load) call(ctx context.Context, action, key string, body []byte) (map[string]obeyed, bool) {
+	l.record.trying(key)
+	for {
+		text, position, ok := l.post(ctx, "/sellers/v3/shipments/"+action, key, body)
+		if !ok {
+			return nil, false
+		}
+		var answer struct {
+			Shipments []struct{ ShipmentID, Status, ErrorCode string }
+		}
+		if err := json.Unmarshal(text, &answer); err != nil {
+			l.record.protest("answer to %s: %v: %s", action, err, text)
+			return nil, false
+		}
+		results := map[string]obeyed{}
+		open := false
+		for _, s := range answer.Shipments {
+			if s.ErrorCode == "DEPENDENT_SYSTEM_CALL_FAILED" {
+				open = true
+				continue
+			}
+			o := obeyed{
+				key: "seller/" + demo.OwnSeller + "/" + key, shipment: s.ShipmentID, action: action,
+				ok: s.Status == "SUCCESS", code: s.ErrorCode, position: position,
+			}
+			results[s.ShipmentID] = o
+			l.record.answered(o)
+		}
+		if !open {
+			return results, true
+		}
+		l.record.fails.Add(1)
+		if !after(ctx, 50*time.Millisecond) {
+			return nil, false
+		}
+	}
+}
+
+// wireTime is how notifications write times.
+func wireTime(t time.Time) string { return t.Format("2006-01-02T15:04:05-07:00") }

@@ -1,0 +1,25 @@
+package e2e
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+func TestLostRepliesOfCommitsAndProducesLoseAndDoubleNothing(t *testing.T) {
+	seed := seedOf(t)
+	r := newRun(t, newBrokers(t), plan{instances: 1, lanes: 4, wired: true}, seed, 60)
+	w := r.wires[r.ingests[0].name]
+	for _, key := range []kmsg.Key{kmsg.EndTxn, kmsg.Produce} {
+		for _, requests := range []bool{false, true} {
+			before := w.losses(key)
+			w.drop(key, 2, requests)
+			require.Eventually(t, func() bool { return w.losses(key) == before+2 }, time.Minute, time.Millisecond, "%s is lost", kmsg.NameForKey(int16(key)))
+			r.advance(20)
+		}
+	}
+	storm{faults: []fault{faultLose()}, n: 12, atOnce: 3, most: 300 * time.Millisecond}.rage(r, seed)
+	r.end()
+}

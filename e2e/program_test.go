@@ -1,0 +1,174 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// program is one of ours as a process, under a supervisor that starts it again when it ends by itself, as an operator's
+// would. What is done to it on purpose is not undone: who kills it starts it.
+type program struct {
+	t     testing.TB
+	name  string
+	path  string
+	args  []string
+	env   []string
+	ready string // Answers GET with 200 when it is ready; empty for one that need not be asked.
+	log   *os.File
+	// busy is held by the fault that has the process in hand, so that faults of one process do not overlap.
+	busy sync.Mutex
+
+	mu     sync.Mutex
+	cmd    *exec.Cmd     // Nil while it does not run; guarded by mu.
+	ended  chan struct{} // Closed when cmd has ended; guarded by mu.
+	wanted bool          // Whether the supervisor starts it again; guarded by mu.
+	fell   int           // How often it ended by itself; guarded by mu.
+}
+
+// newProgram prepares a process whose output goes to a file of its name in dir. It is killed when the test ends.
+func newProgram(t testing.TB, dir, name, path string, env, args []string) *program {
+	t.Helper()
+	log, err := os.OpenFile(filepath.Join(dir, name+".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	require.NoError(t, err)
+	p := &program{t: t, name: name, path: path, args: args, env: append(os.Environ(), env...), log: log}
+	t.Cleanup(func() {
+		p.kill()
+		_ = log.Close()
+	})
+	return p
+}
+
+// start runs the process. It does not wait until it is ready.
+func (p *program) start() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.wanted {
+		return
+	}
+	p.wanted = true
+	p.spawn()
+}
+
+// spawn is called with mu held.
+func (p *program) spawn() {
+	cmd := exec.Command(p.path, p.args...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = p.env, p.log, p.log
+	endWithUs(cmd)
+	if err := cmd.Start(); err != nil {
+		p.t.Errorf("start %s: %v", p.name, err)
+		p.wanted = false
+		return
+	}
+	ended := make(chan struct{})
+	p.cmd, p.ended = cmd, ended
+	go func() {
+		err := cmd.Wait()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.cmd = nil
+		if p.wanted {
+			p.fell++
+			p.t.Logf("%s ended by itself: %v", p.name, err)
+			// The wait is the supervisor's, so that a program that can't start does not take the machine.
+			time.AfterFunc(300*time.Millisecond, func() {
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				if p.wanted && p.cmd == nil {
+					p.spawn()
+				}
+			})
+		}
+		close(ended)
+	}()
+}
+
+// signal sends a signal to the process, if it runs, and returns what is closed when it has ended.
+func (p *program) signal(s syscall.Signal, wanted bool) chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wanted = wanted
+	if p.cmd == nil {
+		ended := make(chan struct{})
+		close(ended)
+		return ended
+	}
+	_ = p.cmd.Process.Signal(s)
+	return p.ended
+}
+
+// kill ends the process as a power switch would; a stopped one too.
+func (p *program) kill() { <-p.signal(syscall.SIGKILL, false) }
+
+// stop ends the process in order and says how long that took. One that does not obey within the limit is killed.
+func (p *program) stop(limit time.Duration) (time.Duration, error) {
+	begun := time.Now()
+	ended := p.signal(syscall.SIGTERM, false)
+	select {
+	case <-ended:
+		return time.Since(begun), nil
+	case <-time.After(limit):
+		p.kill()
+		return time.Since(begun), fmt.Errorf("%s did not stop within %s of SIGTERM", p.name, limit)
+	}
+}
+
+// pause freezes the process, and resume lets it go on.
+func (p *program) pause()  { p.signal(syscall.SIGSTOP, true) }
+func (p *program) resume() { p.signal(syscall.SIGCONT, true) }
+
+// awaitReady waits until the process says that it is ready.
+func (p *program) awaitReady(ctx context.Context, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	var last error
+	for {
+		if last = get(ctx, p.ready); last == nil {
+			return nil
+		}
+		if !after(ctx, 20*time.Millisecond) {
+			return fmt.Errorf("%s is not ready after %s: %w", p.name, limit, last)
+		}
+	}
+}
+
+// get asks an address that answers 200 when all is well.
+func get(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return errors.New(resp.Status)
+	}
+	return nil
+}
+
+// after waits and says whether the context is still alive.
+func after(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,157 @@
+package clickhouse
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/orderledger/orderledger/internal/preflight"
+	"github.com/orderledger/orderledger/internal/setting"
+)
+
+// The oldest ClickHouse that the tables can be made on, since their JSON columns came with it, and the line that all of
+// this is tested with.
+const (
+	oldestMajor, oldestMinor = 25, 3
+	testedMajor, testedMinor = 26, 7
+)
+
+const checkServers = "clickhouse servers"
+
+// Checks returns the start-up checks of ClickHouse. A program that only reads gives no migrations; one that fills the
+// tables gives those that it applies. The checks change nothing.
+func Checks(cfg Config, reads, writes fs.FS) []preflight.Check {
+	i := &inspector{cfg: cfg}
+	needs := func(name string, run func(context.Context, driver.Conn) []preflight.Finding) preflight.Check {
+		return preflight.Check{Name: name, Needs: checkServers, Run: i.connected(run)}
+	}
+	checks := []preflight.Check{
+		{Name: checkServers, Run: i.servers},
+		{Name: "clickhouse security", Run: i.security},
+		needs("clickhouse version", i.version),
+		needs("clickhouse rights", i.rights(writes != nil)),
+		needs("clickhouse migrations", i.migrations(reads, writes)),
+		needs("clickhouse clock", i.clock),
+	}
+	if writes != nil {
+		settings := needs("clickhouse settings", i.settings)
+		settings.Refuses = true
+		checks = append(checks, settings)
+	}
+	return checks
+}
+
+// inspector looks at a ClickHouse.
+type inspector struct{ cfg Config }
+
+// servers connects to each address. One that answers is enough.
+func (i *inspector) servers(ctx context.Context) []preflight.Finding {
+	var good []string
+	var away []preflight.Finding
+	for _, addr := range i.cfg.Addrs {
+		one := i.cfg
+		one.Addrs = []string{addr}
+		if err := ping(ctx, one); err != nil {
+			away = append(away, preflight.Failure(i.cfg.advice(err), "%s: %v", addr, err))
+			continue
+		}
+		good = append(good, addr)
+	}
+	if len(good) == 0 {
+		return away
+	}
+	for n := range away {
+		away[n].Level = preflight.Warn
+	}
+	return append([]preflight.Finding{preflight.Good("%s answered", strings.Join(good, ", "))}, away...)
+}
+
+func ping(ctx context.Context, cfg Config) error {
+	// The ledger's database may not be there yet.
+	conn, err := open(cfg, "default")
+	if err != nil {
+		return err
+	}
+	defer conn.Close() //nolint:errcheck // Nothing is left to lose.
+	return conn.Ping(ctx)
+}
+
+// Explain adds to an error of a connection what to do about it, where that is known.
+func (c Config) Explain(err error) error {
+	if do := c.advice(err); err != nil && do != "" {
+		return fmt.Errorf("%w; %s", err, do)
+	}
+	return err
+}
+
+func (c Config) advice(err error) string {
+	switch {
+	case hasCode(err, codeAuthentication), hasCode(err, codeWrongPassword), hasCode(err, codeUnknownUser):
+		return fmt.Sprintf("the server refused user %q: check %s and %s", c.user(), EnvUser, EnvPassword)
+	case isEOF(err):
+		return "the server hung up: is this its port of the native protocol, and does it want TLS (" + envPrefix + "_TLS)?"
+	}
+	return setting.Advice(err, envPrefix)
+}
+
+func (i *inspector) security(context.Context) []preflight.Finding {
+	switch {
+	case i.cfg.TLS.On:
+		return []preflight.Finding{preflight.Good("TLS, as %s", i.cfg.user())}
+	case !i.cfg.Password.IsZero() && !i.cfg.local():
+		return []preflight.Finding{preflight.Warning("set "+envPrefix+"_TLS=true and take the server's TLS port (9440)",
+			"the password of %s travels in plain text", i.cfg.user())}
+	}
+	return []preflight.Finding{preflight.Good("plain text, as %s", i.cfg.user())}
+}
+
+// connected gives a check a connection of its own.
+func (i *inspector) connected(run func(context.Context, driver.Conn) []preflight.Finding) func(context.Context) []preflight.Finding {
+	return func(ctx context.Context) []preflight.Finding {
+		conn, err := open(i.cfg, "default")
+		if err != nil {
+			return i.unknown(err)
+		}
+		defer conn.Close() //nolint:errcheck // Nothing is left to lose.
+		return run(ctx, conn)
+	}
+}
+
+// unknown is a finding for what could not be asked.
+func (i *inspector) unknown(err error) []preflight.Finding {
+	return []preflight.Finding{preflight.Warning(i.cfg.advice(err), "could not be asked: %v", err)}
+}
+
+func (i *inspector) version(_ context.Context, conn driver.Conn) []preflight.Finding {
+	v, err := conn.ServerVersion()
+	if err != nil {
+		return i.unknown(err)
+	}
+	is := fmt.Sprintf("%d.%d.%d", v.Version.Major, v.Version.Minor, v.Version.Patch)
+	older := func(major, minor uint64) bool {
+		return v.Version.Major < major || v.Version.Major == major && v.Version.Minor < minor
+	}
+	switch {
+	case older(oldestMajor, oldestMinor):
+		return []preflight.Finding{preflight.Failure(fmt.Sprintf("upgrade it to %d.%d or newer", testedMajor, testedMinor),
+			"%s has no JSON columns, so the tables can't be made on it", is)}
+	case older(testedMajor, testedMinor):
+		return []preflight.Finding{preflight.Warning(fmt.Sprintf("upgrade it to %d.%d or newer", testedMajor, testedMinor),
+			"%s is older than what is tested", is)}
+	}
+	return []preflight.Finding{preflight.Good("%s", is)}
+}
+
+func (i *inspector) clock(ctx context.Context, conn driver.Conn) []preflight.Finding {
+	var ms int64
+	before := time.Now()
+	if err := conn.QueryRow(ctx, "SELECT toUnixTimestamp64Milli(now64(3))").Scan(&ms); err != nil {
+		return i.unknown(err)
+	}
+	trip := time.Since(before)
+	return []preflight.Finding{preflight.Clock("the server", time.UnixMilli(ms).Sub(before.Add(trip/2)), trip/2)}
+}

@@ -1,0 +1,87 @@
+package clickhouse_test
+
+import (
+	"log/slog"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orderledger/orderledger/internal/clickhouse"
+	"github.com/orderledger/orderledger/internal/preflight"
+	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/projections"
+)
+
+// found runs the checks of a program that fills the tables, and returns the worst finding of each.
+func found(t *testing.T, cfg clickhouse.Config) map[string]preflight.Finding {
+	t.Helper()
+	return worst(t, clickhouse.Checks(cfg, nil, projections.Migrations()))
+}
+
+func worst(t *testing.T, checks []preflight.Check) map[string]preflight.Finding {
+	t.Helper()
+	out := map[string]preflight.Finding{}
+	for _, l := range preflight.Run(t.Context(), checks) {
+		t.Logf("%s %s: %s -> %s", l.Level, l.Check.Name, l.Seen, l.Do)
+		require.NotEmpty(t, l.Seen, l.Check.Name)
+		if had, ok := out[l.Check.Name]; !ok || l.Level > had.Level {
+			out[l.Check.Name] = l.Finding
+		}
+	}
+	return out
+}
+
+func ours(t *testing.T) clickhouse.Config {
+	t.Helper()
+	addr, database := testkit.ClickHouse(t)
+	cfg := clickhouse.DefaultConfig()
+	cfg.Addrs, cfg.Database = []string{addr}, database
+	return cfg
+}
+
+func TestAClickHouseThatIsAsItMustBePassesAndIsNotChanged(t *testing.T) {
+	t.Parallel()
+	cfg := ours(t)
+	cfg.Database += "_new"
+	before := found(t, cfg)
+	for name, f := range before {
+		require.Equal(t, preflight.OK, f.Level, "%s: %s", name, f.Seen)
+	}
+	require.Contains(t, before["clickhouse rights"].Seen, "CREATE DATABASE", "there is none yet")
+	require.Contains(t, before["clickhouse migrations"].Seen, "8 of 8 are not applied yet")
+	require.Contains(t, found(t, cfg)["clickhouse rights"].Seen, "CREATE DATABASE", "the checks made none")
+}
+
+func TestTheStateOfTheMigrationsIsTold(t *testing.T) {
+	t.Parallel()
+	cfg := ours(t)
+	reads := func() preflight.Finding {
+		return worst(t, clickhouse.Checks(cfg, projections.Migrations(), nil))["clickhouse migrations"]
+	}
+	f := reads()
+	require.Equal(t, preflight.Warn, f.Level, "who only reads has to wait for a projector")
+	require.Contains(t, f.Do, "start a projector")
+	require.NoError(t, clickhouse.Migrate(t.Context(), cfg, slog.New(slog.DiscardHandler), projections.Migrations()))
+	require.Equal(t, "all 8 are applied", reads().Seen)
+	require.Equal(t, "all 8 are applied", found(t, cfg)["clickhouse migrations"].Seen)
+
+	changed := fstest.MapFS{"0001_events.sql": {Data: []byte("SELECT 1")}}
+	f = worst(t, clickhouse.Checks(cfg, nil, changed))["clickhouse migrations"]
+	require.Equal(t, preflight.Fail, f.Level)
+	require.Contains(t, f.Seen, "0001_events.sql was changed after it was applied")
+}
+
+func TestServersThatAreAwayAreNamed(t *testing.T) {
+	t.Parallel()
+	cfg := ours(t)
+	good := cfg.Addrs[0]
+	cfg.Addrs = []string{"127.0.0.1:1", good}
+	f := found(t, cfg)["clickhouse servers"]
+	require.Equal(t, preflight.Warn, f.Level)
+	require.Contains(t, f.Seen, "127.0.0.1:1: ")
+	cfg.Addrs = cfg.Addrs[:1]
+	all := found(t, cfg)
+	require.Equal(t, preflight.Fail, all["clickhouse servers"].Level)
+	require.Equal(t, preflight.Skip, all["clickhouse rights"].Level)
+}

@@ -1,0 +1,233 @@
+package ingest
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/orderledger/orderledger/internal/journal"
+	"github.com/orderledger/orderledger/internal/marketplace"
+	"github.com/orderledger/orderledger/internal/shipment"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// What goes from one instance to another is the body of the call as it came, and which of its items are meant:
+//
+//	4 bytes  length of the head, most significant first
+//	head     JSON, see forward
+//	body     the call's
+//
+// The owner reads the body with the reader that the router has used, so that there is one form of inputs and not two. The
+// hash of each command goes along: an owner of another version that reads something else than what was asked refuses it. A
+// member of the head that is added must be one that an older owner may ignore.
+
+// forward is the head of what is asked of an owner, with the body.
+type forward struct {
+	// Action names the call: one of marketplace.Actions, actionUpdate or actionPacking.
+	Action string `json:"action"`
+	// PathID is the shipment, where it stands in the path and not in the body.
+	PathID        string `json:"pathId,omitempty"`
+	SellerID      string `json:"sellerId,omitempty"`
+	AuthType      string `json:"authType,omitempty"`
+	AuthID        string `json:"authId,omitempty"`
+	CorrelationID string `json:"correlationId,omitempty"`
+	CausationID   string `json:"causationId,omitempty"`
+	TraceParent   string `json:"traceParent,omitempty"`
+	// TimeoutMillis is how long the owner may take; after it the router listens no more.
+	TimeoutMillis int64              `json:"timeoutMs"`
+	Commands      []forwardedCommand `json:"commands"`
+
+	body []byte
+}
+
+// forwardedCommand is one of the commands in the body.
+type forwardedCommand struct {
+	Index      int    `json:"index"`
+	ShipmentID string `json:"shipmentId"`
+	// ServiceID is set where the router has found out which service is meant.
+	ServiceID string `json:"serviceId,omitempty"`
+	Key       string `json:"key"`
+	Hash      string `json:"hash"`
+}
+
+// maxForwardHead bounds the head: a hundred commands with ids and keys at their longest, and some room.
+const maxForwardHead = 1 << 20
+
+func (f *forward) encode() ([]byte, error) {
+	head, err := json.Marshal(f)
+	if err != nil {
+		return nil, fmt.Errorf("forward %s: %w", f.Action, err)
+	}
+	out := make([]byte, 0, 4+len(head)+len(f.body))
+	out = binary.BigEndian.AppendUint32(out, uint32(len(head)))
+	return append(append(out, head...), f.body...), nil
+}
+
+func decodeForward(data []byte) (*forward, error) {
+	if len(data) < 4 {
+		return nil, errors.New("it ends before its head")
+	}
+	n := binary.BigEndian.Uint32(data)
+	data = data[4:]
+	if n > maxForwardHead || int(n) > len(data) {
+		return nil, fmt.Errorf("a head of %d bytes", n)
+	}
+	f := &forward{body: data[n:]}
+	if err := json.Unmarshal(data[:n], f); err != nil {
+		return nil, fmt.Errorf("head: %w", err)
+	}
+	if f.TimeoutMillis <= 0 || len(f.Commands) == 0 {
+		return nil, errors.New("no commands, or no time for them")
+	}
+	return f, nil
+}
+
+func (f *forward) timeout() time.Duration { return time.Duration(f.TimeoutMillis) * time.Millisecond }
+
+// forwardedResult is what became of one command; they come in the order of the commands.
+type forwardedResult struct {
+	// Error is empty for a receipt, else one of forwardErrors.
+	Error  string `json:"error,omitempty"`
+	Detail string `json:"detail,omitempty"`
+
+	ShipmentID string           `json:"shipmentId,omitempty"`
+	Version    uint64           `json:"version,omitempty"`
+	Lane       int32            `json:"lane"`
+	Offset     int64            `json:"offset"`
+	Outcome    ledgerv1.Outcome `json:"outcome,omitempty"`
+	Reason     shipment.Code    `json:"reason,omitempty"`
+	Message    string           `json:"message,omitempty"`
+	Repeated   bool             `json:"repeated,omitempty"`
+}
+
+// forwardErrors is the one table from names on the wire to the journal's errors. A name that is not known here is of a newer
+// version, and taken as in doubt.
+var forwardErrors = map[string]error{ //nolint:gochecknoglobals // A table.
+	reasonNotOwner: journal.ErrNotOwner, reasonMoving: journal.ErrLaneMoving, reasonFenced: journal.ErrFenced,
+	reasonInDoubt: journal.ErrInDoubt, reasonInvalid: journal.ErrInvalid,
+}
+
+// The names, which are labels too.
+const (
+	reasonNotOwner = "not_owner"
+	reasonMoving   = "lane_moving"
+	reasonFenced   = "fenced"
+	reasonInDoubt  = "in_doubt"
+	reasonInvalid  = "invalid"
+)
+
+// errorName is the name of a result's error. What is none of the journal's words may have been stored, for all we know.
+func errorName(err error) string {
+	for name, known := range forwardErrors {
+		if errors.Is(err, known) {
+			return name
+		}
+	}
+	return reasonInDoubt
+}
+
+func resultToForward(r journal.Result) forwardedResult {
+	if r.Err != nil {
+		return forwardedResult{Error: errorName(r.Err), Detail: r.Err.Error()}
+	}
+	return forwardedResult{
+		ShipmentID: r.Receipt.ShipmentID, Version: r.Receipt.Version, Lane: r.Receipt.Lane, Offset: r.Receipt.Offset,
+		Outcome: r.Receipt.Outcome, Reason: r.Receipt.Reason, Message: r.Receipt.Message, Repeated: r.Receipt.Repeated,
+	}
+}
+
+func (r forwardedResult) result() journal.Result {
+	if r.Error != "" {
+		err, known := forwardErrors[r.Error]
+		if !known {
+			err = journal.ErrInDoubt
+		}
+		return journal.Result{Err: fmt.Errorf("%w, says its owner: %s", err, r.Detail)}
+	}
+	return journal.Result{Receipt: journal.Receipt{
+		ShipmentID: r.ShipmentID, Version: r.Version, Lane: r.Lane, Offset: r.Offset,
+		Outcome: r.Outcome, Reason: r.Reason, Message: r.Message, Repeated: r.Repeated,
+	}}
+}
+
+// The actions that are not in marketplace.Actions.
+const (
+	actionUpdate = "self_ship_update"
+	// actionPacking is the packer's: its body is a revision and the documents.
+	actionPacking = "complete_packing"
+)
+
+// commands reads the body again.
+func (f *forward) commands(settings marketplace.Settings) ([]marketplace.Command, error) {
+	switch f.Action {
+	case actionUpdate:
+		c, err := marketplace.ReadUpdate(f.PathID, f.body, settings)
+		return []marketplace.Command{c}, err
+	case actionPacking:
+		c, err := readPacking(f.PathID, f.body)
+		return []marketplace.Command{c}, err
+	}
+	for _, action := range marketplace.Actions() {
+		if action.Name == f.Action {
+			return action.Read(f.body, settings)
+		}
+	}
+	return nil, fmt.Errorf("no action %q is known here", f.Action)
+}
+
+// named returns the command that is meant, as the journal wants it. An error says that what is read here is not what was
+// asked there.
+func (f *forward) named(at forwardedCommand, read []marketplace.Command) (journal.Command, error) {
+	if at.Index < 0 || at.Index >= len(read) {
+		return journal.Command{}, fmt.Errorf("no item %d in the body", at.Index)
+	}
+	c := read[at.Index]
+	switch {
+	case c.Code != "":
+		return journal.Command{}, fmt.Errorf("item %d is refused here: %s: %s", at.Index, c.Code, c.Message)
+	case hex.EncodeToString(c.Hash[:]) != at.Hash:
+		return journal.Command{}, fmt.Errorf("item %d has another hash here", at.Index)
+	case c.ShipmentID != "" && c.ShipmentID != at.ShipmentID:
+		return journal.Command{}, fmt.Errorf("item %d is of another shipment here", at.Index)
+	}
+	if at.ServiceID != "" {
+		c = c.WithService(at.ServiceID)
+	}
+	return journal.Command{
+		ShipmentID: at.ShipmentID, Input: c.Input, Key: at.Key, Hash: c.Hash,
+		SellerID: f.SellerID, AuthType: f.AuthType, AuthID: f.AuthID,
+		CorrelationID: f.CorrelationID, CausationID: f.CausationID, TraceParent: f.TraceParent,
+	}, nil
+}
+
+// packingBody is the documents of a revision on their way to the shipment's owner.
+func packingBody(revision uint32, packing *ledgerv1.Packing) ([]byte, error) {
+	text, err := packing.MarshalVT()
+	if err != nil {
+		return nil, fmt.Errorf("encode packing: %w", err)
+	}
+	return append(binary.BigEndian.AppendUint32(nil, revision), text...), nil
+}
+
+func readPacking(shipmentID string, body []byte) (marketplace.Command, error) {
+	if len(body) < 4 || shipmentID == "" {
+		return marketplace.Command{}, errors.New("no packing")
+	}
+	revision, packing := binary.BigEndian.Uint32(body), new(ledgerv1.Packing)
+	if err := packing.UnmarshalVT(body[4:]); err != nil {
+		return marketplace.Command{}, fmt.Errorf("decode packing: %w", err)
+	}
+	return packingCommand(shipmentID, revision, packing), nil
+}
+
+// packingCommand tells that the documents of a revision are ready. Its hash is of what was asked for: the answer follows
+// from it.
+func packingCommand(shipmentID string, revision uint32, packing *ledgerv1.Packing) marketplace.Command {
+	return marketplace.Command{
+		ID: shipmentID, ShipmentID: shipmentID, Input: shipment.CompletePacking{Revision: revision, Packing: packing},
+		Hash: digest(fmt.Sprintf("packing/%s/%d", shipmentID, revision)),
+	}
+}

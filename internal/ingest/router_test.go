@@ -1,0 +1,309 @@
+package ingest_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/ingest"
+	"github.com/orderledger/orderledger/internal/service"
+	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+func TestACallIsSplitAmongTheOwnersAndAnsweredInItsOrder(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	a, b := f.pair(func(c *ingest.Config) { c.Workers = false })
+	var ids []string
+	for n := range 3 {
+		for lane := range int32(lanes) {
+			ids = append(ids, shipmentIn(lane, n))
+		}
+	}
+	f.create(a, ids...)
+	asked := slices.Insert(slices.Clone(ids), 4, "unknown")
+	for _, m := range []*member{a, b} {
+		got := m.labelsOfAll(asked...)
+		require.Equal(t, http.StatusOK, got.status, "%s", got.body)
+		for i, id := range asked {
+			require.Equal(t, id, got.member(t, "shipments", i, "shipmentId"))
+		}
+		require.Equal(t, "INVALID_SHIPMENTS", got.member(t, "shipments", 4, "errorCode"))
+		if m == a {
+			require.Equal(t, "SUCCESS", got.member(t, "shipments", 0, "status"), "%s", got.body)
+			require.Regexp(t, `^0:\d+,1:\d+,2:\d+$`, got.header.Get("Ledger-Position"))
+		}
+	}
+	for m, other := range map[*member]*member{a: b, b: a} {
+		theirs := 0
+		for _, id := range asked {
+			if slices.Contains(other.owned(), events.Lane(id, lanes)) {
+				theirs++
+			}
+		}
+		require.Equal(t, 1.0, m.counted("orderledger_ingest_forward_seconds", "answered"), "one request an owner, whatever the number of lanes")
+		require.Equal(t, float64(theirs), m.counted("orderledger_ingest_forwarded_total", "answered"))
+	}
+}
+
+func TestAnUpdateWhoseShipmentStandsInThePathReachesItsOwnerToo(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	a, b := f.pair(func(c *ingest.Config) { c.Workers = false })
+	id := shipmentIn(b.owned()[0], 0)
+	f.create(a, id)
+	var got [2]answer
+	for i, m := range []*member{a, b} {
+		got[i] = m.send(http.MethodPost, "/sellers/v3/shipments/"+id+"/update", `{"delivery_partner":"P","tracking_id":"T"}`, bearer(ownToken)...)
+		require.Equal(t, http.StatusOK, got[i].status, "%s", got[i].body)
+	}
+	require.JSONEq(t, string(got[1].body), string(got[0].body), "it is the owner's answer: this shipment is not shipped by its seller")
+	require.Equal(t, 1.0, a.counted("orderledger_ingest_forwarded_total", "answered"))
+}
+
+func TestDocumentsReachTheOwnerOfTheirShipment(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	a := f.member(nil)
+	b := f.member(func(c *ingest.Config) { c.Workers = false }) // So it is the first that packs.
+	a.start()
+	b.start()
+	f.settle()
+	id := shipmentIn(b.owned()[0], 0)
+	f.create(a, id)
+	require.Equal(t, "SUCCESS", b.labelsOfAll(id).member(t, "shipments", 0, "status"))
+	f.state(id, status(ledgerv1.Status_STATUS_PACKED))
+	testkit.Eventually(t, func() bool { return a.counted("orderledger_ingest_forwarded_total", "answered") == 1 }, "the packer has told the owner")
+}
+
+func TestTheItemsOfOneShipmentAreDecidedInTheOrderOfTheCallAtAnotherInstance(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	a, b := f.pair(func(c *ingest.Config) { c.Workers = false })
+	id := shipmentIn(b.owned()[0], 0)
+	f.create(a, id)
+	item := `{"shipmentId":"` + id + `","locationId":"LOC1","cancellationGroupIds":["grp-` + id + `"],"reason":"not_enough_inventory"}`
+	got := a.send(http.MethodPost, "/sellers/v3/shipments/cancel", `{"shipments":[`+item+`,`+item+`]}`, bearer(ownToken)...)
+	require.Equal(t, http.StatusOK, got.status, "%s", got.body)
+	require.Equal(t, "SUCCESS", got.member(t, "shipments", 0, "status"), "%s", got.body)
+	decided := f.members[0].decisions(3)
+	require.Equal(t, ledgerv1.Outcome_OUTCOME_ACCEPTED, decided[1].GetOutcome(), "the first of the call comes first")
+	require.NotEqual(t, ledgerv1.Outcome_OUTCOME_ACCEPTED, decided[2].GetOutcome(), "there is nothing left for the second")
+}
+
+func TestACallOutlivesAFrozenOwner(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	a, b := f.pair(func(c *ingest.Config) { c.Workers, c.Peers.AttemptTimeout = false, 100*time.Millisecond })
+	id := shipmentIn(b.owned()[0], 0)
+	f.create(a, id)
+	thawed := make(chan struct{})
+	t.Cleanup(func() { close(thawed) })
+	var asked atomic.Int32
+	b.stand(func(_ http.ResponseWriter, r *http.Request, _ http.Handler) {
+		asked.Add(1)
+		select { // It takes connections, and answers none.
+		case <-thawed:
+		case <-r.Context().Done():
+		}
+	})
+	answers := make(chan answer, 1)
+	go func() { answers <- a.labelsOfAll(id) }()
+	testkit.Eventually(t, func() bool { return asked.Load() >= 2 }, "it was asked, and asked again")
+	b.stop()
+	got := <-answers
+	require.Equal(t, http.StatusOK, got.status, "%s", got.body)
+	require.Equal(t, "SUCCESS", got.member(t, "shipments", 0, "status"), "%s", got.body)
+	require.GreaterOrEqual(t, a.counted("orderledger_ingest_retries_total", "lost"), 1.0)
+	require.GreaterOrEqual(t, a.counted("orderledger_ingest_forwarded_total", "lost"), 2.0)
+	require.GreaterOrEqual(t, a.counted("orderledger_ingest_forward_seconds", "lost"), 2.0)
+}
+
+func TestACallWhoseAnswerIsLostGetsTheFirstAnswer(t *testing.T) {
+	t.Parallel()
+	for name, headers := range map[string][]string{"without a key": nil, "with a key of the caller's": {"Idempotency-Key", "k1"}} {
+		for _, dies := range []bool{false, true} {
+			t.Run(name+map[bool]string{true: ", by an owner that dies", false: ", by an owner that lives"}[dies], func(t *testing.T) {
+				t.Parallel()
+				f := newFleet(t)
+				a, b := f.pair(func(c *ingest.Config) { c.Workers = false })
+				id := shipmentIn(b.owned()[0], 0)
+				f.create(a, id)
+				var decided atomic.Int32
+				b.stand(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+					if decided.Add(1) > 1 && !dies {
+						next.ServeHTTP(w, r)
+						return
+					}
+					next.ServeHTTP(httptest.NewRecorder(), r)
+					panic(http.ErrAbortHandler) // The connection ends without an answer.
+				})
+				answers := make(chan answer, 1)
+				go func() {
+					answers <- a.send(http.MethodPost, "/sellers/v3/shipments/labels", labelsOf(id), append(bearer(ownToken), headers...)...)
+				}()
+				testkit.Eventually(t, func() bool { return decided.Load() > 0 }, "it was decided")
+				if dies {
+					b.stop()
+				}
+				got := <-answers
+				require.Equal(t, http.StatusOK, got.status, "%s", got.body)
+				require.Equal(t, "SUCCESS", got.member(t, "shipments", 0, "status"), "%s", got.body)
+
+				again := a.labelsOfAll(id) // Another intention, so that there is something behind the first.
+				require.Equal(t, http.StatusOK, again.status, "%s", again.body)
+				var labels []ledgerv1.Outcome
+				for _, d := range a.decisions(3) {
+					if d.GetInputType() == "command.request_labels" {
+						labels = append(labels, d.GetOutcome())
+					}
+				}
+				require.Len(t, labels, 2, "each was decided once")
+				require.Equal(t, ledgerv1.Outcome_OUTCOME_ACCEPTED, labels[0])
+			})
+		}
+	}
+}
+
+// load calls for labels of one shipment after the other until they are used up, and returns every answer that was no
+// success.
+func (f *fleet) load(calls int, by func(i int, shipmentID string) answer, during func()) []string {
+	f.t.Helper()
+	ids := make([]string, calls)
+	for i := range ids {
+		ids[i] = shipmentIn(int32(i%lanes), i/lanes)
+	}
+	f.create(f.members[0], ids...)
+	var mu sync.Mutex
+	var failed []string
+	var callers sync.WaitGroup
+	next := make(chan int)
+	for range 4 {
+		callers.Go(func() {
+			for i := range next {
+				if got := by(i, ids[i]); got.status != http.StatusOK || got.member(f.t, "shipments", 0, "status") != "SUCCESS" {
+					mu.Lock()
+					failed = append(failed, ids[i]+": "+string(got.body))
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for i := range ids {
+		if i == calls/4 {
+			callers.Go(during)
+		}
+		next <- i
+	}
+	close(next)
+	callers.Wait()
+	return failed
+}
+
+func TestCallsGoOnWhileAnInstanceComes(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	a, b := f.pair(func(c *ingest.Config) { c.Workers = false })
+	late := f.member(func(c *ingest.Config) { c.Workers = false })
+	failed := f.load(120, func(i int, id string) answer { return []*member{a, b}[i%2].labelsOfAll(id) }, func() { late.start(); f.settle() })
+	require.Empty(t, failed)
+}
+
+func TestCallsGoOnWhileAnInstanceHandsOver(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	a, b := f.member(func(c *ingest.Config) { c.Workers = false }), f.member(func(c *ingest.Config) { c.Workers = false })
+	a.start()
+	units := append([]service.Unit{{Name: "journal", Run: b.journal.Run}}, b.ingest.Units()...)
+	last := &units[len(units)-1]
+	require.Equal(t, "handover", last.Name, "it is the first to stop")
+	var calling sync.RWMutex // Read-locked while something is asked of b.
+	over := false            // Guarded by calling: b has handed over.
+	handOver := last.Run
+	last.Run = func(ctx context.Context) error {
+		err := handOver(ctx)
+		got := b.labelsOfAll(shipmentIn(0, 0))
+		if got.status != http.StatusOK || !got.last {
+			t.Errorf("after the lanes have gone: %d %s", got.status, got.body)
+		}
+		if ready := b.ingest.Ready(ctx); ready == nil || !strings.Contains(ready.Error(), "handing over") {
+			t.Errorf("ready: %v", ready)
+		}
+		calling.Lock()
+		defer calling.Unlock()
+		over = true
+		return err
+	}
+	ctx, end := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- service.Run(ctx, testkit.Logger(t), units...) }()
+	t.Cleanup(b.ingest.Close)
+	b.url = serve(t, b.ingest)
+	f.settle()
+	failed := f.load(120, func(i int, id string) answer {
+		if i%2 == 1 {
+			calling.RLock()
+			defer calling.RUnlock()
+			if !over {
+				return b.labelsOfAll(id)
+			}
+		}
+		return a.labelsOfAll(id)
+	}, func() {
+		end()
+		if err := <-ended; err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	})
+	require.Empty(t, failed)
+	require.Len(t, a.owned(), lanes)
+}
+
+func TestAnOwnerThatTellsNoAddressIsNotWaitedForTillTheEnd(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	quick := func(c *ingest.Config) { c.Workers, c.Peers.AttemptTimeout = false, 50*time.Millisecond }
+	a, b := f.member(quick), f.member(func(c *ingest.Config) { quick(c); c.Peers = ingest.PeersConfig{} })
+	a.start()
+	b.start()
+	f.settle()
+	for from, to := range map[*member]*member{a: b, b: a} {
+		got := from.labelsOfAll(shipmentIn(to.owned()[0], 0))
+		require.Equal(t, http.StatusServiceUnavailable, got.status, "%s", got.body)
+		require.Equal(t, "urn:orderledger:problem:unavailable", got.member(t, "type"))
+		require.GreaterOrEqual(t, from.counted("orderledger_ingest_retries_total", "no_way"), 1.0)
+	}
+}
+
+func TestWhatMayBeStoredStaysInDoubtUntilItIsAnswered(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	a, b := f.pair(func(c *ingest.Config) { c.Workers, c.CommandTimeout = false, 500*time.Millisecond })
+	id := shipmentIn(b.owned()[0], 0)
+	f.create(a, id)
+	var asked atomic.Int32
+	b.stand(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		if asked.Add(1) == 1 {
+			panic(http.ErrAbortHandler) // It may have been obeyed.
+		}
+		w.WriteHeader(http.StatusUnauthorized) // This certainly was not.
+	})
+	got := a.labelsOfAll(id)
+	require.Equal(t, http.StatusServiceUnavailable, got.status, "%s", got.body)
+	require.Equal(t, "urn:orderledger:problem:in_doubt", got.member(t, "type"))
+	require.Greater(t, asked.Load(), int32(1))
+
+	got = a.labelsOfAll(id) // This one was never taken.
+	require.Equal(t, "urn:orderledger:problem:unavailable", got.member(t, "type"), "%s", got.body)
+	require.GreaterOrEqual(t, a.counted("orderledger_ingest_retries_total", "refused"), 1.0)
+}

@@ -1,0 +1,109 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
+
+	"github.com/orderledger/orderledger/internal/preflight"
+)
+
+// brokers connects to each configured broker. One that answers is enough to start, so only none is a failure.
+func (i inspector) brokers(ctx context.Context) []preflight.Finding {
+	var answer *kmsg.ApiVersionsResponse
+	var good []string
+	var away []preflight.Finding
+	for _, addr := range i.cfg.Brokers {
+		resp, err := ask(ctx, i.cfg, addr)
+		if err != nil {
+			away = append(away, preflight.Failure(i.cfg.advice(err), "%s: %v", addr, err))
+			continue
+		}
+		answer, good = resp, append(good, addr)
+	}
+	if len(good) == 0 {
+		return away
+	}
+	for n := range away {
+		away[n].Level = preflight.Warn
+	}
+	version := kversion.FromApiVersionsResponse(answer).VersionGuess()
+	return append([]preflight.Finding{preflight.Good("%s answered; version by what it speaks: %s", strings.Join(good, ", "), version)}, away...)
+}
+
+// listeners connects to each broker of the cluster under the address that it tells its clients, which is the one that
+// counts once the first answer is there. One that is not reached may just have died; if none is, the addresses are wrong.
+func (i inspector) listeners(ctx context.Context) []preflight.Finding {
+	brokers, err := i.adm.ListBrokers(ctx)
+	if err != nil {
+		return i.unknown(err)
+	}
+	var good []string
+	var bad []preflight.Finding
+	for _, b := range brokers {
+		addr := net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
+		if _, err := versions(ctx, i.client.Broker(int(b.NodeID))); err != nil {
+			bad = append(bad, preflight.Failure("start that broker, or let its advertised.listeners be an address that is reached from here",
+				"broker %d calls itself %s: %v", b.NodeID, addr, err))
+			continue
+		}
+		good = append(good, fmt.Sprintf("%d at %s", b.NodeID, addr))
+	}
+	if len(good) == 0 {
+		return bad
+	}
+	for n := range bad {
+		bad[n].Level = preflight.Warn
+	}
+	return append([]preflight.Finding{preflight.Good("reached: %s", strings.Join(good, ", "))}, bad...)
+}
+
+func (i inspector) security(context.Context) []preflight.Finding {
+	how := "plain text"
+	if i.cfg.TLS.On {
+		how = "TLS"
+	}
+	switch {
+	case i.cfg.SASL == "":
+		return []preflight.Finding{preflight.Good("%s, without a user", how)}
+	case !i.cfg.TLS.On:
+		return []preflight.Finding{preflight.Warning("set "+envPrefix+"_TLS=true and take the broker's TLS port",
+			"%s as %s over plain text: whoever listens learns the password or can guess it", i.cfg.SASL, i.cfg.User)}
+	}
+	return []preflight.Finding{preflight.Good("%s, %s as %s", how, i.cfg.SASL, i.cfg.User)}
+}
+
+// transactionVersion is the least finalized level of the feature transaction.version. From it on the broker bumps the
+// epoch with every transaction (KIP-890), so that a late request of an old owner can't end up in a new one's transaction.
+const transactionVersion = 2
+
+func (i inspector) transactions(ctx context.Context) []preflight.Finding {
+	req := kmsg.NewPtrApiVersionsRequest()
+	req.ClientSoftwareName, req.ClientSoftwareVersion = "orderledger", "check"
+	resp, err := req.RequestWith(ctx, i.client)
+	if err != nil {
+		return i.unknown(err)
+	}
+	level := int16(0)
+	for _, f := range resp.FinalizedFeatures {
+		if f.Name == "transaction.version" {
+			level = f.MaxVersionLevel
+		}
+	}
+	if level < transactionVersion {
+		return []preflight.Finding{preflight.Failure(
+			fmt.Sprintf("take Apache Kafka 4.0 or newer, and kafka-features.sh upgrade --feature transaction.version=%d", transactionVersion),
+			"transaction.version is %d: a late request of an old owner of a lane could land in the new one's transaction", level)}
+	}
+	return []preflight.Finding{preflight.Good("transaction.version is %d", level)}
+}
+
+func (i inspector) embedded(context.Context) []preflight.Finding {
+	return []preflight.Finding{preflight.Good("the embedded broker of another process: transaction.version, replication, elections, " +
+		"retention, rights and clock do not apply; the journal mends what a kill of it tears")}
+}

@@ -1,0 +1,78 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/preflight"
+)
+
+// clock compares this machine's clock with the cluster's.
+//
+// Kafka has no request for the time, and to read a time that a broker stamps on a record takes writing one. But the
+// leader of the controllers answers DescribeQuorum with its own current time in place of its last fetch. That is one
+// clock of the cluster, exact to half the time of the request, and it leaves no trace. Where it may not be asked, the
+// newest recorded time in the ledger is a bound: it can't be in the future.
+func (i inspector) clock(ctx context.Context) []preflight.Finding {
+	// The first request opens the connection; the second is the one that is timed.
+	if _, err := i.quorumTime(ctx); err != nil {
+		return i.newest(ctx, err)
+	}
+	before := time.Now()
+	cluster, err := i.quorumTime(ctx)
+	if err != nil {
+		return i.newest(ctx, err)
+	}
+	trip := time.Since(before)
+	return []preflight.Finding{preflight.Clock("the controller", cluster.Sub(before.Add(trip/2)), trip/2)}
+}
+
+func (i inspector) quorumTime(ctx context.Context) (time.Time, error) {
+	req := kmsg.NewPtrDescribeQuorumRequest()
+	topic := kmsg.NewDescribeQuorumRequestTopic()
+	topic.Topic = "__cluster_metadata"
+	topic.Partitions = append(topic.Partitions, kmsg.NewDescribeQuorumRequestTopicPartition())
+	req.Topics = append(req.Topics, topic)
+	resp, err := req.RequestWith(ctx, i.client)
+	if err == nil {
+		err = kerr.ErrorForCode(resp.ErrorCode)
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("describe quorum: %w", err)
+	}
+	for _, t := range resp.Topics {
+		for _, p := range t.Partitions {
+			for _, v := range p.CurrentVoters {
+				if v.ReplicaID == p.LeaderID && v.LastFetchTimestamp > 0 {
+					return time.UnixMilli(v.LastFetchTimestamp), nil
+				}
+			}
+		}
+	}
+	return time.Time{}, errors.New("describe quorum: the leader did not tell its time")
+}
+
+func (i inspector) newest(ctx context.Context, why error) []preflight.Finding {
+	offsets, err := i.adm.ListMaxTimestampOffsets(ctx, events.TopicEvents)
+	var newest time.Time
+	if err == nil {
+		for _, o := range offsets[events.TopicEvents] {
+			if at := time.UnixMilli(o.Timestamp); o.Err == nil && o.Timestamp > 0 && at.After(newest) {
+				newest = at
+			}
+		}
+	}
+	switch ahead := time.Until(newest); {
+	case newest.IsZero():
+		return []preflight.Finding{preflight.Good("not measured (%v), and the ledger has no event to compare with", why)}
+	case ahead > time.Second:
+		return []preflight.Finding{preflight.Clock("the newest event of the ledger", ahead, 0)}
+	}
+	return []preflight.Finding{preflight.Good("not behind the newest event of the ledger; more can't be told (%v)", why)}
+}

@@ -1,0 +1,119 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"github.com/orderledger/orderledger/internal/setting"
+)
+
+// The ways in which a program may say who it is.
+const (
+	SASLPlain    = "plain"
+	SASLScram256 = "scram-sha-256"
+	SASLScram512 = "scram-sha-512"
+)
+
+const dialTimeout = 10 * time.Second
+
+func (c Config) validateSecurity() []error {
+	problems := []error{wrapIf("kafka", c.TLS.Validate())}
+	switch {
+	case c.SASL == "" && (c.User != "" || !c.Password.IsZero()):
+		problems = append(problems, fmt.Errorf("kafka: a user or password is set, but not how to tell it: set %s to %s, %s or %s",
+			EnvSASL, SASLPlain, SASLScram256, SASLScram512))
+	case c.SASL != "" && !slices.Contains([]string{SASLPlain, SASLScram256, SASLScram512}, strings.ToLower(c.SASL)):
+		problems = append(problems, fmt.Errorf("kafka sasl %q: want %s, %s or %s", c.SASL, SASLPlain, SASLScram256, SASLScram512))
+	case c.SASL != "" && (c.User == "" || c.Password.IsZero()):
+		problems = append(problems, fmt.Errorf("kafka sasl %s: it needs a user and a password (%s, %s)", c.SASL, EnvUser, EnvPassword))
+	}
+	return problems
+}
+
+// securityOptions make a client encrypt and say who it is. It dials by a function of its own only where there is
+// something to encrypt, because tests put other networks in its place.
+func (c Config) securityOptions() []kgo.Opt {
+	var opts []kgo.Opt
+	if c.TLS.On {
+		dial := c.TLS.Dialer((&net.Dialer{KeepAlive: 15 * time.Second}).DialContext)
+		opts = append(opts, kgo.Dialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+			defer cancel()
+			return dial(ctx, network, addr)
+		}))
+	} else {
+		opts = append(opts, kgo.DialTimeout(dialTimeout))
+	}
+	if m := c.mechanism(); m != nil {
+		opts = append(opts, kgo.SASL(m))
+	}
+	return opts
+}
+
+func (c Config) mechanism() sasl.Mechanism {
+	switch strings.ToLower(c.SASL) {
+	case SASLPlain:
+		return plain.Auth{User: c.User, Pass: c.Password.Reveal()}.AsMechanism()
+	case SASLScram256:
+		return scram.Auth{User: c.User, Pass: c.Password.Reveal()}.AsSha256Mechanism()
+	case SASLScram512:
+		return scram.Auth{User: c.User, Pass: c.Password.Reveal()}.AsSha512Mechanism()
+	}
+	return nil
+}
+
+// Explain adds to an error of a connection what to do about it, where that is known.
+func (c Config) Explain(err error) error {
+	if do := c.advice(err); do != "" {
+		return fmt.Errorf("%w; %s", err, do)
+	}
+	return err
+}
+
+func (c Config) advice(err error) string {
+	closed := hungUp(err)
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, kerr.SaslAuthenticationFailed):
+		return fmt.Sprintf("the broker refused user %q: check %s and %s, and that the user has a password for %s", c.User, EnvUser, EnvPassword, c.SASL)
+	case errors.Is(err, kerr.UnsupportedSaslMechanism):
+		return fmt.Sprintf("the broker does not take %s: set %s to one that its listener has", c.SASL, EnvSASL)
+	case closed && c.SASL != "":
+		return fmt.Sprintf("the broker hung up: check %s and %s, whether its listener wants TLS (%s_TLS), and %s", EnvUser, EnvPassword, envPrefix, EnvSASL)
+	case closed:
+		return fmt.Sprintf("the broker hung up: its listener wants TLS (%s_TLS) or a user (%s)", envPrefix, EnvSASL)
+	}
+	return setting.Advice(err, envPrefix)
+}
+
+// hungUp tells that the broker closed the connection without a word, as it does with whom it does not understand.
+func hungUp(err error) bool {
+	var first *kgo.ErrFirstReadEOF
+	return errors.As(err, &first) || errors.Is(err, io.EOF)
+}
+
+// hopeless tells errors that no waiting mends. That the broker hung up is not among them: a proxy in front of a broker that
+// is just starting does so too.
+func hopeless(err error) bool {
+	return errors.Is(err, kerr.SaslAuthenticationFailed) || errors.Is(err, kerr.UnsupportedSaslMechanism) || setting.Misfit(err)
+}
+
+func wrapIf(what string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s %w", what, err)
+	}
+	return nil
+}

@@ -1,0 +1,69 @@
+package setting_test
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orderledger/orderledger/internal/setting"
+)
+
+func reader(vars map[string]string) *setting.Reader {
+	return setting.NewReader(func(name string) string { return vars[name] })
+}
+
+func TestVariablesThatAreNotSetLeaveTheDefaults(t *testing.T) {
+	t.Parallel()
+	text, list, number, truth, wait, level := "a", []string{"b"}, 3, true, time.Second, slog.LevelWarn
+	secret := setting.NewSecret("kept")
+	r := reader(nil)
+	r.Text("T", &text)
+	r.Or("off", "T", &text)
+	r.List("L", &list)
+	r.Number("N", &number)
+	r.Truth("B", &truth)
+	r.Duration("D", &wait)
+	r.Word("W", &level)
+	r.Secret("S", &secret)
+	require.Empty(t, r.Problems())
+	require.Equal(t, []any{"a", []string{"b"}, 3, true, time.Second, slog.LevelWarn, "kept"},
+		[]any{text, list, number, truth, wait, level, secret.Reveal()})
+}
+
+func TestEveryVariableThatCanNotBeReadIsNamed(t *testing.T) {
+	t.Parallel()
+	r := reader(map[string]string{"N": "many", "B": "perhaps", "D": "soon", "W": "loud", "S": "hunter2", "S_FILE": "/there", "F_FILE": "/not/there"})
+	r.Number("N", new(int))
+	r.Truth("B", new(bool))
+	r.Duration("D", new(time.Duration))
+	r.Word("W", new(slog.Level))
+	r.Secret("S", new(setting.Secret))
+	r.Secret("F", new(setting.Secret))
+	err := errors.Join(r.Problems()...)
+	for _, want := range []string{`N: "many" is not a number`, `B: "perhaps": want true or false`, `D: "soon": want a time`, "W: ", "S: S_FILE is set too", "F_FILE: "} {
+		require.ErrorContains(t, err, want)
+	}
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.NotContains(t, err.Error(), "hunter2", "a problem with a secret does not show it")
+}
+
+func TestASecretMayComeFromAFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file, empty := filepath.Join(dir, "password"), filepath.Join(dir, "empty")
+	require.NoError(t, os.WriteFile(file, []byte("pass word \r\n"), 0o600))
+	require.NoError(t, os.WriteFile(empty, []byte("\n"), 0o600))
+	r := reader(map[string]string{"S_FILE": file, "E_FILE": empty})
+	var secret, none setting.Secret
+	r.Secret("S", &secret)
+	require.Empty(t, r.Problems())
+	require.Equal(t, "pass word ", secret.Reveal(), "only the end of the line is not part of it")
+	r.Secret("E", &none)
+	require.ErrorContains(t, errors.Join(r.Problems()...), "empty is empty")
+}

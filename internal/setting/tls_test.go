@@ -1,0 +1,133 @@
+package setting_test
+
+import (
+	"crypto/tls"
+	"net"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orderledger/orderledger/internal/setting"
+	"github.com/orderledger/orderledger/internal/testkit"
+)
+
+// greeter is a TLS server that tells each client the name in its certificate.
+func greeter(t *testing.T, cfg *tls.Config) string {
+	t.Helper()
+	ln, err := tls.Listen("tcp", "127.0.0.1:0", cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = ln.Close() })
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			if c := conn.(*tls.Conn); c.HandshakeContext(t.Context()) == nil {
+				name := "nobody"
+				if peers := c.ConnectionState().PeerCertificates; len(peers) > 0 {
+					name = peers[0].Subject.CommonName
+				}
+				_, _ = c.Write([]byte(name))
+			}
+			_ = conn.Close()
+		}
+	}()
+	return ln.Addr().String()
+}
+
+func dial(t *testing.T, cfg setting.TLS, addr string) (string, error) {
+	t.Helper()
+	conn, err := cfg.Dialer(new(net.Dialer).DialContext)(t.Context(), "tcp", addr)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	name := make([]byte, 100)
+	n, err := conn.Read(name)
+	return string(name[:n]), err
+}
+
+func TestAnAuthorityOfTheOperatorsIsTrusted(t *testing.T) {
+	t.Parallel()
+	ours, theirs := testkit.NewAuthority(t), testkit.NewAuthority(t)
+	addr := greeter(t, ours.Server())
+	got, err := dial(t, setting.TLS{On: true, CAFile: ours.File}, addr)
+	require.NoError(t, err)
+	require.Equal(t, "nobody", got)
+
+	for name, c := range map[string]struct {
+		cfg    setting.TLS
+		advice string
+	}{
+		"another authority":   {setting.TLS{On: true, CAFile: theirs.File}, "X_TLS_CA"},
+		"those of the system": {setting.TLS{On: true}, "X_TLS_CA"},
+		"another name":        {setting.TLS{On: true, CAFile: ours.File, ServerName: "broker.example"}, "X_TLS_SERVER_NAME"},
+	} {
+		_, err := dial(t, c.cfg, addr)
+		require.Error(t, err, name)
+		require.Contains(t, setting.Advice(err, "X"), c.advice, "%s: %v", name, err)
+		require.True(t, setting.Misfit(err), name)
+	}
+}
+
+func TestARenewedCertificateIsShownAtTheNextConnection(t *testing.T) {
+	t.Parallel()
+	ca := testkit.NewAuthority(t)
+	server := ca.Server()
+	server.ClientAuth = tls.RequireAndVerifyClientCert
+	addr := greeter(t, server)
+	file := ca.Issue("first")
+	cfg := setting.TLS{On: true, CAFile: ca.File, CertFile: file, KeyFile: file}
+	dialer := cfg.Dialer(new(net.Dialer).DialContext)
+	name := func() string {
+		conn, err := dialer(t.Context(), "tcp", addr)
+		require.NoError(t, err)
+		defer conn.Close()
+		got := make([]byte, 100)
+		n, err := conn.Read(got)
+		require.NoError(t, err)
+		return string(got[:n])
+	}
+	require.Equal(t, "first", name())
+	renewed, err := os.ReadFile(ca.Issue("second"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, renewed, 0o600))
+	require.Equal(t, "second", name())
+
+	_, err = dial(t, setting.TLS{On: true, CAFile: ca.File}, addr)
+	require.Error(t, err, "without a certificate the server hangs up")
+	require.Contains(t, setting.Advice(err, "X"), "X_TLS_CERT")
+}
+
+func TestAServerThatSpeaksPlainTextIsNamedAsSuch(t *testing.T) {
+	t.Parallel()
+	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer ln.Close()
+	go func() {
+		if conn, err := ln.Accept(); err == nil {
+			_, _ = conn.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
+			_ = conn.Close()
+		}
+	}()
+	_, err = dial(t, setting.TLS{On: true}, ln.Addr().String())
+	require.Contains(t, setting.Advice(err, "X"), "does not speak TLS")
+}
+
+func TestEveryProblemOfTheFilesIsNamed(t *testing.T) {
+	t.Parallel()
+	ca := testkit.NewAuthority(t)
+	require.NoError(t, setting.TLS{}.Validate())
+	require.NoError(t, setting.TLS{On: true, CAFile: ca.File}.Validate())
+	for want, cfg := range map[string]setting.TLS{
+		"TLS is off":         {CAFile: ca.File},
+		"no such file":       {On: true, CAFile: "/not/there"},
+		"has no certificate": {On: true, CAFile: os.DevNull},
+		"both a certificate": {On: true, CertFile: ca.File},
+		"tls certificate":    {On: true, CertFile: ca.File, KeyFile: ca.File},
+	} {
+		require.ErrorContains(t, cfg.Validate(), want)
+	}
+}
