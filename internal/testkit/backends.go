@@ -105,16 +105,16 @@ func (k KafkaBackend) demand(t testing.TB) {
 	if why := absent(EnvKafka); why != "" {
 		t.Logf("testkit: absent %s: %s", Apache, why)
 	}
-	if why := k.absent(t); why != "" {
+	if why := k.absent(t.Name()); why != "" {
 		t.Skipf("no %s: %s", k, why)
 	}
 }
 
-func (k KafkaBackend) absent(t testing.TB) string {
+func (k KafkaBackend) absent(test string) string {
 	if k == Apache {
 		return absent(EnvKafka)
 	}
-	return notWanted(t)
+	return notWanted(test)
 }
 
 // demand skips a test whose backend is not there, or not wanted.
@@ -123,22 +123,22 @@ func (c ClickHouseBackend) demand(t testing.TB) {
 	if why := absent(EnvClickHouse); why != "" {
 		t.Logf("testkit: absent %s: %s", Server, why)
 	}
-	if why := c.absent(t); why != "" {
+	if why := c.absent(t.Name()); why != "" {
 		t.Skipf("no %s: %s", c, why)
 	}
 }
 
-func (c ClickHouseBackend) absent(t testing.TB) string {
+func (c ClickHouseBackend) absent(test string) string {
 	if c == Server {
 		return absent(EnvClickHouse)
 	}
-	return notWanted(t)
+	return notWanted(test)
 }
 
 // notWanted is for what is inside the process. It may take the place of one server when the test runs on the other: the
 // name of the test tells, which OnEachPair has made.
-func notWanted(t testing.TB) string {
-	name := strings.ReplaceAll(t.Name(), "_", " ")
+func notWanted(test string) string {
+	name := strings.ReplaceAll(test, "_", " ")
 	if os.Getenv(EnvRealOnly) == "" || strings.Contains(name, string(Apache)) || strings.Contains(name, string(Server)) {
 		return ""
 	}

@@ -25,7 +25,7 @@ func startClickHouse(ctx context.Context, d *docker, image string) (map[string]s
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	return map[string]string{
 		testkit.EnvClickHouse: addr, testkit.EnvClickHouseUser: user, testkit.EnvClickHousePassword: password,
 	}, await(ctx, c, conn.Ping)
