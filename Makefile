@@ -5,7 +5,7 @@ GO    := go
 BIN   := bin
 
 .DEFAULT_GOAL := help
-.PHONY: help build engine demo up down test test/race test/integration chaos soak measure fuzz bench lint fmt generate verify
+.PHONY: help build engine demo up down test test/race test/integration test/compose chaos soak measure fuzz bench lint fmt generate verify
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z\/]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,7 +19,7 @@ engine: build ## Fetch the embedded ClickHouse engine once, checked against its 
 demo: engine ## Run everything in one process on real input: events, tables and pushes are shown
 	$(BIN)/orderledger demo
 
-up: ## Run the three services with Kafka and ClickHouse in Docker, and wait until they are ready
+up: ## Run the services with Kafka and ClickHouse in Docker until they are ready; COMPOSE_PROFILES=two runs two of each
 	docker compose up --build --wait
 
 down: ## Stop what up started; the data stays
@@ -50,6 +50,9 @@ measure: ## How long a lane is without an owner: planned hand-over, kill -9, SIG
 
 chaos: engine ## Hundreds of faults on a real Kafka, then counted; repeat a run with ORDERLEDGER_CHAOS_SEED
 	ORDERLEDGER_CHAOS_FAULTS=$${ORDERLEDGER_CHAOS_FAULTS:-200} $(GO) test -count=1 -v -timeout 1h -run 'Chaos|Away|Broker' ./e2e
+
+test/compose: ## Run docker-compose.yml: one of each service, then two that are killed in turn
+	@set -o pipefail; ORDERLEDGER_TEST_COMPOSE=1 $(GO) test -count=1 -json -timeout 60m -run 'TestTheComposed|TestTwoInstances' ./e2e | $(GO) run ./internal/testkit/report
 
 fuzz: ## Fuzz what reads bytes from outside, a minute each
 	$(GO) test -fuzz FuzzDecode -fuzztime 1m ./events
