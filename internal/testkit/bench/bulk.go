@@ -13,7 +13,7 @@ import (
 const (
 	bulkShipments = 20_000
 	bulkPerCall   = 25 // The most of one call.
-	bulkCallers   = 32
+	bulkCallers   = 256
 )
 
 // bulk measures what an instance takes when callers wait only for answers: events for each second of its CPU. The process

@@ -49,9 +49,10 @@ func newPrograms(ctx context.Context, s settings) (*programs, error) {
 		err = os.WriteFile(p.sellers(), sellers, 0o600)
 	}
 	if err == nil {
+		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", p.binary, "./cmd/ingest") //nolint:gosec // Our own program.
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")                                             // As it is released.
 		var text []byte
-		//nolint:gosec // Our own program.
-		if text, err = exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", p.binary, "./cmd/ingest").CombinedOutput(); err != nil {
+		if text, err = build.CombinedOutput(); err != nil {
 			err = fmt.Errorf("build ingest: %w\n%s", err, text)
 		}
 	}
