@@ -27,7 +27,7 @@ func (a *aliaser) Run(ctx context.Context) error {
 		// Transactions end in markers, which take offsets: who reads them can commit the end of the log, and so tell those
 		// who wait for it that nothing is left.
 		Client:     append(append([]kgo.Opt{}, a.g.options...), kgo.KeepControlRecords()),
-		UUIDHeader: events.HeaderID, Log: a.g.log, Group: kafka.GroupAliases(cfg.Cluster),
+		UUIDHeader: events.HeaderID, Log: a.g.log, Group: kafka.GroupAliases(cfg.Cluster), Wants: wants(aliasTypes...),
 		InstanceID: cfg.InstanceID, SessionTimeout: cfg.SessionTimeout,
 	})
 	if err != nil {
@@ -63,9 +63,6 @@ func quiet() map[slog.Level]slog.Level {
 // handle returns the aliases that an event makes known.
 func (a *aliaser) handle(in *message.Message) ([]*message.Message, error) {
 	rec := pubsub.Record(in.Context())
-	if rec.Attrs.IsControl() {
-		return nil, nil // The end of a transaction: it only moves the position.
-	}
 	_, event, err := events.Decode(headersOf(rec), rec.Value)
 	if err != nil {
 		// The projector sets it aside for people; no alias can be read from it.

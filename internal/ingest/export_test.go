@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/hex"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/orderledger/orderledger/internal/journal"
 	"github.com/orderledger/orderledger/internal/marketplace"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
 // Forward hands the items of a dispatch to an owner under these keys, as a router does; spoil may change a hash.
@@ -27,4 +30,9 @@ func (p *Peers) Forward(ctx context.Context, url, sellerID string, body []byte, 
 		})
 	}
 	return p.forward(ctx, url, f)
+}
+
+// Wanted tells whether the workers want an event's record, and whether they would make something of it.
+func Wanted(rec *kgo.Record, e *ledgerv1.Event) (aliases, hasAliases, packing, asksPacking bool) {
+	return wants(aliasTypes...)(rec), len(aliasesOf(e)) > 0, wants(packingTypes...)(rec), packingAsked(e) > 0
 }

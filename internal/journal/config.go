@@ -164,7 +164,7 @@ type Deps struct {
 	AskRelease func(ctx context.Context, url string, lane int32) error
 	// Policy is what the configuration says for a seller and location. Nil means the zero policy for all.
 	Policy func(sellerID, locationID string) shipment.Policy
-	// Log gets one line per outcome. Nil means none.
+	// Log gets one line per outcome, at DEBUG but for what is set aside. Nil means none.
 	Log *slog.Logger
 	// Registerer gets the metrics. Nil means none.
 	Registerer prometheus.Registerer

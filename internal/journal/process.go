@@ -225,9 +225,9 @@ func (l *lane) logOutcome(s *step) {
 	case s.decisionRec < 0:
 		return
 	case s.d.Outcome == ledgerv1.Outcome_OUTCOME_REJECTED:
-		level, msg = slog.LevelInfo, "command rejected"
+		msg = "command rejected" // Whoever submitted it says so at INFO, with what the caller asked.
 	case s.in.call != nil:
-		level, msg = slog.LevelInfo, "command accepted"
+		msg = "command accepted"
 	case s.d.Outcome == ledgerv1.Outcome_OUTCOME_QUARANTINED:
 		level, msg = slog.LevelWarn, "notification quarantined"
 	}

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
 
 	"github.com/orderledger/orderledger/events"
 )
@@ -189,7 +190,7 @@ const (
 // answer is lost with it, and the next process builds again what it has to.
 func storeOptions(j *Journal, log *slog.Logger) *pebble.Options {
 	cfg := &j.cfg
-	return &pebble.Options{
+	opts := &pebble.Options{
 		Cache:                       j.cache,
 		MemTableSize:                uint64(min(max(cfg.CacheBytes/memTablePart/memTables/int64(cfg.Lanes), minMemTable), maxMemTable)),
 		MemTableStopWritesThreshold: memTables,
@@ -201,7 +202,13 @@ func storeOptions(j *Journal, log *slog.Logger) *pebble.Options {
 			DataCorruption: func(info pebble.DataCorruptionInfo) { storeLogger{log}.Errorf("%s", info) },
 		},
 	}
+	// Nearly every key of an input is new, and that must not cost a read of each level to be known.
+	opts.Levels[0].FilterPolicy = bloom.FilterPolicy(filterBits)
+	return opts
 }
+
+// filterBits are those of a key in the filters of a store's tables: one in a hundred new keys is looked for all the same.
+const filterBits = 10
 
 // storeLogger keeps Pebble's chatter at debug.
 type storeLogger struct{ log *slog.Logger }

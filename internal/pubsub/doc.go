@@ -14,7 +14,7 @@
 //     then is the partition given up. The same on Close. Within that time there
 //     are no repeats and no reordering.
 //   - Only committed records are seen (read_committed).
-//   - Nothing is ever skipped: not on an error of another partition, and when
+//   - Nothing that is wanted is ever skipped: not on an error of another partition, and when
 //     the log has lost the committed position, reading starts at its beginning.
 //
 // It does not promise exactly once; handlers must bear repeats, for example by

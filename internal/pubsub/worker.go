@@ -90,10 +90,13 @@ func (w *worker) run() {
 	}
 }
 
-// finish hands out a record until it is acked. It returns false when the
+// finish hands out a record until it is acked, if it is wanted. It returns false when the
 // worker ends first.
 func (w *worker) finish(r *kgo.Record) bool {
 	cfg := w.sub.cfg
+	if cfg.Wants != nil && !cfg.Wants(r) {
+		return w.mark(r) == acked
+	}
 	for backoff := cfg.NackBackoff; ; backoff = min(2*backoff, cfg.NackBackoffMax) {
 		outcome := w.deliver(r)
 		if outcome == notDelivered {

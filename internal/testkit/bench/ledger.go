@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/kafka"
+)
+
+// topicPlain takes what is written without a ledger around it.
+const topicPlain = "orderledger.bench.plain"
+
+func kafkaConfig(s settings, lanes int) kafka.Config {
+	cfg := kafka.DefaultConfig()
+	cfg.Brokers, cfg.Lanes, cfg.ClientID = s.brokers, lanes, "orderledger-bench"
+	return cfg
+}
+
+// vacant makes sure that there is no ledger on the broker: it would be written into, and measured.
+func vacant(ctx context.Context, s settings) error {
+	client, err := kgo.NewClient(kafka.Options(kafkaConfig(s, 0))...)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	there, err := ledgerTopics(ctx, admin)
+	if err != nil || len(there) == 0 {
+		return err
+	}
+	if !s.empty && (len(there) > 1 || there[0] != topicPlain) {
+		return fmt.Errorf("%s holds a ledger (%s): take another, or say -empty if it may be deleted", envKafka, strings.Join(there, ", "))
+	}
+	return remove(ctx, admin)
+}
+
+func ledgerTopics(ctx context.Context, admin *kadm.Client) ([]string, error) {
+	names := []string{topicPlain}
+	for _, t := range kafka.Topics() {
+		names = append(names, t.Name)
+	}
+	all, err := admin.ListTopics(ctx, names...)
+	if err != nil {
+		return nil, fmt.Errorf("list topics: %w", err)
+	}
+	var there []string
+	for _, d := range all.Sorted() {
+		if d.Err == nil {
+			there = append(there, d.Topic)
+		}
+	}
+	return there, nil
+}
+
+// remove deletes the ledger and waits until it is gone.
+func remove(ctx context.Context, admin *kadm.Client) error {
+	// Also after an interrupt: what was made is taken away again.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	for {
+		there, err := ledgerTopics(ctx, admin)
+		if err != nil || len(there) == 0 {
+			return err
+		}
+		if _, err := admin.DeleteTopics(ctx, there...); err != nil {
+			return fmt.Errorf("delete topics: %w", err)
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("delete topics: %w", ctx.Err())
+		}
+	}
+}
+
+// withLedger makes a ledger and the topic for plain records beside it, runs fn and deletes both.
+func withLedger(ctx context.Context, s settings, fn func(client *kgo.Client, lanes int) error) (err error) {
+	client, err := kgo.NewClient(append(kafka.Options(kafkaConfig(s, 0)), kafka.ManualPartitions())...)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	defer func() { err = errors.Join(err, remove(ctx, admin)) }()
+	lanes, err := kafka.EnsureTopics(ctx, client, kafkaConfig(s, 0), kafka.Cluster)
+	if err != nil {
+		return err
+	}
+	if _, err := admin.CreateTopic(ctx, int32(lanes), -1, nil, topicPlain); err != nil {
+		return fmt.Errorf("create topic %s: %w", topicPlain, err)
+	}
+	return fn(client, lanes)
+}
+
+// lastEvent reads an event from the end of a lane that has some: the record to be written again without a ledger.
+func lastEvent(ctx context.Context, s settings, client *kgo.Client) (*kgo.Record, error) {
+	ends, err := kadm.NewClient(client).ListCommittedOffsets(ctx, events.TopicEvents)
+	if err != nil {
+		return nil, fmt.Errorf("ends of %s: %w", events.TopicEvents, err)
+	}
+	at := map[int32]kgo.Offset{}
+	ends.Each(func(o kadm.ListedOffset) {
+		if o.Offset > 2 {
+			at[o.Partition] = kgo.NewOffset().At(o.Offset - 2) // The last one is the marker of its transaction.
+		}
+	})
+	reader, err := kgo.NewClient(append(kafka.Options(kafkaConfig(s, 0)),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{events.TopicEvents: at}), kgo.FetchIsolationLevel(kgo.ReadCommitted()))...)
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Close()
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for {
+		fetches := reader.PollRecords(ctx, 1)
+		if records := fetches.Records(); len(records) > 0 {
+			return records[0], nil
+		}
+		if err := fetches.Err(); err != nil {
+			return nil, fmt.Errorf("read %s: %w", events.TopicEvents, err)
+		}
+	}
+}

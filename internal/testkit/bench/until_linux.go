@@ -1,0 +1,15 @@
+package main
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// until blocks the thread until a moment, to about 60 µs.
+func until(due time.Time) {
+	for left := time.Until(due); left > 0; left = time.Until(due) {
+		wait := unix.NsecToTimespec(left.Nanoseconds())
+		_ = unix.Nanosleep(&wait, nil) // Interrupted, it goes round again.
+	}
+}
