@@ -11,11 +11,11 @@ RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /out/ ./cmd/... ./examp
 FROM debian:bookworm-slim
 # The slim image has no roots of trust; endpoints are mostly HTTPS.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
-COPY --from=build /out/ /usr/local/bin/
-# The folder is made here so that a volume mounted on it belongs to the user that writes it.
+# The folders are made here so that a volume mounted on one belongs to the user that writes it.
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin orderledger \
- && install -d -o orderledger -g orderledger -m 0750 /var/lib/orderledger
+ && install -d -o orderledger -g orderledger -m 0750 /var/lib/orderledger /var/lib/orderledger-documents
 ENV ORDERLEDGER_DATA=/var/lib/orderledger
 WORKDIR /var/lib/orderledger
 USER 10001
+COPY --from=build /out/ /usr/local/bin/
 CMD ["ingest"]

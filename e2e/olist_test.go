@@ -81,10 +81,13 @@ func importOlist(t testing.TB, s *stack, dir string) importer.Result {
 	return result
 }
 
+// olistPushes are the messages that the histories make, by type.
+var olistPushes = map[string]int{"SUBORDER_CREATE": 7433, "SUBORDER_COMPLETE": 6424, "SUBORDER_CANCEL": 468}
+
 // requirePushes requires what a receiver must have got, by distinct message id, in order, repeats equal.
 func requirePushes(t testing.TB, s *stack) {
 	t.Helper()
-	require.Equal(t, map[string]int{"SUBORDER_CREATE": 7433, "SUBORDER_COMPLETE": 6424, "SUBORDER_CANCEL": 468}, s.receiver.Types())
+	require.Equal(t, olistPushes, s.receiver.Types())
 	s.receiver.RequireNoViolations(t)
 }
 

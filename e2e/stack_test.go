@@ -50,6 +50,8 @@ type stack struct {
 	url      string
 	kafka    string
 	native   string
+	user     string // of ClickHouse; empty is the default one
+	password string
 	receiver *testkit.Receiver
 	flags    []string
 	cmd      *exec.Cmd
@@ -145,7 +147,7 @@ func (s *stack) stop() {
 // sql opens the tables.
 func (s *stack) sql() driver.Conn {
 	s.t.Helper()
-	conn, err := clickhouse.Open(&clickhouse.Options{Addr: []string{s.native}})
+	conn, err := clickhouse.Open(&clickhouse.Options{Addr: []string{s.native}, Auth: clickhouse.Auth{Username: s.user, Password: s.password}})
 	require.NoError(s.t, err)
 	s.t.Cleanup(func() { _ = conn.Close() })
 	return conn

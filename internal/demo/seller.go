@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/orderledger/orderledger/internal/marketplace"
 )
 
 // Seller plays OwnSeller, who uses the seller API: labels, dispatch, cancel. For this seller the ledger is the
@@ -66,7 +68,7 @@ func (s Seller) live(ctx context.Context, n int, cancel bool) error {
 	if err := s.call(ctx, "labels", id, object{"shipments": []object{{
 		"shipmentId": id, "locationId": location,
 		"taxItems":     []object{{"orderItemId": item, "taxRate": 18, "quantity": 1}},
-		"invoices":     []object{{"orderId": "OD" + item + "000", "invoiceDate": now.Format("2006-01-02"), "invoiceNumber": fmt.Sprintf("INV-%d", n)}},
+		"invoices":     []object{{"orderId": "OD" + item + "000", "invoiceDate": now.In(marketplace.IST).Format(time.DateOnly), "invoiceNumber": fmt.Sprintf("INV-%d", n)}},
 		"subShipments": []object{{"subShipmentId": "SS-1", "dimensions": object{"length": 20, "breadth": 15, "height": 10, "weight": 0.8}}},
 	}}}); err != nil {
 		return err

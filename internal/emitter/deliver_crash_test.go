@@ -42,104 +42,85 @@ func TestDelivererProcess(t *testing.T) { //nolint:paralleltest // It is a proce
 
 func TestKillAtAnyMomentLosesNothingAndRepeatsInOrder(t *testing.T) {
 	t.Parallel()
-	s, r := setup(t, 4), testkit.NewReceiver(t, testSecret)
-	for i := range 10 {
-		r.Fail(orderCode(i), testkit.Failure{Status: 503}, testkit.Failure{Status: 0}, testkit.Failure{Status: 503})
-	}
-	n := s.publishMany(t, 50, 20)
-	child := func() (kill func()) {
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestDelivererProcess$")
-		cmd.Env = append(os.Environ(), childBrokers+"="+strings.Join(s.brokers, ","), childURL+"="+r.URL())
-		require.NoError(t, cmd.Start())
-		return func() {
-			require.NoError(t, cmd.Process.Kill())
-			_ = cmd.Wait() // Killed, as it should be.
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		s, r := setupOn(t, on, 4), testkit.NewReceiver(t, testSecret)
+		for i := range 10 {
+			r.Fail(orderCode(i), testkit.Failure{Status: 503}, testkit.Failure{Status: 0}, testkit.Failure{Status: 503})
 		}
-	}
-	const kills = 4
-	for i := range kills {
-		kill := child()
-		r.Wait(t, n*(i+1)/(kills+2))
-		kill()
-	}
-	kill := child()
-	defer kill()
-	r.Wait(t, n)
-	s.waitCommitted(t, "orderledger.emitter.efs")
-	r.RequireNoViolations(t)
-	t.Logf("%d messages, %d kills, %d requests for a message that had come before", n, kills, r.Repeats())
-}
-
-// refuseCommits lets every commit fail until the returned function is called.
-func refuseCommits(s *stage) (allow func()) {
-	var allowed atomic.Bool
-	s.cluster.ControlKey(int16(kmsg.OffsetCommit), func(request kmsg.Request) (kmsg.Response, error, bool) {
-		if allowed.Load() {
-			return nil, nil, false
-		}
-		s.cluster.KeepControl()
-		req := request.(*kmsg.OffsetCommitRequest)
-		answer := req.ResponseKind().(*kmsg.OffsetCommitResponse)
-		for _, topic := range req.Topics {
-			at := kmsg.NewOffsetCommitResponseTopic()
-			at.Topic, at.TopicID = topic.Topic, topic.TopicID
-			for _, p := range topic.Partitions {
-				part := kmsg.NewOffsetCommitResponseTopicPartition()
-				part.Partition, part.ErrorCode = p.Partition, kerr.GroupAuthorizationFailed.Code
-				at.Partitions = append(at.Partitions, part)
+		n := s.publishMany(t, 50, 20)
+		child := func() (kill func()) {
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestDelivererProcess$")
+			cmd.Env = append(os.Environ(), childBrokers+"="+strings.Join(s.brokers, ","), childURL+"="+r.URL())
+			require.NoError(t, cmd.Start())
+			return func() {
+				require.NoError(t, cmd.Process.Kill())
+				_ = cmd.Wait() // Killed, as it should be.
 			}
-			answer.Topics = append(answer.Topics, at)
 		}
-		return answer, nil, true
+		const kills = 4
+		for i := range kills {
+			kill := child()
+			r.Wait(t, n*(i+1)/(kills+2))
+			kill()
+		}
+		kill := child()
+		defer kill()
+		r.Wait(t, n)
+		s.waitCommitted(t, "orderledger.emitter.efs")
+		r.RequireNoViolations(t)
+		t.Logf("%d messages, %d kills, %d requests for a message that had come before", n, kills, r.Repeats())
 	})
-	return func() { allowed.Store(true) }
 }
 
 func TestAfterThePostBeforeTheCommit(t *testing.T) {
 	t.Parallel()
-	s, r := setup(t, 2), testkit.NewReceiver(t, testSecret)
-	n := s.publishMany(t, 10, 5)
-	allow := refuseCommits(s)
-	stop := s.start(t, config(endpoint("efs", r)))
-	r.Wait(t, n)
-	stop()
-	require.Zero(t, s.committed(t, "orderledger.emitter.efs"))
-	allow()
-	s.start(t, config(endpoint("efs", r)))
-	s.waitCommitted(t, "orderledger.emitter.efs")
-	require.Equal(t, n, r.Repeats(), "all that was not committed, once more, in order and byte for byte")
-	require.Equal(t, n, r.Distinct())
-	r.RequireNoViolations(t)
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		s, r := setupOn(t, on, 2), testkit.NewReceiver(t, testSecret)
+		n := s.publishMany(t, 10, 5)
+		var network testkit.LossyDialer
+		network.Drop(kmsg.OffsetCommit, -1)
+		stop := s.start(t, config(endpoint("efs", r)), kgo.Dialer(network.Dial))
+		r.Wait(t, n)
+		stop()
+		require.Zero(t, s.committed(t, "orderledger.emitter.efs"))
+		s.start(t, config(endpoint("efs", r)))
+		s.waitCommitted(t, "orderledger.emitter.efs")
+		require.Equal(t, n, r.Repeats(), "all that was not committed, once more, in order and byte for byte")
+		require.Equal(t, n, r.Distinct())
+		r.RequireNoViolations(t)
+	})
 }
 
 func TestAfterACrashOnlyWhatWasPendingIsSentAgain(t *testing.T) {
 	t.Parallel()
-	s, r := setup(t, 1), testkit.NewReceiver(t, testSecret)
-	r.Fail("stuck", testkit.Failure{Status: 503, Times: -1})
-	e := endpoint("efs", r)
-	e.RetrySchedule = []time.Duration{time.Hour}
-	s.publish(t, s.record("stuck", "SUBORDER_CREATE"))
-	n := s.publishMany(t, 20, 5)
-	s.publish(t, s.record("stuck", "SUBORDER_CANCEL"), s.record("last", "SUBORDER_CREATE"))
-	stop := s.start(t, config(e))
-	r.Wait(t, n+1)
-	testkit.Eventually(t, func() bool {
-		return slices.Equal([]span{{1, 1 + int64(n)}, {int64(n) + 2, int64(n) + 3}}, s.marks(t, "orderledger.emitter.efs").delivered)
-	}, "all but the stuck suborder's messages are committed as done")
-	require.Zero(t, s.committed(t, "orderledger.emitter.efs"))
-	allow := refuseCommits(s) // From here on the first process might as well be dead: Kafka hears nothing more of it.
-	stop()
-	allow()
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		s, r := setupOn(t, on, 1), testkit.NewReceiver(t, testSecret)
+		r.Fail("stuck", testkit.Failure{Status: 503, Times: -1})
+		e := endpoint("efs", r)
+		e.RetrySchedule = []time.Duration{time.Hour}
+		s.publish(t, s.record("stuck", "SUBORDER_CREATE"))
+		n := s.publishMany(t, 20, 5)
+		s.publish(t, s.record("stuck", "SUBORDER_CANCEL"), s.record("last", "SUBORDER_CREATE"))
+		var network testkit.LossyDialer
+		stop := s.start(t, config(e), kgo.Dialer(network.Dial))
+		r.Wait(t, n+1)
+		testkit.Eventually(t, func() bool {
+			return slices.Equal([]span{{1, 1 + int64(n)}, {int64(n) + 2, int64(n) + 3}}, s.marks(t, "orderledger.emitter.efs").delivered)
+		}, "all but the stuck suborder's messages are committed as done")
+		require.Zero(t, s.committed(t, "orderledger.emitter.efs"))
+		network.Drop(kmsg.OffsetCommit, -1) // From here on the first process might as well be dead: no commit arrives any more.
+		stop()
 
-	r.Recover("stuck")
-	before := len(r.Requests())
-	s.start(t, config(e))
-	r.Wait(t, n+3)
-	s.waitCommitted(t, "orderledger.emitter.efs")
-	for _, again := range r.Requests()[before:] {
-		require.Equal(t, "stuck", again.OrderCode)
-	}
-	r.RequireNoViolations(t)
+		r.Recover("stuck")
+		before := len(r.Requests())
+		s.start(t, config(e))
+		r.Wait(t, n+3)
+		s.waitCommitted(t, "orderledger.emitter.efs")
+		for _, again := range r.Requests()[before:] {
+			require.Equal(t, "stuck", again.OrderCode)
+		}
+		r.RequireNoViolations(t)
+	})
 }
 
 // marks returns what is committed beside the offset of partition 0.
@@ -158,120 +139,124 @@ func (s *stage) marks(t testing.TB, group string) marks {
 
 func TestALostReplyToACommitChangesNothing(t *testing.T) {
 	t.Parallel()
-	s, r := setup(t, 2), testkit.NewReceiver(t, testSecret)
-	var network testkit.LossyDialer
-	network.Lose(kmsg.OffsetCommit, 3)
-	n := s.publishMany(t, 10, 5)
-	stop := s.start(t, config(endpoint("efs", r)), kgo.Dialer(network.Dial))
-	r.Wait(t, n)
-	s.waitCommitted(t, "orderledger.emitter.efs")
-	stop()
-	require.Positive(t, network.Lost(kmsg.OffsetCommit))
-	s.start(t, config(endpoint("efs", r)))
-	n += s.publishMany(t, 1, 1)
-	r.Wait(t, n)
-	require.Zero(t, r.Repeats())
-	r.RequireNoViolations(t)
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		s, r := setupOn(t, on, 2), testkit.NewReceiver(t, testSecret)
+		var network testkit.LossyDialer
+		network.Lose(kmsg.OffsetCommit, 3)
+		n := s.publishMany(t, 10, 5)
+		stop := s.start(t, config(endpoint("efs", r)), kgo.Dialer(network.Dial))
+		r.Wait(t, n)
+		s.waitCommitted(t, "orderledger.emitter.efs")
+		stop()
+		require.Positive(t, network.Lost(kmsg.OffsetCommit))
+		s.start(t, config(endpoint("efs", r)))
+		n += s.publishMany(t, 1, 1)
+		r.Wait(t, n)
+		require.Zero(t, r.Repeats())
+		r.RequireNoViolations(t)
+	})
 }
 
 func TestRebalance(t *testing.T) {
 	t.Parallel()
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		t.Run("members that come and go repeat nothing and keep the order", func(t *testing.T) {
+			t.Parallel()
+			s, r := setupOn(t, on, 6), testkit.NewReceiver(t, testSecret)
+			n := s.publishMany(t, 100, 10)
+			s.start(t, config(endpoint("efs", r)))
+			for range 3 {
+				n += s.publishMany(t, 100, 5)
+				joined := s.start(t, config(endpoint("efs", r)))
+				s.waitMembers(t, 2)
+				joined()
+				s.waitMembers(t, 1)
+			}
+			r.Wait(t, n)
+			s.waitCommitted(t, "orderledger.emitter.efs")
+			r.RequireNoViolations(t)
+			require.Zero(t, r.Repeats())
+			require.Zero(t, r.Overlaps())
+		})
 
-	t.Run("members that come and go repeat nothing and keep the order", func(t *testing.T) {
-		t.Parallel()
-		s, r := setup(t, 6), testkit.NewReceiver(t, testSecret)
-		n := s.publishMany(t, 100, 10)
-		s.start(t, config(endpoint("efs", r)))
-		for range 3 {
-			n += s.publishMany(t, 100, 5)
-			joined := s.start(t, config(endpoint("efs", r)))
+		t.Run("a partition is not given away with a request in flight", func(t *testing.T) {
+			t.Parallel()
+			s, r := setupOn(t, on, 2), testkit.NewReceiver(t, testSecret)
+			hold := make(chan struct{})
+			a, b := s.orderOf(0), s.orderOf(1)
+			s.publish(t, s.record(a, "SUBORDER_CREATE"), s.record(b, "SUBORDER_CREATE"))
+			r.Fail("", testkit.Failure{Status: 200, Hold: hold, Times: -1})
+			d, _ := s.launch(t, config(endpoint("efs", r)), nil)
+			r.WaitArrived(t, a, 1)
+			r.WaitArrived(t, b, 2)
+			s.start(t, config(endpoint("efs", r)))
+			waitHeld(t, d)
+			s.publish(t, s.record(a, "SUBORDER_CANCEL"), s.record(b, "SUBORDER_CANCEL"))
+			r.Recover("")
+			close(hold)
+			r.Wait(t, 4)
 			s.waitMembers(t, 2)
-			joined()
-			s.waitMembers(t, 1)
-		}
-		r.Wait(t, n)
-		s.waitCommitted(t, "orderledger.emitter.efs")
-		r.RequireNoViolations(t)
-		require.Zero(t, r.Repeats())
-		require.Zero(t, r.Overlaps())
-	})
-
-	t.Run("a partition is not given away with a request in flight", func(t *testing.T) {
-		t.Parallel()
-		s, r := setup(t, 2), testkit.NewReceiver(t, testSecret)
-		hold := make(chan struct{})
-		a, b := s.orderOf(0), s.orderOf(1)
-		s.publish(t, s.record(a, "SUBORDER_CREATE"), s.record(b, "SUBORDER_CREATE"))
-		r.Fail("", testkit.Failure{Status: 200, Hold: hold, Times: -1})
-		d, _ := s.launch(t, config(endpoint("efs", r)), nil)
-		r.WaitArrived(t, a, 1)
-		r.WaitArrived(t, b, 2)
-		s.start(t, config(endpoint("efs", r)))
-		waitHeld(t, d)
-		s.publish(t, s.record(a, "SUBORDER_CANCEL"), s.record(b, "SUBORDER_CANCEL"))
-		r.Recover("")
-		close(hold)
-		r.Wait(t, 4)
-		s.waitMembers(t, 2)
-		s.waitCommitted(t, "orderledger.emitter.efs")
-		require.Zero(t, r.Repeats())
-		require.Zero(t, r.Overlaps())
-		r.RequireNoViolations(t)
-	})
-
-	t.Run("a member that is thrown out drops everything and starts from the commit", func(t *testing.T) {
-		t.Parallel()
-		s, r := setup(t, 2), testkit.NewReceiver(t, testSecret)
-		hold := make(chan struct{})
-		defer close(hold)
-		s.publish(t, s.record("a", "SUBORDER_CREATE"))
-		r.Fail("a", testkit.Failure{Status: 200, Hold: hold})
-		d, _ := s.launch(t, config(endpoint("efs", r)), nil)
-		r.WaitArrived(t, "a", 1)
-		s.publish(t, s.record("a", "SUBORDER_CANCEL"))
-		var readmit atomic.Bool
-		s.cluster.ControlKey(int16(kmsg.JoinGroup), func(request kmsg.Request) (kmsg.Response, error, bool) {
-			s.cluster.KeepControl()
-			answer := request.ResponseKind().(*kmsg.JoinGroupResponse)
-			answer.ErrorCode = kerr.CoordinatorNotAvailable.Code
-			return answer, nil, !readmit.Load()
+			s.waitCommitted(t, "orderledger.emitter.efs")
+			require.Zero(t, r.Repeats())
+			require.Zero(t, r.Overlaps())
+			r.RequireNoViolations(t)
 		})
-		s.cluster.ControlKey(int16(kmsg.Heartbeat), func(request kmsg.Request) (kmsg.Response, error, bool) {
-			answer := request.ResponseKind().(*kmsg.HeartbeatResponse)
-			answer.ErrorCode = kerr.UnknownMemberID.Code
-			return answer, nil, true
-		})
-		testkit.Eventually(t, func() bool {
-			owned := -1
-			d.couriers[0].do(func() { owned = len(d.couriers[0].partitions) + d.couriers[0].lanes.inFlight })
-			return owned == 0
-		}, "everything is dropped and cancelled")
-		readmit.Store(true)
-		// Both messages come from the start.
-		r.Wait(t, 2)
-		s.waitCommitted(t, "orderledger.emitter.efs")
-		require.Equal(t, 1, r.Repeats())
-		require.Equal(t, []int64{1, 2}, r.Arrived("a"))
-		r.RequireNoViolations(t)
 	})
+}
+
+func TestAMemberThatIsThrownOutDropsEverythingAndStartsFromTheCommit(t *testing.T) {
+	t.Parallel()
+	s, r := setup(t, 2), testkit.NewReceiver(t, testSecret)
+	hold := make(chan struct{})
+	defer close(hold)
+	s.publish(t, s.record("a", "SUBORDER_CREATE"))
+	r.Fail("a", testkit.Failure{Status: 200, Hold: hold})
+	d, _ := s.launch(t, config(endpoint("efs", r)), nil)
+	r.WaitArrived(t, "a", 1)
+	s.publish(t, s.record("a", "SUBORDER_CANCEL"))
+	var readmit atomic.Bool
+	s.cluster.ControlKey(int16(kmsg.JoinGroup), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		s.cluster.KeepControl()
+		answer := request.ResponseKind().(*kmsg.JoinGroupResponse)
+		answer.ErrorCode = kerr.CoordinatorNotAvailable.Code
+		return answer, nil, !readmit.Load()
+	})
+	s.cluster.ControlKey(int16(kmsg.Heartbeat), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		answer := request.ResponseKind().(*kmsg.HeartbeatResponse)
+		answer.ErrorCode = kerr.UnknownMemberID.Code
+		return answer, nil, true
+	})
+	testkit.Eventually(t, func() bool {
+		owned := -1
+		d.couriers[0].do(func() { owned = len(d.couriers[0].partitions) + d.couriers[0].lanes.inFlight })
+		return owned == 0
+	}, "everything is dropped and cancelled")
+	readmit.Store(true)
+	// Both messages come from the start.
+	r.Wait(t, 2)
+	s.waitCommitted(t, "orderledger.emitter.efs")
+	require.Equal(t, 1, r.Repeats())
+	require.Equal(t, []int64{1, 2}, r.Arrived("a"))
+	r.RequireNoViolations(t)
 }
 
 func TestAStaticMemberKeepsItsPartitionsOverARestart(t *testing.T) {
 	t.Parallel()
-	s, r := setup(t, 2), testkit.NewReceiver(t, testSecret)
-	c := config(endpoint("efs", r))
-	c.InstanceID = "one"
-	for i := range 3 {
-		n := s.publishMany(t, 5, 2)
-		stop := s.start(t, c)
-		r.Wait(t, n*(i+1))
-		s.waitCommitted(t, "orderledger.emitter.efs")
-		stop()
-		members := s.cluster.GroupInfo("orderledger.emitter.efs").Members
-		require.Len(t, members, 1, "it has not left")
-	}
-	require.Zero(t, r.Repeats())
-	r.RequireNoViolations(t)
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		s, r := setupOn(t, on, 2), testkit.NewReceiver(t, testSecret)
+		c := config(endpoint("efs", r))
+		c.InstanceID = "one"
+		for i := range 3 {
+			n := s.publishMany(t, 5, 2)
+			stop := s.start(t, c)
+			r.Wait(t, n*(i+1))
+			s.waitCommitted(t, "orderledger.emitter.efs")
+			stop()
+			require.Len(t, testkit.Members(t, s.client, "orderledger.emitter.efs"), 1, "it has not left")
+		}
+		require.Zero(t, r.Repeats())
+		r.RequireNoViolations(t)
+	})
 }
 
 // orderOf returns an order of the given lane.
@@ -286,8 +271,5 @@ func (s *stage) orderOf(lane int32) string {
 // waitMembers waits until the group has settled with so many members.
 func (s *stage) waitMembers(t testing.TB, n int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testkit.Limit)
-	defer cancel()
-	_, err := s.cluster.WaitGroupStable(ctx, "orderledger.emitter.efs", n)
-	require.NoError(t, err)
+	testkit.WaitMembers(t, s.client, "orderledger.emitter.efs", n)
 }

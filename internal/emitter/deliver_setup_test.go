@@ -24,16 +24,22 @@ const testSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 // stage is a Kafka with the project's topics and a producer that plays the translator.
 type stage struct {
-	cluster *kfake.Cluster
+	cluster *kfake.Cluster // Nil unless the broker is inside the process.
 	brokers []string
 	lanes   int
 	client  *kgo.Client
 	id      int64 // the last message id
 }
 
+// setup is a stage on a broker inside the process, for faults inside the broker and for benchmarks.
 func setup(t testing.TB, lanes int) *stage {
 	t.Helper()
-	cluster, brokers := testkit.KafkaCluster(t)
+	return setupOn(t, testkit.Kfake, lanes)
+}
+
+func setupOn(t testing.TB, on testkit.KafkaBackend, lanes int) *stage {
+	t.Helper()
+	cluster, brokers := on.Open(t)
 	testkit.Topics(t, brokers, lanes)
 	return &stage{
 		cluster: cluster, brokers: brokers, lanes: lanes,

@@ -25,16 +25,22 @@ import (
 
 // ledger is a Kafka with the project's topics and a writer that plays the journal: transactions, dense numbers.
 type ledger struct {
-	cluster *kfake.Cluster
+	cluster *kfake.Cluster // Nil unless the broker is inside the process.
 	brokers []string
 	lanes   int
 	writer  *kgo.Client
 	seq     map[int32]uint64
 }
 
+// newLedger is on a broker inside the process, for faults inside the broker and for benchmarks.
 func newLedger(t testing.TB, lanes int) *ledger {
 	t.Helper()
-	cluster, brokers := testkit.KafkaCluster(t)
+	return newLedgerOn(t, testkit.Kfake, lanes)
+}
+
+func newLedgerOn(t testing.TB, on testkit.KafkaBackend, lanes int) *ledger {
+	t.Helper()
+	cluster, brokers := on.Open(t)
 	testkit.Topics(t, brokers, lanes)
 	return &ledger{
 		cluster: cluster, brokers: brokers, lanes: lanes, seq: map[int32]uint64{},
@@ -81,6 +87,7 @@ func (l *ledger) commit(t testing.TB, records ...*kgo.Record) {
 	require.NoError(t, l.writer.BeginTransaction())
 	require.NoError(t, l.writer.ProduceSync(t.Context(), records...).FirstErr())
 	require.NoError(t, l.writer.EndTransaction(t.Context(), kgo.TryCommit))
+	testkit.Settled(t, l.writer, events.TopicEvents)
 }
 
 // translate runs a translator until the test ends or the returned function stops it.
@@ -151,54 +158,56 @@ func headers(r *kgo.Record) map[string]string {
 
 func TestMessagesStandInTheLaneOfTheirEvents(t *testing.T) {
 	t.Parallel()
-	l := newLedger(t, 3)
-	reg := prometheus.NewRegistry()
-	l.translate(t, reg)
-	const shipments, versions = 20, 5
-	for v := uint64(1); v <= versions; v++ {
-		var batch []*kgo.Record
-		for i := range shipments {
-			id := fmt.Sprintf("shipment-%d", i)
-			if v == 1 {
-				batch = append(batch, l.created(t, id))
-			} else {
-				batch = append(batch, l.changed(t, id, v))
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		l := newLedgerOn(t, on, 3)
+		reg := prometheus.NewRegistry()
+		l.translate(t, reg)
+		const shipments, versions = 20, 5
+		for v := uint64(1); v <= versions; v++ {
+			var batch []*kgo.Record
+			for i := range shipments {
+				id := fmt.Sprintf("shipment-%d", i)
+				if v == 1 {
+					batch = append(batch, l.created(t, id))
+				} else {
+					batch = append(batch, l.changed(t, id, v))
+				}
 			}
+			l.commit(t, batch...)
 		}
-		l.commit(t, batch...)
-	}
-	l.waitDone(t)
+		l.waitDone(t)
 
-	total := 0
-	for partition, records := range l.read(t, events.TopicSuborders) {
-		last, versionOf := int64(0), map[string]uint64{}
-		for _, r := range records {
-			m, err := readMessage(r)
-			require.NoError(t, err, "the deliverer must be able to read it")
-			require.Equal(t, events.Lane(m.shipmentID, l.lanes), partition)
-			require.Greater(t, m.id, last)
-			require.Equal(t, m.id, decodeBody(t, r.Value).MessageID)
-			last = m.id
-			h := headers(r)
-			versionOf[m.shipmentID]++
-			require.Equal(t, events.EventID(m.shipmentID, versionOf[m.shipmentID]), h[events.HeaderCausationID])
-			if versionOf[m.shipmentID] > 1 {
-				require.Equal(t, HoldHeld, h["ol_hold"])
-				continue
+		total := 0
+		for partition, records := range l.read(t, events.TopicSuborders) {
+			last, versionOf := int64(0), map[string]uint64{}
+			for _, r := range records {
+				m, err := readMessage(r)
+				require.NoError(t, err, "the deliverer must be able to read it")
+				require.Equal(t, events.Lane(m.shipmentID, l.lanes), partition)
+				require.Greater(t, m.id, last)
+				require.Equal(t, m.id, decodeBody(t, r.Value).MessageID)
+				last = m.id
+				h := headers(r)
+				versionOf[m.shipmentID]++
+				require.Equal(t, events.EventID(m.shipmentID, versionOf[m.shipmentID]), h[events.HeaderCausationID])
+				if versionOf[m.shipmentID] > 1 {
+					require.Equal(t, HoldHeld, h["ol_hold"])
+					continue
+				}
+				delete(h, events.HeaderCausationID)
+				delete(h, events.HeaderID)
+				delete(h, events.HeaderSubject)
+				require.Equal(t, map[string]string{
+					"ce_type": SuborderCreate, "ce_source": "/orderledger", "ce_specversion": "1.0", "ce_time": "2020-10-16T20:22:28.000Z",
+					"ce_correlationid": "story-1", "traceparent": "00-1-2-01", "content-type": "application/json",
+					"ol_profile": "752255250", "ol_location": "loc1", "ol_channel": "flipkart", "ol_seller": "seller-1",
+				}, h)
 			}
-			delete(h, events.HeaderCausationID)
-			delete(h, events.HeaderID)
-			delete(h, events.HeaderSubject)
-			require.Equal(t, map[string]string{
-				"ce_type": SuborderCreate, "ce_source": "/orderledger", "ce_specversion": "1.0", "ce_time": "2020-10-16T20:22:28.000Z",
-				"ce_correlationid": "story-1", "traceparent": "00-1-2-01", "content-type": "application/json",
-				"ol_profile": "752255250", "ol_location": "loc1", "ol_channel": "flipkart", "ol_seller": "seller-1",
-			}, h)
+			total += len(records)
 		}
-		total += len(records)
-	}
-	require.Equal(t, shipments*versions, total)
-	require.Equal(t, shipments, count(t, reg, "translated_total", SuborderCreate))
+		require.Equal(t, shipments*versions, total)
+		require.Equal(t, shipments, count(t, reg, "translated_total", SuborderCreate))
+	})
 }
 
 // count reads a counter of the translator by the value of its label.
@@ -218,92 +227,96 @@ func count(t testing.TB, reg *prometheus.Registry, name, label string) int {
 
 func TestWhatMakesNoSenseIsSetAsideAndTheStreamGoesOn(t *testing.T) {
 	t.Parallel()
-	l := newLedger(t, 1)
-	reg := prometheus.NewRegistry()
-	l.translate(t, reg)
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		l := newLedgerOn(t, on, 1)
+		reg := prometheus.NewRegistry()
+		l.translate(t, reg)
 
-	unknown := l.created(t, "s1")
-	for i, h := range unknown.Headers {
-		if h.Key == events.HeaderType {
-			unknown.Headers[i].Value = []byte("orders.SomethingNew.v1")
+		unknown := l.created(t, "s1")
+		for i, h := range unknown.Headers {
+			if h.Key == events.HeaderType {
+				unknown.Headers[i].Value = []byte("orders.SomethingNew.v1")
+			}
 		}
-	}
-	noSeq := l.created(t, "s2")
-	for i, h := range noSeq.Headers {
-		if h.Key == events.HeaderLaneSeq {
-			noSeq.Headers[i].Value = []byte("0")
+		noSeq := l.created(t, "s2")
+		for i, h := range noSeq.Headers {
+			if h.Key == events.HeaderLaneSeq {
+				noSeq.Headers[i].Value = []byte("0")
+			}
 		}
-	}
-	bad := l.created(t, "s3")
-	bad.Value = []byte{0xff, 0xff}
-	null := l.created(t, "s4")
-	null.Value = nil
-	bare := &kgo.Record{Topic: events.TopicEvents, Value: []byte("hello")}
-	l.commit(t, unknown, noSeq, bad, null, bare, l.created(t, "s5"))
-	l.waitDone(t)
+		bad := l.created(t, "s3")
+		bad.Value = []byte{0xff, 0xff}
+		null := l.created(t, "s4")
+		null.Value = nil
+		bare := &kgo.Record{Topic: events.TopicEvents, Value: []byte("hello")}
+		l.commit(t, unknown, noSeq, bad, null, bare, l.created(t, "s5"))
+		l.waitDone(t)
 
-	told := l.read(t, events.TopicSuborders)[0]
-	require.Len(t, told, 1)
-	require.Equal(t, "s5", string(told[0].Key))
+		told := l.read(t, events.TopicSuborders)[0]
+		require.Len(t, told, 1)
+		require.Equal(t, "s5", string(told[0].Key))
 
-	dead := l.read(t, events.TopicDeadLetters)[0]
-	require.Len(t, dead, 5)
-	for i, want := range []struct {
-		why   string
-		value []byte
-	}{
-		{"unknown type", unknown.Value},
-		{"no sequence", noSeq.Value},
-		{"body of " + events.TypeShipmentCreated, bad.Value},
-		{"null value", nil},
-		{"missing", []byte("hello")},
-	} {
-		letter, err := deadletter.Parse(dead[i])
-		require.NoError(t, err)
-		require.Equal(t, []any{events.TopicEvents, int32(0), int64(i)}, []any{letter.Topic, letter.Partition, letter.Offset})
-		require.Contains(t, letter.Reason, want.why)
-		require.Equal(t, want.value, letter.Value)
-	}
-	require.Equal(t, 1, count(t, reg, "dead_letters_total", "unknown_type"))
-	require.Equal(t, 1, count(t, reg, "dead_letters_total", "no_laneseq"))
-	require.Equal(t, 3, count(t, reg, "dead_letters_total", "undecodable"))
+		dead := l.read(t, events.TopicDeadLetters)[0]
+		require.Len(t, dead, 5)
+		for i, want := range []struct {
+			why   string
+			value []byte
+		}{
+			{"unknown type", unknown.Value},
+			{"no sequence", noSeq.Value},
+			{"body of " + events.TypeShipmentCreated, bad.Value},
+			{"null value", nil},
+			{"missing", []byte("hello")},
+		} {
+			letter, err := deadletter.Parse(dead[i])
+			require.NoError(t, err)
+			require.Equal(t, []any{events.TopicEvents, int32(0), int64(i)}, []any{letter.Topic, letter.Partition, letter.Offset})
+			require.Contains(t, letter.Reason, want.why)
+			require.Equal(t, want.value, letter.Value)
+		}
+		require.Equal(t, 1, count(t, reg, "dead_letters_total", "unknown_type"))
+		require.Equal(t, 1, count(t, reg, "dead_letters_total", "no_laneseq"))
+		require.Equal(t, 3, count(t, reg, "dead_letters_total", "undecodable"))
+	})
 }
 
 func TestARepeatAfterACrashWritesTheSameMessagesAgain(t *testing.T) {
 	t.Parallel()
-	l := newLedger(t, 1)
-	stop := l.translate(t, nil)
-	l.commit(t, l.created(t, "a"), l.created(t, "b"), l.changed(t, "a", 2))
-	l.waitDone(t)
-	stop()
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		l := newLedgerOn(t, on, 1)
+		stop := l.translate(t, nil)
+		l.commit(t, l.created(t, "a"), l.created(t, "b"), l.changed(t, "a", 2))
+		l.waitDone(t)
+		stop()
 
-	// A crash before the commit: what was written stands, the position is behind it.
-	adm := kadm.NewClient(l.writer)
-	group := kafka.GroupTranslate(testkit.KafkaConfig(l.brokers, l.lanes).Cluster)
-	_, err := adm.CommitOffsets(t.Context(), group, kadm.OffsetsFromRecords(kgo.Record{Topic: events.TopicEvents, Offset: 0}))
-	require.NoError(t, err)
-	l.translate(t, nil)
-	l.commit(t, l.changed(t, "b", 2))
-	l.waitDone(t)
-
-	told := l.read(t, events.TopicSuborders)[0]
-	require.Len(t, told, 6)
-	var fresh []string // As a reader sees it that drops what is not above the highest id.
-	highest := int64(0)
-	first := map[int64]string{}
-	for _, r := range told {
-		m, err := readMessage(r)
+		// A crash before the commit: what was written stands, the position is behind it.
+		adm := kadm.NewClient(l.writer)
+		group := kafka.GroupTranslate(testkit.KafkaConfig(l.brokers, l.lanes).Cluster)
+		_, err := adm.CommitOffsets(t.Context(), group, kadm.OffsetsFromRecords(kgo.Record{Topic: events.TopicEvents, Offset: 0}))
 		require.NoError(t, err)
-		if body, seen := first[m.id]; seen {
-			require.Equal(t, body, string(r.Value))
+		l.translate(t, nil)
+		l.commit(t, l.changed(t, "b", 2))
+		l.waitDone(t)
+
+		told := l.read(t, events.TopicSuborders)[0]
+		require.Len(t, told, 6)
+		var fresh []string // As a reader sees it that drops what is not above the highest id.
+		highest := int64(0)
+		first := map[int64]string{}
+		for _, r := range told {
+			m, err := readMessage(r)
+			require.NoError(t, err)
+			if body, seen := first[m.id]; seen {
+				require.Equal(t, body, string(r.Value))
+			}
+			first[m.id] = string(r.Value)
+			if m.id > highest {
+				highest = m.id
+				fresh = append(fresh, headers(r)[events.HeaderCausationID])
+			}
 		}
-		first[m.id] = string(r.Value)
-		if m.id > highest {
-			highest = m.id
-			fresh = append(fresh, headers(r)[events.HeaderCausationID])
-		}
-	}
-	require.Equal(t, []string{"a/1", "b/1", "a/2", "b/2"}, fresh)
+		require.Equal(t, []string{"a/1", "b/1", "a/2", "b/2"}, fresh)
+	})
 }
 
 func TestABrokerThatRefusesAWriteLosesNothing(t *testing.T) {

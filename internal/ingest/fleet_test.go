@@ -25,6 +25,7 @@ const peerSecret = "a secret of sixteen bytes or more"
 type member struct {
 	*bench
 	peerURL string
+	peers   *httptest.Server
 	front   atomic.Pointer[front]
 }
 
@@ -57,7 +58,7 @@ func (f *fleet) member(change func(*ingest.Config)) *member {
 		m.ingest.PeerHandler().ServeHTTP(w, r)
 	}))
 	f.t.Cleanup(srv.Close)
-	m.peerURL = srv.URL
+	m.peerURL, m.peers = srv.URL, srv
 	m.bench = newBench(f.t, f.brokers, nil, func(c *ingest.Config) {
 		c.Peers = ingest.PeersConfig{
 			Addr: "127.0.0.1:0", URL: srv.URL, Secrets: secrets(peerSecret), AttemptTimeout: 2 * time.Second, HandOverTimeout: 10 * time.Second,
@@ -178,7 +179,7 @@ func (m *member) labelsOfAll(ids ...string) answer {
 }
 
 // counted reads a counter, or the number of observations of a histogram, by its labels' values.
-func (b *bench) counted(name string, labels ...string) float64 {
+func (b *bench) counted(name string, labels ...string) int {
 	b.t.Helper()
 	families, err := b.reg.Gather()
 	require.NoError(b.t, err)
@@ -192,9 +193,9 @@ func (b *bench) counted(name string, labels ...string) float64 {
 				continue
 			}
 			if metric.GetHistogram() != nil {
-				return float64(metric.GetHistogram().GetSampleCount())
+				return int(metric.GetHistogram().GetSampleCount())
 			}
-			return metric.GetCounter().GetValue()
+			return int(metric.GetCounter().GetValue())
 		}
 	}
 	return 0

@@ -24,11 +24,13 @@ func TestWhatIsForwardedIsReadAsItWasMeant(t *testing.T) {
 		want    shipment.Input
 	}{
 		"a service that the router has found": {
-			forward{Action: "service_complete", body: services}, forwardedCommand{Index: 1, ShipmentID: "S2", ServiceID: "F9"},
+			forward{Action: "service_complete", body: services},
+			forwardedCommand{Index: 1, ShipmentID: "S2", ServiceID: "F9"},
 			shipment.CompleteService{ServiceID: "F9"},
 		},
 		"a shipment in the path": {
-			forward{Action: actionUpdate, PathID: "S3", body: []byte(`{"tracking_id":"T1"}`)}, forwardedCommand{ShipmentID: "S3"},
+			forward{Action: actionUpdate, PathID: "S3", body: []byte(`{"tracking_id":"T1"}`)},
+			forwardedCommand{ShipmentID: "S3"},
 			shipment.UpdateTracking{},
 		},
 		"documents": {forward{Action: actionPacking, PathID: "S4", body: packing}, forwardedCommand{ShipmentID: "S4"}, shipment.CompletePacking{}},
@@ -50,7 +52,7 @@ func TestWhatIsForwardedIsReadAsItWasMeant(t *testing.T) {
 		require.Equal(t, "k", got.Key)
 		require.Equal(t, "own", got.SellerID)
 		require.Equal(t, tc.at.ShipmentID, got.ShipmentID)
-		switch in := got.Input.(type) { //nolint:gochecksumtype // These are all that the table has.
+		switch in := got.Input.(type) {
 		case shipment.CompleteService:
 			require.Equal(t, "F9", in.ServiceID)
 		case shipment.UpdateTracking:

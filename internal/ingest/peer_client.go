@@ -134,9 +134,8 @@ func (p *Peers) post(ctx context.Context, peerURL, path string, body []byte, wan
 		return nil, &peerError{reason: reasonUnreachable, err: err}
 	}
 	p.keys.sign(req.Header, req.Method, path, p.now(), body)
-	// Without a value it is not sent; it tells the transport that the request may be sent again on another connection,
-	// where the one it was on turns out to have been closed while it was idle.
-	req.Header["X-Idempotency-Key"] = []string{}
+	// Nothing tells the transport that this may be repeated, though by its keys it may: of what it had sent twice by itself we
+	// would know only the second answer, and take what the first may have stored for refused. The router repeats.
 	resp, err := p.client.Do(req)
 	if err != nil {
 		return nil, lostOrUnreachable(wrote.Load(), err)

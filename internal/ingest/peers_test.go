@@ -69,7 +69,7 @@ func TestAPeerWithoutAGoodSignatureIsRefused(t *testing.T) {
 		require.Contains(t, string(text[:n]), tc.says, name)
 	}
 	const refused = "orderledger_ingest_peer_requests_refused_total"
-	require.Equal(t, []float64{3, 2, 4}, []float64{m.counted(refused, "unsigned"), m.counted(refused, "old"), m.counted(refused, "wrong")})
+	require.Equal(t, []int{3, 2, 4}, []int{m.counted(refused, "unsigned"), m.counted(refused, "old"), m.counted(refused, "wrong")})
 }
 
 func TestABodyThatWasChangedIsRefused(t *testing.T) {

@@ -112,6 +112,12 @@ func (r *resolver) round(ctx context.Context, client *kgo.Client) error {
 	if fetches.IsClientClosed() || ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if len(fetches) == 0 {
+		// An empty poll, as an assignment can cause, blocks no rebalance: the partitions could be dropped under our hands, and
+		// a commit that finds nothing waiting any more would pass over all that waits. One whose time is over returns an error,
+		// and does block.
+		return nil
+	}
 	fetches.EachError(func(topic string, partition int32, err error) {
 		if !errors.Is(err, context.DeadlineExceeded) {
 			r.g.log.WarnContext(ctx, "fetch failed", slog.String("topic", topic), slog.Int("partition", int(partition)), slog.Any("err", err))
@@ -182,7 +188,7 @@ func (r *resolver) alias(ctx context.Context, rec *kgo.Record) (knownReturn, err
 	return known, r.store.know(known, alias.GetShipmentId(), alias.GetSellerId())
 }
 
-// release hands on what waited for a return, in order, to all of its shipments.
+// release hands on what waited for a return, in order, to all of its shipments, if it has any.
 func (r *resolver) release(ctx context.Context, known knownReturn) error {
 	waiting, err := r.store.waiting(known)
 	if err != nil || len(waiting) == 0 {
@@ -190,7 +196,7 @@ func (r *resolver) release(ctx context.Context, known knownReturn) error {
 	}
 	shipments, err := r.store.shipments(known)
 	if err != nil || len(shipments) == 0 {
-		return err // Nobody has told yet; it waits on.
+		return err // Nobody knows it yet: handed on to no shipment, it would be lost.
 	}
 	for _, w := range waiting {
 		if err := r.handOn(ctx, w.rec, shipments, "later"); err != nil {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -14,6 +15,10 @@ import (
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/kafka"
 )
+
+// heardEvery is how often a member is heard of by the group. Only then is it told that lanes have come to it: when another
+// has died, so much is added to the session that has run out.
+const heardEvery = 500 * time.Millisecond
 
 // join returns a member of the owners' group. The group says who should own which lane and nothing else: no record is
 // read and no offset committed through it. Safety is in the fence; a group that is wrong costs time only.
@@ -25,7 +30,7 @@ func (j *Journal) join(ctx context.Context) (*kgo.Client, error) {
 		kgo.DisableAutoCommit(),
 		kgo.Balancers(advertiser{kgo.CooperativeStickyBalancer(), j.cfg.Advertise}),
 		kgo.SessionTimeout(j.cfg.SessionTimeout),
-		kgo.HeartbeatInterval(j.cfg.SessionTimeout/4),
+		kgo.HeartbeatInterval(min(j.cfg.SessionTimeout/4, heardEvery)),
 		kgo.RebalanceTimeout(j.cfg.RebalanceTimeout),
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, m map[string][]int32) {
 			j.assign(ctx, m[events.TopicEvents])

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,25 +23,29 @@ import (
 // bundle is a ledger of a test's own and the journals on it.
 type bundle struct {
 	testing.TB
-	cluster *kfake.Cluster
+	cluster *kfake.Cluster // Nil unless the broker is inside the process.
 	brokers []string
 	lanes   int
 	inbox   *Inbox
 	faults  []*kfake.FaultHandle
-	healed  atomic.Bool // Faults that were not met yet are gone.
 }
 
 // heal takes away the faults that nobody met, so that the checker does not.
 func (b *bundle) heal() {
-	b.healed.Store(true)
 	for _, f := range b.faults {
 		f.Remove()
 	}
 }
 
+// setup is a ledger on a broker inside the process, for faults inside the broker and for benchmarks.
 func setup(t testing.TB, lanes int, opts ...kfake.Opt) *bundle {
 	t.Helper()
-	cluster, brokers := testkit.KafkaCluster(t, opts...)
+	return setupOn(t, testkit.Kfake, lanes, opts...)
+}
+
+func setupOn(t testing.TB, on testkit.KafkaBackend, lanes int, opts ...kfake.Opt) *bundle {
+	t.Helper()
+	cluster, brokers := on.Open(t, opts...)
 	testkit.Topics(t, brokers, lanes)
 	b := &bundle{TB: t, cluster: cluster, brokers: brokers, lanes: lanes}
 	b.inbox = b.newInbox()

@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -26,17 +25,17 @@ type crash struct {
 	release chan struct{}
 }
 
-func newCrash(t *testing.T) *crash {
+func newCrash(t *testing.T, on testkit.KafkaBackend) *crash {
 	t.Helper()
-	c := &crash{T: t, bundle: setup(t, 1, quick()), dir: t.TempDir(), reached: make(chan struct{}, 100), release: make(chan struct{})}
+	c := &crash{T: t, bundle: setupOn(t, on, 1), dir: t.TempDir(), reached: make(chan struct{}, 100), release: make(chan struct{})}
 	return c
 }
 
-func (c *crash) dropOnce(key kmsg.Key) {
-	c.cluster.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
+// dieBefore lets the owner die before the broker hears of a request.
+func (c *crash) dieBefore(key kmsg.Key) {
+	c.wire.Before(key, func() {
 		c.wire.Cut()
 		c.reached <- struct{}{}
-		return nil, errors.New("the owner dies"), true
 	})
 }
 
@@ -96,105 +95,118 @@ func (c *crash) owner(opts ...option) *instance {
 
 func TestACrashBeforeProduceStoresNothing(t *testing.T) {
 	t.Parallel()
-	c := newCrash(t)
-	c.run(c.owner(), func() { c.dropOnce(kmsg.Produce) }, false)
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		c := newCrash(t, on)
+		c.run(c.owner(), func() { c.dieBefore(kmsg.Produce) }, false)
+	})
 }
 
 func TestACrashAfterProduceAndBeforeTheCommitStoresNothing(t *testing.T) {
 	t.Parallel()
-	c := newCrash(t)
-	c.run(c.owner(), func() { c.dropOnce(kmsg.EndTxn) }, false)
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		c := newCrash(t, on)
+		c.run(c.owner(), func() { c.dieBefore(kmsg.EndTxn) }, false)
+	})
 }
 
 func TestACrashAfterTheCommitAndBeforeTheStoreKeepsTheAnswer(t *testing.T) {
 	t.Parallel()
-	c := newCrash(t)
-	c.run(c.owner(c.hook(func(h *hooks) *func(int32) { return &h.onCommitted })), nil, true)
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		c := newCrash(t, on)
+		c.run(c.owner(c.hook(func(h *hooks) *func(int32) { return &h.onCommitted })), nil, true)
+	})
 }
 
 func TestACrashAfterTheStoreAndBeforeTheReplyKeepsTheAnswer(t *testing.T) {
 	t.Parallel()
-	c := newCrash(t)
-	c.run(c.owner(c.hook(func(h *hooks) *func(int32) { return &h.onStored })), nil, true)
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		c := newCrash(t, on)
+		c.run(c.owner(c.hook(func(h *hooks) *func(int32) { return &h.onStored })), nil, true)
+	})
 }
 
 func TestACommitWhoseReplyIsLostIsLookedUpAndNeverCalledFailed(t *testing.T) {
 	t.Parallel()
-	b := setup(t, 1)
-	var net testkit.LossyDialer
-	j := b.start(dialer(&net, kgo.RequestRetries(1))).ready()
-	j.mustSubmit(createCmd("a"))
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setupOn(t, on, 1)
+		var net testkit.LossyDialer
+		j := b.start(dialer(&net, kgo.RequestRetries(1))).ready()
+		j.mustSubmit(createCmd("a"))
 
-	for _, key := range []string{"", "k"} {
-		net.Lose(kmsg.EndTxn, -1)
-		lost := net.Lost(kmsg.EndTxn)
-		r := j.mustSubmit(keyed(cmd("a", "note", "once"+key), key))
-		require.Greater(t, net.Lost(kmsg.EndTxn), lost)
-		net.Lose(kmsg.EndTxn, 0)
-		require.Equal(t, ledgerv1.Outcome_OUTCOME_ACCEPTED, r.Outcome)
-		k := b.check()
-		last := k.events[0][len(k.events[0])-1]
-		require.Equal(t, last.Version, r.Version)
-		require.Equal(t, last.offset, r.Offset)
-	}
-	require.Len(t, b.check().events[0], 3)
+		for _, key := range []string{"", "k"} {
+			net.Lose(kmsg.EndTxn, -1)
+			lost := net.Lost(kmsg.EndTxn)
+			r := j.mustSubmit(keyed(cmd("a", "note", "once"+key), key))
+			require.Greater(t, net.Lost(kmsg.EndTxn), lost)
+			net.Lose(kmsg.EndTxn, 0)
+			require.Equal(t, ledgerv1.Outcome_OUTCOME_ACCEPTED, r.Outcome)
+			k := b.check()
+			last := k.events[0][len(k.events[0])-1]
+			require.Equal(t, last.Version, r.Version)
+			require.Equal(t, last.offset, r.Offset)
+		}
+		require.Len(t, b.check().events[0], 3)
+	})
 }
 
 func TestACommitThatNeverArrivedIsDecidedAgain(t *testing.T) {
 	t.Parallel()
-	b := setup(t, 1)
-	j := b.start(func(_ *Config, d *Deps, _ *Journal) { d.Options = append(d.Options, kgo.RequestRetries(0)) }).ready()
-	j.mustSubmit(createCmd("a"))
-	b.cluster.ControlKey(int16(kmsg.EndTxn), func(kmsg.Request) (kmsg.Response, error, bool) {
-		return nil, errors.New("lost on its way"), true
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setupOn(t, on, 1)
+		var net testkit.LossyDialer
+		j := b.start(dialer(&net, kgo.RequestRetries(0))).ready()
+		j.mustSubmit(createCmd("a"))
+		net.Drop(kmsg.EndTxn, 1)
+		r := j.mustSubmit(cmd("a", "note", "x"))
+		require.EqualValues(t, 2, r.Version)
+		require.Len(t, b.check().events[0], 2)
 	})
-	r := j.mustSubmit(cmd("a", "note", "x"))
-	require.EqualValues(t, 2, r.Version)
-	require.Len(t, b.check().events[0], 2)
 }
 
 func TestACallerWhoseTimeEndsInsideACommitIsInDoubt(t *testing.T) {
 	t.Parallel()
-	b := setup(t, 1)
-	j := b.start().ready()
-	j.mustSubmit(createCmd("a"))
-	reached, release := make(chan struct{}), make(chan struct{})
-	b.cluster.ControlKey(int16(kmsg.EndTxn), func(kmsg.Request) (kmsg.Response, error, bool) {
-		close(reached)
-		b.cluster.SleepControl(func() { <-release })
-		return nil, nil, false
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setupOn(t, on, 1)
+		var w wire
+		j := b.start(over(&w)).ready()
+		j.mustSubmit(createCmd("a"))
+		reached, release := make(chan struct{}), make(chan struct{})
+		w.Before(kmsg.EndTxn, func() {
+			close(reached)
+			<-release
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		errs := make(chan error)
+		go func() {
+			_, err := j.Submit(ctx, keyed(cmd("a", "note", "x"), "k"))
+			errs <- err
+		}()
+		<-reached
+		cancel()
+		require.ErrorIs(t, <-errs, ErrInDoubt)
+		close(release)
+		r := j.mustSubmit(keyed(cmd("a", "note", "x"), "k"))
+		require.True(t, r.Repeated)
+		require.EqualValues(t, 2, r.Version)
+		b.check()
 	})
-	ctx, cancel := context.WithCancel(t.Context())
-	errs := make(chan error)
-	go func() {
-		_, err := j.Submit(ctx, keyed(cmd("a", "note", "x"), "k"))
-		errs <- err
-	}()
-	<-reached
-	cancel()
-	require.ErrorIs(t, <-errs, ErrInDoubt)
-	close(release)
-	r := j.mustSubmit(keyed(cmd("a", "note", "x"), "k"))
-	require.True(t, r.Repeated)
-	require.EqualValues(t, 2, r.Version)
-	b.check()
 }
 
 func TestACallerWhoseTimeEndsInTheQueueKnowsThatNothingIsStored(t *testing.T) {
 	t.Parallel()
-	b := setup(t, 1)
-	b.cluster.ControlKey(int16(kmsg.InitProducerID), func(kmsg.Request) (kmsg.Response, error, bool) {
-		b.cluster.KeepControl()
-		return nil, errors.New("no fence"), true
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setupOn(t, on, 1)
+		var net testkit.LossyDialer
+		net.Drop(kmsg.InitProducerID, -1)
+		j := b.start(dialer(&net))
+		testkit.Eventually(t, func() bool { return j.serving(0) != nil }, "assigned")
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		_, err := j.Submit(ctx, createCmd("a"))
+		require.ErrorIs(t, err, ErrLaneMoving)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NotErrorIs(t, err, ErrInDoubt)
+		require.Error(t, j.Ready())
+		require.Empty(t, b.check().events[0])
 	})
-	j := b.start()
-	testkit.Eventually(t, func() bool { return j.serving(0) != nil }, "assigned")
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	_, err := j.Submit(ctx, createCmd("a"))
-	require.ErrorIs(t, err, ErrLaneMoving)
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.NotErrorIs(t, err, ErrInDoubt)
-	require.Error(t, j.Ready())
-	require.Empty(t, b.check().events[0])
 }

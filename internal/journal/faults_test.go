@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -125,39 +124,38 @@ func TestFaultsOfTheGroupMoveLanesAndLoseNothing(t *testing.T) {
 
 func TestRequestsAndRepliesThatAreLostLoseAndRepeatNothing(t *testing.T) {
 	t.Parallel()
-	for _, key := range []kmsg.Key{kmsg.Produce, kmsg.EndTxn, kmsg.InitProducerID, kmsg.Fetch, kmsg.ListOffsets, kmsg.Metadata, kmsg.OffsetCommit, kmsg.Heartbeat} {
-		t.Run(key.Name()+" lost on its way", func(t *testing.T) {
-			t.Parallel()
-			b := setup(t, 1)
-			j := b.start().ready()
-			work(t, b, j, func(int) {
-				b.cluster.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
-					if b.healed.Load() {
-						b.cluster.DropControl()
-						return nil, nil, false
-					}
-					return nil, errors.New("lost"), true
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		for _, key := range []kmsg.Key{kmsg.Produce, kmsg.EndTxn, kmsg.InitProducerID, kmsg.Fetch, kmsg.ListOffsets, kmsg.Metadata, kmsg.OffsetCommit, kmsg.Heartbeat} {
+			for name, lose := range map[string]func(*testkit.LossyDialer){
+				" lost on its way":     func(net *testkit.LossyDialer) { net.Drop(key, 2) },
+				" whose reply is lost": func(net *testkit.LossyDialer) { net.Lose(key, 2) },
+			} {
+				t.Run(key.Name()+name, func(t *testing.T) {
+					t.Parallel()
+					b := setupOn(t, on, 1)
+					var net testkit.LossyDialer
+					j := b.start(dialer(&net)).ready()
+					work(t, b, j, func(int) { lose(&net) })
 				})
-			})
-		})
-		t.Run(key.Name()+" whose reply is lost", func(t *testing.T) {
-			t.Parallel()
-			b := setup(t, 1)
-			var net testkit.LossyDialer
-			j := b.start(dialer(&net)).ready()
-			work(t, b, j, func(int) { net.Lose(key, 2) })
-		})
-	}
+			}
+		}
+	})
 }
 
 func TestATrafficJamLosesAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
-	b := setup(t, 1)
-	var w wire
-	j := b.start(over(&w), config(func(c *Config) { c.TransactionTimeout = 200 * time.Millisecond })).ready()
-	work(t, b, j, func(int) {
-		// Once what is in hand has hung for longer than a transaction may take, everything arrives at once.
-		w.Freeze()
-		time.AfterFunc(300*time.Millisecond, w.Thaw)
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setupOn(t, on, 1)
+		var w wire
+		limit := 200 * time.Millisecond
+		if on == testkit.Apache {
+			limit = 2 * time.Second // What a busy broker needs for a takeover must fit.
+		}
+		j := b.start(over(&w), config(func(c *Config) { c.TransactionTimeout = limit })).ready()
+		work(t, b, j, func(int) {
+			// Once what is in hand has hung for longer than a transaction may take, everything arrives at once.
+			w.Freeze()
+			time.AfterFunc(limit*3/2, w.Thaw)
+		})
 	})
 }

@@ -38,57 +38,61 @@ func TestACommandInDoubtIsNotDecidedTwiceWhenTheNextTakeoverFailsHalfWay(t *test
 
 func TestMoreMayWaitThanABatchHolds(t *testing.T) {
 	t.Parallel()
-	b := setup(t, 1)
-	var records []InboxRecord
-	for i := range 20 {
-		records = append(records, note("a", fmt.Sprint(i), toy{Kind: "note", Text: fmt.Sprint(i)}))
-	}
-	dir := t.TempDir()
-	j := b.start(storeIn(dir)).ready()
-	j.decided(0, b.append(records...))
-	j.stop()
-	last := b.append(note("a", "create", toy{Kind: "create"}), note("a", "after", toy{Kind: "note", Text: "after"}))
-	j = b.start(storeIn(dir), config(func(c *Config) { c.MaxBatch = 6 })).ready()
-	j.decided(0, last)
-	k := b.check()
-	require.Len(t, k.events[0], 22)
-	require.Zero(t, j.serving(0).store.meta.Waiting)
-	sizes := map[uint64]int{}
-	for i, d := range k.decisions[0][20:] {
-		sizes[d.GetEventsLaneseq()]++
-		if i > 0 {
-			require.EqualValues(t, (i+20)%21, d.GetInboxOffset()-int64(i/21), "in order, and nothing before it: %d", i)
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setupOn(t, on, 1)
+		var records []InboxRecord
+		for i := range 20 {
+			records = append(records, note("a", fmt.Sprint(i), toy{Kind: "note", Text: fmt.Sprint(i)}))
 		}
-	}
-	for _, n := range sizes {
-		require.LessOrEqual(t, n, 7, "the creation and as many as a batch holds")
-	}
+		dir := t.TempDir()
+		j := b.start(storeIn(dir)).ready()
+		j.decided(0, b.append(records...))
+		j.stop()
+		last := b.append(note("a", "create", toy{Kind: "create"}), note("a", "after", toy{Kind: "note", Text: "after"}))
+		j = b.start(storeIn(dir), config(func(c *Config) { c.MaxBatch = 6 })).ready()
+		j.decided(0, last)
+		k := b.check()
+		require.Len(t, k.events[0], 22)
+		require.Zero(t, j.serving(0).store.meta.Waiting)
+		sizes := map[uint64]int{}
+		for i, d := range k.decisions[0][20:] {
+			sizes[d.GetEventsLaneseq()]++
+			if i > 0 {
+				require.EqualValues(t, (i+20)%21, d.GetInboxOffset()-int64(i/21), "in order, and nothing before it: %d", i)
+			}
+		}
+		for _, n := range sizes {
+			require.LessOrEqual(t, n, 7, "the creation and as many as a batch holds")
+		}
+	})
 }
 
 func TestAnEchoMayBeADuplicateAndStillFillIn(t *testing.T) {
 	t.Parallel()
-	b := setup(t, 1)
-	dir := t.TempDir()
-	j := b.start(storeIn(dir)).ready()
-	j.decided(0, b.append(note("a", "c", toy{Kind: "create"}), note("a", "e", toy{Kind: "echo"}), note("a", "e", toy{Kind: "echo"})))
-	r := j.mustSubmit(keyed(cmd("a", "echo", "x"), "k"))
-	require.Equal(t, duplicate, r.Outcome)
-	require.EqualValues(t, 3, r.Version)
-	k := b.check()
-	require.Len(t, k.events[0], 3)
-	require.Equal(t, k.events[0][2].offset, r.Offset)
-	require.Equal(t, duplicate, k.decisions[0][1].GetOutcome())
-	require.EqualValues(t, 2, k.decisions[0][1].GetFirstVersion())
-	require.Empty(t, k.decisions[0][1].GetReason())
-	require.Equal(t, duplicate, k.decisions[0][2].GetOutcome())
-	require.Zero(t, k.decisions[0][2].GetLastVersion(), "the same notification again")
-	require.Equal(t, ReasonRepeated, shipment.Code(k.decisions[0][2].GetReason()))
-	r.Repeated = true
-	for _, store := range []string{dir, t.TempDir()} {
-		j.stop()
-		j = b.start(storeIn(store)).ready()
-		require.Equal(t, r, j.mustSubmit(keyed(cmd("a", "echo", "x"), "k")))
-	}
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setupOn(t, on, 1)
+		dir := t.TempDir()
+		j := b.start(storeIn(dir)).ready()
+		j.decided(0, b.append(note("a", "c", toy{Kind: "create"}), note("a", "e", toy{Kind: "echo"}), note("a", "e", toy{Kind: "echo"})))
+		r := j.mustSubmit(keyed(cmd("a", "echo", "x"), "k"))
+		require.Equal(t, duplicate, r.Outcome)
+		require.EqualValues(t, 3, r.Version)
+		k := b.check()
+		require.Len(t, k.events[0], 3)
+		require.Equal(t, k.events[0][2].offset, r.Offset)
+		require.Equal(t, duplicate, k.decisions[0][1].GetOutcome())
+		require.EqualValues(t, 2, k.decisions[0][1].GetFirstVersion())
+		require.Empty(t, k.decisions[0][1].GetReason())
+		require.Equal(t, duplicate, k.decisions[0][2].GetOutcome())
+		require.Zero(t, k.decisions[0][2].GetLastVersion(), "the same notification again")
+		require.Equal(t, ReasonRepeated, shipment.Code(k.decisions[0][2].GetReason()))
+		r.Repeated = true
+		for _, store := range []string{dir, t.TempDir()} {
+			j.stop()
+			j = b.start(storeIn(store)).ready()
+			require.Equal(t, r, j.mustSubmit(keyed(cmd("a", "echo", "x"), "k")))
+		}
+	})
 }
 
 func TestCommandsDoNotMakeTheInboxPileUpInMemory(t *testing.T) {

@@ -41,48 +41,54 @@ func goesOn(t *testing.T, b *bundle, dir string, rebuilds float64) *instance {
 
 func TestADeletedStoreIsBuiltAgain(t *testing.T) {
 	t.Parallel()
-	b := setup(t, 1)
-	dir := t.TempDir()
-	fillLane(t, b, dir)
-	require.NoError(t, os.RemoveAll(dir))
-	goesOn(t, b, dir, 0)
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setupOn(t, on, 1)
+		dir := t.TempDir()
+		fillLane(t, b, dir)
+		require.NoError(t, os.RemoveAll(dir))
+		goesOn(t, b, dir, 0)
+	})
 }
 
 func TestAStoreOlderThanTheLaneReadsTheRest(t *testing.T) {
 	t.Parallel()
-	b := setup(t, 1)
-	dir := t.TempDir()
-	j := b.start(storeIn(dir)).ready()
-	j.stop()
-	old := copyDir(t, dir)
-	fillLane(t, b, dir)
-	older := copyDir(t, dir)
-	j = goesOn(t, b, dir, 0)
-	j.mustSubmit(keyed(createCmd("d"), "kd"))
-	j.stop()
-	for _, d := range []string{old, older} {
-		j = b.start(storeIn(d)).ready()
-		require.InDelta(t, 0, counted(j.metrics.rebuilds), 0)
-		require.True(t, j.mustSubmit(keyed(createCmd("d"), "kd")).Repeated)
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setupOn(t, on, 1)
+		dir := t.TempDir()
+		j := b.start(storeIn(dir)).ready()
 		j.stop()
-	}
-	b.check()
+		old := copyDir(t, dir)
+		fillLane(t, b, dir)
+		older := copyDir(t, dir)
+		j = goesOn(t, b, dir, 0)
+		j.mustSubmit(keyed(createCmd("d"), "kd"))
+		j.stop()
+		for _, d := range []string{old, older} {
+			j = b.start(storeIn(d)).ready()
+			require.InDelta(t, 0, counted(j.metrics.rebuilds), 0)
+			require.True(t, j.mustSubmit(keyed(createCmd("d"), "kd")).Repeated)
+			j.stop()
+		}
+		b.check()
+	})
 }
 
 func TestAStoreOfAnotherLedgerIsThrownAway(t *testing.T) {
 	t.Parallel()
-	b, other := setup(t, 1), setup(t, 1)
-	dir := t.TempDir()
-	j := other.start(storeIn(dir)).ready()
-	for i := range 10 {
-		j.mustSubmit(createCmd(fmt.Sprint("other", i)))
-	}
-	j.stop()
-	fillLane(t, b, t.TempDir())
-	j = goesOn(t, b, dir, 0)
-	s, err := j.State(t.Context(), "other1")
-	require.NoError(t, err)
-	require.Nil(t, s)
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b, other := setupOn(t, on, 1), setupOn(t, on, 1)
+		dir := t.TempDir()
+		j := other.start(storeIn(dir)).ready()
+		for i := range 10 {
+			j.mustSubmit(createCmd(fmt.Sprint("other", i)))
+		}
+		j.stop()
+		fillLane(t, b, t.TempDir())
+		j = goesOn(t, b, dir, 0)
+		s, err := j.State(t.Context(), "other1")
+		require.NoError(t, err)
+		require.Nil(t, s)
+	})
 }
 
 // editMeta changes a store's idea of where it is.
@@ -104,76 +110,84 @@ func editMeta(t *testing.T, dir string, change func(*meta)) {
 
 func TestAStoreWhoseHeadIsNotTheLanesIsBuiltAgain(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(*meta){
-		"events":            func(m *meta) { m.Events.Head[0]++ },
-		"decisions":         func(m *meta) { m.Decisions.Head[0]++ },
-		"ahead of the lane": func(m *meta) { m.Events.Next += 1000; m.Events.Last += 1000 },
-		"another offset":    func(m *meta) { m.Decisions.Last-- },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			b := setup(t, 1)
-			dir := t.TempDir()
-			fillLane(t, b, dir)
-			editMeta(t, dir, change)
-			goesOn(t, b, dir, 1)
-		})
-	}
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		for name, change := range map[string]func(*meta){
+			"events":            func(m *meta) { m.Events.Head[0]++ },
+			"decisions":         func(m *meta) { m.Decisions.Head[0]++ },
+			"ahead of the lane": func(m *meta) { m.Events.Next += 1000; m.Events.Last += 1000 },
+			"another offset":    func(m *meta) { m.Decisions.Last-- },
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				b := setupOn(t, on, 1)
+				dir := t.TempDir()
+				fillLane(t, b, dir)
+				editMeta(t, dir, change)
+				goesOn(t, b, dir, 1)
+			})
+		}
+	})
 }
 
 func TestADamagedStoreIsBuiltAgain(t *testing.T) {
 	t.Parallel()
-	for _, pattern := range []string{"MANIFEST-*", "*.log", "*.sst", "OPTIONS-*", "*"} {
-		t.Run(pattern, func(t *testing.T) {
-			t.Parallel()
-			b := setup(t, 1)
-			dir := t.TempDir()
-			fillLane(t, b, dir)
-			db, err := pebble.Open(laneDir(dir, 0), &pebble.Options{Logger: storeLogger{testkit.Logger(t)}})
-			require.NoError(t, err)
-			require.NoError(t, db.Flush())
-			require.NoError(t, db.Close())
-			files, err := filepath.Glob(filepath.Join(laneDir(dir, 0), pattern))
-			require.NoError(t, err)
-			for _, f := range files {
-				raw, err := os.ReadFile(f)
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		for _, pattern := range []string{"MANIFEST-*", "*.log", "*.sst", "OPTIONS-*", "*"} {
+			t.Run(pattern, func(t *testing.T) {
+				t.Parallel()
+				b := setupOn(t, on, 1)
+				dir := t.TempDir()
+				fillLane(t, b, dir)
+				db, err := pebble.Open(laneDir(dir, 0), &pebble.Options{Logger: storeLogger{testkit.Logger(t)}})
 				require.NoError(t, err)
-				for i := range raw {
-					raw[i] ^= 0x5a
+				require.NoError(t, db.Flush())
+				require.NoError(t, db.Close())
+				files, err := filepath.Glob(filepath.Join(laneDir(dir, 0), pattern))
+				require.NoError(t, err)
+				for _, f := range files {
+					raw, err := os.ReadFile(f)
+					require.NoError(t, err)
+					for i := range raw {
+						raw[i] ^= 0x5a
+					}
+					require.NoError(t, os.WriteFile(f, raw, 0o600))
 				}
-				require.NoError(t, os.WriteFile(f, raw, 0o600))
-			}
-			j := b.start(storeIn(dir)).ready()
-			require.True(t, j.mustSubmit(keyed(createCmd("a"), "k")).Repeated)
-			require.EqualValues(t, 3, j.mustSubmit(cmd("a", "note", "x")).Version)
-			b.check()
-		})
-	}
+				j := b.start(storeIn(dir)).ready()
+				require.True(t, j.mustSubmit(keyed(createCmd("a"), "k")).Repeated)
+				require.EqualValues(t, 3, j.mustSubmit(cmd("a", "note", "x")).Version)
+				b.check()
+			})
+		}
+	})
 }
 
 func TestAnAlteredLaneStaysClosed(t *testing.T) {
 	t.Parallel()
-	b := setup(t, 1)
-	fillLane(t, b, t.TempDir())
-	to := setup(t, 1)
-	to.transplant(b, func(topic string, seq uint64) bool { return topic == events.TopicEvents && seq == 1 }, nil)
-	j := to.start()
-	testkit.Eventually(t, func() bool {
-		err := j.Ready()
-		return err != nil && counted(j.metrics.takeovers.WithLabelValues("failed")) > 1
-	}, "it is refused")
-	require.ErrorIs(t, j.Ready(), ErrDamaged)
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setupOn(t, on, 1)
+		fillLane(t, b, t.TempDir())
+		to := setupOn(t, on, 1)
+		to.transplant(b, func(topic string, seq uint64) bool { return topic == events.TopicEvents && seq == 1 }, nil)
+		j := to.start()
+		testkit.Eventually(t, func() bool {
+			err := j.Ready()
+			return err != nil && counted(j.metrics.takeovers.WithLabelValues("failed")) > 1
+		}, "it is refused")
+		require.ErrorIs(t, j.Ready(), ErrDamaged)
+	})
 }
 
 func TestAPositionOutOfRangeStopsTheLane(t *testing.T) {
 	t.Parallel()
-	b := setup(t, 1)
-	dir := t.TempDir()
-	fillLane(t, b, dir)
-	require.NoError(t, b.cluster.DeleteRecords(events.TopicEvents, 0, 1))
-	j := b.start()
-	testkit.Eventually(t, func() bool { return counted(j.metrics.takeovers.WithLabelValues("failed")) > 1 }, "it is refused")
-	require.ErrorIs(t, j.Ready(), ErrOutOfRange)
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setupOn(t, on, 1)
+		dir := t.TempDir()
+		fillLane(t, b, dir)
+		testkit.Trim(t, testkit.Client(t, b.brokers), events.TopicEvents, 0, 1)
+		j := b.start()
+		testkit.Eventually(t, func() bool { return counted(j.metrics.takeovers.WithLabelValues("failed")) > 1 }, "it is refused")
+		require.ErrorIs(t, j.Ready(), ErrOutOfRange)
+	})
 }
 
 func TestTheCacheOfDecodedStatesIsBounded(t *testing.T) {

@@ -43,9 +43,9 @@ func embedded() option { return config(func(c *Config) { c.Embedded = true }) }
 // tear makes a ledger whose last batch holds, in the order of the inbox: a note (1 event), a stale one (none), a creation
 // for which another notification waits (2 events), one that starts to wait, and a duplicate. It returns how many events
 // and decisions were there before that batch.
-func tear(t *testing.T) (b *bundle, eventsBefore, decisionsBefore uint64) {
+func tear(t *testing.T, on testkit.KafkaBackend) (b *bundle, eventsBefore, decisionsBefore uint64) {
 	t.Helper()
-	b = setup(t, 1)
+	b = setupOn(t, on, 1)
 	dir := t.TempDir()
 	j := b.start(storeIn(dir)).ready()
 	j.decided(0, b.append(note("a", "c", toy{Kind: "create"}), note("b", "w", toy{Kind: "note", Text: "waited"})))
@@ -86,7 +86,7 @@ func ends(t *testing.T, whole, mended *bundle) {
 
 func TestEventsWhoseDecisionsWereLostStand(t *testing.T) {
 	t.Parallel()
-	whole, _, decisions := tear(t)
+	whole, _, decisions := tear(t, testkit.Kfake)
 	b := setup(t, 1)
 	b.transplant(whole, func(topic string, seq uint64) bool { return topic == events.TopicDecisions && seq > decisions }, nil)
 	dir := t.TempDir()
@@ -105,7 +105,7 @@ func TestEventsWhoseDecisionsWereLostStand(t *testing.T) {
 
 func TestDecisionsWhoseEventsWereLostAreVoidWithTheirBatch(t *testing.T) {
 	t.Parallel()
-	whole, lost, _ := tear(t)
+	whole, lost, _ := tear(t, testkit.Kfake)
 	b := setup(t, 1)
 	b.transplant(whole, func(topic string, seq uint64) bool { return topic == events.TopicEvents && seq > lost }, nil)
 	dir := t.TempDir()
@@ -125,19 +125,21 @@ func TestDecisionsWhoseEventsWereLostAreVoidWithTheirBatch(t *testing.T) {
 
 func TestATornLaneOfARealClusterStaysClosed(t *testing.T) {
 	t.Parallel()
-	whole, evs, decisions := tear(t)
-	for name, leaveOut := range map[string]func(string, uint64) bool{
-		"no decisions": func(topic string, seq uint64) bool { return topic == events.TopicDecisions && seq > decisions },
-		"no events":    func(topic string, seq uint64) bool { return topic == events.TopicEvents && seq > evs },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			b := setup(t, 1)
-			b.transplant(whole, leaveOut, nil)
-			j := b.start()
-			testkit.Eventually(t, func() bool { return j.Ready() != nil && j.serving(0) != nil && isDamage(j.Ready()) }, "it stays closed")
-		})
-	}
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		whole, evs, decisions := tear(t, on)
+		for name, leaveOut := range map[string]func(string, uint64) bool{
+			"no decisions": func(topic string, seq uint64) bool { return topic == events.TopicDecisions && seq > decisions },
+			"no events":    func(topic string, seq uint64) bool { return topic == events.TopicEvents && seq > evs },
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				b := setupOn(t, on, 1)
+				b.transplant(whole, leaveOut, nil)
+				j := b.start()
+				testkit.Eventually(t, func() bool { return j.Ready() != nil && j.serving(0) != nil && isDamage(j.Ready()) }, "it stays closed")
+			})
+		}
+	})
 }
 
 func isDamage(err error) bool { return errors.Is(err, ErrDamaged) }

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"io/fs"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // wire is the network of one instance. Cutting it is what the death of the process looks like to the broker; freezing it
@@ -22,6 +24,7 @@ type wire struct {
 	conns  map[net.Conn]bool
 	cut    bool
 	frozen chan struct{} // Closed when it thaws; nil when it flows.
+	before map[int16]func()
 }
 
 var errCut = errors.New("the wire is cut")
@@ -51,6 +54,32 @@ func (w *wire) wait() {
 	w.mu.Unlock()
 	if frozen != nil {
 		<-frozen
+	}
+}
+
+// Before calls a function once, when the next request of this kind is about to leave. It may cut or freeze the wire, or
+// hold the request.
+func (w *wire) Before(key kmsg.Key, do func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.before == nil {
+		w.before = map[int16]func(){}
+	}
+	w.before[int16(key)] = do
+}
+
+// leaving is told of each request: size, key and so on. The client writes each in one piece.
+func (w *wire) leaving(request []byte) {
+	if len(request) < 6 {
+		return
+	}
+	key := int16(binary.BigEndian.Uint16(request[4:]))
+	w.mu.Lock()
+	do := w.before[key]
+	delete(w.before, key)
+	w.mu.Unlock()
+	if do != nil {
+		do()
 	}
 }
 
@@ -84,6 +113,7 @@ type wireConn struct {
 }
 
 func (c *wireConn) Write(b []byte) (int, error) {
+	c.w.leaving(b)
 	c.w.wait()
 	return c.Conn.Write(b)
 }

@@ -49,7 +49,7 @@ func requireFailure(t *testing.T, f preflight.Finding, seen, do string) {
 
 func TestAKafkaThatIsAsItMustBePassesAndIsNotChanged(t *testing.T) {
 	t.Parallel()
-	cluster, client, cfg := setup(t, 3)
+	cluster, client, cfg := faulty(t, 3)
 	for name, f := range found(t, cfg) {
 		if name != "kafka retention" { // A week is the broker's default, and too short.
 			require.Equal(t, preflight.OK, f.Level, "%s: %s", name, f.Seen)
@@ -67,7 +67,7 @@ func TestAKafkaThatIsAsItMustBePassesAndIsNotChanged(t *testing.T) {
 
 func TestBrokersThatAreAwayAreNamed(t *testing.T) {
 	t.Parallel()
-	_, _, cfg := setup(t, 1)
+	_, _, cfg := faulty(t, 1)
 	good := cfg.Brokers[0]
 	cfg.Brokers = []string{"127.0.0.1:1", good}
 	f := found(t, cfg)["kafka brokers"]
@@ -84,7 +84,7 @@ func TestBrokersThatAreAwayAreNamed(t *testing.T) {
 
 func TestABrokerWithAnAddressThatLeadsNowhereIsNamed(t *testing.T) {
 	t.Parallel()
-	cluster, _, cfg := setup(t, 1)
+	cluster, _, cfg := faulty(t, 1)
 	cluster.ControlKey(int16(kmsg.Metadata), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
 		resp := req.ResponseKind().(*kmsg.MetadataResponse)
@@ -100,7 +100,7 @@ func TestABrokerWithAnAddressThatLeadsNowhereIsNamed(t *testing.T) {
 
 func TestOldTransactionsAreRefused(t *testing.T) {
 	t.Parallel()
-	_, client, cfg := setup(t, 1)
+	_, client, cfg := faulty(t, 1)
 	req := kmsg.NewPtrUpdateFeaturesRequest()
 	update := kmsg.NewUpdateFeaturesRequestFeatureUpdate()
 	update.Feature, update.MaxVersionLevel, update.UpgradeType = "transaction.version", 1, 2
@@ -119,7 +119,7 @@ func TestOldTransactionsAreRefused(t *testing.T) {
 
 func TestTopicsThatWouldLoseRecordsAreNamedWithoutCreatingTheOthers(t *testing.T) {
 	t.Parallel()
-	cluster, _, cfg := setup(t, 4)
+	cluster, _, cfg := faulty(t, 4)
 	require.NoError(t, cluster.CreateTopic(events.TopicEvents, 4, map[string]string{"retention.ms": "604800000", "max.message.bytes": "10000000"}))
 	f := found(t, cfg)
 	requireFailure(t, f["kafka topics"], `orders.events.v1: retention.ms is "604800000", want "-1"`, "kafka-configs.sh --alter")
@@ -143,7 +143,7 @@ func TestTooFewCopiesOnAClusterAreTold(t *testing.T) {
 
 func TestUncleanElectionsAreRefused(t *testing.T) {
 	t.Parallel()
-	cluster, client, cfg := setup(t, 1)
+	cluster, client, cfg := faulty(t, 1)
 	_, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
 	require.NoError(t, err)
 	cluster.ControlKey(int16(kmsg.DescribeConfigs), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
@@ -214,7 +214,7 @@ func TestRightsThatAreMissingAreNamedWithTheCommandThatGivesThem(t *testing.T) {
 
 func TestAClockThatIsWrongIsRefused(t *testing.T) {
 	t.Parallel()
-	cluster, client, cfg := setup(t, 1)
+	cluster, client, cfg := faulty(t, 1)
 	_, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
 	require.NoError(t, err)
 	require.Contains(t, found(t, cfg)["kafka clock"].Seen, "not measured", "this broker has no quorum, and the ledger is empty")
@@ -228,7 +228,7 @@ func TestAClockThatIsWrongIsRefused(t *testing.T) {
 
 func TestWhatCanNotBeAskedIsToldAndKeepsNothingFromStarting(t *testing.T) {
 	t.Parallel()
-	cluster, _, cfg := setup(t, 1)
+	cluster, _, cfg := faulty(t, 1)
 	cluster.ControlKey(int16(kmsg.DescribeConfigs), func(kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
 		return nil, errors.New("not today"), true

@@ -41,8 +41,18 @@ func EnsureTopics(ctx context.Context, client *kgo.Client, cfg Config, on Backen
 	if err != nil {
 		return 0, err
 	}
-	if err := create(ctx, adm, cfg, on, lanes, there); err != nil {
-		return 0, err
+	for {
+		known := len(there)
+		if there, err = create(ctx, adm, cfg, on, lanes, there); err != nil {
+			return 0, err
+		}
+		if len(there) == known {
+			break
+		}
+		// One that was there unseen may say another number.
+		if lanes, err = settleLanes(cfg.Lanes, there); err != nil {
+			return 0, err
+		}
 	}
 	if there, err = awaitAll(ctx, adm, cfg, there); err != nil {
 		return 0, err
@@ -131,7 +141,9 @@ func settleLanes(want int, there kadm.TopicDetails) (int, error) {
 	return lanes, nil
 }
 
-func create(ctx context.Context, adm *kadm.Client, cfg Config, on Backend, lanes int, there kadm.TopicDetails) error {
+// create makes what is missing. When it meets a topic that counts lanes, exists and was not listed, because it was made a
+// moment ago by somebody else and the cluster tells of it late, it stops there and returns the list with that topic.
+func create(ctx context.Context, adm *kadm.Client, cfg Config, on Backend, lanes int, there kadm.TopicDetails) (kadm.TopicDetails, error) {
 	replication := cfg.Replication
 	if replication == 0 || on == Embedded {
 		replication = -1
@@ -157,11 +169,14 @@ func create(ctx context.Context, adm *kadm.Client, cfg Config, on Backend, lanes
 		for k, v := range t.Settings(cfg, on) {
 			settings[k] = &v
 		}
-		ctx, cancel := context.WithTimeout(ctx, cfg.timeout())
-		resp, err := adm.CreateTopic(ctx, int32(partitions), replication, settings, t.Name)
+		step, cancel := context.WithTimeout(ctx, cfg.timeout())
+		resp, err := adm.CreateTopic(step, int32(partitions), replication, settings, t.Name)
 		cancel()
 		// Another program that starts at the same time may be faster; what
 		// it made is checked below like any other.
+		if errors.Is(err, kerr.TopicAlreadyExists) && t.Partitioning == ByLane {
+			return awaitOne(ctx, adm, cfg, t.Name)
+		}
 		if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 			if resp.ErrMessage != "" {
 				err = fmt.Errorf("%w (%s)", err, resp.ErrMessage)
@@ -169,7 +184,15 @@ func create(ctx context.Context, adm *kadm.Client, cfg Config, on Backend, lanes
 			problems = append(problems, fmt.Errorf("create topic %s: %w", t.Name, err))
 		}
 	}
-	return errors.Join(problems...)
+	return there, errors.Join(problems...)
+}
+
+// awaitOne lists until a topic that exists is told of.
+func awaitOne(ctx context.Context, adm *kadm.Client, cfg Config, topic string) (kadm.TopicDetails, error) {
+	return await(ctx, adm, cfg, func(there kadm.TopicDetails) bool {
+		_, ok := there[topic]
+		return ok
+	})
 }
 
 // awaitAll lists until every topic is known with a leader for each partition:
@@ -178,13 +201,17 @@ func awaitAll(ctx context.Context, adm *kadm.Client, cfg Config, there kadm.Topi
 	if settled(there) {
 		return there, nil
 	}
+	return await(ctx, adm, cfg, settled)
+}
+
+func await(ctx context.Context, adm *kadm.Client, cfg Config, enough func(kadm.TopicDetails) bool) (kadm.TopicDetails, error) {
 	ctx, cancel := context.WithTimeout(ctx, cfg.timeout())
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		there, err := list(ctx, adm, cfg)
-		if err == nil && settled(there) {
+		if err == nil && enough(there) {
 			return there, nil
 		}
 		select {

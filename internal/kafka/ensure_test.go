@@ -14,10 +14,25 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-func setup(t *testing.T, lanes int) (*kfake.Cluster, *kgo.Client, kafka.Config) {
+func setup(t *testing.T, on testkit.KafkaBackend, lanes int) (*kgo.Client, kafka.Config) {
+	t.Helper()
+	_, brokers := on.Open(t)
+	return testkit.Client(t, brokers), testkit.KafkaConfig(brokers, lanes)
+}
+
+// faulty is setup with a hand on the broker, for faults.
+func faulty(t *testing.T, lanes int) (*kfake.Cluster, *kgo.Client, kafka.Config) {
 	t.Helper()
 	cluster, brokers := testkit.KafkaCluster(t)
 	return cluster, testkit.Client(t, brokers), testkit.KafkaConfig(brokers, lanes)
+}
+
+// partitions returns how many partitions a topic has, 0 when there is none.
+func partitions(t *testing.T, client *kgo.Client, topic string) int {
+	t.Helper()
+	topics, err := kadm.NewClient(client).ListTopics(t.Context(), topic)
+	require.NoError(t, err)
+	return len(topics[topic].Partitions)
 }
 
 func settings(t *testing.T, client *kgo.Client, topic string) map[string]string {
@@ -33,25 +48,27 @@ func settings(t *testing.T, client *kgo.Client, topic string) map[string]string 
 
 func TestANewLedgerGetsEveryTopicWithItsSettings(t *testing.T) {
 	t.Parallel()
-	_, client, cfg := setup(t, 5)
-	for range 2 { // The second time nothing is created and everything is checked.
-		lanes, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		client, cfg := setup(t, on, 5)
+		for range 2 { // The second time nothing is created and everything is checked.
+			lanes, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
+			require.NoError(t, err)
+			require.Equal(t, 5, lanes)
+		}
+		topics, err := kadm.NewClient(client).ListTopics(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, 5, lanes)
-	}
-	topics, err := kadm.NewClient(client).ListTopics(t.Context())
-	require.NoError(t, err)
-	require.Len(t, topics, len(kafka.Topics()))
-	require.Len(t, topics["orders.events.v1"].Partitions, 5)
-	require.Len(t, topics["orders.deadletters.v1"].Partitions, 1)
-	require.Equal(t, "-1", settings(t, client, "orders.events.v1")["retention.ms"])
-	require.Equal(t, "2592000000", settings(t, client, "orders.unresolved.v1")["retention.ms"])
-	require.Equal(t, "compact", settings(t, client, "orders.aliases.v1")["cleanup.policy"])
+		require.Len(t, topics, len(kafka.Topics()))
+		require.Len(t, topics["orders.events.v1"].Partitions, 5)
+		require.Len(t, topics["orders.deadletters.v1"].Partitions, 1)
+		require.Equal(t, "-1", settings(t, client, "orders.events.v1")["retention.ms"])
+		require.Equal(t, "2592000000", settings(t, client, "orders.unresolved.v1")["retention.ms"])
+		require.Equal(t, "compact", settings(t, client, "orders.aliases.v1")["cleanup.policy"])
+	})
 }
 
 func TestTheEmbeddedBrokerNeverCompactsOrForgets(t *testing.T) {
 	t.Parallel()
-	_, client, cfg := setup(t, 2)
+	client, cfg := setup(t, testkit.Kfake, 2)
 	_, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Embedded)
 	require.NoError(t, err)
 	for _, topic := range kafka.Topics() {
@@ -64,78 +81,86 @@ func TestTheEmbeddedBrokerNeverCompactsOrForgets(t *testing.T) {
 
 func TestTheNumberOfLanesIsTakenFromTheLedger(t *testing.T) {
 	t.Parallel()
-	_, client, cfg := setup(t, 0)
-	_, err := kafka.Lanes(t.Context(), client, cfg)
-	require.ErrorIs(t, err, kafka.ErrNoLedger)
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		client, cfg := setup(t, on, 0)
+		_, err := kafka.Lanes(t.Context(), client, cfg)
+		require.ErrorIs(t, err, kafka.ErrNoLedger)
 
-	lanes, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
-	require.NoError(t, err)
-	require.Equal(t, kafka.DefaultLanes, lanes)
+		lanes, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
+		require.NoError(t, err)
+		require.Equal(t, kafka.DefaultLanes, lanes)
 
-	cfg.Lanes = 3
-	_, err = kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
-	require.ErrorContains(t, err, "orders.events.v1 has 12, orders.decisions.v1 has 12, orders.inbox.v1 has 12 partitions, but 3 lanes are configured")
-	_, err = kafka.Lanes(t.Context(), client, cfg)
-	require.ErrorContains(t, err, "3 lanes are configured")
+		cfg.Lanes = 3
+		_, err = kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
+		require.ErrorContains(t, err, "orders.events.v1 has 12, orders.decisions.v1 has 12, orders.inbox.v1 has 12 partitions, but 3 lanes are configured")
+		_, err = kafka.Lanes(t.Context(), client, cfg)
+		require.ErrorContains(t, err, "3 lanes are configured")
+	})
 }
 
 func TestALedgerWhoseTopicsDisagreeIsRefusedBeforeAnythingIsCreated(t *testing.T) {
 	t.Parallel()
-	cluster, client, cfg := setup(t, 0)
-	require.NoError(t, cluster.CreateTopic("orders.events.v1", 4, nil))
-	require.NoError(t, cluster.CreateTopic("orders.inbox.v1", 6, nil))
-	_, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
-	require.ErrorContains(t, err, "orders.events.v1 has 4, orders.inbox.v1 has 6 partitions, but they must be equal")
-	require.Nil(t, cluster.TopicInfo("orders.decisions.v1"))
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		client, cfg := setup(t, on, 0)
+		testkit.CreateTopic(t, client, "orders.events.v1", 4, nil)
+		testkit.CreateTopic(t, client, "orders.inbox.v1", 6, nil)
+		_, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
+		require.ErrorContains(t, err, "orders.events.v1 has 4, orders.inbox.v1 has 6 partitions, but they must be equal")
+		require.Zero(t, partitions(t, client, "orders.decisions.v1"))
+	})
 }
 
 func TestTopicsThatAreThereDecideTheLanesOfThoseThatAreNot(t *testing.T) {
 	t.Parallel()
-	cluster, client, cfg := setup(t, 0)
-	created := kafka.Topics()[0].Settings(cfg, kafka.Cluster)
-	values := map[string]*string{}
-	for k, v := range created {
-		values[k] = &v
-	}
-	_, err := kadm.NewClient(client).CreateTopic(t.Context(), 7, -1, values, "orders.events.v1")
-	require.NoError(t, err)
-	lanes, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
-	require.NoError(t, err)
-	require.Equal(t, 7, lanes)
-	require.Len(t, cluster.PartitionInfos("suborders.v1"), 7)
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		client, cfg := setup(t, on, 0)
+		created := kafka.Topics()[0].Settings(cfg, kafka.Cluster)
+		values := map[string]*string{}
+		for k, v := range created {
+			values[k] = &v
+		}
+		_, err := kadm.NewClient(client).CreateTopic(t.Context(), 7, -1, values, "orders.events.v1")
+		require.NoError(t, err)
+		lanes, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
+		require.NoError(t, err)
+		require.Equal(t, 7, lanes)
+		require.Equal(t, 7, partitions(t, client, "suborders.v1"))
+	})
 }
 
 func TestEveryProblemOfTheTopicsIsNamedAtOnce(t *testing.T) {
 	t.Parallel()
-	cluster, client, cfg := setup(t, 4)
-	cfg.MinISR = 2
-	make := func(topic string, partitions int32, settings map[string]string) {
-		require.NoError(t, cluster.CreateTopic(topic, partitions, settings))
-	}
-	make("orders.events.v1", 4, map[string]string{"retention.ms": "604800000"})
-	make("suborders.v1", 3, nil)
-	make("orders.unresolved.v1", 2, nil)
-	make("suborders.lanes.v1", 4, map[string]string{"message.timestamp.type": "LogAppendTime"})
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		client, cfg := setup(t, on, 4)
+		cfg.MinISR = 2
+		make := func(topic string, partitions int32, settings map[string]string) {
+			testkit.CreateTopic(t, client, topic, partitions, settings)
+		}
+		make("orders.events.v1", 4, map[string]string{"retention.ms": "604800000"})
+		make("suborders.v1", 3, nil)
+		make("orders.unresolved.v1", 2, nil)
+		make("suborders.lanes.v1", 4, map[string]string{"message.timestamp.type": "LogAppendTime"})
 
-	_, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
-	require.Error(t, err)
-	for _, want := range []string{
-		`topic orders.events.v1: retention.ms is "604800000", want "-1"; kafka-configs.sh --alter --entity-type topics --entity-name orders.events.v1 --add-config retention.ms=-1`,
-		`topic orders.events.v1: max.message.bytes is "1048588", want "4194304"`,
-		`topic suborders.v1: 3 partitions, want 4`,
-		`topic suborders.lanes.v1: cleanup.policy is "delete", want "compact"`,
-		`topic suborders.lanes.v1: message.timestamp.type is "LogAppendTime", want "CreateTime"`,
-		`topic suborders.v1: min.insync.replicas is "1", want "2"`,
-	} {
-		require.ErrorContains(t, err, want)
-	}
-	require.NotContains(t, err.Error(), "topic orders.decisions.v1", "what was just created is right")
-	require.Len(t, cluster.PartitionInfos("orders.aliases.v1"), 2, "it is joined with the other topic by return")
+		_, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
+		require.Error(t, err)
+		for _, want := range []string{
+			`topic orders.events.v1: retention.ms is "604800000", want "-1"; kafka-configs.sh --alter --entity-type topics --entity-name orders.events.v1 --add-config retention.ms=-1`,
+			`topic orders.events.v1: max.message.bytes is "1048588", want "4194304"`,
+			`topic suborders.v1: 3 partitions, want 4`,
+			`topic suborders.lanes.v1: cleanup.policy is "delete", want "compact"`,
+			`topic suborders.lanes.v1: message.timestamp.type is "LogAppendTime", want "CreateTime"`,
+			`topic suborders.v1: min.insync.replicas is "1", want "2"`,
+		} {
+			require.ErrorContains(t, err, want)
+		}
+		require.NotContains(t, err.Error(), "topic orders.decisions.v1", "what was just created is right")
+		require.Equal(t, 2, partitions(t, client, "orders.aliases.v1"), "it is joined with the other topic by return")
+	})
 }
 
 func TestATopicThatOneBrokerDoesNotKnowYetIsAskedForAgain(t *testing.T) {
 	t.Parallel()
-	cluster, client, cfg := setup(t, 1)
+	cluster, client, cfg := faulty(t, 1)
 	asked := 0
 	cluster.ControlKey(int16(kmsg.DescribeConfigs), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
 		if asked++; asked > 1 {
@@ -158,41 +183,34 @@ func TestATopicThatOneBrokerDoesNotKnowYetIsAskedForAgain(t *testing.T) {
 
 func TestMoreRetentionThanWantedIsNoProblem(t *testing.T) {
 	t.Parallel()
-	_, client, cfg := setup(t, 2)
-	_, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
-	require.NoError(t, err)
-	forever, large := "-1", "10000000"
-	_, err = kadm.NewClient(client).AlterTopicConfigs(t.Context(), []kadm.AlterConfig{
-		{Op: kadm.SetConfig, Name: "retention.ms", Value: &forever},
-		{Op: kadm.SetConfig, Name: "max.message.bytes", Value: &large},
-	}, "suborders.v1")
-	require.NoError(t, err)
-	_, err = kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
-	require.NoError(t, err)
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		client, cfg := setup(t, on, 2)
+		_, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
+		require.NoError(t, err)
+		forever, large := "-1", "10000000"
+		_, err = kadm.NewClient(client).AlterTopicConfigs(t.Context(), []kadm.AlterConfig{
+			{Op: kadm.SetConfig, Name: "retention.ms", Value: &forever},
+			{Op: kadm.SetConfig, Name: "max.message.bytes", Value: &large},
+		}, "suborders.v1")
+		require.NoError(t, err)
+		_, err = kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
+		require.NoError(t, err)
+	})
 }
 
 func TestProgramsThatStartTogetherAllFindTheirTopics(t *testing.T) {
 	t.Parallel()
-	_, client, cfg := setup(t, 3)
-	errs := make(chan error)
-	for range 4 {
-		go func() {
-			_, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
-			errs <- err
-		}()
-	}
-	for range 4 {
-		require.NoError(t, <-errs)
-	}
-}
-
-func TestApacheKafkaTakesTheTopicsAsTheyAreStated(t *testing.T) {
-	t.Parallel()
-	brokers := testkit.ApacheKafka(t)
-	client, cfg := testkit.Client(t, brokers), testkit.KafkaConfig(brokers, 0)
-	first, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
-	require.NoError(t, err)
-	again, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
-	require.NoError(t, err)
-	require.Equal(t, first, again)
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		client, cfg := setup(t, on, 3)
+		errs := make(chan error)
+		for range 4 {
+			go func() {
+				_, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
+				errs <- err
+			}()
+		}
+		for range 4 {
+			require.NoError(t, <-errs)
+		}
+	})
 }

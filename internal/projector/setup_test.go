@@ -9,7 +9,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderledger/orderledger/events/eventstest"
@@ -23,7 +22,6 @@ import (
 // bundle is a Kafka and a ClickHouse of a test's own, with writers of lanes.
 type bundle struct {
 	t       testing.TB
-	cluster *kfake.Cluster
 	kafka   kafka.Config
 	click   clickhouse.Config
 	db      driver.Conn
@@ -33,20 +31,22 @@ type bundle struct {
 	written int
 }
 
+// setup is on what is inside the process, for benchmarks.
 func setup(tb testing.TB, lanes int) *bundle {
 	tb.Helper()
-	b := &bundle{t: tb}
-	addr, database := testkit.ClickHouse(tb)
-	b.click = clickhouse.DefaultConfig()
-	b.click.Addrs, b.click.Database = []string{addr}, database
+	return setupOn(tb, testkit.Backends{Kafka: testkit.Kfake, ClickHouse: testkit.Embedded}, lanes)
+}
+
+func setupOn(tb testing.TB, on testkit.Backends, lanes int) *bundle {
+	tb.Helper()
+	b := &bundle{t: tb, click: on.ClickHouse.Open(tb)}
 	require.NoError(tb, clickhouse.Migrate(tb.Context(), b.click, testkit.Logger(tb), projections.Migrations()))
 	var err error
 	b.db, err = clickhouse.Open(b.click)
 	require.NoError(tb, err)
 	tb.Cleanup(func() { _ = b.db.Close() })
 
-	var brokers []string
-	b.cluster, brokers = testkit.KafkaCluster(tb)
+	_, brokers := on.Kafka.Open(tb)
 	b.kafka = testkit.KafkaConfig(brokers, lanes)
 	testkit.Topics(tb, brokers, lanes)
 	b.client = testkit.Client(tb, brokers, kafka.ManualPartitions(), kgo.TransactionalID("writer"))
@@ -71,6 +71,7 @@ func (b *bundle) write(commit kgo.TransactionEndTry, recs ...eventstest.Rec) {
 	}
 	require.NoError(b.t, b.client.ProduceSync(context.Background(), records...).FirstErr())
 	require.NoError(b.t, b.client.EndTransaction(context.Background(), commit))
+	testkit.Settled(b.t, b.client, projector.Topics()...)
 }
 
 func record(r eventstest.Rec) *kgo.Record {

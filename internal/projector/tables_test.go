@@ -7,20 +7,23 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/orderledger/orderledger/internal/projector"
+	"github.com/orderledger/orderledger/internal/testkit"
 )
 
 func TestEveryColumnOfEveryTableIsWritten(t *testing.T) {
 	t.Parallel()
-	b := setup(t, 1)
-	for table, columns := range projector.Tables() {
-		var want []string
-		require.NoError(t, b.db.QueryRow(t.Context(), "SELECT groupArray(name || ' ' || type) FROM system.columns "+
-			"WHERE database = currentDatabase() AND table = ?", table).Scan(&want))
-		slices.Sort(want)
-		slices.Sort(columns)
-		// The same types too, so that the server converts nothing.
-		require.Equal(t, want, columns, table)
-	}
+	testkit.OnEachPair(t, func(t *testing.T, on testkit.Backends) {
+		b := setupOn(t, on, 1)
+		for table, columns := range projector.Tables() {
+			var want []string
+			require.NoError(t, b.db.QueryRow(t.Context(), "SELECT groupArray(name || ' ' || type) FROM system.columns "+
+				"WHERE database = currentDatabase() AND table = ?", table).Scan(&want))
+			slices.Sort(want)
+			slices.Sort(columns)
+			// The same types too, so that the server converts nothing.
+			require.Equal(t, want, columns, table)
+		}
+	})
 }
 
 func TestEveryProblemOfTheSettingsIsReported(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/pubsub/tests"
 	"github.com/stretchr/testify/require"
@@ -40,16 +39,12 @@ func TestWatermillsConformanceSuite(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			brokers := testkit.Kafka(t, kfake.AllowAutoTopicCreation(), kfake.DefaultNumPartitions(8))
-			suite(t, brokers, c.group, c.keyed, c.features)
+			testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+				_, brokers := on.Open(t, kfake.AllowAutoTopicCreation(), kfake.DefaultNumPartitions(8))
+				suite(t, brokers, c.group, c.keyed, c.features)
+			})
 		})
 	}
-}
-
-func TestWatermillsConformanceSuiteOnApacheKafka(t *testing.T) {
-	t.Parallel()
-	suite(t, testkit.ApacheKafka(t), "suite-"+watermill.NewShortUUID(), true,
-		tests.Features{ConsumerGroups: true, Persistent: true, GuaranteedOrder: true})
 }
 
 func suite(t *testing.T, brokers []string, group string, byKey bool, features tests.Features) {

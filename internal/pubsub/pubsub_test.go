@@ -21,15 +21,17 @@ const topic = "t"
 
 // bundle is a broker with one topic.
 type bundle struct {
-	cluster *kfake.Cluster
+	cluster *kfake.Cluster // Nil unless the broker is inside the process.
 	brokers []string
+	client  *kgo.Client
 }
 
-func setup(t *testing.T, partitions int32) bundle {
+func setup(t *testing.T, on testkit.KafkaBackend, partitions int32) bundle {
 	t.Helper()
-	cluster, brokers := testkit.KafkaCluster(t)
-	require.NoError(t, cluster.CreateTopic(topic, partitions, nil))
-	return bundle{cluster, brokers}
+	cluster, brokers := on.Open(t)
+	b := bundle{cluster, brokers, testkit.Client(t, brokers)}
+	testkit.CreateTopic(t, b.client, topic, partitions, nil)
+	return b
 }
 
 // config returns a configuration with which tests need not wait.
@@ -86,73 +88,79 @@ func number(t *testing.T, p message.Publisher, n, keys int) {
 
 func TestAMessageArrivesAsItWasPublished(t *testing.T) {
 	t.Parallel()
-	b := setup(t, 3)
-	cfg := b.config(t)
-	p := publisher(t, cfg)
-	out := message.NewMessage("id-1", []byte("body"))
-	out.Metadata.Set("ce_type", "ShipmentPacked")
-	out.Metadata.Set(pubsub.MetadataKey, "S1")
-	out.Metadata.Set(pubsub.MetadataPartition, "2")
-	require.NoError(t, p.Publish(topic, out))
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setup(t, on, 3)
+		cfg := b.config(t)
+		p := publisher(t, cfg)
+		out := message.NewMessage("id-1", []byte("body"))
+		out.Metadata.Set("ce_type", "ShipmentPacked")
+		out.Metadata.Set(pubsub.MetadataKey, "S1")
+		out.Metadata.Set(pubsub.MetadataPartition, "2")
+		require.NoError(t, p.Publish(topic, out))
 
-	_, messages := subscribe(t, cfg)
-	in := take(t, messages)
-	require.Equal(t, "id-1", in.UUID)
-	require.Equal(t, "body", string(in.Payload))
-	require.Equal(t, message.Metadata{"ce_type": "ShipmentPacked"}, in.Metadata)
-	record := pubsub.Record(in.Context())
-	require.Equal(t, "S1", string(record.Key))
-	require.EqualValues(t, 2, record.Partition)
-	require.EqualValues(t, 0, record.Offset)
-	in.Ack()
+		_, messages := subscribe(t, cfg)
+		in := take(t, messages)
+		require.Equal(t, "id-1", in.UUID)
+		require.Equal(t, "body", string(in.Payload))
+		require.Equal(t, message.Metadata{"ce_type": "ShipmentPacked"}, in.Metadata)
+		record := pubsub.Record(in.Context())
+		require.Equal(t, "S1", string(record.Key))
+		require.EqualValues(t, 2, record.Partition)
+		require.EqualValues(t, 0, record.Offset)
+		in.Ack()
+	})
 }
 
 func TestTheUUIDCanTravelInAHeaderOfTheContract(t *testing.T) {
 	t.Parallel()
-	b := setup(t, 1)
-	cfg := b.config(t)
-	cfg.UUIDHeader = "ce_id"
-	p := publisher(t, cfg)
-	require.NoError(t, p.Publish(topic, message.NewMessage("event-7", nil)))
-	client := testkit.Client(t, b.brokers, kgo.RecordPartitioner(kgo.ManualPartitioner()))
-	require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Topic: topic, Value: []byte("foreign")}).FirstErr())
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setup(t, on, 1)
+		cfg := b.config(t)
+		cfg.UUIDHeader = "ce_id"
+		p := publisher(t, cfg)
+		require.NoError(t, p.Publish(topic, message.NewMessage("event-7", nil)))
+		client := testkit.Client(t, b.brokers, kgo.RecordPartitioner(kgo.ManualPartitioner()))
+		require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Topic: topic, Value: []byte("foreign")}).FirstErr())
 
-	_, messages := subscribe(t, cfg)
-	first := take(t, messages)
-	require.Equal(t, "event-7", first.UUID)
-	require.Equal(t, "event-7", first.Metadata.Get("ce_id"), "it is part of the contract, so it stays")
-	require.Nil(t, pubsub.Record(first.Context()).Value, "no payload is a tombstone")
-	require.Len(t, pubsub.Record(first.Context()).Headers, 1)
-	first.Ack()
-	second := take(t, messages)
-	require.Equal(t, "t/0/1", second.UUID, "a record without one is named by its position")
-	second.Ack()
+		_, messages := subscribe(t, cfg)
+		first := take(t, messages)
+		require.Equal(t, "event-7", first.UUID)
+		require.Equal(t, "event-7", first.Metadata.Get("ce_id"), "it is part of the contract, so it stays")
+		require.Nil(t, pubsub.Record(first.Context()).Value, "no payload is a tombstone")
+		require.Len(t, pubsub.Record(first.Context()).Headers, 1)
+		first.Ack()
+		second := take(t, messages)
+		require.Equal(t, "t/0/1", second.UUID, "a record without one is named by its position")
+		second.Ack()
+	})
 }
 
 func TestAMessageForALaneMustNameItsPartition(t *testing.T) {
 	t.Parallel()
-	b := setup(t, 2)
-	cfg := b.config(t)
-	cfg.ExplicitPartitions = true
-	cfg.PublishTimeout = testkit.Limit
-	p := publisher(t, cfg)
-	named := message.NewMessage("1", nil)
-	named.Metadata.Set(pubsub.MetadataPartition, "1")
-	require.ErrorContains(t, p.Publish(topic, named, message.NewMessage("2", nil)), "names no partition")
-	require.Zero(t, b.cluster.PartitionInfo(topic, 1).HighWatermark, "nothing of the batch was written")
-	require.NoError(t, p.Publish(topic, named))
-	require.EqualValues(t, 1, b.cluster.PartitionInfo(topic, 1).HighWatermark)
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setup(t, on, 2)
+		cfg := b.config(t)
+		cfg.ExplicitPartitions = true
+		cfg.PublishTimeout = testkit.Limit
+		p := publisher(t, cfg)
+		named := message.NewMessage("1", nil)
+		named.Metadata.Set(pubsub.MetadataPartition, "1")
+		require.ErrorContains(t, p.Publish(topic, named, message.NewMessage("2", nil)), "names no partition")
+		require.Zero(t, testkit.End(t, b.client, topic, 1), "nothing of the batch was written")
+		require.NoError(t, p.Publish(topic, named))
+		require.EqualValues(t, 1, testkit.End(t, b.client, topic, 1))
 
-	for _, partition := range []string{"2", "-1", "x"} {
-		m := message.NewMessage("3", nil)
-		m.Metadata.Set(pubsub.MetadataPartition, partition)
-		require.Error(t, p.Publish(topic, m), "partition %s", partition)
-	}
+		for _, partition := range []string{"2", "-1", "x"} {
+			m := message.NewMessage("3", nil)
+			m.Metadata.Set(pubsub.MetadataPartition, partition)
+			require.Error(t, p.Publish(topic, m), "partition %s", partition)
+		}
+	})
 }
 
 func TestPublishEndsWithItsTimeoutWhenNobodyAnswers(t *testing.T) {
 	t.Parallel()
-	b := setup(t, 1)
+	b := setup(t, testkit.Kfake, 1)
 	cfg := b.config(t)
 	cfg.PublishTimeout = time.Millisecond
 	b.cluster.Close()
@@ -161,201 +169,219 @@ func TestPublishEndsWithItsTimeoutWhenNobodyAnswers(t *testing.T) {
 
 func TestANackedMessageComesAgainBeforeAnythingBehindIt(t *testing.T) {
 	t.Parallel()
-	b := setup(t, 1)
-	cfg := b.config(t)
-	reg := prometheus.NewRegistry()
-	cfg.Registerer = reg
-	number(t, publisher(t, cfg), 3, 1)
-	_, messages := subscribe(t, cfg)
-	for range 4 {
-		m := take(t, messages)
-		require.Equal(t, "0", m.UUID)
-		m.Nack()
-		<-m.Context().Done()
-	}
-	for _, want := range []string{"0", "1", "2"} {
-		m := take(t, messages)
-		require.Equal(t, want, m.UUID)
-		m.Ack()
-		<-m.Context().Done()
-	}
-	testkit.Eventually(t, func() bool {
-		families, err := reg.Gather()
-		require.NoError(t, err)
-		got := map[string]float64{}
-		for _, f := range families {
-			for _, m := range f.GetMetric() {
-				got[m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue()
-			}
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setup(t, on, 1)
+		cfg := b.config(t)
+		reg := prometheus.NewRegistry()
+		cfg.Registerer = reg
+		number(t, publisher(t, cfg), 3, 1)
+		_, messages := subscribe(t, cfg)
+		for range 4 {
+			m := take(t, messages)
+			require.Equal(t, "0", m.UUID)
+			m.Nack()
+			<-m.Context().Done()
 		}
-		return got["acked"] == 3 && got["nacked"] == 4
-	}, "deliveries are counted")
+		for _, want := range []string{"0", "1", "2"} {
+			m := take(t, messages)
+			require.Equal(t, want, m.UUID)
+			m.Ack()
+			<-m.Context().Done()
+		}
+		testkit.Eventually(t, func() bool {
+			families, err := reg.Gather()
+			require.NoError(t, err)
+			got := map[string]float64{}
+			for _, f := range families {
+				for _, m := range f.GetMetric() {
+					got[m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue()
+				}
+			}
+			return got["acked"] == 3 && got["nacked"] == 4
+		}, "deliveries are counted")
+	})
 }
 
 func TestWhatWasNotAckedIsFirstAfterARestart(t *testing.T) {
 	t.Parallel()
-	b := setup(t, 1)
-	cfg := b.config(t)
-	cfg.DrainTimeout = time.Millisecond
-	number(t, publisher(t, cfg), 100, 1)
-	first, messages := subscribe(t, cfg)
-	for i := range 50 {
-		m := take(t, messages)
-		require.Equal(t, strconv.Itoa(i), m.UUID)
-		m.Ack()
-	}
-	inHand := take(t, messages)
-	require.NoError(t, first.Close())
-	<-inHand.Context().Done()
-	inHand.Ack() // Too late: it is void.
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setup(t, on, 1)
+		cfg := b.config(t)
+		cfg.DrainTimeout = time.Millisecond
+		number(t, publisher(t, cfg), 100, 1)
+		first, messages := subscribe(t, cfg)
+		for i := range 50 {
+			m := take(t, messages)
+			require.Equal(t, strconv.Itoa(i), m.UUID)
+			m.Ack()
+		}
+		inHand := take(t, messages)
+		require.NoError(t, first.Close())
+		<-inHand.Context().Done()
+		inHand.Ack() // Too late: it is void.
 
-	_, messages = subscribe(t, cfg)
-	m := take(t, messages)
-	require.Equal(t, "50", m.UUID)
-	m.Ack()
+		_, messages = subscribe(t, cfg)
+		m := take(t, messages)
+		require.Equal(t, "50", m.UUID)
+		m.Ack()
+	})
 }
 
 func TestAMessageInHandIsFinishedWhenItsSubscriberCloses(t *testing.T) {
 	t.Parallel()
-	b := setup(t, 1)
-	cfg := b.config(t)
-	number(t, publisher(t, cfg), 2, 1)
-	first, messages := subscribe(t, cfg)
-	inHand := take(t, messages)
-	closed := make(chan error, 1)
-	go func() { closed <- first.Close() }()
-	testkit.Eventually(t, func() bool {
-		_, err := first.Subscribe(t.Context(), topic)
-		return err != nil
-	}, "closing has begun")
-	require.NoError(t, inHand.Context().Err(), "its handler is not disturbed")
-	inHand.Ack()
-	require.NoError(t, <-closed)
-	_, open := <-messages
-	require.False(t, open)
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setup(t, on, 1)
+		cfg := b.config(t)
+		number(t, publisher(t, cfg), 2, 1)
+		first, messages := subscribe(t, cfg)
+		inHand := take(t, messages)
+		closed := make(chan error, 1)
+		go func() { closed <- first.Close() }()
+		testkit.Eventually(t, func() bool {
+			_, err := first.Subscribe(t.Context(), topic)
+			return err != nil
+		}, "closing has begun")
+		require.NoError(t, inHand.Context().Err(), "its handler is not disturbed")
+		inHand.Ack()
+		require.NoError(t, <-closed)
+		_, open := <-messages
+		require.False(t, open)
 
-	_, messages = subscribe(t, cfg)
-	m := take(t, messages)
-	require.Equal(t, "1", m.UUID)
-	m.Ack()
+		_, messages = subscribe(t, cfg)
+		m := take(t, messages)
+		require.Equal(t, "1", m.UUID)
+		m.Ack()
+	})
 }
 
 func TestAStuckPartitionDoesNotHoldUpTheOthers(t *testing.T) {
 	t.Parallel()
-	b := setup(t, 4)
-	cfg := b.config(t)
-	cfg.DrainTimeout = time.Millisecond
-	p := publisher(t, cfg)
-	const each = 50
-	for partition := range 4 {
-		for i := range each {
-			m := message.NewMessage(strconv.Itoa(i), nil)
-			m.Metadata.Set(pubsub.MetadataPartition, strconv.Itoa(partition))
-			require.NoError(t, p.Publish(topic, m))
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setup(t, on, 4)
+		cfg := b.config(t)
+		cfg.DrainTimeout = time.Millisecond
+		p := publisher(t, cfg)
+		const each = 50
+		for partition := range 4 {
+			for i := range each {
+				m := message.NewMessage(strconv.Itoa(i), nil)
+				m.Metadata.Set(pubsub.MetadataPartition, strconv.Itoa(partition))
+				require.NoError(t, p.Publish(topic, m))
+			}
 		}
-	}
-	_, messages := subscribe(t, cfg)
-	next := map[int32]int{}
-	for next[1]+next[2]+next[3] < 3*each {
-		m := take(t, messages)
-		partition := pubsub.Record(m.Context()).Partition
-		require.Equal(t, strconv.Itoa(next[partition]), m.UUID)
-		next[partition]++
-		if partition != 0 {
-			m.Ack()
+		_, messages := subscribe(t, cfg)
+		next := map[int32]int{}
+		for next[1]+next[2]+next[3] < 3*each {
+			m := take(t, messages)
+			partition := pubsub.Record(m.Context()).Partition
+			require.Equal(t, strconv.Itoa(next[partition]), m.UUID)
+			next[partition]++
+			if partition != 0 {
+				m.Ack()
+			}
 		}
-	}
-	require.LessOrEqual(t, next[0], 1, "one un-acked message a partition")
+		require.LessOrEqual(t, next[0], 1, "one un-acked message a partition")
+	})
 }
 
 func TestPausingAPartitionLosesNothing(t *testing.T) {
 	t.Parallel()
-	b := setup(t, 1)
-	cfg := b.config(t)
-	cfg.MaxBuffered = 3
-	p := publisher(t, cfg)
-	number(t, p, 10, 1)
-	_, messages := subscribe(t, cfg)
-	m := take(t, messages)
-	number(t, p, 190, 1) // These find the partition paused.
-	m.Ack()
-	for i := 1; i < 200; i++ {
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setup(t, on, 1)
+		cfg := b.config(t)
+		cfg.MaxBuffered = 3
+		p := publisher(t, cfg)
+		number(t, p, 10, 1)
+		_, messages := subscribe(t, cfg)
 		m := take(t, messages)
-		require.EqualValues(t, i, pubsub.Record(m.Context()).Offset)
+		number(t, p, 190, 1) // These find the partition paused.
 		m.Ack()
-	}
+		for i := 1; i < 200; i++ {
+			m := take(t, messages)
+			require.EqualValues(t, i, pubsub.Record(m.Context()).Offset)
+			m.Ack()
+		}
+	})
 }
 
 func TestAbortedTransactionsAreNotSeen(t *testing.T) {
 	t.Parallel()
-	b := setup(t, 1)
-	client := testkit.Client(t, b.brokers, kgo.TransactionalID("x"), kgo.DefaultProduceTopic(topic))
-	for value, end := range map[string]kgo.TransactionEndTry{"aborted": kgo.TryAbort, "committed": kgo.TryCommit} {
-		require.NoError(t, client.BeginTransaction())
-		require.NoError(t, client.ProduceSync(t.Context(), kgo.StringRecord(value)).FirstErr())
-		require.NoError(t, client.EndTransaction(t.Context(), end))
-	}
-	number(t, publisher(t, b.config(t)), 1, 1)
-	_, messages := subscribe(t, b.config(t))
-	m := take(t, messages)
-	require.Equal(t, "committed", string(m.Payload))
-	m.Ack()
-	m = take(t, messages)
-	require.Equal(t, "0", m.UUID)
-	m.Ack()
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setup(t, on, 1)
+		client := testkit.Client(t, b.brokers, kgo.TransactionalID("x"), kgo.DefaultProduceTopic(topic))
+		for value, end := range map[string]kgo.TransactionEndTry{"aborted": kgo.TryAbort, "committed": kgo.TryCommit} {
+			require.NoError(t, client.BeginTransaction())
+			require.NoError(t, client.ProduceSync(t.Context(), kgo.StringRecord(value)).FirstErr())
+			require.NoError(t, client.EndTransaction(t.Context(), end))
+		}
+		number(t, publisher(t, b.config(t)), 1, 1)
+		_, messages := subscribe(t, b.config(t))
+		m := take(t, messages)
+		require.Equal(t, "committed", string(m.Payload))
+		m.Ack()
+		m = take(t, messages)
+		require.Equal(t, "0", m.UUID)
+		m.Ack()
+	})
 }
 
 func TestATrimmedLogIsReadFromWhereItStarts(t *testing.T) {
 	t.Parallel()
-	b := setup(t, 1)
-	cfg := b.config(t)
-	number(t, publisher(t, cfg), 10, 1)
-	first, messages := subscribe(t, cfg)
-	m := take(t, messages)
-	m.Ack()
-	require.NoError(t, first.Close())
-	require.NoError(t, b.cluster.DeleteRecords(topic, 0, 5))
-	_, messages = subscribe(t, cfg)
-	m = take(t, messages)
-	require.Equal(t, "5", m.UUID)
-	m.Ack()
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setup(t, on, 1)
+		cfg := b.config(t)
+		number(t, publisher(t, cfg), 10, 1)
+		first, messages := subscribe(t, cfg)
+		m := take(t, messages)
+		m.Ack()
+		require.NoError(t, first.Close())
+		testkit.Trim(t, b.client, topic, 0, 5)
+		_, messages = subscribe(t, cfg)
+		m = take(t, messages)
+		require.Equal(t, "5", m.UUID)
+		m.Ack()
+	})
 }
 
 func TestALostReplyToACommitRepeatsNothing(t *testing.T) {
 	t.Parallel()
-	b := setup(t, 1)
-	var net testkit.LossyDialer
-	cfg := b.config(t, kgo.Dialer(net.Dial))
-	number(t, publisher(t, cfg), 20, 1)
-	net.Lose(kmsg.OffsetCommit, 2)
-	first, messages := subscribe(t, cfg)
-	for range 10 {
-		take(t, messages).Ack()
-	}
-	require.NoError(t, first.Close())
-	require.Positive(t, net.Lost(kmsg.OffsetCommit))
-	_, messages = subscribe(t, cfg)
-	m := take(t, messages)
-	require.Equal(t, "10", m.UUID)
-	m.Ack()
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setup(t, on, 1)
+		var net testkit.LossyDialer
+		cfg := b.config(t, kgo.Dialer(net.Dial))
+		number(t, publisher(t, cfg), 20, 1)
+		net.Lose(kmsg.OffsetCommit, 2)
+		first, messages := subscribe(t, cfg)
+		for range 10 {
+			take(t, messages).Ack()
+		}
+		require.NoError(t, first.Close())
+		require.Positive(t, net.Lost(kmsg.OffsetCommit))
+		_, messages = subscribe(t, cfg)
+		m := take(t, messages)
+		require.Equal(t, "10", m.UUID)
+		m.Ack()
+	})
 }
 
 func TestATopicThatIsMissingIsToldUnlessItMayBeCreated(t *testing.T) {
 	t.Parallel()
-	b := setup(t, 1)
-	cfg := b.config(t)
-	s, err := pubsub.NewSubscriber(cfg)
-	require.NoError(t, err)
-	require.NoError(t, s.SubscribeInitialize(topic))
-	require.ErrorContains(t, s.SubscribeInitialize("absent"), "initialize absent")
-	cfg.Partitions = 3
-	s, err = pubsub.NewSubscriber(cfg)
-	require.NoError(t, err)
-	require.NoError(t, s.SubscribeInitialize("absent"))
-	require.NoError(t, s.SubscribeInitialize("absent"))
-	details, err := kadm.NewClient(testkit.Client(t, b.brokers)).ListTopics(t.Context(), "absent")
-	require.NoError(t, err)
-	require.Len(t, details["absent"].Partitions, 3)
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setup(t, on, 1)
+		cfg := b.config(t)
+		s, err := pubsub.NewSubscriber(cfg)
+		require.NoError(t, err)
+		require.NoError(t, s.SubscribeInitialize(topic))
+		require.ErrorContains(t, s.SubscribeInitialize("absent"), "initialize absent")
+		cfg.Partitions = 3
+		s, err = pubsub.NewSubscriber(cfg)
+		require.NoError(t, err)
+		require.NoError(t, s.SubscribeInitialize("absent"))
+		require.NoError(t, s.SubscribeInitialize("absent"))
+		details, err := kadm.NewClient(testkit.Client(t, b.brokers)).ListTopics(t.Context(), "absent")
+		require.NoError(t, err)
+		require.Len(t, details["absent"].Partitions, 3)
+	})
 }
 
 func TestABadConfigurationIsToldInFull(t *testing.T) {
@@ -373,16 +399,18 @@ func TestABadConfigurationIsToldInFull(t *testing.T) {
 
 func TestAClosedPubSubRefuses(t *testing.T) {
 	t.Parallel()
-	b := setup(t, 1)
-	p, err := pubsub.NewPublisher(b.config(t))
-	require.NoError(t, err)
-	require.NoError(t, p.Close())
-	require.NoError(t, p.Close())
-	require.ErrorIs(t, p.Publish(topic, message.NewMessage("1", nil)), pubsub.ErrClosed)
-	s, err := pubsub.NewSubscriber(b.config(t))
-	require.NoError(t, err)
-	require.NoError(t, s.Close())
-	require.NoError(t, s.Close())
-	_, err = s.Subscribe(t.Context(), topic)
-	require.ErrorIs(t, err, pubsub.ErrClosed)
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setup(t, on, 1)
+		p, err := pubsub.NewPublisher(b.config(t))
+		require.NoError(t, err)
+		require.NoError(t, p.Close())
+		require.NoError(t, p.Close())
+		require.ErrorIs(t, p.Publish(topic, message.NewMessage("1", nil)), pubsub.ErrClosed)
+		s, err := pubsub.NewSubscriber(b.config(t))
+		require.NoError(t, err)
+		require.NoError(t, s.Close())
+		require.NoError(t, s.Close())
+		_, err = s.Subscribe(t.Context(), topic)
+		require.ErrorIs(t, err, pubsub.ErrClosed)
+	})
 }

@@ -15,8 +15,10 @@ import (
 	clickhousego "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/stretchr/testify/require"
 
-	"github.com/orderledger/orderledger/internal/embedded/clickhouse"
+	"github.com/orderledger/orderledger/internal/clickhouse"
+	front "github.com/orderledger/orderledger/internal/embedded/clickhouse"
 	"github.com/orderledger/orderledger/internal/embedded/engine"
+	"github.com/orderledger/orderledger/internal/setting"
 )
 
 // databases numbers the databases of this process, so that parallel tests never share one.
@@ -25,39 +27,61 @@ var databases atomic.Int64
 // embedded is the one embedded server of this test process: the engine keeps one data folder per process.
 var embedded struct {
 	sync.Mutex
-	server *clickhouse.Server
+	server *front.Server
 	dir    string
 	err    error
 	done   bool
 }
 
-// ClickHouse returns the native address of a ClickHouse and the name of a fresh database in it, which is
-// dropped when the test ends. The server is the one in ORDERLEDGER_TEST_CLICKHOUSE when that is set, else
-// the embedded engine, started once per test process; a package that uses it runs its tests through
-// [RunClickHouse], so that nothing stays behind. Without either the test is skipped with the reason.
+// ClickHouse returns the native address of the embedded ClickHouse engine and the name of a fresh database in it, for
+// tests that need any ClickHouse; see [ClickHouseBackend.Open].
 func ClickHouse(t testing.TB) (addr, database string) {
 	t.Helper()
-	backend := "ClickHouse server"
-	addr = os.Getenv("ORDERLEDGER_TEST_CLICKHOUSE")
-	if addr == "" {
-		backend = "embedded ClickHouse"
-		addr = embeddedClickHouse(t)
+	cfg := Embedded.Open(t)
+	return cfg.Addrs[0], cfg.Database
+}
+
+// Open returns how to reach a fresh database, which is dropped when the test ends. The embedded engine is started once a
+// test process; a package that uses it runs its tests through [RunClickHouse], so that nothing stays behind. Without an
+// engine, or a server, the test is skipped with the reason.
+func (c ClickHouseBackend) Open(t testing.TB) clickhouse.Config {
+	t.Helper()
+	c.demand(t)
+	cfg := clickhouse.DefaultConfig()
+	if c == Server {
+		cfg.Addrs = strings.Split(os.Getenv(EnvClickHouse), ",")
+		cfg.User, cfg.Password = os.Getenv(EnvClickHouseUser), setting.NewSecret(os.Getenv(EnvClickHousePassword))
+	} else {
+		cfg.Addrs = []string{embeddedClickHouse(t)}
 	}
-	database = fmt.Sprintf("test_%d_%d", os.Getpid(), databases.Add(1))
-	conn, err := clickhousego.Open(&clickhousego.Options{Addr: strings.Split(addr, ","), MaxOpenConns: 1})
+	cfg.Database = fmt.Sprintf("test_%d_%d", os.Getpid(), databases.Add(1))
+	user := cfg.User
+	if user == "" {
+		user = "default"
+	}
+	conn, err := clickhousego.Open(&clickhousego.Options{
+		Addr: cfg.Addrs, Auth: clickhousego.Auth{Username: user, Password: cfg.Password.Reveal()}, MaxOpenConns: 1,
+	})
 	require.NoError(t, err)
-	version, err := conn.ServerVersion()
-	require.NoError(t, err)
-	t.Logf("testkit: backend %s %d.%d.%d", backend, version.Version.Major, version.Version.Minor, version.Version.Patch)
-	require.NoError(t, conn.Exec(t.Context(), "CREATE DATABASE "+database))
+	// The engine that is made for embedding has a function of its own name; a published server has not. So an image that
+	// only stands in for the published one is known, whoever built it.
+	var version string
+	var standIn uint64
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT version(), (SELECT count() FROM system.functions WHERE name = 'chdb')").Scan(&version, &standIn))
+	remark := ""
+	if c == Server && standIn > 0 {
+		remark = " (a stand-in: the embedded engine behind a server's ports)"
+	}
+	t.Logf("testkit: backend %s %s%s", c, version, remark)
+	require.NoError(t, conn.Exec(t.Context(), "CREATE DATABASE "+cfg.Database))
 	t.Cleanup(func() {
 		// The test's own context has ended by now.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 		defer cancel()
-		require.NoError(t, conn.Exec(ctx, "DROP DATABASE IF EXISTS "+database))
+		require.NoError(t, conn.Exec(ctx, "DROP DATABASE IF EXISTS "+cfg.Database))
 		require.NoError(t, conn.Close())
 	})
-	return addr, database
+	return cfg
 }
 
 // RunClickHouse runs the tests of a package and stops the embedded server afterwards, if a test started it. It
@@ -81,7 +105,7 @@ func RunClickHouse(m *testing.M) int {
 func embeddedClickHouse(t testing.TB) string {
 	t.Helper()
 	if _, err := engine.Locate(); err != nil {
-		t.Skipf("no ClickHouse: ORDERLEDGER_TEST_CLICKHOUSE is not set, and %v", err)
+		t.Skipf("no %s: %v", Embedded, err)
 	}
 	embedded.Lock()
 	defer embedded.Unlock()
@@ -103,9 +127,9 @@ func startEmbedded() error {
 		return err
 	}
 	embedded.dir = dir
-	cfg := clickhouse.DefaultConfig()
+	cfg := front.DefaultConfig()
 	cfg.DataDir, cfg.NativeAddr, cfg.HTTPAddr = dir, "127.0.0.1:0", ""
-	s := clickhouse.New(cfg, slog.New(slog.DiscardHandler), nil)
+	s := front.New(cfg, slog.New(slog.DiscardHandler), nil)
 	if err := s.Start(context.Background()); err != nil {
 		return err
 	}

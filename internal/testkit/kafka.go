@@ -25,6 +25,7 @@ func Kafka(t testing.TB, opts ...kfake.Opt) []string {
 // Fault, MoveTopicPartition. Close it early to test a broker that goes away.
 func KafkaCluster(t testing.TB, opts ...kfake.Opt) (*kfake.Cluster, []string) {
 	t.Helper()
+	Kfake.demand(t)
 	t.Log("testkit: backend kfake (Kafka in the process)")
 	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1)}, opts...)...)
 	require.NoError(t, err)
@@ -32,17 +33,14 @@ func KafkaCluster(t testing.TB, opts ...kfake.Opt) (*kfake.Cluster, []string) {
 	return cluster, cluster.ListenAddrs()
 }
 
-// ApacheKafka returns the addresses in ORDERLEDGER_TEST_KAFKA, comma-separated,
-// and skips the test when there are none. Tests share it: they use names of
-// their own, or bear what others left there.
+// ApacheKafka returns the addresses of Apache Kafka itself, and skips the test when there are none. Everybody shares it:
+// a test that needs only a Kafka of its own uses [KafkaBackend.Open].
 func ApacheKafka(t testing.TB) []string {
 	t.Helper()
-	brokers := os.Getenv("ORDERLEDGER_TEST_KAFKA")
-	if brokers == "" {
-		t.Skip("no Apache Kafka: set ORDERLEDGER_TEST_KAFKA")
-	}
-	t.Logf("testkit: backend Apache Kafka (%s)", brokers)
-	return strings.Split(brokers, ",")
+	Apache.demand(t)
+	brokers := strings.Split(os.Getenv(EnvKafka), ",")
+	t.Logf("testkit: backend %s %s", Apache, apacheVersion(t, brokers))
+	return brokers
 }
 
 // KafkaConfig returns a configuration for these brokers, valid as it is.
@@ -68,7 +66,11 @@ func Topics(t testing.TB, brokers []string, lanes int) {
 	// The caller may be in a cleanup, where the test's context has ended.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), Limit)
 	defer cancel()
-	got, err := kafka.EnsureTopics(ctx, Client(t, brokers), KafkaConfig(brokers, lanes), kafka.Embedded)
+	on := kafka.Embedded
+	if isApache(brokers) {
+		on = kafka.Cluster
+	}
+	got, err := kafka.EnsureTopics(ctx, Client(t, brokers), KafkaConfig(brokers, lanes), on)
 	require.NoError(t, err)
 	require.Equal(t, lanes, got)
 }

@@ -14,13 +14,29 @@ import (
 // errReplyLost is what a client sees in place of a lost reply.
 var errReplyLost = errors.New("testkit: the connection broke before the reply")
 
+// errRequestLost is what a client sees in place of a request that never left.
+var errRequestLost = errors.New("testkit: the connection broke before the request")
+
 // LossyDialer is a network that can lose replies: the broker does what it was
-// asked, and its answer never arrives because the connection breaks. Use it
-// with kgo.Dialer(d.Dial). The zero value loses nothing.
+// asked, and its answer never arrives because the connection breaks. It can
+// lose requests too: the connection breaks before the broker hears of them.
+// Use it with kgo.Dialer(d.Dial). The zero value loses nothing.
 type LossyDialer struct {
 	mu   sync.Mutex
+	drop map[int16]int // How many more requests to lose; guarded by mu.
 	lose map[int16]int // How many more replies of a request to lose; guarded by mu.
-	lost map[int16]int // How many were lost; guarded by mu.
+	lost map[int16]int // How many replies were lost; guarded by mu.
+}
+
+// Drop loses the next n requests of this kind before the broker hears of
+// them. A negative n loses all of them until it is called again.
+func (d *LossyDialer) Drop(key kmsg.Key, n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.drop == nil {
+		d.drop = map[int16]int{}
+	}
+	d.drop[int16(key)] = n
 }
 
 // Lose drops the replies of the next n requests of this kind. A negative n
@@ -51,17 +67,21 @@ func (d *LossyDialer) Dial(ctx context.Context, network, addr string) (net.Conn,
 	return &lossyConn{Conn: conn, dialer: d, doomed: map[int32]int16{}}, nil
 }
 
-// take reports whether the reply of a request that is being sent will be lost.
-func (d *LossyDialer) take(key int16) bool {
+// take says what becomes of a request that is being sent.
+func (d *LossyDialer) take(key int16) (dropped, doomed bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	switch n := d.lose[key]; {
-	case n == 0:
-		return false
-	case n > 0:
-		d.lose[key] = n - 1
+	one := func(left map[int16]int) bool {
+		n := left[key]
+		if n > 0 {
+			left[key] = n - 1
+		}
+		return n != 0
 	}
-	return true
+	if one(d.drop) {
+		return true, false
+	}
+	return false, one(d.lose)
 }
 
 func (d *LossyDialer) count(key int16) {
@@ -93,7 +113,12 @@ func (c *lossyConn) Write(b []byte) (int, error) {
 			break
 		}
 		key := int16(binary.BigEndian.Uint16(c.out[4:]))
-		if c.dialer.take(key) {
+		dropped, doomed := c.dialer.take(key)
+		if dropped {
+			_ = c.Close()
+			return 0, errRequestLost
+		}
+		if doomed {
 			c.mu.Lock()
 			c.doomed[int32(binary.BigEndian.Uint32(c.out[8:]))] = key
 			c.mu.Unlock()

@@ -14,40 +14,66 @@ import (
 
 func TestALostReplyIsLostAfterTheBrokerActed(t *testing.T) {
 	t.Parallel()
-	brokers := testkit.Kafka(t)
-	testkit.Topics(t, brokers, 1)
-	var net testkit.LossyDialer
-	client := testkit.Client(t, brokers, kgo.Dialer(net.Dial), kgo.DefaultProduceTopic("orders.inbox.v1"), kafka.ManualPartitions())
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		_, brokers := on.Open(t)
+		testkit.Topics(t, brokers, 1)
+		var net testkit.LossyDialer
+		client := testkit.Client(t, brokers, kgo.Dialer(net.Dial), kgo.DefaultProduceTopic("orders.inbox.v1"), kafka.ManualPartitions())
 
-	net.Lose(kmsg.Produce, 2)
-	require.NoError(t, client.ProduceSync(t.Context(), kgo.StringRecord("once")).FirstErr())
-	require.Equal(t, 2, net.Lost(kmsg.Produce))
+		net.Lose(kmsg.Produce, 2)
+		require.NoError(t, client.ProduceSync(t.Context(), kgo.StringRecord("once")).FirstErr())
+		require.Equal(t, 2, net.Lost(kmsg.Produce))
 
-	// The client tried three times and the broker, which knew the batch
-	// after the first, kept one.
-	ends, err := kadm.NewClient(client).ListEndOffsets(t.Context(), "orders.inbox.v1")
-	require.NoError(t, err)
-	end, _ := ends.Lookup("orders.inbox.v1", 0)
-	require.EqualValues(t, 1, end.Offset)
+		// The client tried three times and the broker, which knew the batch
+		// after the first, kept one.
+		ends, err := kadm.NewClient(client).ListEndOffsets(t.Context(), "orders.inbox.v1")
+		require.NoError(t, err)
+		end, _ := ends.Lookup("orders.inbox.v1", 0)
+		require.EqualValues(t, 1, end.Offset)
+	})
 }
 
 func TestAnUnconfirmedCommitMayHaveCommitted(t *testing.T) {
 	t.Parallel()
-	brokers := testkit.Kafka(t)
-	testkit.Topics(t, brokers, 1)
-	var net testkit.LossyDialer
-	client := testkit.Client(t, brokers, kgo.Dialer(net.Dial), kgo.TransactionalID("t"), kgo.RequestRetries(1),
-		kgo.DefaultProduceTopic("orders.inbox.v1"), kafka.ManualPartitions())
-	require.NoError(t, client.BeginTransaction())
-	require.NoError(t, client.ProduceSync(t.Context(), kgo.StringRecord("stored")).FirstErr())
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		_, brokers := on.Open(t)
+		testkit.Topics(t, brokers, 1)
+		var net testkit.LossyDialer
+		client := testkit.Client(t, brokers, kgo.Dialer(net.Dial), kgo.TransactionalID("t"), kgo.RequestRetries(1),
+			kgo.DefaultProduceTopic("orders.inbox.v1"), kafka.ManualPartitions())
+		require.NoError(t, client.BeginTransaction())
+		require.NoError(t, client.ProduceSync(t.Context(), kgo.StringRecord("stored")).FirstErr())
 
-	net.Lose(kmsg.EndTxn, -1)
-	require.Error(t, client.EndTransaction(t.Context(), kgo.TryCommit))
-	require.Positive(t, net.Lost(kmsg.EndTxn))
+		net.Lose(kmsg.EndTxn, -1)
+		require.Error(t, client.EndTransaction(t.Context(), kgo.TryCommit))
+		require.Positive(t, net.Lost(kmsg.EndTxn))
 
-	reader := testkit.Client(t, brokers, kgo.ConsumeTopics("orders.inbox.v1"), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
-	got := reader.PollFetches(t.Context()).Records()
-	require.Len(t, got, 1)
-	require.Equal(t, "stored", string(got[0].Value))
+		reader := testkit.Client(t, brokers, kgo.ConsumeTopics("orders.inbox.v1"), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+			kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+		got := reader.PollFetches(t.Context()).Records()
+		require.Len(t, got, 1)
+		require.Equal(t, "stored", string(got[0].Value))
+	})
+}
+
+func TestALostRequestIsNeverHeardOf(t *testing.T) {
+	t.Parallel()
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		_, brokers := on.Open(t)
+		testkit.Topics(t, brokers, 1)
+		var net testkit.LossyDialer
+		client := testkit.Client(t, brokers, kgo.Dialer(net.Dial), kgo.TransactionalID("t"), kgo.RequestRetries(0),
+			kgo.DefaultProduceTopic("orders.inbox.v1"), kafka.ManualPartitions())
+		require.NoError(t, client.BeginTransaction())
+		require.NoError(t, client.ProduceSync(t.Context(), kgo.StringRecord("pending")).FirstErr())
+		net.Drop(kmsg.EndTxn, -1)
+		require.Error(t, client.EndTransaction(t.Context(), kgo.TryCommit))
+		require.Zero(t, net.Lost(kmsg.EndTxn))
+
+		adm := kadm.NewClient(testkit.Client(t, brokers))
+		stable, err := adm.ListCommittedOffsets(t.Context(), "orders.inbox.v1")
+		require.NoError(t, err)
+		end, _ := stable.Lookup("orders.inbox.v1", 0)
+		require.Zero(t, end.Offset, "the transaction is open")
+	})
 }

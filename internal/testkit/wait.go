@@ -12,7 +12,7 @@ import (
 
 // Limit is how long a test waits for what must come. It is generous: only a
 // failing test ever waits so long.
-const Limit = 30 * time.Second
+const Limit = 90 * time.Second
 
 // Eventually waits until cond holds and fails the test with msg when it does
 // not within Limit. Nothing may be concluded from how long it took.

@@ -1,6 +1,7 @@
 // Command report reads the stream of `go test -json` and shows what people want of it: failures with their output, a
-// line for each package, and at the end which backends the tests ran on, how many tests ran on each, and every test
-// that was skipped with its reason, so that nothing is skipped in silence. It exits with 1 when anything failed.
+// line for each package, and at the end which backends the tests ran on, with their versions and how many tests ran on
+// each, or why one was not there; and every test that was skipped with its reason, so that nothing is skipped in silence.
+// It exits with 1 when anything failed.
 package main
 
 import (
@@ -9,10 +10,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
-	"text/tabwriter"
 )
 
 // line is one event of the stream, as `go doc test2json` describes it.
@@ -21,13 +20,10 @@ type line struct {
 	Elapsed                                   float64
 }
 
-// backendLine is what testkit logs in every test that uses a backend.
-var backendLine = regexp.MustCompile(`testkit: backend (.+)$`)
-
 // result is what was seen so far.
 type result struct {
 	output   map[string][]string
-	backends map[string]map[string]bool
+	backends backends
 	skipped  map[string][]string
 	passed   int
 	failed   []string
@@ -45,7 +41,7 @@ func main() {
 
 // report copies what matters from in to out and says whether every test passed.
 func report(in io.Reader, out io.Writer) (bool, error) {
-	r := result{output: map[string][]string{}, backends: map[string]map[string]bool{}, skipped: map[string][]string{}}
+	r := result{output: map[string][]string{}, backends: newBackends(), skipped: map[string][]string{}}
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
@@ -62,17 +58,13 @@ func report(in io.Reader, out io.Writer) (bool, error) {
 
 func (r *result) take(l line, out io.Writer) {
 	name := l.Package + " " + l.Test
+	r.backends.end(name, l.Action)
 	switch l.Action {
 	case "build-output":
 		fmt.Fprint(out, l.Output)
 	case "output":
 		r.output[name] = append(r.output[name], l.Output)
-		if m := backendLine.FindStringSubmatch(strings.TrimSpace(l.Output)); m != nil {
-			if r.backends[m[1]] == nil {
-				r.backends[m[1]] = map[string]bool{}
-			}
-			r.backends[m[1]][name] = true
-		}
+		r.backends.read(name, strings.TrimSpace(l.Output))
 	case "pass", "skip":
 		switch {
 		case l.Test == "" && l.Action == "pass":
@@ -110,17 +102,8 @@ func skipReason(output []string) string {
 
 func (r *result) summary(out io.Writer) {
 	fmt.Fprintln(out)
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "backend\ttests")
-	names := make([]string, 0, len(r.backends))
-	for name := range r.backends {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		fmt.Fprintf(table, "%s\t%d\n", name, len(r.backends[name]))
-	}
-	_ = table.Flush()
+	r.backends.table(out)
+	fmt.Fprintln(out)
 	reasons := make([]string, 0, len(r.skipped))
 	for reason := range r.skipped {
 		reasons = append(reasons, reason)

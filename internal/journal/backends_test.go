@@ -1,0 +1,66 @@
+package journal
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/testkit"
+)
+
+// onEach runs a test with a ledger on each kind of Kafka that is there.
+func onEach(t *testing.T, lanes int, test func(b *bundle)) {
+	t.Helper()
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) { test(setupOn(t, on, lanes)) })
+}
+
+// through puts an instance behind a gate.
+func through(g *testkit.Gate) option {
+	return func(_ *Config, d *Deps, _ *Journal) {
+		d.Options = append(append([]kgo.Opt{}, d.Options...), kgo.Dialer(g.Dial))
+	}
+}
+
+// terse logs only what an operator would look at. A test of many thousand commands must not keep a line for each.
+func terse() option {
+	return func(_ *Config, d *Deps, _ *Journal) { d.Log = slog.New(levelled{d.Log.Handler()}) }
+}
+
+type levelled struct{ slog.Handler }
+
+func (levelled) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
+
+func (h levelled) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return levelled{h.Handler.WithAttrs(attrs)}
+}
+
+// ends returns the ends of a lane's events and decisions, also of what is not committed.
+func (b *bundle) ends(lane int32) [2]int64 {
+	b.Helper()
+	return [2]int64{b.end(events.TopicEvents, lane), b.end(events.TopicDecisions, lane)}
+}
+
+// describe returns what the coordinator knows of a lane's two ids.
+func (b *bundle) describe(adm *kadm.Client, ids ...string) []kadm.DescribedTransaction {
+	b.Helper()
+	all, err := adm.DescribeTransactions(b.Context(), ids...)
+	require.NoError(b, err)
+	out := make([]kadm.DescribedTransaction, len(ids))
+	for i, id := range ids {
+		out[i] = all[id]
+		require.NoError(b, out[i].Err)
+	}
+	return out
+}
+
+func (b *bundle) options() []kgo.Opt { return kafka.Options(testkit.KafkaConfig(b.brokers, b.lanes)) }
+
+// soak tells that the long version of a test is wanted.
+func soak() bool { return os.Getenv("ORDERLEDGER_TEST_SOAK") != "" }

@@ -1,0 +1,263 @@
+package journal
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// fencing matches the request that fences one of a lane's ids.
+func fencing(ending string) func([]byte) bool {
+	return func(request []byte) bool {
+		return testkit.KeyOf(request) == kmsg.InitProducerID && bytes.Contains(request, []byte(ending))
+	}
+}
+
+// contender takes a lane with the journal's own fence and commits with its own commit, one step at a time, as the model
+// does. It writes records that say nothing; what counts is whether they are committed.
+type contender struct {
+	b     *bundle
+	name  string
+	lane  *lane
+	gate  *testkit.Gate
+	owner *owner
+	known int64 // How many commits it had seen when it opened, and its own since.
+	done  chan error
+}
+
+func (b *bundle) contender(name string) *contender {
+	b.Helper()
+	c := &contender{b: b, name: name, gate: &testkit.Gate{}}
+	cfg := DefaultConfig()
+	cfg.Lanes, cfg.StoreDir = b.lanes, b.TempDir()
+	deps := Deps{Options: append(b.options(), kgo.Dialer(c.gate.Dial))}
+	j, err := New(cfg, deps)
+	require.NoError(b, err)
+	c.lane = &lane{j: j}
+	b.Cleanup(c.giveUp)
+	return c
+}
+
+func (c *contender) giveUp() {
+	if c.owner != nil {
+		c.owner.close()
+		c.owner = nil
+	}
+}
+
+// fenceAa begins to take the lane and stops when Aa is fenced and BB is not.
+func (c *contender) fenceAa() {
+	c.b.Helper()
+	c.giveUp()
+	held := c.gate.Hold(fencing("-BB"))
+	c.done = make(chan error, 1)
+	go func() {
+		var err error
+		c.owner, err = c.lane.fence(context.WithoutCancel(c.b.Context()))
+		c.done <- err
+	}()
+	select {
+	case <-held:
+	case err := <-c.done:
+		require.NoError(c.b, err, "%s is stopped before it fences BB", c.name)
+	}
+}
+
+// fenceBB goes on.
+func (c *contender) fenceBB() {
+	c.b.Helper()
+	c.gate.Open()
+	require.NoError(c.b, <-c.done)
+}
+
+// commit tries one transaction on the id whose turn it is.
+func (c *contender) commit() error {
+	w := writer{}
+	for _, topic := range []string{events.TopicEvents, events.TopicDecisions} {
+		rec := &kgo.Record{Topic: topic, Key: []byte(c.name), Value: []byte("x")}
+		w.eventRecs = append(w.eventRecs, rec)
+	}
+	return c.owner.commit(&batch{writer: w})
+}
+
+// committed counts what readers see.
+func (b *bundle) committed() (n int64) {
+	b.Helper()
+	b.records(events.TopicEvents, 0, func(*kgo.Record, []events.Header) { n++ })
+	return n
+}
+
+func TestOfTwoOwnersThatFencedCrosswiseAtMostOneCommits(t *testing.T) {
+	t.Parallel()
+	onEach(t, 1, func(b *bundle) {
+		// All interleavings in which Q begins, and then both orders of trying.
+		for name, fences := range map[string]func(p, q *contender){
+			"Q Aa, P Aa, P BB, Q BB": func(p, q *contender) { q.fenceAa(); p.fenceAa(); p.fenceBB(); q.fenceBB() },
+			"Q Aa, P Aa, Q BB, P BB": func(p, q *contender) { q.fenceAa(); p.fenceAa(); q.fenceBB(); p.fenceBB() },
+			"Q Aa, Q BB, P Aa, P BB": func(p, q *contender) { q.fenceAa(); q.fenceBB(); p.fenceAa(); p.fenceBB() },
+		} {
+			for _, first := range []string{"P", "Q"} {
+				p, q := b.contender("P"), b.contender("Q")
+				before := b.committed()
+				fences(p, q)
+				order := []*contender{p, q}
+				if first == "Q" {
+					order = []*contender{q, p}
+				}
+				won := map[string]int{}
+				// More than two turns each, so that both ids are tried by both.
+				for range 3 {
+					for _, c := range order {
+						if c.commit() == nil {
+							won[c.name]++
+						}
+					}
+				}
+				b.Log(name, "first to try", first, "committed", won)
+				require.Zero(b, won["Q"], "%s: P fenced Aa last, and the first transaction is on Aa", name)
+				require.Positive(b, won["P"], name)
+				require.EqualValues(b, won["P"], b.committed()-before, "nothing got in that was not confirmed")
+				p.giveUp()
+				q.giveUp()
+			}
+		}
+	})
+}
+
+// The rule that keeps the crossed owners apart is that the first transaction is on Aa. Without it this broker, as any,
+// lets both commit: the tests here would see it.
+func TestTwoOwnersThatFencedCrosswiseBothCommitWithoutTheRule(t *testing.T) {
+	t.Parallel()
+	onEach(t, 1, func(b *bundle) {
+		p, q := b.contender("P"), b.contender("Q")
+		q.fenceAa()
+		p.fenceAa()
+		p.fenceBB()
+		q.fenceBB()
+		q.owner.turn = 1
+		require.NoError(b, p.commit(), "P owns Aa")
+		require.NoError(b, q.commit(), "Q owns BB")
+		require.EqualValues(b, 2, b.committed())
+	})
+}
+
+// TestContendersThatTakeStepsAtRandomCommitOnlyWhatFollowsTheWholeLane plays the model of the fence on a broker: each
+// step of each contender, in an order drawn at random. Whoever commits must have seen everything before.
+func TestContendersThatTakeStepsAtRandomCommitOnlyWhatFollowsTheWholeLane(t *testing.T) {
+	t.Parallel()
+	onEach(t, 1, func(b *bundle) {
+		const contenders = 3
+		steps := 400
+		if soak() {
+			steps = 10_000
+		}
+		seed := uint64(time.Now().UnixNano())
+		b.Log("seed", seed)
+		r := rand.New(rand.NewPCG(seed, 0))
+		all := make([]*contender, contenders)
+		phase := make([]int, contenders) // 0: nothing, 1: Aa fenced, 2: both, 3: open.
+		for i := range all {
+			all[i] = b.contender(fmt.Sprint(i))
+		}
+		commits, refused := int64(0), 0
+		for range steps {
+			i := r.IntN(contenders)
+			c := all[i]
+			switch phase[i] {
+			case 0:
+				c.fenceAa()
+				phase[i] = 1
+			case 1:
+				c.fenceBB()
+				phase[i] = 2
+			case 2:
+				c.known = b.committed()
+				phase[i] = 3
+			case 3:
+				if err := c.commit(); err != nil {
+					refused++
+					phase[i] = 0
+					break
+				}
+				require.Equal(b, commits, c.known, "contender %d committed without having seen the whole lane", i)
+				commits++
+				c.known++
+			}
+		}
+		b.Log(commits, "commits,", refused, "refused")
+		require.Positive(b, commits)
+		require.Positive(b, refused)
+		require.Equal(b, commits, b.committed())
+		for i, c := range all {
+			if phase[i] == 1 {
+				c.fenceBB()
+			}
+		}
+	})
+}
+
+func TestALaneIsWholeAfterEachOfManyRacingTakeovers(t *testing.T) {
+	t.Parallel()
+	onEach(t, 1, func(b *bundle) {
+		rounds, per := 6, 5
+		if soak() {
+			rounds = 40
+		}
+		want := 0
+		for round := range rounds {
+			// Three that each believe to own the lane take it at the same moment, and from one another.
+			var wg sync.WaitGroup
+			var all []*instance
+			for i := range 3 {
+				all = append(all, b.start(alone(fmt.Sprint("group", round, "-", i)), terse()))
+			}
+			ctx, cancel := context.WithTimeout(b.Context(), testkit.Limit)
+			for i, j := range all {
+				wg.Go(func() {
+					for n := range per {
+						if err := insist(ctx, j, keyed(createCmd(fmt.Sprint("s", round, "-", i, "-", n)), "k")); err != nil {
+							b.Error(err)
+						}
+					}
+				})
+			}
+			wg.Wait()
+			cancel()
+			for _, j := range all {
+				j.stop()
+			}
+			want += 3 * per
+			require.Len(b, b.check().events[0], want)
+		}
+	})
+}
+
+// insist submits until there is an answer; what is refused or in doubt is asked again with the same key.
+func insist(ctx context.Context, j *instance, c Command) error {
+	for {
+		r, err := j.Submit(ctx, c)
+		switch {
+		case err == nil && r.Outcome != ledgerv1.Outcome_OUTCOME_ACCEPTED:
+			return fmt.Errorf("%s: %+v", c.ShipmentID, r)
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return err
+		case !errors.Is(err, ErrNotOwner) && !errors.Is(err, ErrFenced) && !errors.Is(err, ErrInDoubt):
+			return err
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/testkit"
+)
+
+func TestAnOwnerThatIsPausedInsideATransactionWritesNothingWhenItWakes(t *testing.T) {
+	t.Parallel()
+	for name, at := range map[string]func([]byte) bool{
+		"between begin and produce":      testkit.Request(kmsg.Produce),
+		"between produce and the commit": testkit.Request(kmsg.EndTxn),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			onEach(t, 1, func(b *bundle) { pause(b, at) })
+		})
+	}
+}
+
+// pause stops an owner at a request of its second transaction, gives its lane to a successor, and wakes it.
+func pause(b *bundle, at func([]byte) bool) {
+	var gate testkit.Gate
+	sleeper := b.start(through(&gate), named("one")).ready()
+	sleeper.mustSubmit(createCmd("a"))
+	held := gate.Hold(at)
+	asleep := make(chan error, 1)
+	go func() {
+		_, err := sleeper.Submit(context.WithoutCancel(b.Context()), keyed(cmd("a", "note", "asleep"), "asleep"))
+		asleep <- err
+	}()
+	<-held
+
+	// Its successor of the same name has its place in the group at once. Each id gets a transaction of its own.
+	owner := b.start(named("one")).ready()
+	for i := range 3 {
+		require.EqualValues(b, 2+i, owner.mustSubmit(cmd("a", "note", "owner")).Version)
+	}
+	before := b.ends(0)
+
+	gate.Open()
+	err := <-asleep
+	require.True(b, errors.Is(err, ErrInDoubt) || errors.Is(err, ErrFenced) || errors.Is(err, ErrNotOwner), "%v", err)
+	require.Error(b, <-sleeper.done, "another has its name")
+	sleeper.ended = true
+	require.Equal(b, before, b.ends(0), "not even an aborted record of it is in the lane")
+	require.EqualValues(b, 5, owner.mustSubmit(cmd("a", "note", "after")).Version)
+	for _, e := range b.check().events[0] {
+		require.NotEqual(b, "asleep", e.InputKey)
+	}
+	owner.stop()
+}
+
+// TestARequestOfAnOldOwnerThatArrivesInsideTheSuccessorsTransactionIsNotPartOfIt wakes the old owner while its
+// successor has a transaction open on the same id.
+func TestARequestOfAnOldOwnerThatArrivesInsideTheSuccessorsTransactionIsNotPartOfIt(t *testing.T) {
+	t.Parallel()
+	for name, at := range map[string]kmsg.Key{"produce": kmsg.Produce, "end": kmsg.EndTxn} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			onEach(t, 1, func(b *bundle) {
+				// P sleeps in its first transaction, on Aa. Q takes both ids and sleeps in its own first one, on Aa too.
+				p, q := b.contender("P"), b.contender("Q")
+				for _, c := range []*contender{p, q} {
+					c.fenceAa()
+					c.fenceBB()
+					where := kmsg.EndTxn
+					if c == p {
+						where = at
+					}
+					held := c.gate.Hold(testkit.Request(where))
+					go func() { c.done <- c.commit() }()
+					<-held
+				}
+				p.gate.Open()
+				require.Error(b, <-p.done)
+				q.gate.Open()
+				require.NoError(b, <-q.done)
+				var keys []string
+				b.records(events.TopicEvents, 0, func(r *kgo.Record, _ []events.Header) { keys = append(keys, string(r.Key)) })
+				require.Equal(b, []string{"Q"}, keys)
+			})
+		})
+	}
+}

@@ -1,0 +1,240 @@
+package projector_test
+
+import (
+	"context"
+	"encoding/binary"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/projector"
+	"github.com/orderledger/orderledger/internal/testkit"
+)
+
+// onEach runs a test with each kind of Kafka and of ClickHouse that is there.
+func onEach(t *testing.T, lanes int, test func(b *bundle)) {
+	t.Helper()
+	testkit.OnEachPair(t, func(t *testing.T, on testkit.Backends) { test(setupOn(t, on, lanes)) })
+}
+
+// join adds a member to a group; has tells the partitions that it has.
+func (b *bundle) join(group string) (client *kgo.Client, has func() []int32) {
+	b.t.Helper()
+	var mu sync.Mutex
+	var mine []int32
+	set := func(of []int32) {
+		mu.Lock()
+		defer mu.Unlock()
+		mine = of
+	}
+	client = testkit.Client(b.t, b.kafka.Brokers, kgo.ConsumerGroup(group), kgo.ConsumeTopics(events.TopicEvents),
+		kgo.Balancers(kgo.StickyBalancer()), kgo.DisableAutoCommit(), kgo.HeartbeatInterval(100*time.Millisecond),
+		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { set(m[events.TopicEvents]) }),
+		kgo.OnPartitionsRevoked(func(context.Context, *kgo.Client, map[string][]int32) { set(nil) }))
+	return client, func() []int32 {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(mine)
+	}
+}
+
+func TestALiveMemberCommitsForAPartitionItHasLostOnlyInTheNameOfItsOldMembership(t *testing.T) {
+	t.Parallel()
+	onEach(t, 2, func(b *bundle) {
+		const group = "lost"
+		adm := b.admin()
+		topics, err := adm.ListTopics(b.t.Context(), events.TopicEvents)
+		require.NoError(b.t, err)
+		a, ofA := b.join(group)
+		testkit.Eventually(b.t, func() bool { return len(ofA()) == 2 }, "the first member has both")
+		var old [2]projector.Membership
+		for p := range old {
+			old[p] = projector.NewMembership(a, group, events.TopicEvents, topics[events.TopicEvents].ID, int32(p))
+			require.NoError(b.t, old[p].Commit(b.t.Context(), 10, 19))
+		}
+		_, ofB := b.join(group)
+		testkit.Eventually(b.t, func() bool { return len(ofA()) == 1 && len(ofB()) == 1 }, "one each")
+		lost, kept := ofB()[0], ofA()[0]
+
+		at := func(p int32) int64 {
+			got, err := adm.FetchOffsets(b.t.Context(), group)
+			require.NoError(b.t, err)
+			o, _ := got.Lookup(events.TopicEvents, p)
+			return o.At
+		}
+		// What a worker would do that slept over the rebalance.
+		require.ErrorIs(b.t, old[lost].Commit(b.t.Context(), 20, 29), projector.ErrLost)
+		require.ErrorIs(b.t, old[kept].Commit(b.t.Context(), 20, 29), projector.ErrLost, "the membership is over, not the partition")
+		require.Equal(b.t, []int64{10, 10}, []int64{at(lost), at(kept)})
+		// And why the generation is captured: the broker looks at the member, not at the partition. The client's own commit,
+		// which carries the generation of now, is taken.
+		now := map[string]map[int32]kgo.EpochOffset{events.TopicEvents: {lost: {Epoch: -1, Offset: 20}}}
+		a.CommitOffsetsSync(b.t.Context(), now, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, r *kmsg.OffsetCommitResponse, err error) {
+			require.NoError(b.t, err)
+			require.NoError(b.t, kerr.ErrorForCode(r.Topics[0].Partitions[0].ErrorCode))
+		})
+		require.EqualValues(b.t, 20, at(lost))
+	})
+}
+
+// tape is a network that keeps a copy of every commit that goes out.
+type tape struct {
+	mu      sync.Mutex
+	commits [][]byte // Guarded by mu.
+}
+
+func (p *tape) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	c, err := new(net.Dialer).DialContext(ctx, network, addr)
+	return &tapedConn{c, p}, err
+}
+
+func (p *tape) all() [][]byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.commits)
+}
+
+type tapedConn struct {
+	net.Conn
+	tape *tape
+}
+
+func (c *tapedConn) Write(b []byte) (int, error) {
+	if testkit.KeyOf(b) == kmsg.OffsetCommit {
+		c.tape.mu.Lock()
+		c.tape.commits = append(c.tape.commits, slices.Clone(b))
+		c.tape.mu.Unlock()
+	}
+	return c.Conn.Write(b)
+}
+
+// replay sends a commit as it was on the wire, late and over a connection of its own, and returns what is answered.
+func replay(t testing.TB, addr string, request []byte) error {
+	t.Helper()
+	c, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr)
+	require.NoError(t, err)
+	defer func() { _ = c.Close() }()
+	_, err = c.Write(request)
+	require.NoError(t, err)
+	head := make([]byte, 8)
+	_, err = readFull(c, head)
+	require.NoError(t, err)
+	body := make([]byte, binary.BigEndian.Uint32(head)-4)
+	_, err = readFull(c, body)
+	require.NoError(t, err)
+	var resp kmsg.OffsetCommitResponse
+	resp.Version = int16(binary.BigEndian.Uint16(request[6:]))
+	if resp.IsFlexible() {
+		body = body[1:] // No tags in the header.
+	}
+	require.NoError(t, resp.ReadFrom(body))
+	return kerr.ErrorForCode(resp.Topics[0].Partitions[0].ErrorCode)
+}
+
+func TestCommitsThatArriveAfterThePartitionHasMovedAreRefusedThoughTheirMemberLives(t *testing.T) {
+	t.Parallel()
+	onEach(t, 4, func(b *bundle) {
+		var net tape
+		cfg := config()
+		cfg.SessionTimeout = 6 * time.Second
+		b.stories(30)
+		stopFirst := b.projector(cfg, b.click, kgo.Dialer(net.Dial))
+		b.caughtUp()
+		late := net.all() // Intents and acknowledgements of all lanes.
+		require.NotEmpty(b.t, late)
+		stopSecond := b.projector(cfg, b.click)
+		adm := b.admin()
+		group := kafka.GroupProjector(b.kafka.Cluster)
+		testkit.Eventually(b.t, func() bool {
+			all, err := adm.DescribeGroups(b.t.Context(), group)
+			return err == nil && all[group].State == "Stable" && len(all[group].Members) == 2
+		}, "both are members")
+		b.stories(30)
+		b.caughtUp()
+		before := b.offsets(adm)
+		refused := map[string]int{}
+		for _, request := range late {
+			err := replay(b.t, b.kafka.Brokers[0], request)
+			require.Error(b.t, err)
+			refused[err.Error()]++
+		}
+		b.t.Log("refused", refused)
+		require.Equal(b.t, before, b.offsets(adm), "no position moved")
+		b.stories(10)
+		b.caughtUp()
+		b.complete()
+		// Its member was alive all the time: it goes on alone.
+		stopSecond()
+		b.stories(10)
+		b.caughtUp()
+		b.complete()
+		stopFirst()
+	})
+}
+
+func (b *bundle) offsets(adm *kadm.Client) map[string]map[int32]int64 {
+	b.t.Helper()
+	got, err := adm.FetchOffsets(b.t.Context(), kafka.GroupProjector(b.kafka.Cluster))
+	require.NoError(b.t, err)
+	at := map[string]map[int32]int64{}
+	got.Each(func(o kadm.OffsetResponse) {
+		if at[o.Topic] == nil {
+			at[o.Topic] = map[int32]int64{}
+		}
+		at[o.Topic][o.Partition] = o.At
+	})
+	return at
+}
+
+func TestAWorkerThatSleepsBetweenIntentAndInsertPastItsLeaseInsertsNothing(t *testing.T) {
+	t.Parallel()
+	onEach(t, 1, func(b *bundle) {
+		b.stories(12)
+		// The intent of the first batch is committed, and its answer comes in when the lease is over.
+		m := newMortal(step{after: true, nth: 1})
+		m.freeze = make(chan struct{})
+		cfg := config()
+		cfg.InstanceID, cfg.SessionTimeout = "one", 6*time.Second
+		click := b.click
+		click.Dial = m.ClickHouse
+		late := projector.New(cfg, b.kafka, click, testkit.Logger(b.t), nil, kgo.Dialer(m.Kafka))
+		ctx, cancel := context.WithCancel(b.t.Context())
+		defer cancel()
+		done := make(chan error, 1)
+		go func() { done <- late.Run(ctx) }()
+		<-m.dead
+		asleep := time.Now()
+		// The second takes its place, finds the intent, and does the work.
+		stop := b.projector(cfg, b.click)
+		b.caughtUp()
+		b.complete()
+		// Half of it is the lease; the other worker's intent may have gone out a little later.
+		testkit.Eventually(b.t, func() bool { return time.Since(asleep) > cfg.SessionTimeout }, "the lease is over")
+		require.Zero(b.t, m.inserted())
+		close(m.freeze)
+		b.stories(6)
+		b.caughtUp()
+		cancel()
+		<-done // With an error or without: another has its name.
+		require.Zero(b.t, m.inserted(), "it asked again whether the partition is its own before it inserted")
+		b.complete()
+		stop()
+	})
+}
+
+// inserted returns how many inserts went out.
+func (m *mortal) inserted() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.inserts
+}

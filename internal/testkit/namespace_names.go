@@ -1,0 +1,112 @@
+package testkit
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// names are the fields of requests that hold a topic, a group or a transactional id. Kafka's schema uses few words, and
+// the same ones everywhere.
+var names = map[string]bool{
+	"Topic": true, "Topics": true, "TopicNames": true, "SubscribedTopicNames": true,
+	"Group": true, "Groups": true, "TransactionalID": true, "TransactionID": true, "TransactionalIDs": true,
+	"CoordinatorKey": true, "CoordinatorKeys": true,
+}
+
+// hide puts the prefix before every name of a request.
+func (n *namespace) hide(request kmsg.Request) {
+	eachText(reflect.ValueOf(request), func(in reflect.Value, field, text string) string {
+		named := names[field]
+		if field == "ResourceName" {
+			named = in.FieldByName("ResourceType").Interface() == kmsg.ConfigResourceTypeTopic
+		}
+		if !named || text == "" {
+			return text
+		}
+		return n.prefix + text
+	})
+}
+
+// show takes the prefix away wherever it stands in an answer, messages of errors included, leaves out what lies outside
+// the namespace, and leads to our doors instead of the brokers.
+func (n *namespace) show(response kmsg.Response) error {
+	switch r := response.(type) {
+	case *kmsg.MetadataResponse:
+		r.Topics = slices.DeleteFunc(r.Topics, func(t kmsg.MetadataResponseTopic) bool { return t.Topic != nil && !n.owns(*t.Topic) })
+	case *kmsg.ListGroupsResponse:
+		r.Groups = slices.DeleteFunc(r.Groups, func(g kmsg.ListGroupsResponseGroup) bool { return !n.owns(g.Group) })
+	case *kmsg.ListTransactionsResponse:
+		r.TransactionStates = slices.DeleteFunc(r.TransactionStates, func(s kmsg.ListTransactionsResponseTransactionState) bool {
+			return !n.owns(s.TransactionalID)
+		})
+	}
+	v := reflect.ValueOf(response)
+	eachText(v, func(_ reflect.Value, _, text string) string { return strings.ReplaceAll(text, n.prefix, "") })
+	return n.lead(v)
+}
+
+func (n *namespace) owns(name string) bool { return strings.HasPrefix(name, n.prefix) }
+
+// lead replaces every host and port.
+func (n *namespace) lead(v reflect.Value) (err error) {
+	eachStruct(v, func(s reflect.Value) {
+		host, port := s.FieldByName("Host"), s.FieldByName("Port")
+		if err != nil || !host.IsValid() || !port.IsValid() || host.String() == "" {
+			return
+		}
+		h, p, moveErr := n.moved(host.String(), int32(port.Int()))
+		if err = moveErr; err == nil {
+			host.SetString(h)
+			port.SetInt(int64(p))
+		}
+	})
+	return err
+}
+
+// eachText replaces every text of a message: of fields, of pointers to text and of lists of it.
+func eachText(v reflect.Value, replace func(in reflect.Value, field, text string) string) {
+	eachStruct(v, func(s reflect.Value) {
+		for i := range s.NumField() {
+			name, f := s.Type().Field(i).Name, s.Field(i)
+			if f.Kind() == reflect.Pointer && !f.IsNil() {
+				f = f.Elem()
+			}
+			switch {
+			case f.Kind() == reflect.String:
+				f.SetString(replace(s, name, f.String()))
+			case f.Kind() == reflect.Slice && f.Type().Elem().Kind() == reflect.String:
+				for j := range f.Len() {
+					f.Index(j).SetString(replace(s, name, f.Index(j).String()))
+				}
+			}
+		}
+	})
+}
+
+// eachStruct visits a message and every part of it.
+func eachStruct(v reflect.Value, visit func(reflect.Value)) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			eachStruct(v.Elem(), visit)
+		}
+	case reflect.Slice:
+		if k := v.Type().Elem().Kind(); k == reflect.Struct || k == reflect.Pointer {
+			for i := range v.Len() {
+				eachStruct(v.Index(i), visit)
+			}
+		}
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[kmsg.Tags]() {
+			return
+		}
+		visit(v)
+		for i := range v.NumField() {
+			eachStruct(v.Field(i), visit)
+		}
+	default:
+	}
+}
