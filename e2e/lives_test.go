@@ -17,7 +17,7 @@ import (
 func (l *load) expectations(histories []demo.Notification) {
 	type life struct {
 		units, cancelled, furthest int
-		returned                   bool
+		returned, formFailed       bool
 		seen                       map[string]bool
 	}
 	steps := []string{"APPROVED", "PACKED", "READY_TO_DISPATCH", "PICKUP_COMPLETE", "SHIPPED", "DELIVERED"}
@@ -60,6 +60,7 @@ func (l *load) expectations(histories []demo.Notification) {
 				s.cancelled += item.Quantity
 			}
 		}
+		s.formFailed = s.formFailed || n.Attributes.Status == "FORM_FAILED"
 		s.furthest = max(s.furthest, slices.Index(steps, n.Attributes.Status))
 	}
 	for id, s := range lives {
@@ -68,6 +69,8 @@ func (l *load) expectations(histories []demo.Notification) {
 			// Its creation lies outside of the histories, or it came back: the rules of returns are not counted here.
 		case s.cancelled >= s.units:
 			l.record.expect(id, ending{"CANCELLED", uint32(s.units)})
+		case s.formFailed && s.furthest == 0:
+			// Its form failed, and what mends that was not told any more.
 		default:
 			l.record.expect(id, ending{steps[s.furthest], uint32(s.cancelled)})
 		}
