@@ -52,7 +52,7 @@ chaos: engine ## Hundreds of faults on a real Kafka, then counted; repeat a run 
 	ORDERLEDGER_CHAOS_FAULTS=$${ORDERLEDGER_CHAOS_FAULTS:-200} $(GO) test -count=1 -v -timeout 1h -run 'Chaos|Away|Broker' ./e2e
 
 test/compose: ## Run docker-compose.yml: one of each service, then two that are killed in turn
-	@set -o pipefail; ORDERLEDGER_TEST_COMPOSE=1 $(GO) test -count=1 -json -timeout 60m -run 'TestTheComposed|TestTwoInstances' ./e2e | $(GO) run ./internal/testkit/report
+	@set -o pipefail; ORDERLEDGER_TEST_COMPOSE=1 $(GO) test -count=1 -json -timeout 60m -run 'TestTheComposed|TestTwoInstances' ./e2e | $(REPORT)
 
 fuzz: ## Fuzz what reads bytes from outside, a minute each
 	$(GO) test -fuzz FuzzDecode -fuzztime 1m ./events

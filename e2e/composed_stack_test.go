@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -119,7 +120,7 @@ func (c *composed) fetch(url string, into any) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return &http.ProtocolError{ErrorString: resp.Status}
+		return fmt.Errorf("%s: %s", url, resp.Status)
 	}
 	if into == nil {
 		return nil

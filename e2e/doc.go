@@ -11,4 +11,6 @@
 // so gives a hand on broker N; without it no broker is killed. ORDERLEDGER_TEST_CLICKHOUSE is a ClickHouse server; without
 // it the embedded engine runs as a process of its own. ORDERLEDGER_CHAOS_SEED repeats the faults and the load of a run,
 // though not the machine's timing; ORDERLEDGER_CHAOS_FAULTS says how many faults there are.
+//
+// With ORDERLEDGER_TEST_COMPOSE the services also run in containers, as docker-compose.yml has them.
 package e2e
