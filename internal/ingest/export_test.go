@@ -34,5 +34,5 @@ func (p *Peers) Forward(ctx context.Context, url, sellerID string, body []byte, 
 
 // Wanted tells whether the workers want an event's record, and whether they would make something of it.
 func Wanted(rec *kgo.Record, e *ledgerv1.Event) (aliases, hasAliases, packing, asksPacking bool) {
-	return wants(aliasTypes...)(rec), len(aliasesOf(e)) > 0, wants(packingTypes...)(rec), packingAsked(e) > 0
+	return aliasInterest.wants()(rec), len(aliasesOf(e)) > 0, packingInterest.wants()(rec), packingAsked(e) > 0
 }
