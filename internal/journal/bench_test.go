@@ -38,6 +38,7 @@ func onBrokers(b *testing.B, fn func(b *testing.B, led *bundle, n int)) {
 // BenchmarkLane measures what a caller waits for: one command, or many at once, decided, committed and answered.
 func BenchmarkLane(b *testing.B) {
 	onBrokers(b, func(b *testing.B, led *bundle, n int) {
+		b.Helper()
 		size := int64(n * sizeOf(led.event()))
 		j := led.start().ready()
 		cmds := make([]Command, n)
@@ -66,6 +67,7 @@ func BenchmarkLane(b *testing.B) {
 // records for each of these, the event and its decision, in two partitions, and a second request to commit them.
 func BenchmarkPlainProduce(b *testing.B) {
 	onBrokers(b, func(b *testing.B, led *bundle, n int) {
+		b.Helper()
 		like := led.event()
 		client := testkit.Client(b, led.brokers, kafka.ManualPartitions(), kgo.ManualFlushing(),
 			kgo.MaxBufferedRecords(100_000), kgo.ProducerBatchCompression(kgo.NoCompression()))
@@ -78,6 +80,7 @@ func BenchmarkPlainProduce(b *testing.B) {
 // does: what a lane could reach if it had nothing to decide, encode, hash or store.
 func BenchmarkRawTransactions(b *testing.B) {
 	onBrokers(b, func(b *testing.B, led *bundle, n int) {
+		b.Helper()
 		like := led.event()
 		aa, bb := kafka.LaneTransactionalIDs("raw", 0)
 		var clients []*kgo.Client

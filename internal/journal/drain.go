@@ -20,6 +20,8 @@ func (l *lane) await(ctx context.Context, expired <-chan time.Time) ([]*input, e
 			}
 		case done := <-l.releases:
 			return nil, l.releaseTo(done)
+		case <-l.again:
+			return nil, errUnreadable
 		case <-expired:
 			return l.expired()
 		case <-ctx.Done():

@@ -19,6 +19,7 @@ type lane struct {
 	calls chan []*call // From any goroutine.
 	// releases are requests to give the lane to its next owner, from any goroutine; closed when nothing more is decided.
 	releases chan chan struct{}
+	again    chan struct{}   // Has the lane taken over again; from any goroutine.
 	stop     func()          // Ends run; from any goroutine.
 	gone     chan struct{}   // Closed when run has ended and every call that was taken has its answer.
 	prior    <-chan struct{} // Closed when the lane's store is free; nil where nobody had it.
@@ -55,7 +56,7 @@ func newLane(ctx context.Context, j *Journal, id int32, prior <-chan struct{}) *
 	ctx, cancel := context.WithCancel(ctx)
 	l := &lane{
 		j: j, id: id, log: j.laneLog(id), prior: prior,
-		calls: make(chan []*call, j.cfg.MaxBatch), releases: make(chan chan struct{}), stop: cancel, gone: make(chan struct{}),
+		calls: make(chan []*call, j.cfg.MaxBatch), releases: make(chan chan struct{}), again: make(chan struct{}, 1), stop: cancel, gone: make(chan struct{}),
 		cache: newStateCache(int(j.cfg.CacheBytes) / 2 / j.cfg.Lanes),
 	}
 	l.inbox.Store(-1)
@@ -279,6 +280,8 @@ func (l *lane) serve(ctx context.Context) error {
 		select {
 		case done := <-l.releases:
 			return l.releaseTo(done)
+		case <-l.again:
+			return errUnreadable
 		default:
 		}
 		l.observe()

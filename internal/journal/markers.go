@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/kafka"
@@ -19,27 +22,43 @@ import (
 // missing.
 
 // writeLostMarkers ends the lane's transactions whose coordinator has ended them without telling a partition. It changes
-// nothing that is not certain; where it may not ask, or is not answered, the takeover goes on as without it.
-func (l *lane) writeLostMarkers(ctx context.Context) {
+// nothing that is not certain. An error says that it could not be found out now, and that the lane must not be fenced yet;
+// where this instance may not ask, the takeover goes on as without it.
+func (l *lane) writeLostMarkers(ctx context.Context) error {
 	if l.j.cfg.Embedded {
-		return
+		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, l.j.cfg.TakeoverTimeout)
+	defer cancel()
 	lost, err := l.lostMarkers(ctx)
+	if isForbidden(err) {
+		l.log.WarnContext(ctx, "not known whether a transaction lost its marker: DESCRIBE on the transactional ids and READ on the "+
+			"topics are needed", slog.Any("err", err))
+		return nil
+	}
 	if err != nil {
-		l.log.WarnContext(ctx, "not known whether a transaction lost its marker", slog.Any("err", err))
-		return
+		return fmt.Errorf("before the fence: %w", err)
 	}
 	for _, m := range lost {
 		if err := l.writeMarker(ctx, m); err != nil {
-			l.log.ErrorContext(ctx, "lost marker not written: the lane can't be read past it; write it with kafka-transactions.sh, "+
-				"with the outcome named here", slog.Any("err", err), slog.String("lost_in", m.topic), slog.Int64("producer_id", m.pid),
-				slog.Bool("committed", m.commit))
-			continue
+			if !isForbidden(err) {
+				return fmt.Errorf("lost marker of producer %d in %s lane %d: %w", m.pid, m.topic, l.id, err)
+			}
+			// Only an operator can, and the fence would take the outcome away.
+			return fmt.Errorf("%s lane %d has a transaction of producer %d whose marker the broker lost (committed: %t); writing it needs "+
+				"CLUSTER_ACTION on the cluster: %w", m.topic, l.id, m.pid, m.commit, err)
 		}
 		l.j.metrics.repaired.WithLabelValues("marker").Inc()
 		l.log.WarnContext(ctx, "lost marker of a transaction written", slog.String("lost_in", m.topic),
 			slog.Int64("producer_id", m.pid), slog.Bool("committed", m.commit))
 	}
+	return nil
+}
+
+func isForbidden(err error) bool {
+	var auth *kadm.AuthError
+	return errors.As(err, &auth) || errors.Is(err, kerr.TransactionalIDAuthorizationFailed) ||
+		errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.ClusterAuthorizationFailed)
 }
 
 // lostMarker is an end of a transaction that a partition of the lane never got.
@@ -56,34 +75,65 @@ func (l *lane) lostMarkers(ctx context.Context) ([]lostMarker, error) {
 	if err != nil || !open {
 		return nil, err
 	}
-	adm := kadm.NewClient(l.j.client)
-	aa, bb := kafka.LaneTransactionalIDs(l.j.cfg.Prefix, l.id)
 	// The coordinator first: what it holds for complete now, every partition must have the marker of a moment later.
-	txns, err := adm.DescribeTransactions(ctx, aa, bb)
-	if err != nil {
-		return nil, fmt.Errorf("describe transactions: %w", err)
+	txns, err := l.endedTransactions(ctx)
+	if err != nil || len(txns) == 0 {
+		return nil, err
 	}
 	var topics kadm.TopicsSet
 	topics.Add(events.TopicEvents, l.id)
 	topics.Add(events.TopicDecisions, l.id)
-	producers, err := adm.DescribeProducers(ctx, topics)
+	producers, err := kadm.NewClient(l.j.client).DescribeProducers(ctx, topics)
 	if err != nil {
 		return nil, fmt.Errorf("describe producers: %w", err)
 	}
 	var lost []lostMarker
 	for _, txn := range txns {
-		commit := txn.State == "CompleteCommit"
-		if txn.Err != nil || !commit && txn.State != "CompleteAbort" {
-			continue
-		}
 		producers.EachProducer(func(p kadm.DescribedProducer) {
-			// Each end raises the epoch, so an open transaction of an epoch before is the one that ended, or an older one.
-			if p.ProducerID == txn.ProducerID && p.CurrentTxnStartOffset >= 0 && p.ProducerEpoch < txn.ProducerEpoch {
-				lost = append(lost, lostMarker{p.Topic, p.ProducerID, txn.ProducerEpoch, max(p.CoordinatorEpoch, 0), commit})
+			// Each end raises the epoch by one, so only an open transaction of the epoch before is the one that ended so. The
+			// outcome of an older one is not known here.
+			if p.ProducerID == txn.ProducerID && p.CurrentTxnStartOffset >= 0 && p.ProducerEpoch == txn.ProducerEpoch-1 {
+				lost = append(lost, lostMarker{p.Topic, p.ProducerID, txn.ProducerEpoch, max(p.CoordinatorEpoch, 0), txn.State == completeCommit})
 			}
 		})
 	}
 	return lost, nil
+}
+
+const (
+	completeCommit = "CompleteCommit"
+	completeAbort  = "CompleteAbort"
+)
+
+// endedTransactions returns what the coordinator knows of the lane's ids whose last transaction is complete. It waits for one
+// that is being ended: its markers may still be on their way, or be lost.
+func (l *lane) endedTransactions(ctx context.Context) ([]kadm.DescribedTransaction, error) {
+	aa, bb := kafka.LaneTransactionalIDs(l.j.cfg.Prefix, l.id)
+	for {
+		described, err := kadm.NewClient(l.j.client).DescribeTransactions(ctx, aa, bb)
+		if err != nil {
+			return nil, fmt.Errorf("describe transactions: %w", err)
+		}
+		var ended []kadm.DescribedTransaction
+		ending := false
+		for _, txn := range described {
+			switch {
+			case errors.Is(txn.Err, kerr.TransactionalIDNotFound):
+			case txn.Err != nil:
+				return nil, fmt.Errorf("describe transaction %s: %w", txn.TxnID, txn.Err)
+			case txn.State == completeCommit, txn.State == completeAbort:
+				ended = append(ended, txn)
+			case strings.HasPrefix(txn.State, "Prepare"):
+				ending = true
+			}
+		}
+		if !ending {
+			return ended, nil
+		}
+		if wait(ctx, 20*time.Millisecond); ctx.Err() != nil {
+			return nil, fmt.Errorf("a transaction is being ended and does not come to its end: %w", ctx.Err())
+		}
+	}
 }
 
 // hasOpen tells whether readers can't reach the end of the lane's events or decisions yet.

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"errors"
 	"sync/atomic"
 	"testing"
@@ -8,6 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/testkit"
 )
 
 // endedWithoutMarkers makes the broker lose the next EndTxn on its way and then say that it had been obeyed, as a
@@ -53,7 +58,7 @@ func TestMarkersThatTheBrokerLostAreWrittenBeforeTheFenceForgetsThem(t *testing.
 	require.InDelta(t, 2, counted(j.metrics.repaired.WithLabelValues("marker")), 0, "of the events and of the decisions")
 	book := b.check()
 	require.Len(t, book.events[0], 2)
-	require.EqualValues(t, r.Offset, book.events[0][1].offset, "it was committed, not decided again")
+	require.Equal(t, r.Offset, book.events[0][1].offset, "it was committed, not decided again")
 }
 
 func TestMarkersOfAnAbortAreWrittenToo(t *testing.T) {
@@ -77,4 +82,27 @@ func TestATransactionThatIsStillOpenIsLeftToTheFence(t *testing.T) {
 	j.mustSubmit(keyed(cmd("a", "note", "x"), "k"))
 	require.Zero(t, counted(j.metrics.repaired.WithLabelValues("marker")))
 	require.Len(t, b.check().events[0], 2)
+}
+
+func TestALaneThatReadersCantReadToItsEndIsTakenOverAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	j := b.start().ready()
+	j.mustSubmit(createCmd("a"))
+	// Somebody's transaction that nobody ends, as one whose marker was lost.
+	other := testkit.Client(t, b.brokers, kgo.TransactionalID("other"), kafka.ManualPartitions())
+	require.NoError(t, other.BeginTransaction())
+	require.NoError(t, other.ProduceSync(t.Context(), &kgo.Record{Topic: events.TopicDecisions, Value: []byte("x")}).FirstErr())
+	t.Cleanup(func() { _ = other.EndTransaction(context.WithoutCancel(t.Context()), kgo.TryAbort) })
+
+	stuck := j.checkReadable(t.Context(), nil)
+	require.Len(t, stuck, 1)
+	require.InDelta(t, 1, counted(j.metrics.takeovers.WithLabelValues("opened")), 0, "once may be chance")
+	require.Equal(t, stuck, j.checkReadable(t.Context(), stuck))
+	testkit.Eventually(t, func() bool { return j.serving(0).failure.Load() != nil }, "the lane is taken over again")
+
+	require.NoError(t, other.EndTransaction(t.Context(), kgo.TryAbort))
+	j.ready()
+	require.Empty(t, j.checkReadable(t.Context(), stuck))
+	require.EqualValues(t, 2, j.mustSubmit(cmd("a", "note", "x")).Version)
 }

@@ -23,7 +23,8 @@ func (j *Journal) publish(ctx context.Context) {
 	tick := time.NewTicker(publishEvery)
 	defer tick.Stop()
 	told, seen, last := map[int32]int64{}, map[int32]int64{}, time.Now()
-	trimmed, swept := time.Now(), time.Now()
+	trimmed, swept, checked := time.Now(), time.Now(), time.Now()
+	var stuck map[int32]reach
 	for {
 		select {
 		case <-tick.C:
@@ -33,6 +34,10 @@ func (j *Journal) publish(ctx context.Context) {
 		if time.Since(swept) >= sweepEvery {
 			swept = time.Now()
 			j.sweep(ctx)
+		}
+		if !j.cfg.Embedded && time.Since(checked) >= readableEvery {
+			checked = time.Now()
+			stuck = j.checkReadable(ctx, stuck)
 		}
 		now := j.positions()
 		rested := maps.Equal(now, seen)

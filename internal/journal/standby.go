@@ -176,7 +176,7 @@ func (f *follower) reserve() []*standby {
 			continue
 		}
 		s := &standby{id: id}
-		s.mu.Lock() //nolint:staticcheck // adopt unlocks it.
+		s.mu.Lock() // adopt unlocks it.
 		f.standbys[id] = s
 		fresh = append(fresh, s)
 	}

@@ -94,8 +94,9 @@ func laneDir(root string, lane int32) string {
 
 // openStore opens a lane's store. One that can't be opened, or that belongs to another ledger, is thrown away.
 func openStore(ctx context.Context, j *Journal, id int32, want meta) (*store, error) {
-	s := &store{dir: laneDir(j.cfg.StoreDir, id), options: func() *pebble.Options { return storeOptions(j, j.laneLog(id)) }}
-	err := s.open() //nolint:contextcheck // Pebble logs without a context.
+	s := &store{dir: laneDir(j.cfg.StoreDir, id)}
+	s.options = func() *pebble.Options { return storeOptions(j, j.laneLog(id)) } //nolint:contextcheck // Pebble logs without a context.
+	err := s.open()
 	if err == nil && !s.meta.sameLedger(want) {
 		err = errors.New("it belongs to another ledger or format")
 	}
@@ -108,7 +109,7 @@ func openStore(ctx context.Context, j *Journal, id int32, want meta) (*store, er
 	if err := s.wipe(); err != nil {
 		return nil, err
 	}
-	if err := s.create(want); err != nil { //nolint:contextcheck // Pebble logs without a context.
+	if err := s.create(want); err != nil {
 		return nil, err
 	}
 	return s, nil

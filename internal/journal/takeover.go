@@ -25,7 +25,9 @@ func (l *lane) takeOver(ctx context.Context) error {
 	}
 	l.fencing = time.Now()
 	l.askRelease(ctx)
-	l.writeLostMarkers(ctx)
+	if err := l.writeLostMarkers(ctx); err != nil {
+		return err
+	}
 	o, err := l.fence(ctx)
 	if err != nil {
 		return err
@@ -117,7 +119,7 @@ func (l *lane) follow(
 		l.log.WarnContext(ctx, "lane store built again", slog.Any("err", err))
 		l.j.metrics.rebuilds.Inc()
 		l.seen = nil
-		if err := l.store.rebuild(want); err != nil { //nolint:contextcheck // Pebble logs without a context.
+		if err := l.store.rebuild(want); err != nil {
 			return nil, err
 		}
 		clear(l.found) // Everything is read again, and what was found may have become void.

@@ -112,7 +112,7 @@ func (c *caller) post(ctx context.Context, url, key string, body []byte) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // It is read to its end.
+	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	if err == nil && resp.StatusCode != http.StatusOK {
 		err = fmt.Errorf("%s answers %s: %s", url, resp.Status, text)

@@ -49,7 +49,7 @@ func newPrograms(ctx context.Context, s settings) (*programs, error) {
 		err = os.WriteFile(p.sellers(), sellers, 0o600)
 	}
 	if err == nil {
-		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", p.binary, "./cmd/ingest") //nolint:gosec // Our own program.
+		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", p.binary, "./cmd/ingest")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")                                             // As it is released.
 		var text []byte
 		if text, err = build.CombinedOutput(); err != nil {
@@ -82,7 +82,7 @@ func (p *programs) start(ctx context.Context, name string) (*program, error) {
 		return nil, err
 	}
 	s := &program{name: name, url: "http://" + addrs[0], admin: "http://" + addrs[1], log: log, exited: make(chan struct{})}
-	s.cmd = exec.Command(p.binary) //nolint:gosec,noctx // Our own program, ended by stop.
+	s.cmd = exec.Command(p.binary) //nolint:noctx // Our own program, ended by stop.
 	s.cmd.Stderr = log
 	s.cmd.Env = append(os.Environ(),
 		"ORDERLEDGER_INGEST_ADDR="+addrs[0], "ORDERLEDGER_INGEST_ADMIN_ADDR="+addrs[1],
@@ -128,7 +128,7 @@ func (s *program) metric(ctx context.Context, name string) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // It is read to its end.
+	defer resp.Body.Close()
 	sum := 0.0
 	lines := bufio.NewScanner(resp.Body)
 	for lines.Scan() {

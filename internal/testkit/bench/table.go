@@ -70,7 +70,7 @@ func (t *table) print(out io.Writer, title string) error {
 func goTest(pkg, pattern, benchtime string) func(context.Context, settings, *table) error {
 	return func(ctx context.Context, s settings, out *table) error {
 		for range s.rounds {
-			cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", pattern, "-benchtime", benchtime, "-benchmem", pkg) //nolint:gosec // The table of suites.
+			cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", pattern, "-benchtime", benchtime, "-benchmem", pkg)
 			text, err := cmd.CombinedOutput()
 			if err != nil {
 				return fmt.Errorf("%w\n%s", err, text)
