@@ -60,7 +60,7 @@ func newComposed(t testing.TB, profiles ...string) *composed {
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
 	c.admin = kadm.NewClient(client)
-	t.Log("testkit: backend docker compose " + strings.Join(profiles, ",") + ": Apache Kafka, " + c.clickHouse())
+	t.Log("testkit: backend docker compose, profiles " + strings.Join(c.profiles, " and ") + ": Apache Kafka, " + c.clickHouse())
 	return c
 }
 
