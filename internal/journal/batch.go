@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -28,6 +29,8 @@ type batch struct {
 	ended   map[int64]bool // Inbox offsets whose waiting ended in this batch.
 
 	inboxNext int64 // Position after this batch.
+
+	probe probe // Open while inputs are decided.
 
 	more string // A shipment for which more waits than the batch holds; nothing may be decided before that.
 
@@ -84,7 +87,8 @@ func (l *lane) newBatch() *batch {
 }
 
 // build decides inputs until the batch is full, and returns how many it took.
-func (b *batch) build(inputs []*input) (int, error) {
+func (b *batch) build(inputs []*input) (n int, err error) {
+	defer func() { err = errors.Join(err, b.probe.close()) }()
 	for i, in := range inputs {
 		if i > 0 && b.size >= b.l.j.cfg.MaxBatchBytes {
 			b.finish()

@@ -52,5 +52,9 @@ func (b *batch) answered(s *step) (*answer, error) {
 	if isGenerated(id.key) {
 		return nil, nil
 	}
+	there, err := b.probe.has(b.l.store, answerKey(id.shipmentID, id.key))
+	if err != nil || !there {
+		return nil, err
+	}
 	return b.l.store.answered(id.shipmentID, id.key)
 }

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -59,6 +60,40 @@ func (s *store) answered(shipmentID, key string) (*answer, error) {
 		a.offset = decodeOffset(raw)
 	}
 	return a, nil
+}
+
+// probe looks for keys as the store was when the first was looked for. Nearly all keys of inputs are new, and an iterator,
+// unlike a single read, can use the filters of the lowest level, where most of the store lies: no block is read for a new key.
+type probe struct{ it *pebble.Iterator }
+
+func (p *probe) has(s *store, key []byte) (bool, error) {
+	if p.it == nil {
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		if s.db == nil {
+			return false, errStoreClosed
+		}
+		it, err := s.db.NewIter(&pebble.IterOptions{UseL6Filters: true})
+		if err != nil {
+			return false, fmt.Errorf("read lane store: %w", err)
+		}
+		p.it = it
+	}
+	there := p.it.SeekPrefixGE(key) && bytes.Equal(p.it.Key(), key)
+	if err := p.it.Error(); err != nil {
+		return false, fmt.Errorf("read lane store: %w", err)
+	}
+	return there, nil
+}
+
+// close lets the store be closed. It may be called without has.
+func (p *probe) close() error {
+	if p.it == nil {
+		return nil
+	}
+	err := p.it.Close()
+	p.it = nil
+	return err
 }
 
 // scan calls fn for each key and value under a prefix, in order, until it says stop.
