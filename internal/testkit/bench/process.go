@@ -50,7 +50,7 @@ func newPrograms(ctx context.Context, s settings) (*programs, error) {
 	}
 	if err == nil {
 		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", p.binary, "./cmd/ingest")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")                                             // As it is released.
+		build.Env = append(os.Environ(), "CGO_ENABLED=0") // As it is released.
 		var text []byte
 		if text, err = build.CombinedOutput(); err != nil {
 			err = fmt.Errorf("build ingest: %w\n%s", err, text)
@@ -82,7 +82,7 @@ func (p *programs) start(ctx context.Context, name string) (*program, error) {
 		return nil, err
 	}
 	s := &program{name: name, url: "http://" + addrs[0], admin: "http://" + addrs[1], log: log, exited: make(chan struct{})}
-	s.cmd = exec.Command(p.binary) //nolint:noctx // Our own program, ended by stop.
+	s.cmd = exec.Command(p.binary)
 	s.cmd.Stderr = log
 	s.cmd.Env = append(os.Environ(),
 		"ORDERLEDGER_INGEST_ADDR="+addrs[0], "ORDERLEDGER_INGEST_ADMIN_ADDR="+addrs[1],
