@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -218,7 +219,7 @@ func TestTheCounterSeesEveryKindOfDamage(t *testing.T) {
 	whole := &evidence{
 		events: readTopic(t, s.kafka, events.TopicEvents), decisions: readTopic(t, s.kafka, events.TopicDecisions),
 		inbox: readTopic(t, s.kafka, events.TopicInbox), suborders: readTopic(t, s.kafka, events.TopicSuborders),
-		tables: readTables(t, openTables(t, s.native, "orderledger")), received: s.receiver.Requests(), receiver: s.receiver.Violations(),
+		tables: readTables(t, openTables(t, s.native, clickhouse.Auth{Database: "orderledger"})), received: s.receiver.Requests(), receiver: s.receiver.Violations(),
 		clients: clients, lanes: lanes,
 	}
 	requireCounted(t, whole)

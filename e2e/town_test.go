@@ -65,17 +65,18 @@ type town struct {
 	cluster string
 	kafka   *brokers
 
-	ingests, projectors, emitters []*program
-	urls                          []string         // Of the ingests' APIs.
-	wires                         map[string]*wire // By the program's name.
-	clickhouse                    *program         // Nil when the server is another's.
-	clickhouseAddr                string           // Where it listens.
-	clickhouseDoor                *gate            // Where the services find it.
-	database                      string
-	receiver                      *testkit.Receiver
-	receiverDoor                  *gate
-	visitors                      atomic.Int64 // Instances that came for a while.
-	clickhouseBusy, receiverBusy  sync.Mutex   // Held by the fault that has it in hand.
+	ingests, projectors, emitters      []*program
+	urls                               []string         // Of the ingests' APIs.
+	wires                              map[string]*wire // By the program's name.
+	clickhouse                         *program         // Nil when the server is another's.
+	clickhouseAddr                     string
+	clickhouseUser, clickhousePassword string // Where it listens.
+	clickhouseDoor                     *gate  // Where the services find it.
+	database                           string
+	receiver                           *testkit.Receiver
+	receiverDoor                       *gate
+	visitors                           atomic.Int64 // Instances that came for a while.
+	clickhouseBusy, receiverBusy       sync.Mutex   // Held by the fault that has it in hand.
 }
 
 // newTown builds the programs, starts everything and waits until it is ready.
@@ -125,6 +126,7 @@ func (tw *town) startClickHouse() {
 	if addr := os.Getenv("ORDERLEDGER_TEST_CLICKHOUSE"); addr != "" {
 		tw.t.Logf("testkit: backend ClickHouse server (%s)", addr)
 		tw.clickhouseAddr, _, _ = strings.Cut(addr, ",")
+		tw.clickhouseUser, tw.clickhousePassword = os.Getenv(testkit.EnvClickHouseUser), os.Getenv(testkit.EnvClickHousePassword)
 		tw.database = strings.ReplaceAll(tw.cluster, "-", "_")
 	} else {
 		if _, err := engine.Locate(); err != nil {
@@ -155,6 +157,8 @@ func (tw *town) environment(name string) []string {
 		fmt.Sprintf("ORDERLEDGER_LANES=%d", tw.plan.lanes),
 		"ORDERLEDGER_CLICKHOUSE_ADDR=" + tw.clickhouseDoor.addr,
 		"ORDERLEDGER_CLICKHOUSE_DATABASE=" + tw.database,
+		"ORDERLEDGER_CLICKHOUSE_USER=" + tw.clickhouseUser,
+		"ORDERLEDGER_CLICKHOUSE_PASSWORD=" + tw.clickhousePassword,
 		"ORDERLEDGER_INBOX_KEEP=0",
 	}
 }
@@ -209,13 +213,18 @@ func (tw *town) emitter(name string, resident bool) *program {
 // sql opens the tables, past the door.
 func (tw *town) sql() driver.Conn {
 	tw.t.Helper()
-	return openTables(tw.t, tw.clickhouseAddr, tw.database)
+	return openTables(tw.t, tw.clickhouseAddr, clickhouse.Auth{
+		Database: tw.database, Username: tw.clickhouseUser, Password: tw.clickhousePassword,
+	})
 }
 
-// openTables connects to a database of ClickHouse.
-func openTables(t testing.TB, addr, database string) driver.Conn {
+// openTables connects to a database of ClickHouse, as the default user if no other is named.
+func openTables(t testing.TB, addr string, as clickhouse.Auth) driver.Conn {
 	t.Helper()
-	conn, err := clickhouse.Open(&clickhouse.Options{Addr: []string{addr}, Auth: clickhouse.Auth{Database: database}})
+	if as.Username == "" {
+		as.Username = "default"
+	}
+	conn, err := clickhouse.Open(&clickhouse.Options{Addr: []string{addr}, Auth: as})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
 	return conn
