@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 )
 
 // suite is a group of benchmarks to be read side by side.
@@ -47,7 +48,7 @@ func suites() []suite {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) // What was made is taken away again.
 	ok := run(ctx)
 	stop()
 	if !ok {
