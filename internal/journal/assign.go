@@ -51,6 +51,7 @@ func (j *Journal) join(ctx context.Context) (*kgo.Client, error) {
 
 // assign opens lanes. Opening takes its time elsewhere; the group is not kept waiting.
 func (j *Journal) assign(ctx context.Context, lanes []int32) {
+	j.owners.trust(lanes)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.joined = true

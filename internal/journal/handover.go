@@ -69,6 +69,7 @@ func (j *Journal) sweep(ctx context.Context) {
 	defer j.mu.Unlock()
 	for id, l := range j.lingering {
 		if mark := marks[id]; mark != "" && mark != j.mark() {
+			l.expire.Stop() // So that unlinger knows that it is ending.
 			l.stop()
 		}
 	}

@@ -88,7 +88,8 @@ func (l *lane) run(ctx context.Context) {
 		if err == nil {
 			err = l.serveOpen(ctx, &backoff)
 		}
-		// Who lingers was waited for by nobody but its next owner, which has it now.
+		l.distrust(err)
+		// One that lingered has no reason to come back: the lane is its next owner's.
 		ended := err != nil && l.j.endLinger(l)
 		if ended {
 			l.refuse(ErrNotOwner)
@@ -144,17 +145,19 @@ func (l *lane) told() {
 	l.releasing = l.releasing[:0]
 }
 
-// recoverFrom does what the loss of a lane asks for before it is taken over again, and tells whether it is not to be.
-func (l *lane) recoverFrom(ctx context.Context, err error) (ended bool) {
+// distrust throws a store away that is not to be trusted after an error, whoever needs it next.
+func (l *lane) distrust(err error) {
 	lost := (*lostError)(nil)
-	if !errors.As(err, &lost) {
-		return false
-	}
-	if lost.store && l.store != nil {
+	if errors.As(err, &lost) && lost.store && l.store != nil {
 		_ = l.store.wipe()
 		l.store = nil
 	}
-	if !lost.fenced {
+}
+
+// recoverFrom does what the loss of a lane asks for before it is taken over again, and tells whether it is not to be.
+func (l *lane) recoverFrom(ctx context.Context, err error) (ended bool) {
+	lost := (*lostError)(nil)
+	if !errors.As(err, &lost) || !lost.fenced {
 		return false
 	}
 	// A fenced owner asks the group first. Two owners that only fenced each other would never get anywhere.
@@ -197,6 +200,10 @@ func resultLabel(err error) string {
 }
 
 func (l *lane) setOpen() {
+	select {
+	case <-l.again: // It was asked for before this takeover.
+	default:
+	}
 	l.reading.Store(l.store)
 	l.failure.Store(nil)
 	l.open.Store(true)

@@ -58,6 +58,8 @@ func (j *Journal) Owner(ctx context.Context, lane int32) (Owner, error) {
 		due := time.Until(t.tried.Add(askOwnersEvery))
 		t.mu.Unlock()
 		switch {
+		case fresh && doubted && known && !owner.Self: // It has been asked since: also where it is served here still.
+			return owner, nil
 		case fresh && j.serving(lane) != nil:
 			return Owner{URL: j.cfg.Advertise, Self: true}, nil
 		case fresh && known && !owner.Self: // What was here and is not served any more has another owner, or will have.
@@ -72,6 +74,15 @@ func (j *Journal) Owner(ctx context.Context, lane int32) (Owner, error) {
 			// The group is in the middle of a rebalance. Until it says better, who had the lane may have it still.
 			return owner, nil
 		}
+	}
+}
+
+// trust forgets what was held against this instance's own lanes: they have come to it anew.
+func (t *owners) trust(lanes []int32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, lane := range lanes {
+		delete(t.wrong, lane)
 	}
 }
 
@@ -128,6 +139,7 @@ func (j *Journal) fetchOwners(ctx context.Context, done chan struct{}) {
 	defer cancel()
 	began := time.Now()
 	g, err := j.describeGroup(ctx)
+	me := j.member()
 	t := &j.owners
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -139,7 +151,6 @@ func (j *Journal) fetchOwners(ctx context.Context, done chan struct{}) {
 	if t.of == nil {
 		t.of = map[int32]Owner{}
 	}
-	me := j.member()
 	for i := range g.Members {
 		m := &g.Members[i]
 		owner := Owner{URL: advertised(m), Self: m.MemberID == me && me != ""}

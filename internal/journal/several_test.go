@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/testkit"
@@ -382,4 +383,67 @@ func TestAnIdleLaneThatWasTakenWithoutAWordEnds(t *testing.T) {
 		owner, err := a.Owner(t.Context(), 0)
 		return err == nil && owner == Owner{URL: "http://b"}
 	}, "it knows")
+}
+
+func TestALaneThatIsAssignedAgainWhileItEndsIsServedAgain(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, 1)
+	a := s.join("a").ready()
+	s.create(1, a)
+	ending := a.serving(0)
+	a.revoke([]int32{0})
+	require.Same(t, ending, a.serving(0), "it lingers")
+	// Another instance's mark, left by a fence that was not asked for.
+	other, err := New(Config{Cluster: a.cfg.Cluster, Lanes: 1, StoreDir: "none", Advertise: "http://other"}, Deps{})
+	require.NoError(t, err)
+	other.client = testkit.Client(t, s.brokers)
+	other.tellTaken(t.Context(), 0, 1)
+	a.sweep(t.Context())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	defer cancel()
+	a.assign(ctx, []int32{0})
+	testkit.Eventually(t, func() bool {
+		try, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := a.Submit(try, keyed(cmd("shipment-0", "note", "x"), "k"))
+		return err == nil
+	}, "it takes commands again")
+	require.NotSame(t, ending, a.serving(0))
+	s.check()
+}
+
+func TestAStoreThatTheFollowerThrewAwayIsNotHandedOn(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, 2)
+	a := s.join("a").ready()
+	b := s.join("b")
+	testkit.Eventually(t, func() bool { return serves(a) == 1 && serves(b) == 1 }, "a lane each")
+	var lane int32
+	if a.serving(0) == nil {
+		lane = 1
+	}
+	followed := func() *standby { return b.follower.following()[lane] }
+	testkit.Eventually(t, func() bool {
+		st := followed()
+		if st == nil {
+			return false
+		}
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		return st.store != nil
+	}, "the lane is followed")
+	st := followed()
+	b.follower.apply(t.Context(), st, kgo.FetchTopicPartition{
+		Topic: events.TopicEvents, FetchPartition: kgo.FetchPartition{
+			Partition: lane, Records: []*kgo.Record{{Topic: events.TopicEvents, Partition: lane, Value: []byte("no event")}},
+		},
+	})
+	st.mu.Lock()
+	require.Nil(t, st.store)
+	st.mu.Unlock()
+
+	require.NoError(t, a.HandOver(t.Context()))
+	testkit.Eventually(t, func() bool { return serves(b) == 2 }, "the other has both lanes all the same")
+	s.create(4, b)
+	s.check()
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderledger/orderledger/events"
@@ -46,7 +47,8 @@ func newFollower(j *Journal) *follower {
 	return &follower{j: j, standbys: map[int32]*standby{}, given: map[int32]time.Time{}}
 }
 
-// take ends the following of a lane and returns its store and how far each topic has been read; nil where it has none.
+// take ends the following of a lane and returns its store and how far each topic has been read; nil where it has none. It
+// waits for whatever is being done with the store, so that it is free, or the caller's, when take returns.
 func (f *follower) take(id int32) (*store, map[string]int64) {
 	f.mu.Lock()
 	s := f.standbys[id]
@@ -88,7 +90,7 @@ func (f *follower) session(ctx context.Context) error {
 	f.j.metrics.followed.Set(float64(len(following)))
 	for id, s := range following {
 		s.mu.Lock()
-		if !s.taken {
+		if !s.taken && s.store != nil {
 			m := &s.store.meta
 			from[events.TopicEvents][id] = kgo.NewOffset().At(max(m.Events.Next, s.seen[events.TopicEvents]))
 			from[events.TopicDecisions][id] = kgo.NewOffset().At(max(m.Decisions.Next, s.seen[events.TopicDecisions]))
@@ -115,7 +117,11 @@ func (f *follower) session(ctx context.Context) error {
 		fetches := client.PollFetches(bounded)
 		cancel()
 		for _, e := range fetches.Errors() {
-			if !errors.Is(e.Err, context.DeadlineExceeded) && ctx.Err() == nil {
+			switch {
+			case errors.Is(e.Err, context.DeadlineExceeded), ctx.Err() != nil:
+			case errors.Is(e.Err, kerr.OffsetOutOfRange):
+				f.giveUp(ctx, e.Partition, e.Err)
+			default:
 				return e.Err
 			}
 		}
@@ -124,10 +130,9 @@ func (f *follower) session(ctx context.Context) error {
 	return nil
 }
 
-// wanted are the lanes to follow now: those that this instance does not serve, and whose store nobody here holds.
+// wanted are the lanes to follow now: those that this instance does not serve, and whose store nobody here holds. The
+// journal's mu is held.
 func (f *follower) wanted() map[int32]bool {
-	f.j.mu.Lock()
-	defer f.j.mu.Unlock()
 	if !f.j.joined {
 		return nil // Some may be about to be assigned.
 	}
@@ -165,8 +170,12 @@ func (f *follower) adopt(ctx context.Context) error {
 	return nil
 }
 
-// reserve enters the lanes to adopt, each locked, so that a lane that is assigned now waits for its store to be opened.
+// reserve enters the lanes to adopt, each locked, so that a lane that is assigned now waits for its store to be opened. No
+// lane can be assigned between the asking and the entering: two would open one store, and the second throws away what it
+// can't open.
 func (f *follower) reserve() []*standby {
+	f.j.mu.Lock()
+	defer f.j.mu.Unlock()
 	wanted := f.wanted()
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -191,7 +200,9 @@ func (f *follower) following() map[int32]*standby {
 
 // same tells whether nothing has come or gone since following was asked for.
 func (f *follower) same(following map[int32]*standby) bool {
+	f.j.mu.Lock()
 	wanted := f.wanted()
+	f.j.mu.Unlock()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !maps.Equal(f.standbys, following) {
@@ -212,12 +223,13 @@ func (f *follower) apply(ctx context.Context, s *standby, p kgo.FetchTopicPartit
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.taken {
+	if s.taken || s.store == nil {
 		return
 	}
 	if err := s.apply(p); err != nil {
 		if lost := (*lostError)(nil); errors.As(err, &lost) && lost.store || errors.Is(err, ErrDamaged) || errors.Is(err, errStale) {
 			_ = s.store.wipe() // The next who needs it builds it again.
+			s.store = nil
 		}
 		go f.giveUp(ctx, s.id, err) // It waits for the lock that is held here.
 		return
@@ -273,13 +285,27 @@ func (f *follower) giveUp(ctx context.Context, id int32, err error) {
 	f.drop(id)
 }
 
-// drop closes the store of a lane, if nobody has taken it.
+// drop closes the store of a lane, if nobody has taken it. The lane is entered until that is done, so that whoever takes it
+// meanwhile waits.
 func (f *follower) drop(id int32) {
-	s, _ := f.take(id)
+	f.mu.Lock()
+	s := f.standbys[id]
+	f.mu.Unlock()
 	if s == nil {
 		return
 	}
-	if err := s.close(); err != nil {
-		f.j.laneLog(id).Warn("lane store", slog.Any("err", err))
+	s.mu.Lock()
+	if !s.taken && s.store != nil {
+		if err := s.store.close(); err != nil {
+			f.j.laneLog(id).Warn("lane store", slog.Any("err", err))
+		}
+		s.store = nil
 	}
+	s.mu.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.standbys[id] == s {
+		delete(f.standbys, id)
+	}
+	f.j.metrics.standbyLag.DeleteLabelValues(strconv.Itoa(int(id)))
 }
