@@ -17,7 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
@@ -59,9 +59,9 @@ func (b *brokers) client(t testing.TB, opts ...kgo.Opt) *kgo.Client {
 func (b *brokers) wipe(t testing.TB) {
 	t.Helper()
 	adm := kadm.NewClient(b.client(t))
-	topics := []string{
-		events.TopicEvents, events.TopicDecisions, events.TopicInbox, events.TopicUnresolved, events.TopicAliases,
-		events.TopicSuborders, events.TopicDeliveries, events.TopicSuborderLanes, events.TopicDeadLetters,
+	var topics []string
+	for _, topic := range kafka.Topics() {
+		topics = append(topics, topic.Name)
 	}
 	testkit.Eventually(t, func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)

@@ -71,7 +71,7 @@ func (e *evidence) countDeliveries(v *verdict, l *ledger) {
 // A message that a translator wrote twice must be the same, and counts once.
 func (e *evidence) readSuborders(v *verdict) (due map[string][]pushed, caused map[string]string) {
 	due, caused = map[string][]pushed{}, map[string]string{}
-	for _, lane := range sortedLanes(e.suborders) {
+	for _, lane := range slices.Sorted(maps.Keys(e.suborders)) {
 		seen := map[int64][]byte{}
 		var last int64
 		for _, r := range e.suborders[lane] {

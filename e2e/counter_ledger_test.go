@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/orderledger/orderledger/events"
@@ -16,7 +18,7 @@ const reasonRepeated = "repeated_key"
 func (e *evidence) readLedger(v *verdict) *ledger {
 	l := &ledger{states: map[string]*ledgerv1.Shipment{}}
 	heads := map[int32][]events.Hash{} // By lane, the head after each event.
-	for _, lane := range sortedLanes(e.events) {
+	for _, lane := range slices.Sorted(maps.Keys(e.events)) {
 		var chain events.Chain
 		heads[lane] = []events.Hash{chain.Head}
 		for _, r := range e.events[lane] {
@@ -42,7 +44,7 @@ func (e *evidence) readLedger(v *verdict) *ledger {
 }
 
 func (e *evidence) readDecisions(v *verdict, l *ledger, heads map[int32][]events.Hash) {
-	for _, lane := range sortedLanes(e.decisions) {
+	for _, lane := range slices.Sorted(maps.Keys(e.decisions)) {
 		var chain events.Chain
 		for _, r := range e.decisions[lane] {
 			env, d, voided, err := events.DecodeDecision(headers(r), r.Value)
@@ -147,7 +149,7 @@ func countInput(v *verdict, id inputID, all []*ledgerDecision) {
 
 // countInbox checks that every record of the inbox was decided once, or twice if it waited.
 func (e *evidence) countInbox(v *verdict, byOffset map[int32]map[int64][]*ledgerDecision) {
-	for _, lane := range sortedLanes(e.inbox) {
+	for _, lane := range slices.Sorted(maps.Keys(e.inbox)) {
 		for _, r := range e.inbox[lane] {
 			all := byOffset[lane][r.Offset]
 			switch {

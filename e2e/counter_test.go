@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -42,7 +41,6 @@ func gather(t testing.TB, tw *town, clients *record) *evidence {
 type verdict struct {
 	kinds []string
 	found map[string][]string
-	n     int
 }
 
 // examples is how many violations of one kind are told in words.
@@ -55,7 +53,6 @@ func (v *verdict) add(kind, format string, args ...any) {
 	if v.found[kind] == nil {
 		v.kinds = append(v.kinds, kind)
 	}
-	v.n++
 	v.found[kind] = append(v.found[kind], fmt.Sprintf(format, args...))
 }
 
@@ -136,14 +133,4 @@ func requireCounted(t testing.TB, e *evidence) {
 	t.Helper()
 	t.Log("counted: " + e.summary())
 	require.Empty(t, e.violations())
-}
-
-// sortedLanes are the lanes of a topic in order, so that two counts of the same evidence read the same.
-func sortedLanes(m map[int32][]*kgo.Record) []int32 {
-	lanes := make([]int32, 0, len(m))
-	for lane := range m {
-		lanes = append(lanes, lane)
-	}
-	slices.Sort(lanes)
-	return lanes
 }

@@ -251,7 +251,7 @@ func (l *load) call(ctx context.Context, action, key string, body []byte) (map[s
 				continue
 			}
 			o := obeyed{
-				key: "seller/" + demo.OwnSeller + "/" + key, shipment: s.ShipmentID, action: action,
+				key: "seller/" + demo.OwnSeller + "/" + key, shipment: s.ShipmentID,
 				ok: s.Status == "SUCCESS", code: s.ErrorCode, position: position,
 			}
 			results[s.ShipmentID] = o

@@ -24,20 +24,18 @@ import (
 // told is a notification that was answered with 200: the ledger has promised to decide it.
 type told struct {
 	key         string // As the answer names it.
-	shipments   []string
 	lane        int32
 	inboxOffset int64
 	unresolved  bool // It names only a return; its way into the inbox is longer.
-	body        []byte
 }
 
 // obeyed is one answer to a seller's call for one shipment. A call that is repeated under its key has several, which must
 // be the same.
 type obeyed struct {
-	key, shipment, action string
-	ok                    bool
-	code                  string
-	position              map[int32]int64 // Of the whole call.
+	key, shipment string
+	ok            bool
+	code          string
+	position      map[int32]int64 // Of the whole call.
 }
 
 // record is what clients wrote down of what they were promised. It is kept outside of the ledger, which is measured by it.
@@ -45,11 +43,10 @@ type record struct {
 	mu     sync.Mutex
 	told   []told
 	obeyed []obeyed
-	tried  map[string]bool      // Keys of calls, as the ledger writes them, that were ever sent.
-	ends   map[string]ending    // By shipment: how it must end, where its teller knows.
-	birth  map[string]time.Time // When a shipment was first told of.
-	fails  atomic.Int64         // Calls that got no answer and were repeated.
-	wrong  []string             // Answers that may not be.
+	tried  map[string]bool   // Keys of calls, as the ledger writes them, that were ever sent.
+	ends   map[string]ending // By shipment: how it must end, where its teller knows.
+	fails  atomic.Int64      // Calls that got no answer and were repeated.
+	wrong  []string          // Answers that may not be.
 }
 
 // ending is how a shipment must end.
@@ -59,7 +56,7 @@ type ending struct {
 }
 
 func newRecord() *record {
-	return &record{tried: map[string]bool{}, ends: map[string]ending{}, birth: map[string]time.Time{}}
+	return &record{tried: map[string]bool{}, ends: map[string]ending{}}
 }
 
 func (r *record) add(n told) {
@@ -225,29 +222,8 @@ func (l *load) tell(ctx context.Context, body []byte) {
 		return
 	}
 	l.record.add(told{
-		key: answer.Key, shipments: shipmentsOf(body), lane: answer.Lane, inboxOffset: answer.InboxOffset, unresolved: answer.Unresolved, body: body,
+		key: answer.Key, lane: answer.Lane, inboxOffset: answer.InboxOffset, unresolved: answer.Unresolved,
 	})
-}
-
-// shipmentsOf are the shipments that a notification names.
-func shipmentsOf(body []byte) []string {
-	var n struct {
-		ShipmentID string
-		Attributes struct {
-			ReturnItems []struct{ ShipmentID string }
-		}
-	}
-	_ = json.Unmarshal(body, &n)
-	if n.ShipmentID != "" {
-		return []string{n.ShipmentID}
-	}
-	var ids []string
-	for _, item := range n.Attributes.ReturnItems {
-		if item.ShipmentID != "" {
-			ids = append(ids, item.ShipmentID)
-		}
-	}
-	return ids
 }
 
 // post sends a request to one instance after the other until one answers 200. A refusal is written down as wrong: nothing

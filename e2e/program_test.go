@@ -33,7 +33,6 @@ type program struct {
 	cmd    *exec.Cmd     // Nil while it does not run; guarded by mu.
 	ended  chan struct{} // Closed when cmd has ended; guarded by mu.
 	wanted bool          // Whether the supervisor starts it again; guarded by mu.
-	fell   int           // How often it ended by itself; guarded by mu.
 }
 
 // newProgram prepares a process whose output goes to a file of its name in dir. It is killed when the test ends.
@@ -78,7 +77,6 @@ func (p *program) spawn() {
 		defer p.mu.Unlock()
 		p.cmd = nil
 		if p.wanted {
-			p.fell++
 			p.t.Logf("%s ended by itself: %v", p.name, err)
 			// The wait is the supervisor's, so that a program that can't start does not take the machine.
 			time.AfterFunc(300*time.Millisecond, func() {

@@ -54,7 +54,7 @@ func (r *run) goOnFor(d time.Duration) {
 }
 
 // end mends everything, lets the ledger come to rest and counts.
-func (r *run) end() *evidence {
+func (r *run) end() {
 	r.t.Helper()
 	begun := time.Now()
 	r.mend()
@@ -66,9 +66,7 @@ func (r *run) end() *evidence {
 	r.t.Logf("ready %.1f s after the last fault, the last call answered %.1f s later, at rest %.1f s after that",
 		mended.Sub(begun).Seconds(), finished.Sub(mended).Seconds(), time.Since(finished).Seconds())
 	require.Empty(r.t, r.panicked(), "these panicked")
-	e := gather(r.t, r.town, clients)
-	requireCounted(r.t, e)
-	return e
+	requireCounted(r.t, gather(r.t, r.town, clients))
 }
 
 func TestThreeServicesOnApacheKafkaKeepEveryPromiseWhenNothingGoesWrong(t *testing.T) {

@@ -1,10 +1,8 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -107,25 +105,7 @@ func (s *stack) start() {
 	s.cmd = exec.Command(s.binary, args...)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	require.NoError(s.t, s.cmd.Start())
-	require.Eventually(s.t, func() bool { return s.ready() == nil }, time.Minute, 20*time.Millisecond, "up is not ready")
-}
-
-func (s *stack) ready() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/readyz", http.NoBody)
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("readyz: %s", resp.Status)
-	}
-	return nil
+	require.Eventually(s.t, func() bool { return get(s.t.Context(), s.url+"/readyz") == nil }, time.Minute, 20*time.Millisecond, "up is not ready")
 }
 
 // kill ends the process as a power switch would.

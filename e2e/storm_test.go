@@ -77,8 +77,8 @@ type storm struct {
 	most   time.Duration // The longest wait before the next one.
 }
 
-// rage runs the storm to its end and returns how many faults of each kind there were.
-func (s storm) rage(r *run, seed uint64) map[string]int {
+// rage runs the storm to its end and logs how many faults of each kind there were.
+func (s storm) rage(r *run, seed uint64) {
 	r.t.Helper()
 	random := rand.New(rand.NewPCG(seed, 0x73746f726d))
 	ctx, cancel := context.WithCancel(r.t.Context())
@@ -132,7 +132,6 @@ func (s storm) rage(r *run, seed uint64) map[string]int {
 	all.Wait()
 	r.t.Logf("%d faults in %.0f s: %s", s.n, time.Since(begun).Seconds(), countsText(counts))
 	require.NoError(r.t, errors.Join(problems...))
-	return counts
 }
 
 // draw picks a fault by weight.

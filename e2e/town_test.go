@@ -69,9 +69,9 @@ type town struct {
 	urls                               []string         // Of the ingests' APIs.
 	wires                              map[string]*wire // By the program's name.
 	clickhouse                         *program         // Nil when the server is another's.
-	clickhouseAddr                     string
-	clickhouseUser, clickhousePassword string // Where it listens.
-	clickhouseDoor                     *gate  // Where the services find it.
+	clickhouseAddr                     string           // Where it listens.
+	clickhouseUser, clickhousePassword string
+	clickhouseDoor                     *gate // Where the services find it.
 	database                           string
 	receiver                           *testkit.Receiver
 	receiverDoor                       *gate
@@ -123,7 +123,7 @@ func (tw *town) services() []*program {
 
 func (tw *town) startClickHouse() {
 	tw.t.Helper()
-	if addr := os.Getenv("ORDERLEDGER_TEST_CLICKHOUSE"); addr != "" {
+	if addr := os.Getenv(testkit.EnvClickHouse); addr != "" {
 		tw.t.Logf("testkit: backend ClickHouse server (%s)", addr)
 		tw.clickhouseAddr, _, _ = strings.Cut(addr, ",")
 		tw.clickhouseUser, tw.clickhousePassword = os.Getenv(testkit.EnvClickHouseUser), os.Getenv(testkit.EnvClickHousePassword)

@@ -64,6 +64,7 @@ func readConfig(getenv func(string) string) (config, error) {
 		endpoint, err := emitter.ParseEndpoint(text)
 		if err != nil {
 			e.Bad(envEndpoints, "%w", err)
+			continue
 		}
 		endpoint.Secrets = secrets
 		cfg.Emitter.Deliver.Endpoints = append(cfg.Emitter.Deliver.Endpoints, endpoint)

@@ -18,7 +18,7 @@ func checks(cfg config) []preflight.Check {
 		Reads: written, Writes: written, Trims: []string{events.TopicInbox},
 		Groups: []string{
 			kafka.GroupLanes(cluster), kafka.GroupInbox(cluster), kafka.GroupPacking(cluster), kafka.GroupAliases(cluster),
-			kafka.GroupResolver(cluster),
+			kafka.GroupResolver(cluster), kafka.GroupOwners(cluster),
 		},
 		TransactionalIDs: []string{first, second},
 	}), clickhouse.Checks(cfg.ClickHouse, projections.Migrations(), nil)...)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -46,7 +47,7 @@ With --wait it returns when tables and pushes have caught up, and prints what be
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&cfg.URL, "url", envList("ORDERLEDGER_URL", "http://127.0.0.1:8080")[0], "the ingest service")
+	flags.StringVar(&cfg.URL, "url", cmp.Or(os.Getenv("ORDERLEDGER_URL"), "http://127.0.0.1:8080"), "the ingest service")
 	flags.IntVar(&cfg.Concurrency, "concurrency", 64, "lines under way at a time")
 	flags.StringVar(&cfg.CorrelationID, "correlation-id", "", "mark every input with this id (default: a new one)")
 	flags.BoolVar(&wait, "wait", false, "return when tables and pushes have caught up")

@@ -28,8 +28,10 @@ type tailer struct {
 }
 
 func tailCommand() *cobra.Command {
+	cfg := kafka.DefaultConfig()
+	e := setting.NewReader(os.Getenv)
+	cfg.Read(e)
 	var (
-		brokers   []string
 		fromStart bool
 		output    string
 		t         tailer
@@ -53,10 +55,6 @@ ORDERLEDGER_KAFKA_SASL, ORDERLEDGER_KAFKA_USER, ORDERLEDGER_KAFKA_PASSWORD and t
 				return fmt.Errorf("-o %s: want text or json", output)
 			}
 			t.json = output == "json"
-			cfg := kafka.DefaultConfig()
-			e := setting.NewReader(os.Getenv)
-			cfg.Read(e)
-			cfg.Brokers = brokers
 			if err := errors.Join(append(e.Problems(), cfg.Validate())...); err != nil {
 				return err
 			}
@@ -64,7 +62,7 @@ ORDERLEDGER_KAFKA_SASL, ORDERLEDGER_KAFKA_USER, ORDERLEDGER_KAFKA_PASSWORD and t
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringSliceVar(&brokers, "kafka", envList(kafka.EnvBrokers, "127.0.0.1:9092"), "brokers, host:port")
+	flags.StringSliceVar(&cfg.Brokers, "kafka", cfg.Brokers, "brokers, host:port")
 	flags.BoolVar(&fromStart, "from-start", false, "begin with the first event instead of the next one")
 	flags.StringVarP(&output, "output", "o", "text", "text or json")
 	flags.StringVar(&t.shipmentID, "shipment", "", "only this shipment's events")
@@ -181,12 +179,4 @@ func transition(t *ledgerv1.Transition) string {
 		b.WriteString("  irregular")
 	}
 	return b.String()
-}
-
-// envList reads a comma-separated list from the environment.
-func envList(name, fallback string) []string {
-	if value := os.Getenv(name); value != "" {
-		return strings.Split(value, ",")
-	}
-	return []string{fallback}
 }

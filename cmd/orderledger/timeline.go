@@ -19,7 +19,9 @@ import (
 )
 
 func timelineCommand() *cobra.Command {
-	var addr []string
+	cfg := tables.DefaultConfig()
+	e := setting.NewReader(os.Getenv)
+	cfg.Read(e)
 	cmd := &cobra.Command{
 		Use:   "timeline SHIPMENT_ID",
 		Short: "Show a shipment's history, its clocks, and what became of every input",
@@ -30,10 +32,7 @@ ORDERLEDGER_CLICKHOUSE_USER, ORDERLEDGER_CLICKHOUSE_PASSWORD, ORDERLEDGER_CLICKH
 		Example: "  orderledger timeline 9c757705-ec98-594c-b6ae-9a7a08106c45",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg := tables.DefaultConfig()
-			e := setting.NewReader(os.Getenv)
-			cfg.Read(e)
-			cfg.Addrs, cfg.DialTimeout = addr, 5*time.Second
+			cfg.DialTimeout = 5 * time.Second
 			if err := errors.Join(append(e.Problems(), cfg.Validate())...); err != nil {
 				return err
 			}
@@ -45,7 +44,7 @@ ORDERLEDGER_CLICKHOUSE_USER, ORDERLEDGER_CLICKHOUSE_PASSWORD, ORDERLEDGER_CLICKH
 			return cfg.Explain(timeline(cmd.Context(), conn, args[0], cmd.OutOrStdout()))
 		},
 	}
-	cmd.Flags().StringSliceVar(&addr, "clickhouse", envList(tables.EnvAddr, "127.0.0.1:9000"), "native addresses, host:port")
+	cmd.Flags().StringSliceVar(&cfg.Addrs, "clickhouse", cfg.Addrs, "native addresses, host:port")
 	return cmd
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/clickhouse"
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/preflight"
@@ -11,6 +12,6 @@ import (
 // checks are the start-up checks of this program.
 func checks(cfg config) []preflight.Check {
 	return append(kafka.Checks(cfg.Kafka, kafka.Uses{
-		Reads: projector.Topics(), Groups: []string{kafka.GroupProjector(cfg.Kafka.Cluster)},
+		Reads: projector.Topics(), Writes: []string{events.TopicDeadLetters}, Groups: []string{kafka.GroupProjector(cfg.Kafka.Cluster)},
 	}), clickhouse.Checks(cfg.ClickHouse, nil, projections.Migrations())...)
 }

@@ -20,7 +20,7 @@ func Await(ctx context.Context, cfg Config, log *slog.Logger) error {
 		if err == nil {
 			return nil
 		}
-		log.WarnContext(ctx, "clickhouse is not there yet", slog.Any("addrs", cfg.Addrs), slog.Any("err", err))
+		log.WarnContext(ctx, "clickhouse is not there yet", slog.Any("addrs", cfg.Addrs), slog.Any("err", cfg.Explain(err)))
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("wait for clickhouse: %w", ctx.Err())

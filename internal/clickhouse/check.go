@@ -50,24 +50,17 @@ type inspector struct{ cfg Config }
 
 // servers connects to each address. One that answers is enough.
 func (i *inspector) servers(ctx context.Context) []preflight.Finding {
-	var good []string
-	var away []preflight.Finding
-	for _, addr := range i.cfg.Addrs {
+	return preflight.AnyOf(i.cfg.Addrs, func(addr string) (string, *preflight.Finding) {
 		one := i.cfg
 		one.Addrs = []string{addr}
 		if err := ping(ctx, one); err != nil {
-			away = append(away, preflight.Failure(i.cfg.advice(err), "%s: %v", addr, err))
-			continue
+			f := preflight.Failure(i.cfg.advice(err), "%s: %v", addr, err)
+			return "", &f
 		}
-		good = append(good, addr)
-	}
-	if len(good) == 0 {
-		return away
-	}
-	for n := range away {
-		away[n].Level = preflight.Warn
-	}
-	return append([]preflight.Finding{preflight.Good("%s answered", strings.Join(good, ", "))}, away...)
+		return addr, nil
+	}, func(good []string) preflight.Finding {
+		return preflight.Good("%s answered", strings.Join(good, ", "))
+	})
 }
 
 func ping(ctx context.Context, cfg Config) error {

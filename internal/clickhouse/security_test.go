@@ -120,6 +120,10 @@ func TestTablesAreMadeAndFilledOverTLSByAUser(t *testing.T) {
 func TestAClickHouseThatIsNotReachedIsToldWithWhatToDo(t *testing.T) {
 	t.Parallel()
 	cfg := secured(t)
+	require.NoError(t, clickhouse.Migrate(t.Context(), cfg, slog.New(slog.DiscardHandler), projections.Migrations()))
+	let := clickhouse.NewInserter(cfg)
+	_, err := let.MaxOffset(t.Context(), "events", 0)
+	require.NoError(t, errors.Join(err, let.Close()), "what is asked below is answered to who is let in")
 	for name, c := range map[string]struct {
 		change func(*clickhouse.Config)
 		want   string
@@ -141,7 +145,7 @@ func TestAClickHouseThatIsNotReachedIsToldWithWhatToDo(t *testing.T) {
 			require.NotContains(t, f.Seen, secret)
 		}
 		inserter := clickhouse.NewInserter(wrong)
-		_, err := inserter.MaxOffset(t.Context(), "events_history", 0)
+		_, err := inserter.MaxOffset(t.Context(), "events", 0)
 		require.Error(t, err, "%s: the inserter uses the same connection", name)
 	}
 }

@@ -11,6 +11,9 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
+// ErrVersions is what an owner says that reads a call differently.
+var ErrVersions = errVersions
+
 // Forward hands the items of a dispatch to an owner under these keys, as a router does; spoil may change a hash.
 func (p *Peers) Forward(ctx context.Context, url, sellerID string, body []byte, keys []string, spoil func(i int, hash string) string) ([]journal.Result, error) {
 	var action marketplace.Action

@@ -107,7 +107,7 @@ type forwardedResult struct {
 // version, and taken as in doubt.
 var forwardErrors = map[string]error{ //nolint:gochecknoglobals // A table.
 	reasonNotOwner: journal.ErrNotOwner, reasonMoving: journal.ErrLaneMoving, reasonFenced: journal.ErrFenced,
-	reasonInDoubt: journal.ErrInDoubt, reasonInvalid: journal.ErrInvalid,
+	reasonInDoubt: journal.ErrInDoubt, reasonInvalid: journal.ErrInvalid, reasonVersions: errVersions,
 }
 
 // The names, which are labels too.
@@ -117,7 +117,11 @@ const (
 	reasonFenced   = "fenced"
 	reasonInDoubt  = "in_doubt"
 	reasonInvalid  = "invalid"
+	reasonVersions = "versions"
 )
+
+// errVersions says that the owner reads the call differently, as in the middle of an upgrade: nothing was stored.
+var errVersions = errors.New("two versions of this program read the call differently")
 
 // errorName is the name of a result's error. What is none of the journal's words may have been stored, for all we know.
 func errorName(err error) string {

@@ -150,9 +150,7 @@ func (g *Ingest) Units() []service.Unit {
 // member are the options of a worker in its group. The client's own session timeout, 45 seconds, would keep what a killed
 // instance was working on from the others for as long.
 func (g *Ingest) member(group string) []kgo.Opt {
-	opts := []kgo.Opt{
-		kgo.ConsumerGroup(group), kgo.SessionTimeout(g.cfg.SessionTimeout), kgo.HeartbeatInterval(g.cfg.SessionTimeout / 4),
-	}
+	opts := []kgo.Opt{kgo.ConsumerGroup(group), kgo.SessionTimeout(g.cfg.SessionTimeout)}
 	if g.cfg.InstanceID != "" {
 		opts = append(opts, kgo.InstanceID(g.cfg.InstanceID))
 	}

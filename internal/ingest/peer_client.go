@@ -28,9 +28,6 @@ type Peers struct {
 // peerIdle is how long a connection to another instance is kept without work.
 const peerIdle = time.Minute
 
-// releaseTimeout bounds the asking for a lane. Whoever does not let go in time is fenced.
-const releaseTimeout = 500 * time.Millisecond
-
 // maxPeerAnswer bounds what is read of an answer: a hundred results with their texts are far below.
 const maxPeerAnswer = 4 << 20
 
@@ -66,10 +63,8 @@ func (p *Peers) Close() {
 }
 
 // AskRelease asks the instance at peerURL to finish what it has in hand in a lane and let go of it; it is what
-// journal.Deps.AskRelease wants. It takes half a second at most.
+// journal.Deps.AskRelease wants. How long it may take is the caller's to say.
 func (p *Peers) AskRelease(ctx context.Context, peerURL string, lane int32) error {
-	ctx, cancel := context.WithTimeout(ctx, releaseTimeout)
-	defer cancel()
 	if _, err := p.post(ctx, peerURL, pathLanes+strconv.Itoa(int(lane))+pathRelease, nil, http.StatusNoContent); err != nil {
 		return fmt.Errorf("ask %s to release lane %d: %w", peerURL, lane, err)
 	}

@@ -88,7 +88,7 @@ func (g *Ingest) decideForwarded(ctx context.Context, f *forward) []forwardedRes
 			command, err = f.named(one, read)
 		}
 		if err != nil {
-			out[i] = forwardedResult{Error: reasonInvalid, Detail: "another version of this program asks: " + err.Error()}
+			out[i] = forwardedResult{Error: reasonVersions, Detail: err.Error()}
 			continue
 		}
 		commands, at = append(commands, command), append(at, i)
@@ -143,8 +143,8 @@ func (g *Ingest) handOver(ctx context.Context) error {
 	g.handing.Store(true)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.cfg.Peers.HandOverTimeout)
 	defer cancel()
-	began := time.Now()
-	err := g.journal.HandOver(ctx)
-	g.log.InfoContext(ctx, "lanes handed over", slog.Int64("duration_ms", time.Since(began).Milliseconds()), slog.Any("err", err))
+	if err := g.journal.HandOver(ctx); err != nil {
+		g.log.WarnContext(ctx, "lanes not handed over: they move when the group misses this instance", slog.Any("err", err))
+	}
 	return nil // What was not handed over is taken over: later, and just as well.
 }

@@ -129,7 +129,7 @@ func TestAnOwnerThatReadsSomethingElseDecidesNothing(t *testing.T) {
 		return hash
 	})
 	require.NoError(t, err)
-	require.ErrorIs(t, results[0].Err, journal.ErrInvalid)
+	require.ErrorIs(t, results[0].Err, ingest.ErrVersions)
 	require.ErrorContains(t, results[0].Err, "another hash")
 	require.NoError(t, results[1].Err, "what both read alike is decided")
 	require.Equal(t, ledgerv1.Outcome_OUTCOME_REJECTED, results[1].Receipt.Outcome, "it is not packed yet")

@@ -125,6 +125,9 @@ func problemOf(err error) *problem {
 		return newProblem(problemTooLarge, "at most "+strconv.FormatInt(tooLarge.Limit, 10)+" bytes are taken")
 	case errors.Is(err, journal.ErrInDoubt):
 		return newProblem(problemInDoubt, "the ledger did not confirm in time").because(err).retryAfter(time.Second)
+	case errors.Is(err, errVersions):
+		return newProblem(problemUnavailable, "instances of two versions read this differently, as in an upgrade: send it again").
+			because(err).retryAfter(5 * time.Second)
 	case errors.Is(err, journal.ErrNotOwner), errors.Is(err, journal.ErrLaneMoving), errors.Is(err, journal.ErrFenced):
 		return newProblem(problemUnavailable, "the shipment's lane is not open here").because(err).retryAfter(time.Second)
 	case errors.Is(err, errNoWay):

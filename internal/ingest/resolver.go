@@ -60,9 +60,7 @@ func (r *resolver) Run(ctx context.Context) (err error) {
 		kgo.AdjustFetchOffsetsFn(fromTheFirstAlias),
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
-		// What waits at an instance that was killed goes on elsewhere after this, and what waits at one that ended after
-		// a heartbeat of the others.
-		kgo.SessionTimeout(10*time.Second),
+		// What waits at an instance that ended goes on elsewhere after a heartbeat of the others.
 		kgo.HeartbeatInterval(time.Second),
 		kgo.OnPartitionsRevoked(r.dropped),
 		kgo.OnPartitionsLost(r.dropped),

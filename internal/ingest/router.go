@@ -205,7 +205,7 @@ func (r *router) here(ctx context.Context, g group) {
 	for i, e := range g.errands {
 		commands[i] = e.command
 	}
-	r.settle(g, r.journal.SubmitAll(ctx, commands))
+	r.settle(ctx, g, r.journal.SubmitAll(ctx, commands))
 }
 
 // there hands a group to another instance.
@@ -251,7 +251,7 @@ func (r *router) there(ctx context.Context, src source, g group) {
 			}
 			r.metrics.forwarded.WithLabelValues(name).Inc()
 		}
-		r.settle(g, results)
+		r.settle(ctx, g, results)
 	}
 	r.metrics.forwarding.WithLabelValues(result).Observe(time.Since(began).Seconds())
 }
@@ -260,7 +260,7 @@ func (r *router) there(ctx context.Context, src source, g group) {
 const resultAnswered = "answered"
 
 // settle takes the results of a try.
-func (r *router) settle(g group, results []journal.Result) {
+func (r *router) settle(ctx context.Context, g group, results []journal.Result) {
 	var wrong []*errand
 	for i, res := range results {
 		e := g.errands[i]
@@ -272,12 +272,16 @@ func (r *router) settle(g group, results []journal.Result) {
 		case errors.Is(res.Err, journal.ErrLaneMoving):
 			// The owner is right, and not there yet.
 			e.put(reasonMoving, res.Err)
+		case errors.Is(res.Err, errVersions):
+			e.put(reasonVersions, res.Err) // The lane may move to the version that reads as this one does.
 		default:
 			e.put(errorName(res.Err), res.Err)
 			wrong = append(wrong, e)
 		}
 	}
-	r.wrong(g, wrong)
+	if ctx.Err() == nil { // A caller whose time is over says nothing of the owner.
+		r.wrong(g, wrong)
+	}
 }
 
 // wrong tells the journal of each lane that was not where it said.

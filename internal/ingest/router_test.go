@@ -2,6 +2,7 @@ package ingest_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -313,4 +314,30 @@ func TestWhatMayBeStoredStaysInDoubtUntilItIsAnswered(t *testing.T) {
 	got = a.labelsOfAll(id)
 	require.Equal(t, "urn:orderledger:problem:unavailable", got.member(t, "type"), "%s", got.body)
 	require.GreaterOrEqual(t, a.counted("orderledger_ingest_retries_total", "unreachable"), 1)
+}
+
+func TestACallThatAnotherVersionReadsDifferentlyWaitsForOneThatReadsItAlike(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	a, b := f.pair(func(c *ingest.Config) { c.Workers, c.CommandTimeout = false, 2*time.Second })
+	id := shipmentIn(b.owned()[0], 0)
+	f.create(a, id)
+	var old atomic.Bool
+	old.Store(true)
+	var asked atomic.Int32
+	b.stand(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if old.Load() && strings.HasSuffix(r.URL.Path, "/commands") {
+			asked.Add(1)
+			_, _ = io.WriteString(w, `[{"error":"versions","detail":"item 0 has another hash here","lane":0}]`)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+	got := a.labelsOfAll(id)
+	require.Equal(t, http.StatusServiceUnavailable, got.status, "%s", got.body)
+	require.Contains(t, string(got.body), "two versions")
+	require.NotEmpty(t, got.header.Get("Retry-After"))
+	require.Greater(t, asked.Load(), int32(1), "it is tried again")
+	old.Store(false)
+	require.Equal(t, http.StatusOK, a.labelsOfAll(id).status)
 }

@@ -69,6 +69,7 @@ func (j *Journal) assign(ctx context.Context, lanes []int32) {
 // revoke gives lanes up. Where the next owner can ask for them they serve until it does. Otherwise they stop, and it
 // returns when their batches in hand are finished, so that the next owner rarely has to fence one that is in the middle.
 func (j *Journal) revoke(ids []int32) {
+	j.owners.trust(ids) // Those that linger serve on.
 	j.mu.Lock()
 	var going []*lane
 	for _, id := range ids {

@@ -68,6 +68,9 @@ func (j *Journal) sweep(ctx context.Context) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for id, l := range j.lingering {
+		if !l.marked.Load() {
+			continue // Whose mark is there took the lane before this instance did.
+		}
 		if mark := marks[id]; mark != "" && mark != j.mark() {
 			l.expire.Stop() // So that unlinger knows that it is ending.
 			l.stop()
@@ -158,7 +161,7 @@ func (j *Journal) HandOver(ctx context.Context) error {
 		if time.Since(asked) > 50*handOverEvery {
 			asked = time.Now()
 			if j.nobodyLeft(ctx) {
-				j.log.InfoContext(ctx, "no other instance to take lanes", slog.Int("lanes", n))
+				j.log.InfoContext(ctx, "no other instance takes the lanes", slog.Int("lanes", n))
 				return nil
 			}
 		}

@@ -129,7 +129,7 @@ func (j *Journal) Run(ctx context.Context) (err error) {
 	j.group = group
 	j.mu.Unlock()
 	var wg sync.WaitGroup
-	wg.Go(func() { j.publish(ctx) })
+	wg.Go(func() { j.attend(ctx) })
 	if j.follower != nil {
 		wg.Go(func() { j.follower.run(ctx) })
 	}

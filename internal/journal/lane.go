@@ -10,7 +10,7 @@ import (
 	"github.com/orderledger/orderledger/events"
 )
 
-// lane is one partition of the ledger while the group assigns it to this instance. One goroutine runs it; all fields
+// lane is one partition of the ledger while this instance serves it or is about to: the group assigns it, or it lingers. One goroutine runs it; all fields
 // without a word about it are that goroutine's.
 type lane struct {
 	j     *Journal
@@ -26,6 +26,7 @@ type lane struct {
 	expire   *time.Timer     // Ends a lane that lingers; guarded by Journal.mu.
 
 	open    atomic.Bool               // From any goroutine.
+	marked  atomic.Bool               // The mark at the lane is this instance's; from any goroutine.
 	opened  atomic.Pointer[chan bool] // Closed each time the lane opens.
 	failure atomic.Pointer[error]     // Why it is not open; from any goroutine.
 	reading atomic.Pointer[store]     // The store, while the lane is open; from any goroutine.

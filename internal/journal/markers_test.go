@@ -106,3 +106,22 @@ func TestALaneThatReadersCantReadToItsEndIsTakenOverAgain(t *testing.T) {
 	require.Empty(t, j.checkReadable(t.Context(), stuck))
 	require.EqualValues(t, 2, j.mustSubmit(cmd("a", "note", "x")).Version)
 }
+
+func TestAStoreAheadOfWhatReadersSeeIsKept(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	j := b.start().ready()
+	// What readers may read ends before a transaction of somebody's, and the lane goes on behind it.
+	other := testkit.Client(t, b.brokers, kgo.TransactionalID("other"), kafka.ManualPartitions())
+	require.NoError(t, other.BeginTransaction())
+	require.NoError(t, other.ProduceSync(t.Context(), &kgo.Record{Topic: events.TopicEvents, Value: []byte("x")}).FirstErr())
+	j.mustSubmit(createCmd("a"))
+	stuck := j.checkReadable(t.Context(), nil)
+	j.checkReadable(t.Context(), stuck)
+	testkit.Eventually(t, func() bool { return j.serving(0).failure.Load() != nil }, "the lane is taken over again")
+	require.NoError(t, other.EndTransaction(context.WithoutCancel(t.Context()), kgo.TryAbort))
+	j.ready()
+	require.Zero(t, counted(j.metrics.rebuilds))
+	require.EqualValues(t, 2, j.mustSubmit(cmd("a", "note", "x")).Version)
+	b.check()
+}

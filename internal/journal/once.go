@@ -15,7 +15,7 @@ import (
 const (
 	// onceKey starts the keys of NewKey: "once/<Unix seconds, base 36>/<nonce of the journal>/<count>".
 	onceKey = "once/"
-	// onceAge is how old such a key may be when it is decided. A call is over long before.
+	// onceAge is how old such a key may be when it is submitted. A call is over long before.
 	onceAge = 10 * time.Minute
 	// onceBucket is the span of time whose answers are thrown away together.
 	onceBucket = 10 * time.Minute
@@ -78,6 +78,13 @@ func oncePart(key string) []byte {
 
 func onceRange(bucket uint32) []byte {
 	return binary.BigEndian.AppendUint32([]byte{prefixOnce}, bucket)
+}
+
+// forgotten tells whether a key of NewKey is so old that its answer is thrown away already: who builds a store anew reads the
+// keys of years.
+func (b *storeBatch) forgotten(key string) bool {
+	made, ok := onceTime(key)
+	return ok && onceBucketOf(made) < b.m.OnceFrom
 }
 
 // forgetOnce throws away the answers to keys that nobody can use any more, about once in a bucket's time of the lane.

@@ -42,8 +42,8 @@ type owners struct {
 // askOwnersEvery is how often the group is asked at most, whoever wants to know.
 const askOwnersEvery = 25 * time.Millisecond
 
-// Owner returns who should be asked about a lane: this instance where it serves the lane, otherwise the one to which the
-// group assigns it. The group is asked when nothing is known or what is known proved wrong, for all callers at once. While
+// Owner returns who should be asked about a lane: this instance where it serves the lane and has not proved wrong, otherwise
+// the one to which the group assigns it. The group is asked when nothing is known or what is known proved wrong, for all callers at once. While
 // there is no owner it waits inside ctx.
 func (j *Journal) Owner(ctx context.Context, lane int32) (Owner, error) {
 	if lane < 0 || int(lane) >= j.cfg.Lanes {
@@ -70,8 +70,14 @@ func (j *Journal) Owner(ctx context.Context, lane int32) (Owner, error) {
 			return Owner{}, fmt.Errorf("owner of lane %d: %w: %w", lane, ErrLaneMoving, errors.Join(ctx.Err(), j.whyUntold()))
 		}
 		j.askOwners(ctx)
-		if known && !owner.Self && !j.toldSince(wrong) {
-			// The group is in the middle of a rebalance. Until it says better, who had the lane may have it still.
+		if j.toldSince(wrong) {
+			continue
+		}
+		// The group is in the middle of a rebalance. Until it says better, who had the lane may have it still.
+		switch {
+		case j.serving(lane) != nil:
+			return Owner{URL: j.cfg.Advertise, Self: true}, nil
+		case known && !owner.Self:
 			return owner, nil
 		}
 	}
@@ -151,10 +157,16 @@ func (j *Journal) fetchOwners(ctx context.Context, done chan struct{}) {
 	if t.of == nil {
 		t.of = map[int32]Owner{}
 	}
+	before := t.asked
 	for i := range g.Members {
 		m := &g.Members[i]
 		owner := Owner{URL: advertised(m), Self: m.MemberID == me && me != ""}
 		for _, lane := range assignedLanes(m) {
+			// Whom the group names may be reading the lane still, while the last owner serves it. So an owner is believed until
+			// it proves wrong.
+			if old, known := t.of[lane]; known && !old.Self && !t.wrong[lane].After(before) {
+				continue
+			}
 			t.of[lane] = owner
 		}
 	}
@@ -292,14 +304,16 @@ func (j *Journal) lastTakers(ctx context.Context) (map[int32]string, error) {
 
 // tellTaken lets the next owner of a lane know whom to ask for it, and the last one that it has been fenced. It is a
 // courtesy: without it the one is fenced, and the other finds out when it writes.
-func (j *Journal) tellTaken(ctx context.Context, lane int32, laneseq uint64) {
+func (j *Journal) tellTaken(ctx context.Context, lane int32, laneseq uint64) bool {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	offsets := kadm.Offsets{}
 	offsets.Add(kadm.Offset{
 		Topic: events.TopicEvents, Partition: lane, At: int64(laneseq), LeaderEpoch: -1, Metadata: j.mark(),
 	})
-	if err := kadm.NewClient(j.client).CommitAllOffsets(ctx, kafka.GroupOwners(j.cfg.Cluster), offsets); err != nil && ctx.Err() == nil {
+	if err := kadm.NewClient(j.client).CommitAllOffsets(ctx, kafka.GroupOwners(j.cfg.Cluster), offsets); err != nil {
 		j.log.WarnContext(ctx, "taking of a lane not told", slog.Int("partition", int(lane)), slog.Any("err", err))
+		return false
 	}
+	return true
 }

@@ -12,15 +12,16 @@ import (
 	"github.com/orderledger/orderledger/internal/kafka"
 )
 
-// publishEvery is how often it is looked whether a position has come to rest.
-const publishEvery = 50 * time.Millisecond
+// attendEvery is how often it is looked after what has to be done.
+const attendEvery = 50 * time.Millisecond
 
-// publish is what an instance does beside deciding, every now and then. It tells the inbox positions to the group of that name, for those who wait until all of an import is decided. It
-// is information only: a lane's own position is in its decisions. Positions that move are told once in a while, one that
-// rests is told at once.
-func (j *Journal) publish(ctx context.Context) {
+// attend is what an instance does beside deciding, every now and then: it ends lanes that were taken without a word, has those
+// taken over again that readers can't read, trims the inbox, and tells the inbox positions to the group of that name, for those
+// who wait until all of an import is decided. That is information only: a lane's own position is in its decisions. Positions
+// that move are told once in a while, one that rests is told at once.
+func (j *Journal) attend(ctx context.Context) {
 	adm := kadm.NewClient(j.client)
-	tick := time.NewTicker(publishEvery)
+	tick := time.NewTicker(attendEvery)
 	defer tick.Stop()
 	told, seen, last := map[int32]int64{}, map[int32]int64{}, time.Now()
 	trimmed, swept, checked := time.Now(), time.Now(), time.Now()

@@ -95,7 +95,8 @@ func (j *Journal) scan(ctx context.Context, topic string, lane int32, from, to i
 	return nil
 }
 
-var errStuck = errors.New("no progress: a transaction may be open below the end")
+var errStuck = errors.New("no progress: a transaction is open below the end. If nobody ends it, a broker may have lost its marker (KAFKA-20734): " +
+	"allow ingest DESCRIBE on its transactional ids and CLUSTER_ACTION, or end it with kafka-transactions.sh")
 
 // poll is PollFetches with a limit, and with errors that can't heal by themselves.
 func poll(ctx context.Context, client *kgo.Client, limit time.Duration) (kgo.Fetches, error) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/testkit"
@@ -446,4 +447,116 @@ func TestAStoreThatTheFollowerThrewAwayIsNotHandedOn(t *testing.T) {
 	testkit.Eventually(t, func() bool { return serves(b) == 2 }, "the other has both lanes all the same")
 	s.create(4, b)
 	s.check()
+}
+
+func TestAnOwnerIsBelievedUntilItProvesWrong(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, 1)
+	a := s.join("a").ready()
+	b := s.join("b")
+	testkit.Eventually(t, func() bool { return b.member() != "" && b.Ready() == nil }, "it is a member")
+	last := Owner{URL: "http://last"} // It serves on, while the group names the next one, which reads the lane.
+	b.owners.mu.Lock()
+	b.owners.of = map[int32]Owner{0: last}
+	b.owners.mu.Unlock()
+	b.askOwners(t.Context())
+	owner, err := b.Owner(t.Context(), 0)
+	require.NoError(t, err)
+	require.Equal(t, last, owner)
+	b.OwnerWrong(0, last)
+	testkit.Eventually(t, func() bool {
+		owner, err := b.Owner(t.Context(), 0)
+		return err == nil && owner == Owner{URL: "http://a"}
+	}, "the group is asked again")
+	require.NotNil(t, a.serving(0))
+}
+
+func TestALaneIsFoundHereWhileTheGroupCanNotSay(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, 1)
+	a := s.join("a").ready()
+	s.cluster.ControlKey(int16(kmsg.DescribeGroups), func(kmsg.Request) (kmsg.Response, error, bool) {
+		s.cluster.KeepControl()
+		return nil, errors.New("a rebalance"), true
+	})
+	self := Owner{URL: "http://a", Self: true}
+	a.OwnerWrong(0, self)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Limit)
+	defer cancel()
+	owner, err := a.Owner(ctx, 0)
+	require.NoError(t, err)
+	require.Equal(t, self, owner)
+}
+
+func TestAMarkOfAnEarlierOwnerEndsNoLane(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, 1)
+	a := s.join("a").ready()
+	l := a.serving(0)
+	testkit.Eventually(t, l.marked.Load, "its own mark is there")
+	other, err := New(Config{Cluster: a.cfg.Cluster, Lanes: 1, StoreDir: "none", Advertise: "http://earlier"}, Deps{})
+	require.NoError(t, err)
+	other.client = testkit.Client(t, s.brokers)
+	require.True(t, other.tellTaken(t.Context(), 0, 1))
+	l.marked.Store(false) // As if its own mark had never arrived.
+	a.revoke([]int32{0})
+	a.sweep(t.Context())
+	s.create(1, a)
+	require.Same(t, l, a.serving(0))
+}
+
+func TestALaneWhoseNextOwnerNeverComesEndsInTime(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, 1)
+	a := s.join("a", config(func(c *Config) { c.LingerTimeout = 20 * time.Millisecond })).ready()
+	ids := s.create(1, a)
+	a.revoke([]int32{0})
+	testkit.Eventually(t, func() bool { return a.serving(0) == nil }, "it has ended")
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	defer cancel()
+	a.assign(ctx, []int32{0})
+	testkit.Eventually(t, func() bool { return serves(a) == 1 }, "it is served again when it is assigned again")
+	require.EqualValues(t, 2, a.mustSubmit(cmd(ids[0], "note", "x")).Version)
+}
+
+func TestAnInstanceThatFollowsNothingTakesLanesOverAllTheSame(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, 2)
+	a := s.join("a").ready()
+	ids := s.create(4, a)
+	b := s.join("b", config(func(c *Config) { c.NoStandby = true }))
+	require.NoError(t, a.HandOver(t.Context()))
+	testkit.Eventually(t, func() bool { return serves(b) == 2 }, "it has both lanes")
+	require.Zero(t, counted(b.metrics.followed))
+	for _, id := range ids {
+		require.EqualValues(t, 2, b.mustSubmit(cmd(id, "note", "x")).Version)
+	}
+	s.check()
+}
+
+func TestAStoreThatIsBuiltAgainHoldsNoForgottenKeys(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	var ahead atomic.Int64
+	ahead.Store(int64(-onceKept - 3*onceBucket))
+	now := clock(func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) })
+	j := b.start(now).ready()
+	j.mustSubmit(createCmd("a"))
+	old := j.NewKey()
+	j.mustSubmit(keyed(cmd("a", "note", "x"), old))
+	ahead.Store(0)
+	young := j.NewKey()
+	j.mustSubmit(keyed(cmd("a", "note", "y"), young))
+	j.stop()
+
+	again := b.start(now).ready() // In a folder of its own: everything is read from the lane.
+	for key, want := range map[string]bool{old: false, young: true} {
+		_, answered, err := again.serving(0).store.get(answerKey("a", key))
+		require.NoError(t, err)
+		_, placed, err := again.serving(0).store.get(offsetKey("a", key))
+		require.NoError(t, err)
+		require.Equal(t, want, answered, key)
+		require.Equal(t, want, placed, key)
+	}
+	require.True(t, again.mustSubmit(keyed(cmd("a", "note", "y"), young)).Repeated)
 }

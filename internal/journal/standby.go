@@ -54,13 +54,13 @@ func (f *follower) take(id int32) (*store, map[string]int64) {
 	s := f.standbys[id]
 	delete(f.standbys, id)
 	f.mu.Unlock()
-	f.j.metrics.standbyLag.DeleteLabelValues(strconv.Itoa(int(id)))
 	if s == nil {
 		return nil, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.taken = true
+	f.j.metrics.standbyLag.DeleteLabelValues(strconv.Itoa(int(id)))
 	return s.store, s.seen
 }
 
@@ -155,6 +155,9 @@ func (f *follower) wanted() map[int32]bool {
 
 // adopt opens the stores of lanes that are not followed yet.
 func (f *follower) adopt(ctx context.Context) error {
+	if f.same(f.following()) {
+		return nil
+	}
 	want, err := f.j.identity(ctx)
 	if err != nil {
 		return err

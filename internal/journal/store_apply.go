@@ -41,7 +41,7 @@ func (b *storeBatch) event(env *events.Envelope, after []byte, offset int64, cha
 	if err := b.set(stateKey(env.ShipmentID), after); err != nil {
 		return err
 	}
-	if env.InputKey != "" && !strings.HasPrefix(env.InputKey, generatedKey) {
+	if env.InputKey != "" && !strings.HasPrefix(env.InputKey, generatedKey) && !b.forgotten(env.InputKey) {
 		b.buf = binary.AppendVarint(b.buf[:0], offset)
 		if err := b.set(offsetKey(env.ShipmentID, env.InputKey), b.buf); err != nil {
 			return err
@@ -98,7 +98,7 @@ func (m *meta) decided(offset int64, outOfOrder bool) {
 
 func (b *storeBatch) answer(env *events.Envelope, d *ledgerv1.Decision, offset int64) error {
 	key, reason := d.GetInputKey(), shipment.Code(d.GetReason())
-	if key == "" || strings.HasPrefix(key, generatedKey) ||
+	if key == "" || strings.HasPrefix(key, generatedKey) || b.forgotten(key) ||
 		reason == ReasonRepeated || reason == shipment.CodeIdempotencyKeyReused {
 		return nil // These say nothing new of the key.
 	}

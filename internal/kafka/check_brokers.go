@@ -6,7 +6,9 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
@@ -15,25 +17,22 @@ import (
 
 // brokers connects to each configured broker. One that answers is enough to start, so only none is a failure.
 func (i inspector) brokers(ctx context.Context) []preflight.Finding {
+	var mu sync.Mutex
 	var answer *kmsg.ApiVersionsResponse
-	var good []string
-	var away []preflight.Finding
-	for _, addr := range i.cfg.Brokers {
+	return preflight.AnyOf(i.cfg.Brokers, func(addr string) (string, *preflight.Finding) {
 		resp, err := ask(ctx, i.cfg, addr)
 		if err != nil {
-			away = append(away, preflight.Failure(i.cfg.advice(err), "%s: %v", addr, err))
-			continue
+			f := preflight.Failure(i.cfg.advice(err), "%s: %v", addr, err)
+			return "", &f
 		}
-		answer, good = resp, append(good, addr)
-	}
-	if len(good) == 0 {
-		return away
-	}
-	for n := range away {
-		away[n].Level = preflight.Warn
-	}
-	version := kversion.FromApiVersionsResponse(answer).VersionGuess()
-	return append([]preflight.Finding{preflight.Good("%s answered; version by what it speaks: %s", strings.Join(good, ", "), version)}, away...)
+		mu.Lock()
+		answer = resp
+		mu.Unlock()
+		return addr, nil
+	}, func(good []string) preflight.Finding {
+		return preflight.Good("%s answered; version by what it speaks: %s", strings.Join(good, ", "),
+			kversion.FromApiVersionsResponse(answer).VersionGuess())
+	})
 }
 
 // listeners connects to each broker of the cluster under the address that it tells its clients, which is the one that
@@ -43,24 +42,17 @@ func (i inspector) listeners(ctx context.Context) []preflight.Finding {
 	if err != nil {
 		return i.unknown(err)
 	}
-	var good []string
-	var bad []preflight.Finding
-	for _, b := range brokers {
+	return preflight.AnyOf(brokers, func(b kadm.BrokerDetail) (string, *preflight.Finding) {
 		addr := net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
 		if _, err := versions(ctx, i.client.Broker(int(b.NodeID))); err != nil {
-			bad = append(bad, preflight.Failure("start that broker, or let its advertised.listeners be an address that is reached from here",
-				"broker %d calls itself %s: %v", b.NodeID, addr, err))
-			continue
+			f := preflight.Failure("start that broker, or let its advertised.listeners be an address that is reached from here",
+				"broker %d calls itself %s: %v", b.NodeID, addr, err)
+			return "", &f
 		}
-		good = append(good, fmt.Sprintf("%d at %s", b.NodeID, addr))
-	}
-	if len(good) == 0 {
-		return bad
-	}
-	for n := range bad {
-		bad[n].Level = preflight.Warn
-	}
-	return append([]preflight.Finding{preflight.Good("reached: %s", strings.Join(good, ", "))}, bad...)
+		return fmt.Sprintf("%d at %s", b.NodeID, addr), nil
+	}, func(good []string) preflight.Finding {
+		return preflight.Good("reached: %s", strings.Join(good, ", "))
+	})
 }
 
 func (i inspector) security(context.Context) []preflight.Finding {

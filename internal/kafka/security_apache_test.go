@@ -94,7 +94,7 @@ exec $java kafka.Kafka /tmp/server.properties
 	return addr
 }
 
-// image is the one that the compose file runs.
+// image is that of the other tests, which take it from .env.images; a test that is run by itself takes this one.
 func image() string {
 	if name := os.Getenv("KAFKA_IMAGE"); name != "" {
 		return name

@@ -38,7 +38,7 @@ func (t TLS) Validate() error {
 	if !t.On {
 		// Whoever names a file means to encrypt; plain text would surprise them.
 		if t.CAFile+t.CertFile+t.KeyFile+t.ServerName != "" {
-			return errors.New("tls: a certificate or a server name is set, but TLS is off: set it to true")
+			return errors.New("tls: a certificate or a server name is set, but TLS is off: set …_TLS to true, or none of these")
 		}
 		return nil
 	}

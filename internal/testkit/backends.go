@@ -163,10 +163,7 @@ func (k KafkaBackend) Open(t testing.TB, opts ...kfake.Opt) (*kfake.Cluster, []s
 	if k == Kfake {
 		return KafkaCluster(t, opts...)
 	}
-	k.demand(t)
-	brokers := strings.Split(os.Getenv(EnvKafka), ",")
-	t.Logf("testkit: backend %s %s", Apache, apacheVersion(t, brokers))
-	part := newNamespace(t, brokers)
+	part := newNamespace(t, ApacheKafka(t))
 	for _, addr := range part {
 		apache.parts.Store(addr, true)
 	}

@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // Bulk, a round each.
@@ -19,27 +16,7 @@ const (
 // bulk measures what an instance takes when callers wait only for answers: events for each second of its CPU. The process
 // has nothing else to do, so that its CPU is that of its events: HTTP, JSON, Kafka's client and all; the broker's is not in it.
 func bulk(ctx context.Context, s settings, out *table) error {
-	return withLedger(ctx, s, func(client *kgo.Client, lanes int) error {
-		g, err := newStage(ctx, s, out, client, lanes)
-		if err != nil {
-			return err
-		}
-		defer g.close()
-		a, err := g.programs.start(ctx, "a")
-		if err != nil {
-			return err
-		}
-		defer a.stop()
-		if err := errors.Join(a.opens(ctx, lanes), g.warm(ctx, a)); err != nil {
-			return err
-		}
-		for range s.rounds {
-			if err := g.bulkRound(ctx, a); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return staged(ctx, s, out, (*stage).bulkRound)
 }
 
 func (g *stage) bulkRound(ctx context.Context, a *program) error {

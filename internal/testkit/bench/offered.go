@@ -47,6 +47,11 @@ type stage struct {
 // offered measures calls of a seller over HTTP, to an instance that has all lanes and to one of two that have half each,
 // beside a plain produce and a raw transaction of the same records at the same rate. All of them in each round.
 func offered(ctx context.Context, s settings, out *table) error {
+	return staged(ctx, s, out, (*stage).round)
+}
+
+// staged runs rounds on a ledger of its own, with an instance that is warm.
+func staged(ctx context.Context, s settings, out *table, round func(*stage, context.Context, *program) error) error {
 	return withLedger(ctx, s, func(client *kgo.Client, lanes int) error {
 		g, err := newStage(ctx, s, out, client, lanes)
 		if err != nil {
@@ -65,7 +70,7 @@ func offered(ctx context.Context, s settings, out *table) error {
 			return err
 		}
 		for range s.rounds {
-			if err := g.round(ctx, a); err != nil {
+			if err := round(g, ctx, a); err != nil {
 				return err
 			}
 		}

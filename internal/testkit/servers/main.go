@@ -63,6 +63,10 @@ func run(ctx context.Context, args []string, log io.Writer) (code int, err error
 		{string(testkit.Apache), testkit.EnvKafka, "KAFKA_IMAGE", startKafka},
 		{string(testkit.Server), testkit.EnvClickHouse, "CLICKHOUSE_IMAGE", startClickHouse},
 	} {
+		// Tests that start a server of their own take the same image.
+		if err := os.Setenv(s.image, images[s.image]); err != nil {
+			return 1, err
+		}
 		why, err := s.provide(ctx, d, images[s.image], log)
 		if err != nil {
 			return 1, fmt.Errorf("start %s: %w", s.name, err)
