@@ -4,10 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kbin"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/orderledger/orderledger/internal/testkit"
 )
 
 // wire is the network between one program and the brokers of a Kafka. It can lose requests and replies of chosen kinds,
@@ -196,9 +195,12 @@ func (w *wire) carry(client net.Conn, broker string) {
 	go func() {
 		defer w.release(client, server)
 		for {
-			frame, err := readFrame(client, 8)
+			frame, err := testkit.ReadFrame(client)
 			if err != nil {
 				return
+			}
+			if len(frame) < 12 {
+				return // A request has a key, a version and a correlation id.
 			}
 			a := asked{key: int16(binary.BigEndian.Uint16(frame[4:])), version: int16(binary.BigEndian.Uint16(frame[6:]))}
 			var request bool
@@ -214,7 +216,7 @@ func (w *wire) carry(client net.Conn, broker string) {
 		}
 	}()
 	for {
-		frame, err := readFrame(server, 4)
+		frame, err := testkit.ReadFrame(server)
 		if err != nil {
 			return
 		}
@@ -226,7 +228,10 @@ func (w *wire) carry(client net.Conn, broker string) {
 		if a.lost {
 			return // Only now: the reply has arrived here, so the broker is done.
 		}
-		if frame, err = w.rewrite(a, frame); err != nil {
+		if frame, err = w.rewrite(a, frame); errors.Is(err, net.ErrClosed) {
+			return // The test is over.
+		}
+		if err != nil {
 			w.t.Errorf("wire: %v", err)
 			return
 		}
@@ -234,22 +239,6 @@ func (w *wire) carry(client net.Conn, broker string) {
 			return
 		}
 	}
-}
-
-// readFrame reads a whole frame, its size included, of at least so many bytes.
-func readFrame(from io.Reader, least uint32) ([]byte, error) {
-	var head [4]byte
-	if _, err := io.ReadFull(from, head[:]); err != nil {
-		return nil, err
-	}
-	size := binary.BigEndian.Uint32(head[:])
-	if size < least || size > 128<<20 {
-		return nil, fmt.Errorf("frame of %d bytes", size)
-	}
-	frame := make([]byte, 4+size)
-	copy(frame, head[:])
-	_, err := io.ReadFull(from, frame[4:])
-	return frame, err
 }
 
 // rewrite puts the doors' addresses into a reply that names brokers.
@@ -270,8 +259,8 @@ func (w *wire) rewrite(a asked, frame []byte) ([]byte, error) {
 	if err := resp.ReadFrom(body); err != nil {
 		return nil, fmt.Errorf("reply to %s v%d: %w", kmsg.NameForKey(a.key), a.version, err)
 	}
-	if !w.readdress(resp) {
-		return frame, nil
+	if err := testkit.Readdress(resp, w.to); err != nil {
+		return nil, fmt.Errorf("reply to %s: %w", kmsg.NameForKey(a.key), err)
 	}
 	out := append(make([]byte, 4, len(frame)+64), frame[4:8]...)
 	if resp.IsFlexible() {
@@ -280,47 +269,6 @@ func (w *wire) rewrite(a asked, frame []byte) ([]byte, error) {
 	out = resp.AppendTo(out)
 	binary.BigEndian.PutUint32(out, uint32(len(out)-4))
 	return out, nil
-}
-
-// readdress reports whether the reply named a broker.
-func (w *wire) readdress(resp kmsg.Response) bool {
-	changed := false
-	at := func(host *string, port *int32) {
-		if *host == "" || *port <= 0 {
-			return
-		}
-		door, err := w.to(net.JoinHostPort(*host, strconv.Itoa(int(*port))))
-		if err != nil {
-			return
-		}
-		h, p, _ := strings.Cut(door, ":")
-		n, _ := strconv.Atoi(p)
-		*host, *port, changed = h, int32(n), true
-	}
-	switch r := resp.(type) {
-	case *kmsg.MetadataResponse:
-		for i := range r.Brokers {
-			at(&r.Brokers[i].Host, &r.Brokers[i].Port)
-		}
-	case *kmsg.FindCoordinatorResponse:
-		at(&r.Host, &r.Port)
-		for i := range r.Coordinators {
-			at(&r.Coordinators[i].Host, &r.Coordinators[i].Port)
-		}
-	case *kmsg.DescribeClusterResponse:
-		for i := range r.Brokers {
-			at(&r.Brokers[i].Host, &r.Brokers[i].Port)
-		}
-	case *kmsg.ProduceResponse:
-		for i := range r.Brokers {
-			at(&r.Brokers[i].Host, &r.Brokers[i].Port)
-		}
-	case *kmsg.FetchResponse:
-		for i := range r.Brokers {
-			at(&r.Brokers[i].Host, &r.Brokers[i].Port)
-		}
-	}
-	return changed
 }
 
 var errNoCtl = errors.New("no hand on the brokers: set ORDERLEDGER_TEST_KAFKA_CTL to a command that takes kill N and revive N")

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
 
@@ -145,7 +143,7 @@ func (n *namespace) serve(client net.Conn, broker string) {
 		defer client.Close()
 		defer server.Close()
 		for {
-			frame, err := readFrame(server)
+			frame, err := ReadFrame(server)
 			if err != nil {
 				return
 			}
@@ -158,7 +156,7 @@ func (n *namespace) serve(client net.Conn, broker string) {
 		}
 	})
 	for {
-		frame, err := readFrame(client)
+		frame, err := ReadFrame(client)
 		if err != nil {
 			return
 		}
@@ -169,18 +167,6 @@ func (n *namespace) serve(client net.Conn, broker string) {
 			return
 		}
 	}
-}
-
-// readFrame returns the bytes of a request or an answer, with the four of its size before them.
-func readFrame(r io.Reader) ([]byte, error) {
-	var size [4]byte
-	if _, err := io.ReadFull(r, size[:]); err != nil {
-		return nil, err
-	}
-	frame := make([]byte, 4+binary.BigEndian.Uint32(size[:]))
-	copy(frame, size[:])
-	_, err := io.ReadFull(r, frame[4:])
-	return frame, err
 }
 
 func sized(frame []byte) []byte {
@@ -245,15 +231,4 @@ func (n *namespace) answer(frame []byte, asked *sync.Map) ([]byte, error) {
 		return nil, err
 	}
 	return sized(response.AppendTo(frame[:body:body])), nil
-}
-
-// moved returns where clients find the broker that Kafka calls so.
-func (n *namespace) moved(host string, port int32) (string, int32, error) {
-	addr, err := n.door(net.JoinHostPort(host, strconv.Itoa(int(port))))
-	if err != nil {
-		return "", 0, err
-	}
-	host, text, _ := strings.Cut(addr, ":")
-	p, err := strconv.Atoi(text)
-	return host, int32(p), err
 }

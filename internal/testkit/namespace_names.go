@@ -45,26 +45,10 @@ func (n *namespace) show(response kmsg.Response) error {
 	}
 	v := reflect.ValueOf(response)
 	eachText(v, func(_ reflect.Value, _, text string) string { return strings.ReplaceAll(text, n.prefix, "") })
-	return n.lead(v)
+	return Readdress(response, n.door)
 }
 
 func (n *namespace) owns(name string) bool { return strings.HasPrefix(name, n.prefix) }
-
-// lead replaces every host and port.
-func (n *namespace) lead(v reflect.Value) (err error) {
-	eachStruct(v, func(s reflect.Value) {
-		host, port := s.FieldByName("Host"), s.FieldByName("Port")
-		if err != nil || !host.IsValid() || !port.IsValid() || host.String() == "" {
-			return
-		}
-		h, p, moveErr := n.moved(host.String(), int32(port.Int()))
-		if err = moveErr; err == nil {
-			host.SetString(h)
-			port.SetInt(int64(p))
-		}
-	})
-	return err
-}
 
 // eachText replaces every text of a message: of fields, of pointers to text and of lists of it.
 func eachText(v reflect.Value, replace func(in reflect.Value, field, text string) string) {
@@ -84,29 +68,4 @@ func eachText(v reflect.Value, replace func(in reflect.Value, field, text string
 			}
 		}
 	})
-}
-
-// eachStruct visits a message and every part of it.
-func eachStruct(v reflect.Value, visit func(reflect.Value)) {
-	switch v.Kind() {
-	case reflect.Pointer:
-		if !v.IsNil() {
-			eachStruct(v.Elem(), visit)
-		}
-	case reflect.Slice:
-		if k := v.Type().Elem().Kind(); k == reflect.Struct || k == reflect.Pointer {
-			for i := range v.Len() {
-				eachStruct(v.Index(i), visit)
-			}
-		}
-	case reflect.Struct:
-		if v.Type() == reflect.TypeFor[kmsg.Tags]() {
-			return
-		}
-		visit(v)
-		for i := range v.NumField() {
-			eachStruct(v.Field(i), visit)
-		}
-	default:
-	}
 }
