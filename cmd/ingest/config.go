@@ -44,6 +44,8 @@ const (
 	// envInboxKeep: decided notifications that each lane leaves in its inbox partition; older ones are deleted.
 	// Default 100000; 0 keeps all.
 	envInboxKeep = "ORDERLEDGER_INBOX_KEEP"
+	// envCache: MiB of memory for the stores of all lanes. Default 128. The process takes several times that under load.
+	envCache = "ORDERLEDGER_INGEST_CACHE_MIB"
 	// envWorkers: "off" leaves packing and resolving to other instances. Default on.
 	envWorkers = "ORDERLEDGER_INGEST_WORKERS"
 	// envSellers: a JSON file, an array of sellers; see ingest.Seller. Default none.
@@ -102,6 +104,9 @@ func readConfig(getenv func(string) string) (config, error) {
 	inboxKeep := defaultInboxKeep
 	e.Number(envInboxKeep, &inboxKeep)
 	cfg.Journal.InboxKeep = int64(inboxKeep)
+	cacheMiB := int(cfg.Journal.CacheBytes >> 20)
+	e.Number(envCache, &cacheMiB)
+	cfg.Journal.CacheBytes = int64(cacheMiB) << 20
 	e.Truth(envWorkers, &cfg.Ingest.Workers)
 	e.Text(envCurrency, &cfg.Ingest.Marketplace.Currency)
 	var perSecond int

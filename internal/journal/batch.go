@@ -23,7 +23,7 @@ type batch struct {
 	events, decisions events.Chain // After the records made so far.
 
 	steps   []step
-	states  map[string]overlayState
+	states  map[string]*shipment.State
 	answers map[answerID]int // Key → the step that answered it.
 	waiting map[string][]*waitingInput
 	ended   map[int64]bool // Inbox offsets whose waiting ended in this batch.
@@ -35,11 +35,6 @@ type batch struct {
 	more string // A shipment for which more waits than the batch holds; nothing may be decided before that.
 
 	writer
-}
-
-type overlayState struct {
-	state   *shipment.State
-	encoded int
 }
 
 type answerID struct{ shipmentID, key string }
@@ -66,7 +61,7 @@ func (l *lane) newBatch() *batch {
 	l.spare = nil
 	if b == nil {
 		b = &batch{
-			l: l, states: map[string]overlayState{}, answers: map[answerID]int{},
+			l: l, states: map[string]*shipment.State{}, answers: map[answerID]int{},
 			waiting: map[string][]*waitingInput{}, ended: map[int64]bool{},
 		}
 	}
@@ -212,17 +207,18 @@ func (b *batch) decided(s step) {
 
 // state returns the latest state of a shipment as this batch sees it, nil when it is not known.
 func (b *batch) state(id string) (*shipment.State, error) {
-	if o, ok := b.states[id]; ok {
-		return o.state, nil
-	}
-	if s, ok := b.l.cache.get(id); ok {
+	if s, ok := b.states[id]; ok {
 		return s, nil
 	}
-	s, encoded, err := b.l.store.state(id)
-	if err == nil && s != nil {
-		b.l.cache.put(id, s, encoded)
+	if raw, ok := b.l.cache.get(id); ok {
+		return decodeState(id, raw)
 	}
-	return s, err
+	raw, ok, err := b.probe.get(b.l.store, stateKey(id))
+	if err != nil || !ok {
+		return nil, err
+	}
+	b.l.cache.put(id, raw)
+	return decodeState(id, raw)
 }
 
 // waitingFor returns what waits for a shipment, oldest first, as this batch sees it.
@@ -261,7 +257,7 @@ func (b *batch) write(s *step, before *shipment.State) error {
 		b.link(s, e, mark, i)
 	}
 	s.eventRec = len(b.eventRecs) - 1
-	b.states[s.in.record.ShipmentID] = overlayState{state, state.SizeVT()}
+	b.states[s.in.record.ShipmentID] = state
 	return nil
 }
 

@@ -1,13 +1,10 @@
 package journal
 
-import (
-	"container/list"
+import "container/list"
 
-	"github.com/orderledger/orderledger/internal/shipment"
-)
-
-// stateCache holds decoded states of a lane, the most recently used ones, up to a number of bytes. A decoded state takes
-// a few times its encoded size, which is what is counted.
+// stateCache holds encoded states of a lane, the most recently used ones, up to a number of bytes. Decoding one costs less than
+// holding it decoded would: that takes four times the memory, in small pieces that the collector has to walk through again
+// and again.
 type stateCache struct {
 	max, size int
 	byID      map[string]*list.Element
@@ -15,43 +12,46 @@ type stateCache struct {
 }
 
 type cachedState struct {
-	id    string
-	state *shipment.State
-	size  int
+	id      string
+	encoded []byte
 }
 
-// decodedFactor is about how much larger a decoded state is than its bytes.
-const decodedFactor = 4
+// entryOverhead is about what the map and the list take for one state.
+const entryOverhead = 160
+
+func (s *cachedState) size() int { return len(s.id) + cap(s.encoded) + entryOverhead }
 
 func newStateCache(maxBytes int) *stateCache {
 	return &stateCache{max: maxBytes, byID: map[string]*list.Element{}, order: list.New()}
 }
 
-func (c *stateCache) get(id string) (*shipment.State, bool) {
+// get returns an encoded state, good until the next put.
+func (c *stateCache) get(id string) ([]byte, bool) {
 	e, ok := c.byID[id]
 	if !ok {
 		return nil, false
 	}
 	c.order.MoveToFront(e)
-	return e.Value.(*cachedState).state, true //nolint:forcetypeassert // Nothing else is in the list.
+	return e.Value.(*cachedState).encoded, true //nolint:forcetypeassert // Nothing else is in the list.
 }
 
-func (c *stateCache) put(id string, state *shipment.State, encoded int) {
-	size := encoded*decodedFactor + len(id) + 128
+// put keeps a copy of an encoded state.
+func (c *stateCache) put(id string, encoded []byte) {
 	if e, ok := c.byID[id]; ok {
 		s := e.Value.(*cachedState) //nolint:forcetypeassert // Nothing else is in the list.
-		c.size += size - s.size
-		s.state, s.size = state, size
+		c.size -= s.size()
+		s.encoded = append(s.encoded[:0], encoded...)
+		c.size += s.size()
 		c.order.MoveToFront(e)
 	} else {
-		c.byID[id] = c.order.PushFront(&cachedState{id, state, size})
-		c.size += size
+		s := &cachedState{id, append([]byte(nil), encoded...)}
+		c.byID[id] = c.order.PushFront(s)
+		c.size += s.size()
 	}
 	for c.size > c.max && c.order.Len() > 1 {
-		last := c.order.Back()
-		s := c.order.Remove(last).(*cachedState) //nolint:forcetypeassert // Nothing else is in the list.
+		s := c.order.Remove(c.order.Back()).(*cachedState) //nolint:forcetypeassert // Nothing else is in the list.
 		delete(c.byID, s.id)
-		c.size -= s.size
+		c.size -= s.size()
 	}
 }
 

@@ -42,8 +42,8 @@ type Config struct {
 	MaxRecordBytes int
 	// MaxDecisionBody is the largest input that a waiting or quarantined decision holds. Zero means 1 MiB.
 	MaxDecisionBody int
-	// CacheBytes bounds the memory of all lane stores together: half for Pebble's write buffers (at least 768 KiB a lane)
-	// and blocks, half for decoded states. Zero means 64 MiB.
+	// CacheBytes bounds the memory of all lane stores together: half for what Pebble has read, a quarter for what it is
+	// to write (at least 512 KiB a lane), a quarter for encoded states. Zero means 128 MiB.
 	CacheBytes int64
 	// WaitingLimit is how long a fact waits for its shipment before it is quarantined. Zero means 72 hours.
 	WaitingLimit time.Duration
@@ -91,7 +91,7 @@ func (c Config) withDefaults() Config {
 	orElse(&c.MaxBatchBytes, 8<<20)
 	orElse(&c.MaxRecordBytes, kafka.MaxMessageBytes-8<<10)
 	orElse(&c.MaxDecisionBody, 1<<20)
-	orElse(&c.CacheBytes, 64<<20)
+	orElse(&c.CacheBytes, 128<<20)
 	orElse(&c.WaitingLimit, 72*time.Hour)
 	orElse(&c.MaxClockBehind, time.Minute)
 	orElse(&c.SessionTimeout, 8*time.Second)

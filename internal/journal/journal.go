@@ -102,7 +102,7 @@ func (j *Journal) Run(ctx context.Context) (err error) {
 	j.mu.Unlock()
 	defer close(j.done)
 
-	j.cache = pebble.NewCache(j.cfg.CacheBytes / 2) // Pebble counts its write buffers in.
+	j.cache = pebble.NewCache(j.cfg.CacheBytes - j.cfg.CacheBytes/statesPart)
 	defer j.cache.Unref()
 	client, err := kgo.NewClient(j.deps.Options...)
 	if err != nil {
@@ -212,7 +212,7 @@ func (j *Journal) State(ctx context.Context, shipmentID string) (*ledgerv1.Shipm
 		}
 		opened := l.opened.Load()
 		if s := l.reading.Load(); s != nil {
-			state, _, err := s.state(shipmentID)
+			state, err := s.state(shipmentID)
 			if !errors.Is(err, errStoreClosed) {
 				return state, err
 			}

@@ -58,7 +58,7 @@ func newLane(ctx context.Context, j *Journal, id int32, prior <-chan struct{}) *
 	l := &lane{
 		j: j, id: id, log: j.laneLog(id), prior: prior,
 		calls: make(chan []*call, j.cfg.MaxBatch), releases: make(chan chan struct{}), again: make(chan struct{}, 1), stop: cancel, gone: make(chan struct{}),
-		cache: newStateCache(int(j.cfg.CacheBytes) / 2 / j.cfg.Lanes),
+		cache: newStateCache(int(j.cfg.CacheBytes) / statesPart / j.cfg.Lanes),
 	}
 	l.inbox.Store(-1)
 	opened := make(chan bool)

@@ -118,9 +118,6 @@ func (l *lane) attempt(inputs []*input) (int, error) {
 
 // keep puts a committed batch into the store.
 func (l *lane) keep(b *batch) error {
-	for id, o := range b.states {
-		l.cache.put(id, o.state, o.encoded)
-	}
 	l.inboxNext = b.inboxNext
 	for offset := range l.aheadSet {
 		if offset < l.inboxNext {
@@ -157,6 +154,9 @@ func (b *batch) store(sb *storeBatch) error {
 			}
 			if err != nil {
 				return err
+			}
+			if rec == s.eventRec {
+				b.l.cache.put(env.ShipmentID, after)
 			}
 		}
 	}

@@ -177,12 +177,23 @@ func (s *store) close() error {
 	return nil
 }
 
-// Bounds of the memory in which a lane store collects writes.
+// How Config.CacheBytes is divided: a quarter for states, a quarter for the memory in which Pebble collects writes, which it
+// counts in its cache, and half for the blocks it has read. Without room for blocks each look for a key reads its filters
+// from the disk again.
 const (
-	minMemTable  = 256 << 10
-	maxMemTable  = 4 << 20
-	memTables    = 3 // Of one store at a time, at most.
-	memTablePart = 2 // The part of CacheBytes that they may take, of all lanes together; Pebble counts them in its cache.
+	statesPart   = 4
+	memTablePart = 4
+
+	minMemTable = 256 << 10
+	maxMemTable = 4 << 20
+	memTables   = 2 // Of one store at a time, at most.
+)
+
+// A store takes this many flushes before it merges them. Keys come in no order, so each merge writes the lowest level again,
+// which costs more than the filters of a few more files; Pebble's own 4 made merging a third of a busy instance's CPU.
+const (
+	l0Files    = 8
+	l0FilesMax = 3 * l0Files // From here on writing waits.
 )
 
 // options returns how a lane's store is opened.
@@ -196,6 +207,8 @@ func storeOptions(j *Journal, log *slog.Logger) *pebble.Options {
 		MemTableSize:                uint64(min(max(cfg.CacheBytes/memTablePart/memTables/int64(cfg.Lanes), minMemTable), maxMemTable)),
 		MemTableStopWritesThreshold: memTables,
 		MaxOpenFiles:                128,
+		L0CompactionThreshold:       l0Files,
+		L0StopWritesThreshold:       l0FilesMax,
 		FormatMajorVersion:          pebble.FormatNewest,
 		Logger:                      storeLogger{log},
 		EventListener: &pebble.EventListener{

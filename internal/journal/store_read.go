@@ -31,16 +31,21 @@ func (s *store) get(key []byte) ([]byte, bool, error) {
 }
 
 // state returns the latest state of a shipment, nil when it is not known.
-func (s *store) state(shipmentID string) (*ledgerv1.Shipment, int, error) {
+func (s *store) state(shipmentID string) (*ledgerv1.Shipment, error) {
 	raw, ok, err := s.get(stateKey(shipmentID))
 	if err != nil || !ok {
-		return nil, 0, err
+		return nil, err
 	}
+	return decodeState(shipmentID, raw)
+}
+
+// decodeState decodes a state, which holds nothing of the bytes.
+func decodeState(shipmentID string, raw []byte) (*ledgerv1.Shipment, error) {
 	state := new(ledgerv1.Shipment)
 	if err := state.UnmarshalVT(raw); err != nil {
-		return nil, 0, fmt.Errorf("lane store: state of %s: %w", shipmentID, err)
+		return nil, fmt.Errorf("lane store: state of %s: %w", shipmentID, err)
 	}
-	return state, len(raw), nil
+	return state, nil
 }
 
 // answered returns what an input with this key of this shipment was answered, nil when there was none.
@@ -62,8 +67,8 @@ func (s *store) answered(shipmentID, key string) (*answer, error) {
 	return a, nil
 }
 
-// probe looks for keys as the store was when the first was looked for. Nearly all keys of inputs are new, and an iterator,
-// unlike a single read, can use the filters of the lowest level, where most of the store lies: no block is read for a new key.
+// probe looks for keys as the store was when the first was looked for. Many keys of inputs are new, and an iterator, unlike
+// a single read, can use the filters of the lowest level, where most of the store lies: no block is read for a new key.
 type probe struct{ it *pebble.Iterator }
 
 func (p *probe) has(s *store, key []byte) (bool, error) {
@@ -84,6 +89,19 @@ func (p *probe) has(s *store, key []byte) (bool, error) {
 		return false, fmt.Errorf("read lane store: %w", err)
 	}
 	return there, nil
+}
+
+// get returns a value, good until the next look.
+func (p *probe) get(s *store, key []byte) ([]byte, bool, error) {
+	there, err := p.has(s, key)
+	if err != nil || !there {
+		return nil, false, err
+	}
+	value, err := p.it.ValueAndErr()
+	if err != nil {
+		return nil, false, fmt.Errorf("read lane store: %w", err)
+	}
+	return value, true, nil
 }
 
 // close lets the store be closed. It may be called without has.

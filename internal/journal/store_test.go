@@ -190,12 +190,12 @@ func TestAPositionOutOfRangeStopsTheLane(t *testing.T) {
 	})
 }
 
-func TestTheCacheOfDecodedStatesIsBounded(t *testing.T) {
+func TestTheCacheOfStatesIsBounded(t *testing.T) {
 	t.Parallel()
 	c := newStateCache(10_000)
 	for i := range 1000 {
-		c.put(fmt.Sprint(i), nil, 200)
-		c.put(fmt.Sprint(i/2), nil, 300)
+		c.put(fmt.Sprint(i), make([]byte, 800))
+		c.put(fmt.Sprint(i/2), make([]byte, 1200))
 		require.LessOrEqual(t, c.size, 10_000)
 	}
 	require.NotEmpty(t, c.byID)

@@ -139,7 +139,7 @@ func sameInput(a, b *events.Envelope) bool {
 }
 
 func (l *lane) recovered(b *batch, first, last *events.Envelope) (*ledgerv1.Decision, error) {
-	state, _, err := l.store.state(first.ShipmentID)
+	state, err := l.store.state(first.ShipmentID)
 	if err != nil {
 		return nil, &lostError{err: err, store: true}
 	}
