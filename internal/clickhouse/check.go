@@ -20,19 +20,23 @@ const (
 	testedMajor, testedMinor = 26, 7
 )
 
-const checkServers = "clickhouse servers"
+const (
+	checkServers = "clickhouse servers"
+	checkVersion = "clickhouse version"
+)
 
 // Checks returns the start-up checks of ClickHouse. A program that only reads gives no migrations; one that fills the
 // tables gives those that it applies. The checks change nothing.
 func Checks(cfg Config, reads, writes fs.FS) []preflight.Check {
 	i := &inspector{cfg: cfg}
+	// What an older server is asked, it may not understand, or answer without knowing what is meant.
 	needs := func(name string, run func(context.Context, driver.Conn) []preflight.Finding) preflight.Check {
-		return preflight.Check{Name: name, Needs: checkServers, Run: i.connected(run)}
+		return preflight.Check{Name: name, Needs: checkVersion, Run: i.connected(run)}
 	}
 	checks := []preflight.Check{
 		{Name: checkServers, Run: i.servers},
 		{Name: "clickhouse security", Run: i.security},
-		needs("clickhouse version", i.version),
+		{Name: checkVersion, Needs: checkServers, Refuses: writes != nil, Run: i.connected(i.version)},
 		needs("clickhouse rights", i.rights(writes != nil)),
 		needs("clickhouse migrations", i.migrations(reads, writes)),
 		needs("clickhouse clock", i.clock),
@@ -88,7 +92,11 @@ func (c Config) advice(err error) string {
 	case isEOF(err):
 		return "the server hung up: is this its port of the native protocol, and does it want TLS (" + envPrefix + "_TLS)?"
 	}
-	return setting.Advice(err, envPrefix)
+	do := setting.Advice(err, envPrefix)
+	if setting.IsTimeout(err) {
+		do += " Is it the port of the native protocol (9000, not 8123)?"
+	}
+	return do
 }
 
 func (i *inspector) security(context.Context) []preflight.Finding {

@@ -1,10 +1,14 @@
 package clickhouse_test
 
 import (
+	"io"
 	"log/slog"
+	"net"
 	"testing"
 	"testing/fstest"
+	"time"
 
+	"github.com/ClickHouse/ch-go/proto"
 	"github.com/stretchr/testify/require"
 
 	"github.com/orderledger/orderledger/internal/clickhouse"
@@ -84,4 +88,89 @@ func TestServersThatAreAwayAreNamed(t *testing.T) {
 	all := found(t, cfg)
 	require.Equal(t, preflight.Fail, all["clickhouse servers"].Level)
 	require.Equal(t, preflight.Skip, all["clickhouse rights"].Level)
+}
+
+func TestAClickHouseThatIsTooOldIsRefusedByWhoFillsTheTables(t *testing.T) {
+	t.Parallel()
+	cfg := clickhouse.DefaultConfig()
+	cfg.Addrs = []string{old(t)}
+	all := found(t, cfg)
+	require.Equal(t, preflight.OK, all["clickhouse servers"].Level)
+	require.Equal(t, preflight.Fail, all["clickhouse version"].Level)
+	require.Contains(t, all["clickhouse version"].Seen, "18.16.1")
+	require.Contains(t, all["clickhouse version"].Do, "upgrade")
+	for _, name := range []string{"clickhouse rights", "clickhouse migrations", "clickhouse settings", "clickhouse clock"} {
+		require.Equal(t, preflight.Skip, all[name].Level, name)
+	}
+	discard := slog.New(slog.DiscardHandler)
+	fills := preflight.Run(t.Context(), clickhouse.Checks(cfg, nil, projections.Migrations()))
+	require.ErrorContains(t, fills.Start(t.Context(), discard), "18.16.1 has no JSON columns")
+	reads := preflight.Run(t.Context(), clickhouse.Checks(cfg, projections.Migrations(), nil))
+	require.NoError(t, reads.Start(t.Context(), discard), "a program that only reads has other work")
+}
+
+func TestAPortOfHTTPIsToldFromTheNativeOne(t *testing.T) {
+	t.Parallel()
+	cfg := clickhouse.DefaultConfig()
+	cfg.Addrs, cfg.DialTimeout = []string{silent(t)}, 100*time.Millisecond
+	require.Contains(t, found(t, cfg)["clickhouse servers"].Do, "9000, not 8123")
+}
+
+// old is a server that introduces itself as one of long ago, with what a real one of that version says, and answers pings.
+func old(t *testing.T) string {
+	t.Helper()
+	const revision = 54412
+	return serve(t, func(conn net.Conn) {
+		r := proto.NewReader(conn)
+		for {
+			code, err := r.UVarInt()
+			if err != nil {
+				return
+			}
+			var b proto.Buffer
+			switch proto.ClientCode(code) {
+			case proto.ClientCodeHello:
+				var hello proto.ClientHello
+				if hello.Decode(r) != nil {
+					return
+				}
+				(&proto.ServerHello{
+					Name: "ClickHouse", Major: 18, Minor: 16, Patch: 1, Revision: revision, Timezone: "UTC", DisplayName: "old",
+				}).EncodeAware(&b, revision)
+			case proto.ClientCodePing:
+				proto.ServerCodePong.Encode(&b)
+			default:
+				return
+			}
+			if _, err := conn.Write(b.Buf); err != nil {
+				return
+			}
+		}
+	})
+}
+
+// silent takes connections and waits for more, as an HTTP server does that was not sent a line yet.
+func silent(t *testing.T) string {
+	t.Helper()
+	return serve(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
+}
+
+func serve(t *testing.T, fn func(net.Conn)) string {
+	t.Helper()
+	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = ln.Close() })
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				fn(conn)
+			}()
+		}
+	}()
+	return ln.Addr().String()
 }

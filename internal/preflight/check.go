@@ -54,7 +54,8 @@ type Check struct {
 	Name string
 	// Needs names a check before this one, without whose success this one makes no sense. Empty means none.
 	Needs string
-	// Refuses says that a failure would lose or reorder data, so the program must not start.
+	// Refuses says that with a failure the program would lose or reorder data, or could do nothing at all, so that it must
+	// not start.
 	Refuses bool
 	// Run looks and changes nothing. It returns at least one finding.
 	Run func(ctx context.Context) []Finding

@@ -35,7 +35,7 @@ func Advice(err error, prefix string) string {
 		return "the name is not known here: correct it, or the name server of this machine"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens there: start the server, or correct the address"
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), isTimeout(err):
+	case IsTimeout(err):
 		return "no answer in time: is the address right, does a firewall drop it, does the port want TLS (" + prefix + "_TLS)?"
 	}
 	return ""
@@ -58,7 +58,8 @@ func isAlert(err error) bool {
 	return errors.As(err, &op) && op.Op == "remote error"
 }
 
-func isTimeout(err error) bool {
+// IsTimeout tells that the other end did not answer in time.
+func IsTimeout(err error) bool {
 	var n net.Error
-	return errors.As(err, &n) && n.Timeout()
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &n) && n.Timeout()
 }
