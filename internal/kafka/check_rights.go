@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -47,6 +48,9 @@ func (i inspector) rights(ctx context.Context) []preflight.Finding {
 	}
 	if known(asked[idsTopic]) {
 		findings = append(findings, i.transactionalIDs(ctx)...)
+	}
+	if len(i.uses.TransactionalIDs) > 0 {
+		findings = append(findings, i.markers(ctx)...)
 	}
 	if len(findings) > 0 {
 		return findings
@@ -143,6 +147,28 @@ func (i inspector) transactionalIDs(ctx context.Context) []preflight.Finding {
 		}
 	}
 	return append(findings, silent.findings(i)...)
+}
+
+// markers asks whether this user may write the marker of a transaction that a broker has lost, which is needed only then.
+func (i inspector) markers(ctx context.Context) []preflight.Finding {
+	req := kmsg.NewPtrDescribeClusterRequest()
+	req.IncludeClusterAuthorizedOperations = true
+	resp, err := req.RequestWith(ctx, i.client)
+	if err == nil {
+		err = kerr.ErrorForCode(resp.ErrorCode)
+	}
+	if err != nil {
+		return i.unknown(fmt.Errorf("rights on the cluster: %w", err))
+	}
+	if resp.ClusterAuthorizedOperations == math.MinInt32 || // It does not tell.
+		slices.Contains(kadm.DecodeACLOperations(resp.ClusterAuthorizedOperations), kadm.OpClusterAction) {
+		return nil
+	}
+	// Who may not describe the cluster is told of no right at all.
+	f := i.forbidden("--operation Describe --cluster", "ClusterAction", "cluster")
+	f.Level = preflight.Warn
+	f.Seen += "; without it a lane stays closed where a broker that was killed has lost the end of a transaction"
+	return []preflight.Finding{f}
 }
 
 // unasked gathers what could not be asked, because the coordinator of several is often the same broker.

@@ -210,6 +210,8 @@ func TestRightsThatAreMissingAreNamedWithTheCommandThatGivesThem(t *testing.T) {
 	require.Contains(t, all, "topic orders.inbox.v1: user ledger lacks the right Delete")
 	require.Contains(t, all, "--operation Read --group ledger.lanes")
 	require.Contains(t, all, "--operation Write --transactional-id orderledger- --resource-pattern-type prefixed")
+	require.Contains(t, all, "cluster: user ledger lacks the right ClusterAction")
+	require.Contains(t, all, "--operation ClusterAction --operation Describe --cluster")
 }
 
 func TestAClockThatIsWrongIsRefused(t *testing.T) {
