@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -77,7 +78,7 @@ func (p *program) spawn() {
 		defer p.mu.Unlock()
 		p.cmd = nil
 		if p.wanted {
-			p.t.Logf("%s ended by itself: %v", p.name, err)
+			p.t.Logf("%s ended by itself: %v: %s", p.name, err, p.lastWords())
 			// The wait is the supervisor's, so that a program that can't start does not take the machine.
 			time.AfterFunc(300*time.Millisecond, func() {
 				p.mu.Lock()
@@ -89,6 +90,13 @@ func (p *program) spawn() {
 		}
 		close(ended)
 	}()
+}
+
+// lastWords is the end of what the process wrote.
+func (p *program) lastWords() string {
+	text, _ := os.ReadFile(p.log.Name())
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return strings.Join(lines[max(0, len(lines)-2):], " ")
 }
 
 // signal sends a signal to the process, if it runs, and returns what is closed when it has ended.
