@@ -82,7 +82,7 @@ func Checks(cfg Config, uses Uses) []preflight.Check {
 func Await(ctx context.Context, cfg Config, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, cfg.timeout())
 	defer cancel()
-	var told bool
+	var last error // Of the round before.
 	for {
 		var problems []error
 		for _, addr := range cfg.Brokers {
@@ -95,13 +95,17 @@ func Await(ctx context.Context, cfg Config, log *slog.Logger) error {
 				return errors.Join(problems...)
 			}
 		}
-		if !told {
-			log.WarnContext(ctx, "kafka is not there yet", slog.Any("err", errors.Join(problems...)))
-			told = true
+		err := errors.Join(problems...)
+		switch {
+		case last == nil:
+			log.WarnContext(ctx, "kafka is not there yet", slog.Any("err", err))
+		case ctx.Err() != nil:
+			return last // A round that was broken off knows less.
 		}
+		last = err
 		select {
 		case <-ctx.Done():
-			return errors.Join(problems...)
+			return last
 		case <-time.After(250 * time.Millisecond):
 		}
 	}

@@ -164,12 +164,14 @@ func TestApacheKafkaOverTLSWithUsersAndRights(t *testing.T) {
 		for _, want := range []string{
 			"topic orders.events.v1: user ledger lacks the right Read", "orders.events.v1: user ledger lacks the right Write",
 			"group ledger.lanes: user ledger lacks the right Read", "transactional id ledger-lane-0-Aa: user ledger lacks the right Write",
+			"cluster: user ledger lacks the right ClusterAction",
 		} {
 			require.Contains(t, told, want)
 		}
 		allow(t, adm, "topic", kadm.OpRead, kadm.OpWrite, kadm.OpCreate, kadm.OpDelete, kadm.OpDescribeConfigs)
 		allow(t, adm, "group", kadm.OpRead)
 		allow(t, adm, "id", kadm.OpWrite)
+		allow(t, adm, "cluster", kadm.OpDescribe, kadm.OpClusterAction)
 		testkit.Eventually(t, func() bool { return !strings.Contains(rights(t, user), "lacks") }, "the rights are seen")
 		_, err := kafka.EnsureTopics(t.Context(), connect(t, user), user, kafka.Cluster)
 		require.NoError(t, err)
@@ -211,6 +213,8 @@ func allow(t *testing.T, client *kgo.Client, kind string, ops ...kadm.ACLOperati
 		b.Groups("ledger.")
 	case "id":
 		b.TransactionalIDs("ledger-")
+	case "cluster":
+		b.Clusters().ResourcePatternType(kadm.ACLPatternLiteral)
 	}
 	created, err := kadm.NewClient(client).CreateACLs(t.Context(), b)
 	require.NoError(t, err)

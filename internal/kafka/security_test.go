@@ -64,7 +64,7 @@ func TestWhoIsNotLetInIsToldWhatToDo(t *testing.T) {
 	} {
 		wrong := cfg
 		c.change(&wrong)
-		wrong.Timeout = 500 * time.Millisecond // This broker hangs up on a wrong password, which could also mean that it is going down.
+		wrong.Timeout = time.Second // This broker hangs up on a wrong password, which could also mean that it is going down.
 		err := kafka.Await(t.Context(), wrong, testkit.Logger(t))
 		require.ErrorContains(t, err, c.want, name)
 		require.ErrorContains(t, err, "kafka broker 127.0.0.1", "%s: it says which one", name)
