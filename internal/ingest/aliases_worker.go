@@ -28,7 +28,7 @@ func (a *aliaser) Run(ctx context.Context) error {
 		// who wait for it that nothing is left.
 		Client:     append(append([]kgo.Opt{}, a.g.options...), kgo.KeepControlRecords()),
 		UUIDHeader: events.HeaderID, Log: a.g.log, Group: kafka.GroupAliases(cfg.Cluster), Wants: aliasInterest.wants(),
-		InstanceID: cfg.InstanceID, SessionTimeout: cfg.SessionTimeout,
+		InstanceID: cfg.InstanceID, SessionTimeout: cfg.SessionTimeout, Gather: gather,
 	})
 	if err != nil {
 		return fmt.Errorf("aliases: %w", err)

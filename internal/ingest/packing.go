@@ -31,6 +31,10 @@ type packer struct {
 	fail context.CancelCauseFunc // Ends Run; set by it.
 }
 
+// gather is how long events are gathered for the workers beside the lanes: nobody waits for one of them, and to be told of
+// each event by itself would cost the broker as much as writing it.
+const gather = 100 * time.Millisecond
+
 // retryPacking is how long a result that the ledger did not take waits for the next try.
 const retryPacking = 250 * time.Millisecond
 
@@ -41,6 +45,7 @@ func (p *packer) Run(ctx context.Context) error {
 		Client: p.g.options, UUIDHeader: events.HeaderID, Log: log, Group: kafka.GroupPacking(p.g.cfg.Cluster), Wants: packingInterest.wants(),
 		// What is in hand is told again by whoever packs then.
 		DrainTimeout: 2 * time.Second,
+		Gather:       gather,
 		InstanceID:   p.g.cfg.InstanceID, SessionTimeout: p.g.cfg.SessionTimeout,
 	})
 	if err != nil {

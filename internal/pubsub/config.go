@@ -55,6 +55,10 @@ type Config struct {
 	// CommitInterval is how often acked offsets are committed. Zero means 100
 	// milliseconds.
 	CommitInterval time.Duration
+	// Gather is how long the broker may collect messages before it hands them
+	// over. On a busy topic that spares it an answer for every single one. Zero
+	// means not at all.
+	Gather time.Duration
 	// NackBackoff is the wait before a message that was nacked once is handed
 	// out again; each further nack doubles it. Zero means 100 milliseconds.
 	NackBackoff time.Duration
@@ -77,7 +81,7 @@ func DefaultConfig() Config { return Config{}.withDefaults() }
 func (c Config) Validate() error {
 	var problems []error
 	for name, d := range map[string]time.Duration{
-		"publish timeout": c.PublishTimeout, "session timeout": c.SessionTimeout, "drain timeout": c.DrainTimeout,
+		"publish timeout": c.PublishTimeout, "session timeout": c.SessionTimeout, "drain timeout": c.DrainTimeout, "gather": c.Gather,
 		"commit interval": c.CommitInterval, "nack backoff": c.NackBackoff, "nack backoff maximum": c.NackBackoffMax,
 	} {
 		if d < 0 {

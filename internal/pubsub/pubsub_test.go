@@ -325,6 +325,28 @@ func TestAbortedTransactionsAreNotSeen(t *testing.T) {
 	})
 }
 
+func TestMessagesAreGatheredWhereTheyMay(t *testing.T) {
+	t.Parallel()
+	b := setup(t, testkit.Kfake, 1)
+	asked := make(chan *kmsg.FetchRequest, 100)
+	b.cluster.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		b.cluster.KeepControl()
+		select {
+		case asked <- req.(*kmsg.FetchRequest):
+		default:
+		}
+		return nil, nil, false
+	})
+	cfg := b.config(t)
+	cfg.Gather = 70 * time.Millisecond
+	_, messages := subscribe(t, cfg)
+	require.NoError(t, publisher(t, b.config(t)).Publish(topic, message.NewMessage("one", nil)))
+	take(t, messages).Ack()
+	fetch := <-asked
+	require.EqualValues(t, 70, fetch.MaxWaitMillis)
+	require.Greater(t, fetch.MinBytes, int32(100_000), "one message does not end the gathering")
+}
+
 func TestATrimmedLogIsReadFromWhereItStarts(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {

@@ -49,6 +49,9 @@ func subscribe(ctx context.Context, s *Subscriber, topic string) (*subscription,
 	return sub, nil
 }
 
+// gatherBytes is when the broker stops gathering before the time is over.
+const gatherBytes = 1 << 20
+
 func (s *subscription) options() []kgo.Opt {
 	opts := []kgo.Opt{
 		kgo.ConsumeTopics(s.topic),
@@ -58,6 +61,9 @@ func (s *subscription) options() []kgo.Opt {
 		// The client's default goes back one minute from what was lost, which
 		// may skip records. Repeating them all is what at least once means.
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+	}
+	if s.cfg.Gather > 0 {
+		opts = append(opts, kgo.FetchMinBytes(gatherBytes), kgo.FetchMaxWait(s.cfg.Gather))
 	}
 	if s.cfg.Group == "" {
 		return append(opts, s.cfg.Client...)
