@@ -73,5 +73,6 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		}
 		return nil
 	})
+	admin.HandleProfiles()
 	return service.Run(ctx, log, append([]service.Unit{admin.Unit()}, emit.Units()...)...)
 }

@@ -106,6 +106,7 @@ func serve(ctx context.Context, cfg config, stderr io.Writer) (err error) {
 	defer in.Close()
 
 	admin := service.NewAdmin(cfg.Admin, log, reg, in.Ready)
+	admin.HandleProfiles()
 	units := []service.Unit{admin.Unit(), {Name: "journal", Run: ledger.Run}}
 	return service.Run(ctx, log, append(units, in.Units()...)...)
 }

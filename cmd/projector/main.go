@@ -72,6 +72,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		}
 		return nil
 	})
+	admin.HandleProfiles()
 	return service.Run(ctx, log, admin.Unit(), service.Unit{Name: program, Run: func(ctx context.Context) error {
 		return project(ctx, cfg, client, log, reg)
 	}})

@@ -115,9 +115,6 @@ func (i *inspector) settings(ctx context.Context, conn driver.Conn) []preflight.
 	if err := rows.Err(); err != nil {
 		return i.unknown(err)
 	}
-	if is["insert_deduplicate"] == "" || is["readonly"] == "" {
-		return []preflight.Finding{preflight.Warning("let user "+i.cfg.user()+" read system.settings", "the settings of user %s are not shown", i.cfg.user())}
-	}
 	var findings []preflight.Finding
 	if is["insert_deduplicate"] == "0" || is["deduplicate_insert"] == "disable" {
 		findings = append(findings, preflight.Failure("remove insert_deduplicate and deduplicate_insert from the profile of user "+i.cfg.user(),

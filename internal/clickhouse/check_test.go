@@ -120,7 +120,7 @@ func TestAPortOfHTTPIsToldFromTheNativeOne(t *testing.T) {
 func old(t *testing.T) string {
 	t.Helper()
 	const revision = 54412
-	return serve(t, func(conn net.Conn) {
+	return testkit.Serve(t, func(conn net.Conn) {
 		r := proto.NewReader(conn)
 		for {
 			code, err := r.UVarInt()
@@ -152,25 +152,5 @@ func old(t *testing.T) string {
 // silent takes connections and waits for more, as an HTTP server does that was not sent a line yet.
 func silent(t *testing.T) string {
 	t.Helper()
-	return serve(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
-}
-
-func serve(t *testing.T, fn func(net.Conn)) string {
-	t.Helper()
-	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = ln.Close() })
-	go func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				fn(conn)
-			}()
-		}
-	}()
-	return ln.Addr().String()
+	return testkit.Serve(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
 }

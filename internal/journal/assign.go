@@ -112,7 +112,7 @@ func (j *Journal) watch(ctx context.Context, client *kgo.Client) error {
 			case ctx.Err() != nil:
 			case errors.Is(e.Err, kerr.FencedInstanceID):
 				return fmt.Errorf("instance id %q: another instance uses it: %w", j.cfg.InstanceID, e.Err)
-			case errors.Is(e.Err, kerr.GroupAuthorizationFailed), errors.Is(e.Err, kerr.TopicAuthorizationFailed):
+			case kafka.RefusedByGroup(e.Err):
 				return fmt.Errorf("own lanes: %w", e.Err)
 			default:
 				j.log.WarnContext(ctx, "owners' group", slog.Any("err", e.Err))

@@ -1,5 +1,22 @@
 package kafka
 
+import (
+	"errors"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// RefusedByGroup tells errors after which trying to be a member of a group again can't help. All others heal: brokers come
+// back, and a membership that has ended is followed by a new one.
+func RefusedByGroup(err error) bool {
+	var code *kerr.Error
+	return errors.As(err, &code) && slices.Contains([]*kerr.Error{
+		kerr.FencedInstanceID, kerr.GroupAuthorizationFailed, kerr.TopicAuthorizationFailed, kerr.SaslAuthenticationFailed,
+		kerr.InvalidSessionTimeout, kerr.InvalidGroupID,
+	}, code)
+}
+
 // The consumer groups of a cluster. Their committed offsets are public: they tell how far each part has come.
 
 // GroupLanes decides which instance should own which lane; it commits nothing.

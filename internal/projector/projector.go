@@ -10,7 +10,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderledger/orderledger/events"
@@ -159,7 +158,8 @@ func (p *Projector) poll(ctx context.Context) error {
 		}
 		var err error
 		fetches.EachPartition(func(t kgo.FetchTopicPartition) {
-			if lost := (*kgo.ErrGroupSession)(nil); errors.As(t.Err, &lost) && comesBack(lost.Err) {
+			if lost := (*kgo.ErrGroupSession)(nil); errors.As(t.Err, &lost) && !kafka.RefusedByGroup(lost.Err) {
+				// The client goes on trying. Its partitions are lost by now, and their workers have been stopped.
 				p.log.WarnContext(ctx, "out of the group, joining it again", slog.Any("err", lost.Err))
 				return
 			}
@@ -178,20 +178,6 @@ func (p *Projector) poll(ctx context.Context) error {
 			p.pokeAll()
 		}
 	}
-}
-
-// comesBack tells errors of the group after which the client, which goes on trying, can be a member again: brokers that are
-// away, or a membership that ended. Its partitions are lost by then, and their workers have been stopped.
-func comesBack(err error) bool {
-	var code *kerr.Error
-	if !errors.As(err, &code) {
-		return true
-	}
-	switch code {
-	case kerr.UnknownMemberID, kerr.IllegalGeneration, kerr.RebalanceInProgress:
-		return true
-	}
-	return code.Retriable
 }
 
 func (p *Projector) worker(id partition) *worker {

@@ -22,8 +22,8 @@ type AdminConfig struct {
 	Addr string
 }
 
-// Admin serves /metrics, /healthz, /readyz, /version and /debug/pprof, and
-// whatever is mounted beside them. It answers as soon as the process lives; readiness is a
+// Admin serves /metrics, /healthz, /readyz and /version, and whatever is
+// mounted beside them. It answers as soon as the process lives; readiness is a
 // question of its own.
 type Admin struct {
 	cfg       AdminConfig
@@ -42,10 +42,6 @@ func NewAdmin(cfg AdminConfig, log *slog.Logger, metrics prometheus.Gatherer, re
 	}
 	a.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok") })
 	a.mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, Version()) })
-	// What costs CPU and memory is asked where it runs. Profiles hold names of functions, never what was handled.
-	a.mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	a.mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	a.mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	a.mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if ready != nil {
 			if err := ready(r.Context()); err != nil {
@@ -60,6 +56,15 @@ func NewAdmin(cfg AdminConfig, log *slog.Logger, metrics prometheus.Gatherer, re
 
 // Handle mounts a handler beside the others. It must be called before Run.
 func (a *Admin) Handle(pattern string, h http.Handler) { a.mux.Handle(pattern, h) }
+
+// HandleProfiles mounts /debug/pprof/, for an address that only operators
+// reach: a profile costs the program CPU. It holds names of functions, never
+// what was handled.
+func (a *Admin) HandleProfiles() {
+	a.mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	a.mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	a.mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+}
 
 // Handler returns all of it as one handler.
 func (a *Admin) Handler() http.Handler { return a.mux }

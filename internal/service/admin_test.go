@@ -56,6 +56,12 @@ func TestAProgramShowsItselfAndSaysWhyItIsNotReady(t *testing.T) {
 	require.Equal(t, http.StatusOK, code, "it lives all the same")
 	_, body = get(t, srv.URL+"/boot")
 	require.Equal(t, "beef", body)
+
+	code, _ = get(t, srv.URL+"/debug/pprof/heap")
+	require.Equal(t, http.StatusNotFound, code, "the address may be that of an API")
+	admin.HandleProfiles()
+	code, _ = get(t, srv.URL+"/debug/pprof/heap")
+	require.Equal(t, http.StatusOK, code)
 }
 
 func TestARequestInHandIsFinishedWhenTheProgramStops(t *testing.T) {

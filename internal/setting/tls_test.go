@@ -15,26 +15,18 @@ import (
 // greeter is a TLS server that tells each client the name in its certificate.
 func greeter(t *testing.T, cfg *tls.Config) string {
 	t.Helper()
-	ln, err := tls.Listen("tcp", "127.0.0.1:0", cfg)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = ln.Close() })
-	go func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			if c := conn.(*tls.Conn); c.HandshakeContext(t.Context()) == nil {
-				name := "nobody"
-				if peers := c.ConnectionState().PeerCertificates; len(peers) > 0 {
-					name = peers[0].Subject.CommonName
-				}
-				_, _ = c.Write([]byte(name))
-			}
-			_ = conn.Close()
+	return testkit.Serve(t, func(conn net.Conn) {
+		c := tls.Server(conn, cfg)
+		if c.HandshakeContext(t.Context()) != nil {
+			return
 		}
-	}()
-	return ln.Addr().String()
+		name := "nobody"
+		if peers := c.ConnectionState().PeerCertificates; len(peers) > 0 {
+			name = peers[0].Subject.CommonName
+		}
+		_, _ = c.Write([]byte(name))
+		_ = c.Close()
+	})
 }
 
 func dial(t *testing.T, cfg setting.TLS, addr string) (string, error) {

@@ -98,24 +98,33 @@ func (g *Gate) Cut() {
 // and ends with it. It is closed when the test ends.
 func (g *Gate) Door(t testing.TB, to string) (addr string) {
 	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	return Serve(t, func(from net.Conn) { g.lead(ctx, from, to) })
+}
+
+// Serve listens on this machine and hands each connection to fn, which runs beside the others; then it is closed. No new ones
+// are taken when the test ends.
+func Serve(t testing.TB, fn func(net.Conn)) (addr string) {
+	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = l.Close() })
-	ctx := context.WithoutCancel(t.Context())
 	go func() {
 		for {
-			from, err := l.Accept()
+			conn, err := l.Accept()
 			if err != nil {
 				return
 			}
-			go g.lead(ctx, from, to)
+			go func() {
+				defer conn.Close()
+				fn(conn)
+			}()
 		}
 	}()
 	return l.Addr().String()
 }
 
 func (g *Gate) lead(ctx context.Context, from net.Conn, to string) {
-	defer from.Close()
 	inside, err := g.Dial(ctx, "tcp", to)
 	if err != nil {
 		return
