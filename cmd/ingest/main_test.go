@@ -25,7 +25,7 @@ func TestTheConfigurationIsPrintedWithoutItsSecrets(t *testing.T) {
 		"appId":"app","notificationSecret":"sssh","locations":[{"id":"LOC1","address":{"stateCode":"KA"}}]}]`), 0o600))
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{"-print-config"}, environmentOf(map[string]string{
-		envSellers: file, clickhouse.EnvPassword: "pass-word", kafka.EnvBrokers: "a:1, b:2", kafka.EnvLanes: "6", envDefaultPackWithin: "10m",
+		envSellers: file, clickhouse.EnvPassword: "pass-word", kafka.EnvBrokers: "a:1, b:2", kafka.EnvLanes: "6", envDefaultPackWithin: "10m", envCache: "200",
 		envPeerAddr: "127.0.0.1:8081", envPeerURL: "http://ingest-1:8081", envPeerSecret: "peer-secret-number-two, peer-secret-number-one",
 	}), &out, io.Discard))
 	require.NotContains(t, out.String(), "tok-")
@@ -34,7 +34,10 @@ func TestTheConfigurationIsPrintedWithoutItsSecrets(t *testing.T) {
 	require.NotContains(t, out.String(), "peer-secret")
 	var shown struct {
 		Kafka   struct{ Brokers []string }
-		Journal struct{ Advertise string }
+		Journal struct {
+			Advertise  string
+			CacheBytes int64
+		}
 		Ingest  struct {
 			Lanes   int
 			Peers   struct{ Secrets []string }
@@ -48,6 +51,7 @@ func TestTheConfigurationIsPrintedWithoutItsSecrets(t *testing.T) {
 	require.Equal(t, []string{"a:1", "b:2"}, shown.Kafka.Brokers)
 	require.Equal(t, 6, shown.Ingest.Lanes)
 	require.Equal(t, "http://ingest-1:8081", shown.Journal.Advertise)
+	require.EqualValues(t, 200<<20, shown.Journal.CacheBytes)
 	require.Equal(t, []string{"***", "***"}, shown.Ingest.Peers.Secrets)
 	require.Equal(t, "s1", shown.Ingest.Sellers.Sellers[0].ID)
 	require.Equal(t, 600, shown.Ingest.Sellers.Default.PackWithinSeconds)
