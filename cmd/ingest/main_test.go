@@ -38,7 +38,7 @@ func TestTheConfigurationIsPrintedWithoutItsSecrets(t *testing.T) {
 			Advertise  string
 			CacheBytes int64
 		}
-		Ingest  struct {
+		Ingest struct {
 			Lanes   int
 			Peers   struct{ Secrets []string }
 			Sellers struct {
