@@ -29,8 +29,8 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// Golden files are records as they were written once. Whatever becomes of the schema and of this code, they must be read
-// as they always were. So -update writes the files of types that have none, and never touches one that is there.
+// Golden files are records as they were written once. Whatever becomes of the schema and of this code, they must be
+// read as they always were. So -update writes the files of types that have none, and never touches one that is there.
 var update = flag.Bool("update", false, "write golden files of types that have none")
 
 const (
@@ -279,8 +279,8 @@ func readGolden(t *testing.T, file string, sums map[string]string) []byte {
 	return content
 }
 
-// pack writes a record as one file: the number of headers, each key and value, and the value, every one of them preceded
-// by its length as a varint.
+// pack writes a record as one file: the number of headers, each key and value, and the value, every one of them
+// preceded by its length as a varint.
 func pack(headers []events.Header, value []byte) []byte {
 	b := binary.AppendUvarint(nil, uint64(len(headers)))
 	part := func(p []byte) { b = append(binary.AppendUvarint(b, uint64(len(p))), p...) }

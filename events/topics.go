@@ -16,8 +16,8 @@ const (
 	TopicSuborders = "suborders.v1"
 	// TopicDeliveries holds the outcome of every delivery attempt, one partition a lane, for 90 days.
 	TopicDeliveries = "suborders.deliveries.v1"
-	// TopicSuborderLanes holds parked deliveries, compacted, one partition a lane.
-	TopicSuborderLanes = "suborders.lanes.v1"
+	// TopicSuborderQueues is reserved for the queues of undelivered messages; compacted, one partition a lane.
+	TopicSuborderQueues = "suborders.queues.v1"
 	// TopicDeadLetters holds records that could not be decoded, as bytes, for 90 days.
 	TopicDeadLetters = "orders.deadletters.v1"
 )

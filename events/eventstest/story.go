@@ -12,8 +12,8 @@ import (
 // StoryLength is how many events Story has.
 const StoryLength = 8
 
-// Story returns the life of one shipment in events, from its creation to its completion, created at a time. Numbers make
-// ids; every third shipment has two items.
+// Story returns the life of one shipment in events, from its creation to its completion, created at a time. Numbers
+// make ids; every third shipment has two items.
 //
 //nolint:funlen // A list of eight steps.
 func Story(n int, created time.Time) []*ledgerv1.Event {

@@ -36,7 +36,8 @@ func (i inspector) brokers(ctx context.Context) []preflight.Finding {
 }
 
 // listeners connects to each broker of the cluster under the address that it tells its clients, which is the one that
-// counts once the first answer is there. One that is not reached may just have died; if none is, the addresses are wrong.
+// counts once the first answer is there. One that is not reached may just have died; if none is, the addresses are
+// wrong.
 func (i inspector) listeners(ctx context.Context) []preflight.Finding {
 	brokers, err := i.adm.ListBrokers(ctx)
 	if err != nil {
@@ -71,7 +72,8 @@ func (i inspector) security(context.Context) []preflight.Finding {
 }
 
 // transactionVersion is the least finalized level of the feature transaction.version. From it on the broker bumps the
-// epoch with every transaction (KIP-890), so that a late request of an old owner can't end up in a new one's transaction.
+// epoch with every transaction (KIP-890), so that a late request of an old owner can't end up in a new one's
+// transaction.
 const transactionVersion = 2
 
 func (i inspector) transactions(ctx context.Context) []preflight.Finding {

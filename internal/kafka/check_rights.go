@@ -15,8 +15,8 @@ import (
 	"github.com/orderledger/orderledger/internal/preflight"
 )
 
-// Kafka's own topics. Asking for a group or a transactional id of a new cluster makes it create them, so that is left out
-// where they are seen not to be there.
+// Kafka's own topics. Asking for a group or a transactional id of a new cluster makes it create them, so that is left
+// out where they are seen not to be there.
 const (
 	offsetsTopic = "__consumer_offsets"
 	idsTopic     = "__transaction_state"
@@ -149,7 +149,8 @@ func (i inspector) transactionalIDs(ctx context.Context) []preflight.Finding {
 	return append(findings, silent.findings(i)...)
 }
 
-// markers asks whether this user may write the marker of a transaction that a broker has lost, which is needed only then.
+// markers asks whether this user may write the marker of a transaction that a broker has lost, which is needed only
+// then.
 func (i inspector) markers(ctx context.Context) []preflight.Finding {
 	req := kmsg.NewPtrDescribeClusterRequest()
 	req.IncludeClusterAuthorizedOperations = true

@@ -141,8 +141,8 @@ func settleLanes(want int, there kadm.TopicDetails) (int, error) {
 	return lanes, nil
 }
 
-// create makes what is missing. When it meets a topic that counts lanes, exists and was not listed, because it was made a
-// moment ago by somebody else and the cluster tells of it late, it stops there and returns the list with that topic.
+// create makes what is missing. When it meets a topic that counts lanes, exists and was not listed, because it was made
+// a moment ago by somebody else and the cluster tells of it late, it stops there and returns the list with that topic.
 func create(ctx context.Context, adm *kadm.Client, cfg Config, on Backend, lanes int, there kadm.TopicDetails) (kadm.TopicDetails, error) {
 	replication := cfg.Replication
 	if replication == 0 || on == Embedded {

@@ -139,7 +139,7 @@ func TestEveryProblemOfTheTopicsIsNamedAtOnce(t *testing.T) {
 		make("orders.events.v1", 4, map[string]string{"retention.ms": "604800000"})
 		make("suborders.v1", 3, nil)
 		make("orders.unresolved.v1", 2, nil)
-		make("suborders.lanes.v1", 4, map[string]string{"message.timestamp.type": "LogAppendTime"})
+		make("suborders.queues.v1", 4, map[string]string{"message.timestamp.type": "LogAppendTime"})
 
 		_, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
 		require.Error(t, err)
@@ -147,8 +147,8 @@ func TestEveryProblemOfTheTopicsIsNamedAtOnce(t *testing.T) {
 			`topic orders.events.v1: retention.ms is "604800000", want "-1"; kafka-configs.sh --alter --entity-type topics --entity-name orders.events.v1 --add-config retention.ms=-1`,
 			`topic orders.events.v1: max.message.bytes is "1048588", want "4194304"`,
 			`topic suborders.v1: 3 partitions, want 4`,
-			`topic suborders.lanes.v1: cleanup.policy is "delete", want "compact"`,
-			`topic suborders.lanes.v1: message.timestamp.type is "LogAppendTime", want "CreateTime"`,
+			`topic suborders.queues.v1: cleanup.policy is "delete", want "compact"`,
+			`topic suborders.queues.v1: message.timestamp.type is "LogAppendTime", want "CreateTime"`,
 			`topic suborders.v1: min.insync.replicas is "1", want "2"`,
 		} {
 			require.ErrorContains(t, err, want)

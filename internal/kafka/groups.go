@@ -7,8 +7,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// RefusedByGroup tells errors after which trying to be a member of a group again can't help. All others heal: brokers come
-// back, and a membership that has ended is followed by a new one.
+// RefusedByGroup tells errors after which trying to be a member of a group again can't help. All others heal: brokers
+// come back, and a membership that has ended is followed by a new one.
 func RefusedByGroup(err error) bool {
 	var code *kerr.Error
 	return errors.As(err, &code) && slices.Contains([]*kerr.Error{

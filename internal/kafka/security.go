@@ -105,8 +105,8 @@ func hungUp(err error) bool {
 	return errors.As(err, &first) || errors.Is(err, io.EOF)
 }
 
-// hopeless tells errors that no waiting mends. That the broker hung up is not among them: a proxy in front of a broker that
-// is just starting does so too.
+// hopeless tells errors that no waiting mends. That the broker hung up is not among them: a proxy in front of a broker
+// that is just starting does so too.
 func hopeless(err error) bool {
 	return errors.Is(err, kerr.SaslAuthenticationFailed) || errors.Is(err, kerr.UnsupportedSaslMechanism) || setting.Misfit(err)
 }

@@ -23,8 +23,8 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// Where an Apache Kafka is that speaks TLS and wants a user: its addresses, and the authority's file. It knows the users
-// below for PLAIN and SCRAM, and has an authorizer.
+// Where an Apache Kafka is that speaks TLS and wants a user: its addresses, and the authority's file. It knows the
+// users below for PLAIN and SCRAM, and has an authorizer.
 const (
 	envSecureKafka   = "ORDERLEDGER_TEST_KAFKA_SASL"
 	envSecureKafkaCA = "ORDERLEDGER_TEST_KAFKA_SASL_CA"
@@ -63,7 +63,8 @@ func startSecureKafka(t *testing.T, ca *testkit.Authority) string {
 	}
 	certificate, err := os.ReadFile(ca.Issue("localhost", "127.0.0.1"))
 	require.NoError(t, err)
-	// The classes are called by name, because scripts move between images; the port that clients see is known only once the container runs, so it waits for its configuration.
+	// The classes are called by name, because scripts move between images; the port that clients see is known only once
+	// the container runs, so it waits for its configuration.
 	container, err := testcontainers.Run(t.Context(), image(), testcontainers.WithExposedPorts("9094/tcp"),
 		testcontainers.WithEntrypoint("/bin/sh", "-c", "while [ ! -f /tmp/start.sh ]; do sleep 0.1; done; exec /bin/sh /tmp/start.sh"))
 	testcontainers.CleanupContainer(t, container)

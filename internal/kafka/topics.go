@@ -70,7 +70,7 @@ func Topics() []Topic {
 		{Name: events.TopicAliases, Partitioning: ByReturn, Compact: true},
 		{Name: events.TopicSuborders, Partitioning: ByLane, Retention: 90 * days},
 		{Name: events.TopicDeliveries, Partitioning: ByLane, Retention: 90 * days},
-		{Name: events.TopicSuborderLanes, Partitioning: ByLane, Compact: true},
+		{Name: events.TopicSuborderQueues, Partitioning: ByLane, Compact: true},
 		{Name: events.TopicDeadLetters, Partitioning: Single, Retention: 90 * days},
 	}
 }

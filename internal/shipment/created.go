@@ -103,10 +103,10 @@ func (x *decider) begin(f Created, at *ledgerv1.Moment) {
 		}
 	}
 	if s.DispatchAfter != nil || s.DispatchBy != nil || s.DeliverBy != nil {
-		s.DatesToldAt = at.GetAt()
+		s.DatesReportedAt = at.GetAt()
 	}
 	if f.Hold {
-		s.HoldToldAt = at.GetAt()
+		s.HoldReportedAt = at.GetAt()
 	}
 	d := draft{State: s, items: true, clocks: true, services: true, returns: true, times: true}
 	d.open(clockDispatch, s.ShipmentId, at.GetAt(), s.DispatchBy)

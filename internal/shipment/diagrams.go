@@ -7,9 +7,9 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// Diagrams draws the tables as a page of Markdown: a Mermaid state diagram of each flow, of returns and of services, and
-// the whole table of forward states below. It is a pure function of the tables, so that the page cannot be wrong for
-// long: a test compares the two.
+// Diagrams draws the tables as a page of Markdown: a Mermaid state diagram of each flow, of returns and of services,
+// and the whole table of forward states below. It is a pure function of the tables, so that the page cannot be wrong
+// for long: a test compares the two.
 func Diagrams() string {
 	var b strings.Builder
 	b.WriteString("## Standard flow\n\n")

@@ -1,9 +1,9 @@
 // Package shipment holds the rules of the ledger: what a command or a fact does to a shipment.
 //
-// The shipment, with its order items, services and returns, is the unit of consistency. Two pure functions are all there
-// is: Decide turns a state and an input into events or into a reason why there are none, and Evolve turns a state and an
-// event into the next state. There is no clock, no configuration, no logger and no I/O: the time and the seller's
-// policy are inputs. So folding the events again gives the same state, bit for bit.
+// The shipment, with its order items, services and returns, is the unit of consistency. Two pure functions are all
+// there is: Decide turns a state and an input into events or into a reason why there are none, and Evolve turns a state
+// and an event into the next state. There is no clock, no configuration, no logger and no I/O: the time and the
+// seller's policy are inputs. So folding the events again gives the same state, bit for bit.
 //
 //	           ┌────────────── labels ◀─────────────┐
 //	           ▼                                    │
@@ -33,15 +33,15 @@
 // or inferred, and its event is marked late. A jump names the states it passed, and infers their times: a step that
 // nobody told of was reached at the earliest time told of any step after it. So the same facts end in the same times in
 // whatever order they come. What contradicts is applied and marked irregular: a cancellation of what was shipped or of
-// more than is left, a status that was reached after the cancellation, a return of more than is live, a return that ends
-// twice in different ways: then the later end stands.
+// more than is left, a status that was reached after the cancellation, a return of more than is live, a return that
+// ends twice in different ways: then the later end stands.
 //
-// Hold, dates, tracking and the fields of a shipment have no rank. Of these the later word stands, by the time it was told;
-// an older one fills what is not known and replaces nothing. Equal times count in the order of arrival.
+// Hold, dates, tracking and the fields of a shipment have no rank. Of these the later word stands, by the time it was
+// told; an older one fills what is not known and replaces nothing. Equal times count in the order of arrival.
 //
 // What a pull finds is known only to have happened before it was seen: its times are inferred, and a notification that
-// comes later corrects them. A time that nobody could tell is assumed to be the command's own. Neither holds anybody to it:
-// a date may lie before a step whose time was not told.
+// comes later corrects them. A time that nobody could tell is assumed to be the command's own. Neither holds anybody to
+// it: a date may lie before a step whose time was not told.
 //
 // Clocks are settled from where things stand, not from what just came: what was done stays done, a completion that
 // happened before the cancellation counts however late it is told, and a promise is cancelled only when no unit is left

@@ -28,7 +28,7 @@ func newDraft(s *State) draft {
 		DeliverBy: s.DeliverBy, TentativeDelivery: s.TentativeDelivery, Items: s.Items, Services: s.Services, Returns: s.Returns,
 		Clocks: s.Clocks, Forms: s.Forms, DocumentRevision: s.DocumentRevision, Stages: s.Stages, Details: s.Details,
 		PackRequest: s.PackRequest, Packing: s.Packing, DeliveryAttempts: s.DeliveryAttempts,
-		LastDeliveryAttempt: s.LastDeliveryAttempt, HoldToldAt: s.HoldToldAt, DatesToldAt: s.DatesToldAt,
+		LastDeliveryAttempt: s.LastDeliveryAttempt, HoldReportedAt: s.HoldReportedAt, DatesReportedAt: s.DatesReportedAt,
 	}}
 }
 

@@ -142,7 +142,7 @@ func (d *draft) datesChanged(b *ledgerv1.DispatchDatesChanged) {
 // setDates takes the dates that are told. The clocks move with them while they run.
 func (d *draft) setDates(at, after, by, deliver *timestamppb.Timestamp) {
 	if after != nil || by != nil || deliver != nil {
-		d.DatesToldAt = latest(d.DatesToldAt, at)
+		d.DatesReportedAt = latest(d.DatesReportedAt, at)
 	}
 	if after != nil {
 		d.DispatchAfter = after

@@ -7,7 +7,7 @@ import (
 )
 
 func (d *draft) held(b *ledgerv1.ShipmentHeld) {
-	d.HoldToldAt = latest(d.HoldToldAt, b.GetAt().GetAt())
+	d.HoldReportedAt = latest(d.HoldReportedAt, b.GetAt().GetAt())
 	for _, h := range b.GetHeld() {
 		if i := indexOf(d.Items, h.GetOrderItemId()); i >= 0 {
 			d.item(i).Held = min(h.GetUnits(), live(d.Items[i]))
@@ -16,7 +16,7 @@ func (d *draft) held(b *ledgerv1.ShipmentHeld) {
 }
 
 func (d *draft) released(b *ledgerv1.ShipmentReleased) {
-	d.HoldToldAt = latest(d.HoldToldAt, b.GetAt().GetAt())
+	d.HoldReportedAt = latest(d.HoldReportedAt, b.GetAt().GetAt())
 	for i, it := range d.Items {
 		if it.GetHeld() > 0 {
 			d.item(i).Held = 0

@@ -49,7 +49,7 @@ func (d *draft) returnTracked(b *ledgerv1.ReturnTrackingUpdated) {
 			r := d.back(i)
 			setText(&r.TrackingId, line.GetTrackingId())
 			setText(&r.CourierName, line.GetCourierName())
-			r.TrackingToldAt = latest(r.TrackingToldAt, b.GetAt().GetAt())
+			r.TrackingReportedAt = latest(r.TrackingReportedAt, b.GetAt().GetAt())
 		})
 	}
 }
@@ -65,7 +65,7 @@ func (d *draft) returnExpected(b *ledgerv1.ReturnExpectedDateChanged) {
 		d.eachLine(b.GetReturnId(), []string{line.GetOrderItemId()}, func(i int) {
 			r := d.back(i)
 			r.ExpectedDate = line.GetExpectedDate()
-			r.ExpectedToldAt = latest(r.ExpectedToldAt, b.GetAt().GetAt())
+			r.ExpectedReportedAt = latest(r.ExpectedReportedAt, b.GetAt().GetAt())
 		})
 	}
 }
@@ -162,15 +162,15 @@ func (d *draft) returnUpdated(b *ledgerv1.ReturnUpdated) {
 			}
 			if line.GetCreated() != nil {
 				// What was found with it stays as new as it was.
-				r.TrackingToldAt = latest(r.TrackingToldAt, r.GetCreated().GetAt())
-				r.ExpectedToldAt = latest(r.ExpectedToldAt, r.GetCreated().GetAt())
+				r.TrackingReportedAt = latest(r.TrackingReportedAt, r.GetCreated().GetAt())
+				r.ExpectedReportedAt = latest(r.ExpectedReportedAt, r.GetCreated().GetAt())
 			}
 			mergeReturn(r, line)
 			if line.GetTrackingId() != "" || line.GetCourierName() != "" {
-				r.TrackingToldAt = latest(r.TrackingToldAt, b.GetAt().GetAt())
+				r.TrackingReportedAt = latest(r.TrackingReportedAt, b.GetAt().GetAt())
 			}
 			if line.GetExpectedDate() != nil {
-				r.ExpectedToldAt = latest(r.ExpectedToldAt, b.GetAt().GetAt())
+				r.ExpectedReportedAt = latest(r.ExpectedReportedAt, b.GetAt().GetAt())
 			}
 		})
 	}

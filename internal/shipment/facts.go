@@ -128,7 +128,7 @@ func (x *decider) diffDates(p *patch, after, by, deliver time.Time, outAfter, ou
 
 // datesToldAfter reports whether dates were told that are later than a fact.
 func (x *decider) datesToldAfter(f Fact) bool {
-	t := x.s.GetDatesToldAt()
+	t := x.s.GetDatesReportedAt()
 	return t != nil && f.At.Before(t.AsTime())
 }
 

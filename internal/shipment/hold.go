@@ -47,7 +47,7 @@ func (x *decider) hold(f Hold) {
 
 // holdToldAfter reports whether something of the hold was told that is later than a fact.
 func (x *decider) holdToldAfter(f Fact) bool {
-	t := x.s.GetHoldToldAt()
+	t := x.s.GetHoldReportedAt()
 	return t != nil && f.At.Before(t.AsTime())
 }
 

@@ -139,8 +139,8 @@ func (x *decider) tooMany(line *ledgerv1.Return) bool {
 	return n > uint64(live(x.s.Items[i]))
 }
 
-// updateReturn emits ReturnUpdated for lines whose fields differ, or whose creation was only found and is told now. What
-// is older than what was found fills what is not known and replaces nothing.
+// updateReturn emits ReturnUpdated for lines whose fields differ, or whose creation was only found and is told now.
+// What is older than what was found fills what is not known and replaces nothing.
 func (x *decider) updateReturn(returnID string, lines []*ledgerv1.Return, at *ledgerv1.Moment) {
 	b := &ledgerv1.ReturnUpdated{At: at, ReturnId: returnID}
 	p, late := &patch{}, false
@@ -150,7 +150,7 @@ func (x *decider) updateReturn(returnID string, lines []*ledgerv1.Return, at *le
 			continue
 		}
 		p.prefix = told.GetOrderItemId() + "."
-		p.older = before(at.GetAt(), latest(known.GetCreated().GetAt(), latest(known.GetTrackingToldAt(), known.GetExpectedToldAt())))
+		p.older = before(at.GetAt(), latest(known.GetCreated().GetAt(), latest(known.GetTrackingReportedAt(), known.GetExpectedReportedAt())))
 		diff := diffReturn(p, known, told)
 		if fills(known.GetCreated(), at) {
 			if diff == nil {
@@ -219,7 +219,7 @@ func (x *decider) returnTracked(f ReturnTracked) {
 			unknown = append(unknown, l.GetOrderItemId())
 			continue
 		}
-		p := &patch{older: f.At.Before(latest(r.GetCreated().GetAt(), r.GetTrackingToldAt()).AsTime())}
+		p := &patch{older: f.At.Before(latest(r.GetCreated().GetAt(), r.GetTrackingReportedAt()).AsTime())}
 		line := &ledgerv1.ReturnTracking{OrderItemId: l.GetOrderItemId()}
 		p.text("tracking_id", r.GetTrackingId(), l.GetTrackingId(), &line.TrackingId)
 		p.text("courier_name", r.GetCourierName(), l.GetCourierName(), &line.CourierName)
@@ -253,7 +253,7 @@ func (x *decider) returnExpected(f ReturnExpected) {
 			unknown = append(unknown, l.GetOrderItemId())
 		case same(l.GetExpectedDate(), r.GetExpectedDate()):
 			x.seen = true
-		case r.GetExpectedDate() != nil && f.At.Before(latest(r.GetCreated().GetAt(), r.GetExpectedToldAt()).AsTime()):
+		case r.GetExpectedDate() != nil && f.At.Before(latest(r.GetCreated().GetAt(), r.GetExpectedReportedAt()).AsTime()):
 			x.outranked = true
 		default:
 			b.Lines = append(b.Lines, l)

@@ -29,19 +29,19 @@ type Outcome int32
 
 const (
 	Outcome_OUTCOME_UNSPECIFIED Outcome = 0
-	// A command that was obeyed.
+	// The command was executed.
 	Outcome_OUTCOME_ACCEPTED Outcome = 1
-	// A command that was refused, lawfully.
+	// The rules did not allow the command.
 	Outcome_OUTCOME_REJECTED Outcome = 2
-	// A fact that changed something.
+	// The fact changed the state.
 	Outcome_OUTCOME_APPLIED Outcome = 3
-	// An input that was seen before, or whose effect was.
+	// The input, or its effect, had been recorded before.
 	Outcome_OUTCOME_DUPLICATE Outcome = 4
-	// A fact that came too late to change anything.
+	// The fact arrived too late to change anything.
 	Outcome_OUTCOME_STALE Outcome = 5
-	// A fact about a shipment that is not known yet.
+	// The fact names a shipment that does not exist yet.
 	Outcome_OUTCOME_WAITING Outcome = 6
-	// A fact that makes no sense, or waited too long.
+	// The fact is inconsistent, or waited too long for its shipment.
 	Outcome_OUTCOME_QUARANTINED Outcome = 7
 )
 
@@ -104,32 +104,32 @@ type Decision struct {
 	InputKey string `protobuf:"bytes,2,opt,name=input_key,json=inputKey,proto3" json:"input_key,omitempty"`
 	// SHA-256 of the input.
 	InputHash []byte `protobuf:"bytes,3,opt,name=input_hash,json=inputHash,proto3" json:"input_hash,omitempty"`
-	// What came: notification.shipment_created, command.cancel and so on.
+	// The kind of input: notification.shipment_created, command.cancel and so on.
 	InputType  string `protobuf:"bytes,4,opt,name=input_type,json=inputType,proto3" json:"input_type,omitempty"`
 	ShipmentId string `protobuf:"bytes,5,opt,name=shipment_id,json=shipmentId,proto3" json:"shipment_id,omitempty"`
 	SellerId   string `protobuf:"bytes,6,opt,name=seller_id,json=sellerId,proto3" json:"seller_id,omitempty"`
 	// Position in the lane's inbox partition; unset for commands.
 	InboxOffset *int64 `protobuf:"varint,7,opt,name=inbox_offset,json=inboxOffset,proto3,oneof" json:"inbox_offset,omitempty"`
-	// The versions it produced; 0 for none.
+	// The versions of the events it produced; 0 for none.
 	FirstVersion uint64 `protobuf:"varint,8,opt,name=first_version,json=firstVersion,proto3" json:"first_version,omitempty"`
 	LastVersion  uint64 `protobuf:"varint,9,opt,name=last_version,json=lastVersion,proto3" json:"last_version,omitempty"`
-	// A permanent code: INVALID_ITEM_STATE, unknown_items and so on; empty when there is nothing to say.
+	// A permanent code: INVALID_ITEM_STATE, unknown_items and so on; empty if there is no reason to give.
 	Reason string `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`
-	// A sentence for people.
+	// A sentence for human readers.
 	Message string `protobuf:"bytes,11,opt,name=message,proto3" json:"message,omitempty"`
-	// Chain head of the lane's events after the batch that this was decided in.
+	// Head of the lane's event chain after the batch that contains this decision.
 	EventsHead []byte                 `protobuf:"bytes,12,opt,name=events_head,json=eventsHead,proto3" json:"events_head,omitempty"`
 	OccurredAt *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=occurred_at,json=occurredAt,proto3" json:"occurred_at,omitempty"`
 	RecordedAt *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=recorded_at,json=recordedAt,proto3" json:"recorded_at,omitempty"`
-	// The input itself, of a waiting or quarantined one, up to a limit.
+	// The input itself if it is waiting or quarantined, up to a size limit.
 	Body []byte `protobuf:"bytes,15,opt,name=body,proto3" json:"body,omitempty"`
-	// The size of the input in bytes, where the body is too large to be held.
+	// The size of the input in bytes if the body is too large to be kept.
 	BodyBytes uint32 `protobuf:"varint,16,opt,name=body_bytes,json=bodyBytes,proto3" json:"body_bytes,omitempty"`
-	// What the event that ended the waiting answers: the input had been recorded as waiting.
+	// The input had been recorded as waiting before; this is its final decision.
 	Waited bool `protobuf:"varint,17,opt,name=waited,proto3" json:"waited,omitempty"`
-	// Chain seq of the lane's events after the batch.
+	// laneseq of the lane's last event after the batch.
 	EventsLaneseq uint64 `protobuf:"varint,18,opt,name=events_laneseq,json=eventsLaneseq,proto3" json:"events_laneseq,omitempty"`
-	// Ids named by the input that the shipment does not have.
+	// Item ids in the input that the shipment does not have.
 	UnknownItems  []string `protobuf:"bytes,19,rep,name=unknown_items,json=unknownItems,proto3" json:"unknown_items,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -298,7 +298,7 @@ func (x *Decision) GetUnknownItems() []string {
 	return nil
 }
 
-// A record of orders.decisions.v1 that voids earlier ones: their batch lost its events when an embedded broker died.
+// A record of orders.decisions.v1 that voids earlier ones: their batch lost its events when an embedded broker crashed.
 type DecisionsVoided struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	FirstOffset   int64                  `protobuf:"varint,1,opt,name=first_offset,json=firstOffset,proto3" json:"first_offset,omitempty"`

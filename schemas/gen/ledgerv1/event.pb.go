@@ -676,7 +676,7 @@ type Transition struct {
 	To   Status `protobuf:"varint,2,opt,name=to,proto3,enum=orderledger.v1.Status" json:"to,omitempty"`
 	// The items whose status or units the event changed.
 	Items []*ItemTransition `protobuf:"bytes,3,rep,name=items,proto3" json:"items,omitempty"`
-	// The states that nobody told of and the event passed over, in rank order.
+	// The states that the event passed over because nobody reported them, in rank order.
 	Skipped []Status `protobuf:"varint,4,rep,packed,name=skipped,proto3,enum=orderledger.v1.Status" json:"skipped,omitempty"`
 	// The fact contradicts an earlier one.
 	Irregular bool `protobuf:"varint,5,opt,name=irregular,proto3" json:"irregular,omitempty"`
@@ -845,7 +845,7 @@ func (x *ItemTransition) GetLiveAfter() uint32 {
 	return 0
 }
 
-// A shipment came to be. All that was told of it is in the event's `after`.
+// A shipment was created. Everything reported about it is in the event's `after`.
 type ShipmentCreated struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	At            *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
@@ -1111,12 +1111,12 @@ func (x *DispatchDatesChanged) GetDeliverBy() *timestamppb.Timestamp {
 	return nil
 }
 
-// Labels and invoice were asked for; packing runs.
+// Labels and invoice were requested; packing is in progress.
 type LabelsRequested struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	At      *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
 	Request *PackRequest           `protobuf:"bytes,2,opt,name=request,proto3" json:"request,omitempty"`
-	// Which set of documents this asks for.
+	// The revision of the documents that this requests.
 	Revision uint32 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
 	// When the documents are due.
 	DueAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
@@ -1197,7 +1197,7 @@ type FormFailed struct {
 	At       *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
 	Forms    []string               `protobuf:"bytes,2,rep,name=forms,proto3" json:"forms,omitempty"`
 	Revision uint32                 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
-	// The items that moved; empty means all that wait for documents.
+	// The items that moved; empty means all that are waiting for documents.
 	OrderItemIds  []string `protobuf:"bytes,4,rep,name=order_item_ids,json=orderItemIds,proto3" json:"order_item_ids,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1266,9 +1266,9 @@ type FormAcknowledged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	At    *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
 	Forms []*FormAcknowledgement `protobuf:"bytes,2,rep,name=forms,proto3" json:"forms,omitempty"`
-	// No failed form is left.
+	// No failed form remains.
 	Complete bool `protobuf:"varint,3,opt,name=complete,proto3" json:"complete,omitempty"`
-	// Which set of documents is asked for when complete.
+	// The revision of the documents requested once all forms are acknowledged.
 	Revision      uint32 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1332,7 +1332,7 @@ func (x *FormAcknowledged) GetRevision() uint32 {
 	return 0
 }
 
-// The government portal's number of one form.
+// The number that the government portal assigned to one form.
 type FormAcknowledgement struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -1385,7 +1385,7 @@ func (x *FormAcknowledgement) GetAckNumber() string {
 	return ""
 }
 
-// Documents are ready.
+// The documents are ready.
 type ShipmentPacked struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	At       *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
@@ -1455,7 +1455,7 @@ func (x *ShipmentPacked) GetOrderItemIds() []string {
 	return nil
 }
 
-// The seller, or the marketplace, says it can be picked up.
+// The seller or the marketplace reported that the shipment can be picked up.
 type ReadyToDispatch struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	At    *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
@@ -1509,7 +1509,7 @@ func (x *ReadyToDispatch) GetOrderItemIds() []string {
 	return nil
 }
 
-// The courier has it.
+// The courier picked the shipment up.
 type PickupCompleted struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	At    *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
@@ -1563,7 +1563,7 @@ func (x *PickupCompleted) GetOrderItemIds() []string {
 	return nil
 }
 
-// It left.
+// The shipment left the seller.
 type ShipmentShipped struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	At    *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
@@ -1626,7 +1626,7 @@ func (x *ShipmentShipped) GetOrderItemIds() []string {
 	return nil
 }
 
-// What a self-ship seller tells when dispatching.
+// What a self-ship seller reports on dispatch.
 type SelfShipDispatch struct {
 	state                protoimpl.MessageState `protogen:"open.v1"`
 	TentativeDelivery    *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=tentative_delivery,json=tentativeDelivery,proto3" json:"tentative_delivery,omitempty"`
@@ -1687,13 +1687,13 @@ func (x *SelfShipDispatch) GetDispatchLocationJson() string {
 	return ""
 }
 
-// Delivery was tried.
+// A delivery was attempted.
 type DeliveryAttempted struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	At        *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
 	Reason    string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	SubReason string                 `protobuf:"bytes,3,opt,name=sub_reason,json=subReason,proto3" json:"sub_reason,omitempty"`
-	// The new date, if one was named.
+	// The new delivery date, if one was given.
 	NewDue        *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=new_due,json=newDue,proto3" json:"new_due,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1757,7 +1757,7 @@ func (x *DeliveryAttempted) GetNewDue() *timestamppb.Timestamp {
 	return nil
 }
 
-// It arrived.
+// The shipment was delivered.
 type ShipmentDelivered struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	At    *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
@@ -1811,7 +1811,7 @@ func (x *ShipmentDelivered) GetOrderItemIds() []string {
 	return nil
 }
 
-// Items are complete: delivered, and all their services done or cancelled.
+// Items were completed: delivered, with every service completed or cancelled.
 type ShipmentCompleted struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	At            *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
@@ -1869,7 +1869,7 @@ type ItemsCancelled struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	At    *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
 	Items []*CancelledUnits      `protobuf:"bytes,2,rep,name=items,proto3" json:"items,omitempty"`
-	// A new set of documents is asked for because units were cancelled while packing; 0 means none.
+	// The revision of the documents requested anew because units were cancelled during packing; 0 means none.
 	Revision      uint32 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2073,7 +2073,7 @@ func (x *TrackingUpdated) GetSubShipmentId() string {
 	return ""
 }
 
-// Facts that move no state changed. Only the fields that are set changed.
+// Properties that do not affect any state changed. Only the fields that are set changed.
 type PropertiesUpdated struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	At    *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
@@ -2191,18 +2191,18 @@ func (x *PropertiesUpdated) GetPacking() *Packing {
 	return nil
 }
 
-// Changed facts of one item.
+// Changed properties of one item.
 type ItemPatch struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	OrderItemId string                 `protobuf:"bytes,1,opt,name=order_item_id,json=orderItemId,proto3" json:"order_item_id,omitempty"`
 	Details     *ItemDetails           `protobuf:"bytes,2,opt,name=details,proto3" json:"details,omitempty"`
-	// Fills the reason of cancellations that had none.
+	// Fills in the reason of cancellations that had none.
 	CancellationReason    string      `protobuf:"bytes,3,opt,name=cancellation_reason,json=cancellationReason,proto3" json:"cancellation_reason,omitempty"`
 	CancellationSubReason string      `protobuf:"bytes,4,opt,name=cancellation_sub_reason,json=cancellationSubReason,proto3" json:"cancellation_sub_reason,omitempty"`
 	CancelledBy           CancelledBy `protobuf:"varint,5,opt,name=cancelled_by,json=cancelledBy,proto3,enum=orderledger.v1.CancelledBy" json:"cancelled_by,omitempty"`
-	// The time of a cancellation that was known only by inference; its reason is filled with it.
+	// The time of a cancellation that was only inferred so far; the reason is filled in with it.
 	CancelledAt *Moment `protobuf:"bytes,6,opt,name=cancelled_at,json=cancelledAt,proto3" json:"cancelled_at,omitempty"`
-	// How many of the units are meant by cancelled_at.
+	// The number of units that cancelled_at applies to.
 	CancelledUnits uint32 `protobuf:"varint,7,opt,name=cancelled_units,json=cancelledUnits,proto3" json:"cancelled_units,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -2364,7 +2364,7 @@ func (x *ServiceActivated) GetDescription() string {
 	return ""
 }
 
-// Services began: their item was delivered.
+// Services started because their item was delivered.
 type ServiceStarted struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	At            *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
@@ -2417,7 +2417,7 @@ func (x *ServiceStarted) GetServiceIds() []string {
 	return nil
 }
 
-// A service was tried.
+// A service was attempted.
 type ServiceAttempted struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	At            *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
@@ -2502,7 +2502,7 @@ func (x *ServiceAttempted) GetNewDue() *timestamppb.Timestamp {
 	return nil
 }
 
-// A service is done.
+// A service was completed.
 type ServiceCompleted struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	At            *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
@@ -2555,7 +2555,7 @@ func (x *ServiceCompleted) GetServiceId() string {
 	return ""
 }
 
-// Services were cancelled with their items.
+// Services were cancelled together with their items.
 type ServiceCancelled struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	At            *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
@@ -2608,7 +2608,7 @@ func (x *ServiceCancelled) GetServiceIds() []string {
 	return nil
 }
 
-// A return came to be: its lines of this shipment, each in its first state.
+// A return was created: its lines in this shipment, each in its first state.
 type ReturnCreated struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	At            *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
@@ -2783,7 +2783,7 @@ func (x *ReturnTracking) GetCourierName() string {
 	return ""
 }
 
-// The date at which a return is expected changed.
+// The expected date of a return changed.
 type ReturnExpectedDateChanged struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	At            *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
@@ -2897,7 +2897,7 @@ func (x *ReturnExpectedDate) GetExpectedDate() *timestamppb.Timestamp {
 	return nil
 }
 
-// A tech visit was asked for.
+// A tech visit was requested.
 type TechVisitRequested struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	At            *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
@@ -2982,7 +2982,7 @@ func (x *TechVisitRequested) GetDescription() string {
 	return ""
 }
 
-// A tech visit was tried.
+// A tech visit was attempted.
 type TechVisitAttempted struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	At            *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
@@ -3075,7 +3075,7 @@ func (x *TechVisitAttempted) GetNewDue() *timestamppb.Timestamp {
 	return nil
 }
 
-// A tech visit is done: its return is approved.
+// A tech visit was completed and its return approved.
 type TechVisitCompleted struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	At            *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
@@ -3142,7 +3142,7 @@ type TechVisitCancelled struct {
 	At        *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
 	ServiceId string                 `protobuf:"bytes,2,opt,name=service_id,json=serviceId,proto3" json:"service_id,omitempty"`
 	ReturnId  string                 `protobuf:"bytes,3,opt,name=return_id,json=returnId,proto3" json:"return_id,omitempty"`
-	// The visit took place: its return was rejected by it, and its clock is done, not cancelled.
+	// The visit took place and led to the rejection of the return; its clock counts as met, not as cancelled.
 	Visited       bool `protobuf:"varint,4,opt,name=visited,proto3" json:"visited,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3353,7 +3353,7 @@ func (x *ReturnRejected) GetComments() string {
 	return ""
 }
 
-// A reverse pickup was tried.
+// A reverse pickup was attempted.
 type PickupAttempted struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	At            *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
@@ -3491,7 +3491,7 @@ func (x *ReturnPickedUp) GetOrderItemIds() []string {
 	return nil
 }
 
-// The goods of a return are back.
+// The goods of a return arrived.
 type ReturnCompleted struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	At            *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
@@ -3552,13 +3552,13 @@ func (x *ReturnCompleted) GetOrderItemIds() []string {
 	return nil
 }
 
-// A return will not come.
+// A return was cancelled.
 type ReturnCancelled struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	At           *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
 	ReturnId     string                 `protobuf:"bytes,2,opt,name=return_id,json=returnId,proto3" json:"return_id,omitempty"`
 	OrderItemIds []string               `protobuf:"bytes,3,rep,name=order_item_ids,json=orderItemIds,proto3" json:"order_item_ids,omitempty"`
-	// Cancelled units that this brings back, as delivered: only the seller's cancellation of a courier return.
+	// Cancelled units that count as delivered again; only the seller's cancellation of a courier return does this.
 	Revived       []*ItemUnits `protobuf:"bytes,4,rep,name=revived,proto3" json:"revived,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3622,12 +3622,12 @@ func (x *ReturnCancelled) GetRevived() []*ItemUnits {
 	return nil
 }
 
-// Facts about a return that move no state. Only the fields that are set changed.
+// Properties of a return that do not affect its state changed. Only the fields that are set changed.
 type ReturnUpdated struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	At       *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
 	ReturnId string                 `protobuf:"bytes,2,opt,name=return_id,json=returnId,proto3" json:"return_id,omitempty"`
-	// One line per item with only the changed fields set, beside order_item_id.
+	// One line per item; beside order_item_id, only the changed fields are set.
 	Lines []*Return `protobuf:"bytes,3,rep,name=lines,proto3" json:"lines,omitempty"`
 	// Paths of the changed fields in a line.
 	Changed       []string `protobuf:"bytes,4,rep,name=changed,proto3" json:"changed,omitempty"`

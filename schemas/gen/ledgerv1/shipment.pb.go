@@ -160,11 +160,11 @@ func (Status) EnumDescriptor() ([]byte, []int) {
 type Certainty int32
 
 const (
-	// Somebody told it.
+	// It was reported: by the marketplace or by the seller.
 	Certainty_CERTAINTY_UNSPECIFIED Certainty = 0
 	// A later fact implies it; a late fact corrects it.
 	Certainty_CERTAINTY_INFERRED Certainty = 1
-	// Nobody could tell it; the time of the command stands in.
+	// Nobody reported it, and no fact implies it; the time of the command stands in.
 	Certainty_CERTAINTY_ASSUMED Certainty = 2
 )
 
@@ -739,7 +739,7 @@ type Shipment struct {
 	Irregular bool `protobuf:"varint,9,opt,name=irregular,proto3" json:"irregular,omitempty"`
 	// When the last event was recorded; never goes backward.
 	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
-	// The marketplace's own updatedAt, as told last.
+	// The marketplace's own updatedAt, as last reported.
 	MarketplaceUpdatedAt *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=marketplace_updated_at,json=marketplaceUpdatedAt,proto3" json:"marketplace_updated_at,omitempty"`
 	Times                *Times                 `protobuf:"bytes,12,opt,name=times,proto3" json:"times,omitempty"`
 	DispatchAfter        *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=dispatch_after,json=dispatchAfter,proto3" json:"dispatch_after,omitempty"`
@@ -757,7 +757,7 @@ type Shipment struct {
 	DocumentRevision uint32 `protobuf:"varint,22,opt,name=document_revision,json=documentRevision,proto3" json:"document_revision,omitempty"`
 	// Stages that the last live unit has reached at some time, in order, each once.
 	Stages []Stage `protobuf:"varint,23,rep,packed,name=stages,proto3,enum=orderledger.v1.Stage" json:"stages,omitempty"`
-	// What the marketplace told of the shipment and no rule looks at.
+	// What the marketplace reported about the shipment; no rule depends on it.
 	Details *ShipmentDetails `protobuf:"bytes,24,opt,name=details,proto3" json:"details,omitempty"`
 	// The seller's request for labels, as last made.
 	PackRequest *PackRequest `protobuf:"bytes,25,opt,name=pack_request,json=packRequest,proto3" json:"pack_request,omitempty"`
@@ -765,14 +765,14 @@ type Shipment struct {
 	Packing *Packing `protobuf:"bytes,26,opt,name=packing,proto3" json:"packing,omitempty"`
 	// The self-ship seller's delivery attempts.
 	DeliveryAttempts uint32 `protobuf:"varint,27,opt,name=delivery_attempts,json=deliveryAttempts,proto3" json:"delivery_attempts,omitempty"`
-	// The delivery attempt told last; the same one told again is not counted.
+	// The delivery attempt reported last; a repeated report of the same attempt is not counted.
 	LastDeliveryAttempt *Moment `protobuf:"bytes,28,opt,name=last_delivery_attempt,json=lastDeliveryAttempt,proto3" json:"last_delivery_attempt,omitempty"`
-	// When the hold was last told of; what was told before that changes it no more.
-	HoldToldAt *timestamppb.Timestamp `protobuf:"bytes,29,opt,name=hold_told_at,json=holdToldAt,proto3" json:"hold_told_at,omitempty"`
-	// When the dates of dispatch and delivery were last told of; what was told before that fills only dates not known.
-	DatesToldAt   *timestamppb.Timestamp `protobuf:"bytes,30,opt,name=dates_told_at,json=datesToldAt,proto3" json:"dates_told_at,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// When the marketplace last reported the hold; an older report no longer changes it.
+	HoldReportedAt *timestamppb.Timestamp `protobuf:"bytes,29,opt,name=hold_reported_at,json=holdReportedAt,proto3" json:"hold_reported_at,omitempty"`
+	// When the marketplace last reported the dispatch and delivery dates; an older report only fills in unknown dates.
+	DatesReportedAt *timestamppb.Timestamp `protobuf:"bytes,30,opt,name=dates_reported_at,json=datesReportedAt,proto3" json:"dates_reported_at,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Shipment) Reset() {
@@ -1001,16 +1001,16 @@ func (x *Shipment) GetLastDeliveryAttempt() *Moment {
 	return nil
 }
 
-func (x *Shipment) GetHoldToldAt() *timestamppb.Timestamp {
+func (x *Shipment) GetHoldReportedAt() *timestamppb.Timestamp {
 	if x != nil {
-		return x.HoldToldAt
+		return x.HoldReportedAt
 	}
 	return nil
 }
 
-func (x *Shipment) GetDatesToldAt() *timestamppb.Timestamp {
+func (x *Shipment) GetDatesReportedAt() *timestamppb.Timestamp {
 	if x != nil {
-		return x.DatesToldAt
+		return x.DatesReportedAt
 	}
 	return nil
 }
@@ -1390,11 +1390,11 @@ func (x *Cancellation) GetRevived() uint32 {
 	return 0
 }
 
-// What was told of an item and no rule looks at.
+// What the marketplace reported about an item; no rule depends on it.
 type ItemDetails struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	OrderDate *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=order_date,json=orderDate,proto3" json:"order_date,omitempty"`
-	// COD or PREPAID, as told.
+	// COD or PREPAID, as reported.
 	PaymentType         string   `protobuf:"bytes,2,opt,name=payment_type,json=paymentType,proto3" json:"payment_type,omitempty"`
 	Fsn                 string   `protobuf:"bytes,3,opt,name=fsn,proto3" json:"fsn,omitempty"`
 	Sku                 string   `protobuf:"bytes,4,opt,name=sku,proto3" json:"sku,omitempty"`
@@ -1533,7 +1533,7 @@ func (x *ItemDetails) GetExtensionsJson() string {
 	return ""
 }
 
-// Money of one line in minor units; unset where the marketplace told nothing.
+// Money of one line in minor units; unset where the marketplace reported none.
 type Price struct {
 	state                    protoimpl.MessageState `protogen:"open.v1"`
 	Currency                 string                 `protobuf:"bytes,1,opt,name=currency,proto3" json:"currency,omitempty"`
@@ -1618,10 +1618,10 @@ func (x *Price) GetMarketplaceDiscountMinor() int64 {
 	return 0
 }
 
-// What the marketplace told of the shipment and no rule looks at.
+// What the marketplace reported about the shipment; no rule depends on it.
 type ShipmentDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// NORMAL, EXPRESS or SELF, as told.
+	// NORMAL, EXPRESS or SELF, as reported.
 	ShipmentType    string `protobuf:"bytes,1,opt,name=shipment_type,json=shipmentType,proto3" json:"shipment_type,omitempty"`
 	PackagingPolicy string `protobuf:"bytes,2,opt,name=packaging_policy,json=packagingPolicy,proto3" json:"packaging_policy,omitempty"`
 	Mps             bool   `protobuf:"varint,3,opt,name=mps,proto3" json:"mps,omitempty"`
@@ -2811,7 +2811,7 @@ type Service struct {
 	Completed   *Moment                `protobuf:"bytes,11,opt,name=completed,proto3" json:"completed,omitempty"`
 	Cancelled   *Moment                `protobuf:"bytes,12,opt,name=cancelled,proto3" json:"cancelled,omitempty"`
 	Description string                 `protobuf:"bytes,13,opt,name=description,proto3" json:"description,omitempty"`
-	// The attempt told last; the same one told again is not counted.
+	// The attempt reported last; a repeated report of the same attempt is not counted.
 	LastAttempt   *Moment `protobuf:"bytes,14,opt,name=last_attempt,json=lastAttempt,proto3" json:"last_attempt,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2974,16 +2974,16 @@ type Return struct {
 	Completed              *Moment                `protobuf:"bytes,24,opt,name=completed,proto3" json:"completed,omitempty"`
 	Cancelled              *Moment                `protobuf:"bytes,25,opt,name=cancelled,proto3" json:"cancelled,omitempty"`
 	PickupAttempts         uint32                 `protobuf:"varint,26,opt,name=pickup_attempts,json=pickupAttempts,proto3" json:"pickup_attempts,omitempty"`
-	// More units than were live when it was told.
+	// It was reported for more units than were live at that moment.
 	Irregular bool `protobuf:"varint,27,opt,name=irregular,proto3" json:"irregular,omitempty"`
-	// The pickup attempt told last; the same one told again is not counted.
+	// The pickup attempt reported last; a repeated report of the same attempt is not counted.
 	LastPickupAttempt *Moment `protobuf:"bytes,28,opt,name=last_pickup_attempt,json=lastPickupAttempt,proto3" json:"last_pickup_attempt,omitempty"`
-	// When courier or tracking number were last told of, if later than the return itself.
-	TrackingToldAt *timestamppb.Timestamp `protobuf:"bytes,29,opt,name=tracking_told_at,json=trackingToldAt,proto3" json:"tracking_told_at,omitempty"`
-	// When the expected date was last told of, if later than the return itself.
-	ExpectedToldAt *timestamppb.Timestamp `protobuf:"bytes,30,opt,name=expected_told_at,json=expectedToldAt,proto3" json:"expected_told_at,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// When the courier or tracking number was last reported, if later than the return itself.
+	TrackingReportedAt *timestamppb.Timestamp `protobuf:"bytes,29,opt,name=tracking_reported_at,json=trackingReportedAt,proto3" json:"tracking_reported_at,omitempty"`
+	// When the expected date was last reported, if later than the return itself.
+	ExpectedReportedAt *timestamppb.Timestamp `protobuf:"bytes,30,opt,name=expected_reported_at,json=expectedReportedAt,proto3" json:"expected_reported_at,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Return) Reset() {
@@ -3212,16 +3212,16 @@ func (x *Return) GetLastPickupAttempt() *Moment {
 	return nil
 }
 
-func (x *Return) GetTrackingToldAt() *timestamppb.Timestamp {
+func (x *Return) GetTrackingReportedAt() *timestamppb.Timestamp {
 	if x != nil {
-		return x.TrackingToldAt
+		return x.TrackingReportedAt
 	}
 	return nil
 }
 
-func (x *Return) GetExpectedToldAt() *timestamppb.Timestamp {
+func (x *Return) GetExpectedReportedAt() *timestamppb.Timestamp {
 	if x != nil {
-		return x.ExpectedToldAt
+		return x.ExpectedReportedAt
 	}
 	return nil
 }
@@ -3337,7 +3337,7 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\x06Moment\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x127\n" +
 	"\tcertainty\x18\x02 \x01(\x0e2\x19.orderledger.v1.CertaintyR\tcertainty\x12\x10\n" +
-	"\x03day\x18\x03 \x01(\bR\x03day\"\xf0\v\n" +
+	"\x03day\x18\x03 \x01(\bR\x03day\"\x80\f\n" +
 	"\bShipment\x12\x1f\n" +
 	"\vshipment_id\x18\x01 \x01(\tR\n" +
 	"shipmentId\x12\x18\n" +
@@ -3374,10 +3374,9 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\fpack_request\x18\x19 \x01(\v2\x1b.orderledger.v1.PackRequestR\vpackRequest\x121\n" +
 	"\apacking\x18\x1a \x01(\v2\x17.orderledger.v1.PackingR\apacking\x12+\n" +
 	"\x11delivery_attempts\x18\x1b \x01(\rR\x10deliveryAttempts\x12J\n" +
-	"\x15last_delivery_attempt\x18\x1c \x01(\v2\x16.orderledger.v1.MomentR\x13lastDeliveryAttempt\x12<\n" +
-	"\fhold_told_at\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"holdToldAt\x12>\n" +
-	"\rdates_told_at\x18\x1e \x01(\v2\x1a.google.protobuf.TimestampR\vdatesToldAt\"\x9c\x04\n" +
+	"\x15last_delivery_attempt\x18\x1c \x01(\v2\x16.orderledger.v1.MomentR\x13lastDeliveryAttempt\x12D\n" +
+	"\x10hold_reported_at\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\x0eholdReportedAt\x12F\n" +
+	"\x11dates_reported_at\x18\x1e \x01(\v2\x1a.google.protobuf.TimestampR\x0fdatesReportedAt\"\x9c\x04\n" +
 	"\x05Times\x120\n" +
 	"\acreated\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\acreated\x12A\n" +
 	"\x10labels_requested\x18\x02 \x01(\v2\x16.orderledger.v1.MomentR\x0flabelsRequested\x12.\n" +
@@ -3573,7 +3572,7 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\tcompleted\x18\v \x01(\v2\x16.orderledger.v1.MomentR\tcompleted\x124\n" +
 	"\tcancelled\x18\f \x01(\v2\x16.orderledger.v1.MomentR\tcancelled\x12 \n" +
 	"\vdescription\x18\r \x01(\tR\vdescription\x129\n" +
-	"\flast_attempt\x18\x0e \x01(\v2\x16.orderledger.v1.MomentR\vlastAttempt\"\xc2\n" +
+	"\flast_attempt\x18\x0e \x01(\v2\x16.orderledger.v1.MomentR\vlastAttempt\"\xd2\n" +
 	"\n" +
 	"\x06Return\x12\x1b\n" +
 	"\treturn_id\x18\x01 \x01(\tR\breturnId\x12\"\n" +
@@ -3608,9 +3607,9 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\tcancelled\x18\x19 \x01(\v2\x16.orderledger.v1.MomentR\tcancelled\x12'\n" +
 	"\x0fpickup_attempts\x18\x1a \x01(\rR\x0epickupAttempts\x12\x1c\n" +
 	"\tirregular\x18\x1b \x01(\bR\tirregular\x12F\n" +
-	"\x13last_pickup_attempt\x18\x1c \x01(\v2\x16.orderledger.v1.MomentR\x11lastPickupAttempt\x12D\n" +
-	"\x10tracking_told_at\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\x0etrackingToldAt\x12D\n" +
-	"\x10expected_told_at\x18\x1e \x01(\v2\x1a.google.protobuf.TimestampR\x0eexpectedToldAt\"\x88\x03\n" +
+	"\x13last_pickup_attempt\x18\x1c \x01(\v2\x16.orderledger.v1.MomentR\x11lastPickupAttempt\x12L\n" +
+	"\x14tracking_reported_at\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\x12trackingReportedAt\x12L\n" +
+	"\x14expected_reported_at\x18\x1e \x01(\v2\x1a.google.protobuf.TimestampR\x12expectedReportedAt\"\x88\x03\n" +
 	"\x05Clock\x12-\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x19.orderledger.v1.ClockKindR\x04kind\x12\x1d\n" +
 	"\n" +
@@ -3772,8 +3771,8 @@ var file_orderledger_v1_shipment_proto_depIdxs = []int32{
 	26, // 18: orderledger.v1.Shipment.pack_request:type_name -> orderledger.v1.PackRequest
 	31, // 19: orderledger.v1.Shipment.packing:type_name -> orderledger.v1.Packing
 	11, // 20: orderledger.v1.Shipment.last_delivery_attempt:type_name -> orderledger.v1.Moment
-	36, // 21: orderledger.v1.Shipment.hold_told_at:type_name -> google.protobuf.Timestamp
-	36, // 22: orderledger.v1.Shipment.dates_told_at:type_name -> google.protobuf.Timestamp
+	36, // 21: orderledger.v1.Shipment.hold_reported_at:type_name -> google.protobuf.Timestamp
+	36, // 22: orderledger.v1.Shipment.dates_reported_at:type_name -> google.protobuf.Timestamp
 	11, // 23: orderledger.v1.Times.created:type_name -> orderledger.v1.Moment
 	11, // 24: orderledger.v1.Times.labels_requested:type_name -> orderledger.v1.Moment
 	11, // 25: orderledger.v1.Times.packed:type_name -> orderledger.v1.Moment
@@ -3833,8 +3832,8 @@ var file_orderledger_v1_shipment_proto_depIdxs = []int32{
 	11, // 79: orderledger.v1.Return.completed:type_name -> orderledger.v1.Moment
 	11, // 80: orderledger.v1.Return.cancelled:type_name -> orderledger.v1.Moment
 	11, // 81: orderledger.v1.Return.last_pickup_attempt:type_name -> orderledger.v1.Moment
-	36, // 82: orderledger.v1.Return.tracking_told_at:type_name -> google.protobuf.Timestamp
-	36, // 83: orderledger.v1.Return.expected_told_at:type_name -> google.protobuf.Timestamp
+	36, // 82: orderledger.v1.Return.tracking_reported_at:type_name -> google.protobuf.Timestamp
+	36, // 83: orderledger.v1.Return.expected_reported_at:type_name -> google.protobuf.Timestamp
 	10, // 84: orderledger.v1.Clock.kind:type_name -> orderledger.v1.ClockKind
 	36, // 85: orderledger.v1.Clock.started_at:type_name -> google.protobuf.Timestamp
 	36, // 86: orderledger.v1.Clock.first_due_at:type_name -> google.protobuf.Timestamp

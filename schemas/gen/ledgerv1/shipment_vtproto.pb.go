@@ -69,8 +69,8 @@ func (m *Shipment) CloneVT() *Shipment {
 	r.Packing = m.Packing.CloneVT()
 	r.DeliveryAttempts = m.DeliveryAttempts
 	r.LastDeliveryAttempt = m.LastDeliveryAttempt.CloneVT()
-	r.HoldToldAt = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.HoldToldAt).CloneVT())
-	r.DatesToldAt = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.DatesToldAt).CloneVT())
+	r.HoldReportedAt = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.HoldReportedAt).CloneVT())
+	r.DatesReportedAt = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.DatesReportedAt).CloneVT())
 	if rhs := m.Items; rhs != nil {
 		tmpContainer := make([]*Item, len(rhs))
 		for k, v := range rhs {
@@ -716,8 +716,8 @@ func (m *Return) CloneVT() *Return {
 	r.PickupAttempts = m.PickupAttempts
 	r.Irregular = m.Irregular
 	r.LastPickupAttempt = m.LastPickupAttempt.CloneVT()
-	r.TrackingToldAt = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.TrackingToldAt).CloneVT())
-	r.ExpectedToldAt = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.ExpectedToldAt).CloneVT())
+	r.TrackingReportedAt = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.TrackingReportedAt).CloneVT())
+	r.ExpectedReportedAt = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.ExpectedReportedAt).CloneVT())
 	if len(m.unknownFields) > 0 {
 		r.unknownFields = make([]byte, len(m.unknownFields))
 		copy(r.unknownFields, m.unknownFields)
@@ -944,10 +944,10 @@ func (this *Shipment) EqualVT(that *Shipment) bool {
 	if !this.LastDeliveryAttempt.EqualVT(that.LastDeliveryAttempt) {
 		return false
 	}
-	if !(*timestamppb1.Timestamp)(this.HoldToldAt).EqualVT((*timestamppb1.Timestamp)(that.HoldToldAt)) {
+	if !(*timestamppb1.Timestamp)(this.HoldReportedAt).EqualVT((*timestamppb1.Timestamp)(that.HoldReportedAt)) {
 		return false
 	}
-	if !(*timestamppb1.Timestamp)(this.DatesToldAt).EqualVT((*timestamppb1.Timestamp)(that.DatesToldAt)) {
+	if !(*timestamppb1.Timestamp)(this.DatesReportedAt).EqualVT((*timestamppb1.Timestamp)(that.DatesReportedAt)) {
 		return false
 	}
 	return string(this.unknownFields) == string(that.unknownFields)
@@ -1964,10 +1964,10 @@ func (this *Return) EqualVT(that *Return) bool {
 	if !this.LastPickupAttempt.EqualVT(that.LastPickupAttempt) {
 		return false
 	}
-	if !(*timestamppb1.Timestamp)(this.TrackingToldAt).EqualVT((*timestamppb1.Timestamp)(that.TrackingToldAt)) {
+	if !(*timestamppb1.Timestamp)(this.TrackingReportedAt).EqualVT((*timestamppb1.Timestamp)(that.TrackingReportedAt)) {
 		return false
 	}
-	if !(*timestamppb1.Timestamp)(this.ExpectedToldAt).EqualVT((*timestamppb1.Timestamp)(that.ExpectedToldAt)) {
+	if !(*timestamppb1.Timestamp)(this.ExpectedReportedAt).EqualVT((*timestamppb1.Timestamp)(that.ExpectedReportedAt)) {
 		return false
 	}
 	return string(this.unknownFields) == string(that.unknownFields)
@@ -2108,8 +2108,8 @@ func (m *Shipment) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
-	if m.DatesToldAt != nil {
-		size, err := (*timestamppb1.Timestamp)(m.DatesToldAt).MarshalToSizedBufferVT(dAtA[:i])
+	if m.DatesReportedAt != nil {
+		size, err := (*timestamppb1.Timestamp)(m.DatesReportedAt).MarshalToSizedBufferVT(dAtA[:i])
 		if err != nil {
 			return 0, err
 		}
@@ -2120,8 +2120,8 @@ func (m *Shipment) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0xf2
 	}
-	if m.HoldToldAt != nil {
-		size, err := (*timestamppb1.Timestamp)(m.HoldToldAt).MarshalToSizedBufferVT(dAtA[:i])
+	if m.HoldReportedAt != nil {
+		size, err := (*timestamppb1.Timestamp)(m.HoldReportedAt).MarshalToSizedBufferVT(dAtA[:i])
 		if err != nil {
 			return 0, err
 		}
@@ -4250,8 +4250,8 @@ func (m *Return) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
-	if m.ExpectedToldAt != nil {
-		size, err := (*timestamppb1.Timestamp)(m.ExpectedToldAt).MarshalToSizedBufferVT(dAtA[:i])
+	if m.ExpectedReportedAt != nil {
+		size, err := (*timestamppb1.Timestamp)(m.ExpectedReportedAt).MarshalToSizedBufferVT(dAtA[:i])
 		if err != nil {
 			return 0, err
 		}
@@ -4262,8 +4262,8 @@ func (m *Return) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0xf2
 	}
-	if m.TrackingToldAt != nil {
-		size, err := (*timestamppb1.Timestamp)(m.TrackingToldAt).MarshalToSizedBufferVT(dAtA[:i])
+	if m.TrackingReportedAt != nil {
+		size, err := (*timestamppb1.Timestamp)(m.TrackingReportedAt).MarshalToSizedBufferVT(dAtA[:i])
 		if err != nil {
 			return 0, err
 		}
@@ -4765,12 +4765,12 @@ func (m *Shipment) SizeVT() (n int) {
 		l = m.LastDeliveryAttempt.SizeVT()
 		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
-	if m.HoldToldAt != nil {
-		l = (*timestamppb1.Timestamp)(m.HoldToldAt).SizeVT()
+	if m.HoldReportedAt != nil {
+		l = (*timestamppb1.Timestamp)(m.HoldReportedAt).SizeVT()
 		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
-	if m.DatesToldAt != nil {
-		l = (*timestamppb1.Timestamp)(m.DatesToldAt).SizeVT()
+	if m.DatesReportedAt != nil {
+		l = (*timestamppb1.Timestamp)(m.DatesReportedAt).SizeVT()
 		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
 	n += len(m.unknownFields)
@@ -5651,12 +5651,12 @@ func (m *Return) SizeVT() (n int) {
 		l = m.LastPickupAttempt.SizeVT()
 		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
-	if m.TrackingToldAt != nil {
-		l = (*timestamppb1.Timestamp)(m.TrackingToldAt).SizeVT()
+	if m.TrackingReportedAt != nil {
+		l = (*timestamppb1.Timestamp)(m.TrackingReportedAt).SizeVT()
 		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
-	if m.ExpectedToldAt != nil {
-		l = (*timestamppb1.Timestamp)(m.ExpectedToldAt).SizeVT()
+	if m.ExpectedReportedAt != nil {
+		l = (*timestamppb1.Timestamp)(m.ExpectedReportedAt).SizeVT()
 		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
 	n += len(m.unknownFields)
@@ -6758,7 +6758,7 @@ func (m *Shipment) UnmarshalVT(dAtA []byte) error {
 			iNdEx = postIndex
 		case 29:
 			if wireType != 2 {
-				return fmt.Errorf("proto: wrong wireType = %d for field HoldToldAt", wireType)
+				return fmt.Errorf("proto: wrong wireType = %d for field HoldReportedAt", wireType)
 			}
 			var msglen int
 			for shift := uint(0); ; shift += 7 {
@@ -6785,16 +6785,16 @@ func (m *Shipment) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			if m.HoldToldAt == nil {
-				m.HoldToldAt = &timestamppb.Timestamp{}
+			if m.HoldReportedAt == nil {
+				m.HoldReportedAt = &timestamppb.Timestamp{}
 			}
-			if err := (*timestamppb1.Timestamp)(m.HoldToldAt).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*timestamppb1.Timestamp)(m.HoldReportedAt).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
 		case 30:
 			if wireType != 2 {
-				return fmt.Errorf("proto: wrong wireType = %d for field DatesToldAt", wireType)
+				return fmt.Errorf("proto: wrong wireType = %d for field DatesReportedAt", wireType)
 			}
 			var msglen int
 			for shift := uint(0); ; shift += 7 {
@@ -6821,10 +6821,10 @@ func (m *Shipment) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			if m.DatesToldAt == nil {
-				m.DatesToldAt = &timestamppb.Timestamp{}
+			if m.DatesReportedAt == nil {
+				m.DatesReportedAt = &timestamppb.Timestamp{}
 			}
-			if err := (*timestamppb1.Timestamp)(m.DatesToldAt).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*timestamppb1.Timestamp)(m.DatesReportedAt).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -12910,7 +12910,7 @@ func (m *Return) UnmarshalVT(dAtA []byte) error {
 			iNdEx = postIndex
 		case 29:
 			if wireType != 2 {
-				return fmt.Errorf("proto: wrong wireType = %d for field TrackingToldAt", wireType)
+				return fmt.Errorf("proto: wrong wireType = %d for field TrackingReportedAt", wireType)
 			}
 			var msglen int
 			for shift := uint(0); ; shift += 7 {
@@ -12937,16 +12937,16 @@ func (m *Return) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			if m.TrackingToldAt == nil {
-				m.TrackingToldAt = &timestamppb.Timestamp{}
+			if m.TrackingReportedAt == nil {
+				m.TrackingReportedAt = &timestamppb.Timestamp{}
 			}
-			if err := (*timestamppb1.Timestamp)(m.TrackingToldAt).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*timestamppb1.Timestamp)(m.TrackingReportedAt).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
 		case 30:
 			if wireType != 2 {
-				return fmt.Errorf("proto: wrong wireType = %d for field ExpectedToldAt", wireType)
+				return fmt.Errorf("proto: wrong wireType = %d for field ExpectedReportedAt", wireType)
 			}
 			var msglen int
 			for shift := uint(0); ; shift += 7 {
@@ -12973,10 +12973,10 @@ func (m *Return) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			if m.ExpectedToldAt == nil {
-				m.ExpectedToldAt = &timestamppb.Timestamp{}
+			if m.ExpectedReportedAt == nil {
+				m.ExpectedReportedAt = &timestamppb.Timestamp{}
 			}
-			if err := (*timestamppb1.Timestamp)(m.ExpectedToldAt).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := (*timestamppb1.Timestamp)(m.ExpectedReportedAt).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
