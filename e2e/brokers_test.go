@@ -21,8 +21,8 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// brokers is an Apache Kafka that this package has to itself while it runs: its scenarios delete the ledger's topics, and
-// may kill brokers.
+// brokers is an Apache Kafka that this package has to itself while it runs: its scenarios delete the ledger's topics,
+// and may kill brokers.
 type brokers struct {
 	addrs []string
 	ctl   string // Takes "kill N" and "revive N"; empty when there is no hand on the brokers.

@@ -86,9 +86,9 @@ func TestTheComposedServicesGiveTheFiguresOfTheEmbeddedStack(t *testing.T) {
 	require.Zero(t, c.received().Repeats, "nothing was killed, so nothing is sent again")
 }
 
-// TestTwoInstancesGiveTheSameFiguresWhileEachIsKilledInTurn imports through both ingest instances, in parts, two a kill. The
-// instance dies in the middle of the first. It is back at once, with its share, or only when the other has taken that over;
-// the second part goes on meanwhile.
+// TestTwoInstancesGiveTheSameFiguresWhileEachIsKilledInTurn imports through both ingest instances, in parts, two a
+// kill. The instance dies in the middle of the first. It is back at once, with its share, or only when the other has
+// taken that over; the second part goes on meanwhile.
 func TestTwoInstancesGiveTheSameFiguresWhileEachIsKilledInTurn(t *testing.T) {
 	c := newComposed(t, "two")
 	o := someOrders(t)

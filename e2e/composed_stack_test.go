@@ -27,7 +27,8 @@ const (
 	composeProject = "orderledger-e2e"
 )
 
-// composed is docker-compose.yml with the example receiver, in a project of its own. The addresses are those it publishes.
+// composed is docker-compose.yml with the example receiver, in a project of its own. The addresses are those it
+// publishes.
 type composed struct {
 	*stack
 	profiles []string
@@ -64,8 +65,8 @@ func newComposed(t testing.TB, profiles ...string) *composed {
 	return c
 }
 
-// clickHouse says which server answers, and whether it is one: a machine that can't pull the image may have another program
-// behind its name.
+// clickHouse says which server answers, and whether it is one: a machine that can't pull the image may have another
+// program behind its name.
 func (c *composed) clickHouse() string {
 	var version string
 	require.NoError(c.t, c.sql().QueryRow(c.t.Context(), "SELECT version()").Scan(&version))

@@ -18,8 +18,8 @@ type pushed struct {
 	body []byte
 }
 
-// countDeliveries compares what the receiver got with suborders.v1, and that with the ledger: each message delivered, in
-// order, every repeat the same bytes, and nothing that is not in the topic.
+// countDeliveries compares what the receiver got with suborders.v1, and that with the ledger: each message delivered,
+// in order, every repeat the same bytes, and nothing that is not in the topic.
 func (e *evidence) countDeliveries(v *verdict, l *ledger) {
 	for _, wrong := range e.receiver {
 		v.add("receiver", "%s", wrong)
@@ -67,8 +67,8 @@ func (e *evidence) countDeliveries(v *verdict, l *ledger) {
 	}
 }
 
-// readSuborders returns the messages that the receiver is due, by suborder, and the type of message that each event caused.
-// A message that a translator wrote twice must be the same, and counts once.
+// readSuborders returns the messages that the receiver is due, by suborder, and the type of message that each event
+// caused. A message that a translator wrote twice must be the same, and counts once.
 func (e *evidence) readSuborders(v *verdict) (due map[string][]pushed, caused map[string]string) {
 	due, caused = map[string][]pushed{}, map[string]string{}
 	for _, lane := range slices.Sorted(maps.Keys(e.suborders)) {
@@ -100,8 +100,8 @@ func (e *evidence) readSuborders(v *verdict) (due map[string][]pushed, caused ma
 	return due, caused
 }
 
-// forReceiver is what becomes of a message on the way to an endpoint that takes everything and SUBORDER_COMPLETE when it is
-// shipped: a COMPLETE of a later stage is nothing to it, or what its headers say that it is otherwise.
+// forReceiver is what becomes of a message on the way to an endpoint that takes everything and SUBORDER_COMPLETE when
+// it is shipped: a COMPLETE of a later stage is nothing to it, or what its headers say that it is otherwise.
 func forReceiver(h map[string]string, body []byte) ([]byte, bool) {
 	const complete = "SUBORDER_COMPLETE"
 	if h[events.HeaderType] != complete || slices.Contains(strings.Split(h["ol_stages"], ","), "shipped") {

@@ -13,8 +13,8 @@ import (
 // reasonRepeated is what a decision about a notification says whose key had been decided before.
 const reasonRepeated = "repeated_key"
 
-// readLedger decodes both topics as an auditor would, checking each record against the one before: the chains whole, the
-// sequences and versions dense, every state the fold of its events, every batch of decisions knowing its events.
+// readLedger decodes both topics as an auditor would, checking each record against the one before: the chains whole,
+// the sequences and versions dense, every state the fold of its events, every batch of decisions knowing its events.
 func (e *evidence) readLedger(v *verdict) *ledger {
 	l := &ledger{states: map[string]*ledgerv1.Shipment{}}
 	heads := map[int32][]events.Hash{} // By lane, the head after each event.

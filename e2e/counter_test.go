@@ -13,9 +13,9 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// evidence is all that can be seen of a ledger from outside once it is at rest: what Kafka holds, what ClickHouse shows,
-// what the receiver got and what the clients were promised. The counter reads nothing else, and shares no code with the
-// services but the decoding of the contract and the fold of a state.
+// evidence is all that can be seen of a ledger from outside once it is at rest: what Kafka holds, what ClickHouse
+// shows, what the receiver got and what the clients were promised. The counter reads nothing else, and shares no code
+// with the services but the decoding of the contract and the fold of a state.
 type evidence struct {
 	events, decisions, inbox, suborders map[int32][]*kgo.Record
 	tables                              tables

@@ -11,8 +11,8 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// fault is one thing that goes wrong and is made good again. begin takes what it needs, or reports false when that is in
-// the hands of another fault; what it returns does the harm and undoes it, and says what it did.
+// fault is one thing that goes wrong and is made good again. begin takes what it needs, or reports false when that is
+// in the hands of another fault; what it returns does the harm and undoes it, and says what it did.
 type fault struct {
 	kind   string
 	weight int
@@ -227,7 +227,8 @@ func faultReceiver(weight int, least, most time.Duration) fault {
 	}}
 }
 
-// faultVisitor lets a further instance join and leave again, in order or by a kill: the groups move lanes and partitions.
+// faultVisitor lets a further instance join and leave again, in order or by a kill: the groups move lanes and
+// partitions.
 func faultVisitor(weight int) fault {
 	return fault{"a further instance", weight, func(r *run, random *rand.Rand) (func(context.Context) error, string, bool) {
 		kinds := []func(string, bool) *program{r.ingest, r.projector, r.emitter}

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// gate is an address that leads to another one and can be shut: then connections are refused, and those that are open are
-// cut. It stands before what the tests can't kill.
+// gate is an address that leads to another one and can be shut: then connections are refused, and those that are open
+// are cut. It stands before what the tests can't kill.
 type gate struct {
 	addr, to string
 

@@ -16,8 +16,8 @@ import (
 	"github.com/orderledger/orderledger/internal/importer"
 )
 
-// killDuring imports a file while the process is killed with -9 three times, at moments chosen by how far the import has
-// come, and started again each time.
+// killDuring imports a file while the process is killed with -9 three times, at moments chosen by how far the import
+// has come, and started again each time.
 func killDuring(t *testing.T, s *stack, file []byte, lines int) importer.Result {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())

@@ -116,7 +116,8 @@ func requireDecisions(t testing.TB, brokers string) []decided {
 	return all
 }
 
-// requireDecidedOnce requires that every inbox record has one final decision, or a first one and the end of its waiting.
+// requireDecidedOnce requires that every inbox record has one final decision, or a first one and the end of its
+// waiting.
 func requireDecidedOnce(t testing.TB, lane int32, decisions []decided) {
 	t.Helper()
 	seen := map[int64]*ledgerv1.Decision{}

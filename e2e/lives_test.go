@@ -190,9 +190,9 @@ func (l *load) own(ctx context.Context, c cart, id, kind string, at time.Time, a
 // tries is how often a call is made anew after a lawful refusal: its shipment may not be known or packed yet.
 const tries = 40
 
-// obey calls for all shipments of a cart until each has got its yes. A call without an answer is repeated under its key;
-// one that was refused, because the ledger has not come so far yet, is made again under a new one. The name tells calls of
-// one action apart.
+// obey calls for all shipments of a cart until each has got its yes. A call without an answer is repeated under its
+// key; one that was refused, because the ledger has not come so far yet, is made again under a new one. The name tells
+// calls of one action apart.
 func (l *load) obey(ctx context.Context, c cart, action, name string, item func(n int, id string) object) bool {
 	left := slices.Clone(c.ids)
 	for try := range tries {

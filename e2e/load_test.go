@@ -29,8 +29,8 @@ type told struct {
 	unresolved  bool // It names only a return; its way into the inbox is longer.
 }
 
-// obeyed is one answer to a seller's call for one shipment. A call that is repeated under its key has several, which must
-// be the same.
+// obeyed is one answer to a seller's call for one shipment. A call that is repeated under its key has several, which
+// must be the same.
 type obeyed struct {
 	key, shipment string
 	ok            bool
@@ -38,7 +38,8 @@ type obeyed struct {
 	position      map[int32]int64 // Of the whole call.
 }
 
-// record is what clients wrote down of what they were promised. It is kept outside of the ledger, which is measured by it.
+// record is what clients wrote down of what they were promised. It is kept outside of the ledger, which is measured by
+// it.
 type record struct {
 	mu     sync.Mutex
 	told   []told
@@ -96,8 +97,8 @@ func (r *record) size() (notifications, answers int) {
 	return len(r.told), len(r.obeyed)
 }
 
-// load is the outside world: a marketplace that tells, and sellers who call, through any of the instances, again and again
-// until they are answered.
+// load is the outside world: a marketplace that tells, and sellers who call, through any of the instances, again and
+// again until they are answered.
 type load struct {
 	t      testing.TB
 	urls   []string
@@ -226,8 +227,8 @@ func (l *load) tell(ctx context.Context, body []byte) {
 	})
 }
 
-// post sends a request to one instance after the other until one answers 200. A refusal is written down as wrong: nothing
-// that is sent here may be refused.
+// post sends a request to one instance after the other until one answers 200. A refusal is written down as wrong:
+// nothing that is sent here may be refused.
 func (l *load) post(ctx context.Context, path, key string, body []byte) (answer []byte, position map[int32]int64, ok bool) {
 	at := int(l.calls.Add(1))
 	wait := 20 * time.Millisecond

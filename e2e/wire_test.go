@@ -17,8 +17,8 @@ import (
 )
 
 // wire is the network between one program and the brokers of a Kafka. It can lose requests and replies of chosen kinds,
-// with the connection they were on, and it can be cut. Brokers tell clients each other's addresses, so it has a door for
-// each of them and puts the doors' addresses into what they say.
+// with the connection they were on, and it can be cut. Brokers tell clients each other's addresses, so it has a door
+// for each of them and puts the doors' addresses into what they say.
 type wire struct {
 	t    testing.TB
 	busy sync.Mutex // Held by the fault that has it in hand.
@@ -176,8 +176,8 @@ type asked struct {
 	lost         bool
 }
 
-// carry passes frames between a client and a broker until either goes. A request is size, key, version, correlation id; a
-// reply is size, correlation id.
+// carry passes frames between a client and a broker until either goes. A request is size, key, version, correlation id;
+// a reply is size, correlation id.
 func (w *wire) carry(client net.Conn, broker string) {
 	server, err := net.DialTimeout("tcp", broker, 5*time.Second)
 	if err != nil {

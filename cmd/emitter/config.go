@@ -23,9 +23,9 @@ const (
 	envSettings = "ORDERLEDGER_EMITTER_ENDPOINTS_FILE"
 	// envInstance: makes this process a static member of its groups; unique among the living. Default none.
 	envInstance = "ORDERLEDGER_EMITTER_INSTANCE_ID"
-	// envSession: after how much silence the partitions of an instance go to others, such as 10s, in both of its groups. It
-	// must exceed each endpoint's timeout by two seconds. Default 10s to translate, an endpoint's timeout and 15s
-	// to deliver; the broker has a lower bound, group.min.session.timeout.ms, usually 6s.
+	// envSession: after how much silence the partitions of an instance go to others, such as 10s, in both of its groups.
+	// It must exceed each endpoint's timeout by two seconds. Default 10s to translate, an endpoint's timeout and 15s to
+	// deliver; the broker has a lower bound, group.min.session.timeout.ms, usually 6s.
 	envSession = "ORDERLEDGER_EMITTER_SESSION_TIMEOUT"
 	// envAdmin: host:port of metrics and health. Default 127.0.0.1:9103; "off" serves none.
 	envAdmin = "ORDERLEDGER_EMITTER_ADMIN_ADDR"

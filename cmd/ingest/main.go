@@ -1,10 +1,10 @@
-// Command ingest takes orders in: the marketplace's notifications and the seller API. It owns lanes of the ledger, decides
-// what comes in, and answers once that is durable.
+// Command ingest takes orders in: the marketplace's notifications and the seller API. It owns lanes of the ledger,
+// decides what comes in, and answers once that is durable.
 //
-// It is configured by the environment; see config.go. It stops on SIGINT and SIGTERM: where there are other instances, it
-// first hands its lanes over to them while it still serves everything, not ready any more; then it accepts no more requests
-// and finishes those in hand, then its workers stop, then the listener for other instances, then what lanes it still has are
-// given up, and the admin server goes last.
+// It is configured by the environment; see config.go. It stops on SIGINT and SIGTERM: where there are other instances,
+// it first hands its lanes over to them while it still serves everything, not ready any more; then it accepts no more
+// requests and finishes those in hand, then its workers stop, then the listener for other instances, then what lanes it
+// still has are given up, and the admin server goes last.
 package main
 
 import (

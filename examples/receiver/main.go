@@ -1,5 +1,5 @@
-// Command receiver is a small external fulfilment system: it takes SUBORDER messages, verifies their signatures, tells repeats
-// from news, checks the order of each suborder and prints what it gets. It is an example to copy from, and uses
+// Command receiver is a small external fulfilment system: it takes SUBORDER messages, verifies their signatures, tells
+// repeats from news, checks the order of each suborder and prints what it gets. It is an example to copy from, and uses
 // nothing of orderledger itself.
 //
 //	receiver -listen 127.0.0.1:8090 -secret whsec_...

@@ -96,8 +96,8 @@ func (i *inspector) pending(ctx context.Context, conn driver.Conn, wanted []migr
 	return pendingOf(ctx, inside, wanted)
 }
 
-// settings looks for those of the user's profile under which a repeated insert would double rows, or an insert could not
-// say what it needs. async_insert is not among them: each insert switches it off.
+// settings looks for those of the user's profile under which a repeated insert would double rows, or an insert could
+// not say what it needs. async_insert is not among them: each insert switches it off.
 func (i *inspector) settings(ctx context.Context, conn driver.Conn) []preflight.Finding {
 	rows, err := conn.Query(ctx, "SELECT name, value FROM system.settings WHERE name IN ('insert_deduplicate', 'deduplicate_insert', 'readonly')")
 	if err != nil {

@@ -116,7 +116,8 @@ func TestAPortOfHTTPIsToldFromTheNativeOne(t *testing.T) {
 	require.Contains(t, found(t, cfg)["clickhouse servers"].Do, "9000, not 8123")
 }
 
-// old is a server that introduces itself as one of long ago, with what a real one of that version says, and answers pings.
+// old is a server that introduces itself as one of long ago, with what a real one of that version says, and answers
+// pings.
 func old(t *testing.T) string {
 	t.Helper()
 	const revision = 54412

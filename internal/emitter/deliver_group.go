@@ -54,9 +54,9 @@ func (c *courier) run(ctx context.Context) error {
 	return err
 }
 
-// leave closes the client, which leaves the group unless the member is static. Everything has been committed, so a Kafka
-// that does not let go must not keep the process: the client goes on trying to join while it is refused, and closing
-// waits for that. What is left behind ends with the process.
+// leave closes the client, which leaves the group unless the member is static. Everything has been committed, so a
+// Kafka that does not let go must not keep the process: the client goes on trying to join while it is refused, and
+// closing waits for that. What is left behind ends with the process.
 func (c *courier) leave() {
 	closed := make(chan struct{})
 	go func() {

@@ -46,8 +46,8 @@ func New(config Config, brokers kafka.Config, log *slog.Logger, reg prometheus.R
 	return &Emitter{translator: translator, deliverer: deliverer}, nil
 }
 
-// Units returns the stages as units of a program. The translator is behind the deliverer, so it stops first: what it has
-// made is still delivered while the deliverer finishes what it has in hand.
+// Units returns the stages as units of a program. The translator is behind the deliverer, so it stops first: what it
+// has made is still delivered while the deliverer finishes what it has in hand.
 func (e *Emitter) Units() []service.Unit {
 	return []service.Unit{
 		{Name: "deliver", Run: e.deliverer.Run},

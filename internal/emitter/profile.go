@@ -29,8 +29,8 @@ func Retype(body []byte, from, to string) []byte {
 	return bytes.Replace(body, fmt.Appendf(nil, `"eventType":%q`, from), fmt.Appendf(nil, `"eventType":%q`, to), 1)
 }
 
-// Notes say where a message is less than the contract asks for. It is sent all the same: a suborder that is told late is
-// worse than one that is told with a gap, and later messages of it would have to wait.
+// Notes say where a message is less than the contract asks for. It is sent all the same: a suborder that is told late
+// is worse than one that is told with a gap, and later messages of it would have to wait.
 type Notes uint8
 
 // What can be noted.

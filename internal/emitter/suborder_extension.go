@@ -32,9 +32,9 @@ import (
 //	  }]
 //	}
 //
-// Amounts are of one unit. channelDiscount stands in where the price tells no marketplace discount. cancelledQuantity is
-// not read here: it says how many units were cancelled before the shipment was told of, by somebody unknown, and is in
-// the state's quantities already.
+// Amounts are of one unit. channelDiscount stands in where the price tells no marketplace discount. cancelledQuantity
+// is not read here: it says how many units were cancelled before the shipment was told of, by somebody unknown, and is
+// in the state's quantities already.
 type shipmentExtension struct {
 	attributes       customAttributes
 	virtual, bundled []skuDefinition

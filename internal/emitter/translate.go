@@ -141,10 +141,10 @@ func isTold(u *ledgerv1.PropertiesUpdated) bool {
 	return false
 }
 
-// wasCancelled tells whether SUBORDER_CANCEL has been told of a suborder that has live units, because the cancellation of
-// a courier return brought them back: all units have been cancelled at some time then. Whether at one and the same time
-// the state does not tell. So of a shipment whose units were cancelled and brought back in turns, and which was never
-// without live units, a later COMPLETE may be missing; cancellations are told in any case.
+// wasCancelled tells whether SUBORDER_CANCEL has been told of a suborder that has live units, because the cancellation
+// of a courier return brought them back: all units have been cancelled at some time then. Whether at one and the same
+// time the state does not tell. So of a shipment whose units were cancelled and brought back in turns, and which was
+// never without live units, a later COMPLETE may be missing; cancellations are told in any case.
 func wasCancelled(s *ledgerv1.Shipment) bool {
 	for _, i := range s.GetItems() {
 		ever := cancelledUnits(i)

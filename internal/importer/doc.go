@@ -5,6 +5,6 @@
 // service that is killed and started again loses nothing; the ledger knows a repeat. What is refused for good (any
 // other 4xx) is counted with its line number and the service's words, and the import goes on.
 //
-// It keeps a bounded number of lines in memory, whatever the size of the file, and one short entry for each return. A line longer than MaxLineBytes is
-// refused here; anything else is for the service to judge, bytes as they are.
+// It keeps a bounded number of lines in memory, whatever the size of the file, and one short entry for each return. A
+// line longer than MaxLineBytes is refused here; anything else is for the service to judge, bytes as they are.
 package importer

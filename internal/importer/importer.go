@@ -194,8 +194,8 @@ type order struct {
 	shipments map[string]string
 }
 
-// key is what the order of a line is kept by: its shipment, else its return. A line that can't be read has none, and its
-// order matters to nobody.
+// key is what the order of a line is kept by: its shipment, else its return. A line that can't be read has none, and
+// its order matters to nobody.
 func (o *order) key(body []byte) string {
 	var ids struct {
 		ShipmentID, ReturnID string

@@ -195,8 +195,8 @@ type target struct {
 
 type place struct{ shipmentID, serviceID string }
 
-// targets finds the shipments of the items. Returns and services are looked up in the read model: what the seller knows the
-// id of has been projected, except in the moment after it came to be.
+// targets finds the shipments of the items. Returns and services are looked up in the read model: what the seller knows
+// the id of has been projected, except in the moment after it came to be.
 func (g *Ingest) targets(ctx context.Context, sellerID string, action marketplace.Action, commands []marketplace.Command) ([]target, error) {
 	out := make([]target, len(commands))
 	var lookup []string

@@ -11,8 +11,8 @@ import (
 )
 
 // An alias leads from a return or a service to a shipment. One return may have several: its lines may lie in several
-// shipments. The topic is compacted, so its key names both ends; the first end, which chooses the partition, stands in a
-// header of its own.
+// shipments. The topic is compacted, so its key names both ends; the first end, which chooses the partition, stands in
+// a header of its own.
 
 // headerAlias holds the id that an alias leads from.
 const headerAlias = "orderledger-alias"

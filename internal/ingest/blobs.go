@@ -13,8 +13,8 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// documents keeps what was rendered, by shipment and revision, in a folder. A revision is written once; writing it again
-// gives the same bytes.
+// documents keeps what was rendered, by shipment and revision, in a folder. A revision is written once; writing it
+// again gives the same bytes.
 type documents struct {
 	dir      string
 	currency string

@@ -13,8 +13,8 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// document is what stands on the page of a shipment: label above, invoice below. It is kept beside the PDF, so that any set
-// of shipments can be printed as one file, and each page is the same in all of them.
+// document is what stands on the page of a shipment: label above, invoice below. It is kept beside the PDF, so that any
+// set of shipments can be printed as one file, and each page is the same in all of them.
 type document struct {
 	ShipmentID    string         `json:"shipment_id"`
 	OrderID       string         `json:"order_id"`
@@ -177,8 +177,8 @@ func clipped(s string) string {
 	return s
 }
 
-// bars draws the tracking number so that a scanner test has something to aim at. What format the marketplace prints is not
-// known; these are the bits of the text, a bar for each one.
+// bars draws the tracking number so that a scanner test has something to aim at. What format the marketplace prints is
+// not known; these are the bits of the text, a bar for each one.
 func bars(pdf *fpdf.Fpdf, s string) {
 	x, y := pdf.GetX(), pdf.GetY()+2
 	for i, c := range []byte(s) {
@@ -191,8 +191,8 @@ func bars(pdf *fpdf.Fpdf, s string) {
 	pdf.Ln(18)
 }
 
-// documentRef names the documents of a revision: a path below the blob folder that says nothing of the shipment's id, which
-// may have any characters.
+// documentRef names the documents of a revision: a path below the blob folder that says nothing of the shipment's id,
+// which may have any characters.
 func documentRef(shipmentID string, revision uint32) string {
 	sum := digest(shipmentID)
 	name := hex.EncodeToString(sum[:16])

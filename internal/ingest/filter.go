@@ -14,7 +14,8 @@ import (
 )
 
 // page is a place in the results of a search: the search and the last result before it. Pages are found by the last
-// result's sort value and id, not by counting, so nothing is left out or repeated when shipments come and go between them.
+// result's sort value and id, not by counting, so nothing is left out or repeated when shipments come and go between
+// them.
 type page struct {
 	Filter marketplace.Filter `json:"filter"`
 	// After is the sort value of the last result in milliseconds, AfterID its id; empty on the first page.
@@ -116,8 +117,8 @@ func (g *Ingest) page(ctx context.Context, c *call, p page) error {
 	return c.respond(out)
 }
 
-// sortColumn is the expression that a search is ordered by, in milliseconds; a time that is not known sorts as the end of
-// time, so that it can be compared.
+// sortColumn is the expression that a search is ordered by, in milliseconds; a time that is not known sorts as the end
+// of time, so that it can be compared.
 func sortColumn(field marketplace.SortField) string {
 	known := func(column string) string {
 		return "ifNull(toUnixTimestamp64Milli(" + column + "), " + itoa(unknownTime) + ")"

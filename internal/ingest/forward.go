@@ -20,9 +20,9 @@ import (
 //	head     JSON, see forward
 //	body     the call's
 //
-// The owner reads the body with the reader that the router has used, so that there is one form of inputs and not two. The
-// hash of each command goes along: an owner of another version that reads something else than what was asked refuses it. A
-// member of the head that is added must be one that an older owner may ignore.
+// The owner reads the body with the reader that the router has used, so that there is one form of inputs and not two.
+// The hash of each command goes along: an owner of another version that reads something else than what was asked
+// refuses it. A member of the head that is added must be one that an older owner may ignore.
 
 // forward is the head of what is asked of an owner, with the body.
 type forward struct {
@@ -103,8 +103,8 @@ type forwardedResult struct {
 	Repeated   bool             `json:"repeated,omitempty"`
 }
 
-// forwardErrors is the one table from names on the wire to the journal's errors. A name that is not known here is of a newer
-// version, and taken as in doubt.
+// forwardErrors is the one table from names on the wire to the journal's errors. A name that is not known here is of a
+// newer version, and taken as in doubt.
 var forwardErrors = map[string]error{ //nolint:gochecknoglobals // A table.
 	reasonNotOwner: journal.ErrNotOwner, reasonMoving: journal.ErrLaneMoving, reasonFenced: journal.ErrFenced,
 	reasonInDoubt: journal.ErrInDoubt, reasonInvalid: journal.ErrInvalid, reasonVersions: errVersions,
@@ -182,8 +182,8 @@ func (f *forward) commands(settings marketplace.Settings) ([]marketplace.Command
 	return nil, fmt.Errorf("no action %q is known here", f.Action)
 }
 
-// named returns the command that is meant, as the journal wants it. An error says that what is read here is not what was
-// asked there.
+// named returns the command that is meant, as the journal wants it. An error says that what is read here is not what
+// was asked there.
 func (f *forward) named(at forwardedCommand, read []marketplace.Command) (journal.Command, error) {
 	if at.Index < 0 || at.Index >= len(read) {
 		return journal.Command{}, fmt.Errorf("no item %d in the body", at.Index)
@@ -227,8 +227,8 @@ func readPacking(shipmentID string, body []byte) (marketplace.Command, error) {
 	return packingCommand(shipmentID, revision, packing), nil
 }
 
-// packingCommand tells that the documents of a revision are ready. Its hash is of what was asked for: the answer follows
-// from it.
+// packingCommand tells that the documents of a revision are ready. Its hash is of what was asked for: the answer
+// follows from it.
 func packingCommand(shipmentID string, revision uint32, packing *ledgerv1.Packing) marketplace.Command {
 	return marketplace.Command{
 		ID: shipmentID, ShipmentID: shipmentID, Input: shipment.CompletePacking{Revision: revision, Packing: packing},

@@ -67,8 +67,8 @@ func (c *call) body(limit int64) ([]byte, error) {
 // maxBodyAhead is the most that is allocated for a body before any of it has come.
 const maxBodyAhead = 64 << 10
 
-// handle wraps a handler: correlation, one log line, metrics, problems and the end of a panic. route is the pattern, for
-// labels: never the path itself, which callers make.
+// handle wraps a handler: correlation, one log line, metrics, problems and the end of a panic. route is the pattern,
+// for labels: never the path itself, which callers make.
 func (g *Ingest) handle(route string, h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()

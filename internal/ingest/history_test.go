@@ -131,8 +131,8 @@ func (h *history) supply(ctx context.Context) {
 	}
 }
 
-// work asks until ctx ends. What has no certain answer is asked again under the same key, of another instance: that is one
-// operation, which happens at most once in all that time.
+// work asks until ctx ends. What has no certain answer is asked again under the same key, of another instance: that is
+// one operation, which happens at most once in all that time.
 func (h *history) work(ctx context.Context, worker int, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, uint64(worker)))
 	for n := 0; ctx.Err() == nil; n++ {
@@ -181,7 +181,8 @@ func (h *history) note(n *node, hurt <-chan struct{}, a asked) {
 	}
 }
 
-// check ends the history with a read of the ledger, and searches for an order in which everything that was told is true.
+// check ends the history with a read of the ledger, and searches for an order in which everything that was told is
+// true.
 func (h *history) check() {
 	h.c.Helper()
 	left, at := h.c.ledger()
@@ -211,8 +212,8 @@ func (h *history) check() {
 	require.Empty(h.c, h.failures, "a call failed at an instance that was well")
 }
 
-// mutated is a history whose last read does not show what an acceptance had told. No order explains that: nothing that was
-// cancelled comes back. (An answer turned around might be explained by another that is in doubt.)
+// mutated is a history whose last read does not show what an acceptance had told. No order explains that: nothing that
+// was cancelled comes back. (An answer turned around might be explained by another that is in doubt.)
 func mutated(ops []porcupine.Operation) []porcupine.Operation {
 	out := append([]porcupine.Operation{}, ops...)
 	told := map[string]uint16{}

@@ -121,9 +121,9 @@ func (g *Ingest) Handler() http.Handler { return g.handler }
 // PeerHandler returns what is served to other instances; without secrets it refuses everything.
 func (g *Ingest) PeerHandler() http.Handler { return g.peers }
 
-// Units returns the instance's units in the order of their start, which is the reverse of that of their stopping: lanes are
-// handed over while everything is served, then HTTP ends, then the workers, then what other instances ask. The journal must
-// run before and stop after all of them.
+// Units returns the instance's units in the order of their start, which is the reverse of that of their stopping: lanes
+// are handed over while everything is served, then HTTP ends, then the workers, then what other instances ask. The
+// journal must run before and stop after all of them.
 func (g *Ingest) Units() []service.Unit {
 	var units []service.Unit
 	several := g.cfg.Peers.Addr != ""
@@ -147,8 +147,8 @@ func (g *Ingest) Units() []service.Unit {
 	return units
 }
 
-// member are the options of a worker in its group. The client's own session timeout, 45 seconds, would keep what a killed
-// instance was working on from the others for as long.
+// member are the options of a worker in its group. The client's own session timeout, 45 seconds, would keep what a
+// killed instance was working on from the others for as long.
 func (g *Ingest) member(group string) []kgo.Opt {
 	opts := []kgo.Opt{kgo.ConsumerGroup(group), kgo.SessionTimeout(g.cfg.SessionTimeout)}
 	if g.cfg.InstanceID != "" {

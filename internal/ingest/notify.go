@@ -113,8 +113,8 @@ func (g *Ingest) toUnresolved(ctx context.Context, c *call, n marketplace.Notifi
 	return accepted{Key: n.Key(), Lane: out.Partition, InboxOffset: out.Offset, Unresolved: true}, nil
 }
 
-// Decode returns what journal.Deps.Decode wants: the input of an inbox record. It is pure. An error means that the record
-// was not written by this package.
+// Decode returns what journal.Deps.Decode wants: the input of an inbox record. It is pure. An error means that the
+// record was not written by this package.
 func Decode(settings marketplace.Settings) func(journal.InboxRecord) (shipment.Input, error) {
 	return func(rec journal.InboxRecord) (shipment.Input, error) {
 		n, err := marketplace.ParseNotification(rec.Body, settings)

@@ -31,8 +31,8 @@ type packer struct {
 	fail context.CancelCauseFunc // Ends Run; set by it.
 }
 
-// gather is how long events are gathered for the workers beside the lanes: nobody waits for one of them, and to be told of
-// each event by itself would cost the broker as much as writing it.
+// gather is how long events are gathered for the workers beside the lanes: nobody waits for one of them, and to be told
+// of each event by itself would cost the broker as much as writing it.
 const gather = 100 * time.Millisecond
 
 // retryPacking is how long a result that the ledger did not take waits for the next try.
@@ -141,8 +141,8 @@ func (p *packer) tell(ctx context.Context, env events.Envelope, s *ledgerv1.Ship
 	}
 }
 
-// pack decides courier, invoice and lines. All of it follows from the shipment, the revision and the time of the request,
-// so that a repeat decides the same.
+// pack decides courier, invoice and lines. All of it follows from the shipment, the revision and the time of the
+// request, so that a repeat decides the same.
 func (g *Ingest) pack(s *ledgerv1.Shipment, revision uint32, at time.Time) *ledgerv1.Packing {
 	sum := digest(s.GetShipmentId())
 	code := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:10])
@@ -212,8 +212,8 @@ func invoiceLine(item *ledgerv1.Item, rate float64, within bool) *ledgerv1.Invoi
 	return line
 }
 
-// withinState tells that the goods stay in the seller's state, as far as the addresses tell: then the tax is split. Without
-// addresses they are taken to leave it.
+// withinState tells that the goods stay in the seller's state, as far as the addresses tell: then the tax is split.
+// Without addresses they are taken to leave it.
 func (g *Ingest) withinState(s *ledgerv1.Shipment) bool {
 	who := g.sellers.find(s.GetSellerId())
 	to := s.GetDetails().GetDeliveryAddress().GetStateCode()

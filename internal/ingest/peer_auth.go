@@ -19,8 +19,9 @@ const (
 	headerPeerSignature = "Ledger-Peer-Signature"
 )
 
-// peerWindow is how far the time of a request may be from now, either way. Within it a request can be sent again by whoever
-// saw it, which changes nothing: commands are decided once by their keys, and a lane that is let go finds its owner again.
+// peerWindow is how far the time of a request may be from now, either way. Within it a request can be sent again by
+// whoever saw it, which changes nothing: commands are decided once by their keys, and a lane that is let go finds its
+// owner again.
 const peerWindow = 60 * time.Second
 
 // Why a request of a peer is refused; they are labels too.
@@ -37,8 +38,8 @@ type peerKeys struct {
 	secrets []setting.Secret // Newest first: the first signs, all are accepted.
 }
 
-// sign returns the two headers for a request. path is that below the URL which is advertised, so that a proxy in front may
-// serve it below a path of its own.
+// sign returns the two headers for a request. path is that below the URL which is advertised, so that a proxy in front
+// may serve it below a path of its own.
 func (k peerKeys) sign(h http.Header, method, path string, at time.Time, body []byte) {
 	stamp := strconv.FormatInt(at.Unix(), 10)
 	h.Set(headerPeerTime, stamp)

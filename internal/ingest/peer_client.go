@@ -31,8 +31,8 @@ const peerIdle = time.Minute
 // maxPeerAnswer bounds what is read of an answer: a hundred results with their texts are far below.
 const maxPeerAnswer = 4 << 20
 
-// NewPeers returns a client for the other instances of the cluster; nil where there are no secrets, which is an instance
-// that is alone.
+// NewPeers returns a client for the other instances of the cluster; nil where there are no secrets, which is an
+// instance that is alone.
 func NewPeers(cfg PeersConfig, cluster string) *Peers {
 	if len(cfg.Secrets) == 0 {
 		return nil
@@ -129,8 +129,9 @@ func (p *Peers) post(ctx context.Context, peerURL, path string, body []byte, wan
 		return nil, &peerError{reason: reasonUnreachable, err: err}
 	}
 	p.keys.sign(req.Header, req.Method, path, p.now(), body)
-	// Nothing tells the transport that this may be repeated, though by its keys it may: of what it had sent twice by itself we
-	// would know only the second answer, and take what the first may have stored for refused. The router repeats.
+	// Nothing tells the transport that this may be repeated, though by its keys it may: of what it had sent twice by
+	// itself we would know only the second answer, and take what the first may have stored for refused. The router
+	// repeats.
 	resp, err := p.client.Do(req)
 	if err != nil {
 		return nil, lostOrUnreachable(wrote.Load(), err)

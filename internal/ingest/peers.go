@@ -58,8 +58,8 @@ func (g *Ingest) asPeer(limit int64, h peerHandler) handler {
 	}
 }
 
-// peerCommands decides commands whose lanes are here. It never hands them on: the router that asked knows what else there
-// is to try, and two instances that each take the other for the owner would send them round for ever.
+// peerCommands decides commands whose lanes are here. It never hands them on: the router that asked knows what else
+// there is to try, and two instances that each take the other for the owner would send them round for ever.
 func (g *Ingest) peerCommands(ctx context.Context, c *call, body []byte) error {
 	f, err := decodeForward(body)
 	if err != nil {
@@ -136,8 +136,8 @@ func (g *Ingest) servePeers(ctx context.Context) error {
 // errHanding is what readiness says while lanes are given to other instances.
 var errHanding = errors.New("handing over: other instances are taking the lanes")
 
-// handOver waits for the end and then gives the lanes to other instances, while everything is still served: calls that come
-// meanwhile go to the new owners. It is the last unit to start, so the first to stop.
+// handOver waits for the end and then gives the lanes to other instances, while everything is still served: calls that
+// come meanwhile go to the new owners. It is the last unit to start, so the first to stop.
 func (g *Ingest) handOver(ctx context.Context) error {
 	<-ctx.Done()
 	g.handing.Store(true)

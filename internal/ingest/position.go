@@ -63,8 +63,8 @@ func parsePositions(s string, lanes int) (positions, error) {
 	return out, nil
 }
 
-// watcher knows up to where the projection is complete, by the positions that the projector commits after its last table.
-// It asks the broker only while somebody waits, and once for all who do.
+// watcher knows up to where the projection is complete, by the positions that the projector commits after its last
+// table. It asks the broker only while somebody waits, and once for all who do.
 type watcher struct {
 	admin *kadm.Client
 	group string
@@ -102,8 +102,8 @@ func (w *watcher) reached(ctx context.Context, want positions) (bool, error) {
 	return w.covers(want), nil
 }
 
-// committed returns the positions that a group has committed in a topic. A group that has never been, or partitions it has
-// committed nothing for, are not in it.
+// committed returns the positions that a group has committed in a topic. A group that has never been, or partitions it
+// has committed nothing for, are not in it.
 func committed(ctx context.Context, admin *kadm.Client, group, topic string) (map[int32]kadm.OffsetResponse, error) {
 	offsets, err := admin.FetchOffsets(ctx, group)
 	if err == nil {

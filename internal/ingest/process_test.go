@@ -124,8 +124,8 @@ func (c *cluster) assigned() map[string][]int32 {
 	return out
 }
 
-// settle waits until the lanes are spread over these processes, and each has opened what it has: the one before serves a
-// lane until then.
+// settle waits until the lanes are spread over these processes, and each has opened what it has: the one before serves
+// a lane until then.
 func (c *cluster) settle(all ...*process) map[string][]int32 {
 	c.Helper()
 	var now map[string][]int32

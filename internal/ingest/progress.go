@@ -47,9 +47,9 @@ func (g *Ingest) progress(ctx context.Context, c *call) error {
 	return c.respond(report)
 }
 
-// measure follows the inputs on their way. Each part is asked about what the part before it had already written when it was
-// found to be done; asking about all at one moment would miss what is between two of them. Notifications of returns go
-// round: the ledger makes aliases, aliases lead to the inbox, so the inbox is looked at twice.
+// measure follows the inputs on their way. Each part is asked about what the part before it had already written when it
+// was found to be done; asking about all at one moment would miss what is between two of them. Notifications of returns
+// go round: the ledger makes aliases, aliases lead to the inbox, so the inbox is looked at twice.
 func (g *Ingest) measure(ctx context.Context) (progressReport, error) {
 	report := progressReport{Behind: map[string]int64{}, Endpoints: map[string]int64{}, Lanes: make([]laneProgress, g.cfg.Lanes)}
 	for i := range report.Lanes {
@@ -95,8 +95,8 @@ func (g *Ingest) measure(ctx context.Context) (progressReport, error) {
 	return report, nil
 }
 
-// measureResolver looks at the way of a return's notification: the aliases that the ledger makes known, and those that the
-// resolver has read; then what it has looked at.
+// measureResolver looks at the way of a return's notification: the aliases that the ledger makes known, and those that
+// the resolver has read; then what it has looked at.
 func (g *Ingest) measureResolver(ctx context.Context, report *progressReport) error {
 	report.Behind["resolver"] = 0
 	ends, err := g.ends(ctx, events.TopicUnresolved)
@@ -172,7 +172,8 @@ func (g *Ingest) measureEmitter(ctx context.Context, report *progressReport) err
 	return nil
 }
 
-// behind is how many records of a topic a group has before it. A partition it has committed nothing for is whole before it.
+// behind is how many records of a topic a group has before it. A partition it has committed nothing for is whole before
+// it.
 func (g *Ingest) behind(ctx context.Context, group, topic string, each func(partition int32, end, at int64)) (int64, error) {
 	ends, err := g.ends(ctx, topic)
 	if err != nil {

@@ -61,7 +61,8 @@ func render(found []*ledgerv1.Shipment) []marketplace.Shipment {
 	return out
 }
 
-// find handles GET /v3/shipments?shipmentIds= | orderItemIds= | orderIds=: exactly one of them. Unknown ids are left out.
+// find handles GET /v3/shipments?shipmentIds= | orderItemIds= | orderIds=: exactly one of them. Unknown ids are left
+// out.
 func (g *Ingest) find(ctx context.Context, c *call) error {
 	query := c.r.URL.Query()
 	var name string
@@ -159,8 +160,8 @@ func (g *Ingest) labels(most int) handler {
 	}
 }
 
-// labelOnly handles /v3/shipments/{ids}/labelOnly: the bytes of the PDF, or, for those who accept JSON, an object that holds
-// them: the official client reads nothing else there.
+// labelOnly handles /v3/shipments/{ids}/labelOnly: the bytes of the PDF, or, for those who accept JSON, an object that
+// holds them: the official client reads nothing else there.
 func (g *Ingest) labelOnly(ctx context.Context, c *call) error {
 	ids, found, err := g.named(ctx, c, marketplace.MaxLabelOnlyIDs)
 	if err != nil {

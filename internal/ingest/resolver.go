@@ -19,16 +19,16 @@ import (
 )
 
 // resolver leads notifications that name only a return to their shipments. It joins orders.unresolved.v1 with
-// orders.aliases.v1: both are partitioned by the return, and the group gives equal partitions to one member, so a return
-// is handled by one goroutine, in order.
+// orders.aliases.v1: both are partitioned by the return, and the group gives equal partitions to one member, so a
+// return is handled by one goroutine, in order.
 //
 //	unresolved ─▶ aliases read, and one known? ─ yes ─▶ inbox
 //	                   └─ no ─▶ store ─▶ alias comes ─▶ inbox, in order
 //	                              └─▶ UnresolvedLimit ─▶ inbox, under the return's own id
 //
-// At least once: the position that is committed is that of the oldest notification that waits, so a restart reads all that
-// waited, and some that did not; the inbox knows a repeat by its key. How far it has looked is told in the commit's
-// metadata, for those who want to know whether anything is left to look at.
+// At least once: the position that is committed is that of the oldest notification that waits, so a restart reads all
+// that waited, and some that did not; the inbox knows a repeat by its key. How far it has looked is told in the
+// commit's metadata, for those who want to know whether anything is left to look at.
 type resolver struct {
 	g     *Ingest
 	store *waitingRoom
@@ -111,9 +111,9 @@ func (r *resolver) round(ctx context.Context, client *kgo.Client) error {
 		return ctx.Err()
 	}
 	if len(fetches) == 0 {
-		// An empty poll, as an assignment can cause, blocks no rebalance: the partitions could be dropped under our hands, and
-		// a commit that finds nothing waiting any more would pass over all that waits. One whose time is over returns an error,
-		// and does block.
+		// An empty poll, as an assignment can cause, blocks no rebalance: the partitions could be dropped under our hands,
+		// and a commit that finds nothing waiting any more would pass over all that waits. One whose time is over returns an
+		// error, and does block.
 		return nil
 	}
 	fetches.EachError(func(topic string, partition int32, err error) {
@@ -221,8 +221,8 @@ func (r *resolver) unresolved(ctx context.Context, in *kgo.Record) error {
 	return r.store.keep(known, in.Offset, rec)
 }
 
-// expire hands on what has waited too long, under the return's own id: nobody knows such a shipment, so the ledger records
-// it as waiting there, and quarantines it in the end. Nothing disappears without a decision.
+// expire hands on what has waited too long, under the return's own id: nobody knows such a shipment, so the ledger
+// records it as waiting there, and quarantines it in the end. Nothing disappears without a decision.
 func (r *resolver) expire(ctx context.Context) error {
 	for p := range r.examined {
 		// A partition whose aliases are not read yet may hold that of what has waited longest.
@@ -245,8 +245,8 @@ func (r *resolver) expire(ctx context.Context) error {
 	return nil
 }
 
-// handOn appends a notification to the inbox of each shipment, and keeps trying while Kafka is away: the next one of the
-// return must not overtake it.
+// handOn appends a notification to the inbox of each shipment, and keeps trying while Kafka is away: the next one of
+// the return must not overtake it.
 func (r *resolver) handOn(ctx context.Context, rec journal.InboxRecord, shipments []knownShipment, how string) error {
 	n, err := marketplace.ParseNotification(rec.Body, r.g.cfg.Marketplace)
 	if err != nil {

@@ -9,11 +9,11 @@ import (
 )
 
 // A partition that comes to this instance comes with all its aliases still to be read. Until they are, nothing of it is
-// handed on: a return may have several shipments, and what goes to those of which the alias was read first would never go
-// to the others. What comes meanwhile waits in the store, in its order.
+// handed on: a return may have several shipments, and what goes to those of which the alias was read first would never
+// go to the others. What comes meanwhile waits in the store, in its order.
 
-// caughtUp tells whether every alias that there was when the partition came has been read. Where that was not known before
-// and is now, what waited for it is handed on.
+// caughtUp tells whether every alias that there was when the partition came has been read. Where that was not known
+// before and is now, what waited for it is handed on.
 func (r *resolver) caughtUp(ctx context.Context, p int32) (bool, error) {
 	if r.caught[p] {
 		return true, nil
@@ -44,8 +44,8 @@ func (r *resolver) caughtUp(ctx context.Context, p int32) (bool, error) {
 	return true, nil
 }
 
-// aliasEnd is where the aliases of a partition end now; 0 where there are none. The last record of a compacted partition is
-// never compacted away, so a reader gets there.
+// aliasEnd is where the aliases of a partition end now; 0 where there are none. The last record of a compacted
+// partition is never compacted away, so a reader gets there.
 func (r *resolver) aliasEnd(ctx context.Context, p int32) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.g.cfg.NotificationTimeout)
 	defer cancel()

@@ -307,8 +307,8 @@ func TestWhatMayBeStoredStaysInDoubtUntilItIsAnswered(t *testing.T) {
 	require.Greater(t, asked.Load(), int32(1))
 	require.GreaterOrEqual(t, a.counted("orderledger_ingest_retries_total", "refused"), 1)
 
-	// What no connection was there for was never sent, at whatever moment the time ended. A refusal that was on its way then
-	// would leave a doubt.
+	// What no connection was there for was never sent, at whatever moment the time ended. A refusal that was on its way
+	// then would leave a doubt.
 	b.peers.Close()
 	a.deps.Peers.Close()
 	got = a.labelsOfAll(id)

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A shipment of the model has items in groups, which sellers cancel. A cancellation of some groups is accepted if anything
-// of them is left, and then nothing is; a key that was answered is answered again.
+// A shipment of the model has items in groups, which sellers cancel. A cancellation of some groups is accepted if
+// anything of them is left, and then nothing is; a key that was answered is answered again.
 
 // cancelOp asks to cancel groups of a shipment. With no key it reads what is left.
 type cancelOp struct {

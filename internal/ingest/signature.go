@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// Sign returns the signature of a notification: lower-case hex SHA-1 of the time in Unix seconds, the registered URL, the
-// method and the secret. It covers no byte of the body: it proves that the sender knows the secret, not what it said. TLS
-// does the rest.
+// Sign returns the signature of a notification: lower-case hex SHA-1 of the time in Unix seconds, the registered URL,
+// the method and the secret. It covers no byte of the body: it proves that the sender knows the secret, not what it
+// said. TLS does the rest.
 func Sign(at time.Time, url, method, secret string) string {
 	sum := sha1.Sum([]byte(strconv.FormatInt(at.Unix(), 10) + url + method + secret)) //nolint:gosec // As above.
 	return hex.EncodeToString(sum[:])

@@ -14,8 +14,8 @@ import (
 // states reads the read model. Every query names the seller: that is what makes another seller's ids not found.
 type states struct{ conn driver.Conn }
 
-// query returns the states that a condition on shipments_state selects. The condition is of this package, its arguments are
-// the callers'.
+// query returns the states that a condition on shipments_state selects. The condition is of this package, its arguments
+// are the callers'.
 func (s states) query(ctx context.Context, condition string, args ...any) ([]*ledgerv1.Shipment, error) {
 	rows, err := s.conn.Query(ctx, "SELECT state FROM shipments_state FINAL WHERE "+condition, args...)
 	if err != nil {

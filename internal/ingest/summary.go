@@ -16,9 +16,9 @@ type summaryReport struct {
 	Reasons map[string]uint64 `json:"reasons"`
 }
 
-// summary handles GET /decisions/summary?correlation_id=. An input may have several decisions: one that waited has a second
-// when its waiting ends, and a repeat of an input has one that says duplicate. What counts is what became of the input: the
-// last decision that is not about a repeat, the only one where all are.
+// summary handles GET /decisions/summary?correlation_id=. An input may have several decisions: one that waited has a
+// second when its waiting ends, and a repeat of an input has one that says duplicate. What counts is what became of the
+// input: the last decision that is not about a repeat, the only one where all are.
 func (g *Ingest) summary(ctx context.Context, c *call) error {
 	if g.states.conn == nil {
 		return errNoReads()

@@ -17,8 +17,8 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// callers call each lane all the time, one call after the other, through one instance. What a call asks is refused and the
-// refusal recorded, so that the same can be asked for ever.
+// callers call each lane all the time, one call after the other, through one instance. What a call asks is refused and
+// the refusal recorded, so that the same can be asked for ever.
 type callers struct {
 	c    *cluster
 	url  string

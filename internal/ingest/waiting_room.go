@@ -17,8 +17,9 @@ import (
 // waitingRoom is the resolver's store: the aliases of the partitions it has, and the notifications that wait for one.
 //
 // It is on disk and not in memory because aliases are kept for ever, one for each return there ever was, and because a
-// marketplace that leaves out return_created for an hour must not fill the memory of this process. It is a cache: emptied
-// at each start and built again from the topics, so it is never out of step with them, and syncing it would be in vain.
+// marketplace that leaves out return_created for an hour must not fill the memory of this process. It is a cache:
+// emptied at each start and built again from the topics, so it is never out of step with them, and syncing it would be
+// in vain.
 //
 //	a <partition> <return> 0 <shipment>   seller            an alias
 //	u <partition> <return> 0 <offset>     notification      one that waits, in order within its return

@@ -7,8 +7,8 @@ import (
 	"github.com/orderledger/orderledger/events"
 )
 
-// interest is what a worker that reads the ledger wants of it: types of events, each with the path of field numbers of what
-// it must hold to mean something; an empty path for all of a type.
+// interest is what a worker that reads the ledger wants of it: types of events, each with the path of field numbers of
+// what it must hold to mean something; an empty path for all of a type.
 type interest map[string][]protowire.Number
 
 // The events of which aliasesOf makes aliases, and those that may ask for documents, as packingAsked reads them.
@@ -23,8 +23,8 @@ var (
 	}
 )
 
-// wants returns what the worker hands to pubsub.Config.Wants. Most events mean nothing to it, and decoding one takes as long
-// as deciding it. An event of a type that is not in the catalogue is wanted, so that it is noticed.
+// wants returns what the worker hands to pubsub.Config.Wants. Most events mean nothing to it, and decoding one takes as
+// long as deciding it. An event of a type that is not in the catalogue is wanted, so that it is noticed.
 func (i interest) wants() func(*kgo.Record) bool {
 	known := map[string]bool{}
 	for _, ceType := range events.Types() {

@@ -16,8 +16,8 @@ import (
 	"github.com/orderledger/orderledger/internal/kafka"
 )
 
-// heardEvery is how often a member is heard of by the group. Only then is it told that lanes have come to it: when another
-// has died, so much is added to the session that has run out.
+// heardEvery is how often a member is heard of by the group. Only then is it told that lanes have come to it: when
+// another has died, so much is added to the session that has run out.
 const heardEvery = 500 * time.Millisecond
 
 // join returns a member of the owners' group. The group says who should own which lane and nothing else: no record is
@@ -67,7 +67,8 @@ func (j *Journal) assign(ctx context.Context, lanes []int32) {
 }
 
 // revoke gives lanes up. Where the next owner can ask for them they serve until it does. Otherwise they stop, and it
-// returns when their batches in hand are finished, so that the next owner rarely has to fence one that is in the middle.
+// returns when their batches in hand are finished, so that the next owner rarely has to fence one that is in the
+// middle.
 func (j *Journal) revoke(ids []int32) {
 	j.owners.trust(ids) // Those that linger serve on.
 	j.mu.Lock()
@@ -122,8 +123,8 @@ func (j *Journal) watch(ctx context.Context, client *kgo.Client) error {
 	return nil
 }
 
-// stillAssigned asks the group whether a lane is this member's, and tells whether it got an answer. A fenced owner must not
-// simply take the lane back: it may be one that slept while the lane moved on, and has not been told yet.
+// stillAssigned asks the group whether a lane is this member's, and tells whether it got an answer. A fenced owner must
+// not simply take the lane back: it may be one that slept while the lane moved on, and has not been told yet.
 func (j *Journal) stillAssigned(ctx context.Context, lane int32) (mine, told bool) {
 	g, err := j.describeGroup(ctx)
 	if err != nil {

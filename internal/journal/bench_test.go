@@ -16,8 +16,8 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// onBrokers runs a benchmark on the broker in the process and on Apache Kafka, where the medians of one run are compared
-// with those of the others below: the aim is a p99 of at most three times that of the plain produce.
+// onBrokers runs a benchmark on the broker in the process and on Apache Kafka, where the medians of one run are
+// compared with those of the others below: the aim is a p99 of at most three times that of the plain produce.
 func onBrokers(b *testing.B, fn func(b *testing.B, led *bundle, n int)) {
 	b.Helper()
 	for _, on := range []struct {
@@ -62,9 +62,9 @@ func BenchmarkLane(b *testing.B) {
 	})
 }
 
-// BenchmarkPlainProduce writes the very event records of a lane again, headers and all, with the same client options and
-// acks=all, without a ledger around them: no transaction, no decision about each, no chain, no store. A lane writes two
-// records for each of these, the event and its decision, in two partitions, and a second request to commit them.
+// BenchmarkPlainProduce writes the very event records of a lane again, headers and all, with the same client options
+// and acks=all, without a ledger around them: no transaction, no decision about each, no chain, no store. A lane writes
+// two records for each of these, the event and its decision, in two partitions, and a second request to commit them.
 func BenchmarkPlainProduce(b *testing.B) {
 	onBrokers(b, func(b *testing.B, led *bundle, n int) {
 		b.Helper()
@@ -76,8 +76,8 @@ func BenchmarkPlainProduce(b *testing.B) {
 	})
 }
 
-// BenchmarkRawTransactions writes the same records, a transaction each time, with two transactional ids in turn as a lane
-// does: what a lane could reach if it had nothing to decide, encode, hash or store.
+// BenchmarkRawTransactions writes the same records, a transaction each time, with two transactional ids in turn as a
+// lane does: what a lane could reach if it had nothing to decide, encode, hash or store.
 func BenchmarkRawTransactions(b *testing.B) {
 	onBrokers(b, func(b *testing.B, led *bundle, n int) {
 		b.Helper()
@@ -136,8 +136,8 @@ func measure(b *testing.B, events int, fn func()) {
 	b.ReportMetric(float64(events*len(took))/total.Seconds(), "events/s")
 }
 
-// setupApache is a ledger of one lane on the Apache Kafka in ORDERLEDGER_TEST_KAFKA, to the broker itself and with nothing
-// between. It refuses a broker that holds a ledger, and deletes its own in the end.
+// setupApache is a ledger of one lane on the Apache Kafka in ORDERLEDGER_TEST_KAFKA, to the broker itself and with
+// nothing between. It refuses a broker that holds a ledger, and deletes its own in the end.
 func setupApache(b *testing.B) *bundle {
 	b.Helper()
 	brokers := testkit.ApacheKafka(b)

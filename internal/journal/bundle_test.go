@@ -265,8 +265,9 @@ func (b *bundle) linked(c events.Chain, r *kgo.Record, h []events.Header, env *e
 	return next
 }
 
-// check holds the topics to what the ledger promises: dense versions, dense laneseqs and a whole chain (in read), recorded
-// time that never goes backward, decisions that know the events' chain, and one final decision for every input.
+// check holds the topics to what the ledger promises: dense versions, dense laneseqs and a whole chain (in read),
+// recorded time that never goes backward, decisions that know the events' chain, and one final decision for every
+// input.
 func (b *bundle) check() *book {
 	b.Helper()
 	k := b.read()

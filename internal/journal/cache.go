@@ -2,9 +2,9 @@ package journal
 
 import "container/list"
 
-// stateCache holds encoded states of a lane, the most recently used ones, up to a number of bytes. Decoding one costs less than
-// holding it decoded would: that takes four times the memory, in small pieces that the collector has to walk through again
-// and again.
+// stateCache holds encoded states of a lane, the most recently used ones, up to a number of bytes. Decoding one costs
+// less than holding it decoded would: that takes four times the memory, in small pieces that the collector has to walk
+// through again and again.
 type stateCache struct {
 	max, size int
 	byID      map[string]*list.Element

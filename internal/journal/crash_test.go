@@ -14,8 +14,8 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// crash runs one owner into a crash at a certain point of a batch, lets a successor of the same name take over, and asks
-// again with the same key. Whatever the point, the command and the notification are decided exactly once.
+// crash runs one owner into a crash at a certain point of a batch, lets a successor of the same name take over, and
+// asks again with the same key. Whatever the point, the command and the notification are decided exactly once.
 type crash struct {
 	*testing.T
 	*bundle

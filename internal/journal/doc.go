@@ -37,32 +37,34 @@
 //
 // # Several instances
 //
-// Each instance says in the group under which URL others reach it (Config.Advertise). Owner tells who should be asked about
-// a lane; it may be wrong at any time, and then OwnerWrong has the group asked again. Instances keep the stores of lanes that
-// they do not serve up to date by reading what everybody may read. A lane that the group takes away serves on, it lingers,
-// until its next owner asks for it with Release, which that one does when it has read all there is; the fence comes then. So
-// a planned move keeps callers waiting for a fence and a short read. Nothing rests on the asking: an owner that is gone, or
-// stands still, is fenced without an answer after Config.ReleaseTimeout. HandOver gives everything away before a stop.
+// Each instance says in the group under which URL others reach it (Config.Advertise). Owner tells who should be asked
+// about a lane; it may be wrong at any time, and then OwnerWrong has the group asked again. Instances keep the stores
+// of lanes that they do not serve up to date by reading what everybody may read. A lane that the group takes away
+// serves on, it lingers, until its next owner asks for it with Release, which that one does when it has read all there
+// is; the fence comes then. So a planned move keeps callers waiting for a fence and a short read. Nothing rests on the
+// asking: an owner that is gone, or stands still, is fenced without an answer after Config.ReleaseTimeout. HandOver
+// gives everything away before a stop.
 //
-// A command that is sent to another instance, or again, carries a key of NewKey if its caller gave none: whoever owns the
-// lane answers a key that was decided with its first answer. Those keys are kept for an hour and refused after ten minutes.
+// A command that is sent to another instance, or again, carries a key of NewKey if its caller gave none: whoever owns
+// the lane answers a key that was decided with its first answer. Those keys are kept for an hour and refused after ten
+// minutes.
 //
 // # Torn transactions
 //
-// The embedded broker, when it is killed, can leave the last transaction of a lane in part. Opening the lane compares the
-// ends of both topics. Events without decisions stand, and their decisions are written, with ReasonRecovered. Decisions
-// without events are void with their whole batch; a DecisionsVoided record names them, and every reader must honour it.
-// On a real cluster either finding is damage, and the lane stays closed with ErrDamaged.
+// The embedded broker, when it is killed, can leave the last transaction of a lane in part. Opening the lane compares
+// the ends of both topics. Events without decisions stand, and their decisions are written, with ReasonRecovered.
+// Decisions without events are void with their whole batch; a DecisionsVoided record names them, and every reader must
+// honour it. On a real cluster either finding is damage, and the lane stays closed with ErrDamaged.
 //
 // # What it does not do
 //
-// It does not carry commands to other instances: it says who owns a lane and may be sent a command again. It does not read
-// history or create topics. It keeps callers' keys for ever.
+// It does not carry commands to other instances: it says who owns a lane and may be sent a command again. It does not
+// read history or create topics. It keeps callers' keys for ever.
 //
 // # How it fails
 //
 // A lane that can't be opened is tried again, ever more slowly; Ready and the log say why. Positions that a topic no
-// longer holds, a damaged chain, and a clock far behind the lane keep it closed until somebody acts. Run returns an error
-// only when the group refuses this instance for good, or the topics are not those of the ledger. A disk on which a lane
-// store can't be written ends the process: Pebble panics where it can't go on.
+// longer holds, a damaged chain, and a clock far behind the lane keep it closed until somebody acts. Run returns an
+// error only when the group refuses this instance for good, or the topics are not those of the ledger. A disk on which
+// a lane store can't be written ends the process: Pebble panics where it can't go on.
 package journal

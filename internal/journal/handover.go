@@ -13,9 +13,10 @@ import (
 	"github.com/orderledger/orderledger/internal/kafka"
 )
 
-// A lane that the group takes away goes on serving, it lingers, until its next owner takes it: that one has read the lane
-// to its end, asks for it (Release), and only then fences. So the time in which nobody decides is that of a fence and a short
-// read, not that of a rebalance. Nothing rests on the asking: a lane that is fenced without it ends all the same.
+// A lane that the group takes away goes on serving, it lingers, until its next owner takes it: that one has read the
+// lane to its end, asks for it (Release), and only then fences. So the time in which nobody decides is that of a fence
+// and a short read, not that of a rebalance. Nothing rests on the asking: a lane that is fenced without it ends all the
+// same.
 
 // errReleased says that the next owner asked for the lane.
 var errReleased = &lostError{err: errors.New("the next owner asked for the lane"), fenced: true}
@@ -55,8 +56,8 @@ func (j *Journal) endLinger(l *lane) bool {
 // sweepEvery is how often it is looked whether lanes that linger have been taken without a word.
 const sweepEvery = 200 * time.Millisecond
 
-// sweep ends lanes that linger though another instance has fenced them. One that decides something finds out by itself; an
-// idle one would be taken for the owner by its own instance.
+// sweep ends lanes that linger though another instance has fenced them. One that decides something finds out by itself;
+// an idle one would be taken for the owner by its own instance.
 func (j *Journal) sweep(ctx context.Context) {
 	if j.lingerers() == 0 {
 		return
@@ -78,9 +79,9 @@ func (j *Journal) sweep(ctx context.Context) {
 	}
 }
 
-// Release finishes a lane's batch in hand, answers what it decided, and decides nothing more: its next owner asks for that
-// before it fences the lane. It returns nil where the lane is not served here, and may be called again. An instance to which
-// the group still assigns the lane takes it over again.
+// Release finishes a lane's batch in hand, answers what it decided, and decides nothing more: its next owner asks for
+// that before it fences the lane. It returns nil where the lane is not served here, and may be called again. An
+// instance to which the group still assigns the lane takes it over again.
 func (j *Journal) Release(ctx context.Context, lane int32) error {
 	l := j.serving(lane)
 	if l == nil || !l.open.Load() {
@@ -129,9 +130,9 @@ func (l *lane) askRelease(ctx context.Context) {
 // handOverEvery is how often it is looked whether all lanes have gone.
 const handOverEvery = 10 * time.Millisecond
 
-// HandOver leaves the owners' group, as a static member too, and returns when other instances have taken this one's lanes,
-// when there is no other, or when ctx ends. Until then lanes are served here, so calls must still be taken. It is for an
-// instance that will stop; Run goes on and is ended by its own context.
+// HandOver leaves the owners' group, as a static member too, and returns when other instances have taken this one's
+// lanes, when there is no other, or when ctx ends. Until then lanes are served here, so calls must still be taken. It
+// is for an instance that will stop; Run goes on and is ended by its own context.
 func (j *Journal) HandOver(ctx context.Context) error {
 	j.mu.Lock()
 	group := j.group
@@ -173,8 +174,8 @@ func (j *Journal) HandOver(ctx context.Context) error {
 	}
 }
 
-// leaveStatic leaves as a static member, which a client does not do by itself: the group would keep its lanes for it until
-// the session ends.
+// leaveStatic leaves as a static member, which a client does not do by itself: the group would keep its lanes for it
+// until the session ends.
 func (j *Journal) leaveStatic(ctx context.Context, me string) error {
 	req := kmsg.NewPtrLeaveGroupRequest()
 	req.Group = kafka.GroupLanes(j.cfg.Cluster)

@@ -32,8 +32,8 @@ type InboxRecord struct {
 	Hash events.Hash
 	// SellerID is the tenant for whom it came.
 	SellerID, CorrelationID, AuthType, AuthID, TraceParent string
-	// ReceivedAt is when it was accepted; it is the timestamp of its Kafka record. Of one that waits it is when the waiting
-	// was recorded.
+	// ReceivedAt is when it was accepted; it is the timestamp of its Kafka record. Of one that waits it is when the
+	// waiting was recorded.
 	ReceivedAt time.Time
 	// Offset is its position in the lane's inbox partition, set by the journal.
 	Offset int64

@@ -116,7 +116,8 @@ func (l *lane) logFailed(in *input, kind string, err error, more ...slog.Attr) {
 	}, more...)...)
 }
 
-// policy asks for what is configured for the shipment's seller and location, which at its creation only the input knows.
+// policy asks for what is configured for the shipment's seller and location, which at its creation only the input
+// knows.
 func (l *lane) policy(in *input, state *shipment.State) shipment.Policy {
 	seller, location := state.GetSellerId(), state.GetLocationId()
 	if created, ok := in.parsed.(shipment.Created); ok && state == nil {

@@ -201,9 +201,9 @@ func (j *Journal) serving(lane int32) *lane {
 	return j.lingering[lane]
 }
 
-// State returns the latest state of a shipment as this instance's lane has it, nil when there is none. While the lane is
-// being taken over it waits inside ctx. An owner that was fenced a moment ago and does not know it yet may answer with a
-// state that has a successor.
+// State returns the latest state of a shipment as this instance's lane has it, nil when there is none. While the lane
+// is being taken over it waits inside ctx. An owner that was fenced a moment ago and does not know it yet may answer
+// with a state that has a successor.
 func (j *Journal) State(ctx context.Context, shipmentID string) (*ledgerv1.Shipment, error) {
 	for {
 		l := j.serving(events.Lane(shipmentID, j.cfg.Lanes))

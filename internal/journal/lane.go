@@ -10,8 +10,8 @@ import (
 	"github.com/orderledger/orderledger/events"
 )
 
-// lane is one partition of the ledger while this instance serves it or is about to: the group assigns it, or it lingers. One goroutine runs it; all fields
-// without a word about it are that goroutine's.
+// lane is one partition of the ledger while this instance serves it or is about to: the group assigns it, or it
+// lingers. One goroutine runs it; all fields without a word about it are that goroutine's.
 type lane struct {
 	j     *Journal
 	id    int32
@@ -250,7 +250,8 @@ func (l *lane) closeStore() {
 	l.store = nil
 }
 
-// refuse answers what the lane will not decide any more: in doubt where a commit's outcome is unknown, otherwise with err.
+// refuse answers what the lane will not decide any more: in doubt where a commit's outcome is unknown, otherwise with
+// err.
 func (l *lane) refuse(err error) {
 	for _, c := range l.doubt {
 		c.answer(Receipt{}, ErrInDoubt)

@@ -15,15 +15,15 @@ import (
 	"github.com/orderledger/orderledger/internal/kafka"
 )
 
-// A coordinator of Apache Kafka that comes up before the leader of a partition can take that partition for deleted, skip its
-// marker, and hold the transaction for complete (KAFKA-20734; 4.3.0 has it). The partition then has an open transaction that
-// nobody will ever end: readers stop before it. Its outcome is still known, to the coordinator alone, and only until the id
-// is fenced, which makes the coordinator forget. So whoever takes a lane over looks for that first, and writes what is
-// missing.
+// A coordinator of Apache Kafka that comes up before the leader of a partition can take that partition for deleted,
+// skip its marker, and hold the transaction for complete (KAFKA-20734; 4.3.0 has it). The partition then has an open
+// transaction that nobody will ever end: readers stop before it. Its outcome is still known, to the coordinator alone,
+// and only until the id is fenced, which makes the coordinator forget. So whoever takes a lane over looks for that
+// first, and writes what is missing.
 
-// writeLostMarkers ends the lane's transactions whose coordinator has ended them without telling a partition. It changes
-// nothing that is not certain. An error says that it could not be found out now, and that the lane must not be fenced yet;
-// where this instance may not ask, the takeover goes on as without it.
+// writeLostMarkers ends the lane's transactions whose coordinator has ended them without telling a partition. It
+// changes nothing that is not certain. An error says that it could not be found out now, and that the lane must not be
+// fenced yet; where this instance may not ask, the takeover goes on as without it.
 func (l *lane) writeLostMarkers(ctx context.Context) error {
 	if l.j.cfg.Embedded {
 		return nil
@@ -105,8 +105,8 @@ const (
 	completeAbort  = "CompleteAbort"
 )
 
-// endedTransactions returns what the coordinator knows of the lane's ids whose last transaction is complete. It waits for one
-// that is being ended: its markers may still be on their way, or be lost.
+// endedTransactions returns what the coordinator knows of the lane's ids whose last transaction is complete. It waits
+// for one that is being ended: its markers may still be on their way, or be lost.
 func (l *lane) endedTransactions(ctx context.Context) ([]kadm.DescribedTransaction, error) {
 	aa, bb := kafka.LaneTransactionalIDs(l.j.cfg.Prefix, l.id)
 	for {

@@ -22,7 +22,8 @@ func TestACommandInDoubtIsNotDecidedTwiceWhenTheNextTakeoverFailsHalfWay(t *test
 	j := b.start(dialer(&net, kgo.RequestRetries(1))).ready()
 	j.mustSubmit(createCmd("a"))
 	// The commit is stored and its reply lost. The takeover reads the decisions, which the store then knows, and fails at
-	// the events; the next one reads neither again. Without a key of its own nothing else tells that the command is stored.
+	// the events; the next one reads neither again. Without a key of its own nothing else tells that the command is
+	// stored.
 	net.Lose(kmsg.EndTxn, -1)
 	met := b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: events.TopicEvents, Err: kerr.UnknownServerError, When: func(kmsg.Request) bool {
 		net.Lose(kmsg.EndTxn, 0)

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// A command that goes to another instance, or is sent again, needs a key even if its caller gave none: only by it can the
-// lane tell a repeat from a second command. Nobody can use such a key again later, so its answer need not be kept for the
-// life of the shipment, as that of a caller's key is. The key holds the time it was made, answers lie in the store by that
-// time, and old ones are thrown away as one range.
+// A command that goes to another instance, or is sent again, needs a key even if its caller gave none: only by it can
+// the lane tell a repeat from a second command. Nobody can use such a key again later, so its answer need not be kept
+// for the life of the shipment, as that of a caller's key is. The key holds the time it was made, answers lie in the
+// store by that time, and old ones are thrown away as one range.
 const (
 	// onceKey starts the keys of NewKey: "once/<Unix seconds, base 36>/<nonce of the journal>/<count>".
 	onceKey = "once/"
@@ -80,8 +80,8 @@ func onceRange(bucket uint32) []byte {
 	return binary.BigEndian.AppendUint32([]byte{prefixOnce}, bucket)
 }
 
-// forgotten tells whether a key of NewKey is so old that its answer is thrown away already: who builds a store anew reads the
-// keys of years.
+// forgotten tells whether a key of NewKey is so old that its answer is thrown away already: who builds a store anew
+// reads the keys of years.
 func (b *storeBatch) forgotten(key string) bool {
 	made, ok := onceTime(key)
 	return ok && onceBucketOf(made) < b.m.OnceFrom

@@ -121,8 +121,8 @@ func (o *owner) failure() error {
 	return o.err
 }
 
-// abort ends the transaction after a record failed. Only where the broker refused a record for what it is, and the abort
-// is confirmed, does the owner keep its id; the turn stays with it.
+// abort ends the transaction after a record failed. Only where the broker refused a record for what it is, and the
+// abort is confirmed, does the owner keep its id; the turn stays with it.
 func (o *owner) abort(ctx context.Context, client *kgo.Client, cause error) error {
 	if !isCulprit(cause) {
 		// The clients are closed and the next takeover's fence aborts what is open.

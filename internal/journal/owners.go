@@ -42,9 +42,9 @@ type owners struct {
 // askOwnersEvery is how often the group is asked at most, whoever wants to know.
 const askOwnersEvery = 25 * time.Millisecond
 
-// Owner returns who should be asked about a lane: this instance where it serves the lane and has not proved wrong, otherwise
-// the one to which the group assigns it. The group is asked when nothing is known or what is known proved wrong, for all callers at once. While
-// there is no owner it waits inside ctx.
+// Owner returns who should be asked about a lane: this instance where it serves the lane and has not proved wrong,
+// otherwise the one to which the group assigns it. The group is asked when nothing is known or what is known proved
+// wrong, for all callers at once. While there is no owner it waits inside ctx.
 func (j *Journal) Owner(ctx context.Context, lane int32) (Owner, error) {
 	if lane < 0 || int(lane) >= j.cfg.Lanes {
 		return Owner{}, fmt.Errorf("owner of lane %d: %w: there are %d", lane, ErrInvalid, j.cfg.Lanes)
@@ -104,8 +104,8 @@ func (j *Journal) whyUntold() error {
 	return j.owners.err
 }
 
-// OwnerWrong says that an answer of Owner proved wrong: it did not own the lane, or could not be reached. The next Owner of
-// this lane asks the group.
+// OwnerWrong says that an answer of Owner proved wrong: it did not own the lane, or could not be reached. The next
+// Owner of this lane asks the group.
 func (j *Journal) OwnerWrong(lane int32, was Owner) {
 	t := &j.owners
 	t.mu.Lock()
@@ -230,8 +230,8 @@ func assignedLanes(m *kadm.DescribedGroupMember) []int32 {
 	return nil
 }
 
-// advertiser is the cooperative sticky balancer of the group whose members say in their metadata how other instances reach
-// them. What the balancer itself needs comes first in the user data, and it does not look behind that.
+// advertiser is the cooperative sticky balancer of the group whose members say in their metadata how other instances
+// reach them. What the balancer itself needs comes first in the user data, and it does not look behind that.
 type advertiser struct {
 	kgo.GroupBalancer
 	url string

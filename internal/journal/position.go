@@ -15,10 +15,10 @@ import (
 // attendEvery is how often it is looked after what has to be done.
 const attendEvery = 50 * time.Millisecond
 
-// attend is what an instance does beside deciding, every now and then: it ends lanes that were taken without a word, has those
-// taken over again that readers can't read, trims the inbox, and tells the inbox positions to the group of that name, for those
-// who wait until all of an import is decided. That is information only: a lane's own position is in its decisions. Positions
-// that move are told once in a while, one that rests is told at once.
+// attend is what an instance does beside deciding, every now and then: it ends lanes that were taken without a word,
+// has those taken over again that readers can't read, trims the inbox, and tells the inbox positions to the group of
+// that name, for those who wait until all of an import is decided. That is information only: a lane's own position is
+// in its decisions. Positions that move are told once in a while, one that rests is told at once.
 func (j *Journal) attend(ctx context.Context) {
 	adm := kadm.NewClient(j.client)
 	tick := time.NewTicker(attendEvery)

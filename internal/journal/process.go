@@ -16,8 +16,8 @@ type culpritError struct{ err error }
 func (e *culpritError) Error() string { return "a record was refused: " + e.err.Error() }
 func (e *culpritError) Unwrap() error { return e.err }
 
-// process decides inputs and commits what was decided, in as many transactions as it takes. When it returns an error the
-// lane is lost, and the calls that have no answer yet are kept for the next takeover.
+// process decides inputs and commits what was decided, in as many transactions as it takes. When it returns an error
+// the lane is lost, and the calls that have no answer yet are kept for the next takeover.
 func (l *lane) process(inputs []*input) error {
 	if len(inputs) == 0 {
 		return nil
@@ -47,8 +47,8 @@ func (l *lane) processAll(inputs []*input) error {
 	return nil
 }
 
-// isolate deals with the one input whose records the broker refuses. What waits for its shipment may be to blame, so the
-// input is first tried without that; then it is quarantined, with its body and at last without.
+// isolate deals with the one input whose records the broker refuses. What waits for its shipment may be to blame, so
+// the input is first tried without that; then it is quarantined, with its body and at last without.
 func (l *lane) isolate(in *input, culprit *culpritError) error {
 	tries := []func(){
 		func() { in.noExpand = true },
@@ -73,8 +73,8 @@ func (l *lane) isolate(in *input, culprit *culpritError) error {
 	return &lostError{err: culprit}
 }
 
-// attempt decides as many inputs as fit into one transaction, commits it, puts it into the store and answers. It returns
-// how many inputs it took.
+// attempt decides as many inputs as fit into one transaction, commits it, puts it into the store and answers. It
+// returns how many inputs it took.
 func (l *lane) attempt(inputs []*input) (int, error) {
 	b := l.newBatch()
 	n, err := b.build(inputs)

@@ -19,9 +19,9 @@ var errUnreadable = &lostError{err: errors.New("readers do not reach the lane's 
 // reach holds the ends of a lane's events and decisions, as read_committed and read_uncommitted see them.
 type reach struct{ stable, all [2]int64 }
 
-// checkReadable has a lane taken over again whose readers stood at the same place before its end the last time too. An owner
-// that decides often never gets there: its next transaction under the same id ends what is open. One that is idle would not
-// notice that a broker has lost a marker, and everybody who reads its lane would wait.
+// checkReadable has a lane taken over again whose readers stood at the same place before its end the last time too. An
+// owner that decides often never gets there: its next transaction under the same id ends what is open. One that is idle
+// would not notice that a broker has lost a marker, and everybody who reads its lane would wait.
 func (j *Journal) checkReadable(ctx context.Context, before map[int32]reach) map[int32]reach {
 	adm := kadm.NewClient(j.client)
 	stable, err := adm.ListCommittedOffsets(ctx, events.TopicEvents, events.TopicDecisions)

@@ -10,8 +10,8 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// reading applies the records of one topic of a lane to its store, in large batches. One topic is read at a time: a batch
-// starts from the position that the one before has left.
+// reading applies the records of one topic of a lane to its store, in large batches. One topic is read at a time: a
+// batch starts from the position that the one before has left.
 type reading struct {
 	store   *store
 	sb      *storeBatch
@@ -22,8 +22,8 @@ type reading struct {
 
 const readBatchBytes = 4 << 20
 
-// newReading reads on from the store's position. Seen says how far this process has read the topic already, 0 for not: what
-// it has seen itself need not be compared with the store again.
+// newReading reads on from the store's position. Seen says how far this process has read the topic already, 0 for not:
+// what it has seen itself need not be compared with the store again.
 func newReading(s *store, topic string, lane int32, pos topicPos, seen int64) *reading {
 	return &reading{
 		store: s, sb: s.begin(), pos: pos, checked: pos.Last < 0 || seen > pos.Last,

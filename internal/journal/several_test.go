@@ -20,7 +20,8 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// several is a ledger with instances that know of each other. Asking a peer is a call here; over HTTP it is one in ingest.
+// several is a ledger with instances that know of each other. Asking a peer is a call here; over HTTP it is one in
+// ingest.
 type several struct {
 	*bundle
 	mu    sync.Mutex
@@ -86,7 +87,8 @@ func (s *several) send(ctx context.Context, from *instance, c Command) (Receipt,
 	}
 }
 
-// load sends commands to shipments without pause from several instances until it is stopped, and returns what was answered.
+// load sends commands to shipments without pause from several instances until it is stopped, and returns what was
+// answered.
 type load struct {
 	s     *several
 	stop  func()

@@ -55,8 +55,8 @@ func (e *epochs) look() (left int, wrapped bool) {
 	return left, wrapped
 }
 
-// raise takes both ids so often that only a few epochs are left, which is faster than so many transactions. It does so at
-// the broker itself, where the ids have other names; who they are is told by their producers.
+// raise takes both ids so often that only a few epochs are left, which is faster than so many transactions. It does so
+// at the broker itself, where the ids have other names; who they are is told by their producers.
 func (e *epochs) raise(left int) {
 	e.b.Helper()
 	brokers := testkit.ApacheKafka(e.b)
@@ -91,9 +91,9 @@ func (e *epochs) raise(left int) {
 	e.at = e.b.describe(e.adm, e.ids...)
 }
 
-// TestALaneGoesOnOverTheEndOfTheEpochs writes so many transactions that each of the lane's two ids gets past the 16 bits
-// of its epoch, which the broker raises with every transaction. The lane changes hands in the middle, and again right
-// after an overflow. The long version does it with nothing but transactions.
+// TestALaneGoesOnOverTheEndOfTheEpochs writes so many transactions that each of the lane's two ids gets past the 16
+// bits of its epoch, which the broker raises with every transaction. The lane changes hands in the middle, and again
+// right after an overflow. The long version does it with nothing but transactions.
 func TestALaneGoesOnOverTheEndOfTheEpochs(t *testing.T) {
 	t.Parallel()
 	b := setupOn(t, testkit.Apache, 1)
@@ -156,7 +156,8 @@ func TestALaneGoesOnOverTheEndOfTheEpochs(t *testing.T) {
 	require.Len(t, k.decisions[0], transactions)
 }
 
-// overtake starts a successor of the same name while the owner still runs, as after a crash that nobody has noticed yet.
+// overtake starts a successor of the same name while the owner still runs, as after a crash that nobody has noticed
+// yet.
 func (b *bundle) overtake(owner *instance) *instance {
 	b.Helper()
 	next := b.start(terse(), named("one"), storeIn(copyDir(b, owner.cfg.StoreDir))).ready()

@@ -16,9 +16,9 @@ import (
 	"github.com/orderledger/orderledger/events"
 )
 
-// follower keeps the stores of the lanes that this instance does not serve up to date, so that taking one over is a fence
-// and a short read. It reads what anybody may read, with one client for all lanes, and decides nothing. What goes wrong with
-// a lane leaves that lane to its takeover, which judges it after the fence.
+// follower keeps the stores of the lanes that this instance does not serve up to date, so that taking one over is a
+// fence and a short read. It reads what anybody may read, with one client for all lanes, and decides nothing. What goes
+// wrong with a lane leaves that lane to its takeover, which judges it after the fence.
 type follower struct {
 	j *Journal
 
@@ -47,8 +47,8 @@ func newFollower(j *Journal) *follower {
 	return &follower{j: j, standbys: map[int32]*standby{}, given: map[int32]time.Time{}}
 }
 
-// take ends the following of a lane and returns its store and how far each topic has been read; nil where it has none. It
-// waits for whatever is being done with the store, so that it is free, or the caller's, when take returns.
+// take ends the following of a lane and returns its store and how far each topic has been read; nil where it has none.
+// It waits for whatever is being done with the store, so that it is free, or the caller's, when take returns.
 func (f *follower) take(id int32) (*store, map[string]int64) {
 	f.mu.Lock()
 	s := f.standbys[id]
@@ -173,9 +173,9 @@ func (f *follower) adopt(ctx context.Context) error {
 	return nil
 }
 
-// reserve enters the lanes to adopt, each locked, so that a lane that is assigned now waits for its store to be opened. No
-// lane can be assigned between the asking and the entering: two would open one store, and the second throws away what it
-// can't open.
+// reserve enters the lanes to adopt, each locked, so that a lane that is assigned now waits for its store to be opened.
+// No lane can be assigned between the asking and the entering: two would open one store, and the second throws away
+// what it can't open.
 func (f *follower) reserve() []*standby {
 	f.j.mu.Lock()
 	defer f.j.mu.Unlock()
@@ -288,8 +288,8 @@ func (f *follower) giveUp(ctx context.Context, id int32, err error) {
 	f.drop(id)
 }
 
-// drop closes the store of a lane, if nobody has taken it. The lane is entered until that is done, so that whoever takes it
-// meanwhile waits.
+// drop closes the store of a lane, if nobody has taken it. The lane is entered until that is done, so that whoever
+// takes it meanwhile waits.
 func (f *follower) drop(id int32) {
 	f.mu.Lock()
 	s := f.standbys[id]

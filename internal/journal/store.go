@@ -22,7 +22,8 @@ import (
 const storeFormat = 1
 
 // store is the lane store: what an owner must know of its lane, on local disk. It is a cache, never truth: every batch
-// written to it carries the position in the lane for which it is true, and whoever opens it checks that against the lane.
+// written to it carries the position in the lane for which it is true, and whoever opens it checks that against the
+// lane.
 //
 // The lane's goroutine writes; reads may come from others.
 type store struct {
@@ -177,9 +178,9 @@ func (s *store) close() error {
 	return nil
 }
 
-// How Config.CacheBytes is divided: a quarter for states, a quarter for the memory in which Pebble collects writes, which it
-// counts in its cache, and half for the blocks it has read. Without room for blocks each look for a key reads its filters
-// from the disk again.
+// How Config.CacheBytes is divided: a quarter for states, a quarter for the memory in which Pebble collects writes,
+// which it counts in its cache, and half for the blocks it has read. Without room for blocks each look for a key reads
+// its filters from the disk again.
 const (
 	statesPart   = 4
 	memTablePart = 4
@@ -189,8 +190,9 @@ const (
 	memTables   = 2 // Of one store at a time, at most.
 )
 
-// A store takes this many flushes before it merges them. Keys come in no order, so each merge writes the lowest level again,
-// which costs more than the filters of a few more files; Pebble's own 4 made merging a third of a busy instance's CPU.
+// A store takes this many flushes before it merges them. Keys come in no order, so each merge writes the lowest level
+// again, which costs more than the filters of a few more files; Pebble's own 4 made merging a third of a busy
+// instance's CPU.
 const (
 	l0Files    = 8
 	l0FilesMax = 3 * l0Files // From here on writing waits.
@@ -198,8 +200,8 @@ const (
 
 // options returns how a lane's store is opened.
 //
-// A disk that fails ends the process: Pebble holds its locks where it panics, so it can't even be closed in this one. No
-// answer is lost with it, and the next process builds again what it has to.
+// A disk that fails ends the process: Pebble holds its locks where it panics, so it can't even be closed in this one.
+// No answer is lost with it, and the next process builds again what it has to.
 func storeOptions(j *Journal, log *slog.Logger) *pebble.Options {
 	cfg := &j.cfg
 	opts := &pebble.Options{
@@ -221,7 +223,8 @@ func storeOptions(j *Journal, log *slog.Logger) *pebble.Options {
 	return opts
 }
 
-// filterBits are those of a key in the filters of a store's tables: one in a hundred new keys is looked for all the same.
+// filterBits are those of a key in the filters of a store's tables: one in a hundred new keys is looked for all the
+// same.
 const filterBits = 10
 
 // storeLogger keeps Pebble's chatter at debug.

@@ -110,8 +110,8 @@ func (b *storeBatch) answer(env *events.Envelope, d *ledgerv1.Decision, offset i
 	return b.set(answerKey(env.ShipmentID, key), b.buf)
 }
 
-// isAnswer tells whether a decision answers its key for good. What made no sense or waited too long may come again and be
-// decided anew, and so may what a later version of the program can decide.
+// isAnswer tells whether a decision answers its key for good. What made no sense or waited too long may come again and
+// be decided anew, and so may what a later version of the program can decide.
 func isAnswer(outcome ledgerv1.Outcome, reason shipment.Code) bool {
 	return outcome != ledgerv1.Outcome_OUTCOME_QUARANTINED && reason != shipment.ReasonFailed && reason != shipment.ReasonTooLarge
 }

@@ -67,8 +67,9 @@ func (s *store) answered(shipmentID, key string) (*answer, error) {
 	return a, nil
 }
 
-// probe looks for keys as the store was when the first was looked for. Many keys of inputs are new, and an iterator, unlike
-// a single read, can use the filters of the lowest level, where most of the store lies: no block is read for a new key.
+// probe looks for keys as the store was when the first was looked for. Many keys of inputs are new, and an iterator,
+// unlike a single read, can use the filters of the lowest level, where most of the store lies: no block is read for a
+// new key.
 type probe struct{ it *pebble.Iterator }
 
 func (p *probe) has(s *store, key []byte) (bool, error) {

@@ -16,9 +16,9 @@ import (
 // errStale says that the store is not true for this lane.
 var errStale = errors.New("the store does not agree with the lane")
 
-// takeOver makes this instance the owner of the lane: read what there is, ask the last owner to finish, write the markers that a
-// broker lost, fence, read to the end, mend what an embedded broker tore, open. After it l.owner and l.store are set, or there is an error and nothing was
-// lost.
+// takeOver makes this instance the owner of the lane: read what there is, ask the last owner to finish, write the
+// markers that a broker lost, fence, read to the end, mend what an embedded broker tore, open. After it l.owner and
+// l.store are set, or there is an error and nothing was lost.
 func (l *lane) takeOver(ctx context.Context) error {
 	if err := l.warm(ctx); err != nil {
 		return err
@@ -70,8 +70,8 @@ func (l *lane) laneseq() uint64 {
 	return l.store.meta.Events.Seq
 }
 
-// warm brings the store near the lane's end before anybody is disturbed: whoever owns the lane serves it meanwhile. What it
-// finds is judged again after the fence.
+// warm brings the store near the lane's end before anybody is disturbed: whoever owns the lane serves it meanwhile.
+// What it finds is judged again after the fence.
 func (l *lane) warm(ctx context.Context) error {
 	if l.j.cfg.Embedded || len(l.doubt) > 0 {
 		return nil // An embedded broker's lane may be torn; and who is in doubt waits for the fence.

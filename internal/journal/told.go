@@ -6,8 +6,8 @@ import (
 	"github.com/orderledger/orderledger/internal/shipment"
 )
 
-// happened returns when an input that gave no events happened: a fact says so itself, whenever it came. A command happens
-// when it is decided.
+// happened returns when an input that gave no events happened: a fact says so itself, whenever it came. A command
+// happens when it is decided.
 func (b *batch) happened(in *input) time.Time {
 	for _, at := range []time.Time{toldAt(in.parsed), in.record.ReceivedAt} {
 		// An envelope holds no other years.

@@ -21,8 +21,8 @@ import (
 // errMended says that records were written that the lane has yet to be read for.
 var errMended = errors.New("a torn transaction was mended")
 
-// voids reads which decisions of the part that is still to be read are void. It reads them ahead of the others, because a
-// void batch is known only by the record after it. Where no such record can be, it returns nil and reads nothing.
+// voids reads which decisions of the part that is still to be read are void. It reads them ahead of the others, because
+// a void batch is known only by the record after it. Where no such record can be, it returns nil and reads nothing.
 func (l *lane) voids(ctx context.Context, end int64) ([]span, error) {
 	if !l.j.cfg.Embedded && !l.voidsKnown {
 		return nil, nil

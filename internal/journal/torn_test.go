@@ -40,9 +40,9 @@ func (b *bundle) transplant(from *bundle, leaveOut func(topic string, seq uint64
 
 func embedded() option { return config(func(c *Config) { c.Embedded = true }) }
 
-// tear makes a ledger whose last batch holds, in the order of the inbox: a note (1 event), a stale one (none), a creation
-// for which another notification waits (2 events), one that starts to wait, and a duplicate. It returns how many events
-// and decisions were there before that batch.
+// tear makes a ledger whose last batch holds, in the order of the inbox: a note (1 event), a stale one (none), a
+// creation for which another notification waits (2 events), one that starts to wait, and a duplicate. It returns how
+// many events and decisions were there before that batch.
 func tear(t *testing.T, on testkit.KafkaBackend) (b *bundle, eventsBefore, decisionsBefore uint64) {
 	t.Helper()
 	b = setupOn(t, on, 1)

@@ -17,8 +17,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// wire is the network of one instance. Cutting it is what the death of the process looks like to the broker; freezing it
-// is a process that sleeps.
+// wire is the network of one instance. Cutting it is what the death of the process looks like to the broker; freezing
+// it is a process that sleeps.
 type wire struct {
 	mu     sync.Mutex
 	conns  map[net.Conn]bool

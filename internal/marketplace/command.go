@@ -27,8 +27,8 @@ func (s Subject) ListMember() string {
 	return [...]string{"shipments", "returns", "services"}[s]
 }
 
-// Action is a call of the seller API that changes something. One call carries many items, each of which becomes a command
-// of one shipment and gets a result of its own.
+// Action is a call of the seller API that changes something. One call carries many items, each of which becomes a
+// command of one shipment and gets a result of its own.
 type Action struct {
 	// Name is permanent: it is part of the hash of the commands.
 	Name string
@@ -80,8 +80,8 @@ func Actions() []Action {
 	}
 }
 
-// Read reads a call's body into its commands, in the order of the items. An error is a *ProblemError about the call as a
-// whole; what is wrong with one item is its command's Code.
+// Read reads a call's body into its commands, in the order of the items. An error is a *ProblemError about the call as
+// a whole; what is wrong with one item is its command's Code.
 func (a Action) Read(body []byte, settings Settings) ([]Command, error) {
 	doc, problem := parseDocument(body)
 	if problem != nil {

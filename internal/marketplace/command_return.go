@@ -8,9 +8,9 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// The official client sends services in the form of a delivery, {shipmentId, locationId, deliveryDate}, and can't name the
-// service. Such an item gives a command without a ServiceID: whoever knows the shipment fills it in where only one can be
-// meant, with WithService.
+// The official client sends services in the form of a delivery, {shipmentId, locationId, deliveryDate}, and can't name
+// the service. Such an item gives a command without a ServiceID: whoever knows the shipment fills it in where only one
+// can be meant, with WithService.
 
 func serviceAttemptItem(r *reader, _, item int32) shipment.Input {
 	in := shipment.AttemptService{
@@ -60,8 +60,8 @@ func completeReturnItem(r *reader, root, item int32) shipment.Input {
 	return shipment.CompleteReturn{LocationID: r.location(root, none), ReturnID: r.stringOf(item)}
 }
 
-// cancelReturnItem reads the cancellation of a courier return. The overview wants a delivery date and the schema has none:
-// deliveryDate beside the list is taken where it is sent.
+// cancelReturnItem reads the cancellation of a courier return. The overview wants a delivery date and the schema has
+// none: deliveryDate beside the list is taken where it is sent.
 func cancelReturnItem(r *reader, root, item int32) shipment.Input {
 	return shipment.CancelReturn{
 		LocationID: r.location(root, none), ReturnID: r.stringOf(item), DeliveredAt: r.when(root, "deliveryDate"),

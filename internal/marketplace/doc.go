@@ -1,6 +1,6 @@
 // Package marketplace is the wire format of the marketplace: its notifications and the bodies of its seller API, read
-// into inputs of the aggregate, and shipments and results written the way its clients expect them. It is pure: bytes in,
-// values out; no clock, no network.
+// into inputs of the aggregate, and shipments and results written the way its clients expect them. It is pure: bytes
+// in, values out; no clock, no network.
 //
 // # Reading
 //

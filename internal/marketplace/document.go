@@ -37,8 +37,8 @@ type node struct {
 
 // document is a JSON text as a flat list of nodes; the first is the root.
 //
-// It is a tree and not a set of Go structs because three readers need it: the inputs, the hash over all members known and
-// unknown, and the path of whatever is wrong. encoding/json would take three passes and ten times as long.
+// It is a tree and not a set of Go structs because three readers need it: the inputs, the hash over all members known
+// and unknown, and the path of whatever is wrong. encoding/json would take three passes and ten times as long.
 type document struct {
 	text  string
 	nodes []node

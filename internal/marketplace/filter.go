@@ -61,8 +61,8 @@ type Filter struct {
 	SellerID string `json:"-"`
 }
 
-// ReadFilter reads the body of POST /v3/shipments/filter. An error is a *ProblemError when the body can't be read, and a
-// *FilterError when it asks for something that there is not.
+// ReadFilter reads the body of POST /v3/shipments/filter. An error is a *ProblemError when the body can't be read, and
+// a *FilterError when it asks for something that there is not.
 func ReadFilter(body []byte, settings Settings) (Filter, error) {
 	doc, problem := parseDocument(body)
 	if problem != nil {

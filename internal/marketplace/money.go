@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// MinorDigits returns how many digits of a unit of money its minor unit has (ISO 4217), as the ledger counts it; two where
-// the currency is not listed.
+// MinorDigits returns how many digits of a unit of money its minor unit has (ISO 4217), as the ledger counts it; two
+// where the currency is not listed.
 func MinorDigits(currency string) int {
 	switch currency {
 	case "JPY", "KRW", "VND", "CLP", "ISK", "UGX", "XAF", "XOF", "PYG", "RWF", "KMF", "DJF", "GNF", "BIF", "VUV", "XPF":

@@ -220,8 +220,8 @@ func (n *Notification) ShipmentIDs() []string {
 	return n.named
 }
 
-// For returns the notification as it concerns one shipment: a return's lines that name another shipment are left out, and
-// its key names both the return and the shipment. An empty seller keeps the notification's own.
+// For returns the notification as it concerns one shipment: a return's lines that name another shipment are left out,
+// and its key names both the return and the shipment. An empty seller keeps the notification's own.
 func (n Notification) For(shipmentID, sellerID string) Notification {
 	if sellerID != "" {
 		n.SellerID = sellerID

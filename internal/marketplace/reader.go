@@ -88,7 +88,8 @@ func (r *reader) object(object int32, name string) int32 {
 	return r.typed(object, name, kindObject)
 }
 
-// list returns the first element of an array and how many it has. Elements that are null, or not of the kind, are wrong.
+// list returns the first element of an array and how many it has. Elements that are null, or not of the kind, are
+// wrong.
 func (r *reader) list(object int32, name string, want kind) (first int32, count int) {
 	i := r.typed(object, name, kindArray)
 	if i == none {

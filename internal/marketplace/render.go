@@ -16,8 +16,8 @@ const TimeFormat = "2006-01-02T15:04:05.000-07:00"
 // FormatTime writes a time for an answer.
 func FormatTime(t time.Time) string { return t.In(IST).Format(TimeFormat) }
 
-// Shipment is the shipment payload v3. Absent values are null, as in live captures, or left out where a client was seen to
-// stumble over null.
+// Shipment is the shipment payload v3. Absent values are null, as in live captures, or left out where a client was seen
+// to stumble over null.
 type Shipment struct {
 	ShipmentID        string          `json:"shipmentId"`
 	DispatchByDate    *string         `json:"dispatchByDate"`
@@ -108,8 +108,8 @@ type serviceOf struct {
 
 // RenderShipment writes a shipment's state as the payload v3.
 //
-// quantity is what there is to handle: the units that are not cancelled, or, of an item that is cancelled as a whole, those
-// that were. cancelledQuantity is ours.
+// quantity is what there is to handle: the units that are not cancelled, or, of an item that is cancelled as a whole,
+// those that were. cancelledQuantity is ours.
 func RenderShipment(s *ledgerv1.Shipment) Shipment {
 	d := s.GetDetails()
 	out := Shipment{

@@ -152,8 +152,8 @@ type taxDetails struct {
 	IGST float64 `json:"igstRate"`
 }
 
-// RenderInvoice writes the invoice of a packed or dispatched shipment; ok is false before that. Its date is a plain day:
-// the official client reads nothing else there.
+// RenderInvoice writes the invoice of a packed or dispatched shipment; ok is false before that. Its date is a plain
+// day: the official client reads nothing else there.
 func RenderInvoice(s *ledgerv1.Shipment, settings Settings) (out Invoice, ok bool) {
 	p := s.GetPacking()
 	if p == nil {

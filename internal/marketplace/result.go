@@ -19,8 +19,8 @@ type Result struct {
 
 // RenderResults writes the answer of an action: 200 with one result per item, in their order.
 //
-// The pages disagree on the name of the verdict, status or processingStatus, and clients read the one or the other: both
-// are written. Services say failureReason in place of a code and a message; they get all three.
+// The pages disagree on the name of the verdict, status or processingStatus, and clients read the one or the other:
+// both are written. Services say failureReason in place of a code and a message; they get all three.
 func RenderResults(subject Subject, results []Result) ([]byte, error) {
 	items := make([]map[string]any, len(results))
 	for i, result := range results {

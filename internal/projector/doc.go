@@ -9,9 +9,9 @@
 //	                            │                                                  │ nothing ready
 //	                            └ also acknowledges the batch before               └▶ plain commit
 //
-// The intent is a commit of the group's offset at the batch's first record, whose metadata names the last record and the
-// last one that has a row in the history. The broker refuses it from a member that is no longer in the group, so it is
-// a fence, and it tells whoever takes over which rows may have landed. The group's committed offset is therefore the
+// The intent is a commit of the group's offset at the batch's first record, whose metadata names the last record and
+// the last one that has a row in the history. The broker refuses it from a member that is no longer in the group, so it
+// is a fence, and it tells whoever takes over which rows may have landed. The group's committed offset is therefore the
 // position below which all tables are complete, and nothing else: readers that wait for a position rely on it.
 //
 // # Who takes over
@@ -25,7 +25,8 @@
 //	between                    somebody else writes here: an error that stops the program
 //
 // Rows of state carry a version and are always sent again: the highest version wins, however often it comes. Without an
-// intent (offsets lost, or set back by hand to fill the state tables anew), history rows at or below W are left out too.
+// intent (offsets lost, or set back by hand to fill the state tables anew), history rows at or below W are left out
+// too.
 //
 // # Promises
 //
@@ -38,8 +39,9 @@
 //
 // # What it does not do
 //
-// It makes no order between partitions, and tables of one batch become visible one after another: wait for the committed
-// offset to read them together. It does not create topics or tables. It keeps no state but columns that are used again.
+// It makes no order between partitions, and tables of one batch become visible one after another: wait for the
+// committed offset to read them together. It does not create topics or tables. It keeps no state but columns that are
+// used again.
 //
 // # Stopping
 //

@@ -16,8 +16,8 @@ import (
 // errLost says that the partition, or the member, is no longer ours.
 var errLost = errors.New("partition lost")
 
-// intent is what a worker is about to write: the records of one batch. It travels as the metadata of the group's offset,
-// which is the batch's first one, so that whoever takes over knows exactly what may have landed.
+// intent is what a worker is about to write: the records of one batch. It travels as the metadata of the group's
+// offset, which is the batch's first one, so that whoever takes over knows exactly what may have landed.
 type intent struct {
 	first, last int64 // Offsets of the batch; first is the position, which may be below its first record.
 	// history is the last offset with a row in the history, or -1: a batch may end in, or consist of, records that have

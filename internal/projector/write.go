@@ -56,8 +56,8 @@ func (w *worker) write(records []*kgo.Record) error {
 	return nil
 }
 
-// attempt states the intent and makes the inserts. It may be called again with the same batch after an error: the tokens
-// make what has landed a no-op.
+// attempt states the intent and makes the inserts. It may be called again with the same batch after an error: the
+// tokens make what has landed a no-op.
 func (w *worker) attempt(s *slot, in intent) error {
 	if err := w.intend(in); err != nil {
 		return err

@@ -38,8 +38,8 @@ type Config struct {
 	// Group is the consumer group. Empty means none: every Subscriber gets
 	// every message, from the beginning, and nothing is committed.
 	Group string
-	// Wants tells whether a record is for the handler. The others are as good as acked, in their turn, and no message is made
-	// of them. It must not change the record. Nil wants all.
+	// Wants tells whether a record is for the handler. The others are as good as acked, in their turn, and no message is
+	// made of them. It must not change the record. Nil wants all.
 	Wants func(*kgo.Record) bool
 	// InstanceID makes the member static: after a restart within
 	// SessionTimeout it has its partitions back without a rebalance. It must

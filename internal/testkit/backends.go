@@ -155,8 +155,8 @@ func absent(env string) string {
 	return env + " is not set"
 }
 
-// Open returns the addresses of a Kafka of the test's own: one broker inside the process, with the options; or a part of
-// Apache Kafka that nobody else sees, where the options mean nothing. With the first comes a hand on the broker, for
+// Open returns the addresses of a Kafka of the test's own: one broker inside the process, with the options; or a part
+// of Apache Kafka that nobody else sees, where the options mean nothing. With the first comes a hand on the broker, for
 // faults inside it.
 func (k KafkaBackend) Open(t testing.TB, opts ...kfake.Opt) (*kfake.Cluster, []string) {
 	t.Helper()
@@ -170,8 +170,8 @@ func (k KafkaBackend) Open(t testing.TB, opts ...kfake.Opt) (*kfake.Cluster, []s
 	return nil, part
 }
 
-// Session returns a session timeout for members of groups: the one that is wanted, or the least that an Apache Kafka takes
-// whose settings nobody has touched.
+// Session returns a session timeout for members of groups: the one that is wanted, or the least that an Apache Kafka
+// takes whose settings nobody has touched.
 func (k KafkaBackend) Session(want time.Duration) time.Duration {
 	if k == Apache {
 		return max(want, 6*time.Second)

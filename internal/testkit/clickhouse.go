@@ -41,9 +41,9 @@ func ClickHouse(t testing.TB) (addr, database string) {
 	return cfg.Addrs[0], cfg.Database
 }
 
-// Open returns how to reach a fresh database, which is dropped when the test ends. The embedded engine is started once a
-// test process; a package that uses it runs its tests through [RunClickHouse], so that nothing stays behind. Without an
-// engine, or a server, the test is skipped with the reason.
+// Open returns how to reach a fresh database, which is dropped when the test ends. The embedded engine is started once
+// a test process; a package that uses it runs its tests through [RunClickHouse], so that nothing stays behind. Without
+// an engine, or a server, the test is skipped with the reason.
 func (c ClickHouseBackend) Open(t testing.TB) clickhouse.Config {
 	t.Helper()
 	c.demand(t)

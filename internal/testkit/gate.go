@@ -94,16 +94,16 @@ func (g *Gate) Cut() {
 	g.Open() // Nothing waits for ever.
 }
 
-// Door returns an address whose connections lead to another one through the gate: what the process serves stops with it,
-// and ends with it. It is closed when the test ends.
+// Door returns an address whose connections lead to another one through the gate: what the process serves stops with
+// it, and ends with it. It is closed when the test ends.
 func (g *Gate) Door(t testing.TB, to string) (addr string) {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
 	return Serve(t, func(from net.Conn) { g.lead(ctx, from, to) })
 }
 
-// Serve listens on this machine and hands each connection to fn, which runs beside the others; then it is closed. No new ones
-// are taken when the test ends.
+// Serve listens on this machine and hands each connection to fn, which runs beside the others; then it is closed. No
+// new ones are taken when the test ends.
 func Serve(t testing.TB, fn func(net.Conn)) (addr string) {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")

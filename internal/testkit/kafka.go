@@ -33,8 +33,8 @@ func KafkaCluster(t testing.TB, opts ...kfake.Opt) (*kfake.Cluster, []string) {
 	return cluster, cluster.ListenAddrs()
 }
 
-// ApacheKafka returns the addresses of Apache Kafka itself, and skips the test when there are none. Everybody shares it:
-// a test that needs only a Kafka of its own uses [KafkaBackend.Open].
+// ApacheKafka returns the addresses of Apache Kafka itself, and skips the test when there are none. Everybody shares
+// it: a test that needs only a Kafka of its own uses [KafkaBackend.Open].
 func ApacheKafka(t testing.TB) []string {
 	t.Helper()
 	Apache.demand(t)

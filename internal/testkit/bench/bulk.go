@@ -13,8 +13,9 @@ const (
 	bulkCallers   = 256
 )
 
-// bulk measures what an instance takes when callers wait only for answers: events for each second of its CPU. The process
-// has nothing else to do, so that its CPU is that of its events: HTTP, JSON, Kafka's client and all; the broker's is not in it.
+// bulk measures what an instance takes when callers wait only for answers: events for each second of its CPU. The
+// process has nothing else to do, so that its CPU is that of its events: HTTP, JSON, Kafka's client and all; the
+// broker's is not in it.
 func bulk(ctx context.Context, s settings, out *table) error {
 	return staged(ctx, s, out, (*stage).bulkRound)
 }

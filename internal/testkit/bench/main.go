@@ -1,10 +1,11 @@
-// Command bench runs the benchmarks that belong together several times in one run, ours beside the raw limit, and prints
-// the medians with the spread. On a noisy machine only figures of one run may be compared, and only their medians.
+// Command bench runs the benchmarks that belong together several times in one run, ours beside the raw limit, and
+// prints the medians with the spread. On a noisy machine only figures of one run may be compared, and only their
+// medians.
 //
 //	go run ./internal/testkit/bench [-rounds 5] [-only lane]
 //
-// What is about Apache Kafka runs on the one in ORDERLEDGER_TEST_KAFKA, where it makes a ledger of its own and deletes it
-// again. It refuses a Kafka that holds a ledger, unless -empty says that this one may go.
+// What is about Apache Kafka runs on the one in ORDERLEDGER_TEST_KAFKA, where it makes a ledger of its own and deletes
+// it again. It refuses a Kafka that holds a ledger, unless -empty says that this one may go.
 package main
 
 import (

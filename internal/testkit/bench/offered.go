@@ -44,8 +44,8 @@ type stage struct {
 	like     *kgo.Record
 }
 
-// offered measures calls of a seller over HTTP, to an instance that has all lanes and to one of two that have half each,
-// beside a plain produce and a raw transaction of the same records at the same rate. All of them in each round.
+// offered measures calls of a seller over HTTP, to an instance that has all lanes and to one of two that have half
+// each, beside a plain produce and a raw transaction of the same records at the same rate. All of them in each round.
 func offered(ctx context.Context, s settings, out *table) error {
 	return staged(ctx, s, out, (*stage).round)
 }
@@ -187,7 +187,8 @@ func (g *stage) offer(ctx context.Context, l load, who string, to *program, firs
 	return nil
 }
 
-// limits measures what is written without a ledger: records of the same size, at the same rate, to as many lanes a call.
+// limits measures what is written without a ledger: records of the same size, at the same rate, to as many lanes a
+// call.
 func (g *stage) limits(ctx context.Context, l load) error {
 	p, err := newPlain(g.settings)
 	if err != nil {

@@ -15,8 +15,8 @@ type sample struct {
 	late []time.Duration // By how much the generator itself began it too late; this is part of took.
 }
 
-// openLoop makes the i-th call at i/perSecond from the start on, whatever became of the ones before, and counts each from
-// the moment it was due: a stall delays every call that falls into it, and all of that is seen.
+// openLoop makes the i-th call at i/perSecond from the start on, whatever became of the ones before, and counts each
+// from the moment it was due: a stall delays every call that falls into it, and all of that is seen.
 func openLoop(ctx context.Context, perSecond float64, calls int, send func(ctx context.Context, i int) error) (sample, error) {
 	s := sample{took: make([]time.Duration, calls), late: make([]time.Duration, calls)}
 	errs := make([]error, calls)

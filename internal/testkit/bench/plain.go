@@ -32,8 +32,8 @@ func (p *plain) produce(ctx context.Context, like *kgo.Record, lanes []int32) er
 	return p.client.ProduceSync(ctx, records...).FirstErr()
 }
 
-// raw is the limit of a ledger on transactions: for each lane two transactional ids in turn, whatever waits goes into the
-// next transaction, and nothing is decided, encoded, hashed or stored.
+// raw is the limit of a ledger on transactions: for each lane two transactional ids in turn, whatever waits goes into
+// the next transaction, and nothing is decided, encoded, hashed or stored.
 type raw struct {
 	queues  []chan waiter
 	clients []*kgo.Client

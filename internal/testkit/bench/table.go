@@ -65,8 +65,8 @@ func (t *table) print(out io.Writer, title string) error {
 	return w.Flush()
 }
 
-// goTest runs benchmarks of a package. Each round is a process of its own that runs all of them, so that a slow minute of
-// the machine hits ours and theirs alike.
+// goTest runs benchmarks of a package. Each round is a process of its own that runs all of them, so that a slow minute
+// of the machine hits ours and theirs alike.
 func goTest(pkg, pattern, benchtime string) func(context.Context, settings, *table) error {
 	return func(ctx context.Context, s settings, out *table) error {
 		for range s.rounds {

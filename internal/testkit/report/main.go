@@ -1,7 +1,7 @@
 // Command report reads the stream of `go test -json` and shows what people want of it: failures with their output, a
 // line for each package, and at the end which backends the tests ran on, with their versions and how many tests ran on
-// each, or why one was not there; and every test that was skipped with its reason, so that nothing is skipped in silence.
-// It exits with 1 when anything failed.
+// each, or why one was not there; and every test that was skipped with its reason, so that nothing is skipped in
+// silence. It exits with 1 when anything failed.
 package main
 
 import (

@@ -10,8 +10,8 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// kafkaSettings are those of docker-compose.servers.yml, but for the ports, for how long positions are kept, and for fewer
-// partitions of Kafka's own topics: tests start it often and keep nothing.
+// kafkaSettings are those of docker-compose.servers.yml, but for the ports, for how long positions are kept, and for
+// fewer partitions of Kafka's own topics: tests start it often and keep nothing.
 var kafkaSettings = map[string]string{
 	"KAFKA_NODE_ID": "1", "KAFKA_PROCESS_ROLES": "broker,controller",
 	"KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9094", "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",

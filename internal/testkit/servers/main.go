@@ -1,7 +1,7 @@
 // Command servers runs a command, the tests, with the addresses of an Apache Kafka and a ClickHouse server in its
 // environment. An address that is there already wins; else the server is started in a container, from the image that
-// .env.images names, when Docker answers and the image can be had; else the command is told why it is not there, and its
-// tests say so. Containers end with the command.
+// .env.images names, when Docker answers and the image can be had; else the command is told why it is not there, and
+// its tests say so. Containers end with the command.
 //
 //	servers -- go test ./...
 //	servers -require -- go test ./...    fail unless one of the two is there
