@@ -123,9 +123,9 @@ func TestAnEventOfTheLedgerArrivesAtTheEndpoint(t *testing.T) {
 		ID: events.EventID("s1", 1), Type: events.TypeOf(e), ShipmentID: "s1", Version: 1, LaneSeq: 1,
 		RecordedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), InboxOffset: events.NoInboxOffset,
 	}
-	r := &kgo.Record{Topic: events.TopicEvents, Partition: events.Lane("s1", 2), Key: []byte("s1"), Value: value}
-	for _, h := range envelope.AppendHeaders(nil) {
-		r.Headers = append(r.Headers, kgo.RecordHeader(h))
+	r := &kgo.Record{
+		Topic: events.TopicEvents, Partition: events.Lane("s1", 2), Key: []byte("s1"), Value: value,
+		Headers: kafka.AppendRecordHeaders(nil, envelope.AppendHeaders(nil)),
 	}
 	require.NoError(t, testkit.Client(t, brokers, kafka.ManualPartitions()).ProduceSync(t.Context(), r).FirstErr())
 

@@ -114,10 +114,7 @@ func (t *tailer) run(ctx context.Context, cfg kafka.Config, fromStart bool, out 
 }
 
 func (t *tailer) show(w io.Writer, record *kgo.Record) {
-	t.headers = t.headers[:0]
-	for _, h := range record.Headers {
-		t.headers = append(t.headers, events.Header(h))
-	}
+	t.headers = kafka.AppendEventHeaders(t.headers[:0], record)
 	env, event, err := events.Decode(t.headers, record.Value)
 	if err != nil {
 		fmt.Fprintf(w, "lane %d offset %d: %v\n", record.Partition, record.Offset, err)

@@ -49,11 +49,7 @@ func (t *Translator) translate(ctx context.Context, record *kgo.Record) (out *me
 			out, err = nil, fmt.Errorf("%w: %v", errPanic, r)
 		}
 	}()
-	headers := make([]events.Header, len(record.Headers))
-	for i, h := range record.Headers {
-		headers[i] = events.Header(h)
-	}
-	env, event, err := events.Decode(headers, record.Value)
+	env, event, err := events.Decode(kafka.AppendEventHeaders(nil, record), record.Value)
 	switch {
 	case err != nil:
 		return nil, err

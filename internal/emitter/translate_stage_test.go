@@ -74,11 +74,10 @@ func (l *ledger) record(t testing.TB, e *ledgerv1.Event) *kgo.Record {
 	}
 	value, err := e.MarshalVT()
 	require.NoError(t, err)
-	r := &kgo.Record{Topic: events.TopicEvents, Partition: lane, Key: []byte(id), Value: value}
-	for _, h := range env.AppendUnchained(env.AppendHeaders(nil)) {
-		r.Headers = append(r.Headers, kgo.RecordHeader(h))
+	return &kgo.Record{
+		Topic: events.TopicEvents, Partition: lane, Key: []byte(id), Value: value,
+		Headers: kafka.AppendRecordHeaders(nil, env.AppendUnchained(env.AppendHeaders(nil))),
 	}
-	return r
 }
 
 // commit writes the records in one transaction.

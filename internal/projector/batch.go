@@ -10,6 +10,7 @@ import (
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/clickhouse"
 	"github.com/orderledger/orderledger/internal/deadletter"
+	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/projections"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
@@ -142,10 +143,7 @@ func (b *batch) fill(position, landed int64, records []*kgo.Record, whole bool) 
 
 // peek reads the headers of a record and tells when it was recorded, if it can.
 func (b *batch) peek(r *kgo.Record) (recorded projections.Time, ok bool) {
-	b.headers = b.headers[:0]
-	for _, h := range r.Headers {
-		b.headers = append(b.headers, events.Header(h))
-	}
+	b.headers = kafka.AppendEventHeaders(b.headers[:0], r)
 	return projections.RecordedAt(b.headers)
 }
 

@@ -75,11 +75,10 @@ func (b *bundle) write(commit kgo.TransactionEndTry, recs ...eventstest.Rec) {
 }
 
 func record(r eventstest.Rec) *kgo.Record {
-	out := &kgo.Record{Topic: r.Topic, Partition: r.Lane, Key: []byte(r.Key), Value: r.Value, Timestamp: r.At}
-	for _, h := range r.Headers {
-		out.Headers = append(out.Headers, kgo.RecordHeader(h))
+	return &kgo.Record{
+		Topic: r.Topic, Partition: r.Lane, Key: []byte(r.Key), Value: r.Value, Timestamp: r.At,
+		Headers: kafka.AppendRecordHeaders(nil, r.Headers),
 	}
-	return out
 }
 
 // stories writes n whole lives of shipments, ten a transaction, spread over the lanes, and a decision for each event.
