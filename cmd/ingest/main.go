@@ -23,6 +23,7 @@ import (
 	"github.com/orderledger/orderledger/internal/ingest"
 	"github.com/orderledger/orderledger/internal/journal"
 	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/marketplace"
 	"github.com/orderledger/orderledger/internal/preflight"
 	"github.com/orderledger/orderledger/internal/service"
 )
@@ -83,7 +84,7 @@ func serve(ctx context.Context, cfg config, stderr io.Writer) (err error) {
 	peers := ingest.NewPeers(cfg.Ingest.Peers, cfg.Ingest.Cluster)
 	defer peers.Close()
 	deps := journal.Deps{
-		Options: options, Decode: ingest.Decode(cfg.Ingest.Marketplace), Policy: sellers.Policy, Log: log, Registerer: reg,
+		Options: options, Decode: marketplace.Decode(cfg.Ingest.Marketplace), Policy: sellers.Policy, Log: log, Registerer: reg,
 	}
 	if peers != nil {
 		deps.AskRelease = peers.AskRelease

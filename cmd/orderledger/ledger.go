@@ -17,6 +17,7 @@ import (
 	"github.com/orderledger/orderledger/internal/ingest"
 	"github.com/orderledger/orderledger/internal/journal"
 	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/marketplace"
 	"github.com/orderledger/orderledger/internal/projector"
 	"github.com/orderledger/orderledger/internal/service"
 	"github.com/orderledger/orderledger/projections"
@@ -89,7 +90,7 @@ func (l *ledger) newIngest(o upOptions, brokers kafka.Config, prefix string, log
 	j.InboxKeep = 100_000 // As cmd/ingest does.
 	j.StoreDir, j.InstanceID = filepath.Join(o.Data, "lanes"), "up"
 	l.journal, err = journal.New(j, journal.Deps{
-		Options: kafka.Options(brokers), Decode: ingest.Decode(in.Marketplace), Policy: ingest.NewSellers(in.Sellers).Policy,
+		Options: kafka.Options(brokers), Decode: marketplace.Decode(in.Marketplace), Policy: ingest.NewSellers(in.Sellers).Policy,
 		Log: log.With(slog.String("part", "journal")), Registerer: reg,
 	})
 	if err != nil {

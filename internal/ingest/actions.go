@@ -48,8 +48,8 @@ func (g *Ingest) update(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	action := marketplace.Action{Name: actionUpdate, Subject: marketplace.SubjectShipment}
-	return g.obey(ctx, c, source{actionUpdate, command.ShipmentID, body}, action, []marketplace.Command{command})
+	action := marketplace.Action{Name: marketplace.RouteUpdate, Subject: marketplace.SubjectShipment}
+	return g.obey(ctx, c, source{marketplace.RouteUpdate, command.ShipmentID, body}, action, []marketplace.Command{command})
 }
 
 // obey brings commands to their owners and answers with their results. src is what they were read from.

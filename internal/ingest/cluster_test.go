@@ -16,6 +16,7 @@ import (
 	"github.com/orderledger/orderledger/internal/ingest"
 	"github.com/orderledger/orderledger/internal/journal"
 	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/marketplace"
 	"github.com/orderledger/orderledger/internal/service"
 	"github.com/orderledger/orderledger/internal/testkit"
 )
@@ -89,7 +90,7 @@ func (c *cluster) start(name string) *node {
 		Cluster: cfg.Cluster, StoreDir: c.TempDir(), Lanes: c.lanes, InstanceID: name, CacheBytes: 8 << 20,
 		SessionTimeout: c.session, Advertise: cfg.Peers.URL,
 	}, journal.Deps{
-		Options: options, Decode: ingest.Decode(cfg.Marketplace), Policy: directory.Policy, Log: c.log.With(slog.String("node", name)),
+		Options: options, Decode: marketplace.Decode(cfg.Marketplace), Policy: directory.Policy, Log: c.log.With(slog.String("node", name)),
 		AskRelease: peers.AskRelease,
 	})
 	require.NoError(c, err)

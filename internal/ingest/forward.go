@@ -26,7 +26,7 @@ import (
 
 // forward is the head of what is asked of an owner, with the body.
 type forward struct {
-	// Action names the call: one of marketplace.Actions, actionUpdate or actionPacking.
+	// Action names the call: one of marketplace.Actions, marketplace.RouteUpdate or marketplace.RoutePacking.
 	Action string `json:"action"`
 	// PathID is the shipment, where it stands in the path and not in the body.
 	PathID        string `json:"pathId,omitempty"`
@@ -157,31 +157,6 @@ func (r forwardedResult) result() journal.Result {
 	}}
 }
 
-// The actions that are not in marketplace.Actions.
-const (
-	actionUpdate = "self_ship_update"
-	// actionPacking is the packer's: its body is a revision and the documents.
-	actionPacking = "complete_packing"
-)
-
-// commands reads the body again.
-func (f *forward) commands(settings marketplace.Settings) ([]marketplace.Command, error) {
-	switch f.Action {
-	case actionUpdate:
-		c, err := marketplace.ReadUpdate(f.PathID, f.body, settings)
-		return []marketplace.Command{c}, err
-	case actionPacking:
-		c, err := readPacking(f.PathID, f.body)
-		return []marketplace.Command{c}, err
-	}
-	for _, action := range marketplace.Actions() {
-		if action.Name == f.Action {
-			return action.Read(f.body, settings)
-		}
-	}
-	return nil, fmt.Errorf("no action %q is known here", f.Action)
-}
-
 // named returns the command that is meant, as the journal wants it. An error says that what is read here is not what
 // was asked there.
 func (f *forward) named(at forwardedCommand, read []marketplace.Command) (journal.Command, error) {
@@ -205,33 +180,4 @@ func (f *forward) named(at forwardedCommand, read []marketplace.Command) (journa
 		SellerID: f.SellerID, AuthType: f.AuthType, AuthID: f.AuthID,
 		CorrelationID: f.CorrelationID, CausationID: f.CausationID, TraceParent: f.TraceParent,
 	}, nil
-}
-
-// packingBody is the documents of a revision on their way to the shipment's owner.
-func packingBody(revision uint32, packing *ledgerv1.Packing) ([]byte, error) {
-	text, err := packing.MarshalVT()
-	if err != nil {
-		return nil, fmt.Errorf("encode packing: %w", err)
-	}
-	return append(binary.BigEndian.AppendUint32(nil, revision), text...), nil
-}
-
-func readPacking(shipmentID string, body []byte) (marketplace.Command, error) {
-	if len(body) < 4 || shipmentID == "" {
-		return marketplace.Command{}, errors.New("no packing")
-	}
-	revision, packing := binary.BigEndian.Uint32(body), new(ledgerv1.Packing)
-	if err := packing.UnmarshalVT(body[4:]); err != nil {
-		return marketplace.Command{}, fmt.Errorf("decode packing: %w", err)
-	}
-	return packingCommand(shipmentID, revision, packing), nil
-}
-
-// packingCommand tells that the documents of a revision are ready. Its hash is of what was asked for: the answer
-// follows from it.
-func packingCommand(shipmentID string, revision uint32, packing *ledgerv1.Packing) marketplace.Command {
-	return marketplace.Command{
-		ID: shipmentID, ShipmentID: shipmentID, Input: shipment.CompletePacking{Revision: revision, Packing: packing},
-		Hash: digest(fmt.Sprintf("packing/%s/%d", shipmentID, revision)),
-	}
 }

@@ -16,7 +16,7 @@ func TestWhatIsForwardedIsReadAsItWasMeant(t *testing.T) {
 	t.Parallel()
 	settings := marketplace.DefaultSettings()
 	services := []byte(`{"services":[{"shipmentId":"S1","deliveryDate":"2024-04-05T00:00:00Z"},{"shipmentId":"S2","deliveryDate":"2024-04-05T00:00:00Z"}]}`)
-	packing, err := packingBody(7, &ledgerv1.Packing{InvoiceNumber: "INV-1"})
+	packing, err := marketplace.EncodePacking(7, &ledgerv1.Packing{InvoiceNumber: "INV-1"})
 	require.NoError(t, err)
 	for name, tc := range map[string]struct {
 		forward forward
@@ -29,13 +29,13 @@ func TestWhatIsForwardedIsReadAsItWasMeant(t *testing.T) {
 			shipment.CompleteService{ServiceID: "F9"},
 		},
 		"a shipment in the path": {
-			forward{Action: actionUpdate, PathID: "S3", body: []byte(`{"tracking_id":"T1"}`)},
+			forward{Action: marketplace.RouteUpdate, PathID: "S3", body: []byte(`{"tracking_id":"T1"}`)},
 			forwardedCommand{ShipmentID: "S3"},
 			shipment.UpdateTracking{},
 		},
-		"documents": {forward{Action: actionPacking, PathID: "S4", body: packing}, forwardedCommand{ShipmentID: "S4"}, shipment.CompletePacking{}},
+		"documents": {forward{Action: marketplace.RoutePacking, PathID: "S4", body: packing}, forwardedCommand{ShipmentID: "S4"}, shipment.CompletePacking{}},
 	} {
-		asked, err := tc.forward.commands(settings)
+		asked, err := marketplace.ReadCall(tc.forward.Action, tc.forward.PathID, tc.forward.body, settings)
 		require.NoError(t, err, name)
 		hash := asked[tc.at.Index].Hash
 		tc.at.Key, tc.at.Hash = "k", hex.EncodeToString(hash[:])
@@ -44,7 +44,7 @@ func TestWhatIsForwardedIsReadAsItWasMeant(t *testing.T) {
 		require.NoError(t, err, name)
 		f, err := decodeForward(text)
 		require.NoError(t, err, name)
-		read, err := f.commands(settings)
+		read, err := marketplace.ReadCall(f.Action, f.PathID, f.body, settings)
 		require.NoError(t, err, name)
 		got, err := f.named(f.Commands[0], read)
 		require.NoError(t, err, name)
@@ -97,7 +97,7 @@ func FuzzDecodeForward(f *testing.F) {
 		if err != nil {
 			return
 		}
-		read, err := in.commands(marketplace.DefaultSettings())
+		read, err := marketplace.ReadCall(in.Action, in.PathID, in.body, marketplace.DefaultSettings())
 		for _, at := range in.Commands {
 			if c, refused := in.named(at, read); err == nil && refused == nil {
 				require.NotNil(t, c.Input, "what is taken is a command")

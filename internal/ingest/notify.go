@@ -12,7 +12,6 @@ import (
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/journal"
 	"github.com/orderledger/orderledger/internal/marketplace"
-	"github.com/orderledger/orderledger/internal/shipment"
 )
 
 // authMarketplace is who causes what notifications tell.
@@ -111,19 +110,6 @@ func (g *Ingest) toUnresolved(ctx context.Context, c *call, n marketplace.Notifi
 	g.metrics.notifications.WithLabelValues("unresolved").Inc()
 	c.note(slog.String("return_id", n.ReturnID), slog.Int("partition", int(out.Partition)), slog.Int64("offset", out.Offset))
 	return accepted{Key: n.Key(), Lane: out.Partition, InboxOffset: out.Offset, Unresolved: true}, nil
-}
-
-// Decode returns what journal.Deps.Decode wants: the input of an inbox record. It is pure. An error means that the
-// record was not written by this package.
-func Decode(settings marketplace.Settings) func(journal.InboxRecord) (shipment.Input, error) {
-	return func(rec journal.InboxRecord) (shipment.Input, error) {
-		n, err := marketplace.ParseNotification(rec.Body, settings)
-		if err != nil {
-			return nil, fmt.Errorf("inbox record of shipment %s: %w", rec.ShipmentID, err)
-		}
-		n = n.For(rec.ShipmentID, rec.SellerID)
-		return n.Input(), nil
-	}
 }
 
 // The headers of an unresolved notification.

@@ -112,14 +112,14 @@ func packingAsked(e *ledgerv1.Event) uint32 {
 
 // tell hands the result to the ledger until it is decided; it returns an error when ctx ends first.
 func (p *packer) tell(ctx context.Context, env events.Envelope, s *ledgerv1.Shipment, revision uint32, packing *ledgerv1.Packing) error {
-	command := packingCommand(s.GetShipmentId(), revision, packing)
-	body, err := packingBody(revision, packing)
+	command := marketplace.PackingCommand(s.GetShipmentId(), revision, packing)
+	body, err := marketplace.EncodePacking(revision, packing)
 	if err != nil {
 		return err
 	}
 	for {
 		try, cancel := context.WithTimeout(ctx, p.g.cfg.CommandTimeout)
-		got := p.g.router.submit(try, source{actionPacking, s.GetShipmentId(), body}, []*errand{{command: journal.Command{
+		got := p.g.router.submit(try, source{marketplace.RoutePacking, s.GetShipmentId(), body}, []*errand{{command: journal.Command{
 			ShipmentID: s.GetShipmentId(), Input: command.Input, Key: fmt.Sprintf("packing/%d", revision), Hash: command.Hash,
 			SellerID: s.GetSellerId(), AuthType: "system", AuthID: "packing",
 			CorrelationID: env.CorrelationID, CausationID: env.ID, TraceParent: env.TraceParent,

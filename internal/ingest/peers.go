@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/orderledger/orderledger/internal/journal"
+	"github.com/orderledger/orderledger/internal/marketplace"
 	"github.com/orderledger/orderledger/internal/service"
 )
 
@@ -79,7 +80,7 @@ func (g *Ingest) peerCommands(ctx context.Context, c *call, body []byte) error {
 
 func (g *Ingest) decideForwarded(ctx context.Context, f *forward) []forwardedResult {
 	out := make([]forwardedResult, len(f.Commands))
-	read, unreadable := f.commands(g.cfg.Marketplace)
+	read, unreadable := marketplace.ReadCall(f.Action, f.PathID, f.body, g.cfg.Marketplace)
 	var commands []journal.Command
 	var at []int
 	for i, one := range f.Commands {

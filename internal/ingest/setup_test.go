@@ -20,6 +20,7 @@ import (
 	"github.com/orderledger/orderledger/internal/ingest"
 	"github.com/orderledger/orderledger/internal/journal"
 	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/marketplace"
 	"github.com/orderledger/orderledger/internal/testkit"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
@@ -79,7 +80,7 @@ func newBench(t *testing.T, brokers []string, conn driver.Conn, change func(*ing
 	directory := ingest.NewSellers(cfg.Sellers)
 	b.cfg = cfg
 	b.deps = ingest.Deps{Options: options, ClickHouse: conn, Log: log, Registerer: b.reg, Peers: ingest.NewPeers(cfg.Peers, cfg.Cluster)}
-	deps := journal.Deps{Options: options, Decode: ingest.Decode(cfg.Marketplace), Policy: directory.Policy, Log: log}
+	deps := journal.Deps{Options: options, Decode: marketplace.Decode(cfg.Marketplace), Policy: directory.Policy, Log: log}
 	if b.deps.Peers != nil {
 		deps.AskRelease = b.deps.Peers.AskRelease
 	}

@@ -155,10 +155,10 @@ func (c Config) Validate() error {
 type Deps struct {
 	// Options are the broker options of every client, as kafka.Options gives them.
 	Options []kgo.Opt
-	// Decode makes an input of an inbox record. An error says that the record can be read by nobody; it is quarantined.
-	// It must be pure, and the same whatever ReceivedAt is: a record is decoded again after a crash, and when its waiting
+	// Decode returns the input that an inbox record holds; marketplace.Decode makes one. An error means that nobody can
+	// read the record, and quarantines it. It must be pure: a record is decoded again after a crash, and when its waiting
 	// ends.
-	Decode func(InboxRecord) (shipment.Input, error)
+	Decode func(shipmentID, sellerID string, body []byte) (shipment.Input, error)
 	// AskRelease asks the instance at a URL, which advertised it, to finish with a lane; that one calls Release. Nil means
 	// that nobody is asked.
 	AskRelease func(ctx context.Context, url string, lane int32) error
@@ -183,7 +183,7 @@ func (d Deps) withDefaults() Deps {
 		d.Policy = func(string, string) shipment.Policy { return shipment.Policy{} }
 	}
 	if d.Decode == nil {
-		d.Decode = func(InboxRecord) (shipment.Input, error) { return nil, errors.New("no decoder was given") }
+		d.Decode = func(string, string, []byte) (shipment.Input, error) { return nil, errors.New("no decoder was given") }
 	}
 	return d
 }

@@ -143,7 +143,7 @@ func (l *lane) parse(in *input) error {
 	if in.parsed != nil {
 		return nil
 	}
-	parsed, err := l.j.deps.Decode(in.record)
+	parsed, err := l.j.deps.Decode(in.record.ShipmentID, in.record.SellerID, in.record.Body)
 	if err == nil && parsed == nil {
 		err = errors.New("decoded to nothing")
 	}

@@ -159,8 +159,8 @@ func TestTheRealAggregateDecides(t *testing.T) {
 		j := b.start(func(_ *Config, d *Deps, j *Journal) {
 			j.decide = shipment.Decide
 			d.Policy = func(string, string) shipment.Policy { return shipment.Policy{Own: true} }
-			d.Decode = func(r InboxRecord) (shipment.Input, error) {
-				if string(r.Body) == "created" {
+			d.Decode = func(_, _ string, body []byte) (shipment.Input, error) {
+				if string(body) == "created" {
 					return created, nil
 				}
 				return shipment.Hold{Fact: created.Fact}, nil

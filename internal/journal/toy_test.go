@@ -34,9 +34,9 @@ func (y toy) body() []byte {
 	return b
 }
 
-func decodeToy(r InboxRecord) (shipment.Input, error) {
+func decodeToy(_, _ string, body []byte) (shipment.Input, error) {
 	var y toy
-	if err := json.Unmarshal(r.Body, &y); err != nil {
+	if err := json.Unmarshal(body, &y); err != nil {
 		return nil, err
 	}
 	if y.Kind == "undecodable" {
