@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/orderledger/orderledger/internal/jsontext"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
@@ -206,7 +207,7 @@ func consume(b []byte, typ protowire.Type) (v value, n int) {
 func (f *field) appendValue(dst []byte, v value) ([]byte, bool) {
 	switch f.kind {
 	case kindString:
-		return appendString(dst, v.bytes), true
+		return jsontext.AppendString(dst, v.bytes), true
 	case kindMessage:
 		return f.message.append(dst, v.bytes)
 	case kindTimestamp:

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"github.com/orderledger/orderledger/internal/jsontext"
 )
 
 // writer appends JSON. Keys come out in the order in which they are written, which neither maps nor struct tags give
@@ -144,47 +146,10 @@ func (w *writer) amount(key string, a amount) {
 	}
 }
 
-const hex = "0123456789abcdef"
-
-// quote writes a JSON text: only what must be escaped is, and what is not UTF-8 becomes U+FFFD.
+// quote writes a JSON text, and notes one that is longer than receivers take.
 func (w *writer) quote(s string) {
 	if len(s) > maxTextRunes && utf8.RuneCountInString(s) > maxTextRunes {
 		w.notes |= NoteTextTooLong
 	}
-	b := append(w.b, '"')
-	start := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= utf8.RuneSelf {
-			r, size := utf8.DecodeRuneInString(s[i:])
-			if r == utf8.RuneError && size == 1 {
-				b = append(b, s[start:i]...)
-				b = append(b, "\ufffd"...)
-				start = i + 1
-			}
-			i += size
-			continue
-		}
-		if c >= ' ' && c != '"' && c != '\\' {
-			i++
-			continue
-		}
-		b = append(b, s[start:i]...)
-		switch c {
-		case '"', '\\':
-			b = append(b, '\\', c)
-		case '\n':
-			b = append(b, '\\', 'n')
-		case '\r':
-			b = append(b, '\\', 'r')
-		case '\t':
-			b = append(b, '\\', 't')
-		default:
-			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-		}
-		i++
-		start = i
-	}
-	b = append(b, s[start:]...)
-	w.b = append(b, '"')
+	w.b = jsontext.AppendStringLong(w.b, s)
 }
