@@ -1,6 +1,9 @@
 package projections
 
-import "github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+import (
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
 
 // ShipmentRow is a row of shipments_state, but for the state itself.
 type ShipmentRow struct {
@@ -30,7 +33,7 @@ func Shipment(s *ledgerv1.Shipment) ShipmentRow {
 	}
 	for _, i := range s.GetItems() {
 		r.UnitsOrdered += i.GetOrdered()
-		r.UnitsCancelled += cancelled(i)
+		r.UnitsCancelled += events.CancelledUnits(i)
 	}
 	return r
 }
@@ -59,18 +62,13 @@ func AppendItems(dst []ItemRow, s *ledgerv1.Shipment) []ItemRow {
 			ShipmentID: s.GetShipmentId(), OrderItemID: i.GetOrderItemId(), OrderID: s.GetOrderId(), SellerID: s.GetSellerId(),
 			SKU: d.GetSku(), FSN: d.GetFsn(), ListingID: d.GetListingId(), Title: d.GetTitle(),
 			Status: statusNames.of(int32(i.GetStatus())), OrderDate: stamp(d.GetOrderDate()),
-			Ordered: i.GetOrdered(), Held: i.GetHeld(), Cancelled: cancelled(i), Shipped: i.GetShipped(), Delivered: i.GetDelivered(),
+			Ordered: i.GetOrdered(), Held: i.GetHeld(), Cancelled: events.CancelledUnits(i), Shipped: i.GetShipped(), Delivered: i.GetDelivered(),
 			Returned:   returned(s, i.GetOrderItemId()),
 			PriceMinor: p.GetSellingMinor(), HasPrice: p != nil && p.SellingMinor != nil, Currency: p.GetCurrency(),
 			Version: s.GetVersion(), Updated: stamp(s.GetUpdatedAt()),
 		})
 	}
 	return dst
-}
-
-// cancelled returns the units of an item that were cancelled, whoever did.
-func cancelled(i *ledgerv1.Item) uint32 {
-	return i.GetCancelledSeller() + i.GetCancelledCustomer() + i.GetCancelledMarketplace() + i.GetCancelledUnknown()
 }
 
 // returned returns the units of an item in completed returns.

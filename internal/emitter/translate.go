@@ -147,7 +147,7 @@ func isTold(u *ledgerv1.PropertiesUpdated) bool {
 // never without live units, a later COMPLETE may be missing; cancellations are told in any case.
 func wasCancelled(s *ledgerv1.Shipment) bool {
 	for _, i := range s.GetItems() {
-		ever := cancelledUnits(i)
+		ever := int64(events.CancelledUnits(i))
 		for _, c := range i.GetCancellations() {
 			ever += int64(c.GetRevived())
 		}
@@ -161,14 +161,9 @@ func wasCancelled(s *ledgerv1.Shipment) bool {
 func liveUnits(s *ledgerv1.Shipment) int64 {
 	var live int64
 	for _, i := range s.GetItems() {
-		live += max(int64(i.GetOrdered())-cancelledUnits(i), 0)
+		live += max(int64(i.GetOrdered())-int64(events.CancelledUnits(i)), 0)
 	}
 	return live
-}
-
-func cancelledUnits(i *ledgerv1.Item) int64 {
-	return int64(i.GetCancelledSeller()) + int64(i.GetCancelledCustomer()) +
-		int64(i.GetCancelledMarketplace()) + int64(i.GetCancelledUnknown())
 }
 
 // stageName is a stage as headers and configurations write it, or "" for one that this version does not know.

@@ -107,7 +107,7 @@ func (h *history) check(e *ledgerv1.Event, m Message) {
 			require.Positive(t, fulfilled)
 		}
 		require.LessOrEqual(t, l.CancelledQuantity+fulfilled, l.OrderedQuantity)
-		require.Equal(t, cancelledUnits(h.state.GetItems()[i]), l.CancelledQuantity)
+		require.EqualValues(t, events.CancelledUnits(h.state.GetItems()[i]), l.CancelledQuantity)
 		require.Equal(t, l.CustomerCancelledQty == nil, l.SellerCancelledQty == nil)
 		if l.CustomerCancelledQty != nil {
 			require.Equal(t, l.CancelledQuantity, *l.CustomerCancelledQty+*l.SellerCancelledQty)

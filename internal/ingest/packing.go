@@ -187,7 +187,7 @@ func (g *Ingest) pack(s *ledgerv1.Shipment, revision uint32, at time.Time) *ledg
 // invoiceLine is the invoice of an item's live units; nil where there are none.
 func invoiceLine(item *ledgerv1.Item, rate float64, within bool) *ledgerv1.InvoiceLine {
 	ordered := item.GetOrdered()
-	live := ordered - min(ordered, item.GetCancelledSeller()+item.GetCancelledCustomer()+item.GetCancelledMarketplace()+item.GetCancelledUnknown())
+	live := ordered - min(ordered, events.CancelledUnits(item))
 	if live == 0 {
 		return nil
 	}

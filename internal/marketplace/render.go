@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
@@ -139,7 +140,7 @@ func RenderShipment(s *ledgerv1.Shipment) Shipment {
 
 func renderItem(s *ledgerv1.Shipment, item *ledgerv1.Item) orderItem {
 	d := item.GetDetails()
-	cancelled := item.GetCancelledSeller() + item.GetCancelledCustomer() + item.GetCancelledMarketplace() + item.GetCancelledUnknown()
+	cancelled := events.CancelledUnits(item)
 	out := orderItem{
 		OrderItemID: item.GetOrderItemId(), ID: item.GetOrderItemId(), OrderID: s.GetOrderId(),
 		CancellationGroupID: item.GetCancellationGroupId(),

@@ -3,6 +3,7 @@ package shipment
 import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
@@ -35,14 +36,9 @@ func rank(s ledgerv1.Status) int {
 	}
 }
 
-// cancelledUnits counts the units of an item that were cancelled, by anyone.
-func cancelledUnits(it *ledgerv1.Item) uint32 {
-	return it.GetCancelledSeller() + it.GetCancelledCustomer() + it.GetCancelledMarketplace() + it.GetCancelledUnknown()
-}
-
 // live counts the units of an item that were not cancelled.
 func live(it *ledgerv1.Item) uint32 {
-	c := cancelledUnits(it)
+	c := events.CancelledUnits(it)
 	if c >= it.GetOrdered() {
 		return 0
 	}

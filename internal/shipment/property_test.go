@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
@@ -208,7 +209,7 @@ func TestFactsInAnyOrderEndInTheSameTimes(t *testing.T) {
 		require.Equal(t, inOrder.GetStatus(), shuffled.GetStatus())
 		require.True(t, inOrder.GetDispatchBy().AsTime().Equal(shuffled.GetDispatchBy().AsTime()))
 		for i, it := range inOrder.GetItems() {
-			require.Equal(t, cancelledUnits(it), cancelledUnits(shuffled.GetItems()[i]))
+			require.Equal(t, events.CancelledUnits(it), events.CancelledUnits(shuffled.GetItems()[i]))
 		}
 	})
 }

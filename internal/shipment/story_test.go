@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
@@ -133,7 +134,7 @@ func rereadEvent(t T, e *Event) *Event {
 func checkUnits(t T, s *State) {
 	anyHeld := false
 	for _, it := range s.GetItems() {
-		require.LessOrEqual(t, uint64(it.GetHeld())+uint64(cancelledUnits(it)), uint64(it.GetOrdered()))
+		require.LessOrEqual(t, uint64(it.GetHeld())+uint64(events.CancelledUnits(it)), uint64(it.GetOrdered()))
 		require.LessOrEqual(t, it.GetDelivered(), it.GetShipped())
 		require.LessOrEqual(t, it.GetShipped(), it.GetOrdered())
 		if rank(it.GetForward()) >= rank(shipped) {
@@ -147,7 +148,7 @@ func checkUnits(t T, s *State) {
 			listed += c.GetUnits()
 			revived += c.GetRevived()
 		}
-		require.Equal(t, cancelledUnits(it), listed-revived)
+		require.Equal(t, events.CancelledUnits(it), listed-revived)
 		anyHeld = anyHeld || it.GetHeld() > 0
 	}
 	require.Equal(t, anyHeld, s.GetOnHold())
