@@ -27,8 +27,8 @@ func (a *aliaser) Run(ctx context.Context) error {
 		// Transactions end in markers, which take offsets: who reads them can commit the end of the log, and so tell those
 		// who wait for it that nothing is left.
 		Client:     append(append([]kgo.Opt{}, a.g.options...), kgo.KeepControlRecords()),
-		UUIDHeader: events.HeaderID, Log: a.g.log, Group: kafka.GroupAliases(cfg.Cluster), Wants: aliasInterest.wants(),
-		InstanceID: cfg.InstanceID, SessionTimeout: cfg.SessionTimeout, Gather: gather,
+		UUIDHeader: events.HeaderID, Log: a.g.log, Group: kafka.GroupAliases(cfg.Cluster), Filter: aliasInterest.wants(),
+		InstanceID: cfg.InstanceID, SessionTimeout: cfg.SessionTimeout, FetchWait: gather,
 	})
 	if err != nil {
 		return fmt.Errorf("aliases: %w", err)

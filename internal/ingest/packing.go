@@ -42,10 +42,10 @@ const retryPacking = 250 * time.Millisecond
 func (p *packer) Run(ctx context.Context) error {
 	log := p.g.log
 	subscriber, err := pubsub.NewSubscriber(pubsub.Config{
-		Client: p.g.options, UUIDHeader: events.HeaderID, Log: log, Group: kafka.GroupPacking(p.g.cfg.Cluster), Wants: packingInterest.wants(),
+		Client: p.g.options, UUIDHeader: events.HeaderID, Log: log, Group: kafka.GroupPacking(p.g.cfg.Cluster), Filter: packingInterest.wants(),
 		// What is in hand is told again by whoever packs then.
 		DrainTimeout: 2 * time.Second,
-		Gather:       gather,
+		FetchWait:    gather,
 		InstanceID:   p.g.cfg.InstanceID, SessionTimeout: p.g.cfg.SessionTimeout,
 	})
 	if err != nil {

@@ -23,7 +23,7 @@ var (
 	}
 )
 
-// wants returns what the worker hands to pubsub.Config.Wants. Most events mean nothing to it, and decoding one takes as
+// wants returns what the worker hands to pubsub.Config.Filter. Most events mean nothing to it, and decoding one takes as
 // long as deciding it. An event of a type that is not in the catalogue is wanted, so that it is noticed.
 func (i interest) wants() func(*kgo.Record) bool {
 	known := map[string]bool{}

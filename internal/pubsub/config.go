@@ -1,6 +1,7 @@
 package pubsub
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,111 +11,100 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// WatermillUUID is the header in which Watermill's own Kafka Pub/Sub carries a
-// message's UUID, and the default here.
+// WatermillUUID is the header in which Watermill's own Kafka Pub/Sub carries the UUID of a message. It is the default
+// here.
 const WatermillUUID = "_watermill_message_uuid"
 
-// Config is for Publishers and Subscribers; what is not for one is ignored by
-// it.
+// Config configures Publishers and Subscribers. Each ignores the fields that are only for the other. It has more fields
+// than most structs because each one is a setting of its own, and nearly all of them may stay zero.
 type Config struct {
-	// Client are the options of every client that is made: seed brokers,
-	// client id and so on. They win over this package's own.
+	// Client holds the options of every Kafka client: seed brokers, client id and so on. They override the options that
+	// this package sets.
 	Client []kgo.Opt
-	// UUIDHeader is the header that holds a message's UUID. A header other
-	// than WatermillUUID stays visible in the metadata. A record without it
-	// gets "topic/partition/offset".
+	// UUIDHeader is the header that holds the UUID of a message. Any header other than WatermillUUID stays visible in the
+	// metadata. A record without the header gets the UUID "topic/partition/offset". Empty means WatermillUUID.
 	UUIDHeader string
-	// Log gets what goes wrong. Nil logs nothing.
+	// Log receives warnings about failed fetches and commits. Nil discards them.
 	Log *slog.Logger
-	// Registerer gets the metrics of Subscribers. Nil exports nothing.
+	// Registerer registers the metrics of Subscribers. Nil exports none.
 	Registerer prometheus.Registerer
 
-	// ExplicitPartitions refuses to publish a message that does not name its
-	// partition. It is for the topics whose partitions are lanes.
+	// ExplicitPartitions makes Publish refuse a message that does not name its partition. Set it for topics whose
+	// partitions are lanes.
 	ExplicitPartitions bool
 	// PublishTimeout bounds one Publish. Zero means 30 seconds.
 	PublishTimeout time.Duration
 
-	// Group is the consumer group. Empty means none: every Subscriber gets
-	// every message, from the beginning, and nothing is committed.
+	// Group is the consumer group. Empty means none: every Subscriber gets every message from the beginning, and commits
+	// nothing.
 	Group string
-	// Wants tells whether a record is for the handler. The others are as good as acked, in their turn, and no message is
-	// made of them. It must not change the record. Nil wants all.
-	Wants func(*kgo.Record) bool
-	// InstanceID makes the member static: after a restart within
-	// SessionTimeout it has its partitions back without a rebalance. It must
-	// be unique in the group; the topic's name is added to it. Empty means a
-	// dynamic member.
+	// Filter reports whether the handler needs a record. No message is made of the other records; their offsets are
+	// committed in order like those of acked messages. It must not change the record. Nil passes every record.
+	Filter func(*kgo.Record) bool
+	// InstanceID makes the member static: after a restart within SessionTimeout it gets its partitions back without a
+	// rebalance. It must be unique in the group; the topic's name is appended to it. Empty means a dynamic member.
 	InstanceID string
-	// SessionTimeout is after how long a silent member is dead. Zero means 10
-	// seconds. A cluster may have a lower bound, usually 6 seconds.
+	// SessionTimeout is how long a member may be silent before the group considers it dead. Zero means 10 seconds. A
+	// cluster may enforce a lower bound, usually 6 seconds.
 	SessionTimeout time.Duration
-	// DrainTimeout is how long a message in hand may take when its partition
-	// is given up or the Subscriber is closed. Zero means 5 seconds.
+	// DrainTimeout is how long a handler may keep working on a message after its partition was revoked or the Subscriber
+	// was closed. Zero means 5 seconds.
 	DrainTimeout time.Duration
-	// CommitInterval is how often acked offsets are committed. Zero means 100
-	// milliseconds.
+	// CommitInterval is the interval between commits of acked offsets. Zero means 100 milliseconds.
 	CommitInterval time.Duration
-	// Gather is how long the broker may collect messages before it hands them
-	// over. On a busy topic that spares it an answer for every single one. Zero
-	// means not at all.
-	Gather time.Duration
-	// NackBackoff is the wait before a message that was nacked once is handed
-	// out again; each further nack doubles it. Zero means 100 milliseconds.
+	// FetchWait is how long the broker may hold back a fetch response to collect more records. On a busy topic this saves
+	// one response per record. Zero means that the broker responds as soon as there is a record.
+	FetchWait time.Duration
+	// NackBackoff is the wait before a nacked message is delivered again; each further nack doubles it. Zero means 100
+	// milliseconds.
 	NackBackoff time.Duration
-	// NackBackoffMax bounds the wait. Zero means 5 seconds.
+	// NackBackoffMax bounds that wait. Zero means 5 seconds.
 	NackBackoffMax time.Duration
-	// MaxBuffered is the number of records of one partition that wait here
-	// before it is paused. A pause throws away what was fetched ahead and
-	// halves the throughput, so this is for partitions that are stuck. Zero
-	// means 10,000.
+	// MaxBuffered is how many records of one partition may be queued before its fetching pauses. A pause discards what was
+	// prefetched and halves the throughput, so the limit should only be reached by partitions that are stuck. Zero means
+	// 10,000.
 	MaxBuffered int
-	// Partitions is how many partitions SubscribeInitialize gives to a topic
-	// that is missing. Zero means that it creates none and reports it.
+	// Partitions is the number of partitions that SubscribeInitialize gives to a missing topic. Zero means that a missing
+	// topic is an error.
 	Partitions int32
 }
 
-// DefaultConfig returns the configuration in which every zero is written out.
+// DefaultConfig returns the configuration with every default filled in.
 func DefaultConfig() Config { return Config{}.withDefaults() }
 
-// Validate returns all problems of the configuration, joined.
+// Validate reports every problem at once.
 func (c Config) Validate() error {
 	var problems []error
 	for name, d := range map[string]time.Duration{
-		"publish timeout": c.PublishTimeout, "session timeout": c.SessionTimeout, "drain timeout": c.DrainTimeout, "gather": c.Gather,
-		"commit interval": c.CommitInterval, "nack backoff": c.NackBackoff, "nack backoff maximum": c.NackBackoffMax,
+		"publish timeout": c.PublishTimeout, "session timeout": c.SessionTimeout, "drain timeout": c.DrainTimeout,
+		"commit interval": c.CommitInterval, "fetch wait": c.FetchWait,
+		"nack backoff": c.NackBackoff, "nack backoff maximum": c.NackBackoffMax,
 	} {
 		if d < 0 {
-			problems = append(problems, fmt.Errorf("pubsub %s %s: want 0 (the default) or more", name, d))
+			problems = append(problems, fmt.Errorf("pubsub %s %s: must not be negative", name, d))
 		}
 	}
 	if c.InstanceID != "" && c.Group == "" {
-		problems = append(problems, fmt.Errorf("pubsub instance id %q: of no use without a group", c.InstanceID))
+		problems = append(problems, fmt.Errorf("pubsub instance id %q: needs a group", c.InstanceID))
 	}
 	if c.MaxBuffered < 0 {
-		problems = append(problems, fmt.Errorf("pubsub max buffered %d: want 0 (the default) or more", c.MaxBuffered))
+		problems = append(problems, fmt.Errorf("pubsub max buffered %d: must not be negative", c.MaxBuffered))
 	}
 	if c.Partitions < 0 {
-		problems = append(problems, fmt.Errorf("pubsub partitions %d: want 0 (create nothing) or more", c.Partitions))
+		problems = append(problems, fmt.Errorf("pubsub partitions %d: must not be negative", c.Partitions))
 	}
 	return errors.Join(problems...)
 }
 
 func (c Config) withDefaults() Config {
-	for d, value := range map[*time.Duration]time.Duration{
-		&c.PublishTimeout: 30 * time.Second, &c.SessionTimeout: 10 * time.Second, &c.DrainTimeout: 5 * time.Second,
-		&c.CommitInterval: 100 * time.Millisecond, &c.NackBackoff: 100 * time.Millisecond, &c.NackBackoffMax: 5 * time.Second,
-	} {
-		if *d == 0 {
-			*d = value
-		}
-	}
-	if c.MaxBuffered == 0 {
-		c.MaxBuffered = 10_000
-	}
-	if c.UUIDHeader == "" {
-		c.UUIDHeader = WatermillUUID
-	}
+	c.UUIDHeader = cmp.Or(c.UUIDHeader, WatermillUUID)
+	c.PublishTimeout = cmp.Or(c.PublishTimeout, 30*time.Second)
+	c.SessionTimeout = cmp.Or(c.SessionTimeout, 10*time.Second)
+	c.DrainTimeout = cmp.Or(c.DrainTimeout, 5*time.Second)
+	c.CommitInterval = cmp.Or(c.CommitInterval, 100*time.Millisecond)
+	c.NackBackoff = cmp.Or(c.NackBackoff, 100*time.Millisecond)
+	c.NackBackoffMax = cmp.Or(c.NackBackoffMax, 5*time.Second)
+	c.MaxBuffered = cmp.Or(c.MaxBuffered, 10_000)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}

@@ -14,8 +14,7 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// keyed publishes each message under its payload as key, as the suite's tests
-// of order want.
+// keyed publishes each message with its payload as the key, which the suite's tests of order need.
 type keyed struct{ message.Publisher }
 
 func (k keyed) Publish(topic string, messages ...*message.Message) error {
@@ -25,8 +24,8 @@ func (k keyed) Publish(topic string, messages ...*message.Message) error {
 	return k.Publisher.Publish(topic, messages...)
 }
 
-// Watermill's own suite, once for each set of features.
-func TestWatermillsConformanceSuite(t *testing.T) {
+// TestWatermillConformance runs Watermill's own suite once for each set of features.
+func TestWatermillConformance(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		features tests.Features
@@ -52,10 +51,10 @@ func suite(t *testing.T, brokers []string, group string, byKey bool, features te
 	construct := func(t *testing.T, group string) (message.Publisher, message.Subscriber) {
 		t.Helper()
 		cfg := pubsub.Config{
-			// The suite publishes to topics it has not announced.
+			// The suite publishes to topics that it has not created.
 			Client: []kgo.Opt{kgo.SeedBrokers(brokers...), kgo.AllowAutoTopicCreation(), kgo.HeartbeatInterval(200 * time.Millisecond)},
 			Group:  group, Partitions: 8,
-			// The suite closes with messages in hand that it will never ack.
+			// The suite closes subscribers while it holds messages that it never acks.
 			DrainTimeout: 50 * time.Millisecond,
 			// It nacks hundreds of times in a row.
 			NackBackoff: 10 * time.Millisecond, NackBackoffMax: 10 * time.Millisecond,

@@ -1,42 +1,42 @@
-// Package pubsub is a Watermill Publisher and Subscriber on franz-go.
+// Package pubsub implements Watermill's Publisher and Subscriber on franz-go.
 //
-// It promises:
+// # What it promises
 //
-//   - At least once. An offset is committed only after its message and every
-//     one before it in the partition have been acked. A crash repeats what was
-//     acked since the last commit, at most Config.CommitInterval ago.
-//   - Order within a partition. A partition's next message is handed out after
-//     the one before was acked; a nacked message is handed out again, after a
-//     backoff, before anything behind it. Partitions run side by side, so one
-//     that is stuck does not hold up the others.
-//   - A clean handover. When a partition moves to another member, the message
-//     in hand gets Config.DrainTimeout to be acked, the commit follows, and only
-//     then is the partition given up. The same on Close. Within that time there
-//     are no repeats and no reordering.
-//   - Only committed records are seen (read_committed).
-//   - Nothing that is wanted is ever skipped: not on an error of another partition, and when
-//     the log has lost the committed position, reading starts at its beginning.
+//   - At least once. An offset is committed only after its message, and every message before it in the partition, has
+//     been acked. After a crash, the messages that were acked since the last commit are delivered again; the last
+//     commit is at most Config.CommitInterval old.
+//   - Order within a partition. The next message of a partition is delivered after the one before it was acked. A
+//     nacked message is delivered again, after a backoff, before any later one. Partitions are independent: one that is
+//     stuck does not hold up the others.
+//   - A clean handover. When a partition moves to another member, the handler has Config.DrainTimeout to ack the
+//     message it is working on; then the offset is committed, and only then is the partition released. Close does the
+//     same. If the handler acks in time, nothing is repeated and nothing is reordered.
+//   - Committed records only (read_committed).
+//   - No gaps. Every record that passes Config.Filter is delivered. An error on one partition does not lose records of
+//     another, and when the log no longer holds the committed offset, reading restarts at the beginning of the log.
 //
-// It does not promise exactly once; handlers must bear repeats, for example by
-// message id. It does not promise order across a handover whose handler ignored
-// its context beyond Config.DrainTimeout: such an ack is void, and the new owner
-// may have begun the message already. It has no transactions, so it is not for
-// the ledger's own writes. It creates no topics unless Config.Partitions says so.
+// # What it does not promise
 //
-// A message's metadata are the record's headers; of headers with one key, the
-// last counts. Key and partition are set with [MetadataKey] and
-// [MetadataPartition], which are not written as headers; a handler finds the
-// whole record with [Record]. The message UUID travels in the header
-// Config.UUIDHeader.
+// It does not promise exactly once; handlers must tolerate repeats, for example by message id. It does not promise
+// order across a handover if the handler ignored its context beyond Config.DrainTimeout: its late ack is discarded, and
+// the new owner may already be working on the message. It has no transactions, so it is not for the ledger's own
+// writes. It creates no topics unless Config.Partitions is set.
 //
-// Two things of Watermill to know: its Router closes a handler's Publisher when
-// that handler stops, so each handler gets a Publisher of its own; and a Router
-// runs each message in a goroutine of its own, so order rests on the Subscriber
-// alone.
+// # Messages and records
 //
-// A Publisher fails with the first error of a batch, after Config.PublishTimeout
-// at the latest; some of the batch may then have been written. A Subscriber does
-// not fail: it logs, counts and goes on, as the broker comes and goes.
+// The metadata of a message are the headers of its record; if a header is repeated, the last value wins. [MetadataKey]
+// and [MetadataPartition] set the key and the partition of a published record and are not written as headers. A handler
+// gets the whole record from [Record]. The UUID of a message travels in the header Config.UUIDHeader.
+//
+// Two properties of Watermill matter here. Its Router closes the Publisher of a handler when that handler stops, so
+// each handler needs a Publisher of its own. And it runs each message in its own goroutine, so the order rests on the
+// Subscriber alone.
+//
+// # How it fails
+//
+// A Publisher returns the first error of a batch, at the latest after Config.PublishTimeout; part of the batch may have
+// been written by then. A Subscriber does not fail: it logs and counts errors, and keeps trying while brokers go down
+// and come back.
 //
 //	poll ─▶ queue of a partition ─▶ message ─▶ ack ─▶ mark ─▶ commit
 //	                                   └─ nack ─▶ backoff ─▶ message again

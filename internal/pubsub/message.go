@@ -3,6 +3,7 @@ package pubsub
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -11,40 +12,32 @@ import (
 )
 
 const (
-	// MetadataKey is the metadata that becomes a published record's key.
-	// Without it the record has none.
+	// MetadataKey is the metadata that becomes the key of a published record. Without it the record has no key.
 	MetadataKey = "kafka_key"
-	// MetadataPartition is the metadata that names a published record's
-	// partition, in decimal. Without it the key decides, as in Kafka's own
-	// client, or, without a key, the client.
+	// MetadataPartition is the metadata that names the partition of a published record, in decimal. Without it the client
+	// chooses the partition as Kafka's own does: by the key if there is one.
 	MetadataPartition = "kafka_partition"
 )
 
-// unset marks a record whose partition the message does not name.
+// unset is the partition of a record whose message does not name one.
 const unset = -1
 
 type recordKey struct{}
 
-// Record returns the record a message was made from, given the message's
-// context, for its position, key, time and repeated headers. It is nil for a
-// message that did not come from a Subscriber of this package. It must not be
-// changed.
+// Record returns the record that a message was made from, given the context of the message. It has what the message
+// lacks: position, key, time and repeated headers. It is nil if the message does not come from a Subscriber of this
+// package. It must not be changed.
 func Record(ctx context.Context) *kgo.Record {
 	r, _ := ctx.Value(recordKey{}).(*kgo.Record)
 	return r
 }
 
-// encode turns a message into a record. A nil payload is a tombstone.
+// encode turns a message into a record. A nil payload becomes a tombstone.
 func (c Config) encode(topic string, m *message.Message) (*kgo.Record, error) {
 	r := &kgo.Record{Topic: topic, Value: m.Payload, Partition: unset}
-	keys := make([]string, 0, len(m.Metadata))
-	for k := range m.Metadata {
-		keys = append(keys, k)
-	}
-	// Equal messages are equal records, byte for byte.
-	slices.Sort(keys)
 	r.Headers = append(r.Headers, kgo.RecordHeader{Key: c.UUIDHeader, Value: []byte(m.UUID)})
-	for _, k := range keys {
+	// Sorted, so that equal messages become equal records, byte for byte.
+	for _, k := range slices.Sorted(maps.Keys(m.Metadata)) {
 		v := m.Metadata[k]
 		switch k {
 		case MetadataKey:

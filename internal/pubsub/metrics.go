@@ -7,8 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics count what became of messages. All Subscribers on one registerer
-// share them.
+// metrics count the outcomes of messages. All Subscribers on one registerer share them.
 type metrics struct {
 	messages *prometheus.CounterVec
 	errors   *prometheus.CounterVec
@@ -18,7 +17,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "orderledger_pubsub_messages_total",
-			Help: "Messages handed out, by topic and by what became of them: acked, nacked, or abandoned with their partition.",
+			Help: "Messages delivered to handlers, by topic and outcome: acked, nacked, or abandoned with their partition.",
 		}, []string{"topic", "outcome"}),
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "orderledger_pubsub_errors_total",
@@ -29,10 +28,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		return m, nil
 	}
 	for _, c := range []**prometheus.CounterVec{&m.messages, &m.errors} {
-		var there prometheus.AlreadyRegisteredError
+		var registered prometheus.AlreadyRegisteredError
 		err := reg.Register(*c)
-		if errors.As(err, &there) {
-			if vec, ok := there.ExistingCollector.(*prometheus.CounterVec); ok {
+		if errors.As(err, &registered) {
+			if vec, ok := registered.ExistingCollector.(*prometheus.CounterVec); ok {
 				*c, err = vec, nil
 			}
 		}

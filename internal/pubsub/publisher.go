@@ -10,12 +10,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// ErrClosed is the error of a Publisher or Subscriber that is used after it
-// was closed.
+// ErrClosed is returned by a Publisher or Subscriber that is used after it was closed.
 var ErrClosed = errors.New("pubsub: closed")
 
-// Publisher implements message.Publisher. It may be used from several
-// goroutines; each Publish keeps the order of its messages within a partition.
+// Publisher implements message.Publisher. It is safe for concurrent use; each Publish keeps the order of its messages
+// within a partition.
 type Publisher struct {
 	cfg    Config
 	client *kgo.Client
@@ -24,8 +23,7 @@ type Publisher struct {
 	closed bool         // Guarded by mu.
 }
 
-// NewPublisher returns a Publisher with a client of its own. It connects when
-// it is first used.
+// NewPublisher returns a Publisher with a client of its own. It connects on first use.
 func NewPublisher(cfg Config) (*Publisher, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -39,12 +37,11 @@ func NewPublisher(cfg Config) (*Publisher, error) {
 	return &Publisher{cfg: cfg.withDefaults(), client: client}, nil
 }
 
-// Publish writes the messages and returns once all are acknowledged by all
-// in-sync replicas, or with the first error. A message that can not be encoded
-// stops the batch before anything is written.
+// Publish writes the messages and returns once all in-sync replicas have acknowledged all of them, or with the first
+// error. If a message cannot be encoded, nothing of the batch is written.
 //
-// The messages' own contexts are not heeded: those of a Router end with the
-// message that is being handled, and half a batch helps nobody.
+// It ignores the contexts of the messages: those of a Router end with the message that is being handled, and half a
+// batch is of no use.
 func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 	records := make([]*kgo.Record, len(messages))
 	for i, m := range messages {
@@ -59,8 +56,7 @@ func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 	if p.closed {
 		return fmt.Errorf("publish to %s: %w", topic, ErrClosed)
 	}
-	// Watermill's interface brings no context, and those of the messages are
-	// no guide; the timeout is the bound.
+	// Watermill's interface passes no context, and those of the messages are ignored; only the timeout bounds the write.
 	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.PublishTimeout)
 	defer cancel()
 	if err := p.client.ProduceSync(ctx, records...).FirstErr(); err != nil {
@@ -69,8 +65,7 @@ func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 	return nil
 }
 
-// Close waits for what is being published and closes the client. It may be
-// called more than once.
+// Close waits for running calls of Publish and closes the client. It is idempotent.
 func (p *Publisher) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -81,8 +76,7 @@ func (p *Publisher) Close() error {
 	return nil
 }
 
-// partitioner heeds the partition a record names, and leaves the others to
-// Kafka's usual choice.
+// partitioner uses the partition that a record names, and falls back to Kafka's usual choice for the others.
 type partitioner struct{ usual kgo.Partitioner }
 
 // ForTopic implements kgo.Partitioner.
@@ -92,14 +86,13 @@ func (p partitioner) ForTopic(topic string) kgo.TopicPartitioner {
 
 type topicPartitioner struct{ usual kgo.TopicPartitioner }
 
-// RequiresConsistency implements kgo.TopicPartitioner. A named partition is
-// waited for, never replaced by one that happens to be up.
+// RequiresConsistency implements kgo.TopicPartitioner. A record waits for the partition that it names, instead of going
+// to one that happens to be available.
 func (p topicPartitioner) RequiresConsistency(r *kgo.Record) bool {
 	return r.Partition != unset || p.usual.RequiresConsistency(r)
 }
 
-// Partition implements kgo.TopicPartitioner. A partition that is not there
-// fails the record.
+// Partition implements kgo.TopicPartitioner. If the partition does not exist, the record fails.
 func (p topicPartitioner) Partition(r *kgo.Record, n int) int {
 	if r.Partition != unset {
 		return int(r.Partition)

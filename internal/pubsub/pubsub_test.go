@@ -21,7 +21,7 @@ const topic = "t"
 
 // bundle is a broker with one topic.
 type bundle struct {
-	cluster *kfake.Cluster // Nil unless the broker is inside the process.
+	cluster *kfake.Cluster // Nil unless the broker runs in this process.
 	brokers []string
 	client  *kgo.Client
 }
@@ -34,7 +34,7 @@ func setup(t *testing.T, on testkit.KafkaBackend, partitions int32) bundle {
 	return b
 }
 
-// config returns a configuration with which tests need not wait.
+// config returns a configuration with short intervals, so that tests need not wait.
 func (b bundle) config(t *testing.T, opts ...kgo.Opt) pubsub.Config {
 	t.Helper()
 	return pubsub.Config{
@@ -62,7 +62,7 @@ func subscribe(t *testing.T, cfg pubsub.Config) (*pubsub.Subscriber, <-chan *mes
 	return s, messages
 }
 
-// take returns the next message, un-acked.
+// take returns the next message without acking it.
 func take(t *testing.T, messages <-chan *message.Message) *message.Message {
 	t.Helper()
 	select {
@@ -70,13 +70,13 @@ func take(t *testing.T, messages <-chan *message.Message) *message.Message {
 		require.True(t, ok, "the channel is open")
 		return m
 	case <-time.After(testkit.Limit):
-		require.Fail(t, "no message came")
+		require.Fail(t, "no message arrived")
 	}
 	return nil
 }
 
-// number publishes messages named 0 to n-1, spread over partitions by key.
-func number(t *testing.T, p message.Publisher, n, keys int) {
+// publishNumbered publishes messages with the UUIDs 0 to n-1, spread over partitions by key.
+func publishNumbered(t *testing.T, p message.Publisher, n, keys int) {
 	t.Helper()
 	batch := make([]*message.Message, n)
 	for i := range batch {
@@ -86,7 +86,7 @@ func number(t *testing.T, p message.Publisher, n, keys int) {
 	require.NoError(t, p.Publish(topic, batch...))
 }
 
-func TestAMessageArrivesAsItWasPublished(t *testing.T) {
+func TestMessageRoundTrip(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setup(t, on, 3)
@@ -111,7 +111,7 @@ func TestAMessageArrivesAsItWasPublished(t *testing.T) {
 	})
 }
 
-func TestTheUUIDCanTravelInAHeaderOfTheContract(t *testing.T) {
+func TestMessageUUIDHeader(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setup(t, on, 1)
@@ -125,17 +125,17 @@ func TestTheUUIDCanTravelInAHeaderOfTheContract(t *testing.T) {
 		_, messages := subscribe(t, cfg)
 		first := take(t, messages)
 		require.Equal(t, "event-7", first.UUID)
-		require.Equal(t, "event-7", first.Metadata.Get("ce_id"), "it is part of the contract, so it stays")
-		require.Nil(t, pubsub.Record(first.Context()).Value, "no payload is a tombstone")
+		require.Equal(t, "event-7", first.Metadata.Get("ce_id"), "the header is part of the contract, so it stays")
+		require.Nil(t, pubsub.Record(first.Context()).Value, "a message without payload is a tombstone")
 		require.Len(t, pubsub.Record(first.Context()).Headers, 1)
 		first.Ack()
 		second := take(t, messages)
-		require.Equal(t, "t/0/1", second.UUID, "a record without one is named by its position")
+		require.Equal(t, "t/0/1", second.UUID, "a record without the header gets its position as UUID")
 		second.Ack()
 	})
 }
 
-func TestAMessageForALaneMustNameItsPartition(t *testing.T) {
+func TestPublisherExplicitPartitions(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setup(t, on, 2)
@@ -146,7 +146,7 @@ func TestAMessageForALaneMustNameItsPartition(t *testing.T) {
 		named := message.NewMessage("1", nil)
 		named.Metadata.Set(pubsub.MetadataPartition, "1")
 		require.ErrorContains(t, p.Publish(topic, named, message.NewMessage("2", nil)), "names no partition")
-		require.Zero(t, testkit.End(t, b.client, topic, 1), "nothing of the batch was written")
+		require.Zero(t, testkit.End(t, b.client, topic, 1), "nothing of the batch is written")
 		require.NoError(t, p.Publish(topic, named))
 		require.EqualValues(t, 1, testkit.End(t, b.client, topic, 1))
 
@@ -158,7 +158,7 @@ func TestAMessageForALaneMustNameItsPartition(t *testing.T) {
 	})
 }
 
-func TestPublishEndsWithItsTimeoutWhenNobodyAnswers(t *testing.T) {
+func TestPublisherTimeout(t *testing.T) {
 	t.Parallel()
 	b := setup(t, testkit.Kfake, 1)
 	cfg := b.config(t)
@@ -167,14 +167,14 @@ func TestPublishEndsWithItsTimeoutWhenNobodyAnswers(t *testing.T) {
 	require.Error(t, publisher(t, cfg).Publish(topic, message.NewMessage("1", nil)))
 }
 
-func TestANackedMessageComesAgainBeforeAnythingBehindIt(t *testing.T) {
+func TestSubscriberNackKeepsOrder(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setup(t, on, 1)
 		cfg := b.config(t)
 		reg := prometheus.NewRegistry()
 		cfg.Registerer = reg
-		number(t, publisher(t, cfg), 3, 1)
+		publishNumbered(t, publisher(t, cfg), 3, 1)
 		_, messages := subscribe(t, cfg)
 		for range 4 {
 			m := take(t, messages)
@@ -202,23 +202,23 @@ func TestANackedMessageComesAgainBeforeAnythingBehindIt(t *testing.T) {
 	})
 }
 
-func TestWhatWasNotAckedIsFirstAfterARestart(t *testing.T) {
+func TestSubscriberResumesAtUnacked(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setup(t, on, 1)
 		cfg := b.config(t)
 		cfg.DrainTimeout = time.Millisecond
-		number(t, publisher(t, cfg), 100, 1)
+		publishNumbered(t, publisher(t, cfg), 100, 1)
 		first, messages := subscribe(t, cfg)
 		for i := range 50 {
 			m := take(t, messages)
 			require.Equal(t, strconv.Itoa(i), m.UUID)
 			m.Ack()
 		}
-		inHand := take(t, messages)
+		held := take(t, messages)
 		require.NoError(t, first.Close())
-		<-inHand.Context().Done()
-		inHand.Ack() // Too late: it is void.
+		<-held.Context().Done()
+		held.Ack() // Too late: the ack is discarded.
 
 		_, messages = subscribe(t, cfg)
 		m := take(t, messages)
@@ -227,22 +227,22 @@ func TestWhatWasNotAckedIsFirstAfterARestart(t *testing.T) {
 	})
 }
 
-func TestAMessageInHandIsFinishedWhenItsSubscriberCloses(t *testing.T) {
+func TestSubscriberCloseDrains(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setup(t, on, 1)
 		cfg := b.config(t)
-		number(t, publisher(t, cfg), 2, 1)
+		publishNumbered(t, publisher(t, cfg), 2, 1)
 		first, messages := subscribe(t, cfg)
-		inHand := take(t, messages)
+		held := take(t, messages)
 		closed := make(chan error, 1)
 		go func() { closed <- first.Close() }()
 		testkit.Eventually(t, func() bool {
 			_, err := first.Subscribe(t.Context(), topic)
 			return err != nil
-		}, "closing has begun")
-		require.NoError(t, inHand.Context().Err(), "its handler is not disturbed")
-		inHand.Ack()
+		}, "the subscriber is closing")
+		require.NoError(t, held.Context().Err(), "the handler is not interrupted")
+		held.Ack()
 		require.NoError(t, <-closed)
 		_, open := <-messages
 		require.False(t, open)
@@ -254,7 +254,7 @@ func TestAMessageInHandIsFinishedWhenItsSubscriberCloses(t *testing.T) {
 	})
 }
 
-func TestAStuckPartitionDoesNotHoldUpTheOthers(t *testing.T) {
+func TestSubscriberStuckPartition(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setup(t, on, 4)
@@ -280,21 +280,21 @@ func TestAStuckPartitionDoesNotHoldUpTheOthers(t *testing.T) {
 				m.Ack()
 			}
 		}
-		require.LessOrEqual(t, next[0], 1, "one un-acked message a partition")
+		require.LessOrEqual(t, next[0], 1, "at most one unacked message of a partition")
 	})
 }
 
-func TestPausingAPartitionLosesNothing(t *testing.T) {
+func TestSubscriberPauseLosesNothing(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setup(t, on, 1)
 		cfg := b.config(t)
 		cfg.MaxBuffered = 3
 		p := publisher(t, cfg)
-		number(t, p, 10, 1)
+		publishNumbered(t, p, 10, 1)
 		_, messages := subscribe(t, cfg)
 		m := take(t, messages)
-		number(t, p, 190, 1) // These find the partition paused.
+		publishNumbered(t, p, 190, 1) // The partition is paused when these are written.
 		m.Ack()
 		for i := 1; i < 200; i++ {
 			m := take(t, messages)
@@ -304,7 +304,7 @@ func TestPausingAPartitionLosesNothing(t *testing.T) {
 	})
 }
 
-func TestAbortedTransactionsAreNotSeen(t *testing.T) {
+func TestSubscriberReadCommitted(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setup(t, on, 1)
@@ -314,7 +314,7 @@ func TestAbortedTransactionsAreNotSeen(t *testing.T) {
 			require.NoError(t, client.ProduceSync(t.Context(), kgo.StringRecord(value)).FirstErr())
 			require.NoError(t, client.EndTransaction(t.Context(), end))
 		}
-		number(t, publisher(t, b.config(t)), 1, 1)
+		publishNumbered(t, publisher(t, b.config(t)), 1, 1)
 		_, messages := subscribe(t, b.config(t))
 		m := take(t, messages)
 		require.Equal(t, "committed", string(m.Payload))
@@ -325,34 +325,34 @@ func TestAbortedTransactionsAreNotSeen(t *testing.T) {
 	})
 }
 
-func TestMessagesAreGatheredWhereTheyMay(t *testing.T) {
+func TestSubscriberFetchWait(t *testing.T) {
 	t.Parallel()
 	b := setup(t, testkit.Kfake, 1)
-	asked := make(chan *kmsg.FetchRequest, 100)
+	requests := make(chan *kmsg.FetchRequest, 100)
 	b.cluster.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		b.cluster.KeepControl()
 		select {
-		case asked <- req.(*kmsg.FetchRequest):
+		case requests <- req.(*kmsg.FetchRequest):
 		default:
 		}
 		return nil, nil, false
 	})
 	cfg := b.config(t)
-	cfg.Gather = 70 * time.Millisecond
+	cfg.FetchWait = 70 * time.Millisecond
 	_, messages := subscribe(t, cfg)
 	require.NoError(t, publisher(t, b.config(t)).Publish(topic, message.NewMessage("one", nil)))
 	take(t, messages).Ack()
-	fetch := <-asked
+	fetch := <-requests
 	require.EqualValues(t, 70, fetch.MaxWaitMillis)
-	require.Greater(t, fetch.MinBytes, int32(100_000), "one message does not end the gathering")
+	require.Greater(t, fetch.MinBytes, int32(100_000), "a single message does not end the wait")
 }
 
-func TestATrimmedLogIsReadFromWhereItStarts(t *testing.T) {
+func TestSubscriberTrimmedLog(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setup(t, on, 1)
 		cfg := b.config(t)
-		number(t, publisher(t, cfg), 10, 1)
+		publishNumbered(t, publisher(t, cfg), 10, 1)
 		first, messages := subscribe(t, cfg)
 		m := take(t, messages)
 		m.Ack()
@@ -365,13 +365,13 @@ func TestATrimmedLogIsReadFromWhereItStarts(t *testing.T) {
 	})
 }
 
-func TestALostReplyToACommitRepeatsNothing(t *testing.T) {
+func TestSubscriberLostCommitReply(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setup(t, on, 1)
 		var net testkit.LossyDialer
 		cfg := b.config(t, kgo.Dialer(net.Dial))
-		number(t, publisher(t, cfg), 20, 1)
+		publishNumbered(t, publisher(t, cfg), 20, 1)
 		net.Lose(kmsg.OffsetCommit, 2)
 		first, messages := subscribe(t, cfg)
 		for range 10 {
@@ -386,7 +386,7 @@ func TestALostReplyToACommitRepeatsNothing(t *testing.T) {
 	})
 }
 
-func TestATopicThatIsMissingIsToldUnlessItMayBeCreated(t *testing.T) {
+func TestSubscribeInitialize(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setup(t, on, 1)
@@ -406,7 +406,7 @@ func TestATopicThatIsMissingIsToldUnlessItMayBeCreated(t *testing.T) {
 	})
 }
 
-func TestABadConfigurationIsToldInFull(t *testing.T) {
+func TestConfigValidate(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, pubsub.DefaultConfig().Validate())
 	bad := pubsub.Config{InstanceID: "i", DrainTimeout: -1, MaxBuffered: -1, Partitions: -1}
@@ -419,7 +419,7 @@ func TestABadConfigurationIsToldInFull(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestAClosedPubSubRefuses(t *testing.T) {
+func TestClosedPubSub(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setup(t, on, 1)

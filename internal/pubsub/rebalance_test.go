@@ -16,8 +16,8 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// ledger notes what the members of a group handle together.
-type ledger struct {
+// handled records what the members of a group handle together.
+type handled struct {
 	mu       sync.Mutex
 	count    int
 	repeated []string
@@ -27,61 +27,61 @@ type ledger struct {
 	reached  map[int]chan struct{}
 }
 
-func newLedger(milestones ...int) *ledger {
-	l := &ledger{seen: map[string]bool{}, last: map[byte]int{}, reached: map[int]chan struct{}{}}
+func newHandled(milestones ...int) *handled {
+	h := &handled{seen: map[string]bool{}, last: map[byte]int{}, reached: map[int]chan struct{}{}}
 	for _, n := range milestones {
-		l.reached[n] = make(chan struct{})
+		h.reached[n] = make(chan struct{})
 	}
-	return l
+	return h
 }
 
-func (l *ledger) handle(m *message.Message) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (h *handled) handle(m *message.Message) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	n, _ := strconv.Atoi(m.UUID)
 	key := m.Payload[0]
-	if last, ok := l.last[key]; ok && n <= last {
-		l.disorder = append(l.disorder, m.UUID)
+	if last, ok := h.last[key]; ok && n <= last {
+		h.disorder = append(h.disorder, m.UUID)
 	}
-	l.last[key] = n
-	if l.seen[m.UUID] {
-		l.repeated = append(l.repeated, m.UUID)
+	h.last[key] = n
+	if h.seen[m.UUID] {
+		h.repeated = append(h.repeated, m.UUID)
 		return
 	}
-	l.seen[m.UUID] = true
-	l.count++
-	if c, ok := l.reached[l.count]; ok {
+	h.seen[m.UUID] = true
+	h.count++
+	if c, ok := h.reached[h.count]; ok {
 		close(c)
 	}
 }
 
 // member handles messages until it is closed.
-func (l *ledger) member(t *testing.T, cfg pubsub.Config) *pubsub.Subscriber {
+func (h *handled) member(t *testing.T, cfg pubsub.Config) *pubsub.Subscriber {
 	t.Helper()
 	s, messages := subscribe(t, cfg)
 	go func() {
 		for m := range messages {
-			l.handle(m)
+			h.handle(m)
 			m.Ack()
 		}
 	}()
 	return s
 }
 
-func TestMembersThatComeAndGoRepeatAndReorderNothing(t *testing.T) {
+func TestRebalanceKeepsOrder(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setup(t, on, 6)
 		cfg := b.config(t)
 		const n, keys = 6000, 60
-		l := newLedger(n/6, n/3, n/2, n)
+		h := newHandled(n/6, n/3, n/2, n)
 		p := publisher(t, cfg)
-		number(t, p, n/3, keys)
-		first := l.member(t, cfg)
-		<-l.reached[n/6]
-		second := l.member(t, cfg)
-		<-l.reached[n/3]
-		for i := n / 3; i < n; i += 100 { // Meanwhile more keeps coming.
+		publishNumbered(t, p, n/3, keys)
+		first := h.member(t, cfg)
+		<-h.reached[n/6]
+		second := h.member(t, cfg)
+		<-h.reached[n/3]
+		for i := n / 3; i < n; i += 100 { // More messages arrive during the rebalances.
 			batch := make([]*message.Message, 100)
 			for j := range batch {
 				batch[j] = message.NewMessage(strconv.Itoa(i+j), []byte{byte((i + j) % keys)})
@@ -92,34 +92,34 @@ func TestMembersThatComeAndGoRepeatAndReorderNothing(t *testing.T) {
 			case n / 2:
 				require.NoError(t, first.Close())
 			case n / 3 * 2:
-				l.member(t, cfg)
+				h.member(t, cfg)
 			}
 		}
-		<-l.reached[n]
+		<-h.reached[n]
 		require.NoError(t, second.Close())
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		require.Empty(t, l.repeated)
-		require.Empty(t, l.disorder)
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		require.Empty(t, h.repeated)
+		require.Empty(t, h.disorder)
 	})
 }
 
-// heard is a log handler that tells when a line was logged.
-type heard struct {
+// logWatch is a log handler that signals when a message is logged.
+type logWatch struct {
 	slog.Handler
-	line string
-	once *sync.Once
-	told chan struct{}
+	message string
+	once    *sync.Once
+	logged  chan struct{} // Closed when the message has been logged.
 }
 
-func (h heard) Handle(ctx context.Context, r slog.Record) error {
-	if r.Message == h.line {
-		h.once.Do(func() { close(h.told) })
+func (h logWatch) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == h.message {
+		h.once.Do(func() { close(h.logged) })
 	}
 	return h.Handler.Handle(ctx, r)
 }
 
-func TestAMessageInHandIsFinishedBeforeItsPartitionMoves(t *testing.T) {
+func TestRebalanceDrains(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setup(t, on, 2)
@@ -132,21 +132,21 @@ func TestAMessageInHandIsFinishedBeforeItsPartitionMoves(t *testing.T) {
 				require.NoError(t, p.Publish(topic, m))
 			}
 		}
-		giving := heard{cfg.Log.Handler(), "giving partitions up", new(sync.Once), make(chan struct{})}
+		revoked := logWatch{cfg.Log.Handler(), "partitions revoked", new(sync.Once), make(chan struct{})}
 		watched := cfg
-		watched.Log = slog.New(giving)
+		watched.Log = slog.New(revoked)
 		_, messages := subscribe(t, watched)
-		inHand := []*message.Message{take(t, messages), take(t, messages)}
+		held := []*message.Message{take(t, messages), take(t, messages)}
 		_, others := subscribe(t, cfg)
-		<-giving.told
+		<-revoked.logged
 		select {
 		case m := <-others:
-			require.Fail(t, "it is in hand elsewhere", m.UUID)
+			require.Fail(t, "the first member still handles it", m.UUID)
 		default:
 		}
-		for _, m := range inHand {
+		for _, m := range held {
 			require.Equal(t, "first", m.UUID)
-			require.NoError(t, m.Context().Err(), "its handler is not disturbed")
+			require.NoError(t, m.Context().Err(), "the handler is not interrupted")
 			m.Ack()
 		}
 		m := take(t, others)
@@ -155,34 +155,34 @@ func TestAMessageInHandIsFinishedBeforeItsPartitionMoves(t *testing.T) {
 	})
 }
 
-// The empty call comes with every cooperative rebalance, and taken for "all" it
-// would stop workers whose partitions nobody else has.
-func TestARebalanceThatTakesNothingStopsNothing(t *testing.T) {
+// A cooperative rebalance calls OnPartitionsRevoked with an empty map. Taken for "all partitions", it would stop
+// workers whose partitions no other member gets.
+func TestRebalanceWithoutRevocation(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setup(t, on, 1)
 		cfg := b.config(t)
-		number(t, publisher(t, cfg), 3, 1)
+		publishNumbered(t, publisher(t, cfg), 3, 1)
 		_, messages := subscribe(t, cfg)
-		inHand := take(t, messages)
-		// The second member finds the only partition taken.
+		held := take(t, messages)
+		// The only partition is assigned already.
 		_, others := subscribe(t, cfg)
 		testkit.WaitMembers(t, b.client, "g", 2)
-		require.NoError(t, inHand.Context().Err())
-		inHand.Ack()
+		require.NoError(t, held.Context().Err())
+		held.Ack()
 		for _, want := range []string{"1", "2"} {
 			select {
 			case m := <-messages:
 				require.Equal(t, want, m.UUID)
 				m.Ack()
 			case m := <-others:
-				require.Fail(t, "the wrong member has it", m.UUID)
+				require.Fail(t, "the other member got the message", m.UUID)
 			}
 		}
 	})
 }
 
-func TestAStaticMemberGetsItsPartitionsBack(t *testing.T) {
+func TestStaticMemberRejoins(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setup(t, on, 2)
@@ -205,21 +205,21 @@ func TestAStaticMemberGetsItsPartitionsBack(t *testing.T) {
 				}
 			}
 			return len(members) == 2
-		}, "each has a partition")
-		inHand := take(t, others)
+		}, "each member has a partition")
+		held := take(t, others)
 
 		require.NoError(t, first.Close())
-		require.Len(t, testkit.Members(t, b.client, "g"), 2, "it is still a member while it is away")
+		require.Len(t, testkit.Members(t, b.client, "g"), 2, "a static member stays in the group while it is down")
 		_, messages := subscribe(t, cfg)
 		back := take(t, messages)
-		require.NotEqual(t, inHand.UUID, back.UUID)
-		require.NoError(t, inHand.Context().Err(), "the other member is not disturbed")
+		require.NotEqual(t, held.UUID, back.UUID)
+		require.NoError(t, held.Context().Err(), "the other member is not interrupted")
 		back.Ack()
-		inHand.Ack()
+		held.Ack()
 	})
 }
 
-func TestABrokerThatRestartsIsFoundAgain(t *testing.T) {
+func TestPubSubBrokerRestart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	open := func(opts ...kfake.Opt) (*kfake.Cluster, []string) {
@@ -231,10 +231,10 @@ func TestABrokerThatRestartsIsFoundAgain(t *testing.T) {
 	b := bundle{cluster: cluster, brokers: brokers}
 	cfg := b.config(t)
 	p := publisher(t, cfg)
-	l := newLedger(50, 100)
-	number(t, p, 50, 7)
-	l.member(t, cfg)
-	<-l.reached[50]
+	h := newHandled(50, 100)
+	publishNumbered(t, p, 50, 7)
+	h.member(t, cfg)
+	<-h.reached[50]
 
 	cluster.Close()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -250,7 +250,7 @@ func TestABrokerThatRestartsIsFoundAgain(t *testing.T) {
 		}
 	}()
 	open(port)
-	<-l.reached[100]
+	<-h.reached[100]
 	cancel()
 	<-published
 }

@@ -13,8 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Subscriber implements message.Subscriber and message.SubscribeInitializer.
-// It may be used from several goroutines.
+// Subscriber implements message.Subscriber and message.SubscribeInitializer. It is safe for concurrent use.
 type Subscriber struct {
 	cfg     Config
 	metrics *metrics
@@ -22,11 +21,11 @@ type Subscriber struct {
 	done context.Context // Ends when Close is called.
 	stop context.CancelFunc
 
-	mu      sync.Mutex // Guards adding to running against Close.
+	mu      sync.Mutex // Keeps Subscribe from adding to running while Close waits for it.
 	running sync.WaitGroup
 }
 
-// NewSubscriber returns a Subscriber that does nothing until Subscribe.
+// NewSubscriber returns a Subscriber that does nothing before Subscribe.
 func NewSubscriber(cfg Config) (*Subscriber, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -36,15 +35,14 @@ func NewSubscriber(cfg Config) (*Subscriber, error) {
 		return nil, fmt.Errorf("subscriber: %w", err)
 	}
 	s := &Subscriber{cfg: cfg.withDefaults(), metrics: metrics}
-	// The life of a Subscriber is from New to Close; there is no caller's
-	// context to hang it on.
+	// The lifetime of a Subscriber spans from New to Close, so no caller's context fits.
 	s.done, s.stop = context.WithCancel(context.Background())
 	return s, nil
 }
 
-// Subscribe returns the messages of a topic. The channel is closed when ctx
-// ends or the Subscriber is closed, after the messages in hand were drained.
-// Each call is a member of the group of its own, with a client of its own.
+// Subscribe returns the messages of a topic. When ctx ends or the Subscriber is closed, the messages being handled are
+// drained, and then the channel is closed. Each call makes a client of its own, which is a separate member of the
+// group.
 func (s *Subscriber) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,9 +57,8 @@ func (s *Subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 	return sub.out, nil
 }
 
-// SubscribeInitialize makes sure that the topic is there, so that what is
-// published before the first subscription is not lost to it. A missing topic is
-// created if Config.Partitions says how, and an error otherwise.
+// SubscribeInitialize makes sure that the topic exists, so that the first subscription also gets messages that were
+// published before it. A missing topic is created if Config.Partitions is set, and is an error otherwise.
 func (s *Subscriber) SubscribeInitialize(topic string) error {
 	client, err := kgo.NewClient(s.cfg.Client...)
 	if err != nil {
@@ -77,9 +74,9 @@ func (s *Subscriber) SubscribeInitialize(topic string) error {
 			err = nil
 		}
 	} else {
-		var there kadm.TopicDetails
-		if there, err = adm.ListTopics(ctx, topic); err == nil {
-			err = there[topic].Err
+		var topics kadm.TopicDetails
+		if topics, err = adm.ListTopics(ctx, topic); err == nil {
+			err = topics[topic].Err
 		}
 	}
 	if err != nil {
@@ -88,9 +85,8 @@ func (s *Subscriber) SubscribeInitialize(topic string) error {
 	return nil
 }
 
-// Close ends all subscriptions: nothing new is handed out, messages in hand
-// get Config.DrainTimeout, what was acked is committed, the channels are
-// closed. It may be called more than once.
+// Close ends all subscriptions: it stops delivering, gives handlers Config.DrainTimeout to ack the messages they are
+// working on, commits the acked offsets and closes the channels. It is idempotent.
 func (s *Subscriber) Close() error {
 	s.mu.Lock()
 	s.stop()

@@ -13,33 +13,37 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// pollRecords bounds one poll, so that a rebalance is never blocked for long.
-const pollRecords = 5000
+const (
+	// pollRecords bounds one poll, so that a rebalance is never blocked for long.
+	pollRecords = 5000
+	// fetchWaitBytes is how many bytes make the broker respond before Config.FetchWait is over.
+	fetchWaitBytes = 1 << 20
+)
 
-// subscription is one Subscribe: a client, and a worker for each partition.
+// subscription is the result of one Subscribe: a client, and a worker for each partition.
 type subscription struct {
 	*Subscriber
 	topic  string
 	client *kgo.Client
 	out    chan *message.Message
 
-	soft context.Context // Ended: hand out nothing new.
+	soft context.Context // Once it has ended, nothing new is delivered.
 	quit context.CancelFunc
 	hard context.Context // Parent of the messages' contexts; outlives soft.
 
-	workers sync.WaitGroup
+	running sync.WaitGroup // Goroutines of the workers.
 	mu      sync.Mutex
-	parts   map[int32]*worker // Guarded by mu.
+	workers map[int32]*worker // By partition; guarded by mu.
 }
 
 func subscribe(ctx context.Context, s *Subscriber, topic string) (*subscription, error) {
 	sub := &subscription{
 		Subscriber: s, topic: topic,
-		out: make(chan *message.Message), parts: map[int32]*worker{},
+		out: make(chan *message.Message), workers: map[int32]*worker{},
 		hard: context.WithoutCancel(ctx),
 	}
 	sub.soft, sub.quit = context.WithCancel(ctx)
-	context.AfterFunc(s.done, sub.quit) //nolint:contextcheck // It outlives the context on purpose.
+	context.AfterFunc(s.done, sub.quit) //nolint:contextcheck // The Subscriber outlives ctx.
 	client, err := kgo.NewClient(sub.options()...)
 	if err != nil {
 		sub.quit()
@@ -49,21 +53,18 @@ func subscribe(ctx context.Context, s *Subscriber, topic string) (*subscription,
 	return sub, nil
 }
 
-// gatherBytes is when the broker stops gathering before the time is over.
-const gatherBytes = 1 << 20
-
 func (s *subscription) options() []kgo.Opt {
 	opts := []kgo.Opt{
 		kgo.ConsumeTopics(s.topic),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.FetchMaxWait(500 * time.Millisecond),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
-		// The client's default goes back one minute from what was lost, which
-		// may skip records. Repeating them all is what at least once means.
+		// By default the client resumes one minute before the time of the error, which may skip records. Reading all of them
+		// again is what at least once requires.
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 	}
-	if s.cfg.Gather > 0 {
-		opts = append(opts, kgo.FetchMinBytes(gatherBytes), kgo.FetchMaxWait(s.cfg.Gather))
+	if s.cfg.FetchWait > 0 {
+		opts = append(opts, kgo.FetchMinBytes(fetchWaitBytes), kgo.FetchMaxWait(s.cfg.FetchWait))
 	}
 	if s.cfg.Group == "" {
 		return append(opts, s.cfg.Client...)
@@ -72,18 +73,16 @@ func (s *subscription) options() []kgo.Opt {
 		kgo.ConsumerGroup(s.cfg.Group),
 		kgo.SessionTimeout(s.cfg.SessionTimeout),
 		kgo.HeartbeatInterval(min(s.cfg.SessionTimeout/5, 3*time.Second)),
-		// A member that died is waited for this long when others join, and a
-		// drain must fit into it.
+		// A rebalance waits this long for a member, alive or dead; a drain must fit into it.
 		kgo.RebalanceTimeout(max(s.cfg.SessionTimeout, 2*s.cfg.DrainTimeout)),
 		kgo.AutoCommitMarks(),
 		kgo.AutoCommitInterval(s.cfg.CommitInterval),
-		// Between a poll and AllowRebalance no partition is taken away, so
-		// what was polled always finds its worker.
+		// No partition is revoked between a poll and AllowRebalance, so the polled records always find their worker.
 		kgo.BlockRebalanceOnPoll(),
 		kgo.OnPartitionsRevoked(s.revoked),
 		kgo.OnPartitionsLost(s.lost),
 		kgo.AutoCommitCallback(func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, _ *kmsg.OffsetCommitResponse, err error) {
-			s.committed(err)
+			s.reportCommit(err)
 		}),
 	)
 	if s.cfg.InstanceID != "" {
@@ -96,17 +95,17 @@ func (s *subscription) options() []kgo.Opt {
 // run polls until the subscription ends, then drains it.
 func (s *subscription) run() {
 	s.poll()
-	s.quit() // The client may have been closed from below.
+	s.quit() // Polling also ends when the client was closed; then soft is still alive.
 	s.mu.Lock()
-	all := slices.Collect(maps.Keys(s.parts))
+	all := slices.Collect(maps.Keys(s.workers))
 	s.mu.Unlock()
-	s.end(all, s.cfg.DrainTimeout)
+	s.drain(all, s.cfg.DrainTimeout)
 	if s.cfg.Group != "" {
 		s.commit()
 	}
-	// The last poll has blocked rebalances.
+	// The last poll still blocks rebalances.
 	s.client.CloseAllowingRebalance()
-	s.workers.Wait()
+	s.running.Wait()
 	close(s.out)
 }
 
@@ -118,10 +117,10 @@ func (s *subscription) poll() {
 		}
 		fetches.EachError(func(topic string, partition int32, err error) {
 			s.metrics.errors.WithLabelValues(s.topic, "fetch").Inc()
-			s.cfg.Log.WarnContext(s.soft, "fetch", slog.String("topic", topic), slog.Int("partition", int(partition)), slog.Any("error", err))
+			s.cfg.Log.WarnContext(s.soft, "fetch interrupted",
+				slog.String("topic", topic), slog.Int("partition", int(partition)), slog.Any("err", err))
 		})
-		// Whatever went wrong with one partition, the records of the others
-		// are here and the client counts them as consumed.
+		// Even if one partition failed, the client counts the records of the others as consumed.
 		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 			if len(p.Records) > 0 {
 				s.push(p.Partition, p.Records)
@@ -134,42 +133,43 @@ func (s *subscription) poll() {
 func (s *subscription) push(id int32, records []*kgo.Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w := s.parts[id]
+	w := s.workers[id]
 	if w == nil {
 		w = newWorker(s, id)
-		s.parts[id] = w
-		s.workers.Go(w.run)
+		s.workers[id] = w
+		s.running.Go(w.run)
 	}
 	w.add(records)
 }
 
-// revoked is called before other members get the partitions. A cooperative
-// rebalance calls it with none to say just that, never meaning all.
+// revoked is called before other members get the partitions. A cooperative rebalance that takes nothing calls it with
+// an empty map, which does not mean all partitions.
 func (s *subscription) revoked(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
 	if len(partitions[s.topic]) == 0 {
 		return
 	}
-	s.cfg.Log.DebugContext(s.hard, "giving partitions up", slog.String("topic", s.topic), slog.Any("partitions", partitions[s.topic])) //nolint:contextcheck // It outlives the context on purpose.
-	s.end(partitions[s.topic], s.cfg.DrainTimeout)
-	s.commit() //nolint:contextcheck // It outlives the context on purpose.
+	s.cfg.Log.DebugContext(s.hard, "partitions revoked", //nolint:contextcheck // The drain outlives the context.
+		slog.String("topic", s.topic), slog.Any("partitions", partitions[s.topic]))
+	s.drain(partitions[s.topic], s.cfg.DrainTimeout)
+	s.commit() //nolint:contextcheck // As above.
 }
 
-// lost is called when others may have the partitions already: there is nothing
-// to wait for and nothing to commit.
+// lost is called when other members may already have the partitions: there is nothing left to drain or to commit.
 func (s *subscription) lost(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
-	s.cfg.Log.WarnContext(s.hard, "partitions lost", slog.String("topic", s.topic), slog.Any("partitions", partitions[s.topic])) //nolint:contextcheck // It outlives the context on purpose.
-	s.end(partitions[s.topic], 0)
+	s.cfg.Log.WarnContext(s.hard, "partitions lost", //nolint:contextcheck // As in revoked.
+		slog.String("topic", s.topic), slog.Any("partitions", partitions[s.topic]))
+	s.drain(partitions[s.topic], 0)
 }
 
-// end stops the workers of these partitions. Each may bring the message in
-// hand to its end until the grace is over; after that an ack of it is void.
-func (s *subscription) end(ids []int32, grace time.Duration) {
+// drain stops the workers of these partitions. Their handlers may finish the messages they are working on until the
+// grace period is over; later acks are discarded.
+func (s *subscription) drain(ids []int32, grace time.Duration) {
 	s.mu.Lock()
-	var ending []*worker
+	var draining []*worker
 	for _, id := range ids {
-		if w := s.parts[id]; w != nil {
-			ending = append(ending, w)
-			delete(s.parts, id)
+		if w := s.workers[id]; w != nil {
+			draining = append(draining, w)
+			delete(s.workers, id)
 			w.quit()
 		}
 	}
@@ -177,28 +177,29 @@ func (s *subscription) end(ids []int32, grace time.Duration) {
 
 	over, cancel := context.WithTimeout(s.hard, grace)
 	defer cancel()
-	for _, w := range ending {
+	for _, w := range draining {
 		select {
 		case <-w.done:
 		case <-over.Done():
 		}
 		w.abandon()
-		// A pause outlives the assignment and would hold up the next one.
-		s.client.ResumeFetchPartitions(w.self)
+		// In the client a pause outlives the assignment and would stop the next one.
+		s.client.ResumeFetchPartitions(w.partition)
 	}
 }
 
-// commit commits what was acked. The subscription's context may have ended;
-// what was done must be written down all the same.
+// commit commits the acked offsets. The context of the subscription may have ended; the commit must happen all the
+// same.
 func (s *subscription) commit() {
 	ctx, cancel := context.WithTimeout(s.hard, s.cfg.DrainTimeout)
 	defer cancel()
-	s.committed(s.client.CommitMarkedOffsets(ctx))
+	s.reportCommit(s.client.CommitMarkedOffsets(ctx))
 }
 
-func (s *subscription) committed(err error) {
+// reportCommit counts and logs a failed commit. The next one covers its offsets.
+func (s *subscription) reportCommit(err error) {
 	if err != nil {
 		s.metrics.errors.WithLabelValues(s.topic, "commit").Inc()
-		s.cfg.Log.WarnContext(s.hard, "commit", slog.String("topic", s.topic), slog.Any("error", err))
+		s.cfg.Log.WarnContext(s.hard, "commit refused", slog.String("topic", s.topic), slog.Any("err", err))
 	}
 }

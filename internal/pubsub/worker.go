@@ -7,28 +7,28 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// worker hands out one partition, message by message.
+// worker delivers the records of one partition, one at a time.
 type worker struct {
-	sub  *subscription
-	self map[string][]int32 // The partition, as the client wants it named.
+	sub       *subscription
+	partition map[string][]int32 // The partition in the form that the client's pause and resume take.
 
-	soft context.Context // Ended: hand out nothing new.
+	soft context.Context // Once it has ended, nothing new is delivered.
 	quit context.CancelFunc
-	hard context.Context // Ended: the message in hand is abandoned.
+	hard context.Context // Once it has ended, the message being handled is abandoned.
 	cut  context.CancelFunc
 
 	wake chan struct{}
 	done chan struct{} // Closed when run has returned.
 
 	// Guarded by sub.mu.
-	queue  []*kgo.Record
-	paused bool
-	gone   bool // The partition may be another member's: mark nothing.
+	queue    []*kgo.Record
+	paused   bool
+	released bool // Another member may have the partition: mark nothing.
 }
 
 func newWorker(s *subscription, id int32) *worker {
 	w := &worker{
-		sub: s, self: map[string][]int32{s.topic: {id}},
+		sub: s, partition: map[string][]int32{s.topic: {id}},
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	w.soft, w.quit = context.WithCancel(s.soft)
@@ -41,7 +41,7 @@ func (w *worker) add(records []*kgo.Record) {
 	w.queue = append(w.queue, records...)
 	if !w.paused && len(w.queue) > w.sub.cfg.MaxBuffered {
 		w.paused = true
-		w.sub.client.PauseFetchPartitions(w.self)
+		w.sub.client.PauseFetchPartitions(w.partition)
 	}
 	select {
 	case w.wake <- struct{}{}:
@@ -49,7 +49,7 @@ func (w *worker) add(records []*kgo.Record) {
 	}
 }
 
-// next returns the next record, or nil when the worker is to end.
+// next returns the next record, or nil when the worker has to end.
 func (w *worker) next() *kgo.Record {
 	for w.soft.Err() == nil {
 		if r := w.take(); r != nil {
@@ -70,12 +70,12 @@ func (w *worker) take() *kgo.Record {
 		return nil
 	}
 	r := w.queue[0]
-	w.queue[0] = nil // The array lives on; the record need not.
+	w.queue[0] = nil // The array stays in use; it must not keep the record alive.
 	w.queue = w.queue[1:]
-	// Half empty, so that pausing does not flap.
+	// Resuming at half the limit keeps a slow partition from pausing and resuming all the time.
 	if w.paused && len(w.queue) <= w.sub.cfg.MaxBuffered/2 {
 		w.paused = false
-		w.sub.client.ResumeFetchPartitions(w.self)
+		w.sub.client.ResumeFetchPartitions(w.partition)
 	}
 	return r
 }
@@ -90,11 +90,10 @@ func (w *worker) run() {
 	}
 }
 
-// finish hands out a record until it is acked, if it is wanted. It returns false when the
-// worker ends first.
+// finish delivers a record until it is acked, unless the filter drops it. It returns false when the worker ends first.
 func (w *worker) finish(r *kgo.Record) bool {
 	cfg := w.sub.cfg
-	if cfg.Wants != nil && !cfg.Wants(r) {
+	if cfg.Filter != nil && !cfg.Filter(r) {
 		return w.mark(r) == acked
 	}
 	for backoff := cfg.NackBackoff; ; backoff = min(2*backoff, cfg.NackBackoffMax) {
@@ -116,7 +115,7 @@ func (w *worker) finish(r *kgo.Record) bool {
 	}
 }
 
-// outcome is what became of one delivery.
+// outcome is the result of one delivery.
 type outcome string
 
 const (
@@ -126,8 +125,8 @@ const (
 	notDelivered outcome = ""
 )
 
-// deliver hands out a record once. The message's context ends with the
-// delivery, or when the partition is abandoned.
+// deliver delivers a record once. The context of the message ends with the delivery, or when the partition is
+// abandoned.
 func (w *worker) deliver(r *kgo.Record) outcome {
 	m := w.sub.cfg.decode(r)
 	ctx, cancel := context.WithCancel(context.WithValue(w.hard, recordKey{}, r))
@@ -148,23 +147,22 @@ func (w *worker) deliver(r *kgo.Record) outcome {
 	}
 }
 
-// mark makes a record's offset one to commit. The lock is held throughout: the
-// broker takes a live member's commit for a partition it has lost, so no mark
-// may slip in behind abandon.
+// mark marks the offset of a record to be committed. It holds the lock throughout, so that it cannot mark anything
+// after abandon: the broker accepts a live member's commit even for a partition that the member has lost.
 func (w *worker) mark(r *kgo.Record) outcome {
 	w.sub.mu.Lock()
 	defer w.sub.mu.Unlock()
-	if w.gone {
+	if w.released {
 		return abandoned
 	}
 	w.sub.client.MarkCommitRecords(r) // Does nothing without a group.
 	return acked
 }
 
-// abandon ends the worker, whatever it has in hand.
+// abandon ends the worker, even if a handler is still working on a message.
 func (w *worker) abandon() {
 	w.sub.mu.Lock()
-	w.gone = true
+	w.released = true
 	w.sub.mu.Unlock()
 	w.cut()
 }
