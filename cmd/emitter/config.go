@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 
 	"github.com/orderledger/orderledger/internal/emitter"
@@ -29,27 +28,23 @@ const (
 	envSession = "ORDERLEDGER_EMITTER_SESSION_TIMEOUT"
 	// envAdmin: host:port of metrics and health. Default 127.0.0.1:9103; "off" serves none.
 	envAdmin = "ORDERLEDGER_EMITTER_ADMIN_ADDR"
-	// envLogLevel: DEBUG, INFO, WARN or ERROR. Default INFO.
-	envLogLevel = "ORDERLEDGER_LOG_LEVEL"
 )
 
 const defaultAdmin = "127.0.0.1:9103"
 
 type config struct {
-	Kafka    kafka.Config
-	Emitter  emitter.Config
-	Admin    service.AdminConfig
-	LogLevel slog.Level
+	Kafka   kafka.Config
+	Emitter emitter.Config
+	service.Settings
 }
 
 // readConfig reads the environment and reports every problem at once.
 func readConfig(getenv func(string) string) (config, error) {
 	e := setting.NewReader(getenv)
-	cfg := config{Kafka: kafka.DefaultConfig(), Emitter: emitter.DefaultConfig(), Admin: service.AdminConfig{Addr: defaultAdmin}}
+	cfg := config{Kafka: kafka.DefaultConfig(), Emitter: emitter.DefaultConfig()}
 	cfg.Kafka.ClientID = "orderledger-emitter"
 	cfg.Kafka.Read(e)
-	e.Or("off", envAdmin, &cfg.Admin.Addr)
-	e.Word(envLogLevel, &cfg.LogLevel)
+	cfg.Settings.Read(e, envAdmin, defaultAdmin)
 	if path := e.Get(envSettings); path != "" {
 		settings, err := readSettings(path)
 		if err != nil {

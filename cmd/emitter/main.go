@@ -8,45 +8,25 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderledger/orderledger/internal/emitter"
 	"github.com/orderledger/orderledger/internal/kafka"
-	"github.com/orderledger/orderledger/internal/preflight"
 	"github.com/orderledger/orderledger/internal/service"
 )
 
 const program = "emitter"
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
-	stop()
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "emitter:", err)
-		os.Exit(1)
-	}
-}
+func main() { service.Main(program, run) }
 
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	cfg, done, err := service.Configure(ctx, service.Program[config]{
+	cfg, process, err := service.Configure(ctx, service.Program[config]{
 		Name: program, Read: func() (config, error) { return readConfig(getenv) }, Checks: checks,
 	}, args, stdout, stderr)
-	if done || err != nil {
-		return err
-	}
-
-	log := service.Logger(stderr, cfg.LogLevel, program)
-	reg, err := service.Registry(program)
-	if err != nil {
+	if process == nil || err != nil { // -version, -check and -print-config have nothing to run.
 		return err
 	}
 	client, err := kgo.NewClient(kafka.Options(cfg.Kafka)...)
@@ -54,25 +34,21 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return fmt.Errorf("kafka client: %w", err)
 	}
 	defer client.Close()
-	if err := kafka.Await(ctx, cfg.Kafka, log); err != nil {
-		return err
-	}
-	if err := preflight.Run(ctx, checks(cfg)).Start(ctx, log); err != nil {
+	if err := process.AwaitServers(ctx, cfg.Kafka.Await); err != nil {
 		return err
 	}
 	if _, err := kafka.EnsureTopics(ctx, client, cfg.Kafka, cfg.Kafka.Backend()); err != nil {
 		return fmt.Errorf("topics: %w", err)
 	}
-	emit, err := emitter.New(cfg.Emitter, cfg.Kafka, log, reg)
+	emit, err := emitter.New(cfg.Emitter, cfg.Kafka, process.Log, process.Metrics)
 	if err != nil {
 		return err
 	}
-	admin := service.NewAdmin(cfg.Admin, log, reg, func(ctx context.Context) error {
+	admin := process.Admin(func(ctx context.Context) error {
 		if err := client.Ping(ctx); err != nil {
 			return fmt.Errorf("ping kafka: %w", err)
 		}
 		return nil
 	})
-	admin.HandleProfiles()
-	return service.Run(ctx, log, append([]service.Unit{admin.Unit()}, emit.Units()...)...)
+	return service.Run(ctx, process.Log, append([]service.Unit{admin.Unit()}, emit.Units()...)...)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/emitter"
 	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/service"
 	"github.com/orderledger/orderledger/internal/testkit"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
@@ -37,7 +38,7 @@ func TestTheEnvironmentIsRead(t *testing.T) {
 	cfg, err := readConfig(env(map[string]string{
 		kafka.EnvBrokers: "k1:9092, k2:9092", kafka.EnvCluster: "shop", kafka.EnvLanes: "6", kafka.EnvReplication: "3", kafka.EnvMinISR: "2", kafka.EnvBootURL: "http://127.0.0.1:1/boot",
 		envEndpoints: "wms=http://b.example/hook,http://c.example:81/x", envSecrets: secret, envSettings: file,
-		envInstance: "pod-1", envAdmin: "off", envLogLevel: "debug",
+		envInstance: "pod-1", envAdmin: "off", service.EnvLogLevel: "debug",
 	}))
 	require.NoError(t, err)
 	require.Equal(t, []string{"k1:9092", "k2:9092"}, cfg.Kafka.Brokers)
@@ -65,9 +66,9 @@ func TestTheEnvironmentIsRead(t *testing.T) {
 func TestEveryProblemIsReportedAtOnce(t *testing.T) {
 	t.Parallel()
 	err := run(t.Context(), []string{"-check"}, env(map[string]string{
-		kafka.EnvBrokers: "nowhere", kafka.EnvLanes: "many", envEndpoints: "hook", envSettings: "/does/not/exist", envLogLevel: "loud",
+		kafka.EnvBrokers: "nowhere", kafka.EnvLanes: "many", envEndpoints: "hook", envSettings: "/does/not/exist", service.EnvLogLevel: "loud",
 	}), io.Discard, io.Discard)
-	for _, want := range []string{"nowhere", kafka.EnvLanes, "endpoint", envSettings, envLogLevel} {
+	for _, want := range []string{"nowhere", kafka.EnvLanes, "endpoint", envSettings, service.EnvLogLevel} {
 		require.ErrorContains(t, err, want)
 	}
 }
@@ -111,7 +112,7 @@ func TestAnEventOfTheLedgerArrivesAtTheEndpoint(t *testing.T) {
 		ran <- run(ctx, nil, env(map[string]string{
 			kafka.EnvBrokers: brokers[0], envEndpoints: "wms=" + receiver.URL(), envSecrets: secret, envAdmin: "127.0.0.1:0",
 			// The broker of the test has the settings of an embedded one, which this address says.
-			kafka.EnvBootURL: "http://127.0.0.1:1/boot", envLogLevel: "DEBUG",
+			kafka.EnvBootURL: "http://127.0.0.1:1/boot", service.EnvLogLevel: "DEBUG",
 		}), io.Discard, &log)
 	}()
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"log/slog"
 	"os"
 	"time"
 
@@ -60,9 +59,6 @@ const (
 	envDefaultPackWithin = "ORDERLEDGER_DEFAULT_SELLER_PACK_WITHIN"
 	// envCurrency: of the amounts in notifications. Default INR.
 	envCurrency = "ORDERLEDGER_CURRENCY"
-
-	// envLogLevel: DEBUG, INFO, WARN or ERROR. Default INFO.
-	envLogLevel = "ORDERLEDGER_LOG_LEVEL"
 )
 
 const defaultAdmin = "127.0.0.1:9101"
@@ -72,8 +68,7 @@ type config struct {
 	ClickHouse clickhouse.Config
 	Journal    journal.Config
 	Ingest     ingest.Config
-	Admin      service.AdminConfig
-	LogLevel   slog.Level
+	service.Settings
 }
 
 // defaultInboxKeep leaves room to look at what came lately. Decided notifications are in the decisions and events.
@@ -84,7 +79,7 @@ func readConfig(getenv func(string) string) (config, error) {
 	e := setting.NewReader(getenv)
 	cfg := config{
 		Kafka: kafka.DefaultConfig(), ClickHouse: clickhouse.DefaultConfig(), Journal: journal.DefaultConfig(),
-		Ingest: ingest.DefaultConfig(), Admin: service.AdminConfig{Addr: defaultAdmin},
+		Ingest: ingest.DefaultConfig(),
 	}
 	cfg.Kafka.ClientID = "orderledger-ingest"
 	cfg.Kafka.Read(e)
@@ -92,7 +87,6 @@ func readConfig(getenv func(string) string) (config, error) {
 
 	e.Text(envAddr, &cfg.Ingest.Addr)
 	e.Text(envPublicURL, &cfg.Ingest.PublicURL)
-	e.Or("off", envAdmin, &cfg.Admin.Addr)
 	data := "data"
 	e.Text(envData, &data)
 	cfg.Journal.StoreDir, cfg.Ingest.ResolverDir, cfg.Ingest.BlobDir = data+"/lanes", data+"/resolver", data+"/documents"
@@ -113,7 +107,7 @@ func readConfig(getenv func(string) string) (config, error) {
 	e.Number(envRate, &perSecond)
 	cfg.Ingest.RatePerSecond = float64(perSecond)
 	readSellers(e, &cfg.Ingest.Sellers)
-	e.Word(envLogLevel, &cfg.LogLevel)
+	cfg.Settings.Read(e, envAdmin, defaultAdmin)
 
 	cfg.Ingest.Cluster, cfg.Journal.Cluster, cfg.Journal.Prefix = cfg.Kafka.Cluster, cfg.Kafka.Cluster, ""
 	cfg.Journal.Embedded = cfg.Kafka.Backend() == kafka.Embedded

@@ -10,12 +10,8 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -24,50 +20,33 @@ import (
 	"github.com/orderledger/orderledger/internal/journal"
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/marketplace"
-	"github.com/orderledger/orderledger/internal/preflight"
 	"github.com/orderledger/orderledger/internal/service"
 )
 
 const program = "ingest"
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
-	stop()
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "ingest:", err)
-		os.Exit(1)
-	}
-}
+func main() { service.Main(program, run) }
 
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	cfg, done, err := service.Configure(ctx, service.Program[config]{
+	cfg, process, err := service.Configure(ctx, service.Program[config]{
 		Name: program, Read: func() (config, error) { return readConfig(getenv) }, Checks: checks,
 	}, args, stdout, stderr)
-	if done || err != nil {
+	if process == nil || err != nil {
 		return err
 	}
-	return serve(ctx, cfg, stderr)
+	return serve(ctx, cfg, process)
 }
 
 // serve wires the parts and runs them until ctx ends.
-func serve(ctx context.Context, cfg config, stderr io.Writer) (err error) {
-	log := service.Logger(stderr, cfg.LogLevel, program)
-	reg, err := service.Registry(program)
-	if err != nil {
-		return err
-	}
-
+func serve(ctx context.Context, cfg config, process *service.Process) (err error) {
+	log, reg := process.Log, process.Metrics
 	options := append(kafka.Options(cfg.Kafka), kafka.Logging(log))
 	client, err := kgo.NewClient(options...)
 	if err != nil {
 		return fmt.Errorf("kafka client: %w", err)
 	}
 	defer client.Close()
-	if err := kafka.Await(ctx, cfg.Kafka, log); err != nil {
-		return err
-	}
-	if err := preflight.Run(ctx, checks(cfg)).Start(ctx, log); err != nil {
+	if err := process.AwaitServers(ctx, cfg.Kafka.Await); err != nil {
 		return err
 	}
 	lanes, err := kafka.EnsureTopics(ctx, client, cfg.Kafka, cfg.Kafka.Backend())
@@ -106,8 +85,6 @@ func serve(ctx context.Context, cfg config, stderr io.Writer) (err error) {
 	}
 	defer in.Close()
 
-	admin := service.NewAdmin(cfg.Admin, log, reg, in.Ready)
-	admin.HandleProfiles()
-	units := []service.Unit{admin.Unit(), {Name: "journal", Run: ledger.Run}}
+	units := []service.Unit{process.Admin(in.Ready).Unit(), {Name: "journal", Run: ledger.Run}}
 	return service.Run(ctx, log, append(units, in.Units()...)...)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/orderledger/orderledger/internal/clickhouse"
 	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/service"
 )
 
 func environmentOf(vars map[string]string) func(string) string {
@@ -63,12 +64,12 @@ func TestEveryProblemOfTheConfigurationIsToldAtOnce(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(`[{"id":"s1","tokn":"x"}]`), 0o600))
 	err := run(t.Context(), []string{"-check"}, environmentOf(map[string]string{
 		envSellers: file, kafka.EnvLanes: "many", envAddr: "nowhere", envDefaultFulfilment: "pigeon", clickhouse.EnvAddr: "here",
-		envStrict: "perhaps", envLogLevel: "LOUD", envDefaultPackWithin: "soon", envRate: "-1",
+		envStrict: "perhaps", service.EnvLogLevel: "LOUD", envDefaultPackWithin: "soon", envRate: "-1",
 		envPeerAddr: "127.0.0.1:8081", envPeerSecret: "peer-sec", envStandby: "maybe",
 	}), io.Discard, io.Discard)
 	for _, want := range []string{
 		`unknown field "tokn"`, kafka.EnvLanes, `ingest address "nowhere"`, `fulfilment "pigeon"`, `clickhouse address "here"`, envStrict,
-		envLogLevel, envDefaultPackWithin, "ingest rate -1",
+		service.EnvLogLevel, envDefaultPackWithin, "ingest rate -1",
 		envPeerURL, "ingest peer secret 1 has 8 bytes", envStandby,
 	} {
 		require.ErrorContains(t, err, want)

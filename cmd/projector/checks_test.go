@@ -14,6 +14,7 @@ import (
 
 	"github.com/orderledger/orderledger/internal/clickhouse"
 	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/service"
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
@@ -39,7 +40,7 @@ func TestNoSecretIsPrintedOrLogged(t *testing.T) {
 	vars := map[string]string{
 		kafka.EnvBrokers: brokers[0], kafka.EnvSASL: "plain", kafka.EnvUser: "ledger", kafka.EnvPassword: "sssh-kafka",
 		clickhouse.EnvAddr: addr, clickhouse.EnvDatabase: database, clickhouse.EnvPassword: "sssh-clickhouse",
-		envAdmin: "off", envLogLevel: "DEBUG",
+		envAdmin: "off", service.EnvLogLevel: "DEBUG",
 	}
 	cfg, err := readConfig(env(vars))
 	require.NoError(t, err)
@@ -56,7 +57,7 @@ func TestNoSecretIsPrintedOrLogged(t *testing.T) {
 	require.Contains(t, out.String(), "ORDERLEDGER_CLICKHOUSE_PASSWORD")
 
 	ctx, stop := context.WithCancel(t.Context())
-	log := &watched{until: "clickhouse is not there yet", seen: make(chan struct{})}
+	log := &watched{until: "clickhouse not reached yet", seen: make(chan struct{})}
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx, nil, env(vars), io.Discard, log) }()
 	<-log.seen

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"log/slog"
 
 	"github.com/orderledger/orderledger/internal/clickhouse"
 	"github.com/orderledger/orderledger/internal/kafka"
@@ -24,8 +23,6 @@ const (
 	envSession = "ORDERLEDGER_PROJECTOR_SESSION_TIMEOUT"
 	// envAdmin: host:port of metrics and health. Default 127.0.0.1:9102; "off" serves none.
 	envAdmin = "ORDERLEDGER_PROJECTOR_ADMIN_ADDR"
-	// envLogLevel: DEBUG, INFO, WARN or ERROR. Default INFO.
-	envLogLevel = "ORDERLEDGER_LOG_LEVEL"
 )
 
 const defaultAdmin = "127.0.0.1:9102"
@@ -34,15 +31,13 @@ type config struct {
 	Kafka      kafka.Config
 	ClickHouse clickhouse.Config
 	Projector  projector.Config
-	Admin      service.AdminConfig
-	LogLevel   slog.Level
+	service.Settings
 }
 
 // readConfig reads the environment and reports every problem at once.
 func readConfig(getenv func(string) string) (config, error) {
 	cfg := config{
 		Kafka: kafka.DefaultConfig(), ClickHouse: clickhouse.DefaultConfig(), Projector: projector.DefaultConfig(),
-		Admin: service.AdminConfig{Addr: defaultAdmin},
 	}
 	cfg.Kafka.ClientID = "orderledger-projector"
 	e := setting.NewReader(getenv)
@@ -53,7 +48,6 @@ func readConfig(getenv func(string) string) (config, error) {
 	e.Number(envInserters, &cfg.Projector.Inserters)
 	e.Text(envInstance, &cfg.Projector.InstanceID)
 	e.Duration(envSession, &cfg.Projector.SessionTimeout)
-	e.Or("off", envAdmin, &cfg.Admin.Addr)
-	e.Word(envLogLevel, &cfg.LogLevel)
+	cfg.Settings.Read(e, envAdmin, defaultAdmin)
 	return cfg, errors.Join(append(e.Problems(), cfg.Kafka.Validate(), cfg.ClickHouse.Validate(), cfg.Projector.Validate())...)
 }

@@ -7,21 +7,13 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"log/slog"
-	"os"
-	"os/signal"
-	"syscall"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderledger/orderledger/internal/clickhouse"
 	"github.com/orderledger/orderledger/internal/kafka"
-	"github.com/orderledger/orderledger/internal/preflight"
 	"github.com/orderledger/orderledger/internal/projector"
 	"github.com/orderledger/orderledger/internal/service"
 	"github.com/orderledger/orderledger/projections"
@@ -29,27 +21,13 @@ import (
 
 const program = "projector"
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
-	stop()
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "projector:", err)
-		os.Exit(1)
-	}
-}
+func main() { service.Main(program, run) }
 
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	cfg, done, err := service.Configure(ctx, service.Program[config]{
+	cfg, process, err := service.Configure(ctx, service.Program[config]{
 		Name: program, Read: func() (config, error) { return readConfig(getenv) }, Checks: checks,
 	}, args, stdout, stderr)
-	if done || err != nil {
-		return err
-	}
-
-	log := service.Logger(stderr, cfg.LogLevel, program)
-	reg, err := service.Registry(program)
-	if err != nil {
+	if process == nil || err != nil {
 		return err
 	}
 	client, err := kgo.NewClient(kafka.Options(cfg.Kafka)...)
@@ -63,7 +41,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	}
 	defer pool.Close() //nolint:errcheck // Nothing is left to lose.
 
-	admin := service.NewAdmin(cfg.Admin, log, reg, func(ctx context.Context) error {
+	admin := process.Admin(func(ctx context.Context) error {
 		if err := client.Ping(ctx); err != nil {
 			return fmt.Errorf("ping kafka: %w", err)
 		}
@@ -72,28 +50,21 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		}
 		return nil
 	})
-	admin.HandleProfiles()
-	return service.Run(ctx, log, admin.Unit(), service.Unit{Name: program, Run: func(ctx context.Context) error {
-		return project(ctx, cfg, client, log, reg)
+	return service.Run(ctx, process.Log, admin.Unit(), service.Unit{Name: program, Run: func(ctx context.Context) error {
+		return project(ctx, cfg, client, process)
 	}})
 }
 
 // project prepares both ends and projects. It is a unit, so that the program answers its admin port while it waits.
-func project(ctx context.Context, cfg config, client *kgo.Client, log *slog.Logger, reg prometheus.Registerer) error {
-	if err := clickhouse.Await(ctx, cfg.ClickHouse, log); err != nil {
+func project(ctx context.Context, cfg config, client *kgo.Client, process *service.Process) error {
+	if err := process.AwaitServers(ctx, cfg.ClickHouse.Await, cfg.Kafka.Await); err != nil {
 		return err
 	}
-	if err := kafka.Await(ctx, cfg.Kafka, log); err != nil {
-		return err
-	}
-	if err := preflight.Run(ctx, checks(cfg)).Start(ctx, log); err != nil {
-		return err
-	}
-	if err := clickhouse.Migrate(ctx, cfg.ClickHouse, log, projections.Migrations()); err != nil {
+	if err := clickhouse.Migrate(ctx, cfg.ClickHouse, process.Log, projections.Migrations()); err != nil {
 		return err
 	}
 	if _, err := kafka.EnsureTopics(ctx, client, cfg.Kafka, cfg.Kafka.Backend()); err != nil {
 		return fmt.Errorf("topics: %w", err)
 	}
-	return projector.New(cfg.Projector, cfg.Kafka, cfg.ClickHouse, log, reg).Run(ctx)
+	return projector.New(cfg.Projector, cfg.Kafka, cfg.ClickHouse, process.Log, process.Metrics).Run(ctx)
 }

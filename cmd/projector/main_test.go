@@ -13,6 +13,7 @@ import (
 	"github.com/orderledger/orderledger/events/eventstest"
 	"github.com/orderledger/orderledger/internal/clickhouse"
 	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/service"
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
@@ -25,9 +26,9 @@ func env(values map[string]string) func(string) string {
 func TestEveryProblemOfTheEnvironmentIsReported(t *testing.T) {
 	t.Parallel()
 	_, err := readConfig(env(map[string]string{
-		kafka.EnvLanes: "many", clickhouse.EnvAddr: "nowhere", "ORDERLEDGER_CLICKHOUSE_TLS": "perhaps", clickhouse.EnvSettings: "quorum", envLogLevel: "loud", envInserters: "-1",
+		kafka.EnvLanes: "many", clickhouse.EnvAddr: "nowhere", "ORDERLEDGER_CLICKHOUSE_TLS": "perhaps", clickhouse.EnvSettings: "quorum", service.EnvLogLevel: "loud", envInserters: "-1",
 	}))
-	for _, name := range []string{kafka.EnvLanes, "nowhere", "ORDERLEDGER_CLICKHOUSE_TLS", clickhouse.EnvSettings, envLogLevel, "inserters"} {
+	for _, name := range []string{kafka.EnvLanes, "nowhere", "ORDERLEDGER_CLICKHOUSE_TLS", clickhouse.EnvSettings, service.EnvLogLevel, "inserters"} {
 		require.ErrorContains(t, err, name)
 	}
 }

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// Await returns when ClickHouse answers, however long that takes, or when ctx ends. Programs that start together with
-// their server call it before Migrate.
-func Await(ctx context.Context, cfg Config, log *slog.Logger) error {
-	conn, err := open(cfg, "default")
+// Await returns when ClickHouse answers, however long that takes, or when ctx ends. Programs that may start before their
+// server call it before Migrate.
+func (c Config) Await(ctx context.Context, log *slog.Logger) error {
+	conn, err := open(c, "default")
 	if err != nil {
 		return err
 	}
@@ -20,7 +20,7 @@ func Await(ctx context.Context, cfg Config, log *slog.Logger) error {
 		if err == nil {
 			return nil
 		}
-		log.WarnContext(ctx, "clickhouse is not there yet", slog.Any("addrs", cfg.Addrs), slog.Any("err", cfg.Explain(err)))
+		log.WarnContext(ctx, "clickhouse not reached yet", slog.Any("addrs", c.Addrs), slog.Any("err", c.Explain(err)))
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("wait for clickhouse: %w", ctx.Err())

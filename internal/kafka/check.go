@@ -77,20 +77,20 @@ func Checks(cfg Config, uses Uses) []preflight.Check {
 	)
 }
 
-// Await returns when a broker answers. It waits as long as Config.Timeout, and no time at all for what waiting can't
-// mend, such as a wrong password.
-func Await(ctx context.Context, cfg Config, log *slog.Logger) error {
-	ctx, cancel := context.WithTimeout(ctx, cfg.timeout())
+// Await returns when a broker answers. It waits for at most Config.Timeout, and not at all after an error that waiting
+// can't heal, such as a wrong password.
+func (c Config) Await(ctx context.Context, log *slog.Logger) error {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout())
 	defer cancel()
 	var last error // Of the round before.
 	for {
 		var problems []error
-		for _, addr := range cfg.Brokers {
-			_, err := ask(ctx, cfg, addr)
+		for _, addr := range c.Brokers {
+			_, err := ask(ctx, c, addr)
 			if err == nil {
 				return nil
 			}
-			problems = append(problems, fmt.Errorf("kafka broker %s: %w", addr, cfg.Explain(err)))
+			problems = append(problems, fmt.Errorf("kafka broker %s: %w", addr, c.Explain(err)))
 			if hopeless(err) {
 				return errors.Join(problems...)
 			}
@@ -98,7 +98,7 @@ func Await(ctx context.Context, cfg Config, log *slog.Logger) error {
 		err := errors.Join(problems...)
 		switch {
 		case last == nil:
-			log.WarnContext(ctx, "kafka is not there yet", slog.Any("err", err))
+			log.WarnContext(ctx, "kafka not reached yet", slog.Any("err", err))
 		case ctx.Err() != nil:
 			return last // A round that was broken off knows less.
 		}

@@ -47,7 +47,7 @@ func secureKafka(t *testing.T) kafka.Config {
 	t.Logf("testkit: backend Apache Kafka with TLS and SASL (%s)", strings.Join(cfg.Brokers, ","))
 	starting := cfg
 	starting.Timeout = 2 * time.Minute
-	require.NoError(t, kafka.Await(t.Context(), starting, testkit.Logger(t)))
+	require.NoError(t, starting.Await(t.Context(), testkit.Logger(t)))
 	return cfg
 }
 
@@ -147,10 +147,10 @@ func TestApacheKafkaOverTLSWithUsersAndRights(t *testing.T) {
 		for _, mechanism := range []string{kafka.SASLPlain, kafka.SASLScram256, kafka.SASLScram512} {
 			one := cfg
 			one.SASL = mechanism
-			require.NoError(t, kafka.Await(t.Context(), one, testkit.Logger(t)), mechanism)
+			require.NoError(t, one.Await(t.Context(), testkit.Logger(t)), mechanism)
 			produceInTransaction(t, one)
 			one.Password = setting.NewSecret("wrong-secret")
-			err := kafka.Await(t.Context(), one, testkit.Logger(t))
+			err := one.Await(t.Context(), testkit.Logger(t))
 			require.ErrorIs(t, err, kerr.SaslAuthenticationFailed, mechanism)
 			require.ErrorContains(t, err, `the broker refused user "admin": check ORDERLEDGER_KAFKA_USER and ORDERLEDGER_KAFKA_PASSWORD`)
 			require.NotContains(t, err.Error(), "wrong-secret")

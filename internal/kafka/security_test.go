@@ -40,7 +40,7 @@ func TestALedgerIsMadeOverTLSByAUser(t *testing.T) {
 		t.Run(mechanism, func(t *testing.T) {
 			t.Parallel()
 			cfg := guarded(t, mechanism)
-			require.NoError(t, kafka.Await(t.Context(), cfg, testkit.Logger(t)))
+			require.NoError(t, cfg.Await(t.Context(), testkit.Logger(t)))
 			lanes, err := kafka.EnsureTopics(t.Context(), connect(t, cfg), cfg, kafka.Cluster)
 			require.NoError(t, err)
 			require.Equal(t, 1, lanes)
@@ -65,7 +65,7 @@ func TestWhoIsNotLetInIsToldWhatToDo(t *testing.T) {
 		wrong := cfg
 		c.change(&wrong)
 		wrong.Timeout = time.Second // This broker hangs up on a wrong password, which could also mean that it is going down.
-		err := kafka.Await(t.Context(), wrong, testkit.Logger(t))
+		err := wrong.Await(t.Context(), testkit.Logger(t))
 		require.ErrorContains(t, err, c.want, name)
 		require.ErrorContains(t, err, "kafka broker 127.0.0.1", "%s: it says which one", name)
 		for _, secret := range []string{"right", "wrong"} {

@@ -1,16 +1,13 @@
-// Package service is the life of a program: its units are started together,
-// run side by side, and are stopped in the reverse order, within a deadline.
-// It also holds what every program shows of itself: metrics, health, readiness
-// and version.
+// Package service is the life of a program: it starts the program's units together, runs them side by side, and stops
+// them in the reverse order within a deadline. It also holds the beginning that all services share (flags,
+// configuration, logger, start-up checks) and what each shows about itself: metrics, health, readiness and version.
 //
-// It promises that the first unit to return ends the others, whatever the
-// reason; that a unit is asked to stop only after every unit listed behind it
-// has returned, so what is listed first (clients, brokers) outlives its users;
-// that Run returns within the deadline even when a unit hangs, and names it.
+// It promises that the first unit to return ends the others, whatever the reason; that a unit is asked to stop only
+// after every unit listed behind it has returned, so that the units listed first (clients, brokers) outlive their
+// users; and that Run returns within the deadline even when a unit hangs, and names that unit.
 //
-// It does not restart units: a program that can not go on ends, and what
-// supervises it starts it again. It does not recover panics. It handles no
-// signals; the caller's context ends with them.
+// It does not restart units: a program that can't continue ends, and its supervisor starts it again. It does not
+// recover panics. Only Main handles signals; everything else ends with the caller's context.
 //
 //	start a, b, c ─▶ all run ─▶ one returns, or ctx ends
 //	                              │

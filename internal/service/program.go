@@ -3,54 +3,136 @@ package service
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/orderledger/orderledger/internal/preflight"
+	"github.com/orderledger/orderledger/internal/setting"
 )
 
-// Program is what Configure needs to know of a service.
-type Program[C any] struct {
+// EnvLogLevel is DEBUG, INFO, WARN or ERROR, for every program. Default INFO.
+const EnvLogLevel = "ORDERLEDGER_LOG_LEVEL"
+
+// Main is the main function of a service: it runs until SIGINT or SIGTERM, prints the error to standard error and exits
+// with status 1 if there was one.
+func Main(program string, run func(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", program, err)
+		os.Exit(1)
+	}
+}
+
+// Settings are the part of a configuration that every service has. A service embeds them in its own.
+type Settings struct {
+	// Admin is where metrics and health are served.
+	Admin AdminConfig
+	// LogLevel is the lowest level that is logged.
+	LogLevel slog.Level
+}
+
+// Read reads the log level, and the admin address from the variable envAdmin, which has a default. The address "off"
+// serves nothing.
+func (s *Settings) Read(e *setting.Reader, envAdmin, defaultAddr string) {
+	s.Admin.Addr = defaultAddr
+	e.Or("off", envAdmin, &s.Admin.Addr)
+	e.Word(EnvLogLevel, &s.LogLevel)
+}
+
+func (s Settings) settings() Settings { return s }
+
+// Configuration is a struct that embeds Settings.
+type Configuration interface{ settings() Settings }
+
+// Program describes a service to Configure.
+type Program[C Configuration] struct {
 	// Name of the service.
 	Name string
 	// Read returns the configuration, or every problem of it at once. Secrets in it must not show when it is printed.
 	Read func() (C, error)
-	// Checks are the start-up checks of a valid configuration.
+	// Checks returns the start-up checks for a valid configuration.
 	Checks func(cfg C) []preflight.Check
 }
 
+// Process is a configured service before its parts are built.
+type Process struct {
+	// Log writes JSON lines to standard error.
+	Log *slog.Logger
+	// Metrics has the metrics of every program.
+	Metrics *prometheus.Registry
+
+	settings Settings
+	checks   []preflight.Check
+}
+
 // Configure does what every service does first: it parses the flags -version, -check and -print-config, reads the
-// configuration, and does what the flags ask for, on stdout. When done is true the program has nothing more to do; the
-// error of a check that found something wrong says how much.
-func Configure[C any](ctx context.Context, p Program[C], args []string, stdout, stderr io.Writer) (cfg C, done bool, err error) {
+// configuration, and prints to stdout whatever the flags ask for. The process is nil when the program has nothing more
+// to do. After -check, the error counts the checks that failed.
+func Configure[C Configuration](
+	ctx context.Context, p Program[C], args []string, stdout, stderr io.Writer,
+) (cfg C, process *Process, err error) {
 	flags := flag.NewFlagSet(p.Name, flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	version := flags.Bool("version", false, "print the version and exit")
-	check := flags.Bool("check", false, "check the configuration and the servers, change nothing, and exit: 0 when the program could start and work")
+	check := flags.Bool("check", false,
+		"check the configuration and the servers, change nothing, and exit: 0 when the program could start and work")
 	printConfig := flags.Bool("print-config", false, "print the configuration, secrets masked, and exit")
 	if err := flags.Parse(args); err != nil {
-		return cfg, true, err
+		return cfg, nil, err
 	}
 	if *version {
 		_, err := fmt.Fprintln(stdout, Version())
-		return cfg, true, err
+		return cfg, nil, err
 	}
 	if cfg, err = p.Read(); err != nil {
-		return cfg, true, err
+		return cfg, nil, err
 	}
 	if *printConfig {
 		text := json.NewEncoder(stdout)
 		text.SetIndent("", "  ")
-		return cfg, true, text.Encode(cfg)
+		return cfg, nil, text.Encode(cfg)
 	}
 	if *check {
-		return cfg, true, printChecks(ctx, p.Checks(cfg), stdout)
+		return cfg, nil, printChecks(ctx, p.Checks(cfg), stdout)
 	}
-	return cfg, false, nil
+	metrics, err := Registry(p.Name)
+	if err != nil {
+		return cfg, nil, err
+	}
+	s := cfg.settings()
+	return cfg, &Process{
+		Log: Logger(stderr, s.LogLevel, p.Name), Metrics: metrics, settings: s, checks: p.Checks(cfg),
+	}, nil
+}
+
+// AwaitServers waits until each server answers, in this order, and then runs the start-up checks. It returns an error
+// when a server can't be waited for, or when a check refuses the start.
+func (p *Process) AwaitServers(ctx context.Context, servers ...func(context.Context, *slog.Logger) error) error {
+	for _, await := range servers {
+		if err := await(ctx, p.Log); err != nil {
+			return err
+		}
+	}
+	return preflight.Run(ctx, p.checks).Start(ctx, p.Log)
+}
+
+// Admin returns the admin server, with profiles: only operators reach its address. Ready says why the program can't
+// work now.
+func (p *Process) Admin(ready func(context.Context) error) *Admin {
+	admin := NewAdmin(p.settings.Admin, p.Log, p.Metrics, ready)
+	admin.HandleProfiles()
+	return admin
 }
 
 func printChecks(ctx context.Context, checks []preflight.Check, stdout io.Writer) error {

@@ -42,7 +42,7 @@ func RunWithin(ctx context.Context, log *slog.Logger, stop time.Duration, units 
 	var ended *running
 	select {
 	case ended = <-g.first:
-		log.InfoContext(ctx, "unit ended", slog.String("unit", ended.Name), slog.Any("error", ended.err))
+		log.InfoContext(ctx, "unit ended", slog.String("unit", ended.Name), slog.Any("err", ended.err))
 	case <-ctx.Done():
 		log.InfoContext(ctx, "stopping", slog.Any("cause", context.Cause(ctx)))
 	}
