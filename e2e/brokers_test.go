@@ -111,3 +111,5 @@ func (b *brokers) control(ctx context.Context, verb string, n int) error {
 	}
 	return nil
 }
+
+var errNoCtl = errors.New("no hand on the brokers: set ORDERLEDGER_TEST_KAFKA_CTL to a command that takes kill N and revive N")

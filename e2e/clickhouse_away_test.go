@@ -12,12 +12,12 @@ func TestClickHouseBeingAwayIsMadeUpForWithoutGapsAndDoubles(t *testing.T) {
 	if r.clickhouse != nil {
 		r.clickhouse.kill()
 	}
-	r.clickhouseDoor.shut()
+	r.clickhouseProxy.Disable()
 	// Taking in goes on: the ledger needs no read model.
 	r.goOnFor(awayFor())
 	if r.clickhouse != nil {
 		r.clickhouse.start()
 	}
-	require.NoError(t, r.clickhouseDoor.open())
+	require.NoError(t, r.clickhouseProxy.Enable())
 	r.end()
 }

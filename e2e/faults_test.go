@@ -101,24 +101,24 @@ func losable() []kmsg.Key {
 }
 
 // onWire is a fault of the network between a service and the brokers.
-func onWire(kind string, weight int, harm func(w *wire, random *rand.Rand) (func(context.Context) error, string)) fault {
+func onWire(kind string, weight int, harm func(p *brokerProxy, random *rand.Rand) (func(context.Context) error, string)) fault {
 	return fault{kind, weight, func(r *run, random *rand.Rand) (func(context.Context) error, string, bool) {
 		all := r.services()
 		p := all[random.IntN(len(all))]
-		w := r.wires[p.name]
-		if w == nil || !w.busy.TryLock() {
+		proxy := r.brokerProxies[p.name]
+		if proxy == nil || !proxy.busy.TryLock() {
 			return nil, "", false
 		}
-		do, what := harm(w, random)
+		do, what := harm(proxy, random)
 		return func(ctx context.Context) error {
-			defer w.busy.Unlock()
+			defer proxy.busy.Unlock()
 			return do(ctx)
 		}, p.name + " " + what, true
 	}}
 }
 
 func faultLose() fault {
-	return onWire("lost requests and replies", 25, func(w *wire, random *rand.Rand) (func(context.Context) error, string) {
+	return onWire("lost requests and replies", 25, func(p *brokerProxy, random *rand.Rand) (func(context.Context) error, string) {
 		key := losable()[random.IntN(len(losable()))]
 		n, requests := 1+random.IntN(4), random.IntN(3) == 0
 		d := between(random, 200*time.Millisecond, 2*time.Second)
@@ -127,21 +127,25 @@ func faultLose() fault {
 			what = "requests"
 		}
 		return func(ctx context.Context) error {
-			w.drop(key, n, requests)
+			if requests {
+				p.DropRequests(key, n)
+			} else {
+				p.DropReplies(key, n)
+			}
 			after(ctx, d)
-			w.heal()
+			p.Heal()
 			return nil
 		}, fmt.Sprintf("loses up to %d %s of %s", n, what, kmsg.NameForKey(int16(key)))
 	})
 }
 
 func faultCut() fault {
-	return onWire("cut off from Kafka", 8, func(w *wire, random *rand.Rand) (func(context.Context) error, string) {
+	return onWire("cut off from Kafka", 8, func(p *brokerProxy, random *rand.Rand) (func(context.Context) error, string) {
 		d := between(random, 100*time.Millisecond, session+3*time.Second)
 		return func(ctx context.Context) error {
-			w.cut(true)
+			p.Disable()
 			after(ctx, d)
-			w.cut(false)
+			p.Enable()
 			return nil
 		}, fmt.Sprintf("is cut off from Kafka for %s", d.Round(time.Millisecond))
 	})
@@ -192,9 +196,9 @@ func faultClickHouse(weight int, least, most time.Duration) fault {
 				after(ctx, d)
 				r.clickhouse.resume()
 			default:
-				r.clickhouseDoor.shut()
+				r.clickhouseProxy.Disable()
 				after(ctx, d)
-				return r.clickhouseDoor.open()
+				return r.clickhouseProxy.Enable()
 			}
 			return nil
 		}, fmt.Sprintf("ClickHouse %s for %s", [...]string{"killed", "frozen", "out of reach"}[how], d.Round(time.Millisecond)), true
@@ -212,9 +216,9 @@ func faultReceiver(weight int, least, most time.Duration) fault {
 			defer r.receiverBusy.Unlock()
 			switch how {
 			case 0:
-				r.receiverDoor.shut()
+				r.receiverProxy.Disable()
 				after(ctx, d)
-				return r.receiverDoor.open()
+				return r.receiverProxy.Enable()
 			case 1:
 				r.receiver.Fail("", testkit.Failure{Status: 503, Times: -1})
 			default:

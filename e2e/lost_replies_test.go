@@ -10,13 +10,13 @@ import (
 
 func TestLostRepliesOfCommitsAndProducesLoseAndDoubleNothing(t *testing.T) {
 	seed := seedOf(t)
-	r := newRun(t, newBrokers(t), plan{instances: 1, lanes: 4, wired: true}, seed, 60)
-	w := r.wires[r.ingests[0].name]
+	r := newRun(t, newBrokers(t), plan{instances: 1, lanes: 4, proxied: true}, seed, 60)
+	p := r.brokerProxies[r.ingests[0].name]
 	for _, key := range []kmsg.Key{kmsg.EndTxn, kmsg.Produce} {
-		for _, requests := range []bool{false, true} {
-			before := w.losses(key)
-			w.drop(key, 2, requests)
-			require.Eventually(t, func() bool { return w.losses(key) == before+2 }, time.Minute, time.Millisecond, "%s is lost", kmsg.NameForKey(int16(key)))
+		for _, drop := range []func(kmsg.Key, int){p.DropReplies, p.DropRequests} {
+			before := p.Lost(key)
+			drop(key, 2)
+			require.Eventually(t, func() bool { return p.Lost(key) == before+2 }, time.Minute, time.Millisecond, "%s is lost", kmsg.NameForKey(int16(key)))
 			r.advance(20)
 		}
 	}

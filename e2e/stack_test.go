@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/orderledger/orderledger/internal/embedded/engine"
 	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/internal/testkit/netfault"
 )
 
 // build compiles the operator's tool once for all tests.
@@ -66,7 +66,7 @@ func newStack(t testing.TB, flags ...string) *stack {
 	binary, err := build()
 	require.NoError(t, err)
 	s := &stack{
-		t: t, binary: binary, data: t.TempDir(), url: "http://" + freeAddr(t), kafka: freeAddr(t), native: freeAddr(t),
+		t: t, binary: binary, data: t.TempDir(), url: "http://" + netfault.FreeAddr(t), kafka: netfault.FreeAddr(t), native: netfault.FreeAddr(t),
 		receiver: testkit.NewReceiver(t, ""), flags: flags,
 	}
 	s.log, err = os.Create(filepath.Join(t.TempDir(), "up.log"))
@@ -86,21 +86,12 @@ func newStack(t testing.TB, flags ...string) *stack {
 	return s
 }
 
-// freeAddr is a loopback address that nobody listens on now. The stack needs the same one after a restart.
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer ln.Close()
-	return ln.Addr().String()
-}
-
 // start runs the process and waits until it says it is ready.
 func (s *stack) start() {
 	s.t.Helper()
 	args := append([]string{
 		"up", "--data", s.data, "--listen", s.url[len("http://"):], "--kafka-listen", s.kafka,
-		"--clickhouse-listen", s.native, "--clickhouse-http-listen", freeAddr(s.t), "--suborder-endpoint", s.receiver.URL(), "--quiet",
+		"--clickhouse-listen", s.native, "--clickhouse-http-listen", netfault.FreeAddr(s.t), "--suborder-endpoint", s.receiver.URL(), "--quiet",
 	}, s.flags...)
 	s.cmd = exec.Command(s.binary, args...)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log

@@ -20,6 +20,7 @@ import (
 	"github.com/orderledger/orderledger/internal/demo"
 	"github.com/orderledger/orderledger/internal/embedded/engine"
 	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/internal/testkit/netfault"
 )
 
 // session is the session timeout of every group of the services: the least that a broker allows by default.
@@ -52,7 +53,7 @@ var towns atomic.Int64
 type plan struct {
 	instances int // Of each service.
 	lanes     int
-	wired     bool // Whether each service has a wire of its own to the brokers.
+	proxied   bool // Whether each service reaches the brokers through a proxy of its own.
 }
 
 // town is the whole ledger as its users run it: instances of the three services, each a process, an Apache Kafka, a
@@ -66,17 +67,23 @@ type town struct {
 	kafka   *brokers
 
 	ingests, projectors, emitters      []*program
-	urls                               []string         // Of the ingests' APIs.
-	wires                              map[string]*wire // By the program's name.
-	clickhouse                         *program         // Nil when the server is another's.
-	clickhouseAddr                     string           // Where it listens.
+	urls                               []string                // Of the ingests' APIs.
+	brokerProxies                      map[string]*brokerProxy // By the program's name.
+	clickhouse                         *program                // Nil when the server is another's.
+	clickhouseAddr                     string                  // Where it listens.
 	clickhouseUser, clickhousePassword string
-	clickhouseDoor                     *gate // Where the services find it.
+	clickhouseProxy                    *netfault.Proxy // Where the services find it.
 	database                           string
 	receiver                           *testkit.Receiver
-	receiverDoor                       *gate
+	receiverProxy                      *netfault.Proxy
 	visitors                           atomic.Int64 // Instances that came for a while.
 	clickhouseBusy, receiverBusy       sync.Mutex   // Held by the fault that has it in hand.
+}
+
+// brokerProxy is the network between one service and the brokers.
+type brokerProxy struct {
+	*netfault.LossyProxy
+	busy sync.Mutex // Held by the fault that has it in hand.
 }
 
 // newTown builds the programs, starts everything and waits until it is ready.
@@ -84,7 +91,7 @@ func newTown(t testing.TB, b *brokers, p plan) *town {
 	t.Helper()
 	n := towns.Add(1)
 	tw := &town{
-		t: t, plan: p, kafka: b, cluster: fmt.Sprintf("town-%d-%d", os.Getpid(), n), database: "orderledger", wires: map[string]*wire{},
+		t: t, plan: p, kafka: b, cluster: fmt.Sprintf("town-%d-%d", os.Getpid(), n), database: "orderledger", brokerProxies: map[string]*brokerProxy{},
 	}
 	var err error
 	tw.bin, err = buildAll()
@@ -100,7 +107,7 @@ func newTown(t testing.TB, b *brokers, p plan) *town {
 	})
 	tw.receiver = testkit.NewReceiver(t, webhookSecret)
 	host, _, _ := strings.Cut(strings.TrimPrefix(tw.receiver.URL(), "http://"), "/")
-	tw.receiverDoor = newGate(t, host)
+	tw.receiverProxy = netfault.NewProxy(t, host)
 	tw.startClickHouse()
 	for i := range p.instances {
 		tw.ingests = append(tw.ingests, tw.ingest(fmt.Sprintf("ingest-%d", i+1), true))
@@ -133,29 +140,29 @@ func (tw *town) startClickHouse() {
 			tw.t.Skip(err)
 		}
 		tw.t.Log("testkit: backend embedded ClickHouse " + engine.Version + " in a process of its own")
-		tw.clickhouseAddr = freeAddr(tw.t)
+		tw.clickhouseAddr = netfault.FreeAddr(tw.t)
 		tw.clickhouse = newProgram(tw.t, tw.dir, "clickhouse", filepath.Join(tw.bin, "orderledger"), nil, []string{
 			"up", "--only", "clickhouse", "--data", filepath.Join(tw.dir, "clickhouse"), "--clickhouse-listen", tw.clickhouseAddr,
-			"--clickhouse-http-listen", freeAddr(tw.t), "--quiet",
+			"--clickhouse-http-listen", netfault.FreeAddr(tw.t), "--quiet",
 		})
 		tw.clickhouse.start()
 	}
-	tw.clickhouseDoor = newGate(tw.t, tw.clickhouseAddr)
+	tw.clickhouseProxy = netfault.NewProxy(tw.t, tw.clickhouseAddr)
 }
 
 // environment is what every service is told.
 func (tw *town) environment(name string) []string {
 	addrs := tw.kafka.addrs
-	if tw.plan.wired {
-		w := newWire(tw.t)
-		tw.wires[name] = w
-		addrs = w.brokers(tw.t, addrs)
+	if tw.plan.proxied {
+		p := &brokerProxy{LossyProxy: netfault.NewLossyProxy(tw.t)}
+		tw.brokerProxies[name] = p
+		addrs = p.Brokers(addrs)
 	}
 	return []string{
 		"ORDERLEDGER_KAFKA_BROKERS=" + strings.Join(addrs, ","),
 		"ORDERLEDGER_CLUSTER=" + tw.cluster,
 		fmt.Sprintf("ORDERLEDGER_LANES=%d", tw.plan.lanes),
-		"ORDERLEDGER_CLICKHOUSE_ADDR=" + tw.clickhouseDoor.addr,
+		"ORDERLEDGER_CLICKHOUSE_ADDR=" + tw.clickhouseProxy.Addr,
 		"ORDERLEDGER_CLICKHOUSE_DATABASE=" + tw.database,
 		"ORDERLEDGER_CLICKHOUSE_USER=" + tw.clickhouseUser,
 		"ORDERLEDGER_CLICKHOUSE_PASSWORD=" + tw.clickhousePassword,
@@ -167,7 +174,7 @@ func (tw *town) environment(name string) []string {
 func (tw *town) service(kind, name string, resident bool, env ...string) *program {
 	tw.t.Helper()
 	upper := "ORDERLEDGER_" + strings.ToUpper(kind)
-	admin := freeAddr(tw.t)
+	admin := netfault.FreeAddr(tw.t)
 	env = append(append(tw.environment(name), env...), upper+"_ADMIN_ADDR="+admin, upper+"_SESSION_TIMEOUT="+session.String())
 	if resident {
 		env = append(env, upper+"_INSTANCE_ID="+name)
@@ -183,11 +190,11 @@ func (tw *town) ingest(name string, resident bool) *program {
 	text, err := json.Marshal([]map[string]any{{"id": demo.OwnSeller, "token": demo.OwnToken, "own": true}})
 	require.NoError(tw.t, err)
 	require.NoError(tw.t, os.WriteFile(sellers, text, 0o600))
-	addr := freeAddr(tw.t)
+	addr := netfault.FreeAddr(tw.t)
 	if resident {
 		tw.urls = append(tw.urls, "http://"+addr)
 	}
-	peer := freeAddr(tw.t)
+	peer := netfault.FreeAddr(tw.t)
 	return tw.service("ingest", name, resident, "ORDERLEDGER_INGEST_ADDR="+addr, "ORDERLEDGER_SELLERS_FILE="+sellers,
 		"ORDERLEDGER_INGEST_PEER_ADDR="+peer, "ORDERLEDGER_INGEST_PEER_URL=http://"+peer, "ORDERLEDGER_INGEST_PEER_SECRET="+peerSecret,
 		"ORDERLEDGER_DATA="+filepath.Join(tw.dir, name), "ORDERLEDGER_DOCUMENTS="+filepath.Join(tw.dir, "documents"))
@@ -202,7 +209,7 @@ func (tw *town) emitter(name string, resident bool) *program {
 	tw.t.Helper()
 	settings := filepath.Join(tw.dir, "endpoints.json")
 	text, err := json.Marshal(map[string]any{"endpoints": []map[string]any{{
-		"name": "wms", "url": "http://" + tw.receiverDoor.addr + "/suborders", "secrets": []string{webhookSecret},
+		"name": "wms", "url": "http://" + tw.receiverProxy.Addr + "/suborders", "secrets": []string{webhookSecret},
 		"timeout": "3s", "retry_schedule": []string{"200ms", "500ms", "1s"},
 	}}})
 	require.NoError(tw.t, err)
@@ -210,7 +217,7 @@ func (tw *town) emitter(name string, resident bool) *program {
 	return tw.service("emitter", name, resident, "ORDERLEDGER_EMITTER_ENDPOINTS_FILE="+settings)
 }
 
-// sql opens the tables, past the door.
+// sql opens the tables, without the proxy.
 func (tw *town) sql() driver.Conn {
 	tw.t.Helper()
 	return openTables(tw.t, tw.clickhouseAddr, clickhouse.Auth{
@@ -233,12 +240,12 @@ func openTables(t testing.TB, addr string, as clickhouse.Auth) driver.Conn {
 // mend undoes what faults may have left and waits until every instance is ready again.
 func (tw *town) mend() {
 	tw.t.Helper()
-	require.NoError(tw.t, tw.receiverDoor.open())
-	require.NoError(tw.t, tw.clickhouseDoor.open())
+	require.NoError(tw.t, tw.receiverProxy.Enable())
+	require.NoError(tw.t, tw.clickhouseProxy.Enable())
 	tw.receiver.Recover("")
-	for _, w := range tw.wires {
-		w.heal()
-		w.cut(false)
+	for _, p := range tw.brokerProxies {
+		p.Heal()
+		p.Enable()
 	}
 	all := tw.services()
 	if tw.clickhouse != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/orderledger/orderledger/internal/clickhouse"
 	"github.com/orderledger/orderledger/internal/preflight"
 	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/internal/testkit/netfault"
 	"github.com/orderledger/orderledger/projections"
 )
 
@@ -121,7 +122,7 @@ func TestAPortOfHTTPIsToldFromTheNativeOne(t *testing.T) {
 func old(t *testing.T) string {
 	t.Helper()
 	const revision = 54412
-	return testkit.Serve(t, func(conn net.Conn) {
+	return netfault.Serve(t, func(conn net.Conn) {
 		r := proto.NewReader(conn)
 		for {
 			code, err := r.UVarInt()
@@ -153,5 +154,5 @@ func old(t *testing.T) string {
 // silent takes connections and waits for more, as an HTTP server does that was not sent a line yet.
 func silent(t *testing.T) string {
 	t.Helper()
-	return testkit.Serve(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
+	return netfault.Serve(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/internal/testkit/netfault"
 )
 
 const (
@@ -77,8 +78,8 @@ func TestAfterThePostBeforeTheCommit(t *testing.T) {
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		s, r := setupOn(t, on, 2), testkit.NewReceiver(t, testSecret)
 		n := s.publishMany(t, 10, 5)
-		var network testkit.LossyDialer
-		network.Drop(kmsg.OffsetCommit, -1)
+		var network netfault.LossyDialer
+		network.DropRequests(kmsg.OffsetCommit, -1)
 		stop := s.start(t, config(endpoint("efs", r)), kgo.Dialer(network.Dial))
 		r.Wait(t, n)
 		stop()
@@ -101,14 +102,14 @@ func TestAfterACrashOnlyWhatWasPendingIsSentAgain(t *testing.T) {
 		s.publish(t, s.record("stuck", "SUBORDER_CREATE"))
 		n := s.publishMany(t, 20, 5)
 		s.publish(t, s.record("stuck", "SUBORDER_CANCEL"), s.record("last", "SUBORDER_CREATE"))
-		var network testkit.LossyDialer
+		var network netfault.LossyDialer
 		stop := s.start(t, config(e), kgo.Dialer(network.Dial))
 		r.Wait(t, n+1)
 		testkit.Eventually(t, func() bool {
 			return slices.Equal([]span{{1, 1 + int64(n)}, {int64(n) + 2, int64(n) + 3}}, s.marks(t, "orderledger.emitter.efs").delivered)
 		}, "all but the stuck suborder's messages are committed as done")
 		require.Zero(t, s.committed(t, "orderledger.emitter.efs"))
-		network.Drop(kmsg.OffsetCommit, -1) // From here on the first process might as well be dead: no commit arrives any more.
+		network.DropRequests(kmsg.OffsetCommit, -1) // From here on the first process might as well be dead: no commit arrives any more.
 		stop()
 
 		r.Recover("stuck")
@@ -141,14 +142,14 @@ func TestALostReplyToACommitChangesNothing(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		s, r := setupOn(t, on, 2), testkit.NewReceiver(t, testSecret)
-		var network testkit.LossyDialer
-		network.Lose(kmsg.OffsetCommit, 3)
+		var network netfault.LossyDialer
+		network.DropReplies(kmsg.OffsetCommit, 3)
 		n := s.publishMany(t, 10, 5)
 		stop := s.start(t, config(endpoint("efs", r)), kgo.Dialer(network.Dial))
 		r.Wait(t, n)
 		s.waitCommitted(t, "orderledger.emitter.efs")
 		stop()
-		require.Positive(t, network.Lost(kmsg.OffsetCommit))
+		require.Positive(t, network.LostReplies(kmsg.OffsetCommit))
 		s.start(t, config(endpoint("efs", r)))
 		n += s.publishMany(t, 1, 1)
 		r.Wait(t, n)

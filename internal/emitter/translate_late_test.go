@@ -13,6 +13,7 @@ import (
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/internal/testkit/netfault"
 )
 
 // onEach runs a test with each kind of Kafka that is there: with a ledger to translate, and a stage to deliver from.
@@ -24,15 +25,15 @@ func onEach(t *testing.T, lanes int, test func(t *testing.T, l *ledger, s *stage
 	})
 }
 
-// behindGate runs a translator behind a gate. It may end with an error: it will hear that another has its place.
-func (l *ledger) behindGate(t testing.TB, config TranslateConfig, gate *testkit.Gate) *Translator {
+// overLink runs a translator over a link. It may end with an error: it will hear that another has its place.
+func (l *ledger) overLink(t testing.TB, config TranslateConfig, link *netfault.Link) *Translator {
 	t.Helper()
-	tr, err := NewTranslator(config, testkit.KafkaConfig(l.brokers, l.lanes), verbose(t), nil, kgo.Dialer(gate.Dial))
+	tr, err := NewTranslator(config, testkit.KafkaConfig(l.brokers, l.lanes), verbose(t), nil, kgo.Dialer(link.Dial))
 	require.NoError(t, err)
 	ran := make(chan error, 1)
 	go func() { ran <- tr.Run(context.WithoutCancel(t.Context())) }()
 	t.Cleanup(func() {
-		gate.Cut()
+		link.Cut()
 		_ = tr.Close()
 		<-ran
 	})
@@ -100,23 +101,23 @@ func TestATranslatorThatWakesBehindItsSuccessorDisturbsNobody(t *testing.T) {
 		named.InstanceID = "one"
 
 		n := l.lives(t, 20, 1, 2)
-		var gate testkit.Gate
-		l.behindGate(t, named, &gate)
+		var link netfault.Link
+		l.overLink(t, named, &link)
 		l.waitDone(t)
 		// It sleeps with events in hand that are read and not published.
-		held := gate.Hold(testkit.Request(kmsg.Produce))
+		held := link.PauseAt(netfault.IsKind(kmsg.Produce))
 		n += l.lives(t, 20, 3, 5)
 		<-held
 
 		// Its successor of the same name has the lanes at once, repeats what was not committed and goes on.
-		var open testkit.Gate
-		l.behindGate(t, named, &open)
+		var open netfault.Link
+		l.overLink(t, named, &open)
 		n += l.lives(t, 20, 6, 8)
 		l.waitDone(t)
 		r.Wait(t, n)
 		require.Zero(t, l.backward(t))
 
-		gate.Open()
+		link.Resume()
 		testkit.Eventually(t, func() bool { return l.backward(t) > 0 }, "what the late one had in hand is published")
 		n += l.lives(t, 20, 9, 10)
 		l.waitDone(t)
@@ -136,17 +137,17 @@ func TestAMessageThatIsPublishedLateByATranslatorThatLivesDisturbsNobody(t *test
 		quick.DrainTimeout = 200 * time.Millisecond
 
 		n := l.lives(t, 20, 1, 2)
-		var gate, open testkit.Gate
-		l.behindGate(t, quick, &gate)
+		var link, open netfault.Link
+		l.overLink(t, quick, &link)
 		l.waitDone(t)
 		// The network delays one write. The translator lives, gives a lane to another that joins, and no longer waits for
 		// the write when it has to.
-		held := gate.Delay(testkit.Request(kmsg.Produce))
+		held := link.DelayAt(netfault.IsKind(kmsg.Produce))
 		n += l.lives(t, 20, 3, 5)
 		<-held
-		other := l.behindGate(t, quick, &open)
+		other := l.overLink(t, quick, &open)
 		testkit.Eventually(t, func() bool { return r.Distinct() > n-20*3 }, "the other translates a lane")
-		gate.Open()
+		link.Resume()
 		n += l.lives(t, 20, 6, 8)
 		l.waitDone(t)
 		r.Wait(t, n)

@@ -19,9 +19,10 @@ import (
 	"github.com/orderledger/orderledger/internal/marketplace"
 	"github.com/orderledger/orderledger/internal/service"
 	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/internal/testkit/netfault"
 )
 
-// cluster is a ledger with several instances of ingest, each behind a gate.
+// cluster is a ledger with several instances of ingest, each on a link of its own.
 type cluster struct {
 	testing.TB
 	on      testkit.KafkaBackend
@@ -63,7 +64,7 @@ type node struct {
 	name    string
 	url     string // Where callers reach it.
 	journal *journal.Journal
-	gate    *testkit.Gate
+	link    *netfault.Link
 	cancel  context.CancelFunc
 	done    chan error
 
@@ -74,14 +75,14 @@ type node struct {
 // start starts an instance; its name makes it a static member.
 func (c *cluster) start(name string) *node {
 	c.Helper()
-	n := &node{c: c, name: name, gate: &testkit.Gate{}, done: make(chan error, 1), hurt: make(chan struct{})}
+	n := &node{c: c, name: name, link: &netfault.Link{}, done: make(chan error, 1), hurt: make(chan struct{})}
 	peer := freeAddr(c)
-	options := append(kafka.Options(testkit.KafkaConfig(c.brokers, c.lanes)), kgo.Dialer(n.gate.Dial))
+	options := append(kafka.Options(testkit.KafkaConfig(c.brokers, c.lanes)), kgo.Dialer(n.link.Dial))
 	cfg := ingest.DefaultConfig()
 	cfg.Addr, cfg.Lanes, cfg.Sellers, cfg.Workers = "127.0.0.1:0", c.lanes, sellers(), false
 	cfg.BlobDir, cfg.ResolverDir = c.TempDir(), c.TempDir()
 	cfg.Peers = ingest.PeersConfig{
-		Addr: peer, URL: "http://" + n.gate.Door(c, peer), Secrets: secrets(peerSecret),
+		Addr: peer, URL: "http://" + n.link.Proxy(c, peer), Secrets: secrets(peerSecret),
 	}
 	directory := ingest.NewSellers(cfg.Sellers)
 	peers := ingest.NewPeers(cfg.Peers, cfg.Cluster)
@@ -107,14 +108,14 @@ func (c *cluster) start(name string) *node {
 		close(n.done)
 	}()
 	c.Cleanup(func() {
-		n.gate.Open()
+		n.link.Resume()
 		n.cancel()
 		for range n.done {
 		}
 	})
 	addr, err := in.Addr(ctx)
 	require.NoError(c, err)
-	n.url = "http://" + n.gate.Door(c, addr)
+	n.url = "http://" + n.link.Proxy(c, addr)
 	return n
 }
 
@@ -136,17 +137,17 @@ func (n *node) leave() {
 // kill ends an instance as others see it: nothing of it is heard any more.
 func (n *node) kill() {
 	n.harm()
-	n.gate.Cut()
+	n.link.Cut()
 	n.cancel()
 }
 
 // sleep stops an instance, with everything that it has in hand, until it wakes.
 func (n *node) sleep() {
 	n.harm()
-	n.gate.Shut()
+	n.link.Pause()
 }
 
-func (n *node) wake() { n.gate.Open() }
+func (n *node) wake() { n.link.Resume() }
 
 // trouble is closed when the instance is dead or asleep.
 func (n *node) trouble() <-chan struct{} {

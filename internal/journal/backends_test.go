@@ -21,13 +21,6 @@ func onEach(t *testing.T, lanes int, test func(b *bundle)) {
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) { test(setupOn(t, on, lanes)) })
 }
 
-// through puts an instance behind a gate.
-func through(g *testkit.Gate) option {
-	return func(_ *Config, d *Deps, _ *Journal) {
-		d.Options = append(append([]kgo.Opt{}, d.Options...), kgo.Dialer(g.Dial))
-	}
-}
-
 // terse logs only what an operator would look at. A test of many thousand commands must not keep a line for each.
 func terse() option {
 	return func(_ *Config, d *Deps, _ *Journal) { d.Log = slog.New(levelled{d.Log.Handler()}) }

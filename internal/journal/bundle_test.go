@@ -17,6 +17,7 @@ import (
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/internal/testkit/netfault"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
@@ -128,7 +129,7 @@ func clock(now func() time.Time) option {
 	return func(_ *Config, d *Deps, _ *Journal) { d.Now = now }
 }
 
-func dialer(d *testkit.LossyDialer, more ...kgo.Opt) option {
+func dialer(d *netfault.LossyDialer, more ...kgo.Opt) option {
 	return func(_ *Config, deps *Deps, _ *Journal) {
 		deps.Options = append(append(append([]kgo.Opt{}, deps.Options...), kgo.Dialer(d.Dial)), more...)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/internal/testkit/netfault"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
@@ -19,7 +20,7 @@ import (
 type crash struct {
 	*testing.T
 	*bundle
-	wire    wire
+	link    netfault.Link
 	dir     string
 	reached chan struct{}
 	release chan struct{}
@@ -33,8 +34,8 @@ func newCrash(t *testing.T, on testkit.KafkaBackend) *crash {
 
 // dieBefore lets the owner die before the broker hears of a request.
 func (c *crash) dieBefore(key kmsg.Key) {
-	c.wire.Before(key, func() {
-		c.wire.Cut()
+	c.link.Before(key, func() {
+		c.link.Cut()
 		c.reached <- struct{}{}
 	})
 }
@@ -49,7 +50,7 @@ func (c *crash) hook(at func(*hooks) *func(int32)) option {
 			default:
 			}
 			if armed {
-				c.wire.Cut()
+				c.link.Cut()
 				c.reached <- struct{}{}
 				<-c.release
 			}
@@ -90,7 +91,7 @@ func (c *crash) run(first *instance, arm func(), stored bool) {
 }
 
 func (c *crash) owner(opts ...option) *instance {
-	return c.start(append(opts, storeIn(c.dir), named("one"), over(&c.wire))...).ready()
+	return c.start(append(opts, storeIn(c.dir), named("one"), over(&c.link))...).ready()
 }
 
 func TestACrashBeforeProduceStoresNothing(t *testing.T) {
@@ -129,16 +130,16 @@ func TestACommitWhoseReplyIsLostIsLookedUpAndNeverCalledFailed(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 1)
-		var net testkit.LossyDialer
+		var net netfault.LossyDialer
 		j := b.start(dialer(&net, kgo.RequestRetries(1))).ready()
 		j.mustSubmit(createCmd("a"))
 
 		for _, key := range []string{"", "k"} {
-			net.Lose(kmsg.EndTxn, -1)
-			lost := net.Lost(kmsg.EndTxn)
+			net.DropReplies(kmsg.EndTxn, -1)
+			lost := net.LostReplies(kmsg.EndTxn)
 			r := j.mustSubmit(keyed(cmd("a", "note", "once"+key), key))
-			require.Greater(t, net.Lost(kmsg.EndTxn), lost)
-			net.Lose(kmsg.EndTxn, 0)
+			require.Greater(t, net.LostReplies(kmsg.EndTxn), lost)
+			net.DropReplies(kmsg.EndTxn, 0)
 			require.Equal(t, ledgerv1.Outcome_OUTCOME_ACCEPTED, r.Outcome)
 			k := b.check()
 			last := k.events[0][len(k.events[0])-1]
@@ -153,10 +154,10 @@ func TestACommitThatNeverArrivedIsDecidedAgain(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 1)
-		var net testkit.LossyDialer
+		var net netfault.LossyDialer
 		j := b.start(dialer(&net, kgo.RequestRetries(0))).ready()
 		j.mustSubmit(createCmd("a"))
-		net.Drop(kmsg.EndTxn, 1)
+		net.DropRequests(kmsg.EndTxn, 1)
 		r := j.mustSubmit(cmd("a", "note", "x"))
 		require.EqualValues(t, 2, r.Version)
 		require.Len(t, b.check().events[0], 2)
@@ -167,11 +168,11 @@ func TestACallerWhoseTimeEndsInsideACommitIsInDoubt(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 1)
-		var w wire
-		j := b.start(over(&w)).ready()
+		var link netfault.Link
+		j := b.start(over(&link)).ready()
 		j.mustSubmit(createCmd("a"))
 		reached, release := make(chan struct{}), make(chan struct{})
-		w.Before(kmsg.EndTxn, func() {
+		link.Before(kmsg.EndTxn, func() {
 			close(reached)
 			<-release
 		})
@@ -196,8 +197,8 @@ func TestACallerWhoseTimeEndsInTheQueueKnowsThatNothingIsStored(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 1)
-		var net testkit.LossyDialer
-		net.Drop(kmsg.InitProducerID, -1)
+		var net netfault.LossyDialer
+		net.DropRequests(kmsg.InitProducerID, -1)
 		j := b.start(dialer(&net))
 		testkit.Eventually(t, func() bool { return j.serving(0) != nil }, "assigned")
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)

@@ -16,13 +16,14 @@ import (
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/internal/testkit/netfault"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
 // fencing matches the request that fences one of a lane's ids.
 func fencing(ending string) func([]byte) bool {
 	return func(request []byte) bool {
-		return testkit.KeyOf(request) == kmsg.InitProducerID && bytes.Contains(request, []byte(ending))
+		return netfault.KeyOf(request) == kmsg.InitProducerID && bytes.Contains(request, []byte(ending))
 	}
 }
 
@@ -32,7 +33,7 @@ type contender struct {
 	b     *bundle
 	name  string
 	lane  *lane
-	gate  *testkit.Gate
+	link  *netfault.Link
 	owner *owner
 	known int64 // How many commits it had seen when it opened, and its own since.
 	done  chan error
@@ -40,10 +41,10 @@ type contender struct {
 
 func (b *bundle) contender(name string) *contender {
 	b.Helper()
-	c := &contender{b: b, name: name, gate: &testkit.Gate{}}
+	c := &contender{b: b, name: name, link: &netfault.Link{}}
 	cfg := DefaultConfig()
 	cfg.Lanes, cfg.StoreDir = b.lanes, b.TempDir()
-	deps := Deps{Options: append(b.options(), kgo.Dialer(c.gate.Dial))}
+	deps := Deps{Options: append(b.options(), kgo.Dialer(c.link.Dial))}
 	j, err := New(cfg, deps)
 	require.NoError(b, err)
 	c.lane = &lane{j: j}
@@ -62,7 +63,7 @@ func (c *contender) giveUp() {
 func (c *contender) fenceAa() {
 	c.b.Helper()
 	c.giveUp()
-	held := c.gate.Hold(fencing("-BB"))
+	held := c.link.PauseAt(fencing("-BB"))
 	c.done = make(chan error, 1)
 	go func() {
 		var err error
@@ -79,7 +80,7 @@ func (c *contender) fenceAa() {
 // fenceBB goes on.
 func (c *contender) fenceBB() {
 	c.b.Helper()
-	c.gate.Open()
+	c.link.Resume()
 	require.NoError(c.b, <-c.done)
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/internal/testkit/netfault"
 )
 
 // refuseOnce makes the broker refuse the next produce to the events for its content.
@@ -126,14 +127,14 @@ func TestRequestsAndRepliesThatAreLostLoseAndRepeatNothing(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		for _, key := range []kmsg.Key{kmsg.Produce, kmsg.EndTxn, kmsg.InitProducerID, kmsg.Fetch, kmsg.ListOffsets, kmsg.Metadata, kmsg.OffsetCommit, kmsg.Heartbeat} {
-			for name, lose := range map[string]func(*testkit.LossyDialer){
-				" lost on its way":     func(net *testkit.LossyDialer) { net.Drop(key, 2) },
-				" whose reply is lost": func(net *testkit.LossyDialer) { net.Lose(key, 2) },
+			for name, lose := range map[string]func(*netfault.LossyDialer){
+				" lost on its way":     func(net *netfault.LossyDialer) { net.DropRequests(key, 2) },
+				" whose reply is lost": func(net *netfault.LossyDialer) { net.DropReplies(key, 2) },
 			} {
 				t.Run(key.Name()+name, func(t *testing.T) {
 					t.Parallel()
 					b := setupOn(t, on, 1)
-					var net testkit.LossyDialer
+					var net netfault.LossyDialer
 					j := b.start(dialer(&net)).ready()
 					work(t, b, j, func(int) { lose(&net) })
 				})
@@ -146,16 +147,16 @@ func TestATrafficJamLosesAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 1)
-		var w wire
+		var link netfault.Link
 		limit := 200 * time.Millisecond
 		if on == testkit.Apache {
 			limit = 2 * time.Second // What a busy broker needs for a takeover must fit.
 		}
-		j := b.start(over(&w), config(func(c *Config) { c.TransactionTimeout = limit })).ready()
+		j := b.start(over(&link), config(func(c *Config) { c.TransactionTimeout = limit })).ready()
 		work(t, b, j, func(int) {
 			// Once what is in hand has hung for longer than a transaction may take, everything arrives at once.
-			w.Freeze()
-			time.AfterFunc(limit*3/2, w.Thaw)
+			link.Pause()
+			time.AfterFunc(limit*3/2, link.Resume)
 		})
 	})
 }

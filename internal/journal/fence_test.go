@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/internal/testkit/netfault"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
@@ -77,15 +78,15 @@ func TestAZombieThatWakesStoresNothing(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 1, quick())
-		var w wire
+		var link netfault.Link
 		short := config(func(c *Config) {
 			c.SessionTimeout, c.RebalanceTimeout = on.Session(500*time.Millisecond), 500*time.Millisecond
 		})
-		zombie := b.start(over(&w), short).ready()
+		zombie := b.start(over(&link), short).ready()
 		zombie.mustSubmit(createCmd("a"))
 
-		w.Freeze()
-		defer w.Thaw()
+		link.Pause()
+		defer link.Resume()
 		type result struct {
 			r   Receipt
 			err error
@@ -99,7 +100,7 @@ func TestAZombieThatWakesStoresNothing(t *testing.T) {
 		testkit.Eventually(t, func() bool { return owner.serving(0) != nil && owner.Ready() == nil }, "the lane moved")
 		require.EqualValues(t, 2, owner.mustSubmit(keyed(cmd("a", "note", "owner"), "owner")).Version)
 
-		w.Thaw()
+		link.Resume()
 		got := <-asleep
 		if got.err == nil {
 			t.Log("the zombie took the lane back in time", slog.Any("receipt", got.r))

@@ -13,20 +13,21 @@ import (
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/shipment"
 	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/internal/testkit/netfault"
 )
 
 func TestACommandInDoubtIsNotDecidedTwiceWhenTheNextTakeoverFailsHalfWay(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 1)
-	var net testkit.LossyDialer
+	var net netfault.LossyDialer
 	j := b.start(dialer(&net, kgo.RequestRetries(1))).ready()
 	j.mustSubmit(createCmd("a"))
 	// The commit is stored and its reply lost. The takeover reads the decisions, which the store then knows, and fails at
 	// the events; the next one reads neither again. Without a key of its own nothing else tells that the command is
 	// stored.
-	net.Lose(kmsg.EndTxn, -1)
+	net.DropReplies(kmsg.EndTxn, -1)
 	met := b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: events.TopicEvents, Err: kerr.UnknownServerError, When: func(kmsg.Request) bool {
-		net.Lose(kmsg.EndTxn, 0)
+		net.DropReplies(kmsg.EndTxn, 0)
 		return counted(j.metrics.batches.WithLabelValues("unknown")) > 0
 	}})
 	r := j.mustSubmit(cmd("a", "note", "once"))

@@ -10,14 +10,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/orderledger/orderledger/events"
-	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/internal/testkit/netfault"
 )
 
 func TestAnOwnerThatIsPausedInsideATransactionWritesNothingWhenItWakes(t *testing.T) {
 	t.Parallel()
 	for name, at := range map[string]func([]byte) bool{
-		"between begin and produce":      testkit.Request(kmsg.Produce),
-		"between produce and the commit": testkit.Request(kmsg.EndTxn),
+		"between begin and produce":      netfault.IsKind(kmsg.Produce),
+		"between produce and the commit": netfault.IsKind(kmsg.EndTxn),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -28,10 +28,10 @@ func TestAnOwnerThatIsPausedInsideATransactionWritesNothingWhenItWakes(t *testin
 
 // pause stops an owner at a request of its second transaction, gives its lane to a successor, and wakes it.
 func pause(b *bundle, at func([]byte) bool) {
-	var gate testkit.Gate
-	sleeper := b.start(through(&gate), named("one")).ready()
+	var link netfault.Link
+	sleeper := b.start(over(&link), named("one")).ready()
 	sleeper.mustSubmit(createCmd("a"))
-	held := gate.Hold(at)
+	held := link.PauseAt(at)
 	asleep := make(chan error, 1)
 	go func() {
 		_, err := sleeper.Submit(context.WithoutCancel(b.Context()), keyed(cmd("a", "note", "asleep"), "asleep"))
@@ -46,7 +46,7 @@ func pause(b *bundle, at func([]byte) bool) {
 	}
 	before := b.ends(0)
 
-	gate.Open()
+	link.Resume()
 	err := <-asleep
 	require.True(b, errors.Is(err, ErrInDoubt) || errors.Is(err, ErrFenced) || errors.Is(err, ErrNotOwner), "%v", err)
 	require.Error(b, <-sleeper.done, "another has its name")
@@ -76,13 +76,13 @@ func TestARequestOfAnOldOwnerThatArrivesInsideTheSuccessorsTransactionIsNotPartO
 					if c == p {
 						where = at
 					}
-					held := c.gate.Hold(testkit.Request(where))
+					held := c.link.PauseAt(netfault.IsKind(where))
 					go func() { c.done <- c.commit() }()
 					<-held
 				}
-				p.gate.Open()
+				p.link.Resume()
 				require.Error(b, <-p.done)
-				q.gate.Open()
+				q.link.Resume()
 				require.NoError(b, <-q.done)
 				var keys []string
 				b.records(events.TopicEvents, 0, func(r *kgo.Record, _ []events.Header) { keys = append(keys, string(r.Key)) })

@@ -1,10 +1,6 @@
 package projector_test
 
 import (
-	"context"
-	"net"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -15,37 +11,8 @@ import (
 
 	"github.com/orderledger/orderledger/internal/projector"
 	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/internal/testkit/netfault"
 )
-
-// outage is a network on which brokers can be away: connections break, and new ones are refused.
-type outage struct {
-	mu    sync.Mutex
-	away  bool
-	conns []net.Conn
-}
-
-func (o *outage) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.away {
-		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
-	}
-	conn, err := new(net.Dialer).DialContext(ctx, network, addr)
-	if err == nil {
-		o.conns = append(o.conns, conn)
-	}
-	return conn, err
-}
-
-func (o *outage) set(away bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.away = away
-	for _, c := range o.conns {
-		_ = c.Close()
-	}
-	o.conns = nil
-}
 
 // expelled sees the client fall out of the group.
 type expelled chan error
@@ -62,14 +29,14 @@ func TestBrokersThatAreAwayUntilTheMembershipIsGoneAreWaitedFor(t *testing.T) {
 	testkit.OnEachPair(t, func(t *testing.T, on testkit.Backends) {
 		b := setupOn(t, on, 2)
 		b.stories(5)
-		var network outage
+		var network netfault.Link
 		out := make(expelled, 1)
-		b.projector(config(), b.click, kgo.Dialer(network.dial), kgo.WithHooks(out), kgo.RetryTimeout(300*time.Millisecond))
+		b.projector(config(), b.click, kgo.Dialer(network.Dial), kgo.WithHooks(out), kgo.RetryTimeout(300*time.Millisecond))
 		b.caughtUp()
-		network.set(true)
+		network.Disconnect()
 		testkit.Eventually(t, func() bool { return len(out) > 0 }, "the client gives its membership up")
 		b.stories(5)
-		network.set(false)
+		network.Reconnect()
 		b.caughtUp()
 		b.complete()
 	})

@@ -13,6 +13,7 @@ import (
 
 	"github.com/orderledger/orderledger/internal/projector"
 	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/internal/testkit/netfault"
 )
 
 // life runs a projector on a network of its own until it dies or has caught up. Each takes the place of the one before
@@ -123,11 +124,11 @@ func TestCommitsWhoseAnswerIsLostAreRepeated(t *testing.T) {
 	testkit.OnEachPair(t, func(t *testing.T, on testkit.Backends) {
 		b := setupOn(t, on, 2)
 		b.stories(10)
-		var lossy testkit.LossyDialer
-		lossy.Lose(kmsg.OffsetCommit, 4)
+		var lossy netfault.LossyDialer
+		lossy.DropReplies(kmsg.OffsetCommit, 4)
 		b.projector(config(), b.click, kgo.Dialer(lossy.Dial))
 		// Of two on one connection only the first is seen to be lost.
-		testkit.Eventually(t, func() bool { return lossy.Lost(kmsg.OffsetCommit) >= 2 }, "answers are lost")
+		testkit.Eventually(t, func() bool { return lossy.LostReplies(kmsg.OffsetCommit) >= 2 }, "answers are lost")
 		b.stories(4)
 		b.caughtUp()
 		b.complete()

@@ -2,7 +2,6 @@ package projector_test
 
 import (
 	"context"
-	"encoding/binary"
 	"net"
 	"slices"
 	"sync"
@@ -19,6 +18,7 @@ import (
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/projector"
 	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/internal/testkit/netfault"
 )
 
 // onEach runs a test with each kind of Kafka and of ClickHouse that is there.
@@ -95,27 +95,23 @@ type tape struct {
 
 func (p *tape) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	c, err := new(net.Dialer).DialContext(ctx, network, addr)
-	return &tapedConn{c, p}, err
+	if err != nil {
+		return nil, err
+	}
+	return &netfault.FrameConn{Conn: c, Request: func(frame []byte) error {
+		if netfault.KeyOf(frame) == kmsg.OffsetCommit {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.commits = append(p.commits, slices.Clone(frame))
+		}
+		return nil
+	}}, nil
 }
 
 func (p *tape) all() [][]byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.commits)
-}
-
-type tapedConn struct {
-	net.Conn
-	tape *tape
-}
-
-func (c *tapedConn) Write(b []byte) (int, error) {
-	if testkit.KeyOf(b) == kmsg.OffsetCommit {
-		c.tape.mu.Lock()
-		c.tape.commits = append(c.tape.commits, slices.Clone(b))
-		c.tape.mu.Unlock()
-	}
-	return c.Conn.Write(b)
 }
 
 // replay sends a commit as it was on the wire, late and over a connection of its own, and returns what is answered.
@@ -126,19 +122,11 @@ func replay(t testing.TB, addr string, request []byte) error {
 	defer func() { _ = c.Close() }()
 	_, err = c.Write(request)
 	require.NoError(t, err)
-	head := make([]byte, 8)
-	_, err = readFull(c, head)
+	reply, err := netfault.ReadFrame(c)
 	require.NoError(t, err)
-	body := make([]byte, binary.BigEndian.Uint32(head)-4)
-	_, err = readFull(c, body)
+	resp, err := netfault.DecodeReply(reply, kmsg.OffsetCommit, netfault.VersionOf(request))
 	require.NoError(t, err)
-	var resp kmsg.OffsetCommitResponse
-	resp.Version = int16(binary.BigEndian.Uint16(request[6:]))
-	if resp.IsFlexible() {
-		body = body[1:] // No tags in the header.
-	}
-	require.NoError(t, resp.ReadFrom(body))
-	return kerr.ErrorForCode(resp.Topics[0].Partitions[0].ErrorCode)
+	return kerr.ErrorForCode(resp.(*kmsg.OffsetCommitResponse).Topics[0].Partitions[0].ErrorCode)
 }
 
 func TestCommitsThatArriveAfterThePartitionHasMovedAreRefusedThoughTheirMemberLives(t *testing.T) {

@@ -3,12 +3,13 @@ package projector_test
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"net"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/orderledger/orderledger/internal/testkit/netfault"
 )
 
 // step is a moment at which a process dies, as the network sees it.
@@ -96,7 +97,27 @@ func (m *mortal) Kafka(ctx context.Context, network, addr string) (net.Conn, err
 	if err != nil {
 		return nil, err
 	}
-	return &kafkaConn{Conn: c, m: m}, nil
+	var doomed sync.Map // Correlation ids of commits whose replies the process does not live to see.
+	return &netfault.FrameConn{
+		Conn: c,
+		Request: func(frame []byte) error {
+			if netfault.KeyOf(frame) != kmsg.OffsetCommit || !m.reached(false) {
+				return nil
+			}
+			if m.at.after {
+				doomed.Store(netfault.RequestID(frame), true)
+			} else if m.die() {
+				return errDead
+			}
+			return nil
+		},
+		Reply: func(frame []byte) error {
+			if _, met := doomed.Load(netfault.ReplyID(frame)); met && m.die() {
+				return errDead
+			}
+			return nil
+		},
+	}, nil
 }
 
 func (m *mortal) ClickHouse(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -143,72 +164,4 @@ func (c *clickConn) Read(b []byte) (int, error) {
 		return 0, errDead
 	}
 	return n, err
-}
-
-// kafkaConn follows requests and replies of commits.
-type kafkaConn struct {
-	net.Conn
-	m      *mortal
-	out    []byte
-	in     []byte
-	mu     sync.Mutex
-	doomed map[uint32]bool // Correlation ids of doomed commits. Guarded by mu.
-}
-
-func (c *kafkaConn) Write(b []byte) (int, error) {
-	c.out = append(c.out, b...)
-	for len(c.out) >= 12 {
-		size := int(binary.BigEndian.Uint32(c.out)) + 4
-		if len(c.out) < size {
-			break
-		}
-		if int16(binary.BigEndian.Uint16(c.out[4:])) == int16(kmsg.OffsetCommit) && c.m.reached(false) {
-			if !c.m.at.after {
-				if c.m.die() {
-					return 0, errDead
-				}
-			} else {
-				c.mu.Lock()
-				c.doomed = map[uint32]bool{binary.BigEndian.Uint32(c.out[8:]): true}
-				c.mu.Unlock()
-			}
-		}
-		c.out = c.out[size:]
-	}
-	return c.Conn.Write(b)
-}
-
-func (c *kafkaConn) Read(b []byte) (int, error) {
-	if len(c.in) == 0 {
-		head := make([]byte, 8)
-		if _, err := readFull(c.Conn, head); err != nil {
-			return 0, err
-		}
-		frame := make([]byte, binary.BigEndian.Uint32(head)+4)
-		copy(frame, head)
-		if _, err := readFull(c.Conn, frame[8:]); err != nil {
-			return 0, err
-		}
-		c.mu.Lock()
-		doomed := c.doomed[binary.BigEndian.Uint32(head[4:])]
-		c.mu.Unlock()
-		if doomed && c.m.die() {
-			return 0, errDead
-		}
-		c.in = frame
-	}
-	n := copy(b, c.in)
-	c.in = c.in[n:]
-	return n, nil
-}
-
-func readFull(c net.Conn, b []byte) (n int, err error) {
-	for n < len(b) {
-		m, err := c.Read(b[n:])
-		n += m
-		if err != nil {
-			return n, err
-		}
-	}
-	return n, nil
 }

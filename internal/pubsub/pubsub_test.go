@@ -15,6 +15,7 @@ import (
 
 	"github.com/orderledger/orderledger/internal/pubsub"
 	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/internal/testkit/netfault"
 )
 
 const topic = "t"
@@ -369,16 +370,16 @@ func TestSubscriberLostCommitReply(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setup(t, on, 1)
-		var net testkit.LossyDialer
+		var net netfault.LossyDialer
 		cfg := b.config(t, kgo.Dialer(net.Dial))
 		publishNumbered(t, publisher(t, cfg), 20, 1)
-		net.Lose(kmsg.OffsetCommit, 2)
+		net.DropReplies(kmsg.OffsetCommit, 2)
 		first, messages := subscribe(t, cfg)
 		for range 10 {
 			take(t, messages).Ack()
 		}
 		require.NoError(t, first.Close())
-		require.Positive(t, net.Lost(kmsg.OffsetCommit))
+		require.Positive(t, net.LostReplies(kmsg.OffsetCommit))
 		_, messages = subscribe(t, cfg)
 		m := take(t, messages)
 		require.Equal(t, "10", m.UUID)

@@ -10,12 +10,13 @@ import (
 
 	"github.com/orderledger/orderledger/internal/setting"
 	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/internal/testkit/netfault"
 )
 
 // greeter is a TLS server that tells each client the name in its certificate.
 func greeter(t *testing.T, cfg *tls.Config) string {
 	t.Helper()
-	return testkit.Serve(t, func(conn net.Conn) {
+	return netfault.Serve(t, func(conn net.Conn) {
 		c := tls.Server(conn, cfg)
 		if c.HandshakeContext(t.Context()) != nil {
 			return

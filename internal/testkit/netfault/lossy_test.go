@@ -1,4 +1,4 @@
-package testkit_test
+package netfault_test
 
 import (
 	"testing"
@@ -10,19 +10,20 @@ import (
 
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/internal/testkit/netfault"
 )
 
-func TestALostReplyIsLostAfterTheBrokerActed(t *testing.T) {
+func TestLossyDialerLosesReplyAfterBrokerActed(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		_, brokers := on.Open(t)
 		testkit.Topics(t, brokers, 1)
-		var net testkit.LossyDialer
+		var net netfault.LossyDialer
 		client := testkit.Client(t, brokers, kgo.Dialer(net.Dial), kgo.DefaultProduceTopic("orders.inbox.v1"), kafka.ManualPartitions())
 
-		net.Lose(kmsg.Produce, 2)
+		net.DropReplies(kmsg.Produce, 2)
 		require.NoError(t, client.ProduceSync(t.Context(), kgo.StringRecord("once")).FirstErr())
-		require.Equal(t, 2, net.Lost(kmsg.Produce))
+		require.Equal(t, 2, net.LostReplies(kmsg.Produce))
 
 		// The client tried three times and the broker, which knew the batch
 		// after the first, kept one.
@@ -33,20 +34,20 @@ func TestALostReplyIsLostAfterTheBrokerActed(t *testing.T) {
 	})
 }
 
-func TestAnUnconfirmedCommitMayHaveCommitted(t *testing.T) {
+func TestLossyDialerUnconfirmedCommitIsCommitted(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		_, brokers := on.Open(t)
 		testkit.Topics(t, brokers, 1)
-		var net testkit.LossyDialer
+		var net netfault.LossyDialer
 		client := testkit.Client(t, brokers, kgo.Dialer(net.Dial), kgo.TransactionalID("t"), kgo.RequestRetries(1),
 			kgo.DefaultProduceTopic("orders.inbox.v1"), kafka.ManualPartitions())
 		require.NoError(t, client.BeginTransaction())
 		require.NoError(t, client.ProduceSync(t.Context(), kgo.StringRecord("stored")).FirstErr())
 
-		net.Lose(kmsg.EndTxn, -1)
+		net.DropReplies(kmsg.EndTxn, -1)
 		require.Error(t, client.EndTransaction(t.Context(), kgo.TryCommit))
-		require.Positive(t, net.Lost(kmsg.EndTxn))
+		require.Positive(t, net.LostReplies(kmsg.EndTxn))
 
 		reader := testkit.Client(t, brokers, kgo.ConsumeTopics("orders.inbox.v1"), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 			kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
@@ -56,19 +57,19 @@ func TestAnUnconfirmedCommitMayHaveCommitted(t *testing.T) {
 	})
 }
 
-func TestALostRequestIsNeverHeardOf(t *testing.T) {
+func TestLossyDialerRequestNeverArrives(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		_, brokers := on.Open(t)
 		testkit.Topics(t, brokers, 1)
-		var net testkit.LossyDialer
+		var net netfault.LossyDialer
 		client := testkit.Client(t, brokers, kgo.Dialer(net.Dial), kgo.TransactionalID("t"), kgo.RequestRetries(0),
 			kgo.DefaultProduceTopic("orders.inbox.v1"), kafka.ManualPartitions())
 		require.NoError(t, client.BeginTransaction())
 		require.NoError(t, client.ProduceSync(t.Context(), kgo.StringRecord("pending")).FirstErr())
-		net.Drop(kmsg.EndTxn, -1)
+		net.DropRequests(kmsg.EndTxn, -1)
 		require.Error(t, client.EndTransaction(t.Context(), kgo.TryCommit))
-		require.Zero(t, net.Lost(kmsg.EndTxn))
+		require.Zero(t, net.LostReplies(kmsg.EndTxn))
 
 		adm := kadm.NewClient(testkit.Client(t, brokers))
 		stable, err := adm.ListCommittedOffsets(t.Context(), "orders.inbox.v1")

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/orderledger/orderledger/internal/testkit/netfault"
 )
 
 // names are the fields of requests that hold a topic, a group or a transactional id. Kafka's schema uses few words, and
@@ -16,8 +18,8 @@ var names = map[string]bool{
 	"CoordinatorKey": true, "CoordinatorKeys": true,
 }
 
-// hide puts the prefix before every name of a request.
-func (n *namespace) hide(request kmsg.Request) {
+// addPrefix puts the prefix before every name of a request.
+func (n *namespace) addPrefix(request kmsg.Request) {
 	eachText(reflect.ValueOf(request), func(in reflect.Value, field, text string) string {
 		named := names[field]
 		if field == "ResourceName" {
@@ -30,9 +32,9 @@ func (n *namespace) hide(request kmsg.Request) {
 	})
 }
 
-// show takes the prefix away wherever it stands in an answer, messages of errors included, leaves out what lies outside
-// the namespace, and leads to our doors instead of the brokers.
-func (n *namespace) show(response kmsg.Response) error {
+// removePrefix removes the prefix wherever it stands in a reply, messages of errors included, leaves out what lies
+// outside of the namespace, and replaces the brokers' addresses by the proxy's.
+func (n *namespace) removePrefix(response kmsg.Response) error {
 	switch r := response.(type) {
 	case *kmsg.MetadataResponse:
 		r.Topics = slices.DeleteFunc(r.Topics, func(t kmsg.MetadataResponseTopic) bool { return t.Topic != nil && !n.owns(*t.Topic) })
@@ -45,14 +47,14 @@ func (n *namespace) show(response kmsg.Response) error {
 	}
 	v := reflect.ValueOf(response)
 	eachText(v, func(_ reflect.Value, _, text string) string { return strings.ReplaceAll(text, n.prefix, "") })
-	return Readdress(response, n.door)
+	return netfault.RewriteBrokers(response, n.Addr)
 }
 
 func (n *namespace) owns(name string) bool { return strings.HasPrefix(name, n.prefix) }
 
 // eachText replaces every text of a message: of fields, of pointers to text and of lists of it.
 func eachText(v reflect.Value, replace func(in reflect.Value, field, text string) string) {
-	eachStruct(v, func(s reflect.Value) {
+	netfault.EachStruct(v, func(s reflect.Value) {
 		for i := range s.NumField() {
 			name, f := s.Type().Field(i).Name, s.Field(i)
 			if f.Kind() == reflect.Pointer && !f.IsNil() {
