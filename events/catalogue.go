@@ -1,6 +1,12 @@
 package events
 
-import "github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+import (
+	"strings"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
 
 // The types of events, as ce_type names them.
 const (
@@ -50,327 +56,177 @@ const (
 
 // Types lists every event type of the catalogue, in its order.
 func Types() []string {
-	return []string{
-		TypeShipmentCreated,
-		TypeShipmentHeld,
-		TypeShipmentReleased,
-		TypeDispatchDatesChanged,
-		TypeLabelsRequested,
-		TypeFormFailed,
-		TypeFormAcknowledged,
-		TypeShipmentPacked,
-		TypeReadyToDispatch,
-		TypePickupCompleted,
-		TypeShipmentShipped,
-		TypeDeliveryAttempted,
-		TypeShipmentDelivered,
-		TypeShipmentCompleted,
-		TypeItemsCancelled,
-		TypeTrackingUpdated,
-		TypePropertiesUpdated,
-		TypeServiceActivated,
-		TypeServiceStarted,
-		TypeServiceAttempted,
-		TypeServiceCompleted,
-		TypeServiceCancelled,
-		TypeReturnCreated,
-		TypeReturnTrackingUpdated,
-		TypeReturnExpectedDateChanged,
-		TypeTechVisitRequested,
-		TypeTechVisitAttempted,
-		TypeTechVisitCompleted,
-		TypeTechVisitCancelled,
-		TypeReturnApproved,
-		TypeReturnRejected,
-		TypePickupAttempted,
-		TypeReturnPickedUp,
-		TypeReturnCompleted,
-		TypeReturnCancelled,
-		TypeReturnUpdated,
+	types := make([]string, 0, len(numberByType))
+	for _, ceType := range typeByNumber {
+		if ceType != "" {
+			types = append(types, ceType)
+		}
 	}
+	return types
 }
 
 // TypeOf returns the type of an event, or "" when it has no body.
 func TypeOf(e *ledgerv1.Event) string {
-	switch e.GetBody().(type) {
-	case *ledgerv1.Event_ShipmentCreated:
-		return TypeShipmentCreated
-	case *ledgerv1.Event_ShipmentHeld:
-		return TypeShipmentHeld
-	case *ledgerv1.Event_ShipmentReleased:
-		return TypeShipmentReleased
-	case *ledgerv1.Event_DispatchDatesChanged:
-		return TypeDispatchDatesChanged
-	case *ledgerv1.Event_LabelsRequested:
-		return TypeLabelsRequested
-	case *ledgerv1.Event_FormFailed:
-		return TypeFormFailed
-	case *ledgerv1.Event_FormAcknowledged:
-		return TypeFormAcknowledged
-	case *ledgerv1.Event_ShipmentPacked:
-		return TypeShipmentPacked
-	case *ledgerv1.Event_ReadyToDispatch:
-		return TypeReadyToDispatch
-	case *ledgerv1.Event_PickupCompleted:
-		return TypePickupCompleted
-	case *ledgerv1.Event_ShipmentShipped:
-		return TypeShipmentShipped
-	case *ledgerv1.Event_DeliveryAttempted:
-		return TypeDeliveryAttempted
-	case *ledgerv1.Event_ShipmentDelivered:
-		return TypeShipmentDelivered
-	case *ledgerv1.Event_ShipmentCompleted:
-		return TypeShipmentCompleted
-	case *ledgerv1.Event_ItemsCancelled:
-		return TypeItemsCancelled
-	case *ledgerv1.Event_TrackingUpdated:
-		return TypeTrackingUpdated
-	case *ledgerv1.Event_PropertiesUpdated:
-		return TypePropertiesUpdated
-	case *ledgerv1.Event_ServiceActivated:
-		return TypeServiceActivated
-	case *ledgerv1.Event_ServiceStarted:
-		return TypeServiceStarted
-	case *ledgerv1.Event_ServiceAttempted:
-		return TypeServiceAttempted
-	case *ledgerv1.Event_ServiceCompleted:
-		return TypeServiceCompleted
-	case *ledgerv1.Event_ServiceCancelled:
-		return TypeServiceCancelled
-	case *ledgerv1.Event_ReturnCreated:
-		return TypeReturnCreated
-	case *ledgerv1.Event_ReturnTrackingUpdated:
-		return TypeReturnTrackingUpdated
-	case *ledgerv1.Event_ReturnExpectedDateChanged:
-		return TypeReturnExpectedDateChanged
-	case *ledgerv1.Event_TechVisitRequested:
-		return TypeTechVisitRequested
-	case *ledgerv1.Event_TechVisitAttempted:
-		return TypeTechVisitAttempted
-	case *ledgerv1.Event_TechVisitCompleted:
-		return TypeTechVisitCompleted
-	case *ledgerv1.Event_TechVisitCancelled:
-		return TypeTechVisitCancelled
-	case *ledgerv1.Event_ReturnApproved:
-		return TypeReturnApproved
-	case *ledgerv1.Event_ReturnRejected:
-		return TypeReturnRejected
-	case *ledgerv1.Event_PickupAttempted:
-		return TypePickupAttempted
-	case *ledgerv1.Event_ReturnPickedUp:
-		return TypeReturnPickedUp
-	case *ledgerv1.Event_ReturnCompleted:
-		return TypeReturnCompleted
-	case *ledgerv1.Event_ReturnCancelled:
-		return TypeReturnCancelled
-	case *ledgerv1.Event_ReturnUpdated:
-		return TypeReturnUpdated
-	default:
-		return ""
-	}
+	ceType, _ := bodyOf(e)
+	return ceType
 }
 
 // At returns the moment at which an event happened, or nil when it has no body.
 func At(e *ledgerv1.Event) *ledgerv1.Moment {
-	switch b := e.GetBody().(type) {
-	case *ledgerv1.Event_ShipmentCreated:
-		return b.ShipmentCreated.GetAt()
-	case *ledgerv1.Event_ShipmentHeld:
-		return b.ShipmentHeld.GetAt()
-	case *ledgerv1.Event_ShipmentReleased:
-		return b.ShipmentReleased.GetAt()
-	case *ledgerv1.Event_DispatchDatesChanged:
-		return b.DispatchDatesChanged.GetAt()
-	case *ledgerv1.Event_LabelsRequested:
-		return b.LabelsRequested.GetAt()
-	case *ledgerv1.Event_FormFailed:
-		return b.FormFailed.GetAt()
-	case *ledgerv1.Event_FormAcknowledged:
-		return b.FormAcknowledged.GetAt()
-	case *ledgerv1.Event_ShipmentPacked:
-		return b.ShipmentPacked.GetAt()
-	case *ledgerv1.Event_ReadyToDispatch:
-		return b.ReadyToDispatch.GetAt()
-	case *ledgerv1.Event_PickupCompleted:
-		return b.PickupCompleted.GetAt()
-	case *ledgerv1.Event_ShipmentShipped:
-		return b.ShipmentShipped.GetAt()
-	case *ledgerv1.Event_DeliveryAttempted:
-		return b.DeliveryAttempted.GetAt()
-	case *ledgerv1.Event_ShipmentDelivered:
-		return b.ShipmentDelivered.GetAt()
-	case *ledgerv1.Event_ShipmentCompleted:
-		return b.ShipmentCompleted.GetAt()
-	case *ledgerv1.Event_ItemsCancelled:
-		return b.ItemsCancelled.GetAt()
-	case *ledgerv1.Event_TrackingUpdated:
-		return b.TrackingUpdated.GetAt()
-	case *ledgerv1.Event_PropertiesUpdated:
-		return b.PropertiesUpdated.GetAt()
-	case *ledgerv1.Event_ServiceActivated:
-		return b.ServiceActivated.GetAt()
-	case *ledgerv1.Event_ServiceStarted:
-		return b.ServiceStarted.GetAt()
-	case *ledgerv1.Event_ServiceAttempted:
-		return b.ServiceAttempted.GetAt()
-	case *ledgerv1.Event_ServiceCompleted:
-		return b.ServiceCompleted.GetAt()
-	case *ledgerv1.Event_ServiceCancelled:
-		return b.ServiceCancelled.GetAt()
-	case *ledgerv1.Event_ReturnCreated:
-		return b.ReturnCreated.GetAt()
-	case *ledgerv1.Event_ReturnTrackingUpdated:
-		return b.ReturnTrackingUpdated.GetAt()
-	case *ledgerv1.Event_ReturnExpectedDateChanged:
-		return b.ReturnExpectedDateChanged.GetAt()
-	case *ledgerv1.Event_TechVisitRequested:
-		return b.TechVisitRequested.GetAt()
-	case *ledgerv1.Event_TechVisitAttempted:
-		return b.TechVisitAttempted.GetAt()
-	case *ledgerv1.Event_TechVisitCompleted:
-		return b.TechVisitCompleted.GetAt()
-	case *ledgerv1.Event_TechVisitCancelled:
-		return b.TechVisitCancelled.GetAt()
-	case *ledgerv1.Event_ReturnApproved:
-		return b.ReturnApproved.GetAt()
-	case *ledgerv1.Event_ReturnRejected:
-		return b.ReturnRejected.GetAt()
-	case *ledgerv1.Event_PickupAttempted:
-		return b.PickupAttempted.GetAt()
-	case *ledgerv1.Event_ReturnPickedUp:
-		return b.ReturnPickedUp.GetAt()
-	case *ledgerv1.Event_ReturnCompleted:
-		return b.ReturnCompleted.GetAt()
-	case *ledgerv1.Event_ReturnCancelled:
-		return b.ReturnCancelled.GetAt()
-	case *ledgerv1.Event_ReturnUpdated:
-		return b.ReturnUpdated.GetAt()
-	default:
+	_, b := bodyOf(e)
+	if b == nil {
 		return nil
 	}
+	return b.GetAt()
 }
 
-// typeString returns the constant for a known type, which saves the hot path an allocation.
+// body is what all bodies have in common.
+type body interface {
+	GetAt() *ledgerv1.Moment
+}
+
+// bodyOf returns the type and the body of an event, "" and nil when it has none.
+//
+// This is the one list of what the catalogue holds: a constant and a case for each member of Event.body. All else that
+// goes by type follows from the schema, see numberByType; a test compares the two. It is a switch and not a table,
+// because Go finds the case by the body's dynamic type in a few nanoseconds, and every event passes here.
+func bodyOf(e *ledgerv1.Event) (ceType string, b body) {
+	switch b := e.GetBody().(type) {
+	case *ledgerv1.Event_ShipmentCreated:
+		return TypeShipmentCreated, b.ShipmentCreated
+	case *ledgerv1.Event_ShipmentHeld:
+		return TypeShipmentHeld, b.ShipmentHeld
+	case *ledgerv1.Event_ShipmentReleased:
+		return TypeShipmentReleased, b.ShipmentReleased
+	case *ledgerv1.Event_DispatchDatesChanged:
+		return TypeDispatchDatesChanged, b.DispatchDatesChanged
+	case *ledgerv1.Event_LabelsRequested:
+		return TypeLabelsRequested, b.LabelsRequested
+	case *ledgerv1.Event_FormFailed:
+		return TypeFormFailed, b.FormFailed
+	case *ledgerv1.Event_FormAcknowledged:
+		return TypeFormAcknowledged, b.FormAcknowledged
+	case *ledgerv1.Event_ShipmentPacked:
+		return TypeShipmentPacked, b.ShipmentPacked
+	case *ledgerv1.Event_ReadyToDispatch:
+		return TypeReadyToDispatch, b.ReadyToDispatch
+	case *ledgerv1.Event_PickupCompleted:
+		return TypePickupCompleted, b.PickupCompleted
+	case *ledgerv1.Event_ShipmentShipped:
+		return TypeShipmentShipped, b.ShipmentShipped
+	case *ledgerv1.Event_DeliveryAttempted:
+		return TypeDeliveryAttempted, b.DeliveryAttempted
+	case *ledgerv1.Event_ShipmentDelivered:
+		return TypeShipmentDelivered, b.ShipmentDelivered
+	case *ledgerv1.Event_ShipmentCompleted:
+		return TypeShipmentCompleted, b.ShipmentCompleted
+	case *ledgerv1.Event_ItemsCancelled:
+		return TypeItemsCancelled, b.ItemsCancelled
+	case *ledgerv1.Event_TrackingUpdated:
+		return TypeTrackingUpdated, b.TrackingUpdated
+	case *ledgerv1.Event_PropertiesUpdated:
+		return TypePropertiesUpdated, b.PropertiesUpdated
+	case *ledgerv1.Event_ServiceActivated:
+		return TypeServiceActivated, b.ServiceActivated
+	case *ledgerv1.Event_ServiceStarted:
+		return TypeServiceStarted, b.ServiceStarted
+	case *ledgerv1.Event_ServiceAttempted:
+		return TypeServiceAttempted, b.ServiceAttempted
+	case *ledgerv1.Event_ServiceCompleted:
+		return TypeServiceCompleted, b.ServiceCompleted
+	case *ledgerv1.Event_ServiceCancelled:
+		return TypeServiceCancelled, b.ServiceCancelled
+	case *ledgerv1.Event_ReturnCreated:
+		return TypeReturnCreated, b.ReturnCreated
+	case *ledgerv1.Event_ReturnTrackingUpdated:
+		return TypeReturnTrackingUpdated, b.ReturnTrackingUpdated
+	case *ledgerv1.Event_ReturnExpectedDateChanged:
+		return TypeReturnExpectedDateChanged, b.ReturnExpectedDateChanged
+	case *ledgerv1.Event_TechVisitRequested:
+		return TypeTechVisitRequested, b.TechVisitRequested
+	case *ledgerv1.Event_TechVisitAttempted:
+		return TypeTechVisitAttempted, b.TechVisitAttempted
+	case *ledgerv1.Event_TechVisitCompleted:
+		return TypeTechVisitCompleted, b.TechVisitCompleted
+	case *ledgerv1.Event_TechVisitCancelled:
+		return TypeTechVisitCancelled, b.TechVisitCancelled
+	case *ledgerv1.Event_ReturnApproved:
+		return TypeReturnApproved, b.ReturnApproved
+	case *ledgerv1.Event_ReturnRejected:
+		return TypeReturnRejected, b.ReturnRejected
+	case *ledgerv1.Event_PickupAttempted:
+		return TypePickupAttempted, b.PickupAttempted
+	case *ledgerv1.Event_ReturnPickedUp:
+		return TypeReturnPickedUp, b.ReturnPickedUp
+	case *ledgerv1.Event_ReturnCompleted:
+		return TypeReturnCompleted, b.ReturnCompleted
+	case *ledgerv1.Event_ReturnCancelled:
+		return TypeReturnCancelled, b.ReturnCancelled
+	case *ledgerv1.Event_ReturnUpdated:
+		return TypeReturnUpdated, b.ReturnUpdated
+	}
+	return "", nil
+}
+
+// numberByType and typeByNumber connect a ce_type with the field of Event.body that holds its message. They come from
+// the schema by the rule that names both: orders.<Message>.v1 is the member whose message is <Message>.
+//
+//nolint:gochecknoglobals // Tables.
+var numberByType, typeByNumber = func() (map[string]protowire.Number, []string) {
+	byType := map[string]protowire.Number{}
+	members := (*ledgerv1.Event)(nil).ProtoReflect().Descriptor().Oneofs().ByName("body").Fields()
+	var byNumber []string
+	for i := range members.Len() {
+		fd := members.Get(i)
+		typ := typePrefix + string(fd.Message().Name()) + typeSuffix
+		byType[typ] = fd.Number()
+		for len(byNumber) <= int(fd.Number()) {
+			byNumber = append(byNumber, "")
+		}
+		byNumber[fd.Number()] = typ
+	}
+	return byType, byNumber
+}()
+
+// What surrounds the message's name in a ce_type.
+const (
+	typePrefix = "orders."
+	typeSuffix = ".v1"
+)
+
+// known reports whether a ce_type is in the catalogue.
+func known(ceType string) bool { return numberByType[ceType] != 0 }
+
+// typeOfNumber returns the ce_type of a field of Event.body, or "" for a field that is not in this version's schema.
+func typeOfNumber(n protowire.Number) string {
+	if n <= 0 || int(n) >= len(typeByNumber) {
+		return ""
+	}
+	return typeByNumber[n]
+}
+
+// typeString returns a ce_type as a string. A known one costs the hot path no allocation: the map is read with the bytes
+// as they are, and the string comes from the table.
 func typeString(v []byte) string {
-	switch string(v) {
-	case TypeShipmentCreated:
-		return TypeShipmentCreated
-	case TypeShipmentHeld:
-		return TypeShipmentHeld
-	case TypeShipmentReleased:
-		return TypeShipmentReleased
-	case TypeDispatchDatesChanged:
-		return TypeDispatchDatesChanged
-	case TypeLabelsRequested:
-		return TypeLabelsRequested
-	case TypeFormFailed:
-		return TypeFormFailed
-	case TypeFormAcknowledged:
-		return TypeFormAcknowledged
-	case TypeShipmentPacked:
-		return TypeShipmentPacked
-	case TypeReadyToDispatch:
-		return TypeReadyToDispatch
-	case TypePickupCompleted:
-		return TypePickupCompleted
-	case TypeShipmentShipped:
-		return TypeShipmentShipped
-	case TypeDeliveryAttempted:
-		return TypeDeliveryAttempted
-	case TypeShipmentDelivered:
-		return TypeShipmentDelivered
-	case TypeShipmentCompleted:
-		return TypeShipmentCompleted
-	case TypeItemsCancelled:
-		return TypeItemsCancelled
-	case TypeTrackingUpdated:
-		return TypeTrackingUpdated
-	case TypePropertiesUpdated:
-		return TypePropertiesUpdated
-	case TypeServiceActivated:
-		return TypeServiceActivated
-	case TypeServiceStarted:
-		return TypeServiceStarted
-	case TypeServiceAttempted:
-		return TypeServiceAttempted
-	case TypeServiceCompleted:
-		return TypeServiceCompleted
-	case TypeServiceCancelled:
-		return TypeServiceCancelled
-	case TypeReturnCreated:
-		return TypeReturnCreated
-	case TypeReturnTrackingUpdated:
-		return TypeReturnTrackingUpdated
-	case TypeReturnExpectedDateChanged:
-		return TypeReturnExpectedDateChanged
-	case TypeTechVisitRequested:
-		return TypeTechVisitRequested
-	case TypeTechVisitAttempted:
-		return TypeTechVisitAttempted
-	case TypeTechVisitCompleted:
-		return TypeTechVisitCompleted
-	case TypeTechVisitCancelled:
-		return TypeTechVisitCancelled
-	case TypeReturnApproved:
-		return TypeReturnApproved
-	case TypeReturnRejected:
-		return TypeReturnRejected
-	case TypePickupAttempted:
-		return TypePickupAttempted
-	case TypeReturnPickedUp:
-		return TypeReturnPickedUp
-	case TypeReturnCompleted:
-		return TypeReturnCompleted
-	case TypeReturnCancelled:
-		return TypeReturnCancelled
-	case TypeReturnUpdated:
-		return TypeReturnUpdated
-	case TypeDecision:
+	if n, ok := numberByType[string(v)]; ok {
+		return typeByNumber[n]
+	}
+	if string(v) == TypeDecision {
 		return TypeDecision
 	}
 	return string(v)
 }
 
-// known tells whether a ce_type is in the catalogue.
-func known(ceType string) bool {
-	switch ceType {
-	case TypeShipmentCreated,
-		TypeShipmentHeld,
-		TypeShipmentReleased,
-		TypeDispatchDatesChanged,
-		TypeLabelsRequested,
-		TypeFormFailed,
-		TypeFormAcknowledged,
-		TypeShipmentPacked,
-		TypeReadyToDispatch,
-		TypePickupCompleted,
-		TypeShipmentShipped,
-		TypeDeliveryAttempted,
-		TypeShipmentDelivered,
-		TypeShipmentCompleted,
-		TypeItemsCancelled,
-		TypeTrackingUpdated,
-		TypePropertiesUpdated,
-		TypeServiceActivated,
-		TypeServiceStarted,
-		TypeServiceAttempted,
-		TypeServiceCompleted,
-		TypeServiceCancelled,
-		TypeReturnCreated,
-		TypeReturnTrackingUpdated,
-		TypeReturnExpectedDateChanged,
-		TypeTechVisitRequested,
-		TypeTechVisitAttempted,
-		TypeTechVisitCompleted,
-		TypeTechVisitCancelled,
-		TypeReturnApproved,
-		TypeReturnRejected,
-		TypePickupAttempted,
-		TypeReturnPickedUp,
-		TypeReturnCompleted,
-		TypeReturnCancelled,
-		TypeReturnUpdated:
-		return true
+// ShortType returns the name of an event type alone: ShipmentCreated for orders.ShipmentCreated.v1. A name that does not
+// look like one of ours is returned as it is.
+func ShortType(ceType string) string {
+	name, ok := strings.CutPrefix(ceType, typePrefix)
+	if !ok {
+		return ceType
 	}
-	return false
+	dot := strings.LastIndexByte(name, '.')
+	if dot < 0 {
+		return ceType
+	}
+	return name[:dot]
 }

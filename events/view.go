@@ -42,8 +42,8 @@ func (v *View) Read(headers []Header, body []byte) error {
 	if len(body) == 0 {
 		return ErrNull
 	}
-	oneof := typeNumber(v.Type)
-	if oneof == 0 {
+	oneof, ok := numberByType[v.Type]
+	if !ok {
 		return fmt.Errorf("%w %q", ErrUnknownType, v.Type)
 	}
 	return v.readBody(body, oneof)

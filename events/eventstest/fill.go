@@ -2,6 +2,7 @@ package eventstest
 
 import (
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -13,21 +14,20 @@ import (
 // Event returns an event of a type with every field set, to values that differ from field to field and are the same on
 // every call. It returns nil for a type that is not in the catalogue.
 func Event(ceType string) *ledgerv1.Event {
-	e := new(ledgerv1.Event)
+	if !slices.Contains(events.Types(), ceType) {
+		return nil
+	}
+	e := &ledgerv1.Event{Transition: new(ledgerv1.Transition), After: new(ledgerv1.Shipment)}
 	m := e.ProtoReflect()
 	members := m.Descriptor().Oneofs().ByName("body").Fields()
 	for i := range members.Len() {
-		fd := members.Get(i)
-		if "orders."+string(fd.Message().Name())+".v1" != ceType {
-			continue
+		if member := members.Get(i); string(member.Message().Name()) == events.ShortType(ceType) {
+			Fill(m.Mutable(member).Message())
 		}
-		Fill(m.Mutable(fd).Message())
-		e.Transition, e.After = new(ledgerv1.Transition), new(ledgerv1.Shipment)
-		Fill(e.Transition.ProtoReflect())
-		Fill(e.After.ProtoReflect())
-		return e
 	}
-	return nil
+	Fill(e.Transition.ProtoReflect())
+	Fill(e.After.ProtoReflect())
+	return e
 }
 
 // Decision returns a decision with every field set.
