@@ -1,9 +1,6 @@
 package projections
 
-import (
-	"github.com/orderledger/orderledger/events"
-	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
-)
+import "github.com/orderledger/orderledger/events"
 
 // EventRow is a row of events but for its body, which events.AppendJSON writes straight into the column. Its bytes
 // belong to the record.
@@ -13,6 +10,8 @@ type EventRow struct {
 	events.View
 	// EventType is the short name of the type.
 	EventType string
+	// FromStatus and ToStatus name the statuses of the view; empty for none.
+	FromStatus, ToStatus string
 	// Occurred and Recorded are the view's times as the tables hold them.
 	Occurred, Recorded Time
 }
@@ -24,8 +23,8 @@ func (r *EventRow) Read(lane int32, offset int64, headers []events.Header, value
 	}
 	r.Lane, r.Offset = lane, offset
 	r.EventType = events.ShortType(r.Type)
-	r.Occurred = timeOf(r.OccurredAt)
-	r.Recorded = max(timeOf(r.RecordedAt), minTime)
+	r.FromStatus, r.ToStatus = statusNames.of(int32(r.From)), statusNames.of(int32(r.To))
+	r.Occurred, r.Recorded = timeOf(r.OccurredAt), recordedOf(r.RecordedAt)
 	return nil
 }
 
@@ -34,6 +33,3 @@ func Month(recorded Time) int {
 	y, m := civil(recorded)
 	return y*100 + m
 }
-
-// EventStatus writes a status as the tables do: without its prefix, and empty where there is none.
-func EventStatus(s ledgerv1.Status) string { return statusNames.of(int32(s)) }

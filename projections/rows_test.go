@@ -71,15 +71,15 @@ func TestARowOfAnEventHoldsWhatItsHeadersAndStateSay(t *testing.T) {
 	require.Equal(t, "ShipmentShipped", row.EventType)
 	require.Equal(t, after.ShipmentId, string(row.ShipmentID))
 	require.Equal(t, after.OrderId, string(row.OrderID))
-	require.Equal(t, "PICKUP_COMPLETE", projections.EventStatus(row.From))
-	require.Equal(t, "SHIPPED", projections.EventStatus(row.To))
+	require.Equal(t, "PICKUP_COMPLETE", row.FromStatus)
+	require.Equal(t, "SHIPPED", row.ToStatus)
 	require.Equal(t, lane.Events.Head, row.ChainHash)
 	require.EqualValues(t, r.At.UnixMilli(), row.Recorded)
 	require.Equal(t, 202603, projections.Month(row.Recorded))
 
 	require.ErrorIs(t, row.Read(4, 99, r.Headers, nil), events.ErrUndecodable)
-	require.Empty(t, projections.EventStatus(0))
-	require.Equal(t, "77", projections.EventStatus(77), "a status of a later version")
+	require.Empty(t, projections.Shipment(&ledgerv1.Shipment{}).Status)
+	require.Equal(t, "77", projections.Shipment(&ledgerv1.Shipment{Status: 77}).Status, "a status of a later version")
 }
 
 func TestTimesThatTheTablesCanNotHoldAreUnknown(t *testing.T) {

@@ -37,6 +37,10 @@ func timeOf(t time.Time) Time {
 	return clamp(Time(t.UnixMilli()))
 }
 
+// recordedOf returns the time of recording, which is in the key of a history's partitions: a time that DateTime64 can't
+// hold becomes its first one, because a key can't be NULL.
+func recordedOf(t time.Time) Time { return max(timeOf(t), minTime) }
+
 func stamp(t *timestamppb.Timestamp) Time {
 	// Seconds this far out would overflow as milliseconds.
 	if t == nil || t.GetSeconds() > int64(maxTime) || t.GetSeconds() < int64(minTime) {
@@ -50,5 +54,5 @@ func moment(m *ledgerv1.Moment) Time { return stamp(m.GetAt()) }
 // RecordedAt returns when a record was recorded, as its headers say; false when they don't.
 func RecordedAt(headers []events.Header) (Time, bool) {
 	t, ok := events.RecordedAt(headers)
-	return max(timeOf(t), minTime), ok
+	return recordedOf(t), ok
 }

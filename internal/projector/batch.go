@@ -19,14 +19,14 @@ import (
 // goroutine fills and writes it.
 type batch struct {
 	events    *eventTable
-	decisions *decisionTable
-	voids     *voidTable
-	shipments *shipmentTable
-	items     *itemTable
-	services  *serviceTable
-	returns   *returnTable
-	clocks    *clockTable
-	letters   *letterTable
+	decisions *table[projections.DecisionRow]
+	voids     *table[projections.VoidRow]
+	shipments *table[shipmentRow]
+	items     *table[projections.ItemRow]
+	services  *table[projections.ServiceRow]
+	returns   *table[projections.ReturnRow]
+	clocks    *table[projections.ClockRow]
+	letters   *table[deadletter.Letter]
 
 	// dead are the letters in the table, for the topic.
 	dead []deadletter.Letter
@@ -37,7 +37,6 @@ type batch struct {
 	// historyOnly leaves the state tables out.
 	historyOnly bool
 
-	row         projections.EventRow
 	headers     []events.Header
 	itemRows    []projections.ItemRow
 	serviceRows []projections.ServiceRow
@@ -100,7 +99,7 @@ func (b *batch) reset() {
 	clear(b.latest)
 	clear(b.states)
 	b.states = b.states[:0]
-	b.row = projections.EventRow{}
+	b.events.row = projections.EventRow{}
 }
 
 // token names an insert: the same records written again by whoever takes over have the same one. Rows of state also
@@ -168,11 +167,12 @@ func (b *batch) add(r *kgo.Record, landed int64, in *intent) {
 }
 
 func (b *batch) addEvent(r *kgo.Record, landed int64) error {
-	if err := b.row.Read(r.Partition, r.Offset, b.headers, r.Value); err != nil {
+	row := &b.events.row
+	if err := row.Read(r.Partition, r.Offset, b.headers, r.Value); err != nil {
 		return err
 	}
 	if r.Offset > landed {
-		if err := b.events.add(&b.row, r.Value); err != nil {
+		if err := b.events.add(r.Value); err != nil {
 			return err
 		}
 	}
@@ -180,12 +180,12 @@ func (b *batch) addEvent(r *kgo.Record, landed int64) error {
 		return nil
 	}
 	// The state after the last event of a shipment makes those before it needless.
-	s := state{record: r, after: b.row.After}
-	if i, ok := b.latest[string(b.row.ShipmentID)]; ok {
+	s := state{record: r, after: row.After}
+	if i, ok := b.latest[string(row.ShipmentID)]; ok {
 		b.states[i] = s
 		return nil
 	}
-	b.latest[string(b.row.ShipmentID)] = len(b.states)
+	b.latest[string(row.ShipmentID)] = len(b.states)
 	b.states = append(b.states, s)
 	return nil
 }
@@ -215,23 +215,15 @@ func (b *batch) fold() {
 			b.setAside(s.record, err)
 			continue
 		}
-		b.shipments.add(s.record.Partition, projections.Shipment(after), s.after)
+		b.shipments.add(shipmentRow{projections.Shipment(after), s.record.Partition, s.after})
 		b.itemRows = projections.AppendItems(b.itemRows[:0], after)
-		for i := range b.itemRows {
-			b.items.add(&b.itemRows[i])
-		}
+		b.items.add(b.itemRows...)
 		b.serviceRows = projections.AppendServices(b.serviceRows[:0], after)
-		for i := range b.serviceRows {
-			b.services.add(&b.serviceRows[i])
-		}
+		b.services.add(b.serviceRows...)
 		b.returnRows = projections.AppendReturns(b.returnRows[:0], after)
-		for i := range b.returnRows {
-			b.returns.add(&b.returnRows[i])
-		}
+		b.returns.add(b.returnRows...)
 		b.clockRows = projections.AppendClocks(b.clockRows[:0], after)
-		for i := range b.clockRows {
-			b.clocks.add(&b.clockRows[i])
-		}
+		b.clocks.add(b.clockRows...)
 	}
 }
 

@@ -1,14 +1,13 @@
 package projector
 
 import (
-	"github.com/ClickHouse/ch-go/proto"
-
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/clickhouse"
+	"github.com/orderledger/orderledger/internal/deadletter"
 	"github.com/orderledger/orderledger/projections"
 )
 
-// Names of the tables that are written. The order of inserts is that of batch.tables.
+// Names of the tables that are written. The order of inserts is that of batch.writes.
 const (
 	tableEvents      = "events"
 	tableDecisions   = "decisions_history"
@@ -21,149 +20,115 @@ const (
 	tableDeadLetters = "dead_letters_history"
 )
 
-// col names a column for an insert.
-func col(name string, data proto.ColInput) proto.InputColumn {
-	return proto.InputColumn{Name: name, Data: data}
-}
-
-// nullTime is a column of times that may be unknown.
-type nullTime struct{ *clickhouse.Null }
-
-func newNullTime() nullTime { return nullTime{clickhouse.NullTime()} }
-
-func (c nullTime) add(t projections.Time) { c.Append(int64(t), t != projections.Unknown) }
-
-// stampOf is a time in a column that has no NULL: 1970 stands for unknown.
-func stampOf(t projections.Time) int64 {
-	if t == projections.Unknown {
-		return 0
-	}
-	return int64(t)
-}
-
-// eventTable is the columns of events.
+// eventTable is events. Its body column is filled apart from the row: a body of kilobytes is rendered straight into the
+// column's buffer, and is the one cell that can fail.
 type eventTable struct {
-	clickhouse.Table
-	lane                                                        proto.ColUInt16
-	offset, laneSeq, version                                    proto.ColUInt64
-	shipment, id, order, seller, auth, corr, cause, input, body clickhouse.Text
-	typ, location, from, to, authType                           clickhouse.Dict
-	irregular, late                                             proto.ColBool
-	occurred                                                    nullTime
-	recorded                                                    clickhouse.Time
-	chain                                                       proto.ColFixedStr32
+	*table[projections.EventRow]
+	body *clickhouse.Text
 }
 
 func newEventTable() *eventTable {
-	t := &eventTable{occurred: newNullTime()}
-	t.Table = clickhouse.Table{Name: tableEvents, Columns: proto.Input{
-		col("lane", &t.lane), col("offset", &t.offset), col("laneseq", &t.laneSeq), col("shipment_id", &t.shipment),
-		col("version", &t.version), col("event_id", &t.id), col("event_type", &t.typ), col("occurred_at", t.occurred),
-		col("recorded_at", &t.recorded), col("order_id", &t.order), col("seller_id", &t.seller), col("location_id", &t.location),
-		col("from_status", &t.from), col("to_status", &t.to), col("irregular", &t.irregular), col("late", &t.late),
-		col("auth_type", &t.authType), col("auth_id", &t.auth), col("correlation_id", &t.corr), col("causation_id", &t.cause),
-		col("input_key", &t.input), col("chain_hash", &t.chain), col("body", &t.body),
-	}}
-	return t
+	body := new(clickhouse.Text)
+	return &eventTable{body: body, table: newTable(tableEvents, func(r *projections.EventRow) []column {
+		return []column{
+			partitionNumber("lane", &r.Lane),
+			offset("offset", &r.Offset),
+			number("laneseq", &r.LaneSeq),
+			bytes("shipment_id", &r.ShipmentID),
+			number("version", &r.Version),
+			bytes("event_id", &r.ID),
+			dict("event_type", &r.EventType),
+			nullTime("occurred_at", &r.Occurred),
+			timestamp("recorded_at", &r.Recorded),
+			bytes("order_id", &r.OrderID),
+			bytes("seller_id", &r.SellerID),
+			dictBytes("location_id", &r.LocationID),
+			dict("from_status", &r.FromStatus),
+			dict("to_status", &r.ToStatus),
+			boolean("irregular", &r.Irregular),
+			boolean("late", &r.Late),
+			dictBytes("auth_type", &r.AuthType),
+			bytes("auth_id", &r.AuthID),
+			bytes("correlation_id", &r.CorrelationID),
+			bytes("causation_id", &r.CausationID),
+			bytes("input_key", &r.InputKey),
+			hash("chain_hash", &r.ChainHash),
+			bind("body", body, nil),
+		}
+	})}
 }
 
-// add adds a row. It adds nothing when it returns an error.
-func (t *eventTable) add(r *projections.EventRow, value []byte) error {
-	body, err := events.AppendJSON(t.body.Begin(), r.Type, value)
+// add appends t.row, whose record has this value. It appends nothing when it returns an error: the body comes first,
+// because columns of different lengths would spoil the whole batch.
+func (t *eventTable) add(value []byte) error {
+	body, err := events.AppendJSON(t.body.Begin(), t.row.Type, value)
 	if err != nil {
 		return err
 	}
 	t.body.End(body)
-	t.lane.Append(uint16(r.Lane))
-	t.offset.Append(uint64(r.Offset))
-	t.laneSeq.Append(r.LaneSeq)
-	t.shipment.AppendBytes(r.ShipmentID)
-	t.version.Append(r.Version)
-	t.id.AppendBytes(r.ID)
-	t.typ.Append(r.EventType)
-	t.occurred.add(r.Occurred)
-	t.recorded.Append(int64(r.Recorded))
-	t.order.AppendBytes(r.OrderID)
-	t.seller.AppendBytes(r.SellerID)
-	t.location.AppendBytes(r.LocationID)
-	t.from.Append(projections.EventStatus(r.From))
-	t.to.Append(projections.EventStatus(r.To))
-	t.irregular.Append(r.Irregular)
-	t.late.Append(r.Late)
-	t.authType.AppendBytes(r.AuthType)
-	t.auth.AppendBytes(r.AuthID)
-	t.corr.AppendBytes(r.CorrelationID)
-	t.cause.AppendBytes(r.CausationID)
-	t.input.AppendBytes(r.InputKey)
-	t.chain.Append(r.ChainHash)
+	t.appendRow()
 	return nil
 }
 
-// decisionTable is the columns of decisions_history.
-type decisionTable struct {
-	clickhouse.Table
-	lane                                                          proto.ColUInt16
-	offset, seq, first, last, eventsSeq                           proto.ColUInt64
-	id, message, input, shipment, seller, corr, cause, auth, body clickhouse.Text
-	outcome, reason, inputType, authType                          clickhouse.Dict
-	inputHash, eventsHead, chain                                  proto.ColFixedStr32
-	inbox                                                         *clickhouse.Null
-	occurred                                                      nullTime
-	recorded                                                      clickhouse.Time
-	waited                                                        proto.ColBool
-	unknown                                                       clickhouse.Texts
-	bodyBytes                                                     proto.ColUInt32
+func newDecisionTable() *table[projections.DecisionRow] {
+	return newTable(tableDecisions, func(r *projections.DecisionRow) []column {
+		return []column{
+			partitionNumber("lane", &r.Lane),
+			offset("offset", &r.Offset),
+			number("decisionseq", &r.DecisionSeq),
+			text("decision_id", &r.DecisionID),
+			dict("outcome", &r.Outcome),
+			dict("reason", &r.Reason),
+			text("message", &r.Message),
+			text("input_key", &r.InputKey),
+			dict("input_type", &r.InputType),
+			hash("input_hash", &r.InputHash),
+			text("shipment_id", &r.ShipmentID),
+			text("seller_id", &r.SellerID),
+			nullInt("inbox_offset", &r.InboxOffset, &r.FromInbox),
+			number("first_version", &r.FirstVersion),
+			number("last_version", &r.LastVersion),
+			text("correlation_id", &r.CorrelationID),
+			text("causation_id", &r.CausationID),
+			dict("auth_type", &r.AuthType),
+			text("auth_id", &r.AuthID),
+			nullTime("occurred_at", &r.Occurred),
+			timestamp("recorded_at", &r.Recorded),
+			boolean("waited", &r.Waited),
+			texts("unknown_items", &r.UnknownItems),
+			number("events_laneseq", &r.EventsLaneSeq),
+			hash("events_head", &r.EventsHead),
+			hash("chain_hash", &r.ChainHash),
+			bytes("body", &r.Body),
+			count("body_bytes", &r.BodyBytes),
+		}
+	})
 }
 
-func newDecisionTable() *decisionTable {
-	t := &decisionTable{occurred: newNullTime(), inbox: clickhouse.NullInt64()}
-	t.Table = clickhouse.Table{Name: tableDecisions, Columns: proto.Input{
-		col("lane", &t.lane), col("offset", &t.offset), col("decisionseq", &t.seq), col("decision_id", &t.id),
-		col("outcome", &t.outcome), col("reason", &t.reason), col("message", &t.message), col("input_key", &t.input),
-		col("input_type", &t.inputType), col("input_hash", &t.inputHash), col("shipment_id", &t.shipment),
-		col("seller_id", &t.seller), col("inbox_offset", t.inbox), col("first_version", &t.first), col("last_version", &t.last),
-		col("correlation_id", &t.corr), col("causation_id", &t.cause), col("auth_type", &t.authType), col("auth_id", &t.auth),
-		col("occurred_at", t.occurred), col("recorded_at", &t.recorded), col("waited", &t.waited),
-		col("unknown_items", &t.unknown), col("events_laneseq", &t.eventsSeq), col("events_head", &t.eventsHead),
-		col("chain_hash", &t.chain), col("body", &t.body), col("body_bytes", &t.bodyBytes),
-	}}
-	return t
+func newVoidTable() *table[projections.VoidRow] {
+	return newTable(tableVoids, func(r *projections.VoidRow) []column {
+		return []column{
+			partitionNumber("lane", &r.Lane),
+			offset("first_offset", &r.FirstOffset),
+			offset("last_offset", &r.LastOffset),
+			text("reason", &r.Reason),
+			offset("offset", &r.Offset),
+			timestamp("recorded_at", &r.Recorded),
+		}
+	})
 }
 
-func (t *decisionTable) add(r projections.DecisionRow) {
-	d := r.Decision
-	t.lane.Append(uint16(r.Lane))
-	t.offset.Append(uint64(r.Offset))
-	t.seq.Append(r.LaneSeq)
-	t.id.Append(r.ID)
-	t.outcome.Append(r.Outcome)
-	t.reason.Append(d.GetReason())
-	t.message.Append(d.GetMessage())
-	t.input.Append(d.GetInputKey())
-	t.inputType.Append(d.GetInputType())
-	t.inputHash.Append(hash(d.GetInputHash()))
-	t.shipment.Append(d.GetShipmentId())
-	t.seller.Append(d.GetSellerId())
-	t.inbox.Append(d.GetInboxOffset(), d.InboxOffset != nil)
-	t.first.Append(d.GetFirstVersion())
-	t.last.Append(d.GetLastVersion())
-	t.corr.Append(r.CorrelationID)
-	t.cause.Append(r.CausationID)
-	t.authType.Append(r.AuthType)
-	t.auth.Append(r.AuthID)
-	t.occurred.add(r.Occurred)
-	t.recorded.Append(int64(r.Recorded))
-	t.waited.Append(d.GetWaited())
-	t.unknown.Append(d.GetUnknownItems())
-	t.eventsSeq.Append(d.GetEventsLaneseq())
-	t.eventsHead.Append(hash(d.GetEventsHead()))
-	t.chain.Append(r.ChainHash)
-	t.body.AppendBytes(d.GetBody())
-	t.bodyBytes.Append(d.GetBodyBytes())
-}
-
-// hash returns bytes as a column of hashes holds them: cut or filled up with zeroes.
-func hash(b []byte) (h [32]byte) {
-	copy(h[:], b)
-	return h
+func newLetterTable() *table[deadletter.Letter] {
+	return newTable(tableDeadLetters, func(l *deadletter.Letter) []column {
+		return []column{
+			dict("topic", &l.Topic),
+			partitionNumber("partition", &l.Partition),
+			offset("offset", &l.Offset),
+			text("reason", &l.Reason),
+			bytes("key", &l.Key),
+			headers("headers", &l.Headers),
+			bytes("value", &l.Value),
+			wallTime("at", &l.At),
+		}
+	})
 }
