@@ -48,8 +48,8 @@ func Decision(lane int32, offset int64, env events.Envelope, d *ledgerv1.Decisio
 	}
 }
 
-// hashOf returns bytes in the fixed size of a column of hashes, cut or filled up with zeroes: a decision with a malformed
-// hash is still a decision, and its row must not be lost over it.
+// hashOf returns bytes in the fixed size of a column of hashes, cut or filled up with zeroes: a decision with a
+// malformed hash is still a decision, and its row must not be lost over it.
 func hashOf(b []byte) (h events.Hash) {
 	copy(h[:], b)
 	return h

@@ -15,7 +15,7 @@ import (
 	"github.com/orderledger/orderledger/projections"
 )
 
-var update = flag.Bool("update", false, "write the page of tables anew")
+var update = flag.Bool("update", false, "rewrite docs/tables.md and the golden files")
 
 const (
 	tablesPage  = "../docs/tables.md"
@@ -23,7 +23,7 @@ const (
 	tablesEnd   = "<!-- generated: end -->\n"
 )
 
-// relation is a table or a view as its CREATE statement says.
+// relation is a table or a view as its CREATE statement describes it.
 type relation struct {
 	name, comment, engine, order, partition string
 	view                                    bool
@@ -38,6 +38,7 @@ var (
 	created    = regexp.MustCompile(`^CREATE (?:TABLE IF NOT EXISTS|OR REPLACE (VIEW)) (\w+)$`)
 	columnLine = regexp.MustCompile(`^    (\w+) +(\S.*?) COMMENT ` + quoted)
 	notColumn  = regexp.MustCompile(`^    (INDEX|PROJECTION) `)
+	addedLine  = regexp.MustCompile(`^ALTER TABLE (\w+) ADD COLUMN IF NOT EXISTS (\w+) +(\S.*?) COMMENT ` + quoted)
 	clause     = regexp.MustCompile(`^(ENGINE = |ORDER BY |PARTITION BY |COMMENT )(.*?);?$`)
 )
 
@@ -58,6 +59,11 @@ func readRelations(t *testing.T) []relation {
 				all = slices.DeleteFunc(all, func(r relation) bool { return r.name == m[2] })
 				all = append(all, relation{name: m[2], view: m[1] != ""})
 				now = &all[len(all)-1]
+				continue
+			}
+			if m := addedLine.FindStringSubmatch(line); m != nil {
+				i := slices.IndexFunc(all, func(r relation) bool { return r.name == m[1] })
+				all[i].columns = append(all[i].columns, column{m[2], m[3], unquote(m[4])})
 				continue
 			}
 			switch {
@@ -99,7 +105,7 @@ func unquote(s string) string { return strings.ReplaceAll(s, "''", "'") }
 
 func cellText(s string) string { return strings.ReplaceAll(s, "|", "\\|") }
 
-// tablesText is the generated part of the page: first what is for reading, then what is behind it.
+// tablesText is the generated part of the page: first the relations to query, then the tables behind them.
 func tablesText(all []relation) string {
 	var read []relation
 	for _, r := range all {
@@ -108,7 +114,7 @@ func tablesText(all []relation) string {
 		}
 	}
 	var b strings.Builder
-	fmt.Fprint(&b, "\n## What is for reading\n\n| Name | One row is |\n|---|---|\n")
+	fmt.Fprint(&b, "\n## Views and tables to query\n\n| Name | One row is |\n|---|---|\n")
 	for _, r := range read {
 		fmt.Fprintf(&b, "| [`%s`](#%s) | %s |\n", r.name, r.name, cellText(r.comment))
 	}
@@ -118,7 +124,7 @@ func tablesText(all []relation) string {
 			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", c.name, cellText(c.kind), cellText(c.comment))
 		}
 	}
-	fmt.Fprint(&b, "\n## What is behind\n\nThe tables behind the views hold superseded or repeated rows and are not for reading.\n\n",
+	fmt.Fprint(&b, "\n## Tables behind the views\n\nThese tables hold superseded and repeated rows. Query the views instead.\n\n",
 		"| Table | Engine | Order | Partition | Comment |\n|---|---|---|---|---|\n")
 	for _, r := range all {
 		if r.view {
@@ -133,23 +139,25 @@ func tablesText(all []relation) string {
 	return b.String() + "\n"
 }
 
-func TestThePageOfTablesIsTheMigrations(t *testing.T) {
+// TestTablesPage compares docs/tables.md with the migrations.
+func TestTablesPage(t *testing.T) {
 	t.Parallel()
 	b, err := os.ReadFile(tablesPage)
 	require.NoError(t, err)
 	head, rest, ok := strings.Cut(string(b), tablesBegin)
-	require.True(t, ok, "%s has no line %s", tablesPage, tablesBegin)
+	require.True(t, ok, "%s lacks the line %s", tablesPage, tablesBegin)
 	_, tail, ok := strings.Cut(rest, tablesEnd)
-	require.True(t, ok, "%s has no line %s", tablesPage, tablesEnd)
+	require.True(t, ok, "%s lacks the line %s", tablesPage, tablesEnd)
 	want := head + tablesBegin + tablesText(readRelations(t)) + tablesEnd + tail
 	if *update {
 		require.NoError(t, os.WriteFile(tablesPage, []byte(want), 0o644))
 		return
 	}
-	require.Equal(t, want, string(b), "the page is stale: go test ./projections -run ThePageOfTables -update")
+	require.Equal(t, want, string(b), "the page is stale: go test ./projections -run TablesPage -update")
 }
 
-func TestEveryTableViewAndColumnHasAComment(t *testing.T) {
+// TestMigrationsCommentEverything checks that every table, view and column has a comment.
+func TestMigrationsCommentEverything(t *testing.T) {
 	t.Parallel()
 	all := readRelations(t)
 	require.NotEmpty(t, all)

@@ -10,7 +10,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// names are the values of an enum as the tables write them, by number; 0 is empty.
+// names holds the values of an enum as the tables show them, by number; 0 is empty.
 type names []string
 
 //nolint:gochecknoglobals // Tables.
@@ -30,7 +30,7 @@ func namesOf(d protoreflect.EnumDescriptor, prefix string, style func(string) st
 	for i := range n {
 		v := d.Values().Get(i)
 		if int(v.Number()) != i {
-			panic("projections: " + string(d.FullName()) + " has holes") // The schema says otherwise.
+			panic("projections: " + string(d.FullName()) + " has gaps") // The schema is part of the binary.
 		}
 		if i > 0 {
 			n[i] = style(strings.TrimPrefix(string(v.Name()), prefix))
@@ -39,7 +39,8 @@ func namesOf(d protoreflect.EnumDescriptor, prefix string, style func(string) st
 	return n
 }
 
-// of returns the name of a value; of one that this version does not know, its number.
+// of returns the name of a value. A value that a later version of the schema added has no name yet; it becomes its
+// number, because the row must not be lost over it.
 func (n names) of(v int32) string {
 	if v >= 0 && int(v) < len(n) {
 		return n[v]

@@ -2,7 +2,7 @@ package projections
 
 import "github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 
-// ServiceRow is a row of services_state.
+// ServiceRow is a row of services_state, one field per column.
 type ServiceRow struct {
 	ShipmentID, ServiceID, OrderItemID, ReturnID string
 	Kind, Status                                 string
@@ -17,7 +17,8 @@ type ServiceRow struct {
 func AppendServices(dst []ServiceRow, s *ledgerv1.Shipment) []ServiceRow {
 	for _, v := range s.GetServices() {
 		dst = append(dst, ServiceRow{
-			ShipmentID: s.GetShipmentId(), ServiceID: v.GetServiceId(), OrderItemID: v.GetOrderItemId(), ReturnID: v.GetReturnId(),
+			ShipmentID: s.GetShipmentId(), ServiceID: v.GetServiceId(),
+			OrderItemID: v.GetOrderItemId(), ReturnID: v.GetReturnId(),
 			Kind: serviceKindNames.of(int32(v.GetKind())), Status: serviceStatusNames.of(int32(v.GetStatus())),
 			FirstDue: stamp(v.GetFirstDueAt()), Due: stamp(v.GetDueAt()), Attempts: v.GetAttempts(),
 			Started: moment(v.GetStarted()), Completed: moment(v.GetCompleted()), Cancelled: moment(v.GetCancelled()),
@@ -27,7 +28,7 @@ func AppendServices(dst []ServiceRow, s *ledgerv1.Shipment) []ServiceRow {
 	return dst
 }
 
-// ReturnRow is a row of returns_state.
+// ReturnRow is a row of returns_state, one field per column.
 type ReturnRow struct {
 	ReturnID, OrderItemID, ShipmentID, SellerID string
 	Source, Status                              string
@@ -57,7 +58,7 @@ func AppendReturns(dst []ReturnRow, s *ledgerv1.Shipment) []ReturnRow {
 	return dst
 }
 
-// ClockRow is a row of sla_clocks.
+// ClockRow is a row of sla_clocks, one field per column.
 type ClockRow struct {
 	ShipmentID, SellerID, LocationID string
 	Clock, SubjectID                 string

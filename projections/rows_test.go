@@ -2,6 +2,7 @@ package projections_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"math"
 	"os"
@@ -19,11 +20,11 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-func TestRowsOfAState(t *testing.T) {
+func TestStateRows(t *testing.T) {
 	t.Parallel()
 	story := eventstest.Story(3, eventstest.Start)
 	full := eventstest.Event(events.TypeReturnCreated).After
-	// A full state has items of its own; make the returns and clocks speak of them.
+	// The generated returns and clocks name other items than those of the state; point them at these.
 	full.Returns[0].OrderItemId, full.Returns[0].Status = full.Items[0].OrderItemId, ledgerv1.ReturnStatus_RETURN_STATUS_COMPLETED
 	for name, s := range map[string]*ledgerv1.Shipment{"created": story[0].After, "completed": story[7].After, "full": full, "empty": {}} {
 		t.Run(name, func(t *testing.T) {
@@ -54,7 +55,7 @@ func golden(t *testing.T, name string, rows any) {
 	require.Equal(t, string(want), string(got), "rows changed: raise projections.Version, and run with -update")
 }
 
-func TestARowOfAnEventHoldsWhatItsHeadersAndStateSay(t *testing.T) {
+func TestEventRow(t *testing.T) {
 	t.Parallel()
 	lane := eventstest.NewLane(4)
 	story := eventstest.Story(1, eventstest.Start)
@@ -82,7 +83,7 @@ func TestARowOfAnEventHoldsWhatItsHeadersAndStateSay(t *testing.T) {
 	require.Equal(t, "77", projections.Shipment(&ledgerv1.Shipment{Status: 77}).Status, "a status of a later version")
 }
 
-func TestTimesThatTheTablesCanNotHoldAreUnknown(t *testing.T) {
+func TestTimeOutOfRangeIsUnknown(t *testing.T) {
 	t.Parallel()
 	for _, seconds := range []int64{math.MinInt64, -62135596800, -2208988801, 10413792000, 253402300799, math.MaxInt64} {
 		s := &ledgerv1.Shipment{DispatchBy: &timestamppb.Timestamp{Seconds: seconds}}
@@ -92,12 +93,14 @@ func TestTimesThatTheTablesCanNotHoldAreUnknown(t *testing.T) {
 	require.EqualValues(t, 10413791999999, projections.Shipment(s).DispatchBy)
 }
 
-func TestMigrationsAreNumberedWithoutGapsAndHarmlessWhenRepeated(t *testing.T) {
+// TestMigrationsAreRepeatable checks that running a migration again does no harm: a crash between its statements and
+// the record of it repeats it.
+func TestMigrationsAreRepeatable(t *testing.T) {
 	t.Parallel()
 	names, err := fs.Glob(projections.Migrations(), "*.sql")
 	require.NoError(t, err)
 	for i, name := range names {
-		require.True(t, strings.HasPrefix(name, []string{"0001_", "0002_", "0003_", "0004_", "0005_", "0006_", "0007_", "0008_"}[i]), name)
+		require.True(t, strings.HasPrefix(name, fmt.Sprintf("%04d_", i+1)), "%s: numbers have no gaps", name)
 		text, err := fs.ReadFile(projections.Migrations(), name)
 		require.NoError(t, err)
 		for line := range strings.Lines(string(text)) {

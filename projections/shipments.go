@@ -5,7 +5,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// ShipmentRow is a row of shipments_state, but for the state itself.
+// ShipmentRow is a row of shipments_state without the state itself; one field per column.
 type ShipmentRow struct {
 	ShipmentID, OrderID, SellerID, LocationID string
 	Fulfilment, Status                        string
@@ -26,7 +26,8 @@ func Shipment(s *ledgerv1.Shipment) ShipmentRow {
 		ShipmentID: s.GetShipmentId(), OrderID: s.GetOrderId(), SellerID: s.GetSellerId(), LocationID: s.GetLocationId(),
 		Fulfilment: fulfilmentNames.of(int32(s.GetFulfilment())), Status: statusNames.of(int32(s.GetStatus())),
 		OnHold:  s.GetOnHold(),
-		Created: moment(t.GetCreated()), Packed: moment(t.GetPacked()), Ready: moment(t.GetReady()), Shipped: moment(t.GetShipped()),
+		Created: moment(t.GetCreated()), Packed: moment(t.GetPacked()),
+		Ready: moment(t.GetReady()), Shipped: moment(t.GetShipped()),
 		Delivered: moment(t.GetDelivered()), Completed: moment(t.GetCompleted()), Cancelled: moment(t.GetCancelled()),
 		DispatchAfter: stamp(s.GetDispatchAfter()), DispatchBy: stamp(s.GetDispatchBy()), DeliverBy: stamp(s.GetDeliverBy()),
 		Irregular: s.GetIrregular(), Version: s.GetVersion(), Updated: stamp(s.GetUpdatedAt()),
@@ -38,7 +39,7 @@ func Shipment(s *ledgerv1.Shipment) ShipmentRow {
 	return r
 }
 
-// ItemRow is a row of order_items_state.
+// ItemRow is a row of order_items_state, one field per column.
 type ItemRow struct {
 	ShipmentID, OrderItemID, OrderID, SellerID string
 	SKU, FSN, ListingID, Title                 string
@@ -62,8 +63,8 @@ func AppendItems(dst []ItemRow, s *ledgerv1.Shipment) []ItemRow {
 			ShipmentID: s.GetShipmentId(), OrderItemID: i.GetOrderItemId(), OrderID: s.GetOrderId(), SellerID: s.GetSellerId(),
 			SKU: d.GetSku(), FSN: d.GetFsn(), ListingID: d.GetListingId(), Title: d.GetTitle(),
 			Status: statusNames.of(int32(i.GetStatus())), OrderDate: stamp(d.GetOrderDate()),
-			Ordered: i.GetOrdered(), Held: i.GetHeld(), Cancelled: events.CancelledUnits(i), Shipped: i.GetShipped(), Delivered: i.GetDelivered(),
-			Returned:   returned(s, i.GetOrderItemId()),
+			Ordered: i.GetOrdered(), Held: i.GetHeld(), Cancelled: events.CancelledUnits(i),
+			Shipped: i.GetShipped(), Delivered: i.GetDelivered(), Returned: returned(s, i.GetOrderItemId()),
 			PriceMinor: p.GetSellingMinor(), HasPrice: p != nil && p.SellingMinor != nil, Currency: p.GetCurrency(),
 			Version: s.GetVersion(), Updated: stamp(s.GetUpdatedAt()),
 		})
@@ -71,7 +72,8 @@ func AppendItems(dst []ItemRow, s *ledgerv1.Shipment) []ItemRow {
 	return dst
 }
 
-// returned returns the units of an item in completed returns.
+// returned returns the units of an item in completed returns. Only those count: a return can be cancelled or rejected
+// until then.
 func returned(s *ledgerv1.Shipment, item string) (units uint32) {
 	for _, r := range s.GetReturns() {
 		if r.GetOrderItemId() == item && r.GetStatus() == ledgerv1.ReturnStatus_RETURN_STATUS_COMPLETED {

@@ -13,10 +13,10 @@ import (
 // Time is a moment in Unix milliseconds, as the tables hold it, or Unknown.
 type Time int64
 
-// Unknown is the Time of what is not known; NULL in the tables.
+// Unknown is a Time that was not reported or that the tables can't hold; NULL in the tables.
 const Unknown Time = math.MinInt64
 
-// The range of DateTime64: what lies outside could be stored but not read back.
+// The range of DateTime64. ClickHouse stores a time outside it without complaint and returns another one.
 const (
 	minTime Time = -2208988800000 // 1900-01-01
 	maxTime Time = 10413791999999 // 2299-12-31
@@ -29,7 +29,7 @@ func clamp(ms Time) Time {
 	return ms
 }
 
-// timeOf returns a time.Time as Time; the zero value is Unknown.
+// timeOf converts a time.Time; the zero value is Unknown.
 func timeOf(t time.Time) Time {
 	if t.IsZero() {
 		return Unknown
@@ -42,7 +42,7 @@ func timeOf(t time.Time) Time {
 func recordedOf(t time.Time) Time { return max(timeOf(t), minTime) }
 
 func stamp(t *timestamppb.Timestamp) Time {
-	// Seconds this far out would overflow as milliseconds.
+	// Compared in seconds, because larger ones would overflow as milliseconds.
 	if t == nil || t.GetSeconds() > int64(maxTime) || t.GetSeconds() < int64(minTime) {
 		return Unknown
 	}
@@ -51,7 +51,7 @@ func stamp(t *timestamppb.Timestamp) Time {
 
 func moment(m *ledgerv1.Moment) Time { return stamp(m.GetAt()) }
 
-// RecordedAt returns when a record was recorded, as its headers say; false when they don't.
+// RecordedAt returns the time of recording in a record's headers; false if they have none.
 func RecordedAt(headers []events.Header) (Time, bool) {
 	t, ok := events.RecordedAt(headers)
 	return recordedOf(t), ok

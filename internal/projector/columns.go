@@ -18,8 +18,8 @@ import (
 //	text("shipment_id", &r.ShipmentID)
 //
 // Appending a row follows these pointers: one indirect call per cell, and neither reflection nor an allocation. The
-// columns keep their memory from batch to batch, because ch-go spends five times as long per row when every batch brings
-// new ones.
+// columns keep their memory from batch to batch, because ch-go spends five times as long per row when every batch
+// brings new ones.
 type table[R any] struct {
 	clickhouse.Table
 	// row is the row that appendRow reads. The columns point into it, so a table must not be copied.

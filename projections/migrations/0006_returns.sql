@@ -1,7 +1,5 @@
--- One row a line and version of its shipment.
---
--- Not partitioned: rows replace one another only within a partition, so its key would have to be fixed for life, and a
--- batch of shipments of many months would become as many parts.
+-- One row per return line and version of its shipment.
+-- Not partitioned, and merged early, for the reasons given in 0003_shipments.sql.
 CREATE TABLE IF NOT EXISTS returns_state
 (
     return_id String COMMENT 'The return; it may hold several lines' CODEC(ZSTD(1)),
@@ -9,21 +7,21 @@ CREATE TABLE IF NOT EXISTS returns_state
     shipment_id String COMMENT 'The shipment of the item' CODEC(ZSTD(1)),
     seller_id String COMMENT 'The seller' CODEC(ZSTD(1)),
     source LowCardinality(String) COMMENT 'customer_return (RVP) or courier_return (RTO)',
-    status LowCardinality(String) COMMENT 'How far it is: REQUESTED, CREATED, APPROVED, PICKED_UP, COMPLETED, REJECTED or CANCELLED',
-    units UInt32 COMMENT 'Units that come back',
-    reason String COMMENT 'Reason, as told' CODEC(ZSTD(1)),
-    sub_reason String COMMENT 'Second reason, as told' CODEC(ZSTD(1)),
+    status LowCardinality(String) COMMENT 'Status: REQUESTED, CREATED, APPROVED, PICKED_UP, COMPLETED, REJECTED or CANCELLED',
+    units UInt32 COMMENT 'Units in the return',
+    reason String COMMENT 'Reason, as reported' CODEC(ZSTD(1)),
+    sub_reason String COMMENT 'Sub-reason, as reported' CODEC(ZSTD(1)),
     created_at Nullable(DateTime64(3, 'UTC')) COMMENT 'When the return was created' CODEC(Delta, ZSTD(1)),
     approved_at Nullable(DateTime64(3, 'UTC')) COMMENT 'When it was approved' CODEC(Delta, ZSTD(1)),
     rejected_at Nullable(DateTime64(3, 'UTC')) COMMENT 'When it was rejected' CODEC(Delta, ZSTD(1)),
     picked_up_at Nullable(DateTime64(3, 'UTC')) COMMENT 'When the goods were picked up' CODEC(Delta, ZSTD(1)),
-    completed_at Nullable(DateTime64(3, 'UTC')) COMMENT 'When the goods were back' CODEC(Delta, ZSTD(1)),
+    completed_at Nullable(DateTime64(3, 'UTC')) COMMENT 'When the goods were received back' CODEC(Delta, ZSTD(1)),
     cancelled_at Nullable(DateTime64(3, 'UTC')) COMMENT 'When it was cancelled' CODEC(Delta, ZSTD(1)),
     expected_at Nullable(DateTime64(3, 'UTC')) COMMENT 'When the goods are expected' CODEC(Delta, ZSTD(1)),
     tracking_id String COMMENT 'Tracking number' CODEC(ZSTD(1)),
     courier String COMMENT 'Name of the courier' CODEC(ZSTD(1)),
-    irregular Bool COMMENT 'More units than were live when it was told',
-    version UInt64 COMMENT 'Version of the shipment that this is the state of',
+    irregular Bool COMMENT 'It had more units than were live when it was reported',
+    version UInt64 COMMENT 'Version of the shipment that this row shows',
     updated_at DateTime64(3, 'UTC') COMMENT 'When that version was recorded' CODEC(Delta, ZSTD(1)),
     INDEX by_return return_id TYPE bloom_filter GRANULARITY 1,
     INDEX by_item order_item_id TYPE bloom_filter GRANULARITY 1,
@@ -33,34 +31,12 @@ ENGINE = ReplacingMergeTree(version)
 ORDER BY (seller_id, return_id, order_item_id)
 SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000,
     replicated_deduplication_window_seconds = 604800, min_age_to_force_merge_seconds = 600
-COMMENT 'States of return lines, also superseded ones; read the view returns';
+COMMENT 'States of return lines, including superseded ones; query the view returns';
 
 CREATE OR REPLACE VIEW returns
 (
-    return_id String COMMENT 'The return; it may hold several lines',
-    order_item_id String COMMENT 'The item that comes back',
-    shipment_id String COMMENT 'The shipment of the item',
-    seller_id String COMMENT 'The seller',
-    source LowCardinality(String) COMMENT 'customer_return (RVP) or courier_return (RTO)',
-    status LowCardinality(String) COMMENT 'How far it is: REQUESTED, CREATED, APPROVED, PICKED_UP, COMPLETED, REJECTED or CANCELLED',
-    units UInt32 COMMENT 'Units that come back',
-    reason String COMMENT 'Reason, as told',
-    sub_reason String COMMENT 'Second reason, as told',
-    created_at Nullable(DateTime64(3, 'UTC')) COMMENT 'When the return was created',
-    approved_at Nullable(DateTime64(3, 'UTC')) COMMENT 'When it was approved',
-    rejected_at Nullable(DateTime64(3, 'UTC')) COMMENT 'When it was rejected',
-    picked_up_at Nullable(DateTime64(3, 'UTC')) COMMENT 'When the goods were picked up',
-    completed_at Nullable(DateTime64(3, 'UTC')) COMMENT 'When the goods were back',
-    cancelled_at Nullable(DateTime64(3, 'UTC')) COMMENT 'When it was cancelled',
-    expected_at Nullable(DateTime64(3, 'UTC')) COMMENT 'When the goods are expected',
-    tracking_id String COMMENT 'Tracking number',
-    courier String COMMENT 'Name of the courier',
-    irregular Bool COMMENT 'More units than were live when it was told',
-    version UInt64 COMMENT 'Version of the shipment that this is the state of',
-    updated_at DateTime64(3, 'UTC') COMMENT 'When that version was recorded'
+    {{columns returns_state}}
 )
-AS SELECT return_id, order_item_id, shipment_id, seller_id, source, status, units, reason, sub_reason, created_at,
-    approved_at, rejected_at, picked_up_at, completed_at, cancelled_at, expected_at, tracking_id, courier, irregular,
-    version, updated_at
+AS SELECT {{names returns_state}}
 FROM returns_state FINAL
 COMMENT 'Every line of a return as it is now, one row each';
