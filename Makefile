@@ -66,7 +66,7 @@ fuzz: ## Fuzz what reads bytes from outside, a minute each
 	$(GO) test -fuzz FuzzAMalformedBlockNeverPanics -fuzztime 1m ./internal/embedded/clickhouse
 
 bench: engine ## Our figures beside the raw limits, in one run, with medians
-	$(GO) run ./internal/testkit/bench
+	$(GO) run ./internal/bench
 
 lint: ## Check the code and the schemas
 	$(TOOL) golangci-lint run ./...

@@ -8,8 +8,8 @@
 //	Proxy        any TCP address, which can be disabled
 //	FrameConn    a connection whose Kafka requests and replies can be looked at, one whole frame at a time
 //
-// A lost reply is lost only after it has arrived, so that the broker has done what the client will never hear of. A lost
-// request never reaches the broker. Both break the connection, as a real network would.
+// A lost reply is lost only after it has arrived, so that the broker has done what the client will never hear of. A
+// lost request never reaches the broker. Both break the connection, as a real network would.
 //
 // Everything is safe for concurrent use. Nothing is left behind: proxies close with the test that opened them.
 package netfault

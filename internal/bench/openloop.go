@@ -11,17 +11,19 @@ import (
 
 // sample is what one open-loop run measured.
 type sample struct {
-	took []time.Duration // From the moment a call was due to its answer.
-	late []time.Duration // By how much the generator itself began it too late; this is part of took.
+	took []time.Duration // From the moment when a call was due until its answer.
+	late []time.Duration // How much too late the generator itself began the call; included in took.
 }
 
-// openLoop makes the i-th call at i/perSecond from the start on, whatever became of the ones before, and counts each
-// from the moment it was due: a stall delays every call that falls into it, and all of that is seen.
-func openLoop(ctx context.Context, perSecond float64, calls int, send func(ctx context.Context, i int) error) (sample, error) {
+// openLoop makes the i-th call i/perSecond seconds after the start, without waiting for earlier ones, and measures each
+// from the moment when it was due. So a stall counts in every call that falls into it, and not in one alone.
+func openLoop(
+	ctx context.Context, perSecond float64, calls int, send func(ctx context.Context, i int) error,
+) (sample, error) {
 	s := sample{took: make([]time.Duration, calls), late: make([]time.Duration, calls)}
 	errs := make([]error, calls)
 	var running sync.WaitGroup
-	// The thread that keeps the time does nothing else: Go's own timers are up to a millisecond late on an idle process.
+	// A thread of its own keeps the time: Go's timers are up to a millisecond late in an idle process.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	start := time.Now()
@@ -41,7 +43,7 @@ func openLoop(ctx context.Context, perSecond float64, calls int, send func(ctx c
 	return s, errors.Join(errs...)
 }
 
-// report adds what a caller has to know of a run.
+// report adds the quantiles of a run to the table.
 func (s sample) report(out *table, name string) {
 	out.add(name, "p50-ms", millis(quantile(s.took, 0.5)))
 	out.add(name, "p99-ms", millis(quantile(s.took, 0.99)))
@@ -56,7 +58,7 @@ func quantile(d []time.Duration, q float64) time.Duration {
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// closedLoop makes calls as fast as so many callers get answers.
+// closedLoop makes calls from this many callers, each as fast as it gets its answers.
 func closedLoop(ctx context.Context, callers, calls int, send func(ctx context.Context, i int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

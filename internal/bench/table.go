@@ -15,9 +15,9 @@ import (
 	"text/tabwriter"
 )
 
-// table collects the values of benchmarks, one a round, in the order in which they first came.
+// table collects the values of benchmarks, one per round, in the order in which the benchmarks first appeared.
 type table struct {
-	skipped string // Why there is nothing to show.
+	skipped string // Why nothing was measured; empty when something was.
 	order   []string
 	rows    map[string]*row
 }
@@ -42,7 +42,7 @@ func (t *table) add(name, unit string, value float64) {
 	r.values[unit] = append(r.values[unit], value)
 }
 
-// print writes a line for each benchmark: the median of each unit, and the spread where it is worth a word.
+// print writes a line for each benchmark: the median of each unit, and the spread where it exceeds a tenth.
 func (t *table) print(out io.Writer, title string) error {
 	fmt.Fprintf(out, "\n%s\n", title)
 	if t.skipped != "" {
@@ -65,12 +65,13 @@ func (t *table) print(out io.Writer, title string) error {
 	return w.Flush()
 }
 
-// goTest runs benchmarks of a package. Each round is a process of its own that runs all of them, so that a slow minute
-// of the machine hits ours and theirs alike.
+// goTest runs benchmarks of a package. Each round is a process that runs all of them, so that a slow minute of the
+// machine slows ours and the raw limit alike.
 func goTest(pkg, pattern, benchtime string) func(context.Context, settings, *table) error {
 	return func(ctx context.Context, s settings, out *table) error {
 		for range s.rounds {
-			cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", pattern, "-benchtime", benchtime, "-benchmem", pkg)
+			cmd := exec.CommandContext(ctx, "go", "test",
+				"-run", "^$", "-bench", pattern, "-benchtime", benchtime, "-benchmem", pkg)
 			text, err := cmd.CombinedOutput()
 			if err != nil {
 				return fmt.Errorf("%w\n%s", err, text)

@@ -6,16 +6,15 @@ import (
 	"time"
 )
 
-// Bulk, a round each.
+// The sizes of one round.
 const (
 	bulkShipments = 20_000
-	bulkPerCall   = 25 // The most of one call.
+	bulkPerCall   = 25 // The most that one call may hold.
 	bulkCallers   = 256
 )
 
-// bulk measures what an instance takes when callers wait only for answers: events for each second of its CPU. The
-// process has nothing else to do, so that its CPU is that of its events: HTTP, JSON, Kafka's client and all; the
-// broker's is not in it.
+// bulk measures how many events an instance records per second of its CPU when callers send as fast as they get
+// answers. The process does nothing else, so all of its CPU counts: HTTP, JSON, Kafka's client. The broker's does not.
 func bulk(ctx context.Context, s settings, out *table) error {
 	return staged(ctx, s, out, (*stage).bulkRound)
 }
@@ -39,8 +38,8 @@ func (g *stage) bulkRound(ctx context.Context, a *program) error {
 			return err
 		}},
 		{fmt.Sprintf("commands over HTTP, %d a call", bulkPerCall), bulkShipments * linesPerShipment, func() error {
-			return closedLoop(ctx, bulkCallers, bulkShipments*linesPerShipment/bulkPerCall, func(ctx context.Context, i int) error {
-				perLine := bulkShipments / bulkPerCall
+			const perLine = bulkShipments / bulkPerCall
+			return closedLoop(ctx, bulkCallers, perLine*linesPerShipment, func(ctx context.Context, i int) error {
 				shipments := make([]int, bulkPerCall)
 				for k := range shipments {
 					shipments[k] = first + i%perLine*bulkPerCall + k
@@ -56,7 +55,7 @@ func (g *stage) bulkRound(ctx context.Context, a *program) error {
 	return nil
 }
 
-// measure runs something that makes an instance record so many events, until it has.
+// measure runs something that makes an instance record this many events, and waits until it has.
 func (g *stage) measure(ctx context.Context, p *program, name string, events int, run func() error) error {
 	cpu, err := p.metric(ctx, metricCPU)
 	if err != nil {

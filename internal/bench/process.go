@@ -17,13 +17,13 @@ import (
 	"time"
 )
 
-// The seller whose calls are made: its marketplace is the ledger itself, so that its calls change something.
+// The seller who calls. It is an own seller: calls of a seller of another marketplace would change nothing here.
 const (
 	sellerID    = "bench-seller"
 	sellerToken = "bench-token"
 )
 
-// program is an ingest service in a process of its own, with the settings it has by default, its log in a file.
+// program is an ingest service as a process, with default settings and its log in a file.
 type program struct {
 	name       string
 	url, admin string
@@ -50,7 +50,7 @@ func newPrograms(ctx context.Context, s settings) (*programs, error) {
 	}
 	if err == nil {
 		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", p.binary, "./cmd/ingest")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0") // As it is released.
+		build.Env = append(os.Environ(), "CGO_ENABLED=0") // As in a release.
 		var text []byte
 		if text, err = build.CombinedOutput(); err != nil {
 			err = fmt.Errorf("build ingest: %w\n%s", err, text)
@@ -66,7 +66,7 @@ func newPrograms(ctx context.Context, s settings) (*programs, error) {
 func (p *programs) close()          { _ = os.RemoveAll(p.dir) }
 func (p *programs) sellers() string { return filepath.Join(p.dir, "sellers.json") }
 
-// start starts an instance that others can reach.
+// start starts an instance that its peers can reach.
 func (p *programs) start(ctx context.Context, name string) (*program, error) {
 	var addrs [3]string
 	for i := range addrs {
@@ -75,13 +75,15 @@ func (p *programs) start(ctx context.Context, name string) (*program, error) {
 			return nil, err
 		}
 		addrs[i] = ln.Addr().String()
-		_ = ln.Close() // Nobody else takes it so soon.
+		_ = ln.Close() // Unlikely to be taken before the instance listens.
 	}
 	log, err := os.Create(filepath.Join(p.dir, name+".log"))
 	if err != nil {
 		return nil, err
 	}
-	s := &program{name: name, url: "http://" + addrs[0], admin: "http://" + addrs[1], log: log, exited: make(chan struct{})}
+	s := &program{
+		name: name, url: "http://" + addrs[0], admin: "http://" + addrs[1], log: log, exited: make(chan struct{}),
+	}
 	s.cmd = exec.Command(p.binary)
 	s.cmd.Stderr = log
 	s.cmd.Env = append(os.Environ(),
@@ -91,7 +93,7 @@ func (p *programs) start(ctx context.Context, name string) (*program, error) {
 		"ORDERLEDGER_INGEST_INSTANCE_ID="+name,
 		"ORDERLEDGER_KAFKA_BROKERS="+strings.Join(p.brokers, ","),
 		"ORDERLEDGER_DATA="+filepath.Join(p.dir, name), "ORDERLEDGER_SELLERS_FILE="+p.sellers(),
-		"ORDERLEDGER_CLICKHOUSE_ADDR=127.0.0.1:1", // There is none; only reads need it.
+		"ORDERLEDGER_CLICKHOUSE_ADDR=127.0.0.1:1", // Nobody listens there; only reads need it.
 	)
 	if err := s.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start ingest: %w", err)
@@ -103,7 +105,7 @@ func (p *programs) start(ctx context.Context, name string) (*program, error) {
 	return s, nil
 }
 
-// stop ends the instance as an operator does. Its lanes go to another one, if there is one.
+// stop ends the instance as an operator does, with SIGTERM. Another instance takes its lanes.
 func (s *program) stop() {
 	if s == nil {
 		return
@@ -118,7 +120,7 @@ func (s *program) stop() {
 	_ = s.log.Close()
 }
 
-// metric returns the sum over the series of a metric.
+// metric returns the sum of all series of a metric.
 func (s *program) metric(ctx context.Context, name string) (float64, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.admin+"/metrics", nil)
 	if err != nil {
@@ -145,13 +147,13 @@ func (s *program) metric(ctx context.Context, name string) (float64, error) {
 	return sum, lines.Err()
 }
 
-// await waits until a metric is as wanted.
-func (s *program) await(ctx context.Context, name string, want func(float64) bool) error {
+// await waits until a metric meets a condition.
+func (s *program) await(ctx context.Context, name string, met func(float64) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	for {
 		v, err := s.metric(ctx, name)
-		if err == nil && want(v) {
+		if err == nil && met(v) {
 			return nil
 		}
 		select {
@@ -170,6 +172,7 @@ const (
 	metricCPU    = "process_cpu_seconds_total"
 )
 
+// opens waits until the instance owns this many open lanes.
 func (s *program) opens(ctx context.Context, lanes int) error {
 	return s.await(ctx, metricOpen, func(v float64) bool { return v == float64(lanes) })
 }

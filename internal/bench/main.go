@@ -1,11 +1,3 @@
-// Command bench runs the benchmarks that belong together several times in one run, ours beside the raw limit, and
-// prints the medians with the spread. On a noisy machine only figures of one run may be compared, and only their
-// medians.
-//
-//	go run ./internal/testkit/bench [-rounds 5] [-only lane]
-//
-// What is about Apache Kafka runs on the one in ORDERLEDGER_TEST_KAFKA, where it makes a ledger of its own and deletes
-// it again. It refuses a Kafka that holds a ledger, unless -empty says that this one may go.
 package main
 
 import (
@@ -24,11 +16,11 @@ type suite struct {
 	run         func(ctx context.Context, s settings, out *table) error
 }
 
-// settings are the flags.
+// settings are the flags and the addresses of Apache Kafka.
 type settings struct {
 	rounds  int
 	seconds int
-	brokers []string // Of Apache Kafka; none means that there is none.
+	brokers []string // Empty when there is no Apache Kafka.
 	empty   bool
 }
 
@@ -39,17 +31,25 @@ func suites() []suite {
 	return []suite{
 		{"decide", "Decide and Evolve, one shipment", goTest("./internal/shipment", "DecideEvolve", "1s")},
 		{"codec", "Event codec", goTest("./events", ".", "300ms")},
-		{"lane", "Lane commit beside a plain produce with acks=all, kfake in the process", goTest("./internal/journal", "(Lane|PlainProduce|RawTransactions)/kfake", "1s")},
-		{"lane-kafka", "Lane commit beside a plain produce with acks=all, Apache Kafka", onKafka(goTest("./internal/journal", "(Lane|PlainProduce|RawTransactions)/apache", "1s"))},
-		{"http", "Commands over HTTP at a rate that is offered whatever comes back, Apache Kafka", onKafka(offered)},
+		{"lane", "Lane commit beside a plain produce with acks=all, kfake in this process", laneCommit("kfake")},
+		{"lane-kafka", "Lane commit beside a plain produce with acks=all, Apache Kafka", onKafka(laneCommit("apache"))},
+		{"http", "Commands over HTTP at a fixed offered rate, Apache Kafka", onKafka(offered)},
 		{"bulk", "Bulk: what one core of an ingest process accepts, Apache Kafka", onKafka(bulk)},
-		{"projector", "Projector beside the bare INSERT … FROM INFILE of the same rows", goTest("./internal/projector", ".", "1x")},
+		{
+			"projector", "Projector beside a bare INSERT … FROM INFILE of the same rows",
+			goTest("./internal/projector", ".", "1x"),
+		},
 		{"emitter", "Emitter beside a bare POST loop", goTest("./internal/emitter", "Deliver|BarePost", "2s")},
 	}
 }
 
+func laneCommit(on string) func(context.Context, settings, *table) error {
+	return goTest("./internal/journal", "(Lane|PlainProduce|RawTransactions)/"+on, "1s")
+}
+
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) // What was made is taken away again.
+	// Not an immediate end: suites delete what they have created.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	ok := run(ctx)
 	stop()
 	if !ok {
@@ -60,8 +60,8 @@ func main() {
 func run(ctx context.Context) bool {
 	var s settings
 	flag.IntVar(&s.rounds, "rounds", 5, "how often to run each benchmark")
-	flag.IntVar(&s.seconds, "seconds", 10, "how long to offer commands over HTTP, each time")
-	flag.BoolVar(&s.empty, "empty", false, "delete the ledger that is on "+envKafka+" first")
+	flag.IntVar(&s.seconds, "seconds", 10, "seconds for which each round offers commands over HTTP")
+	flag.BoolVar(&s.empty, "empty", false, "first delete the ledger on the Kafka of "+envKafka)
 	only := flag.String("only", "", "run only these suites, comma-separated: "+names())
 	flag.Parse()
 	if text := os.Getenv(envKafka); text != "" {
@@ -100,7 +100,7 @@ func onKafka(run func(context.Context, settings, *table) error) func(context.Con
 			out.skipped = "no Apache Kafka: set " + envKafka
 			return nil
 		}
-		if err := vacant(ctx, s); err != nil {
+		if err := requireNoLedger(ctx, s); err != nil {
 			return err
 		}
 		return run(ctx, s, out)

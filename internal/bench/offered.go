@@ -12,14 +12,14 @@ import (
 	"github.com/orderledger/orderledger/internal/kafka"
 )
 
-// load is a rate of commands. Calls come at even distances.
+// load is a rate of commands. Calls are spaced evenly.
 type load struct {
-	perSecond int // Commands.
-	perCall   int // Commands of one call, each of another shipment.
+	perSecond int // Commands per second.
+	perCall   int // Commands in one call, each for another shipment.
 	calls     int
 }
 
-// loads are the rates that are offered: one shipment a call; and ten, for half as long.
+// loads are the offered rates: one shipment a call, and ten shipments a call for half as long.
 func loads(seconds int) []load {
 	return []load{{500, 1, 500 * seconds}, {5000, 10, 500 * seconds / 2}}
 }
@@ -32,7 +32,7 @@ func (l load) name(who string) string {
 	return fmt.Sprintf("%d/s in calls of %d: %s", l.perSecond, l.perCall, who)
 }
 
-// stage is everything that takes part in the measurement over HTTP.
+// stage holds everything that takes part in a measurement over HTTP.
 type stage struct {
 	settings
 	out      *table
@@ -41,16 +41,17 @@ type stage struct {
 	client   *kgo.Client
 	inbox    *journal.Inbox
 	lanes    int
-	like     *kgo.Record
+	like     *kgo.Record // The event that the limits copy.
 }
 
-// offered measures calls of a seller over HTTP, to an instance that has all lanes and to one of two that have half
-// each, beside a plain produce and a raw transaction of the same records at the same rate. All of them in each round.
+// offered measures a seller's calls over HTTP: to an instance that owns all lanes and to one of two that own half of
+// them each, beside a plain produce and a raw transaction of the same records at the same rate. Each round has them
+// all.
 func offered(ctx context.Context, s settings, out *table) error {
 	return staged(ctx, s, out, (*stage).round)
 }
 
-// staged runs rounds on a ledger of its own, with an instance that is warm.
+// staged runs the rounds on a new ledger, with an instance that has been warmed up.
 func staged(ctx context.Context, s settings, out *table, round func(*stage, context.Context, *program) error) error {
 	return withLedger(ctx, s, func(client *kgo.Client, lanes int) error {
 		g, err := newStage(ctx, s, out, client, lanes)
@@ -96,7 +97,7 @@ func (g *stage) close() {
 	g.programs.close()
 }
 
-// create makes so many shipments known through the inbox of an instance that has all lanes, and returns the first.
+// create creates n shipments through the inbox of an instance that owns all lanes, and returns the first one's number.
 func (g *stage) create(ctx context.Context, p *program, n int) (first int, err error) {
 	first = g.caller.next
 	g.caller.next += n
@@ -117,7 +118,7 @@ func (g *stage) create(ctx context.Context, p *program, n int) (first int, err e
 	return first, p.await(ctx, metricEvents, func(v float64) bool { return v >= before+float64(n) })
 }
 
-// warm makes connections and code warm, and takes an event to be written again.
+// warm opens connections and warms up caches, and reads an event for the limits to copy.
 func (g *stage) warm(ctx context.Context, p *program) error {
 	const shipments = 500
 	first, err := g.create(ctx, p, shipments)
@@ -135,8 +136,8 @@ func (g *stage) warm(ctx context.Context, p *program) error {
 	return err
 }
 
-// round measures everything once: the limits and one instance for each rate, then two instances for each. Both take the
-// same shipments, the one their first lines, the other their second.
+// round measures everything once: for each rate the limits and one instance, then for each rate two instances. Both
+// parts use the same shipments: the first cancels their first lines, the second their second lines.
 func (g *stage) round(ctx context.Context, a *program) error {
 	var first []int
 	for _, l := range loads(g.seconds) {
@@ -171,7 +172,7 @@ func (g *stage) round(ctx context.Context, a *program) error {
 	return a.opens(ctx, g.lanes)
 }
 
-// offer measures the calls of a rate to an instance.
+// offer measures calls to an instance at a rate.
 func (g *stage) offer(ctx context.Context, l load, who string, to *program, first, line int) error {
 	s, err := openLoop(ctx, l.callsPerSecond(), l.calls, func(ctx context.Context, i int) error {
 		shipments := make([]int, l.perCall)
@@ -187,8 +188,7 @@ func (g *stage) offer(ctx context.Context, l load, who string, to *program, firs
 	return nil
 }
 
-// limits measures what is written without a ledger: records of the same size, at the same rate, to as many lanes a
-// call.
+// limits measures writes without a ledger: records of the same size, at the same rate, to as many partitions per call.
 func (g *stage) limits(ctx context.Context, l load) error {
 	p, err := newPlain(g.settings)
 	if err != nil {
@@ -211,7 +211,7 @@ func (g *stage) limits(ctx context.Context, l load) error {
 			}
 			return limit.write(ctx, g.like, lanes)
 		}
-		// Producer ids and connections are had before.
+		// Producer ids and connections must not be part of the measurement.
 		if err := closedLoop(ctx, 4, 200, write); err != nil {
 			return fmt.Errorf("%s: %w", l.name(limit.who), err)
 		}

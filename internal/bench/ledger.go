@@ -14,7 +14,7 @@ import (
 	"github.com/orderledger/orderledger/internal/kafka"
 )
 
-// topicPlain takes what is written without a ledger around it.
+// topicPlain takes the records that are written without a ledger.
 const topicPlain = "orderledger.bench.plain"
 
 func kafkaConfig(s settings, lanes int) kafka.Config {
@@ -23,20 +23,22 @@ func kafkaConfig(s settings, lanes int) kafka.Config {
 	return cfg
 }
 
-// vacant makes sure that there is no ledger on the broker: it would be written into, and measured.
-func vacant(ctx context.Context, s settings) error {
+// requireNoLedger makes sure that the Kafka holds no ledger, or deletes it with -empty. The benchmark would write into
+// it, and its records would be measured too.
+func requireNoLedger(ctx context.Context, s settings) error {
 	client, err := kgo.NewClient(kafka.Options(kafkaConfig(s, 0))...)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
 	admin := kadm.NewClient(client)
-	there, err := ledgerTopics(ctx, admin)
-	if err != nil || len(there) == 0 {
+	topics, err := ledgerTopics(ctx, admin)
+	if err != nil || len(topics) == 0 {
 		return err
 	}
-	if !s.empty && (len(there) > 1 || there[0] != topicPlain) {
-		return fmt.Errorf("%s holds a ledger (%s): take another, or say -empty if it may be deleted", envKafka, strings.Join(there, ", "))
+	if !s.empty && (len(topics) > 1 || topics[0] != topicPlain) {
+		return fmt.Errorf("%s holds a ledger (%s): use another Kafka, or -empty to delete it",
+			envKafka, strings.Join(topics, ", "))
 	}
 	return remove(ctx, admin)
 }
@@ -50,26 +52,26 @@ func ledgerTopics(ctx context.Context, admin *kadm.Client) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list topics: %w", err)
 	}
-	var there []string
+	var topics []string
 	for _, d := range all.Sorted() {
 		if d.Err == nil {
-			there = append(there, d.Topic)
+			topics = append(topics, d.Topic)
 		}
 	}
-	return there, nil
+	return topics, nil
 }
 
 // remove deletes the ledger and waits until it is gone.
 func remove(ctx context.Context, admin *kadm.Client) error {
-	// Also after an interrupt: what was made is taken away again.
+	// Also after an interrupt, which has ended ctx.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	for {
-		there, err := ledgerTopics(ctx, admin)
-		if err != nil || len(there) == 0 {
+		topics, err := ledgerTopics(ctx, admin)
+		if err != nil || len(topics) == 0 {
 			return err
 		}
-		if _, err := admin.DeleteTopics(ctx, there...); err != nil {
+		if _, err := admin.DeleteTopics(ctx, topics...); err != nil {
 			return fmt.Errorf("delete topics: %w", err)
 		}
 		select {
@@ -80,7 +82,7 @@ func remove(ctx context.Context, admin *kadm.Client) error {
 	}
 }
 
-// withLedger makes a ledger and the topic for plain records beside it, runs fn and deletes both.
+// withLedger creates a ledger and the topic for plain records, runs fn and deletes both.
 func withLedger(ctx context.Context, s settings, fn func(client *kgo.Client, lanes int) error) (err error) {
 	client, err := kgo.NewClient(append(kafka.Options(kafkaConfig(s, 0)), kafka.ManualPartitions())...)
 	if err != nil {
@@ -99,7 +101,7 @@ func withLedger(ctx context.Context, s settings, fn func(client *kgo.Client, lan
 	return fn(client, lanes)
 }
 
-// lastEvent reads an event from the end of a lane that has some: the record to be written again without a ledger.
+// lastEvent reads an event from the end of some lane. Its copies are what the plain produce writes.
 func lastEvent(ctx context.Context, s settings, client *kgo.Client) (*kgo.Record, error) {
 	ends, err := kadm.NewClient(client).ListCommittedOffsets(ctx, events.TopicEvents)
 	if err != nil {
@@ -108,11 +110,12 @@ func lastEvent(ctx context.Context, s settings, client *kgo.Client) (*kgo.Record
 	at := map[int32]kgo.Offset{}
 	ends.Each(func(o kadm.ListedOffset) {
 		if o.Offset > 2 {
-			at[o.Partition] = kgo.NewOffset().At(o.Offset - 2) // The last one is the marker of its transaction.
+			at[o.Partition] = kgo.NewOffset().At(o.Offset - 2) // The last offset is the marker of its transaction.
 		}
 	})
 	reader, err := kgo.NewClient(append(kafka.Options(kafkaConfig(s, 0)),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{events.TopicEvents: at}), kgo.FetchIsolationLevel(kgo.ReadCommitted()))...)
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{events.TopicEvents: at}),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()))...)
 	if err != nil {
 		return nil, err
 	}

@@ -10,16 +10,17 @@ import (
 	"github.com/orderledger/orderledger/internal/kafka"
 )
 
-// copyOf is the record of an event on its way to the plain topic.
+// copyOf returns a copy of an event's record for the plain topic.
 func copyOf(like *kgo.Record, lane int32) *kgo.Record {
 	return &kgo.Record{Topic: topicPlain, Partition: lane, Key: like.Key, Value: like.Value, Headers: like.Headers}
 }
 
-// plain is the raw limit: a client with the ledger's options that writes ready records with acks=all.
+// plain is the raw limit: a client with the ledger's options that writes finished records with acks=all.
 type plain struct{ client *kgo.Client }
 
 func newPlain(s settings) (*plain, error) {
-	client, err := kgo.NewClient(append(kafka.Options(kafkaConfig(s, 0)), kafka.ManualPartitions(), kgo.ProducerBatchCompression(kgo.NoCompression()))...)
+	client, err := kgo.NewClient(append(kafka.Options(kafkaConfig(s, 0)),
+		kafka.ManualPartitions(), kgo.ProducerBatchCompression(kgo.NoCompression()))...)
 	return &plain{client}, err
 }
 
@@ -32,8 +33,8 @@ func (p *plain) produce(ctx context.Context, like *kgo.Record, lanes []int32) er
 	return p.client.ProduceSync(ctx, records...).FirstErr()
 }
 
-// raw is the limit of a ledger on transactions: for each lane two transactional ids in turn, whatever waits goes into
-// the next transaction, and nothing is decided, encoded, hashed or stored.
+// raw is the limit of a ledger on transactions. It has two transactional ids per lane, used in turn, and puts every
+// waiting record into the next transaction. It decides, encodes, hashes and stores nothing.
 type raw struct {
 	queues  []chan waiter
 	clients []*kgo.Client
@@ -51,8 +52,9 @@ func newRaw(ctx context.Context, s settings, lanes int) (*raw, error) {
 		aa, bb := kafka.LaneTransactionalIDs("orderledger-bench-raw", lane)
 		var pair [2]*kgo.Client
 		for i, id := range []string{aa, bb} {
-			client, err := kgo.NewClient(append(kafka.Options(kafkaConfig(s, 0)), kafka.ManualPartitions(), kgo.TransactionalID(id),
-				kgo.ManualFlushing(), kgo.ProducerBatchCompression(kgo.NoCompression()))...)
+			client, err := kgo.NewClient(append(kafka.Options(kafkaConfig(s, 0)),
+				kafka.ManualPartitions(), kgo.TransactionalID(id), kgo.ManualFlushing(),
+				kgo.ProducerBatchCompression(kgo.NoCompression()))...)
 			if err != nil {
 				r.close()
 				return nil, err
@@ -77,7 +79,7 @@ func (r *raw) close() {
 	}
 }
 
-// serve commits what waits, one transaction after the other, until the queue is closed.
+// serve commits the waiting records, one transaction after the other, until the queue is closed.
 func serve(ctx context.Context, pair [2]*kgo.Client, queue chan waiter) {
 	for turn := 0; ; turn = 1 - turn {
 		first, ok := <-queue
@@ -100,7 +102,7 @@ func commit(ctx context.Context, client *kgo.Client, batch []waiter) error {
 		return fmt.Errorf("begin: %w", err)
 	}
 	for _, w := range batch {
-		client.Produce(ctx, w.record, nil) // What fails, fails the transaction.
+		client.Produce(ctx, w.record, nil) // A failure of one fails the transaction.
 	}
 	if err := client.Flush(ctx); err != nil {
 		return fmt.Errorf("flush: %w", err)
@@ -111,7 +113,7 @@ func commit(ctx context.Context, client *kgo.Client, batch []waiter) error {
 	return nil
 }
 
-// write commits a record in each of the lanes and returns when all are.
+// write commits a record in each of the lanes and returns when all are committed.
 func (r *raw) write(_ context.Context, like *kgo.Record, lanes []int32) error {
 	done := make(chan error, len(lanes))
 	for _, lane := range lanes {

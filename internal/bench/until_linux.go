@@ -6,10 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// until blocks the thread until a moment, to about 60 µs.
+// until blocks the thread until a moment, with a precision of about 60 µs.
 func until(due time.Time) {
 	for left := time.Until(due); left > 0; left = time.Until(due) {
 		wait := unix.NsecToTimespec(left.Nanoseconds())
-		_ = unix.Nanosleep(&wait, nil) // Interrupted, it goes round again.
+		_ = unix.Nanosleep(&wait, nil) // After a signal the loop sleeps again.
 	}
 }
