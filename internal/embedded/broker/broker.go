@@ -14,17 +14,16 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-// Broker is one embedded broker. Its methods may be called from several
-// goroutines.
+// Broker is one embedded broker. Its methods are safe for concurrent use.
 type Broker struct {
 	cfg  Config
 	log  *slog.Logger
 	boot string
 
-	mu      sync.Mutex // Guards what follows.
+	mu      sync.Mutex // Protects all below.
 	cluster *kfake.Cluster
 	folder  *folder
-	gate    *gate
+	ln      *listener
 	logs    *logger
 	unclean bool
 	closed  bool
@@ -37,8 +36,8 @@ func New(cfg Config, log *slog.Logger) *Broker {
 	return &Broker{cfg: cfg, log: log, boot: hex.EncodeToString(nonce[:])}
 }
 
-// Start loads the folder, ends what a killed predecessor left open, and lets
-// clients in. The context bounds starting only. A broker is started once.
+// Start loads the folder, ends the transactions that a killed process left open, and accepts clients. The context bounds
+// the start only. A broker starts once.
 func (b *Broker) Start(ctx context.Context) (err error) {
 	if err := b.cfg.Validate(); err != nil {
 		return err
@@ -46,7 +45,7 @@ func (b *Broker) Start(ctx context.Context) (err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed || b.cluster != nil {
-		return errors.New("embedded kafka: started or closed before")
+		return errors.New("embedded kafka: already started or closed")
 	}
 	defer func() {
 		if err != nil {
@@ -63,30 +62,29 @@ func (b *Broker) Start(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	b.gate, err = listen(ctx, b.cfg.Addr, b.cfg.Advertise)
+	b.ln, err = listen(ctx, b.cfg.Addr, b.cfg.Advertise)
 	if err != nil {
 		return err
 	}
-	b.gate.folder = b.folder
+	b.ln.folder = b.folder
 	b.logs = &logger{log: b.log}
 	if b.cluster, err = kfake.NewCluster(b.options()...); err != nil {
 		return fmt.Errorf("embedded kafka: load %q: %w", b.cfg.DataDir, err)
 	}
 	if b.unclean {
-		ended, err := endOpenTransactions(ctx, b.gate)
+		ended, err := endOpenTransactions(ctx, b.ln)
 		if err != nil {
-			return fmt.Errorf("embedded kafka: recover %q after an unclean stop: %w", b.cfg.DataDir, err)
+			return fmt.Errorf("embedded kafka %q: end the transactions that an unclean stop left open: %w", b.cfg.DataDir, err)
 		}
-		b.log.WarnContext(ctx, "embedded kafka was not stopped cleanly; transactions that were open are aborted",
+		b.log.WarnContext(ctx, "embedded kafka not stopped cleanly, open transactions aborted",
 			slog.Int("transactions", ended), slog.String("folder", b.cfg.DataDir))
 	}
-	b.gate.open()
-	b.log.InfoContext(ctx, "embedded kafka listening", slog.String("addr", b.gate.Addr().String()), slog.String("boot", b.boot))
+	b.ln.open()
+	b.log.InfoContext(ctx, "embedded kafka listening", slog.String("addr", b.ln.Addr().String()), slog.String("boot", b.boot))
 	return nil
 }
 
-// Run starts the broker, keeps it until ctx ends, and closes it. Its clients
-// must have been closed by then.
+// Run starts the broker, keeps it running until ctx ends, and closes it. Its clients must have been closed by then.
 func (b *Broker) Run(ctx context.Context) error {
 	if err := b.Start(ctx); err != nil {
 		return err
@@ -95,9 +93,8 @@ func (b *Broker) Run(ctx context.Context) error {
 	return b.Close()
 }
 
-// Close writes everything down and frees the folder. It may be called more
-// than once, and without Start. An error means that the next start will treat
-// this stop as unclean.
+// Close flushes the log and frees the folder. It may be called more than once, and without Start. After an error the
+// next start treats this stop as unclean.
 func (b *Broker) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -115,16 +112,15 @@ func (b *Broker) close() error {
 		b.cluster.Close()
 		errs = append(errs, b.logs.failed())
 	}
-	if b.gate != nil {
-		errs = append(errs, b.gate.Close())
+	if b.ln != nil {
+		errs = append(errs, b.ln.Close())
 	}
 	if b.folder != nil {
-		// A folder that was marked before and never got through recovery
-		// keeps its mark.
-		clean := errors.Join(errs...) == nil && (!b.unclean || (b.gate != nil && b.gate.isOpen()))
+		// A folder that was unclean before and whose open transactions were not ended stays unclean.
+		clean := errors.Join(errs...) == nil && (!b.unclean || (b.ln != nil && b.ln.isOpen()))
 		errs = append(errs, b.folder.close(clean))
 	}
-	b.cluster, b.gate, b.folder = nil, nil, nil
+	b.cluster, b.ln, b.folder = nil, nil, nil
 	b.closed = true
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close embedded kafka: %w", err)
@@ -132,31 +128,29 @@ func (b *Broker) close() error {
 	return nil
 }
 
-// Addr returns the address clients connect to, or an empty string unless the
-// broker runs.
+// Addr returns the address that clients connect to; it is empty unless the broker runs.
 func (b *Broker) Addr() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.gate == nil {
+	if b.ln == nil {
 		return ""
 	}
-	return b.gate.Addr().String()
+	return b.ln.Addr().String()
 }
 
-// Boot returns the nonce of this boot. Transactional ids must hold it.
+// Boot returns the nonce of this boot. Transactional ids must contain it.
 func (b *Broker) Boot() string { return b.boot }
 
-// BootHandler answers with the nonce, for programs in other processes; mount
-// it at /boot.
+// BootHandler serves the nonce to programs in other processes. Mount it at /boot.
 func (b *Broker) BootHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = io.WriteString(w, b.boot+"\n") // A client that has gone needs no answer.
+		_, _ = io.WriteString(w, b.boot+"\n") // A client that is gone needs no answer.
 	})
 }
 
-// Unclean reports whether the previous process was killed with the folder in
-// use. Transactions that wrote several partitions may then be torn.
+// Unclean reports whether the previous process was killed while it used the folder. Transactions that wrote several
+// partitions may then be torn.
 func (b *Broker) Unclean() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -167,14 +161,14 @@ func (b *Broker) options() []kfake.Opt {
 	opts := []kfake.Opt{
 		kfake.NumBrokers(1),
 		kfake.ClusterID("embedded"),
-		kfake.ListenFn(b.gate.listener),
+		kfake.ListenFn(b.ln.listenFn),
 		kfake.WithLogger(b.logs),
 		kfake.BrokerConfigs(map[string]string{
-			// One topic with a retention of its own makes the broker trim
-			// all of them, those of the user too, after seven days.
+			// As soon as one topic has a retention of its own, kfake trims all topics after seven days, also those
+			// without one.
 			"log.retention.ms": "-1",
-			// Ten years: a machine that was off for a week must not find
-			// its consumers at the start again.
+			// Ten years: after a week without power, consumers must continue from their offsets and not from the
+			// start.
 			"offsets.retention.minutes": "5256000",
 		}),
 	}
@@ -187,8 +181,7 @@ func (b *Broker) options() []kfake.Opt {
 	return opts
 }
 
-// checkSize compares the log with what could be recovered: after an unclean
-// stop all of it is read into memory at once.
+// checkSize compares the size of the log with the memory: after an unclean stop the whole log is read into memory.
 func (b *Broker) checkSize(ctx context.Context) error {
 	limit := b.cfg.MaxLogBytes
 	if limit == 0 {
@@ -202,10 +195,11 @@ func (b *Broker) checkSize(ctx context.Context) error {
 		return err
 	}
 	if b.unclean {
-		return fmt.Errorf("embedded kafka %q: not stopped cleanly, and its log of %d MB is above %d MB, half of the memory; recovery reads all of it into memory. "+
-			"Use a machine with more memory, or raise the limit; and move to a Kafka cluster", b.cfg.DataDir, size>>20, limit>>20)
+		return fmt.Errorf("embedded kafka %q: not stopped cleanly, and its log of %d MB is larger than %d MB, half of the "+
+			"memory, into which recovery reads all of it: use a machine with more memory, then move to a Kafka cluster",
+			b.cfg.DataDir, size>>20, limit>>20)
 	}
-	b.log.WarnContext(ctx, "embedded kafka has outgrown this machine: after a kill its log could not be recovered; move to a Kafka cluster",
+	b.log.WarnContext(ctx, "log of embedded kafka too large to recover after a kill, move to a Kafka cluster",
 		slog.Int64("log_bytes", size), slog.Int64("limit_bytes", limit))
 	return nil
 }

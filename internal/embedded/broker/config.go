@@ -11,24 +11,22 @@ import (
 type Config struct {
 	// Addr is host:port to listen on. Port 0 takes a free one.
 	Addr string
-	// Advertise is host:port that clients are told to connect to. Empty means
-	// the address it listens on; needed where that is not reachable as such,
-	// as in a container.
+	// Advertise is the host:port under which clients reach the broker. Empty means the address it listens on. It is
+	// needed where clients can't connect to that address, as in a container.
 	Advertise string
-	// Expose allows an Addr that other machines can reach.
+	// Expose allows an Addr that other machines can reach. False refuses one.
 	Expose bool
 	// DataDir is the folder of the log. Empty keeps everything in memory.
 	DataDir string
-	// SyncWrites flushes each batch to the disk before it is acknowledged.
-	// Off, what was acknowledged survives a kill but not a loss of power.
+	// SyncWrites flushes each batch to the disk before it is acknowledged. Without it, acknowledged records survive a
+	// kill but not a loss of power.
 	SyncWrites bool
-	// MaxLogBytes is the size of log that can be recovered. Zero means half
-	// of the machine's memory; negative means no limit.
+	// MaxLogBytes is the largest log that can be recovered. Zero means half of the machine's memory; negative means no
+	// limit.
 	MaxLogBytes int64
 }
 
-// DefaultConfig returns a broker on Kafka's usual port of this machine, in
-// memory.
+// DefaultConfig returns a broker in memory, on Kafka's usual port of this machine.
 func DefaultConfig() Config { return Config{Addr: "127.0.0.1:9092"} }
 
 // Validate returns all problems of the configuration, joined.
@@ -40,9 +38,10 @@ func (c Config) Validate() error {
 		problems = append(problems, fmt.Errorf("embedded kafka address %q: want host:port", c.Addr))
 	case !c.Expose && !loopback(host):
 		problems = append(problems, fmt.Errorf("embedded kafka address %q: other machines could reach it, and it has no authentication; "+
-			"use 127.0.0.1, or say that it is to be exposed", c.Addr))
+			"use 127.0.0.1, or allow it with Expose", c.Addr))
 	case unspecified(host) && c.Advertise == "":
-		problems = append(problems, fmt.Errorf("embedded kafka address %q: clients can not connect to it as such; set the address to advertise, with port %d", c.Addr, n))
+		problems = append(problems, fmt.Errorf("embedded kafka address %q: clients can't connect to it; "+
+			"set the address to advertise, with port %d", c.Addr, n))
 	}
 	if c.Advertise != "" {
 		if _, port, err := net.SplitHostPort(c.Advertise); err != nil || port == "" {

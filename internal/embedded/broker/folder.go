@@ -11,9 +11,9 @@ import (
 
 // folder is a data folder in use:
 //
-//	LOCK     held by flock as long as the process lives
-//	RUNNING  there while in use; found at start, it means a kill
-//	log/     kfake's own
+//	LOCK     locked with flock until the process ends
+//	RUNNING  exists while the folder is in use; at start it means that the last process was killed
+//	log/     kfake's files
 type folder struct {
 	dir, log string
 	lock     *os.File
@@ -37,39 +37,39 @@ func openFolder(dir, boot string) (*folder, error) {
 		return nil, fmt.Errorf("embedded kafka %q: lock: %w", dir, err)
 	}
 	f.lock = lock
-	if _, err := os.Stat(f.mark()); err == nil {
+	if _, err := os.Stat(f.marker()); err == nil {
 		f.unclean = true
 	}
-	if err := f.setMark(boot); err != nil {
+	if err := f.writeMarker(boot); err != nil {
 		_ = unflock(lock)
 		return nil, fmt.Errorf("embedded kafka %q: %w", dir, err)
 	}
 	return f, nil
 }
 
-func (f *folder) mark() string { return filepath.Join(f.dir, "RUNNING") }
+func (f *folder) marker() string { return filepath.Join(f.dir, "RUNNING") }
 
-// setMark must reach the disk before the log is touched, or a loss of power
-// could leave a damaged log without its mark.
-func (f *folder) setMark(boot string) error {
-	mark, err := os.Create(f.mark())
+// writeMarker must reach the disk before the log is touched, or a loss of power could leave a damaged log without its
+// marker.
+func (f *folder) writeMarker(boot string) error {
+	marker, err := os.Create(f.marker())
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(mark, "%s %d\n", boot, os.Getpid())
-	return errors.Join(err, mark.Sync(), mark.Close(), syncDir(f.dir))
+	_, err = fmt.Fprintf(marker, "%s %d\n", boot, os.Getpid())
+	return errors.Join(err, marker.Sync(), marker.Close(), syncDir(f.dir))
 }
 
-// close frees the folder; its mark stays unless the log is in order.
+// close frees the folder. Its marker stays unless the stop was clean.
 func (f *folder) close(clean bool) error {
 	var err error
 	if clean {
-		err = errors.Join(os.Remove(f.mark()), syncDir(f.dir))
+		err = errors.Join(os.Remove(f.marker()), syncDir(f.dir))
 	}
 	return errors.Join(err, unflock(f.lock))
 }
 
-// size returns how much log there is.
+// size returns the size of the log in bytes.
 func (f *folder) size() (total int64, err error) {
 	err = filepath.WalkDir(f.log, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {

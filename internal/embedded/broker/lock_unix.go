@@ -10,8 +10,7 @@ import (
 
 var errLocked = errors.New("locked")
 
-// flock takes the lock for as long as the file is open. The kernel frees it
-// when the process dies, however it dies.
+// flock locks the file for as long as it is open. The kernel frees the lock when the process ends, however it ends.
 func flock(f *os.File) error {
 	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -20,8 +19,7 @@ func flock(f *os.File) error {
 	return err
 }
 
-// unflock frees the lock. Closing alone is not enough: a process that is being
-// forked just now holds the file too.
+// unflock frees the lock. Closing the file is not enough: a process that is being forked at this moment has it open too.
 func unflock(f *os.File) error {
 	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
 }

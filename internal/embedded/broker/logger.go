@@ -9,8 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-// logger passes the broker's own log on, and remembers errors while it is
-// watched: closing reports what it could not write to its log only.
+// logger forwards kfake's log, and remembers errors while it is watched: kfake's Close reports what it could not write
+// only in its log.
 type logger struct {
 	log *slog.Logger
 
@@ -43,11 +43,11 @@ func (l *logger) Logf(level kfake.LogLevel, format string, args ...any) {
 		}
 		l.mu.Unlock()
 	case kfake.LogLevelWarn:
-		// It warns of every transaction that took milliseconds, which says something of the machine and nothing to do.
+		// kfake warns about every transaction that took milliseconds, which an operator can't do anything about.
 		to = slog.LevelInfo
 	case kfake.LogLevelInfo, kfake.LogLevelDebug, kfake.LogLevelNone:
 	}
-	ctx := context.Background() // The interface carries none.
+	ctx := context.Background() // kfake's interface has no context.
 	if l.log.Enabled(ctx, to) {
 		l.log.LogAttrs(ctx, to, "embedded kafka", slog.String("detail", fmt.Sprintf(format, args...)))
 	}

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// memory returns how much memory this process may use: the machine's or its
-// container's, whichever is less; zero where it can not be told.
+// memory returns how much memory this process may use, the machine's or its container's, whichever is less. It returns
+// zero when neither is known.
 func memory() int64 {
 	total := int64(0)
 	if info, err := os.ReadFile("/proc/meminfo"); err == nil {
@@ -20,7 +20,7 @@ func memory() int64 {
 		}
 	}
 	if limit, err := os.ReadFile("/sys/fs/cgroup/memory.max"); err == nil {
-		// "max" is no number, and no limit.
+		// "max" is not a number and means no limit.
 		if n, err := strconv.ParseInt(strings.TrimSpace(string(limit)), 10, 64); err == nil && (total == 0 || n < total) {
 			total = n
 		}

@@ -21,18 +21,16 @@ type partition struct {
 	id    int32
 }
 
-// endOpenTransactions writes an abort marker wherever a transaction was open
-// when the process was killed, and returns how many there were.
+// endOpenTransactions writes an abort marker for every transaction that was open when the process was killed, and
+// returns how many there were.
 //
-// kfake treats such transactions as aborted, but in memory only. Without a
-// marker in the log, a consumer that has been told of the aborted range drops
-// everything the same producer commits afterwards, up to its next abort; and
-// the next kill pairs the open records with a later commit and makes them
-// visible.
-func endOpenTransactions(ctx context.Context, g *gate) (ended int, err error) {
+// kfake treats such transactions as aborted, but in memory only. Without a marker in the log, a consumer that learned of
+// the aborted range drops everything the same producer commits afterwards, up to its next abort; and the next kill pairs
+// the open records with a later commit and makes them visible.
+func endOpenTransactions(ctx context.Context, l *listener) (ended int, err error) {
 	client, err := kgo.NewClient(
-		kgo.SeedBrokers(g.Addr().String()), kgo.Dialer(g.dial), kgo.ClientID("embedded-recovery"),
-		// Aborted and control records are just what is looked for.
+		kgo.SeedBrokers(l.Addr().String()), kgo.Dialer(l.dial), kgo.ClientID("embedded-recovery"),
+		// Aborted records and control records are what openTransactions looks for.
 		kgo.FetchIsolationLevel(kgo.ReadUncommitted()), kgo.KeepControlRecords(),
 	)
 	if err != nil {
@@ -70,8 +68,8 @@ func endOpenTransactions(ctx context.Context, g *gate) (ended int, err error) {
 	return len(byProducer), err
 }
 
-// openTransactions reads every log to its end and returns the producers whose
-// last record in a partition is not a marker, with their epochs.
+// openTransactions reads every log to its end. It returns the producers whose last record in a partition is not a
+// marker, with their epochs.
 func openTransactions(ctx context.Context, client *kgo.Client, adm *kadm.Client) (map[partition]map[int64]int16, error) {
 	starts, err := adm.ListStartOffsets(ctx)
 	if err != nil {
