@@ -62,8 +62,8 @@ fuzz: ## Fuzz what reads bytes from outside, a minute each
 	$(GO) test -fuzz FuzzNothingThatIsToldPanics -fuzztime 1m ./internal/shipment
 	$(GO) test -fuzz FuzzDecodeForward -fuzztime 1m ./internal/ingest
 	$(GO) test -fuzz FuzzDecodeMarks -fuzztime 1m ./internal/emitter
-	$(GO) test -fuzz FuzzParseNeverPanics -fuzztime 1m ./internal/embedded/clickhouse
-	$(GO) test -fuzz FuzzAMalformedBlockNeverPanics -fuzztime 1m ./internal/embedded/clickhouse
+	$(GO) test -fuzz FuzzParse -fuzztime 1m ./internal/embedded/clickhouse
+	$(GO) test -fuzz FuzzWalker -fuzztime 1m ./internal/embedded/clickhouse
 
 bench: engine ## Our figures beside the raw limits, in one run, with medians
 	$(GO) run ./internal/bench

@@ -14,7 +14,7 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-func TestACheckLooksTheEndpointsUpAndSendsThemNothing(t *testing.T) {
+func TestCheckResolvesEndpointHosts(t *testing.T) {
 	t.Parallel()
 	brokers := testkit.Kafka(t)
 	receiver := testkit.NewReceiver(t, secret)
@@ -36,7 +36,7 @@ func TestACheckLooksTheEndpointsUpAndSendsThemNothing(t *testing.T) {
 	require.NotContains(t, out.String(), secret)
 }
 
-func TestNoSecretIsInTheConfigurationHoweverItIsPrinted(t *testing.T) {
+func TestConfigNeverPrintsSecrets(t *testing.T) {
 	t.Parallel()
 	vars := env(map[string]string{
 		envEndpoints: "wms=https://bob:sssh-url@wms.example/hook?key=sssh-key", envSecrets: secret,

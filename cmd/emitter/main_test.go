@@ -29,7 +29,7 @@ func env(vars map[string]string) func(string) string {
 	return func(name string) string { return vars[name] }
 }
 
-func TestTheEnvironmentIsRead(t *testing.T) {
+func TestReadConfig(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "settings.json")
 	require.NoError(t, os.WriteFile(file, []byte(`{
@@ -63,7 +63,7 @@ func TestTheEnvironmentIsRead(t *testing.T) {
 	require.Equal(t, defaultAdmin, cfg.Admin.Addr)
 }
 
-func TestEveryProblemIsReportedAtOnce(t *testing.T) {
+func TestReadConfigReportsAllProblems(t *testing.T) {
 	t.Parallel()
 	err := run(t.Context(), []string{"-check"}, env(map[string]string{
 		kafka.EnvBrokers: "nowhere", kafka.EnvLanes: "many", envEndpoints: "hook", envSettings: "/does/not/exist", service.EnvLogLevel: "loud",
@@ -73,7 +73,7 @@ func TestEveryProblemIsReportedAtOnce(t *testing.T) {
 	}
 }
 
-func TestNoSecretIsPrinted(t *testing.T) {
+func TestPrintConfigMasksSecrets(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "settings.json")
 	require.NoError(t, os.WriteFile(file, []byte(`{"endpoints": [{
@@ -93,14 +93,14 @@ func TestNoSecretIsPrinted(t *testing.T) {
 	require.Equal(t, secret, cfg.Emitter.Deliver.Endpoints[0].Secrets[0], "masking changes a copy")
 }
 
-func TestTheVersionIsPrinted(t *testing.T) {
+func TestRunPrintsVersion(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{"-version"}, env(nil), &out, io.Discard))
 	require.NotEmpty(t, out.String())
 }
 
-func TestAnEventOfTheLedgerArrivesAtTheEndpoint(t *testing.T) {
+func TestRunDeliversAnEventToAnEndpoint(t *testing.T) {
 	t.Parallel()
 	brokers := testkit.Kafka(t)
 	testkit.Topics(t, brokers, 2)

@@ -12,7 +12,7 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-func TestACheckTellsEveryProblemAndFails(t *testing.T) {
+func TestCheckReportsAllProblems(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	cluster, brokers := testkit.KafkaCluster(t)
@@ -30,7 +30,7 @@ func TestACheckTellsEveryProblemAndFails(t *testing.T) {
 	require.Nil(t, cluster.TopicInfo("orders.inbox.v1"), "a check creates nothing")
 }
 
-func TestALedgerThatWouldLoseRecordsKeepsTheProgramFromStarting(t *testing.T) {
+func TestRunRefusesALedgerThatLosesRecords(t *testing.T) {
 	t.Parallel()
 	cluster, brokers := testkit.KafkaCluster(t)
 	require.NoError(t, cluster.CreateTopic("orders.events.v1", 2, map[string]string{"retention.ms": "1000"}))

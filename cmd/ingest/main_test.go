@@ -19,7 +19,7 @@ func environmentOf(vars map[string]string) func(string) string {
 	return func(name string) string { return vars[name] }
 }
 
-func TestTheConfigurationIsPrintedWithoutItsSecrets(t *testing.T) {
+func TestPrintConfigMasksSecrets(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "sellers.json")
 	require.NoError(t, os.WriteFile(file, []byte(`[{"id":"s1","token":"tok-1","tokens":["tok-2"],"own":true,
@@ -58,7 +58,7 @@ func TestTheConfigurationIsPrintedWithoutItsSecrets(t *testing.T) {
 	require.Equal(t, 600, shown.Ingest.Sellers.Default.PackWithinSeconds)
 }
 
-func TestEveryProblemOfTheConfigurationIsToldAtOnce(t *testing.T) {
+func TestReadConfigReportsAllProblems(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "sellers.json")
 	require.NoError(t, os.WriteFile(file, []byte(`[{"id":"s1","tokn":"x"}]`), 0o600))
@@ -77,7 +77,7 @@ func TestEveryProblemOfTheConfigurationIsToldAtOnce(t *testing.T) {
 	require.NotContains(t, err.Error(), "peer-sec")
 }
 
-func TestTheVersionIsPrinted(t *testing.T) {
+func TestRunPrintsVersion(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{"-version"}, environmentOf(nil), &out, io.Discard))

@@ -34,7 +34,7 @@ func listening(t *testing.T, log io.Reader) (api, admin string) {
 	return api, admin
 }
 
-func TestTheProgramTakesANotificationAndStopsWhenItIsTold(t *testing.T) {
+func TestRunTakesANotificationAndStops(t *testing.T) {
 	t.Parallel()
 	brokers := testkit.Kafka(t)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -39,7 +39,7 @@ func guarded(t *testing.T) map[string]string {
 	}
 }
 
-func TestNoSecretIsInTheConfigurationHoweverItIsPrinted(t *testing.T) {
+func TestConfigNeverPrintsSecrets(t *testing.T) {
 	t.Parallel()
 	vars := environmentOf(guarded(t))
 	cfg, err := readConfig(vars)
@@ -61,7 +61,7 @@ func TestNoSecretIsInTheConfigurationHoweverItIsPrinted(t *testing.T) {
 	require.Equal(t, "sssh-1", cfg.Ingest.Sellers.Sellers[0].Token, "masking changes a copy")
 }
 
-func TestNoSecretIsInTheLogOfAWholeRun(t *testing.T) {
+func TestRunNeverLogsSecrets(t *testing.T) {
 	t.Parallel()
 	vars := environmentOf(guarded(t))
 	ctx, cancel := context.WithCancel(t.Context())

@@ -84,7 +84,7 @@ func startInstance(t *testing.T, brokers []string, sellers string) *instance {
 	return i
 }
 
-func TestTwoInstancesTakeCallsForAllLanesAndOneHandsOverWhenItIsStopped(t *testing.T) {
+func TestRunTwoInstancesHandOver(t *testing.T) {
 	t.Parallel()
 	brokers := testkit.Kafka(t)
 	sellers := filepath.Join(t.TempDir(), "sellers.json")

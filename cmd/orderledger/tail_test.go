@@ -33,7 +33,7 @@ func ledgerOf(t *testing.T) kafka.Config {
 	return testkit.KafkaConfig(brokers, 1)
 }
 
-func TestTailShowsEventsForPeopleAndGoesOnAfterOneThatCanNotBeRead(t *testing.T) {
+func TestTailContinuesAfterAnUnreadableEvent(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	require.NoError(t, (&tailer{limit: 3}).run(t.Context(), ledgerOf(t), true, &out))
@@ -46,7 +46,7 @@ func TestTailShowsEventsForPeopleAndGoesOnAfterOneThatCanNotBeRead(t *testing.T)
 	require.Contains(t, lines[2], "v2")
 }
 
-func TestTailPrintsJSONThatHoldsTheEnvelopeAndTheWholeEvent(t *testing.T) {
+func TestTailPrintsJSON(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	require.NoError(t, (&tailer{limit: 1, json: true}).run(t.Context(), ledgerOf(t), true, &out))
@@ -64,7 +64,7 @@ func TestTailPrintsJSONThatHoldsTheEnvelopeAndTheWholeEvent(t *testing.T) {
 	require.Equal(t, "STATUS_APPROVED", line.Event.After.Status)
 }
 
-func TestTailSaysThatThereIsNoKafka(t *testing.T) {
+func TestTailReportsUnreachableKafka(t *testing.T) {
 	t.Parallel()
 	cluster, brokers := testkit.KafkaCluster(t)
 	cluster.Close()
@@ -72,7 +72,7 @@ func TestTailSaysThatThereIsNoKafka(t *testing.T) {
 	require.ErrorContains(t, err, "is `orderledger up` running?")
 }
 
-func TestWrongFlagsAreNamedBeforeAnythingStarts(t *testing.T) {
+func TestCommandsNameWrongFlags(t *testing.T) {
 	t.Parallel()
 	o := upOptions{Only: "everything", SuborderEndpoints: []string{"efs.example.com"}}
 	err := o.validate()

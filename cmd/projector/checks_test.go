@@ -18,7 +18,7 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-func TestACheckPassesWhereTheProgramCouldStartAndChangesNothing(t *testing.T) {
+func TestCheckPassesAndChangesNothing(t *testing.T) {
 	t.Parallel()
 	addr, database := testkit.ClickHouse(t)
 	cluster, brokers := testkit.KafkaCluster(t)
@@ -33,7 +33,7 @@ func TestACheckPassesWhereTheProgramCouldStartAndChangesNothing(t *testing.T) {
 	require.Nil(t, cluster.TopicInfo("orders.events.v1"))
 }
 
-func TestNoSecretIsPrintedOrLogged(t *testing.T) {
+func TestRunNeverPrintsOrLogsSecrets(t *testing.T) {
 	t.Parallel()
 	brokers := testkit.Kafka(t, kfake.EnableSASL(), kfake.Superuser("PLAIN", "ledger", "sssh-kafka"))
 	addr, database := testkit.ClickHouse(t)

@@ -23,7 +23,7 @@ func env(values map[string]string) func(string) string {
 	return func(name string) string { return values[name] }
 }
 
-func TestEveryProblemOfTheEnvironmentIsReported(t *testing.T) {
+func TestReadConfigReportsAllProblems(t *testing.T) {
 	t.Parallel()
 	_, err := readConfig(env(map[string]string{
 		kafka.EnvLanes: "many", clickhouse.EnvAddr: "nowhere", "ORDERLEDGER_CLICKHOUSE_TLS": "perhaps", clickhouse.EnvSettings: "quorum", service.EnvLogLevel: "loud", envInserters: "-1",
@@ -33,7 +33,7 @@ func TestEveryProblemOfTheEnvironmentIsReported(t *testing.T) {
 	}
 }
 
-func TestThePrintedConfigurationHasNoSecrets(t *testing.T) {
+func TestPrintConfigMasksSecrets(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{"-print-config"}, env(map[string]string{clickhouse.EnvPassword: "hunter2"}), &out, io.Discard))
@@ -41,7 +41,7 @@ func TestThePrintedConfigurationHasNoSecrets(t *testing.T) {
 	require.Contains(t, out.String(), "***")
 }
 
-func TestTheProgramFillsTheTablesAndStops(t *testing.T) {
+func TestRunFillsTablesAndStops(t *testing.T) {
 	t.Parallel()
 	addr, database := testkit.ClickHouse(t)
 	brokers := testkit.Kafka(t)

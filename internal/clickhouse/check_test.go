@@ -45,7 +45,7 @@ func ours(t *testing.T) clickhouse.Config {
 	return cfg
 }
 
-func TestAClickHouseThatIsAsItMustBePassesAndIsNotChanged(t *testing.T) {
+func TestChecksPassAndChangeNothing(t *testing.T) {
 	t.Parallel()
 	cfg := ours(t)
 	cfg.Database += "_new"
@@ -58,7 +58,7 @@ func TestAClickHouseThatIsAsItMustBePassesAndIsNotChanged(t *testing.T) {
 	require.Contains(t, found(t, cfg)["clickhouse rights"].Seen, "CREATE DATABASE", "the checks made none")
 }
 
-func TestTheStateOfTheMigrationsIsTold(t *testing.T) {
+func TestChecksReportPendingMigrations(t *testing.T) {
 	t.Parallel()
 	cfg := ours(t)
 	reads := func() preflight.Finding {
@@ -77,7 +77,7 @@ func TestTheStateOfTheMigrationsIsTold(t *testing.T) {
 	require.Contains(t, f.Seen, "0001_events.sql was changed after it was applied")
 }
 
-func TestServersThatAreAwayAreNamed(t *testing.T) {
+func TestChecksNameUnreachableServers(t *testing.T) {
 	t.Parallel()
 	cfg := ours(t)
 	good := cfg.Addrs[0]
@@ -91,7 +91,7 @@ func TestServersThatAreAwayAreNamed(t *testing.T) {
 	require.Equal(t, preflight.Skip, all["clickhouse rights"].Level)
 }
 
-func TestAClickHouseThatIsTooOldIsRefusedByWhoFillsTheTables(t *testing.T) {
+func TestChecksRefuseAnOldServer(t *testing.T) {
 	t.Parallel()
 	cfg := clickhouse.DefaultConfig()
 	cfg.Addrs = []string{old(t)}
@@ -110,7 +110,7 @@ func TestAClickHouseThatIsTooOldIsRefusedByWhoFillsTheTables(t *testing.T) {
 	require.NoError(t, reads.Start(t.Context(), discard), "a program that only reads has other work")
 }
 
-func TestAPortOfHTTPIsToldFromTheNativeOne(t *testing.T) {
+func TestChecksRecognizeAnHTTPPort(t *testing.T) {
 	t.Parallel()
 	cfg := clickhouse.DefaultConfig()
 	cfg.Addrs, cfg.DialTimeout = []string{silent(t)}, 100*time.Millisecond

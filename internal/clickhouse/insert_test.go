@@ -61,7 +61,7 @@ func (e *everything) add(i int, dict, body string) {
 	e.pairs.End()
 }
 
-func TestEveryKindOfColumnArrivesAsItWas(t *testing.T) {
+func TestInserterRoundTripsEveryColumnType(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachClickHouse(t, func(t *testing.T, on testkit.ClickHouseBackend) {
 		for _, compression := range []string{"none", "lz4"} {
@@ -106,7 +106,7 @@ func TestEveryKindOfColumnArrivesAsItWas(t *testing.T) {
 	})
 }
 
-func TestATokenMakesARepeatedInsertANoOp(t *testing.T) {
+func TestInserterTokenDropsARepeatedInsert(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachClickHouse(t, func(t *testing.T, on testkit.ClickHouseBackend) {
 		cfg := on.Open(t)
@@ -128,7 +128,7 @@ func TestATokenMakesARepeatedInsertANoOp(t *testing.T) {
 	})
 }
 
-func TestAnInserterDialsAgainAfterAnErrorAndTriesAddressesInOrder(t *testing.T) {
+func TestInserterRedialsAfterAnError(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachClickHouse(t, func(t *testing.T, on testkit.ClickHouseBackend) {
 		cfg := on.Open(t)
@@ -158,7 +158,7 @@ func TestAnInserterDialsAgainAfterAnErrorAndTriesAddressesInOrder(t *testing.T) 
 	})
 }
 
-func TestEveryProblemOfTheConfigurationIsReported(t *testing.T) {
+func TestConfigReportsAllProblems(t *testing.T) {
 	t.Parallel()
 	err := clickhouse.Config{Addrs: []string{"nowhere"}, Database: "a-b", Compression: "zip", DialTimeout: -1}.Validate()
 	for _, part := range []string{`"nowhere"`, `"a-b"`, `"zip"`, "timeouts"} {

@@ -12,7 +12,7 @@ import (
 	"github.com/orderledger/orderledger/projections"
 )
 
-func TestMigrationsMakeEveryTableAndViewWithACommentOnEveryColumn(t *testing.T) {
+func TestMigrateCommentsEveryColumn(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachClickHouse(t, func(t *testing.T, on testkit.ClickHouseBackend) {
 		cfg := on.Open(t)
@@ -40,7 +40,7 @@ func TestMigrationsMakeEveryTableAndViewWithACommentOnEveryColumn(t *testing.T) 
 	})
 }
 
-func TestProgramsThatStartTogetherMigrateOnce(t *testing.T) {
+func TestMigrateRunsOnceForConcurrentPrograms(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachClickHouse(t, func(t *testing.T, on testkit.ClickHouseBackend) {
 		cfg := on.Open(t)
@@ -63,7 +63,7 @@ func TestProgramsThatStartTogetherMigrateOnce(t *testing.T) {
 	})
 }
 
-func TestAMigrationThatChangedAfterItWasAppliedIsRefused(t *testing.T) {
+func TestMigrateRefusesAnEditedMigration(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachClickHouse(t, func(t *testing.T, on testkit.ClickHouseBackend) {
 		cfg := on.Open(t)
@@ -75,7 +75,7 @@ func TestAMigrationThatChangedAfterItWasAppliedIsRefused(t *testing.T) {
 	})
 }
 
-func TestAMigrationThatFailsIsTriedAgain(t *testing.T) {
+func TestMigrateRetriesAFailedMigration(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachClickHouse(t, func(t *testing.T, on testkit.ClickHouseBackend) {
 		cfg := on.Open(t)

@@ -98,7 +98,7 @@ func secured(t *testing.T) clickhouse.Config {
 	return cfg
 }
 
-func TestTablesAreMadeAndFilledOverTLSByAUser(t *testing.T) {
+func TestClickHouseOverTLSWithAUser(t *testing.T) {
 	t.Parallel()
 	cfg := secured(t)
 	require.NoError(t, clickhouse.Migrate(t.Context(), cfg, slog.New(slog.DiscardHandler), projections.Migrations()))
@@ -117,7 +117,7 @@ func TestTablesAreMadeAndFilledOverTLSByAUser(t *testing.T) {
 	require.EqualValues(t, 3, rows)
 }
 
-func TestAClickHouseThatIsNotReachedIsToldWithWhatToDo(t *testing.T) {
+func TestConnectionErrorsSayWhatToDo(t *testing.T) {
 	t.Parallel()
 	cfg := secured(t)
 	require.NoError(t, clickhouse.Migrate(t.Context(), cfg, slog.New(slog.DiscardHandler), projections.Migrations()))

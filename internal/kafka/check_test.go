@@ -47,7 +47,7 @@ func requireFailure(t *testing.T, f preflight.Finding, seen, do string) {
 	require.Contains(t, f.Do, do)
 }
 
-func TestAKafkaThatIsAsItMustBePassesAndIsNotChanged(t *testing.T) {
+func TestChecksPassAndChangeNothing(t *testing.T) {
 	t.Parallel()
 	cluster, client, cfg := faulty(t, 3)
 	for name, f := range found(t, cfg) {
@@ -65,7 +65,7 @@ func TestAKafkaThatIsAsItMustBePassesAndIsNotChanged(t *testing.T) {
 	require.NotNil(t, cluster.TopicInfo(events.TopicEvents))
 }
 
-func TestBrokersThatAreAwayAreNamed(t *testing.T) {
+func TestChecksNameUnreachableBrokers(t *testing.T) {
 	t.Parallel()
 	_, _, cfg := faulty(t, 1)
 	good := cfg.Brokers[0]
@@ -82,7 +82,7 @@ func TestBrokersThatAreAwayAreNamed(t *testing.T) {
 	require.Equal(t, preflight.Skip, all["kafka clock"].Level)
 }
 
-func TestABrokerWithAnAddressThatLeadsNowhereIsNamed(t *testing.T) {
+func TestChecksNameUnreachableListeners(t *testing.T) {
 	t.Parallel()
 	cluster, _, cfg := faulty(t, 1)
 	cluster.ControlKey(int16(kmsg.Metadata), func(req kmsg.Request) (kmsg.Response, error, bool) {
@@ -98,7 +98,7 @@ func TestABrokerWithAnAddressThatLeadsNowhereIsNamed(t *testing.T) {
 	requireFailure(t, found(t, cfg)["kafka listeners"], "calls itself 127.0.0.1:", "advertised.listeners")
 }
 
-func TestOldTransactionsAreRefused(t *testing.T) {
+func TestChecksRefuseOldTransactions(t *testing.T) {
 	t.Parallel()
 	_, client, cfg := faulty(t, 1)
 	req := kmsg.NewPtrUpdateFeaturesRequest()
@@ -117,7 +117,7 @@ func TestOldTransactionsAreRefused(t *testing.T) {
 	require.Contains(t, found(t, cfg)["kafka transactions"].Seen, "embedded broker", "there the rule does not hold, and that is said")
 }
 
-func TestTopicsThatWouldLoseRecordsAreNamedWithoutCreatingTheOthers(t *testing.T) {
+func TestChecksNameTopicsThatLoseRecords(t *testing.T) {
 	t.Parallel()
 	cluster, _, cfg := faulty(t, 4)
 	require.NoError(t, cluster.CreateTopic(events.TopicEvents, 4, map[string]string{"retention.ms": "604800000", "max.message.bytes": "10000000"}))
@@ -128,7 +128,7 @@ func TestTopicsThatWouldLoseRecordsAreNamedWithoutCreatingTheOthers(t *testing.T
 	requireFailure(t, found(t, cfg)["kafka topics"], "3 lanes are configured", "fixed when a ledger is created")
 }
 
-func TestTooFewCopiesOnAClusterAreTold(t *testing.T) {
+func TestChecksWarnAboutTooFewReplicas(t *testing.T) {
 	t.Parallel()
 	_, brokers := testkit.KafkaCluster(t, kfake.NumBrokers(3))
 	cfg := testkit.KafkaConfig(brokers, 1)
@@ -141,7 +141,7 @@ func TestTooFewCopiesOnAClusterAreTold(t *testing.T) {
 	require.Equal(t, preflight.OK, found(t, cfg)["kafka replication"].Level)
 }
 
-func TestUncleanElectionsAreRefused(t *testing.T) {
+func TestChecksRefuseUncleanElections(t *testing.T) {
 	t.Parallel()
 	cluster, client, cfg := faulty(t, 1)
 	_, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
@@ -163,7 +163,7 @@ func TestUncleanElectionsAreRefused(t *testing.T) {
 	requireFailure(t, found(t, cfg)["kafka elections"], "orders.events.v1: unclean.leader.election.enable is true", "--add-config unclean.leader.election.enable=false")
 }
 
-func TestPositionsThatAreSoonForgottenAreTold(t *testing.T) {
+func TestChecksWarnAboutShortOffsetRetention(t *testing.T) {
 	t.Parallel()
 	_, brokers := testkit.KafkaCluster(t, kfake.BrokerConfigs(map[string]string{
 		"offsets.retention.minutes": "1440", "transactional.id.expiration.ms": "60000",
@@ -183,7 +183,7 @@ func TestPositionsThatAreSoonForgottenAreTold(t *testing.T) {
 	require.NoError(t, report.Start(t.Context(), testkit.Logger(t)), "that is no reason not to start")
 }
 
-func TestRightsThatAreMissingAreNamedWithTheCommandThatGivesThem(t *testing.T) {
+func TestChecksNameMissingRights(t *testing.T) {
 	t.Parallel()
 	acl := func(resource kmsg.ACLResourceType, name string, op kmsg.ACLOperation) kfake.ACL {
 		return kfake.ACL{Resource: resource, Name: name, Pattern: kmsg.ACLResourcePatternTypeLiteral, Operation: op, Allow: true}
@@ -214,7 +214,7 @@ func TestRightsThatAreMissingAreNamedWithTheCommandThatGivesThem(t *testing.T) {
 	require.Contains(t, all, "--operation ClusterAction --operation Describe --cluster")
 }
 
-func TestAClockThatIsWrongIsRefused(t *testing.T) {
+func TestChecksRefuseAWrongClock(t *testing.T) {
 	t.Parallel()
 	_, client, cfg := faulty(t, 1)
 	_, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
@@ -227,7 +227,7 @@ func TestAClockThatIsWrongIsRefused(t *testing.T) {
 	requireFailure(t, found(t, cfg)["kafka clock"], "behind the newest event of the ledger", "NTP")
 }
 
-func TestWhatCanNotBeAskedIsToldAndKeepsNothingFromStarting(t *testing.T) {
+func TestChecksWarnAboutRefusedRequests(t *testing.T) {
 	t.Parallel()
 	cluster, _, cfg := faulty(t, 1)
 	cluster.ControlKey(int16(kmsg.DescribeConfigs), func(kmsg.Request) (kmsg.Response, error, bool) {

@@ -46,7 +46,7 @@ func settings(t *testing.T, client *kgo.Client, topic string) map[string]string 
 	return m
 }
 
-func TestANewLedgerGetsEveryTopicWithItsSettings(t *testing.T) {
+func TestEnsureTopicsCreatesEveryTopic(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		client, cfg := setup(t, on, 5)
@@ -66,7 +66,7 @@ func TestANewLedgerGetsEveryTopicWithItsSettings(t *testing.T) {
 	})
 }
 
-func TestTheEmbeddedBrokerNeverCompactsOrForgets(t *testing.T) {
+func TestEnsureTopicsOnTheEmbeddedBroker(t *testing.T) {
 	t.Parallel()
 	client, cfg := setup(t, testkit.Kfake, 2)
 	_, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Embedded)
@@ -79,7 +79,7 @@ func TestTheEmbeddedBrokerNeverCompactsOrForgets(t *testing.T) {
 	}
 }
 
-func TestTheNumberOfLanesIsTakenFromTheLedger(t *testing.T) {
+func TestEnsureTopicsTakesLanesFromTheLedger(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		client, cfg := setup(t, on, 0)
@@ -98,7 +98,7 @@ func TestTheNumberOfLanesIsTakenFromTheLedger(t *testing.T) {
 	})
 }
 
-func TestALedgerWhoseTopicsDisagreeIsRefusedBeforeAnythingIsCreated(t *testing.T) {
+func TestEnsureTopicsRefusesUnequalPartitions(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		client, cfg := setup(t, on, 0)
@@ -110,7 +110,7 @@ func TestALedgerWhoseTopicsDisagreeIsRefusedBeforeAnythingIsCreated(t *testing.T
 	})
 }
 
-func TestTopicsThatAreThereDecideTheLanesOfThoseThatAreNot(t *testing.T) {
+func TestEnsureTopicsMatchesExistingLanes(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		client, cfg := setup(t, on, 0)
@@ -128,7 +128,7 @@ func TestTopicsThatAreThereDecideTheLanesOfThoseThatAreNot(t *testing.T) {
 	})
 }
 
-func TestEveryProblemOfTheTopicsIsNamedAtOnce(t *testing.T) {
+func TestEnsureTopicsReportsAllProblems(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		client, cfg := setup(t, on, 4)
@@ -158,7 +158,7 @@ func TestEveryProblemOfTheTopicsIsNamedAtOnce(t *testing.T) {
 	})
 }
 
-func TestATopicThatOneBrokerDoesNotKnowYetIsAskedForAgain(t *testing.T) {
+func TestEnsureTopicsRetriesAnUnknownTopic(t *testing.T) {
 	t.Parallel()
 	cluster, client, cfg := faulty(t, 1)
 	asked := 0
@@ -181,7 +181,7 @@ func TestATopicThatOneBrokerDoesNotKnowYetIsAskedForAgain(t *testing.T) {
 	require.Equal(t, 2, asked)
 }
 
-func TestMoreRetentionThanWantedIsNoProblem(t *testing.T) {
+func TestEnsureTopicsAcceptsMoreRetention(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		client, cfg := setup(t, on, 2)
@@ -198,7 +198,7 @@ func TestMoreRetentionThanWantedIsNoProblem(t *testing.T) {
 	})
 }
 
-func TestProgramsThatStartTogetherAllFindTheirTopics(t *testing.T) {
+func TestEnsureTopicsRunsConcurrently(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		client, cfg := setup(t, on, 3)

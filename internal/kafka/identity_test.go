@@ -14,7 +14,7 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-func TestTheIdsOfALaneShareACoordinator(t *testing.T) {
+func TestLaneTransactionalIDsShareACoordinator(t *testing.T) {
 	t.Parallel()
 	hash := func(s string) (h int32) { // Java's String.hashCode.
 		for _, c := range s {
@@ -34,7 +34,7 @@ func TestTheIdsOfALaneShareACoordinator(t *testing.T) {
 	require.Equal(t, "shop-beef-lane-7-BB", bb)
 }
 
-func TestTheBootNonceComesFromTheOwnerOfTheBroker(t *testing.T) {
+func TestBootNonce(t *testing.T) {
 	t.Parallel()
 	answer := "a1b2c3d4\n"
 	owner := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, answer) }))
@@ -60,7 +60,7 @@ func TestTheBootNonceComesFromTheOwnerOfTheBroker(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestABadConfigurationIsToldInFull(t *testing.T) {
+func TestConfigReportsAllProblems(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, kafka.DefaultConfig().Validate())
 	err := kafka.Config{
@@ -72,7 +72,7 @@ func TestABadConfigurationIsToldInFull(t *testing.T) {
 	require.ErrorContains(t, kafka.Config{Cluster: "x"}.Validate(), "at least one")
 }
 
-func TestAClientThatIsMadeAgainKeepsItsMetrics(t *testing.T) {
+func TestMetricsSurviveANewClient(t *testing.T) {
 	t.Parallel()
 	brokers := testkit.Kafka(t)
 	reg := prometheus.NewRegistry()

@@ -135,7 +135,7 @@ func secureProperties(advertised, certificate string) string {
 	}, "\n")
 }
 
-func TestApacheKafkaOverTLSWithUsersAndRights(t *testing.T) {
+func TestApacheKafkaOverTLS(t *testing.T) {
 	t.Parallel()
 	cfg := secureKafka(t)
 	adm := connect(t, cfg)

@@ -34,7 +34,7 @@ func connect(t *testing.T, cfg kafka.Config) *kgo.Client {
 	return client
 }
 
-func TestALedgerIsMadeOverTLSByAUser(t *testing.T) {
+func TestEnsureTopicsOverTLSWithAUser(t *testing.T) {
 	t.Parallel()
 	for _, mechanism := range []string{kafka.SASLPlain, kafka.SASLScram256, kafka.SASLScram512} {
 		t.Run(mechanism, func(t *testing.T) {
@@ -48,7 +48,7 @@ func TestALedgerIsMadeOverTLSByAUser(t *testing.T) {
 	}
 }
 
-func TestWhoIsNotLetInIsToldWhatToDo(t *testing.T) {
+func TestConnectionErrorsSayWhatToDo(t *testing.T) {
 	t.Parallel()
 	cfg := guarded(t, kafka.SASLScram512)
 	for name, c := range map[string]struct {
@@ -74,7 +74,7 @@ func TestWhoIsNotLetInIsToldWhatToDo(t *testing.T) {
 	}
 }
 
-func TestAUserThatCanNotBeToldIsAProblemOfTheConfiguration(t *testing.T) {
+func TestConfigRefusesAUserWithoutSASL(t *testing.T) {
 	t.Parallel()
 	for want, change := range map[string]func(*kafka.Config){
 		"set ORDERLEDGER_KAFKA_SASL to plain":        func(c *kafka.Config) { c.User = "ledger" },
@@ -89,7 +89,7 @@ func TestAUserThatCanNotBeToldIsAProblemOfTheConfiguration(t *testing.T) {
 	}
 }
 
-func TestTheVariablesOfKafkaAreRead(t *testing.T) {
+func TestConfigReadsTheEnvironment(t *testing.T) {
 	t.Parallel()
 	vars := map[string]string{
 		kafka.EnvBrokers: "a:1, b:2", kafka.EnvCluster: "shop", kafka.EnvLanes: "6", kafka.EnvReplication: "3", kafka.EnvMinISR: "2",

@@ -9,7 +9,7 @@ import (
 	"github.com/orderledger/orderledger/internal/preflight"
 )
 
-func TestOneGoodAnswerMakesWarningsOfTheRest(t *testing.T) {
+func TestAnyOfNeedsOneGoodAnswer(t *testing.T) {
 	t.Parallel()
 	ask := func(addr string) (string, *preflight.Finding) {
 		if strings.HasPrefix(addr, "down") {
@@ -30,7 +30,7 @@ func TestOneGoodAnswerMakesWarningsOfTheRest(t *testing.T) {
 	}, preflight.AnyOf([]string{"down-a", "down-b"}, ask, good))
 }
 
-func TestAllAreAskedAtOnce(t *testing.T) {
+func TestAnyOfProbesConcurrently(t *testing.T) {
 	t.Parallel()
 	met := make(chan struct{})
 	// Each waits for the other: asked one after the other, the first would wait for ever.

@@ -16,7 +16,7 @@ func finds(f ...preflight.Finding) func(context.Context) []preflight.Finding {
 	return func(context.Context) []preflight.Finding { return f }
 }
 
-func TestEveryCheckIsToldAndWhatMakesNoSenseIsSkipped(t *testing.T) {
+func TestRunReportsEveryCheck(t *testing.T) {
 	t.Parallel()
 	report := preflight.Run(t.Context(), []preflight.Check{
 		{Name: "servers", Run: finds(preflight.Failure("start it", "a:1 does not answer"), preflight.Good("b:1"))},
@@ -36,7 +36,7 @@ warn  clock    slow
 	require.Equal(t, 1, report.Failed())
 }
 
-func TestOnlyWhatLosesOrReordersDataKeepsAProgramFromStarting(t *testing.T) {
+func TestStartRefusesOnlyDangerousFailures(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, nil))
@@ -50,7 +50,7 @@ func TestOnlyWhatLosesOrReordersDataKeepsAProgramFromStarting(t *testing.T) {
 	require.Contains(t, out.String(), "seen=odd", "a warning of the same check is a line")
 }
 
-func TestAClockIsJudgedByWhatIsSure(t *testing.T) {
+func TestClockAllowsForUncertainty(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		ahead, uncertainty time.Duration

@@ -30,7 +30,7 @@ func get(t *testing.T, url string) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-func TestAProgramShowsItselfAndSaysWhyItIsNotReady(t *testing.T) {
+func TestAdminReportsReadiness(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()
 	require.NoError(t, service.ExportVersion(reg, "ingest"))
@@ -64,7 +64,7 @@ func TestAProgramShowsItselfAndSaysWhyItIsNotReady(t *testing.T) {
 	require.Equal(t, http.StatusOK, code)
 }
 
-func TestARequestInHandIsFinishedWhenTheProgramStops(t *testing.T) {
+func TestServeFinishesRequestsOnStop(t *testing.T) {
 	t.Parallel()
 	admin := service.NewAdmin(service.AdminConfig{Addr: "127.0.0.1:0"}, testkit.Logger(t), nil, nil)
 	inHand := make(chan struct{})
@@ -91,7 +91,7 @@ func TestARequestInHandIsFinishedWhenTheProgramStops(t *testing.T) {
 	require.NoError(t, <-ended)
 }
 
-func TestAnAddressInUseEndsTheProgram(t *testing.T) {
+func TestAdminFailsOnAnAddressInUse(t *testing.T) {
 	t.Parallel()
 	taken := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(taken.Close)
@@ -99,7 +99,7 @@ func TestAnAddressInUseEndsTheProgram(t *testing.T) {
 	require.ErrorContains(t, service.Run(t.Context(), testkit.Logger(t), admin.Unit()), "admin: listen")
 }
 
-func TestLogLinesAreJSONWithTheProgramsName(t *testing.T) {
+func TestLoggerNamesTheProgram(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	log := service.Logger(&out, slog.LevelInfo, "projector")

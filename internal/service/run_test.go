@@ -44,7 +44,7 @@ func (d *diary) waits(name string, started *sync.WaitGroup, err error) service.U
 	}}
 }
 
-func TestUnitsStopInReverseOrderWhenTheProgramIsAskedTo(t *testing.T) {
+func TestRunStopsInReverseOrder(t *testing.T) {
 	t.Parallel()
 	var d diary
 	var started sync.WaitGroup
@@ -62,7 +62,7 @@ func TestUnitsStopInReverseOrderWhenTheProgramIsAskedTo(t *testing.T) {
 	require.Equal(t, []string{"server", "client", "broker"}, d.read())
 }
 
-func TestTheFirstUnitToReturnEndsTheOthersAndItsErrorComesFirst(t *testing.T) {
+func TestRunReturnsTheFirstErrorFirst(t *testing.T) {
 	t.Parallel()
 	var d diary
 	var started sync.WaitGroup
@@ -81,7 +81,7 @@ func TestTheFirstUnitToReturnEndsTheOthersAndItsErrorComesFirst(t *testing.T) {
 	require.Equal(t, []string{"c", "a"}, d.read())
 }
 
-func TestAUnitThatIsDoneEndsTheProgramWithoutAnError(t *testing.T) {
+func TestRunEndsWhenAUnitIsDone(t *testing.T) {
 	t.Parallel()
 	var d diary
 	var started sync.WaitGroup
@@ -91,14 +91,14 @@ func TestAUnitThatIsDoneEndsTheProgramWithoutAnError(t *testing.T) {
 	))
 }
 
-func TestACancelledErrorBeforeAnyoneWasToldToStopIsAFailure(t *testing.T) {
+func TestRunTreatsAnEarlyCancelAsFailure(t *testing.T) {
 	t.Parallel()
 	err := service.Run(t.Context(), testkit.Logger(t),
 		service.Unit{Name: "a", Run: func(context.Context) error { return context.Canceled }})
 	require.EqualError(t, err, "a: context canceled")
 }
 
-func TestAUnitThatHangsIsNamedAndTheOthersAreStillTold(t *testing.T) {
+func TestRunNamesAUnitThatHangs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -115,7 +115,7 @@ func TestAUnitThatHangsIsNamedAndTheOthersAreStillTold(t *testing.T) {
 	})
 }
 
-func TestNoUnitsWaitForTheEnd(t *testing.T) {
+func TestRunWithoutUnitsWaitsForContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -124,7 +124,7 @@ func TestNoUnitsWaitForTheEnd(t *testing.T) {
 
 // Every mixture of units that end by themselves, fail, or wait, with the
 // program's end racing them: all must have returned when Run has.
-func TestStartAndStopRaceInEveryMixture(t *testing.T) {
+func TestRunStartAndStopRaces(t *testing.T) {
 	t.Parallel()
 	failure := errors.New("failure")
 	for mix := range 3 * 3 * 3 * 3 {

@@ -18,7 +18,7 @@ func reader(vars map[string]string) *setting.Reader {
 	return setting.NewReader(func(name string) string { return vars[name] })
 }
 
-func TestVariablesThatAreNotSetLeaveTheDefaults(t *testing.T) {
+func TestReaderKeepsDefaults(t *testing.T) {
 	t.Parallel()
 	text, list, number, truth, wait, level := "a", []string{"b"}, 3, true, time.Second, slog.LevelWarn
 	secret := setting.NewSecret("kept")
@@ -36,7 +36,7 @@ func TestVariablesThatAreNotSetLeaveTheDefaults(t *testing.T) {
 		[]any{text, list, number, truth, wait, level, secret.Reveal()})
 }
 
-func TestEveryVariableThatCanNotBeReadIsNamed(t *testing.T) {
+func TestReaderReportsAllProblems(t *testing.T) {
 	t.Parallel()
 	r := reader(map[string]string{"N": "many", "B": "perhaps", "D": "soon", "W": "loud", "S": "hunter2", "S_FILE": "/there", "F_FILE": "/not/there"})
 	r.Number("N", new(int))
@@ -53,7 +53,7 @@ func TestEveryVariableThatCanNotBeReadIsNamed(t *testing.T) {
 	require.NotContains(t, err.Error(), "hunter2", "a problem with a secret does not show it")
 }
 
-func TestASecretMayComeFromAFile(t *testing.T) {
+func TestReaderTakesASecretFromAFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	file, empty := filepath.Join(dir, "password"), filepath.Join(dir, "empty")

@@ -12,7 +12,7 @@ import (
 	"github.com/orderledger/orderledger/internal/setting"
 )
 
-func TestASecretDoesNotShowHoweverItIsPrinted(t *testing.T) {
+func TestSecretIsMaskedInEveryFormat(t *testing.T) {
 	t.Parallel()
 	const text = "hunter2"
 	type config struct {
@@ -49,7 +49,7 @@ func TestASecretDoesNotShowHoweverItIsPrinted(t *testing.T) {
 	require.Equal(t, text, s.Reveal(), "whoever asks for it gets it")
 }
 
-func TestNoSecretShowsAsNothing(t *testing.T) {
+func TestSecretEmptyPrintsNothing(t *testing.T) {
 	t.Parallel()
 	var none setting.Secret
 	require.True(t, none.IsZero())

@@ -42,7 +42,7 @@ func dial(t *testing.T, cfg setting.TLS, addr string) (string, error) {
 	return string(name[:n]), err
 }
 
-func TestAnAuthorityOfTheOperatorsIsTrusted(t *testing.T) {
+func TestTLSTrustsAConfiguredAuthority(t *testing.T) {
 	t.Parallel()
 	ours, theirs := testkit.NewAuthority(t), testkit.NewAuthority(t)
 	addr := greeter(t, ours.Server())
@@ -65,7 +65,7 @@ func TestAnAuthorityOfTheOperatorsIsTrusted(t *testing.T) {
 	}
 }
 
-func TestARenewedCertificateIsShownAtTheNextConnection(t *testing.T) {
+func TestTLSReloadsARenewedCertificate(t *testing.T) {
 	t.Parallel()
 	ca := testkit.NewAuthority(t)
 	server := ca.Server()
@@ -94,7 +94,7 @@ func TestARenewedCertificateIsShownAtTheNextConnection(t *testing.T) {
 	require.Contains(t, setting.Advice(err, "X"), "X_TLS_CERT")
 }
 
-func TestAServerThatSpeaksPlainTextIsNamedAsSuch(t *testing.T) {
+func TestAdviceNamesAPlaintextServer(t *testing.T) {
 	t.Parallel()
 	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -109,7 +109,7 @@ func TestAServerThatSpeaksPlainTextIsNamedAsSuch(t *testing.T) {
 	require.Contains(t, setting.Advice(err, "X"), "does not speak TLS")
 }
 
-func TestEveryProblemOfTheFilesIsNamed(t *testing.T) {
+func TestTLSReportsAllFileProblems(t *testing.T) {
 	t.Parallel()
 	ca := testkit.NewAuthority(t)
 	require.NoError(t, setting.TLS{}.Validate())

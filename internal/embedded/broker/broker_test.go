@@ -72,7 +72,7 @@ func read(t *testing.T, b *broker.Broker) []string {
 	return values
 }
 
-func TestARestartKeepsWhatWasWritten(t *testing.T) {
+func TestBrokerKeepsRecordsOverARestart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	first := start(t, config(dir))
@@ -85,7 +85,7 @@ func TestARestartKeepsWhatWasWritten(t *testing.T) {
 	require.Equal(t, []string{"1", "2"}, read(t, second))
 }
 
-func TestAnotherUserOfTheFolderIsRefused(t *testing.T) {
+func TestBrokerRefusesAFolderInUse(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	first := start(t, config(dir))
@@ -97,7 +97,7 @@ func TestAnotherUserOfTheFolderIsRefused(t *testing.T) {
 	require.Equal(t, []string{"1"}, read(t, first), "the first one is not disturbed")
 }
 
-func TestAPortInUseLeavesTheFolderClean(t *testing.T) {
+func TestBrokerLeavesFolderCleanWhenPortInUse(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	taken := httptest.NewServer(nil)
@@ -108,7 +108,7 @@ func TestAPortInUseLeavesTheFolderClean(t *testing.T) {
 	require.False(t, start(t, config(dir)).Unclean())
 }
 
-func TestACloseThatCouldNotWriteIsAnUncleanStop(t *testing.T) {
+func TestBrokerCloseErrorIsAnUncleanStop(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	b := broker.New(config(dir), testkit.Logger(t))
@@ -121,7 +121,7 @@ func TestACloseThatCouldNotWriteIsAnUncleanStop(t *testing.T) {
 	require.True(t, start(t, config(dir)).Unclean())
 }
 
-func TestALogThatCouldNotBeRecoveredIsRefusedAfterAnUncleanStopOnly(t *testing.T) {
+func TestBrokerRefusesALogTooLargeToRecover(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	first := start(t, config(dir))
@@ -134,13 +134,13 @@ func TestALogThatCouldNotBeRecoveredIsRefusedAfterAnUncleanStopOnly(t *testing.T
 	require.NoError(t, second.Close())
 
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "RUNNING"), nil, 0o600))
-	require.ErrorContains(t, broker.New(small, testkit.Logger(t)).Start(t.Context()), "recovery reads all of it into memory")
+	require.ErrorContains(t, broker.New(small, testkit.Logger(t)).Start(t.Context()), "larger than 0 MB, half of the memory")
 	third := start(t, config(dir))
 	require.True(t, third.Unclean(), "being refused does not make it clean")
 	require.Equal(t, []string{"1"}, read(t, third))
 }
 
-func TestClientsAreToldTheAdvertisedAddress(t *testing.T) {
+func TestBrokerReportsItsAdvertisedAddress(t *testing.T) {
 	t.Parallel()
 	cfg := config("")
 	cfg.Advertise = "kafka.example:9092"
@@ -164,7 +164,7 @@ func TestClientsAreToldTheAdvertisedAddress(t *testing.T) {
 	require.NotEmpty(t, asked)
 }
 
-func TestNothingIsExposedUnasked(t *testing.T) {
+func TestConfigExposesOnlyOnRequest(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, broker.DefaultConfig().Validate())
 	require.NoError(t, broker.Config{Addr: "localhost:9092"}.Validate())
@@ -176,7 +176,7 @@ func TestNothingIsExposedUnasked(t *testing.T) {
 	require.ErrorContains(t, broker.Config{Addr: "nowhere", Advertise: "x"}.Validate(), "advertised")
 }
 
-func TestABrokerIsOneUseAndClosesInAnyState(t *testing.T) {
+func TestBrokerStartsOnceAndClosesInAnyState(t *testing.T) {
 	t.Parallel()
 	never := broker.New(config(""), testkit.Logger(t))
 	require.NoError(t, never.Close())
@@ -194,7 +194,7 @@ func TestABrokerIsOneUseAndClosesInAnyState(t *testing.T) {
 	require.Empty(t, b.Addr())
 }
 
-func TestTheBootNonceIsServed(t *testing.T) {
+func TestBootHandlerServesTheNonce(t *testing.T) {
 	t.Parallel()
 	b := broker.New(config(""), testkit.Logger(t))
 	srv := httptest.NewServer(b.BootHandler())

@@ -90,7 +90,7 @@ func killed(t *testing.T, dir, name string, meanwhile func()) {
 	require.Error(t, cmd.Wait())
 }
 
-func TestNoOpenTransactionSurvivesAKillAndNoCommittedOneIsLost(t *testing.T) {
+func TestBrokerAbortsOpenTransactionsAfterAKill(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	var want []string

@@ -24,7 +24,7 @@ func insertNumbers(t testing.TB, ctx context.Context, conn driver.Conn, sql stri
 	return batch.Send()
 }
 
-func TestBytesOfAnEmptyLineInsideABlockAreKept(t *testing.T) {
+func TestInsertKeepsBytesOfAnEmptyLine(t *testing.T) {
 	t.Parallel()
 	conn := setup(t)
 	exec(t, conn, "CREATE TABLE t (id UInt64) ENGINE = MergeTree ORDER BY id")
@@ -37,7 +37,7 @@ func TestBytesOfAnEmptyLineInsideABlockAreKept(t *testing.T) {
 	require.Equal(t, "['a\\n\\nb','c;']", scalar(t, conn, "SELECT groupArray(s) FROM (SELECT s FROM s ORDER BY s)"))
 }
 
-func TestARepeatedTokenInsertsNothing(t *testing.T) {
+func TestInsertTokenDropsARepeat(t *testing.T) {
 	t.Parallel()
 	conn := setup(t)
 	exec(t, conn, "CREATE TABLE t (id UInt64) ENGINE = MergeTree ORDER BY id SETTINGS non_replicated_deduplication_window = 100")
@@ -54,7 +54,7 @@ func TestARepeatedTokenInsertsNothing(t *testing.T) {
 	require.Equal(t, "20", scalar(t, conn, "SELECT count() FROM t"))
 }
 
-func TestBlocksOfOneInsertAreOneStatementWithOneToken(t *testing.T) {
+func TestInsertBlocksAreOneStatement(t *testing.T) {
 	t.Parallel()
 	conn := setup(t)
 	exec(t, conn, "CREATE TABLE t (id UInt64) ENGINE = MergeTree ORDER BY id SETTINGS non_replicated_deduplication_window = 100")
@@ -79,7 +79,7 @@ func TestBlocksOfOneInsertAreOneStatementWithOneToken(t *testing.T) {
 	require.Equal(t, "200000", scalar(t, conn, "SELECT count() FROM t"))
 }
 
-func TestAnInsertThatIsNotSentLeavesNothing(t *testing.T) {
+func TestInsertAbandonedLeavesNoRows(t *testing.T) {
 	t.Parallel()
 	conn := setup(t)
 	exec(t, conn, "CREATE TABLE t (id UInt64) ENGINE = MergeTree ORDER BY id")
@@ -93,7 +93,7 @@ func TestAnInsertThatIsNotSentLeavesNothing(t *testing.T) {
 	require.Equal(t, "0", scalar(t, conn, "SELECT count() FROM t"))
 }
 
-func TestALargeInsertMovesToDiskAndLeavesNoFile(t *testing.T) {
+func TestInsertSpoolsToDiskAndCleansUp(t *testing.T) {
 	t.Parallel()
 	conn := setup(t)
 	exec(t, conn, "CREATE TABLE t (s String) ENGINE = MergeTree ORDER BY tuple()")
@@ -110,7 +110,7 @@ func TestALargeInsertMovesToDiskAndLeavesNoFile(t *testing.T) {
 	require.Equal(t, "(80,83886080)", scalar(t, conn, "SELECT (count(), sum(length(s))) FROM t"))
 }
 
-func TestParametersAreBoundForTheirQueryOnly(t *testing.T) {
+func TestQueryParametersEndWithTheQuery(t *testing.T) {
 	t.Parallel()
 	conn := setup(t, func(o *clickhousego.Options) { o.MaxOpenConns = 1 })
 	nasty := "it's a \\ tab\t and a\nline"
@@ -132,7 +132,7 @@ func codeOf(t testing.TB, err error) int {
 	return int(e.Code)
 }
 
-func TestErrorsCarryTheirCodeAndTheConnectionGoesOn(t *testing.T) {
+func TestQueryErrorKeepsTheConnection(t *testing.T) {
 	t.Parallel()
 	conn := setup(t, func(o *clickhousego.Options) { o.MaxOpenConns = 1 })
 	for sql, code := range map[string]int{ //nolint:paralleltest // It changes what the others share.
@@ -156,7 +156,7 @@ func TestErrorsCarryTheirCodeAndTheConnectionGoesOn(t *testing.T) {
 	require.Equal(t, "1", scalar(t, conn, "SELECT 1"))
 }
 
-func TestSettingsOfAQueryEndWithIt(t *testing.T) {
+func TestQuerySettingsEndWithTheQuery(t *testing.T) {
 	t.Parallel()
 	conn := setup(t, func(o *clickhousego.Options) { o.MaxOpenConns = 1 })
 	ask := func(ctx context.Context) string {
@@ -178,7 +178,7 @@ func TestSettingsOfAQueryEndWithIt(t *testing.T) {
 	exec(t, other, "CREATE TABLE x (a Int8) ENGINE = Memory")
 }
 
-func TestSessionsDoNotShareWhatTheySet(t *testing.T) {
+func TestSessionsAreIsolated(t *testing.T) {
 	t.Parallel()
 	conn := setup(t, func(o *clickhousego.Options) { o.MaxOpenConns = 1 })
 	other := setup(t, func(o *clickhousego.Options) { o.MaxOpenConns = 1 })
@@ -191,7 +191,7 @@ func TestSessionsDoNotShareWhatTheySet(t *testing.T) {
 	require.NotEqual(t, "system", scalar(t, other, "SELECT currentDatabase()"))
 }
 
-func TestResultsWithoutRowsHaveColumns(t *testing.T) {
+func TestQueryWithoutRowsReturnsColumns(t *testing.T) {
 	t.Parallel()
 	conn := setup(t)
 	for sql, columns := range map[string][]string{
@@ -209,7 +209,7 @@ func TestResultsWithoutRowsHaveColumns(t *testing.T) {
 	}
 }
 
-func TestQueriesRunInParallel(t *testing.T) {
+func TestQueriesRunConcurrently(t *testing.T) {
 	t.Parallel()
 	conn := setup(t, func(o *clickhousego.Options) { o.MaxOpenConns = 9 })
 	exec(t, conn, "CREATE TABLE t (id UInt64) ENGINE = MergeTree ORDER BY id")
@@ -232,7 +232,7 @@ func TestQueriesRunInParallel(t *testing.T) {
 	require.Equal(t, "(40000,40000)", scalar(t, conn, "SELECT (count(), uniqExact(id)) FROM t"))
 }
 
-func TestALargeResultArrivesWhole(t *testing.T) {
+func TestQueryStreamsALargeResult(t *testing.T) {
 	t.Parallel()
 	conn := setup(t)
 	rows, err := conn.Query(t.Context(), "SELECT number, toString(number) FROM numbers(1000000)")
@@ -250,7 +250,7 @@ func TestALargeResultArrivesWhole(t *testing.T) {
 	require.Equal(t, uint64(999_999)*1_000_000/2, sum)
 }
 
-func TestACancelledQueryIsKilled(t *testing.T) {
+func TestQueryCancelKillsTheStatement(t *testing.T) {
 	t.Parallel()
 	conn := setup(t)
 	const query = "SELECT sum(sipHash64(number)) FROM numbers(1000000000000) /* to be cancelled */"

@@ -19,7 +19,7 @@ func dialCh(t testing.TB, compression ch.Compression) *ch.Client {
 	return c
 }
 
-func TestChGoInsertsColumnsAndReadsThemBack(t *testing.T) {
+func TestChGoRoundTripsColumns(t *testing.T) {
 	t.Parallel()
 	for name, compression := range map[string]ch.Compression{"lz4": ch.CompressionLZ4, "zstd": ch.CompressionZSTD, "disabled": ch.CompressionDisabled} {
 		t.Run(name, func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestChGoInsertsColumnsAndReadsThemBack(t *testing.T) {
 	}
 }
 
-func TestChGoSeesExceptionsAndGoesOn(t *testing.T) {
+func TestChGoContinuesAfterAnException(t *testing.T) {
 	t.Parallel()
 	c := dialCh(t, ch.CompressionLZ4)
 	err := c.Do(t.Context(), ch.Query{Body: "SELECT * FROM no_such_table", Result: proto.Results{}})

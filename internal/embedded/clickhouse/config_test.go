@@ -16,14 +16,14 @@ func list(t testing.TB, dir string) []os.DirEntry {
 	return entries
 }
 
-func TestTheDefaultConfigIsValidAndOnLoopback(t *testing.T) {
+func TestConfigDefaultsToLoopback(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, DefaultConfig().Validate())
 	require.Equal(t, "127.0.0.1:9000", DefaultConfig().NativeAddr)
 	require.Equal(t, "127.0.0.1:8123", DefaultConfig().HTTPAddr)
 }
 
-func TestValidateNamesEveryProblem(t *testing.T) {
+func TestConfigReportsAllProblems(t *testing.T) {
 	t.Parallel()
 	err := Config{NativeAddr: ":9000", HTTPAddr: "nonsense", MaxSessions: -1, StopTimeout: -1}.Validate()
 	for _, problem := range []string{"data folder is empty", `native address ":9000": no host`, `http address "nonsense"`, "max sessions is negative", "stop timeout is negative"} {

@@ -68,7 +68,7 @@ func TestHTTPAnswersQueries(t *testing.T) {
 	require.Equal(t, 200000, strings.Count(string(text), "\n"))
 }
 
-func TestHTTPRefusesInClickHousesWords(t *testing.T) {
+func TestHTTPReturnsClickHouseErrors(t *testing.T) {
 	t.Parallel()
 	got := ask(t, http.MethodGet, query("SELECT * FROM nowhere"), nil)
 	require.Equal(t, http.StatusNotFound, got.status)
@@ -80,7 +80,7 @@ func TestHTTPRefusesInClickHousesWords(t *testing.T) {
 	require.Equal(t, "48", ask(t, http.MethodPost, nil, strings.NewReader("x"), "Content-Encoding", "br").header.Get("X-ClickHouse-Exception-Code"))
 }
 
-func TestHTTPInsertsInAnyFormat(t *testing.T) {
+func TestHTTPInsertsInEveryFormat(t *testing.T) {
 	t.Parallel()
 	conn := setup(t)
 	exec(t, conn, "CREATE TABLE t (id UInt64, s String) ENGINE = MergeTree ORDER BY id SETTINGS non_replicated_deduplication_window = 100")
@@ -112,7 +112,7 @@ func TestHTTPInsertsInAnyFormat(t *testing.T) {
 	require.Equal(t, "zip", scalar(t, conn, "SELECT s FROM t WHERE id = 9"))
 }
 
-func TestClickHouseGoWorksOverHTTP(t *testing.T) {
+func TestHTTPServesClickHouseGo(t *testing.T) {
 	t.Parallel()
 	for name, method := range map[string]clickhousego.CompressionMethod{"lz4": clickhousego.CompressionLZ4, "none": clickhousego.CompressionNone, "gzip": clickhousego.CompressionGZIP} {
 		t.Run(name, func(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"github.com/orderledger/orderledger/internal/embedded/engine"
 )
 
-func TestAServerThatNeverStartedCloses(t *testing.T) {
+func TestServerClosesWithoutAStart(t *testing.T) {
 	t.Parallel()
 	s := clickhouse.New(config(t.TempDir()), slog.New(slog.DiscardHandler), nil)
 	require.Empty(t, s.NativeAddr())
@@ -24,21 +24,21 @@ func TestAServerThatNeverStartedCloses(t *testing.T) {
 	require.Error(t, s.Start(t.Context()), "a closed server does not start")
 }
 
-func TestABadConfigIsRefusedAtStart(t *testing.T) {
+func TestServerRefusesABadConfig(t *testing.T) {
 	t.Parallel()
 	cfg := config("")
 	s := clickhouse.New(cfg, slog.New(slog.DiscardHandler), nil)
 	require.ErrorContains(t, s.Run(t.Context()), "data folder is empty")
 }
 
-func TestASecondFolderInOneProcessIsRefused(t *testing.T) {
+func TestServerRefusesASecondFolder(t *testing.T) {
 	t.Parallel()
 	needEngine(t)
 	s := clickhouse.New(config(t.TempDir()), slog.New(slog.DiscardHandler), nil)
 	require.ErrorIs(t, s.Start(t.Context()), engine.ErrOtherFolder)
 }
 
-func TestAStopKillsWhatDoesNotEnd(t *testing.T) {
+func TestServerCloseKillsLongQueries(t *testing.T) {
 	t.Parallel()
 	p := spawn(t, t.TempDir())
 	conn := open(t, p.native, withPassword)
@@ -54,7 +54,7 @@ func TestAStopKillsWhatDoesNotEnd(t *testing.T) {
 	require.Error(t, <-done)
 }
 
-func TestNonsenseOnTheWireDropsTheClientOnly(t *testing.T) {
+func TestServerDropsAClientThatSendsNonsense(t *testing.T) {
 	t.Parallel()
 	needEngine(t)
 	for name, bytes := range map[string]string{
@@ -75,7 +75,7 @@ func TestNonsenseOnTheWireDropsTheClientOnly(t *testing.T) {
 	require.Equal(t, "1", scalar(t, setup(t), "SELECT 1"))
 }
 
-func TestAClientThatDiesDuringAnInsertLeavesNoRows(t *testing.T) {
+func TestInsertOfAKilledClientLeavesNoRows(t *testing.T) {
 	t.Parallel()
 	conn := setup(t)
 	exec(t, conn, "CREATE TABLE t (id UInt64) ENGINE = MergeTree ORDER BY id")
@@ -107,7 +107,7 @@ func TestAClientThatDiesDuringAnInsertLeavesNoRows(t *testing.T) {
 	require.Equal(t, "0", scalar(t, conn, "SELECT count() FROM t"))
 }
 
-func TestStatementsAndRowsAreCounted(t *testing.T) { //nolint:paralleltest // It changes what the others share.
+func TestMetricsCountStatementsAndRows(t *testing.T) { //nolint:paralleltest // It changes what the others share.
 	conn := setup(t)
 	count := func(name string) float64 {
 		families, err := registry.Gather()

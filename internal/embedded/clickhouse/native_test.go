@@ -39,7 +39,7 @@ func typesRow(i int) []any {
 	}
 }
 
-func TestTypesGoInAndComeBack(t *testing.T) {
+func TestNativeRoundTripsEveryType(t *testing.T) {
 	t.Parallel()
 	for _, method := range []clickhousego.CompressionMethod{clickhousego.CompressionLZ4, clickhousego.CompressionNone, clickhousego.CompressionZSTD} {
 		t.Run(fmt.Sprintf("with compression %s", method), func(t *testing.T) {
@@ -101,7 +101,7 @@ func TestTypesGoInAndComeBack(t *testing.T) {
 	}
 }
 
-func TestTypesThatCannotBeFollowedAreDecoded(t *testing.T) {
+func TestNativeDecodesTypesOfUnknownLength(t *testing.T) {
 	t.Parallel()
 	conn := setup(t)
 	exec(t, conn, "CREATE TABLE t (id UInt64, v Variant(UInt64, String), after String) ENGINE = MergeTree ORDER BY id")

@@ -81,7 +81,7 @@ func withPassword(o *clickhousego.Options) {
 	o.Auth = clickhousego.Auth{Username: "ledger", Password: "secret", Database: "orderledger"}
 }
 
-func TestDataSurvivesACleanRestartAndAKill(t *testing.T) {
+func TestServerKeepsDataOverRestartAndKill(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	p := spawn(t, dir)
@@ -106,7 +106,7 @@ func TestDataSurvivesACleanRestartAndAKill(t *testing.T) {
 	require.NoError(t, p.stop())
 }
 
-func TestDamageAfterAnUncleanStopIsRefusedUntilItIsGone(t *testing.T) {
+func TestServerRefusesDamagedTables(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	p := spawn(t, dir)
@@ -131,7 +131,7 @@ func TestDamageAfterAnUncleanStopIsRefusedUntilItIsGone(t *testing.T) {
 	}
 }
 
-func TestASecondProcessOnTheFolderIsRefused(t *testing.T) {
+func TestServerRefusesAFolderInUse(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	first := spawn(t, dir)
@@ -141,7 +141,7 @@ func TestASecondProcessOnTheFolderIsRefused(t *testing.T) {
 	require.NoError(t, first.stop())
 }
 
-func TestAFolderOfAnotherVersionIsRefused(t *testing.T) {
+func TestServerRefusesAFolderOfAnotherVersion(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "version"), []byte("25.8\n"), 0o640))
@@ -149,7 +149,7 @@ func TestAFolderOfAnotherVersionIsRefused(t *testing.T) {
 	require.Contains(t, p.refusal, "written by 25.8")
 }
 
-func TestTheNameAndPasswordAreAskedForOnBothFronts(t *testing.T) {
+func TestServerAuthenticatesOnBothProtocols(t *testing.T) {
 	t.Parallel()
 	p := spawn(t, t.TempDir())
 	require.Equal(t, "1", scalar(t, open(t, p.native, withPassword), "SELECT 1"))

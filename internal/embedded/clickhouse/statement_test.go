@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestStatementsAreUnderstood(t *testing.T) {
+func TestParseStatements(t *testing.T) {
 	t.Parallel()
 	for sql, want := range map[string]statement{
 		"SELECT 1":           {kind: kindSelect, sql: "SELECT 1"},
@@ -36,7 +36,7 @@ func TestStatementsAreUnderstood(t *testing.T) {
 	}
 }
 
-func TestHeadsOfInsertsAreUnderstood(t *testing.T) {
+func TestParseInsertHeads(t *testing.T) {
 	t.Parallel()
 	for sql, want := range map[string]insertion{
 		"INSERT INTO t":                                             {target: "t"},
@@ -60,7 +60,7 @@ func TestHeadsOfInsertsAreUnderstood(t *testing.T) {
 	}
 }
 
-func TestRowsInAStatementBeginAfterOneLineBreak(t *testing.T) {
+func TestParseRowsBeginAfterOneLineBreak(t *testing.T) {
 	t.Parallel()
 	for sql, want := range map[string]string{
 		"INSERT INTO t FORMAT CSV \t\n\n1":       "\n1",
@@ -73,7 +73,7 @@ func TestRowsInAStatementBeginAfterOneLineBreak(t *testing.T) {
 	}
 }
 
-func TestTextIsQuotedAndUnquoted(t *testing.T) {
+func TestQuoteText(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"", "a", "it's", `back\slash`, "tab\tand\nline", "nul\x00"} {
 		require.Equal(t, s, unquoteText(quoteText(s)))
@@ -83,7 +83,7 @@ func TestTextIsQuotedAndUnquoted(t *testing.T) {
 	require.Equal(t, "`a\\`b`", quoteName("a`b"))
 }
 
-func FuzzParseNeverPanics(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, s := range []string{"INSERT INTO t (a", "SELECT '", "INSERT INTO", "SELECT `", "/*", "INSERT INTO t SETTINGS", "INSERT INTO {", "SELECT 1 FORMAT"} {
 		f.Add(s)
 	}

@@ -42,7 +42,7 @@ func encode(t testing.TB, rows int, v revision) []byte {
 	return buf.Buf
 }
 
-func TestBlocksChangeTheirFormAndNothingElse(t *testing.T) {
+func TestWalkerConvertsBlocks(t *testing.T) {
 	t.Parallel()
 	for _, rows := range []int{1, 7, 5000} {
 		wire, plain := encode(t, rows, serverRevision), encode(t, rows, 0)
@@ -66,7 +66,7 @@ func TestBlocksChangeTheirFormAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestABlockThatIsCutAnywhereIsAnError(t *testing.T) {
+func TestWalkerRefusesATruncatedBlock(t *testing.T) {
 	t.Parallel()
 	wire := encode(t, 3, serverRevision)
 	for n := 1; n < len(wire); n++ {
@@ -77,7 +77,7 @@ func TestABlockThatIsCutAnywhereIsAnError(t *testing.T) {
 	}
 }
 
-func FuzzAMalformedBlockNeverPanics(f *testing.F) {
+func FuzzWalker(f *testing.F) {
 	f.Add(encode(f, 5, serverRevision))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		k := newWalker(serverRevision, 0)
@@ -86,7 +86,7 @@ func FuzzAMalformedBlockNeverPanics(f *testing.F) {
 	})
 }
 
-func TestShapesOfTypes(t *testing.T) {
+func TestShapeOf(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]form{
 		"UInt8": formFixed, "DateTime64(3, 'UTC')": formFixed, "Enum8('a(,' = 1)": formFixed, "FixedString(3)": formFixed,
@@ -104,7 +104,7 @@ func TestShapesOfTypes(t *testing.T) {
 	require.Equal(t, formString, shapeOf("Tuple(a String, b UInt8)").parts[0].form)
 }
 
-func TestASpoolMovesToDiskAndIsRemoved(t *testing.T) {
+func TestSpoolMovesToDiskAndIsRemoved(t *testing.T) {
 	t.Parallel()
 	for name, limit := range map[string]int64{"in memory": 1 << 30, "on disk": 1 << 20} {
 		t.Run(name, func(t *testing.T) {
@@ -131,7 +131,7 @@ func TestASpoolMovesToDiskAndIsRemoved(t *testing.T) {
 	}
 }
 
-func TestFramesEndBetweenAndNotWithinFrames(t *testing.T) {
+func TestFrameReaderRefusesATruncatedFrame(t *testing.T) {
 	t.Parallel()
 	var buf bytes.Buffer
 	w := newFrameWriter(&buf)

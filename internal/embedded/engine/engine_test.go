@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestLocateTakesTheNamedLibraryOrSaysWhatToDo(t *testing.T) {
+func TestLocate(t *testing.T) {
 	cache := t.TempDir()
 	t.Setenv("XDG_CACHE_HOME", cache)
 	t.Setenv(EnvLibrary, "")
@@ -84,7 +84,7 @@ func fakeNpm(t *testing.T, files map[string]string) (calls func() int) {
 	}
 }
 
-func TestFetchPutsTheLibraryInTheCacheOnce(t *testing.T) { //nolint:paralleltest // It changes what the others share.
+func TestFetchCachesTheLibraryOnce(t *testing.T) { //nolint:paralleltest // It changes what the others share.
 	content := strings.Repeat("engine", 1<<19)
 	calls := fakeNpm(t, map[string]string{"index.js": "x", libraryName: content})
 	dir, err := cacheDir()
@@ -110,7 +110,7 @@ func TestFetchPutsTheLibraryInTheCacheOnce(t *testing.T) { //nolint:paralleltest
 	require.Len(t, left, 1, "nothing else stays")
 }
 
-func TestFetchTellsItsProgress(t *testing.T) { //nolint:paralleltest // It changes what the others share.
+func TestFetchReportsProgress(t *testing.T) { //nolint:paralleltest // It changes what the others share.
 	content := strings.Repeat("engine", 1<<19)
 	fakeNpm(t, map[string]string{libraryName: content})
 	var last int64
@@ -123,7 +123,7 @@ func TestFetchTellsItsProgress(t *testing.T) { //nolint:paralleltest // It chang
 	require.Equal(t, int64(len(content)), last)
 }
 
-func TestFetchRefusesWhatIsNotThePinnedPackage(t *testing.T) {
+func TestFetchRefusesAnotherPackage(t *testing.T) {
 	fakeNpm(t, map[string]string{libraryName: "engine"})
 	good := archives[platform()]
 	refused := func(a archive, text string) {
@@ -155,7 +155,7 @@ func TestFetchRefusesWhatIsNotThePinnedPackage(t *testing.T) {
 	require.ErrorContains(t, err, EnvLibrary)
 }
 
-func TestALockIsHeldByOneAndWaitedForByOthers(t *testing.T) {
+func TestFileLockIsExclusive(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "lock")
 	first, err := TryLock(path)
@@ -172,7 +172,7 @@ func TestALockIsHeldByOneAndWaitedForByOthers(t *testing.T) {
 	second.Unlock()
 }
 
-func TestErrorsCarryTheCode(t *testing.T) {
+func TestErrorHasTheCode(t *testing.T) {
 	t.Parallel()
 	for text, code := range map[string]int{
 		"Code: 60. DB::Exception: no table": 60, "x Code: 7": 7, "nothing": codeUnknown, "Code: x": codeUnknown,
@@ -182,7 +182,7 @@ func TestErrorsCarryTheCode(t *testing.T) {
 	}
 }
 
-func TestTheEngineAnswers(t *testing.T) { //nolint:paralleltest // It changes what the others share.
+func TestEngineAnswersQueries(t *testing.T) { //nolint:paralleltest // It changes what the others share.
 	path, err := Locate()
 	if err != nil {
 		t.Skip(err)
