@@ -187,7 +187,7 @@ func drawInput(t *rapid.T, fact shipment.Fact, item func() string) shipment.Inpu
 	case 10:
 		return shipment.Observed{Fact: fact, Status: drawStatus(t), OrderItemIDs: []string{item()}}
 	case 11:
-		return shipment.ReturnTold{Fact: fact, ReturnID: "r1", Lines: []shipment.ReturnLine{{
+		return shipment.ReturnReported{Fact: fact, ReturnID: "r1", Lines: []shipment.ReturnLine{{
 			Quantity: rapid.Int64Range(1, 3).Draw(t, "returned"), Return: &ledgerv1.Return{
 				ReturnId: "r1", OrderItemId: item(), Source: rapid.SampledFrom([]ledgerv1.ReturnSource{
 					ledgerv1.ReturnSource_RETURN_SOURCE_CUSTOMER, ledgerv1.ReturnSource_RETURN_SOURCE_COURIER,

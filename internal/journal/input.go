@@ -60,7 +60,7 @@ func (l *lane) inboxCause(offset int64) string {
 }
 
 func (in *input) isFact() bool {
-	return in.call == nil || in.parsed != nil && in.parsed.IsFact()
+	return in.call == nil || shipment.IsFact(in.parsed)
 }
 
 // kind names the input in decisions, also where it can't be decoded.
@@ -68,7 +68,7 @@ func (in *input) kind() string {
 	if in.parsed == nil {
 		return "notification.unreadable"
 	}
-	return in.parsed.Type()
+	return shipment.TypeOf(in.parsed)
 }
 
 // refuse returns the decision about an input that can't be decided at all: a fact is quarantined, a command rejected.
@@ -103,7 +103,7 @@ func (l *lane) decide(in *input, state *shipment.State, now time.Time) (d shipme
 		Now: now, SellerID: in.record.SellerID, Policy: l.policy(in, state),
 	})
 	if err := check(in.record.ShipmentID, state, &d); err != nil {
-		l.logFailed(in, in.parsed.Type(), err)
+		l.logFailed(in, shipment.TypeOf(in.parsed), err)
 		return in.refuse(shipment.ReasonFailed, "the input could not be decided")
 	}
 	return d

@@ -236,7 +236,7 @@ func (n Notification) For(shipmentID, sellerID string) Notification {
 	}
 	n.ShipmentID = shipmentID
 	n.named = nil
-	if told, ok := n.body.(shipment.ReturnTold); ok {
+	if told, ok := n.body.(shipment.ReturnReported); ok {
 		var lines []shipment.ReturnLine
 		for i, line := range told.Lines {
 			if n.lines[i] == "" || n.lines[i] == shipmentID {
@@ -276,7 +276,7 @@ func (n *Notification) Input() shipment.Input {
 	case shipment.FormsFailed:
 		b.Fact = fact
 		return b
-	case shipment.ReturnTold:
+	case shipment.ReturnReported:
 		b.Fact = fact
 		return b
 	case shipment.ReturnTracked:

@@ -35,7 +35,7 @@ func (r *reader) returnTold(n *Notification, attributes int32) {
 	if count == 0 {
 		r.odd(none, shipment.ReasonNoItems, "attributes.returnItems is missing or empty")
 	}
-	n.body = shipment.ReturnTold{ReturnID: n.ReturnID, Lines: lines}
+	n.body = shipment.ReturnReported{ReturnID: n.ReturnID, Lines: lines}
 }
 
 func (r *reader) returnLine(i int32) shipment.ReturnLine {

@@ -34,7 +34,7 @@ func (x *decider) cancelled(f Cancelled) {
 		}
 		x.planCancel(&p, i, l, f)
 	}
-	x.emitCancel(&p, told(f.At))
+	x.emitCancel(&p, reported(f.At))
 	switch {
 	case len(p.units) > 0 || p.timed || len(p.patches) == 0:
 		x.settle(p.unknown)
@@ -79,7 +79,7 @@ func (x *decider) planCancel(p *cancelPlan, i int, l CancelledItem, f Cancelled)
 		x.planEcho(p, it, l, f)
 		return
 	}
-	p.irregular = p.irregular || wanted > units || rowToldCancelled.at(forwardOf(it)).does == contradict
+	p.irregular = p.irregular || wanted > units || rowReportedCancelled.at(forwardOf(it)).does == contradict
 	p.left[i] -= units
 	p.units = append(p.units, &ledgerv1.CancelledUnits{
 		OrderItemId: l.OrderItemID, Units: units, By: by, Reason: l.Reason, SubReason: l.SubReason,
@@ -95,7 +95,7 @@ func (x *decider) planEcho(p *cancelPlan, it *ledgerv1.Item, l CancelledItem, f 
 	wanted := uint32(max(0, min(l.Quantity, maxUnits)))
 	var found, known uint32
 	for _, c := range it.GetCancellations() {
-		if c.GetAt().GetCertainty() == toldCertainty {
+		if c.GetAt().GetCertainty() == reportedCertainty {
 			known = addUnits(known, c.GetUnits())
 		} else {
 			found = addUnits(found, c.GetUnits())
@@ -108,11 +108,11 @@ func (x *decider) planEcho(p *cancelPlan, it *ledgerv1.Item, l CancelledItem, f 
 		wanted -= min(wanted, known)
 	}
 	if n := min(wanted, found); n > 0 {
-		patch.CancelledAt, patch.CancelledUnits = told(f.At), n
+		patch.CancelledAt, patch.CancelledUnits = reported(f.At), n
 		p.patches, p.timed = append(p.patches, patch), true
 		return
 	}
-	if l.Reason != "" && lacksReason(it, f.At) && !slices.ContainsFunc(it.GetCancellations(), l.toldBy(f)) {
+	if l.Reason != "" && lacksReason(it, f.At) && !slices.ContainsFunc(it.GetCancellations(), l.reportedBy(f)) {
 		p.patches = append(p.patches, patch)
 	}
 }
@@ -120,14 +120,14 @@ func (x *decider) planEcho(p *cancelPlan, it *ledgerv1.Item, l CancelledItem, f 
 // repeats reports whether this very cancellation was applied before: the same units of the item at the same time for
 // the same reason are one fact, by whatever way it came. Fewer units were applied where no more were left.
 func repeats(it *ledgerv1.Item, l CancelledItem, f Cancelled, wanted uint32) bool {
-	told := l.toldBy(f)
+	matches := l.reportedBy(f)
 	return slices.ContainsFunc(it.GetCancellations(), func(c *ledgerv1.Cancellation) bool {
-		return told(c) && (c.GetUnits() == wanted || c.GetUnits() < wanted && (live(it) == 0 || c.GetRevived() > 0))
+		return matches(c) && (c.GetUnits() == wanted || c.GetUnits() < wanted && (live(it) == 0 || c.GetRevived() > 0))
 	})
 }
 
-// toldBy recognises the cancellations that a line of a fact has led to, but for their units.
-func (l CancelledItem) toldBy(f Cancelled) func(*ledgerv1.Cancellation) bool {
+// reportedBy recognises the cancellations that a line of a fact has led to, but for their units.
+func (l CancelledItem) reportedBy(f Cancelled) func(*ledgerv1.Cancellation) bool {
 	at := stamp(f.At)
 	return func(c *ledgerv1.Cancellation) bool {
 		return c.GetAt().GetAt() != nil && same(c.GetAt().GetAt(), at) &&
@@ -214,7 +214,7 @@ func (x *decider) cancel(c Cancel) {
 		x.refuseCell(rowCancel.at(cancelled), "All units named are cancelled already; nothing is left to do.")
 		return
 	}
-	x.emitCancel(&p, told(x.now))
+	x.emitCancel(&p, reported(x.now))
 	x.accept()
 }
 

@@ -46,7 +46,7 @@ func TestTerminalStatesAreClosedToEveryCommand(t *testing.T) {
 			for i := range everyCommand(nil) {
 				c := flow(2)
 				c.Services = []ActivateService{{ServiceID: "V-1", OrderItemID: "item-1", DueAt: hour(80)}}
-				t.Run(name+"/"+statusName(s)+"/"+everyCommand(nil)[i].Type(), func(t *testing.T) {
+				t.Run(name+"/"+statusName(s)+"/"+TypeOf(everyCommand(nil)[i]), func(t *testing.T) {
 					t.Parallel()
 					st := given(t, c)
 					st.c.Now = hour(1.5)
@@ -59,7 +59,7 @@ func TestTerminalStatesAreClosedToEveryCommand(t *testing.T) {
 						st.tell(seen(completed, 1.1))
 					}
 					if s == returned {
-						st.tell(returnTold("R-1", fromCustomer, 1.2, "item-1", 2))
+						st.tell(returnReported("R-1", fromCustomer, 1.2, "item-1", 2))
 						st.tell(ReturnReached{at(1.3), "R-1", rmaCompleted, nil})
 					}
 					require.Equal(t, s, st.s.Status)
@@ -94,14 +94,14 @@ func TestReturnsThatAreOverAreClosedToEveryCommand(t *testing.T) {
 				AttemptPickup{ReturnID: "R-1", At: When{Time: hour(2)}},
 				CancelReturn{ReturnID: "R-1"},
 			} {
-				told := returnTold("R-1", source, 1.2, "item-1", 1)
+				told := returnReported("R-1", source, 1.2, "item-1", 1)
 				told.Lines[0].TechVisit = &RequestTechVisit{ServiceID: "V-2", DueAt: hour(80)}
 				st := given(t, createdSelf(2), reach(shipped, 1), told)
 				st.tell(Observed{Fact: at(1.3), Return: &ledgerv1.Return{ReturnId: "R-1", Status: end}})
 				require.Equal(t, end, st.s.Returns[0].Status)
 				st.c.Now = hour(3)
 				d := st.tell(in)
-				require.Equal(t, rejected, d.Outcome, "%s %s: %s", end, in.Type(), d.Message)
+				require.Equal(t, rejected, d.Outcome, "%s %s: %s", end, TypeOf(in), d.Message)
 			}
 		}
 	}
@@ -114,6 +114,6 @@ func TestFactsStillReachTerminalStates(t *testing.T) {
 	require.Equal(t, hour(24), st.clock(clockDispatch).DueAt.AsTime(), "a promise that is over does not move")
 	st.does(reach(packed, 0.5), applied, "ShipmentPacked")
 	require.True(t, st.last.Events[0].Transition.Late)
-	st.does(returnTold("R-1", fromCourier, 3, "item-1", 1), applied, "ReturnCreated")
+	st.does(returnReported("R-1", fromCourier, 3, "item-1", 1), applied, "ReturnCreated")
 	require.Equal(t, cancelled, st.s.Status)
 }

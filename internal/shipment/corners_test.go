@@ -17,7 +17,7 @@ func TestADeliveryThatWasKeptStaysKeptWhenAnotherItemComesBackToLife(t *testing.
 	st.c.Now = hour(20)
 	st.does(ConfirmDelivery{At: When{Time: hour(10)}}, accepted, "ShipmentDelivered", "ShipmentCompleted")
 	kept := st.clock(clockDeliver).Done.At.AsTime()
-	st.does(returnTold("R-1", fromCourier, 11, "item-2", 1), applied, "ReturnCreated", "ReturnApproved")
+	st.does(returnReported("R-1", fromCourier, 11, "item-2", 1), applied, "ReturnCreated", "ReturnApproved")
 	st.does(CancelReturn{ReturnID: "R-1"}, accepted, "ReturnCancelled", "ShipmentDelivered", "ShipmentCompleted")
 	for _, e := range st.last.Events {
 		for _, c := range e.After.Clocks {
@@ -34,7 +34,7 @@ func TestAServiceEndsWithTheReturnOfItsItem(t *testing.T) {
 	t.Parallel()
 	c := createdSelf(2)
 	c.Services = []ActivateService{{ServiceID: "V-1", OrderItemID: "item-1", DueAt: hour(100)}}
-	st := given(t, c, reach(delivered, 1), returnTold("R-1", fromCustomer, 2, "item-1", 2))
+	st := given(t, c, reach(delivered, 1), returnReported("R-1", fromCustomer, 2, "item-1", 2))
 	require.NotNil(t, st.clock(clockService))
 	st.does(ReturnReached{at(3), "R-1", rmaCompleted, nil}, applied, "ReturnCompleted", "ServiceCancelled")
 	require.Equal(t, returned, st.s.Status)
@@ -61,7 +61,7 @@ func TestASellersDateNeverReplacesTheMarketplaces(t *testing.T) {
 
 func TestASelfShipCourierReturnThatTheMarketplaceCancelsIsDelivered(t *testing.T) {
 	t.Parallel()
-	st := given(t, createdSelf(1), reach(shipped, 1), returnTold("R-1", fromCourier, 2, "item-1", 1))
+	st := given(t, createdSelf(1), reach(shipped, 1), returnReported("R-1", fromCourier, 2, "item-1", 1))
 	st.does(ReturnReached{at(3), "R-1", rmaCancelled, nil}, applied, "ReturnCancelled", "ShipmentDelivered", "ShipmentCompleted")
 	require.Equal(t, inferred, st.s.Times.Delivered.Certainty)
 	require.Equal(t, hour(3), st.clock(clockDeliver).Done.At.AsTime())
@@ -69,7 +69,7 @@ func TestASelfShipCourierReturnThatTheMarketplaceCancelsIsDelivered(t *testing.T
 
 func TestAVisitEndsWithItsReturn(t *testing.T) {
 	t.Parallel()
-	told := returnTold("R-1", fromCustomer, 2, "item-1", 1)
+	told := returnReported("R-1", fromCustomer, 2, "item-1", 1)
 	told.Lines[0].TechVisit = &RequestTechVisit{ServiceID: "V-1", DueAt: hour(60)}
 	for status, body := range map[ledgerv1.ReturnStatus]string{
 		rmaCancelled: "TechVisitCancelled", rmaRejected: "TechVisitCancelled", rmaApproved: "TechVisitCompleted", rmaCompleted: "TechVisitCompleted",
@@ -105,9 +105,9 @@ func TestRequestsForLabelsAreChecked(t *testing.T) {
 	request := func(r *ledgerv1.PackRequest) Input { return RequestLabels{Request: r} }
 	st.refuses(request(&ledgerv1.PackRequest{TaxItems: []*ledgerv1.TaxItem{{OrderItemId: "item-9"}}}), CodeInvalidItemID)
 	st.refuses(request(&ledgerv1.PackRequest{TaxItems: []*ledgerv1.TaxItem{{OrderItemId: "item-1", TaxRate: 101}}}), CodeInvalidTax)
-	st.refuses(request(&ledgerv1.PackRequest{Invoices: []*ledgerv1.InvoiceRequest{{InvoiceDate: told(hour(25))}}}), CodeInvalidDate)
-	st.refuses(request(&ledgerv1.PackRequest{Invoices: []*ledgerv1.InvoiceRequest{{InvoiceDate: told(hour(-25))}}}), CodeInvalidDate)
+	st.refuses(request(&ledgerv1.PackRequest{Invoices: []*ledgerv1.InvoiceRequest{{InvoiceDate: reported(hour(25))}}}), CodeInvalidDate)
+	st.refuses(request(&ledgerv1.PackRequest{Invoices: []*ledgerv1.InvoiceRequest{{InvoiceDate: reported(hour(-25))}}}), CodeInvalidDate)
 	st.refuses(Cancel{Reason: "bored"}, CodeInvalidReason)
 	st.refuses(Cancel{GroupIDs: []string{"grp-9"}, Reason: "b2b_order"}, CodeInvalidItemID)
-	st.does(request(&ledgerv1.PackRequest{Invoices: []*ledgerv1.InvoiceRequest{{InvoiceDate: told(hour(-1))}}}), accepted, "LabelsRequested")
+	st.does(request(&ledgerv1.PackRequest{Invoices: []*ledgerv1.InvoiceRequest{{InvoiceDate: reported(hour(-1))}}}), accepted, "LabelsRequested")
 }

@@ -17,7 +17,7 @@ func (x *decider) created(f Created) {
 		x.createdAgain(f)
 		return
 	}
-	at := told(f.At)
+	at := reported(f.At)
 	x.begin(f, at)
 	unknown := x.foundFurther(f, at)
 	x.settle(unknown)
@@ -192,7 +192,7 @@ func (x *decider) foundFurther(f Created, at *ledgerv1.Moment) (unknown []string
 // createdAgain brings what differs from what is known. It never moves a state.
 func (x *decider) createdAgain(f Created) {
 	var unknown []string
-	b := &ledgerv1.PropertiesUpdated{At: told(f.At)}
+	b := &ledgerv1.PropertiesUpdated{At: reported(f.At)}
 	p := &patch{}
 	if known := x.s.GetMarketplaceUpdatedAt(); known != nil && !f.MarketUpdatedAt.IsZero() {
 		p.older = f.MarketUpdatedAt.Before(known.AsTime())
@@ -208,10 +208,10 @@ func (x *decider) createdAgain(f Created) {
 		x.diffItem(p, b, i, l.Details)
 	}
 	x.diffForms(p, b, f.Forms)
-	p.older = p.older || x.datesToldAfter(f.Fact)
+	p.older = p.older || x.datesReportedAfter(f.Fact)
 	x.diffDates(p, f.DispatchAfter, f.DispatchBy, f.DeliverBy, &b.DispatchAfter, &b.DispatchBy, &b.DeliverBy)
 	x.emitPatch(p, b, stamp(f.MarketUpdatedAt))
-	unknown = append(unknown, x.foundServices(f.Services, told(f.At))...)
+	unknown = append(unknown, x.foundServices(f.Services, reported(f.At))...)
 	x.settle(unknown)
 }
 

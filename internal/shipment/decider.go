@@ -54,8 +54,8 @@ func (x *decider) decide(in Input) {
 		x.fact(f.Fact, func() { x.cancelled(f) })
 	case FormsFailed:
 		x.fact(f.Fact, func() { x.formsFailed(f) })
-	case ReturnTold:
-		x.fact(f.Fact, func() { x.returnTold(f) })
+	case ReturnReported:
+		x.fact(f.Fact, func() { x.returnReported(f) })
 	case ReturnTracked:
 		x.fact(f.Fact, func() { x.returnTracked(f) })
 	case ReturnExpected:

@@ -34,30 +34,30 @@ func rowName(r row) string {
 		rowAcknowledgeForms: "acknowledge forms", rowDispatch: "dispatch", rowCancel: "cancel",
 		rowDispatchSelfShip: "dispatch self-ship", rowAttemptDelivery: "attempt delivery", rowConfirmDelivery: "confirm delivery",
 		rowUpdateTracking: "update tracking", rowActivateService: "activate service",
-		rowToldPacking: "found PACKING_IN_PROGRESS", rowToldPacked: "shipment_packed", rowToldReady: "shipment_ready_to_dispatch",
-		rowToldPickedUp: "shipment_pickup_complete", rowToldShipped: "shipment_shipped", rowToldDelivered: "shipment_delivered",
-		rowToldCompleted: "found COMPLETED", rowToldFormFailed: "shipment_form_failed", rowToldCancelled: "shipment_cancelled",
-		rowToldHold: "shipment_hold", rowToldUnhold: "shipment_unhold", rowToldDates: "shipment_dispatch_dates_changed",
-		rowToldProperties: "shipment_created again", rowToldReturn: "return_created",
+		rowReportedPacking: "found PACKING_IN_PROGRESS", rowReportedPacked: "shipment_packed", rowReportedReady: "shipment_ready_to_dispatch",
+		rowReportedPickedUp: "shipment_pickup_complete", rowReportedShipped: "shipment_shipped", rowReportedDelivered: "shipment_delivered",
+		rowReportedCompleted: "found COMPLETED", rowReportedFormFailed: "shipment_form_failed", rowReportedCancelled: "shipment_cancelled",
+		rowReportedHold: "shipment_hold", rowReportedUnhold: "shipment_unhold", rowReportedDates: "shipment_dispatch_dates_changed",
+		rowReportedProperties: "shipment_created again", rowReportedReturn: "return_created",
 	}
 	return names[min(r, rows-1)]
 }
 
 func standardRows() []row {
 	return []row{
-		rowRequestLabels, rowCompletePacking, rowFailForms, rowAcknowledgeForms, rowDispatch, rowCancel, rowToldPacked, rowToldReady,
-		rowToldPickedUp, rowToldShipped, rowToldDelivered, rowToldCompleted, rowToldFormFailed, rowToldCancelled,
+		rowRequestLabels, rowCompletePacking, rowFailForms, rowAcknowledgeForms, rowDispatch, rowCancel, rowReportedPacked, rowReportedReady,
+		rowReportedPickedUp, rowReportedShipped, rowReportedDelivered, rowReportedCompleted, rowReportedFormFailed, rowReportedCancelled,
 	}
 }
 
 func selfShipRows() []row {
 	return []row{
-		rowCancel, rowDispatchSelfShip, rowConfirmDelivery, rowToldShipped, rowToldDelivered, rowToldCompleted, rowToldCancelled,
+		rowCancel, rowDispatchSelfShip, rowConfirmDelivery, rowReportedShipped, rowReportedDelivered, rowReportedCompleted, rowReportedCancelled,
 	}
 }
 
 // isFact reports whether the row is of a fact.
-func (r row) isFact() bool { return r >= rowToldPacking }
+func (r row) isFact() bool { return r >= rowReportedPacking }
 
 // drawForward draws one flow: a command from wherever it is allowed, a fact from the state before the one it tells.
 func drawForward(b *strings.Builder, line []ledgerv1.Status, list []row) {

@@ -44,17 +44,17 @@ func (d *draft) apply(e *Event) {
 	case *ledgerv1.Event_ShipmentPacked:
 		d.packed(b.ShipmentPacked)
 	case *ledgerv1.Event_ReadyToDispatch:
-		d.climb(rowToldReady, b.ReadyToDispatch.GetAt(), b.ReadyToDispatch.GetOrderItemIds())
+		d.climb(rowReportedReady, b.ReadyToDispatch.GetAt(), b.ReadyToDispatch.GetOrderItemIds())
 	case *ledgerv1.Event_PickupCompleted:
-		d.climb(rowToldPickedUp, b.PickupCompleted.GetAt(), b.PickupCompleted.GetOrderItemIds())
+		d.climb(rowReportedPickedUp, b.PickupCompleted.GetAt(), b.PickupCompleted.GetOrderItemIds())
 	case *ledgerv1.Event_ShipmentShipped:
 		d.shipped(b.ShipmentShipped)
 	case *ledgerv1.Event_DeliveryAttempted:
 		d.deliveryAttempted(b.DeliveryAttempted)
 	case *ledgerv1.Event_ShipmentDelivered:
-		d.climb(rowToldDelivered, b.ShipmentDelivered.GetAt(), b.ShipmentDelivered.GetOrderItemIds())
+		d.climb(rowReportedDelivered, b.ShipmentDelivered.GetAt(), b.ShipmentDelivered.GetOrderItemIds())
 	case *ledgerv1.Event_ShipmentCompleted:
-		d.climb(rowToldCompleted, b.ShipmentCompleted.GetAt(), b.ShipmentCompleted.GetOrderItemIds())
+		d.climb(rowReportedCompleted, b.ShipmentCompleted.GetAt(), b.ShipmentCompleted.GetOrderItemIds())
 	case *ledgerv1.Event_ItemsCancelled:
 		d.itemsCancelled(b.ItemsCancelled)
 	case *ledgerv1.Event_TrackingUpdated:

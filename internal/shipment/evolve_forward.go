@@ -59,7 +59,7 @@ func addUnits(a, b uint32) uint32 {
 
 func (d *draft) labelsRequested(b *ledgerv1.LabelsRequested) {
 	for i, it := range d.Items {
-		if !d.late && in(b.GetOrderItemIds(), it) && (rowRequestLabels.moves(it) || rowToldPacking.moves(it)) {
+		if !d.late && in(b.GetOrderItemIds(), it) && (rowRequestLabels.moves(it) || rowReportedPacking.moves(it)) {
 			d.item(i).Forward = packing
 		}
 	}
@@ -77,7 +77,7 @@ func (d *draft) labelsRequested(b *ledgerv1.LabelsRequested) {
 }
 
 func (d *draft) packed(b *ledgerv1.ShipmentPacked) {
-	d.climb(rowToldPacked, b.GetAt(), b.GetOrderItemIds())
+	d.climb(rowReportedPacked, b.GetAt(), b.GetOrderItemIds())
 	if b.GetPacking() != nil {
 		d.Packing = mergePacking(d.Packing, b.GetPacking())
 	}
@@ -85,7 +85,7 @@ func (d *draft) packed(b *ledgerv1.ShipmentPacked) {
 }
 
 func (d *draft) shipped(b *ledgerv1.ShipmentShipped) {
-	d.climb(rowToldShipped, b.GetAt(), b.GetOrderItemIds())
+	d.climb(rowReportedShipped, b.GetAt(), b.GetOrderItemIds())
 	own := b.GetSelfShip()
 	if own == nil {
 		return

@@ -96,7 +96,7 @@ func (d *draft) revive(i int, units uint32) {
 
 func (d *draft) formFailed(b *ledgerv1.FormFailed) {
 	for i, it := range d.Items {
-		if !d.late && in(b.GetOrderItemIds(), it) && rowToldFormFailed.moves(it) {
+		if !d.late && in(b.GetOrderItemIds(), it) && rowReportedFormFailed.moves(it) {
 			d.item(i).Forward = formFailed
 		}
 	}

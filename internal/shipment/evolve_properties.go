@@ -36,7 +36,7 @@ func (d *draft) patchItem(i int, p *ledgerv1.ItemPatch) {
 		it.Details = mergeItem(it.Details, p.GetDetails())
 	}
 	if p.GetCancelledAt() != nil {
-		tellCancellations(it, p)
+		confirmCancellations(it, p)
 		return
 	}
 	if p.GetCancellationReason() == "" {
@@ -63,14 +63,14 @@ func (d *draft) patchItem(i int, p *ledgerv1.ItemPatch) {
 	it.Cancellations = list
 }
 
-// tellCancellations gives the told time to as many units as are meant of those whose cancellation was only found, and
+// confirmCancellations gives the told time to as many units as are meant of those whose cancellation was only found, and
 // with it the reason that was told. Units that are not meant stay behind as a cancellation of their own.
-func tellCancellations(it *ledgerv1.Item, p *ledgerv1.ItemPatch) {
+func confirmCancellations(it *ledgerv1.Item, p *ledgerv1.ItemPatch) {
 	left := p.GetCancelledUnits()
 	list := make([]*ledgerv1.Cancellation, 0, len(it.Cancellations)+1)
 	for _, c := range it.Cancellations {
 		n := min(left, c.GetUnits())
-		if n == 0 || c.GetAt().GetCertainty() == toldCertainty {
+		if n == 0 || c.GetAt().GetCertainty() == reportedCertainty {
 			list = append(list, c)
 			continue
 		}

@@ -36,7 +36,7 @@ func (d *draft) returnCreated(b *ledgerv1.ReturnCreated) {
 			d.item(i).CourierReturn = true
 		}
 		// What comes back had left, though not that it had arrived.
-		if rowToldReturn.moves(d.Items[i]) {
+		if rowReportedReturn.moves(d.Items[i]) {
 			d.raise(i, shipped)
 			d.reachTime(shipped, withCertainty(b.GetAt(), inferred), true)
 		}

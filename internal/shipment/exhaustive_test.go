@@ -20,7 +20,7 @@ func inState(t T, flow Created, s ledgerv1.Status) *story {
 	step := func(inputs ...Input) {
 		for _, in := range inputs {
 			d := st.tell(in)
-			require.Contains(t, []ledgerv1.Outcome{applied, accepted}, d.Outcome, "%s: %s", in.Type(), d.Message)
+			require.Contains(t, []ledgerv1.Outcome{applied, accepted}, d.Outcome, "%s: %s", TypeOf(in), d.Message)
 		}
 	}
 	labels := func() {
@@ -50,7 +50,7 @@ func inState(t T, flow Created, s ledgerv1.Status) *story {
 			step(seen(completed, 0.8))
 		}
 		if s == requested || s == returned {
-			step(returnTold("R-1", fromCustomer, 0.9, "item-1", 2))
+			step(returnReported("R-1", fromCustomer, 0.9, "item-1", 2))
 		}
 		if s == returned {
 			step(ReturnReached{at(0.95), "R-1", rmaCompleted, nil})
@@ -235,7 +235,7 @@ func inputNamed(name string, s *State, flow Created) Input {
 		flow.Details = &ledgerv1.ShipmentDetails{PackagingPolicy: "GREEN_PACKAGE"}
 		return flow
 	case "told return":
-		return returnTold("R-2", fromCustomer, 2, "item-1", 1)
+		return returnReported("R-2", fromCustomer, 2, "item-1", 1)
 	case "told tracking":
 		return ReturnTracked{at(2), "R-9", []*ledgerv1.ReturnTracking{{OrderItemId: "item-1", TrackingId: "T"}}}
 	case "told expected":
@@ -317,9 +317,9 @@ func TestExternalSellersGiveCommandsElsewhere(t *testing.T) {
 		AttemptPickup{},
 		CancelReturn{},
 	} {
-		t.Run(in.Type(), func(t *testing.T) {
+		t.Run(TypeOf(in), func(t *testing.T) {
 			t.Parallel()
-			require.False(t, in.IsFact())
+			require.False(t, IsFact(in))
 			st := given(t, created(1))
 			st.c.Policy.Own = false
 			require.Equal(t, CodeOperationNotAllowed, st.tell(in).Reason)

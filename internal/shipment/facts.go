@@ -15,7 +15,7 @@ func (x *decider) statusReached(f StatusReached) {
 		x.quarantine(ReasonBadBody, "The fact names a status that no notification tells: "+statusName(f.Status)+".")
 		return
 	}
-	x.reach(r, told(f.At), nil)
+	x.reach(r, reported(f.At), nil)
 	x.settle(nil)
 }
 
@@ -28,7 +28,7 @@ func (x *decider) reach(r row, at *ledgerv1.Moment, ids []string) {
 		if !in(ids, it) || !r.moves(it) {
 			continue
 		}
-		if len(ids) > 0 || r == rowToldCompleted {
+		if len(ids) > 0 || r == rowReportedCompleted {
 			moved = append(moved, it.GetOrderItemId())
 		}
 		none = false
@@ -39,7 +39,7 @@ func (x *decider) reach(r row, at *ledgerv1.Moment, ids []string) {
 	}
 	known := *timeOf(timesOf(x.s), target)
 	if !fills(known, at) {
-		if sameMoment(known, at) || at.GetCertainty() != toldCertainty {
+		if sameMoment(known, at) || at.GetCertainty() != reportedCertainty {
 			x.seen = true
 		} else {
 			x.outranked = true
@@ -109,8 +109,8 @@ func (x *decider) datesChanged(f DatesChanged) {
 		x.quarantine(ReasonBadTime, "The new dates are before 1990 or too far in the future.")
 		return
 	}
-	b := &ledgerv1.DispatchDatesChanged{At: told(f.At)}
-	p := &patch{older: x.datesToldAfter(f.Fact)}
+	b := &ledgerv1.DispatchDatesChanged{At: reported(f.At)}
+	p := &patch{older: x.datesReportedAfter(f.Fact)}
 	x.diffDates(p, f.DispatchAfter, f.DispatchBy, f.DeliverBy, &b.DispatchAfter, &b.DispatchBy, &b.DeliverBy)
 	x.outranked = p.outdated
 	if len(p.changed) > 0 {
@@ -126,8 +126,8 @@ func (x *decider) diffDates(p *patch, after, by, deliver time.Time, outAfter, ou
 	p.time("deliver_by", x.s.GetDeliverBy(), stamp(deliver), outDeliver)
 }
 
-// datesToldAfter reports whether dates were told that are later than a fact.
-func (x *decider) datesToldAfter(f Fact) bool {
+// datesReportedAfter reports whether dates were told that are later than a fact.
+func (x *decider) datesReportedAfter(f Fact) bool {
 	t := x.s.GetDatesReportedAt()
 	return t != nil && f.At.Before(t.AsTime())
 }
@@ -135,15 +135,15 @@ func (x *decider) datesToldAfter(f Fact) bool {
 // formsFailed applies the fact that forms failed. At FORM_FAILED it is news only if it names another form or tells the
 // time of a failure that was only found. A failure that is known already stops no packing that has gone on since.
 func (x *decider) formsFailed(f FormsFailed) {
-	at := told(f.At)
+	at := reported(f.At)
 	last := x.s.GetTimes().GetFormFailed()
 	var meant []string
 	moves, left := false, false
 	for _, it := range x.s.GetItems() {
 		switch {
-		case rowToldFormFailed.at(forwardOf(it)).does == stay:
+		case rowReportedFormFailed.at(forwardOf(it)).does == stay:
 			meant = append(meant, it.GetOrderItemId())
-		case !rowToldFormFailed.moves(it):
+		case !rowReportedFormFailed.moves(it):
 		case it.GetForward() == packing && last != nil && !before(last.GetAt(), at.GetAt()):
 			left = true
 		default:

@@ -25,7 +25,7 @@ func TestAJumpNamesTheStatesItPassedAndALateFactCorrectsTheirTimes(t *testing.T)
 	require.False(t, tr.Irregular)
 	require.Equal(t, tr.From, tr.To)
 	require.Equal(t, hour(4), st.clock(clockDispatch).Done.At.AsTime())
-	require.Equal(t, toldCertainty, st.clock(clockDispatch).Done.Certainty)
+	require.Equal(t, reportedCertainty, st.clock(clockDispatch).Done.Certainty)
 	require.Equal(t, hour(4), st.s.Times.Packed.At.AsTime(), "what was packed was packed before it was shipped")
 	st.does(reach(shipped, 4), duplicate)
 	st.does(reach(shipped, 3), staleFact)
@@ -205,14 +205,14 @@ func TestASelfShipDeliveryToldByTheMarketplaceCompletesToo(t *testing.T) {
 func TestReturnsThatContradictThemselvesAreIrregular(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(2), reach(delivered, 1))
-	st.does(returnTold("R-1", fromCustomer, 2, "item-1", 3), applied, "ReturnCreated")
+	st.does(returnReported("R-1", fromCustomer, 2, "item-1", 3), applied, "ReturnCreated")
 	require.True(t, st.s.Returns[0].Irregular, "more units than are live")
-	st.does(returnTold("R-1", fromCustomer, 2, "item-1", 3), duplicate)
+	st.does(returnReported("R-1", fromCustomer, 2, "item-1", 3), duplicate)
 	st.does(ReturnReached{at(3), "R-1", rmaCompleted, nil}, applied, "ReturnCompleted")
 	require.Equal(t, inferred, st.s.Returns[0].PickedUp.Certainty)
 	st.does(ReturnReached{at(2.5), "R-1", rmaPickedUp, nil}, applied, "ReturnPickedUp")
 	require.True(t, st.last.Events[0].Transition.Late)
-	require.Equal(t, toldCertainty, st.s.Returns[0].PickedUp.Certainty)
+	require.Equal(t, reportedCertainty, st.s.Returns[0].PickedUp.Certainty)
 	require.Equal(t, returned, st.s.Status)
 	st.does(ReturnReached{at(4), "R-1", rmaCancelled, nil}, applied, "ReturnCancelled")
 	require.True(t, st.last.Events[0].Transition.Irregular)
@@ -223,7 +223,7 @@ func TestReturnsThatContradictThemselvesAreIrregular(t *testing.T) {
 func TestAReturnCanHaveSeveralLines(t *testing.T) {
 	t.Parallel()
 	st := given(t, createdSelf(1, 1), reach(delivered, 1))
-	two := returnTold("R-1", fromCustomer, 2, "item-1", 1)
+	two := returnReported("R-1", fromCustomer, 2, "item-1", 1)
 	two.Lines = append(two.Lines, ReturnLine{Return: &ledgerv1.Return{OrderItemId: "item-2", Source: fromCustomer}, Quantity: 1})
 	st.does(two, applied, "ReturnCreated")
 	st.does(ApproveReturn{ReturnID: "R-1"}, accepted, "ReturnApproved")
@@ -266,10 +266,10 @@ func TestWhatMakesNoSenseIsQuarantined(t *testing.T) {
 		"too much text": {creation(func(c *Created) {
 			c.Details = &ledgerv1.ShipmentDetails{ExtensionsJson: strings.Repeat("x", 500_000)}
 		}), ReasonTooLarge},
-		"return without id":    {returnTold("", fromCustomer, 1, "item-1", 1), ReasonBadID},
-		"return without lines": {ReturnTold{at(1), "R-1", nil}, ReasonNoItems},
-		"return of -1":         {returnTold("R-1", fromCustomer, 1, "item-1", -1), ReasonBadQuantity},
-		"return of nobody":     {returnTold("R-1", 0, 1, "item-1", 1), ReasonBadBody},
+		"return without id":    {returnReported("", fromCustomer, 1, "item-1", 1), ReasonBadID},
+		"return without lines": {ReturnReported{at(1), "R-1", nil}, ReasonNoItems},
+		"return of -1":         {returnReported("R-1", fromCustomer, 1, "item-1", -1), ReasonBadQuantity},
+		"return of nobody":     {returnReported("R-1", 0, 1, "item-1", 1), ReasonBadBody},
 		"unknown return":       {ReturnReached{at(1), "R-1", rmaCompleted, nil}, ReasonUnknownReturn},
 		"return state":         {ReturnReached{at(1), "R-1", rmaCreated, nil}, ReasonBadBody},
 		"unknown event":        {Unintelligible{at(1), "x", ReasonUnknownEventType, "What?"}, ReasonUnknownEventType},

@@ -26,7 +26,7 @@ func TestTheSeventeenNotificationsAreInputs(t *testing.T) {
 		DatesChanged{},
 		Cancelled{},
 		FormsFailed{},
-		ReturnTold{},
+		ReturnReported{},
 		ReturnTracked{},
 		ReturnExpected{},
 		ReturnReached{Status: rmaPickedUp},
@@ -34,8 +34,8 @@ func TestTheSeventeenNotificationsAreInputs(t *testing.T) {
 		ReturnReached{Status: rmaCancelled},
 	}
 	for i, in := range inputs {
-		require.Equal(t, "notification."+want[i], in.Type())
-		require.True(t, in.IsFact())
+		require.Equal(t, "notification."+want[i], TypeOf(in))
+		require.True(t, IsFact(in))
 	}
 }
 
@@ -168,7 +168,7 @@ func TestAttemptsMoveTheirClocksAndKeepTheFirstDueTime(t *testing.T) {
 	moves(clockDeliver, 96, func(h float64, due When) Input { return AttemptDelivery{At: at(h), NewDue: due} })
 	st.does(ConfirmDelivery{At: at(10)}, accepted, "ShipmentDelivered", "ServiceStarted")
 	moves(clockService, 60, func(h float64, due When) Input { return AttemptService{ServiceID: "V-1", At: at(h), NewDue: due} })
-	told := returnTold("R-1", fromCustomer, 11, "item-1", 1)
+	told := returnReported("R-1", fromCustomer, 11, "item-1", 1)
 	told.Lines[0].TechVisit = &RequestTechVisit{ServiceID: "V-2", DueAt: hour(70)}
 	st.does(told, applied, "ReturnCreated", "TechVisitRequested")
 	moves(clockVisit, 70, func(h float64, due When) Input { return AttemptService{ServiceID: "V-2", At: at(h), NewDue: due} })
@@ -186,7 +186,7 @@ func TestAPickupAttemptWithoutAClockOpensOne(t *testing.T) {
 	st.c.Policy.ReversePickupWithin = 0
 	st.tell(createdSelf(1))
 	st.tell(reach(delivered, 0))
-	st.tell(returnTold("R-1", fromCustomer, 0, "item-1", 1))
+	st.tell(returnReported("R-1", fromCustomer, 0, "item-1", 1))
 	st.does(ApproveReturn{ReturnID: "R-1"}, accepted, "ReturnApproved")
 	require.Nil(t, st.clock(clockPickup), "no due date, no clock")
 	st.c.Now = hour(5)
@@ -199,7 +199,7 @@ func TestAPickupAttemptWithoutAClockOpensOne(t *testing.T) {
 
 func TestAnActionOnSomeLinesOfAReturnEndsTheirVisitsOnly(t *testing.T) {
 	t.Parallel()
-	two := returnTold("R-1", fromCustomer, 2, "item-1", 1)
+	two := returnReported("R-1", fromCustomer, 2, "item-1", 1)
 	two.Lines = append(two.Lines, ReturnLine{Return: &ledgerv1.Return{OrderItemId: "item-2", Source: fromCustomer}, Quantity: 1})
 	for i := range two.Lines {
 		two.Lines[i].TechVisit = &RequestTechVisit{ServiceID: "V-" + string(rune('1'+i)), DueAt: hour(60)}
@@ -217,7 +217,7 @@ func TestUnitsThatComeBackToLifeCountAsDelivered(t *testing.T) {
 	t.Parallel()
 	d := selfShipDispatch()
 	d.InvoiceLines = invoice("item-1", 3)
-	st := given(t, createdSelf(3), d, cancelFact(1, "order_cancelled", lineOfUnits("item-1", 1)), returnTold("R-1", fromCourier, 1, "item-1", 1))
+	st := given(t, createdSelf(3), d, cancelFact(1, "order_cancelled", lineOfUnits("item-1", 1)), returnReported("R-1", fromCourier, 1, "item-1", 1))
 	st.c.Now = hour(20)
 	st.does(ConfirmDelivery{At: When{Time: hour(10)}}, accepted, "ShipmentDelivered", "ShipmentCompleted")
 	require.EqualValues(t, 2, st.item("item-1").Delivered)
@@ -250,7 +250,7 @@ func TestReturnsOfBothTypesBeginWhereTheFlowSays(t *testing.T) {
 		{createdSelf, fromCourier, rmaApproved, []string{"ReturnCreated", "ReturnApproved"}},
 	} {
 		st := given(t, c.flow(1), reach(shipped, 1))
-		st.does(returnTold("R-1", c.source, 2, "item-1", 1), applied, c.bodies...)
+		st.does(returnReported("R-1", c.source, 2, "item-1", 1), applied, c.bodies...)
 		require.Equal(t, c.want, st.s.Returns[0].Status)
 		require.Equal(t, c.source, st.s.Returns[0].Source, "the source is as told, also on what is only shipped")
 		require.Nil(t, st.s.Times.Delivered)
@@ -259,7 +259,7 @@ func TestReturnsOfBothTypesBeginWhereTheFlowSays(t *testing.T) {
 
 func TestAMarketplaceCanTellATechVisitLater(t *testing.T) {
 	t.Parallel()
-	st := given(t, createdSelf(1), reach(delivered, 1), returnTold("R-1", fromCustomer, 2, "item-1", 1))
+	st := given(t, createdSelf(1), reach(delivered, 1), returnReported("R-1", fromCustomer, 2, "item-1", 1))
 	visit := Observed{Fact: at(3), TechVisits: []RequestTechVisit{{ReturnID: "R-1", ServiceID: "V-1", DueAt: hour(60)}}}
 	st.does(visit, applied, "TechVisitRequested")
 	require.Equal(t, hour(60), st.clock(clockVisit).DueAt.AsTime())
@@ -286,7 +286,7 @@ func TestADeliveryIsNotOfWhatTheCourierBringsBack(t *testing.T) {
 	c.Services = []ActivateService{{ServiceID: "V-1", OrderItemID: "item-2", DueAt: hour(100)}}
 	d := selfShipDispatch()
 	d.InvoiceLines = invoice("item-1", 2, "item-2", 1)
-	st := given(t, c, d, returnTold("R-1", fromCourier, 1, "item-2", 1))
+	st := given(t, c, d, returnReported("R-1", fromCourier, 1, "item-2", 1))
 	require.Equal(t, shipped, st.s.Status)
 	require.True(t, running(st.clock(clockDeliver)))
 	st.c.Now = hour(20)
@@ -305,7 +305,7 @@ func TestADeliveryIsNotOfWhatTheCourierBringsBack(t *testing.T) {
 func TestAReversePickupIsCancelledWithItsReturn(t *testing.T) {
 	t.Parallel()
 	for _, end := range []ledgerv1.ReturnStatus{rmaCancelled, rmaRejected} {
-		st := given(t, createdSelf(1), reach(delivered, 0), returnTold("R-1", fromCustomer, 0, "item-1", 1), ApproveReturn{ReturnID: "R-1"})
+		st := given(t, createdSelf(1), reach(delivered, 0), returnReported("R-1", fromCustomer, 0, "item-1", 1), ApproveReturn{ReturnID: "R-1"})
 		require.True(t, running(st.clock(clockPickup)))
 		st.does(Observed{Fact: at(2), Return: &ledgerv1.Return{ReturnId: "R-1", Status: end}}, applied, st.bodyOf(end))
 		require.Equal(t, hour(2), st.clock(clockPickup).CancelledAt.AsTime())

@@ -8,7 +8,7 @@ func (x *decider) failForms(c FailForms) {
 		return
 	}
 	x.emit(&Event{Body: &ledgerv1.Event_FormFailed{FormFailed: &ledgerv1.FormFailed{
-		At: told(x.now), Forms: c.Forms, Revision: c.Revision,
+		At: reported(x.now), Forms: c.Forms, Revision: c.Revision,
 	}}})
 	x.accept()
 }
@@ -41,7 +41,7 @@ func (x *decider) acknowledgeForms(c AcknowledgeForms) {
 		x.refuse(CodeInvalidRequest, "Give the acknowledgement number of every failed form.")
 		return
 	}
-	b := &ledgerv1.FormAcknowledged{At: told(x.now), Forms: c.Forms, Complete: len(failed) == 0}
+	b := &ledgerv1.FormAcknowledged{At: reported(x.now), Forms: c.Forms, Complete: len(failed) == 0}
 	if b.Complete {
 		b.Revision = x.s.GetDocumentRevision() + 1
 	}

@@ -64,7 +64,7 @@ func (x *decider) requestLabels(c RequestLabels) {
 		!x.free(true) || !x.goodPackRequest(c.Request) {
 		return
 	}
-	b := &ledgerv1.LabelsRequested{At: told(x.now), Request: c.Request, Revision: x.s.GetDocumentRevision() + 1}
+	b := &ledgerv1.LabelsRequested{At: reported(x.now), Request: c.Request, Revision: x.s.GetDocumentRevision() + 1}
 	b.DueAt = x.packDue()
 	x.emit(&Event{Body: &ledgerv1.Event_LabelsRequested{LabelsRequested: b}})
 	x.accept()
@@ -147,7 +147,7 @@ func (x *decider) dispatch() {
 	if !x.flow(standard) || !x.open(rowDispatch, "It can be marked ready to dispatch while it is PACKED.") || !x.free(false) {
 		return
 	}
-	x.emit(stepEvent(ready, told(x.now), nil))
+	x.emit(stepEvent(ready, reported(x.now), nil))
 	x.accept()
 }
 
@@ -178,7 +178,7 @@ func (x *decider) completePacking(c CompletePacking) {
 		return
 	}
 	x.emit(&Event{Body: &ledgerv1.Event_ShipmentPacked{ShipmentPacked: &ledgerv1.ShipmentPacked{
-		At: told(x.now), Revision: c.Revision, Packing: c.Packing,
+		At: reported(x.now), Revision: c.Revision, Packing: c.Packing,
 	}}})
 	x.accept()
 }

@@ -5,13 +5,13 @@ import "github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 // hold puts units on hold. Its quantities are absolute, so that a repeat changes nothing. One that is older than what
 // was last told of the hold comes too late.
 func (x *decider) hold(f Hold) {
-	older := x.holdToldAfter(f.Fact)
+	older := x.holdReportedAfter(f.Fact)
 	var held []*ledgerv1.ItemUnits
 	var unknown []string
 	after := make([]uint32, len(x.s.GetItems()))
 	for i, it := range x.s.GetItems() {
 		after[i] = it.GetHeld()
-		if len(f.Items) == 0 && !older && rowToldHold.at(forwardOf(it)).does == stay {
+		if len(f.Items) == 0 && !older && rowReportedHold.at(forwardOf(it)).does == stay {
 			after[i] = live(it)
 		}
 	}
@@ -21,7 +21,7 @@ func (x *decider) hold(f Hold) {
 			unknown = append(unknown, h.GetOrderItemId())
 			continue
 		}
-		if older || rowToldHold.at(forwardOf(x.s.Items[i])).does != stay {
+		if older || rowReportedHold.at(forwardOf(x.s.Items[i])).does != stay {
 			x.outranked = true
 			continue
 		}
@@ -38,15 +38,15 @@ func (x *decider) hold(f Hold) {
 	switch {
 	case len(held) == 0:
 	case any:
-		x.emit(&Event{Body: &ledgerv1.Event_ShipmentHeld{ShipmentHeld: &ledgerv1.ShipmentHeld{At: told(f.At), Held: held}}})
+		x.emit(&Event{Body: &ledgerv1.Event_ShipmentHeld{ShipmentHeld: &ledgerv1.ShipmentHeld{At: reported(f.At), Held: held}}})
 	default:
-		x.emit(&Event{Body: &ledgerv1.Event_ShipmentReleased{ShipmentReleased: &ledgerv1.ShipmentReleased{At: told(f.At)}}})
+		x.emit(&Event{Body: &ledgerv1.Event_ShipmentReleased{ShipmentReleased: &ledgerv1.ShipmentReleased{At: reported(f.At)}}})
 	}
 	x.settle(unknown)
 }
 
-// holdToldAfter reports whether something of the hold was told that is later than a fact.
-func (x *decider) holdToldAfter(f Fact) bool {
+// holdReportedAfter reports whether something of the hold was told that is later than a fact.
+func (x *decider) holdReportedAfter(f Fact) bool {
 	t := x.s.GetHoldReportedAt()
 	return t != nil && f.At.Before(t.AsTime())
 }
@@ -54,15 +54,15 @@ func (x *decider) holdToldAfter(f Fact) bool {
 // unhold releases all units. If it tells of a state further on, as it can of PACKED, that is reached too; a state that
 // is behind means nothing.
 func (x *decider) unhold(f Unhold) {
-	if x.s.GetOnHold() && x.holdToldAfter(f.Fact) {
+	if x.s.GetOnHold() && x.holdReportedAfter(f.Fact) {
 		x.outranked = true
 	} else if x.s.GetOnHold() {
-		x.emit(&Event{Body: &ledgerv1.Event_ShipmentReleased{ShipmentReleased: &ledgerv1.ShipmentReleased{At: told(f.At)}}})
+		x.emit(&Event{Body: &ledgerv1.Event_ShipmentReleased{ShipmentReleased: &ledgerv1.ShipmentReleased{At: reported(f.At)}}})
 	}
 	if r, ok := rowOf(f.Status); ok {
 		for _, it := range x.s.GetItems() {
 			if r.moves(it) {
-				x.reach(r, told(f.At), nil)
+				x.reach(r, reported(f.At), nil)
 				break
 			}
 		}

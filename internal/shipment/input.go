@@ -12,12 +12,8 @@ import (
 //
 //sumtype:decl
 type Input interface {
-	// Type names the input in decisions: command.cancel, notification.shipment_created and so on.
-	Type() string
-	// IsFact tells a fact from a command.
-	IsFact() bool
-	// sealed keeps the sum closed.
-	sealed()
+	// typeName is what TypeOf returns. Being unexported, it also keeps the sum closed.
+	typeName() string
 }
 
 // When is a time as the caller gave it. A plain date is the end of that day in IST, at most the time of recording.
@@ -207,13 +203,13 @@ type (
 		Fact
 		Forms []string
 	}
-	// ReturnTold is return_created, with the lines that belong to this shipment.
-	ReturnTold struct {
+	// ReturnReported is return_created, with the lines that belong to this shipment.
+	ReturnReported struct {
 		Fact
 		ReturnID string
 		Lines    []ReturnLine
 	}
-	// ReturnLine is a line of ReturnTold.
+	// ReturnLine is a line of ReturnReported.
 	ReturnLine struct {
 		// Return holds what was told; its status, times and irregular mark are decided here.
 		Return *ledgerv1.Return

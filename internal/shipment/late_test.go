@@ -71,7 +71,7 @@ func TestAnOlderCreationFillsOnlyWhatIsNotKnown(t *testing.T) {
 
 func TestTrackingAndExpectedDatesOfAReturnNeverGoBack(t *testing.T) {
 	t.Parallel()
-	st := given(t, created(1), reach(delivered, 1), returnTold("R-1", fromCustomer, 2, "item-1", 1))
+	st := given(t, created(1), reach(delivered, 1), returnReported("R-1", fromCustomer, 2, "item-1", 1))
 	track := func(h float64, id, courier string) Input {
 		return ReturnTracked{at(h), "R-1", []*ledgerv1.ReturnTracking{{OrderItemId: "item-1", TrackingId: id, CourierName: courier}}}
 	}
@@ -101,7 +101,7 @@ func TestACancellationThatWasFoundGetsTheTimesThatAreTold(t *testing.T) {
 	require.Equal(t, hour(5), st.s.Times.Cancelled.At.AsTime(), "two units wait for their time")
 	st.does(cancelFact(4, "seller_cancellation", lineOfUnits("item-1", 2)), applied, "PropertiesUpdated")
 	require.Equal(t, hour(4), st.s.Times.Cancelled.At.AsTime())
-	require.Equal(t, toldCertainty, st.s.Times.Cancelled.Certainty)
+	require.Equal(t, reportedCertainty, st.s.Times.Cancelled.Certainty)
 	require.Equal(t, hour(4), st.clock(clockDispatch).CancelledAt.AsTime())
 	it := st.item("item-1")
 	require.EqualValues(t, 1, it.CancelledCustomer)
@@ -161,13 +161,13 @@ func TestAReturnThatWasFoundGetsTheTimeThatIsTold(t *testing.T) {
 	found := &ledgerv1.Return{ReturnId: "R-1", OrderItemId: "item-1", Units: 1, Source: fromCourier, TrackingId: "T-2"}
 	st.does(Observed{Fact: at(5), Return: found}, applied, "ReturnCreated")
 	require.Equal(t, hour(5), st.clock(clockDeliver).CancelledAt.AsTime())
-	late := returnTold("R-1", fromCourier, 3, "item-1", 1)
+	late := returnReported("R-1", fromCourier, 3, "item-1", 1)
 	late.Lines[0].Return.TrackingId, late.Lines[0].Return.Reason = "T-1", "refused"
 	st.does(late, applied, "ReturnUpdated")
 	require.True(t, st.last.Events[0].Transition.Late)
 	r := st.s.Returns[0]
 	require.Equal(t, hour(3), r.Created.At.AsTime())
-	require.Equal(t, toldCertainty, r.Created.Certainty)
+	require.Equal(t, reportedCertainty, r.Created.Certainty)
 	require.Equal(t, "T-2", r.TrackingId, "what was found is newer")
 	require.Equal(t, "refused", r.Reason)
 	require.Equal(t, hour(3), st.clock(clockDeliver).CancelledAt.AsTime())
@@ -180,7 +180,7 @@ func TestOfTwoEndsOfAReturnTheLaterStands(t *testing.T) {
 	for _, later := range []ledgerv1.ReturnStatus{rmaCompleted, rmaCancelled} {
 		earlier := rmaCompleted + rmaCancelled - later
 		for _, inOrder := range []bool{true, false} {
-			st := given(t, created(1), reach(delivered, 1), returnTold("R-1", fromCustomer, 2, "item-1", 1))
+			st := given(t, created(1), reach(delivered, 1), returnReported("R-1", fromCustomer, 2, "item-1", 1))
 			facts := []Input{ReturnReached{at(3), "R-1", earlier, nil}, ReturnReached{at(5), "R-1", later, nil}}
 			if !inOrder {
 				facts[0], facts[1] = facts[1], facts[0]
@@ -218,7 +218,7 @@ func TestAFormThatFailedBeforeItsAcknowledgementStopsNoPacking(t *testing.T) {
 
 func TestAStepThatNobodyToldHoldsNoDateBack(t *testing.T) {
 	t.Parallel()
-	st := given(t, createdSelf(1), returnTold("R-1", fromCourier, 5, "item-1", 1))
+	st := given(t, createdSelf(1), returnReported("R-1", fromCourier, 5, "item-1", 1))
 	require.Equal(t, inferred, st.s.Times.Shipped.Certainty)
 	st.c.Now = hour(6)
 	st.does(CancelReturn{ReturnID: "R-1", DeliveredAt: When{Time: hour(4)}}, accepted, "ReturnCancelled", "ShipmentDelivered", "ShipmentCompleted")
@@ -244,7 +244,7 @@ func TestFactsOfAReturnInAnyOrderEndInTheSameReturn(t *testing.T) {
 			facts = append(facts, ReturnExpected{at(hours[6+i]), "R-1", []*ledgerv1.ReturnExpectedDate{{OrderItemId: "item-1", ExpectedDate: ts(hour(float64(90 + i)))}}})
 		}
 		play := func(facts []Input) *ledgerv1.Return {
-			st := given(t, created(1), reach(delivered, 1), returnTold("R-1", fromCustomer, 2, "item-1", 1))
+			st := given(t, created(1), reach(delivered, 1), returnReported("R-1", fromCustomer, 2, "item-1", 1))
 			for _, f := range facts {
 				st.tell(f)
 			}

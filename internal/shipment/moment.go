@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	toldCertainty = ledgerv1.Certainty_CERTAINTY_UNSPECIFIED
-	inferred      = ledgerv1.Certainty_CERTAINTY_INFERRED
-	assumed       = ledgerv1.Certainty_CERTAINTY_ASSUMED
+	reportedCertainty = ledgerv1.Certainty_CERTAINTY_UNSPECIFIED
+	inferred          = ledgerv1.Certainty_CERTAINTY_INFERRED
+	assumed           = ledgerv1.Certainty_CERTAINTY_ASSUMED
 )
 
 // ist is the marketplace's day. It has had no other offset since 1945, and time zone files are not ours to read.
@@ -31,7 +31,7 @@ func stamp(t time.Time) *timestamppb.Timestamp {
 }
 
 // told is a moment that somebody told.
-func told(t time.Time) *ledgerv1.Moment {
+func reported(t time.Time) *ledgerv1.Moment {
 	// One allocation for both: every input makes one of these.
 	b := &struct {
 		m  ledgerv1.Moment
@@ -99,7 +99,7 @@ func endOfDay(t time.Time) time.Time {
 // happened is the moment of something that is told to have happened: a plain date is the end of that day, at most now.
 func happened(w When, now time.Time) *ledgerv1.Moment {
 	if !w.Day {
-		return told(w.Time)
+		return reported(w.Time)
 	}
 	t := endOfDay(w.Time)
 	if t.After(now) {
@@ -130,7 +130,7 @@ func isFuture(w When, now time.Time) bool {
 // precedes reports whether a time is before a step that was told. They are compared by day where one of them is a day.
 // A time that was inferred or assumed is the latest that the step can have had, so it holds nobody to anything.
 func precedes(w When, step *ledgerv1.Moment) bool {
-	if step == nil || step.GetCertainty() != toldCertainty {
+	if step == nil || step.GetCertainty() != reportedCertainty {
 		return false
 	}
 	if w.Day || step.GetDay() {

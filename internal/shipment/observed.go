@@ -13,7 +13,7 @@ func (x *decider) observed(f Observed) {
 	if !x.goodObserved(f) {
 		return
 	}
-	at := withCertainty(told(f.At), inferred)
+	at := withCertainty(reported(f.At), inferred)
 	unknown := x.observedProperties(f)
 	ids, missing := x.known(f.OrderItemIDs)
 	unknown = append(unknown, missing...)
@@ -32,7 +32,7 @@ func (x *decider) observed(f Observed) {
 		}
 	}
 	for _, v := range f.TechVisits {
-		if id, ok := x.toldVisit(v, at); !ok {
+		if id, ok := x.reportedVisit(v, at); !ok {
 			unknown = append(unknown, id)
 		}
 	}
@@ -92,7 +92,7 @@ func (x *decider) observedStatus(s ledgerv1.Status, at *ledgerv1.Moment, ids []s
 		x.observedCancel(at, ids, patches)
 	case formFailed:
 		for _, it := range x.s.GetItems() {
-			if in(ids, it) && rowToldFormFailed.moves(it) {
+			if in(ids, it) && rowReportedFormFailed.moves(it) {
 				x.emit(&Event{Body: &ledgerv1.Event_FormFailed{FormFailed: &ledgerv1.FormFailed{
 					At: at, Revision: x.s.GetDocumentRevision(), OrderItemIds: ids,
 				}}})
@@ -121,7 +121,7 @@ func (x *decider) observedCancel(at *ledgerv1.Moment, ids []string, patches []*l
 				c.Reason, c.SubReason, c.By = patch.GetCancellationReason(), patch.GetCancellationSubReason(), x.patchActor(patch)
 			}
 		}
-		p.irregular = p.irregular || rowToldCancelled.at(forwardOf(it)).does == contradict
+		p.irregular = p.irregular || rowReportedCancelled.at(forwardOf(it)).does == contradict
 		p.units = append(p.units, c)
 		p.left[i] = 0
 	}
@@ -138,22 +138,22 @@ func (x *decider) patchActor(p *ledgerv1.ItemPatch) ledgerv1.CancelledBy {
 
 // observedProperties brings the fields that differ.
 func (x *decider) observedProperties(f Observed) (unknown []string) {
-	b := &ledgerv1.PropertiesUpdated{At: told(f.At)}
+	b := &ledgerv1.PropertiesUpdated{At: reported(f.At)}
 	p := &patch{}
 	b.Details = diffDetails(p, x.s.GetDetails(), f.Details)
-	for _, told := range f.Items {
-		i := indexOf(x.s.GetItems(), told.GetOrderItemId())
+	for _, item := range f.Items {
+		i := indexOf(x.s.GetItems(), item.GetOrderItemId())
 		if i < 0 {
-			unknown = append(unknown, told.GetOrderItemId())
+			unknown = append(unknown, item.GetOrderItemId())
 			continue
 		}
-		x.diffItem(p, b, i, told.GetDetails())
-		if told.GetCancellationReason() != "" && lacksReason(x.s.Items[i], time.Time{}) {
+		x.diffItem(p, b, i, item.GetDetails())
+		if item.GetCancellationReason() != "" && lacksReason(x.s.Items[i], time.Time{}) {
 			b.Items = append(b.Items, &ledgerv1.ItemPatch{
-				OrderItemId: told.GetOrderItemId(), CancellationReason: told.GetCancellationReason(),
-				CancellationSubReason: told.GetCancellationSubReason(), CancelledBy: x.patchActor(told),
+				OrderItemId: item.GetOrderItemId(), CancellationReason: item.GetCancellationReason(),
+				CancellationSubReason: item.GetCancellationSubReason(), CancelledBy: x.patchActor(item),
 			})
-			p.note("items." + told.GetOrderItemId() + ".cancellations")
+			p.note("items." + item.GetOrderItemId() + ".cancellations")
 		}
 	}
 	if f.Packing != nil && !mergePacking(x.s.GetPacking(), f.Packing).EqualVT(x.s.GetPacking()) {

@@ -96,7 +96,7 @@ func (x *decider) requestTechVisit(c RequestTechVisit) {
 		x.refuse(CodeInvalidItemID, "Return "+c.ReturnID+" has no line for item "+clip(c.OrderItemID)+".")
 		return
 	}
-	x.requestVisit(c, lines[0], told(x.now))
+	x.requestVisit(c, lines[0], reported(x.now))
 	x.accept()
 }
 
@@ -122,7 +122,7 @@ func (x *decider) approveReturn(c ApproveReturn) {
 	}
 	ids := itemIDs(lines)
 	x.completeVisits(c.ReturnID, ids, visited)
-	x.approve(c.ReturnID, ids, c.Comments, told(x.now), nil)
+	x.approve(c.ReturnID, ids, c.Comments, reported(x.now), nil)
 	x.accept()
 }
 
@@ -180,7 +180,7 @@ func (x *decider) rejectReturn(c RejectReturn) {
 	}
 	x.cancelVisits(c.ReturnID, ids, visited, true)
 	x.emit(&Event{Body: &ledgerv1.Event_ReturnRejected{ReturnRejected: &ledgerv1.ReturnRejected{
-		At: told(x.now), ReturnId: c.ReturnID, OrderItemIds: ids, Comments: c.Comments,
+		At: reported(x.now), ReturnId: c.ReturnID, OrderItemIds: ids, Comments: c.Comments,
 	}}})
 	x.accept()
 }
@@ -191,7 +191,7 @@ func (x *decider) completeReturn(c CompleteReturn) {
 	if lines == nil {
 		return
 	}
-	x.completeLines(c.ReturnID, itemIDs(lines), told(x.now), nil)
+	x.completeLines(c.ReturnID, itemIDs(lines), reported(x.now), nil)
 	x.accept()
 }
 
@@ -254,7 +254,7 @@ func (x *decider) cancelReturn(c CancelReturn) {
 	if !ok {
 		return
 	}
-	x.deliverBack(c.ReturnID, lines, told(x.now), at, nil)
+	x.deliverBack(c.ReturnID, lines, reported(x.now), at, nil)
 	x.accept()
 }
 
@@ -270,7 +270,7 @@ func (x *decider) deliverBack(returnID string, lines []*ledgerv1.Return, at, del
 	x.emit(&Event{Transition: t, Body: &ledgerv1.Event_ReturnCancelled{ReturnCancelled: b}})
 	var arrived []string
 	for _, id := range ids {
-		if i := indexOf(x.s.GetItems(), id); i >= 0 && rowToldDelivered.moves(x.s.Items[i]) {
+		if i := indexOf(x.s.GetItems(), id); i >= 0 && rowReportedDelivered.moves(x.s.Items[i]) {
 			arrived = append(arrived, id)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 func (st *story) does(in Input, want ledgerv1.Outcome, bodies ...string) {
 	st.t.Helper()
 	d := st.tell(in)
-	require.Equal(st.t, want, d.Outcome, "%s: %s %s", in.Type(), d.Reason, d.Message)
+	require.Equal(st.t, want, d.Outcome, "%s: %s %s", TypeOf(in), d.Reason, d.Message)
 	require.Equal(st.t, bodies, st.bodies())
 }
 
@@ -44,10 +44,10 @@ func TestAStandardShipmentFromOrderToReturn(t *testing.T) {
 	st.does(reach(delivered, 3), applied, "ShipmentDelivered")
 	require.Equal(t, hour(3), st.clock(clockDeliver).Done.At.AsTime())
 	require.EqualValues(t, 2, st.item("item-1").Delivered)
-	st.does(returnTold("R-1", fromCustomer, 4, "item-1", 1), applied, "ReturnCreated")
+	st.does(returnReported("R-1", fromCustomer, 4, "item-1", 1), applied, "ReturnCreated")
 	require.Equal(t, rmaCreated, st.s.Returns[0].Status)
 	require.Equal(t, delivered, st.s.Status, "one of two units comes back")
-	st.does(returnTold("R-2", fromCustomer, 4, "item-1", 1), applied, "ReturnCreated")
+	st.does(returnReported("R-2", fromCustomer, 4, "item-1", 1), applied, "ReturnCreated")
 	require.Equal(t, requested, st.s.Status)
 	st.does(ReturnTracked{at(5), "R-1", []*ledgerv1.ReturnTracking{{OrderItemId: "item-1", TrackingId: "T-1"}}}, applied, "ReturnTrackingUpdated")
 	st.does(ReturnExpected{at(5), "R-1", []*ledgerv1.ReturnExpectedDate{{OrderItemId: "item-1", ExpectedDate: ts(hour(99))}}}, applied, "ReturnExpectedDateChanged")
@@ -226,7 +226,7 @@ func deliveredSelf(t T) *story {
 func TestACustomerReturnIsApprovedAfterItsVisitAndPickedUp(t *testing.T) {
 	t.Parallel()
 	st := deliveredSelf(t)
-	told := returnTold("R-1", fromCustomer, 11, "item-1", 2)
+	told := returnReported("R-1", fromCustomer, 11, "item-1", 2)
 	told.Lines[0].TechVisit = &RequestTechVisit{ServiceID: "V-1", DueAt: hour(60)}
 	st.does(told, applied, "ReturnCreated", "TechVisitRequested")
 	require.Equal(t, rmaRequested, st.s.Returns[0].Status)
@@ -251,7 +251,7 @@ func TestACustomerReturnIsApprovedAfterItsVisitAndPickedUp(t *testing.T) {
 func TestACustomerReturnIsRejectedOnlyAfterAVisit(t *testing.T) {
 	t.Parallel()
 	st := deliveredSelf(t)
-	st.tell(returnTold("R-1", fromCustomer, 11, "item-1", 2))
+	st.tell(returnReported("R-1", fromCustomer, 11, "item-1", 2))
 	st.refuses(RejectReturn{ReturnID: "R-1"}, CodeInvalidReturnState)
 	st.does(RequestTechVisit{ReturnID: "R-1", ServiceID: "V-1", DueAt: hour(60)}, accepted, "TechVisitRequested")
 	st.does(RequestTechVisit{ReturnID: "R-1", ServiceID: "V-1", DueAt: hour(60)}, duplicate)
@@ -265,7 +265,7 @@ func TestACustomerReturnIsRejectedOnlyAfterAVisit(t *testing.T) {
 func TestACourierReturnIsAcknowledged(t *testing.T) {
 	t.Parallel()
 	st := given(t, createdSelf(2), selfShipDispatch())
-	st.does(returnTold("R-1", fromCourier, 1, "item-1", 2), applied, "ReturnCreated", "ReturnApproved")
+	st.does(returnReported("R-1", fromCourier, 1, "item-1", 2), applied, "ReturnCreated", "ReturnApproved")
 	require.Equal(t, requested, st.s.Status)
 	require.Equal(t, hour(1), st.clock(clockDeliver).CancelledAt.AsTime())
 	require.Nil(t, st.clock(clockPickup), "no reverse pickup for a courier return")
@@ -277,7 +277,7 @@ func TestACourierReturnIsAcknowledged(t *testing.T) {
 
 func TestCancellingACourierReturnDeliversAtOnce(t *testing.T) {
 	t.Parallel()
-	st := given(t, createdSelf(2), selfShipDispatch(), returnTold("R-1", fromCourier, 1, "item-1", 2))
+	st := given(t, createdSelf(2), selfShipDispatch(), returnReported("R-1", fromCourier, 1, "item-1", 2))
 	st.does(CancelReturn{ReturnID: "R-1"}, accepted, "ReturnCancelled", "ShipmentDelivered", "ShipmentCompleted")
 	require.Equal(t, completed, st.s.Status)
 	require.Equal(t, assumed, st.s.Times.Delivered.Certainty, "nobody said when")
@@ -293,7 +293,7 @@ func TestUnitsCancelledOnTheWayComeBackWithTheCourierReturn(t *testing.T) {
 	st.does(cancelFact(1, "order_cancelled", lineOfUnits("item-1", 2)), applied, "ItemsCancelled")
 	require.True(t, st.last.Events[0].Transition.Irregular)
 	require.Equal(t, cancelled, st.s.Status)
-	st.does(returnTold("R-1", fromCourier, 1, "item-1", 2), applied, "ReturnCreated", "ReturnApproved")
+	st.does(returnReported("R-1", fromCourier, 1, "item-1", 2), applied, "ReturnCreated", "ReturnApproved")
 	require.True(t, st.s.Returns[0].Irregular)
 	st.does(CancelReturn{ReturnID: "R-1", DeliveredAt: When{Time: hour(0.02)}}, accepted, "ReturnCancelled", "ShipmentDelivered", "ShipmentCompleted")
 	require.Equal(t, completed, st.s.Status)
@@ -304,7 +304,7 @@ func TestUnitsCancelledOnTheWayComeBackWithTheCourierReturn(t *testing.T) {
 
 func TestAStandardReturnThatIsCancelledDeliversNothing(t *testing.T) {
 	t.Parallel()
-	st := given(t, created(1), reach(shipped, 1), returnTold("R-1", fromCourier, 2, "item-1", 1))
+	st := given(t, created(1), reach(shipped, 1), returnReported("R-1", fromCourier, 2, "item-1", 1))
 	require.NotNil(t, st.clock(clockDeliver).CancelledAt)
 	st.refuses(CancelReturn{ReturnID: "R-1"}, CodeOperationNotAllowed)
 	st.does(ReturnReached{at(3), "R-1", rmaCancelled, nil}, applied, "ReturnCancelled")
@@ -315,7 +315,7 @@ func TestAStandardReturnThatIsCancelledDeliversNothing(t *testing.T) {
 func TestAReturnImpliesThatItWasShipped(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(1))
-	st.does(returnTold("R-1", fromCustomer, 5, "item-1", 1), applied, "ReturnCreated")
+	st.does(returnReported("R-1", fromCustomer, 5, "item-1", 1), applied, "ReturnCreated")
 	tr := st.last.Events[0].Transition
 	require.Equal(t, []ledgerv1.Status{packing, packed, ready, pickedUp, shipped}, tr.Skipped)
 	require.Equal(t, []ledgerv1.Stage{ledgerv1.Stage_STAGE_SHIPPED}, tr.Stages)

@@ -44,7 +44,7 @@ func (x *decider) dispatchSelfShip(c DispatchSelfShip) {
 	if !x.flow(selfShip) || !x.open(rowDispatchSelfShip, "It can be dispatched while it is APPROVED.") || !x.free(true) {
 		return
 	}
-	at, ok := x.past(c.DispatchedAt, "dispatch", told(x.orderedAt()))
+	at, ok := x.past(c.DispatchedAt, "dispatch", reported(x.orderedAt()))
 	if !ok {
 		return
 	}
@@ -192,7 +192,7 @@ func (x *decider) updateTracking(c UpdateTracking) {
 	}
 	if tentative != nil || courier != nil {
 		x.emit(&Event{Body: &ledgerv1.Event_TrackingUpdated{TrackingUpdated: &ledgerv1.TrackingUpdated{
-			At: told(x.now), Courier: courier, TentativeDelivery: tentative,
+			At: reported(x.now), Courier: courier, TentativeDelivery: tentative,
 		}}})
 	}
 	x.accept()

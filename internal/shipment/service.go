@@ -35,7 +35,7 @@ func (x *decider) activateService(c ActivateService) {
 		x.refuseCell(cell, "Item "+c.OrderItemID+" is "+statusName(x.s.Items[i].GetStatus())+" and can have no more services.")
 		return
 	}
-	x.activate(c, told(x.now))
+	x.activate(c, reported(x.now))
 	x.accept()
 }
 

@@ -47,7 +47,7 @@ func given(t T, inputs ...Input) *story {
 	st := newStory(t)
 	for _, in := range inputs {
 		d := st.tell(in)
-		require.Contains(t, []ledgerv1.Outcome{applied, accepted}, d.Outcome, "%s: %s %s", in.Type(), d.Reason, d.Message)
+		require.Contains(t, []ledgerv1.Outcome{applied, accepted}, d.Outcome, "%s: %s %s", TypeOf(in), d.Reason, d.Message)
 	}
 	return st
 }
@@ -233,8 +233,8 @@ func lineOfUnits(id string, n int64) CancelledItem {
 	return CancelledItem{OrderItemID: id, Quantity: n}
 }
 
-func returnTold(id string, source ledgerv1.ReturnSource, hours float64, item string, n int64) ReturnTold {
-	return ReturnTold{at(hours), id, []ReturnLine{{Return: &ledgerv1.Return{OrderItemId: item, Source: source}, Quantity: n}}}
+func returnReported(id string, source ledgerv1.ReturnSource, hours float64, item string, n int64) ReturnReported {
+	return ReturnReported{at(hours), id, []ReturnLine{{Return: &ledgerv1.Return{OrderItemId: item, Source: source}, Quantity: n}}}
 }
 
 func invoice(items ...any) []*ledgerv1.InvoiceLine {

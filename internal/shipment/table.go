@@ -67,20 +67,20 @@ const (
 	rowConfirmDelivery
 	rowUpdateTracking
 	rowActivateService
-	rowToldPacking
-	rowToldPacked
-	rowToldReady
-	rowToldPickedUp
-	rowToldShipped
-	rowToldDelivered
-	rowToldCompleted
-	rowToldFormFailed
-	rowToldCancelled
-	rowToldHold
-	rowToldUnhold
-	rowToldDates
-	rowToldProperties
-	rowToldReturn
+	rowReportedPacking
+	rowReportedPacked
+	rowReportedReady
+	rowReportedPickedUp
+	rowReportedShipped
+	rowReportedDelivered
+	rowReportedCompleted
+	rowReportedFormFailed
+	rowReportedCancelled
+	rowReportedHold
+	rowReportedUnhold
+	rowReportedDates
+	rowReportedProperties
+	rowReportedReturn
 	rows
 )
 
@@ -136,29 +136,29 @@ var transitions = [rows]statusCells{
 		pickedUp: only(stay), shipped: only(stay), delivered: only(stay), completed: only(stay),
 		cancelled: no(CodeItemAlreadyCancelled), requested: only(stay),
 	},
-	rowToldPacking:   climb(packing),
-	rowToldPacked:    climb(packed),
-	rowToldReady:     climb(ready),
-	rowToldPickedUp:  climb(pickedUp),
-	rowToldShipped:   climb(shipped),
-	rowToldDelivered: climb(delivered),
-	rowToldCompleted: climb(completed),
-	rowToldFormFailed: {
+	rowReportedPacking:   climb(packing),
+	rowReportedPacked:    climb(packed),
+	rowReportedReady:     climb(ready),
+	rowReportedPickedUp:  climb(pickedUp),
+	rowReportedShipped:   climb(shipped),
+	rowReportedDelivered: climb(delivered),
+	rowReportedCompleted: climb(completed),
+	rowReportedFormFailed: {
 		approved: to(formFailed), packing: to(formFailed), formFailed: only(stay), packed: only(stale), ready: only(stale),
 		pickedUp: only(stale), shipped: only(stale), delivered: only(stale), completed: only(stale),
 		cancelled: only(stale), requested: only(forward), returned: only(forward),
 	},
-	rowToldCancelled: {
+	rowReportedCancelled: {
 		approved: to(cancelled), packing: to(cancelled), formFailed: to(cancelled), packed: to(cancelled),
 		ready: to(cancelled), pickedUp: to(cancelled),
 		shipped: against(cancelled), delivered: against(cancelled), completed: against(cancelled),
 		cancelled: only(repeat), requested: only(forward), returned: only(forward),
 	},
-	rowToldHold:       everywhere(stay, stale),
-	rowToldUnhold:     everywhere(stay, stay),
-	rowToldDates:      everywhere(stay, stay),
-	rowToldProperties: everywhere(stay, stay),
-	rowToldReturn: {
+	rowReportedHold:       everywhere(stay, stale),
+	rowReportedUnhold:     everywhere(stay, stay),
+	rowReportedDates:      everywhere(stay, stay),
+	rowReportedProperties: everywhere(stay, stay),
+	rowReportedReturn: {
 		approved: to(shipped), packing: to(shipped), formFailed: to(shipped), packed: to(shipped), ready: to(shipped),
 		pickedUp: to(shipped), shipped: only(stay), delivered: only(stay), completed: only(stay),
 		cancelled: only(stay), requested: only(forward), returned: only(forward),
@@ -193,19 +193,19 @@ func everywhere(alive, dead treatment) statusCells {
 func rowOf(s ledgerv1.Status) (row, bool) {
 	switch s {
 	case packing:
-		return rowToldPacking, true
+		return rowReportedPacking, true
 	case packed:
-		return rowToldPacked, true
+		return rowReportedPacked, true
 	case ready:
-		return rowToldReady, true
+		return rowReportedReady, true
 	case pickedUp:
-		return rowToldPickedUp, true
+		return rowReportedPickedUp, true
 	case shipped:
-		return rowToldShipped, true
+		return rowReportedShipped, true
 	case delivered:
-		return rowToldDelivered, true
+		return rowReportedDelivered, true
 	case completed:
-		return rowToldCompleted, true
+		return rowReportedCompleted, true
 	default:
 		return 0, false
 	}

@@ -48,7 +48,7 @@ func fills(known, m *ledgerv1.Moment) bool {
 	if known == nil {
 		return true
 	}
-	return known.GetCertainty() != toldCertainty && m.GetCertainty() == toldCertainty
+	return known.GetCertainty() != reportedCertainty && m.GetCertainty() == reportedCertainty
 }
 
 // reachTime notes that a step was reached. Steps on the way that nobody told of cannot have come later: their inferred
@@ -57,7 +57,7 @@ func (d *draft) reachTime(step ledgerv1.Status, m *ledgerv1.Moment, moved bool) 
 	t := d.ownTimes()
 	at := timeOf(t, step)
 	// Items of one shipment can reach a step one after the other; the step's time is that of the last.
-	if fills(*at, m) || moved && m.GetCertainty() == toldCertainty && before((*at).GetAt(), m.GetAt()) {
+	if fills(*at, m) || moved && m.GetCertainty() == reportedCertainty && before((*at).GetAt(), m.GetAt()) {
 		*at = m
 	}
 	var guess *ledgerv1.Moment

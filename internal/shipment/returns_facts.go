@@ -6,8 +6,8 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// returnTold makes the lines of a return that are new, and brings what differs of those that are known.
-func (x *decider) returnTold(f ReturnTold) {
+// returnReported makes the lines of a return that are new, and brings what differs of those that are known.
+func (x *decider) returnReported(f ReturnReported) {
 	if !goodID(f.ReturnID) {
 		x.quarantine(ReasonBadID, "The return's id is missing or too long.")
 		return
@@ -25,7 +25,7 @@ func (x *decider) returnTold(f ReturnTold) {
 			return
 		}
 	}
-	at := told(f.At)
+	at := reported(f.At)
 	var unknown []string
 	var fresh, again []*ledgerv1.Return
 	for _, l := range f.Lines {
@@ -55,7 +55,7 @@ func (x *decider) returnTold(f ReturnTold) {
 			v.OrderItemID = l.Return.GetOrderItemId()
 		}
 		if goodID(v.ServiceID) && x.promisable(v.DueAt) {
-			x.toldVisit(v, at)
+			x.reportedVisit(v, at)
 		}
 	}
 	x.settle(unknown)
@@ -144,14 +144,14 @@ func (x *decider) tooMany(line *ledgerv1.Return) bool {
 func (x *decider) updateReturn(returnID string, lines []*ledgerv1.Return, at *ledgerv1.Moment) {
 	b := &ledgerv1.ReturnUpdated{At: at, ReturnId: returnID}
 	p, late := &patch{}, false
-	for _, told := range lines {
-		known := x.line(returnID, told.GetOrderItemId())
+	for _, line := range lines {
+		known := x.line(returnID, line.GetOrderItemId())
 		if known == nil {
 			continue
 		}
-		p.prefix = told.GetOrderItemId() + "."
+		p.prefix = line.GetOrderItemId() + "."
 		p.older = before(at.GetAt(), latest(known.GetCreated().GetAt(), latest(known.GetTrackingReportedAt(), known.GetExpectedReportedAt())))
-		diff := diffReturn(p, known, told)
+		diff := diffReturn(p, known, line)
 		if fills(known.GetCreated(), at) {
 			if diff == nil {
 				diff = &ledgerv1.Return{OrderItemId: known.GetOrderItemId()}
@@ -172,8 +172,8 @@ func (x *decider) updateReturn(returnID string, lines []*ledgerv1.Return, at *le
 	x.emit(&Event{Body: &ledgerv1.Event_ReturnUpdated{ReturnUpdated: b}, Transition: &ledgerv1.Transition{Late: late}})
 }
 
-// toldVisit requests a tech visit that the marketplace tells of; false when it names a return that is not known.
-func (x *decider) toldVisit(v RequestTechVisit, at *ledgerv1.Moment) (id string, ok bool) {
+// reportedVisit requests a tech visit that the marketplace tells of; false when it names a return that is not known.
+func (x *decider) reportedVisit(v RequestTechVisit, at *ledgerv1.Moment) (id string, ok bool) {
 	var line *ledgerv1.Return
 	for _, r := range x.s.GetReturns() {
 		if r.GetReturnId() == v.ReturnID && (v.OrderItemID == "" || v.OrderItemID == r.GetOrderItemId()) {
@@ -211,7 +211,7 @@ func (x *decider) returnTracked(f ReturnTracked) {
 	if !x.returnKnown(f.ReturnID) {
 		return
 	}
-	b := &ledgerv1.ReturnTrackingUpdated{At: told(f.At), ReturnId: f.ReturnID}
+	b := &ledgerv1.ReturnTrackingUpdated{At: reported(f.At), ReturnId: f.ReturnID}
 	var unknown []string
 	for _, l := range f.Lines {
 		r := x.line(f.ReturnID, l.GetOrderItemId())
@@ -241,7 +241,7 @@ func (x *decider) returnExpected(f ReturnExpected) {
 	if !x.returnKnown(f.ReturnID) {
 		return
 	}
-	b := &ledgerv1.ReturnExpectedDateChanged{At: told(f.At), ReturnId: f.ReturnID}
+	b := &ledgerv1.ReturnExpectedDateChanged{At: reported(f.At), ReturnId: f.ReturnID}
 	var unknown []string
 	for _, l := range f.Lines {
 		if !goodExpected(x, l.GetExpectedDate()) {
@@ -298,7 +298,7 @@ func (x *decider) returnFact(f ReturnReached) {
 		}
 	}
 	if len(f.OrderItemIDs) == 0 || len(unknown) < len(f.OrderItemIDs) {
-		x.returnState(row, f.ReturnID, f.OrderItemIDs, told(f.At))
+		x.returnState(row, f.ReturnID, f.OrderItemIDs, reported(f.At))
 	}
 	x.settle(unknown)
 }
@@ -325,7 +325,7 @@ func (x *decider) returnState(row returnRow, id string, items []string, at *ledg
 			for _, end := range []*ledgerv1.Moment{r.GetCancelled(), r.GetRejected()} {
 				lateness.Irregular = lateness.Irregular || !counts(r) && end != nil && before(end.GetAt(), at.GetAt())
 			}
-		case sameMoment(known, at) || at.GetCertainty() != toldCertainty:
+		case sameMoment(known, at) || at.GetCertainty() != reportedCertainty:
 			x.seen = true
 		default:
 			x.outranked = true
