@@ -225,7 +225,7 @@ func faultReceiver(weight int, least, most time.Duration) fault {
 				r.receiver.Fail("", testkit.Failure{Times: -1})
 			}
 			after(ctx, d)
-			r.receiver.Recover("")
+			r.receiver.ClearFailures("")
 			return nil
 		}, fmt.Sprintf("receiver %s for %s", [...]string{"out of reach", "answers 503", "cuts connections"}[how], d.Round(time.Millisecond)), true
 	}}

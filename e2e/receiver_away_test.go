@@ -16,6 +16,6 @@ func TestAReceiverThatIsAwayGetsEverythingInOrderWhenItIsBack(t *testing.T) {
 	require.NoError(t, r.receiverProxy.Enable())
 	r.receiver.Fail("", testkit.Failure{Status: 503, Times: -1})
 	r.goOnFor(awayFor() / 2)
-	r.receiver.Recover("")
+	r.receiver.ClearFailures("")
 	r.end()
 }

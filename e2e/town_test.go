@@ -242,7 +242,7 @@ func (tw *town) mend() {
 	tw.t.Helper()
 	require.NoError(tw.t, tw.receiverProxy.Enable())
 	require.NoError(tw.t, tw.clickhouseProxy.Enable())
-	tw.receiver.Recover("")
+	tw.receiver.ClearFailures("")
 	for _, p := range tw.brokerProxies {
 		p.Heal()
 		p.Enable()

@@ -112,7 +112,7 @@ func TestAfterACrashOnlyWhatWasPendingIsSentAgain(t *testing.T) {
 		network.DropRequests(kmsg.OffsetCommit, -1) // From here on the first process might as well be dead: no commit arrives any more.
 		stop()
 
-		r.Recover("stuck")
+		r.ClearFailures("stuck")
 		before := len(r.Requests())
 		s.start(t, config(e))
 		r.Wait(t, n+3)
@@ -193,7 +193,7 @@ func TestRebalance(t *testing.T) {
 			s.start(t, config(endpoint("efs", r)))
 			waitHeld(t, d)
 			s.publish(t, s.record(a, "SUBORDER_CANCEL"), s.record(b, "SUBORDER_CANCEL"))
-			r.Recover("")
+			r.ClearFailures("")
 			close(hold)
 			r.Wait(t, 4)
 			s.waitMembers(t, 2)

@@ -68,7 +68,7 @@ func TestDeliver(t *testing.T) {
 			r.Wait(t, n-3*5)
 			for i := range 3 {
 				require.Len(t, r.Arrived(orderCode(i)), 1, "only the head is tried")
-				r.Recover(orderCode(i))
+				r.ClearFailures(orderCode(i))
 			}
 			r.Wait(t, n)
 			s.waitCommitted(t, "orderledger.emitter.efs")
@@ -169,7 +169,7 @@ func TestDeliver(t *testing.T) {
 			s.startWith(t, c, reg)
 			testkit.Eventually(t, func() bool { return gauge(t, reg, "orderledger_emitter_pending") >= 200 }, "full")
 			require.LessOrEqual(t, gauge(t, reg, "orderledger_emitter_pending"), 2*(100+float64(pollRecords)))
-			r.Recover("")
+			r.ClearFailures("")
 			r.Wait(t, n)
 			s.waitCommitted(t, "orderledger.emitter.efs")
 			r.RequireNoViolations(t)

@@ -1,34 +1,25 @@
 package testkit
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"time"
-
-	"github.com/stretchr/testify/require"
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Variables that say which servers there are. `make test` sets them for the servers it starts in containers.
+// Variables that name the servers to test on. `make test` sets them for the servers that it starts in containers.
 const (
-	// EnvKafka are the addresses of an Apache Kafka, host:port, comma-separated.
+	// EnvKafka holds the addresses of an Apache Kafka, host:port, comma-separated.
 	EnvKafka = "ORDERLEDGER_TEST_KAFKA"
-	// EnvClickHouse are the addresses of a ClickHouse server's native port, host:port, comma-separated.
+	// EnvClickHouse holds the addresses of a ClickHouse server's native port, host:port, comma-separated.
 	EnvClickHouse = "ORDERLEDGER_TEST_CLICKHOUSE"
-	// EnvClickHouseUser names the user there. Empty means "default".
+	// EnvClickHouseUser names the user of that server. Empty means "default".
 	EnvClickHouseUser = "ORDERLEDGER_TEST_CLICKHOUSE_USER"
 	// EnvClickHousePassword is the user's password.
 	EnvClickHousePassword = "ORDERLEDGER_TEST_CLICKHOUSE_PASSWORD"
-	// EnvRealOnly leaves out what runs inside the test's process, when it is not empty.
+	// EnvRealOnly, when not empty, skips the tests on kfake and on the embedded ClickHouse.
 	EnvRealOnly = "ORDERLEDGER_TEST_REAL_ONLY"
-	// EnvAbsent is put behind the name of an address variable and says why there is no address.
+	// EnvAbsent is appended to the name of an address variable. The value says why there is no address.
 	EnvAbsent = "_ABSENT"
 )
 
@@ -46,14 +37,14 @@ const (
 	Server   ClickHouseBackend = "ClickHouse server"
 )
 
-// OnEachKafka runs a test once on each kind of Kafka, as parallel subtests. One that is not there is skipped with the
-// reason.
+// OnEachKafka runs a test once on each kind of Kafka, as parallel subtests. A kind that is not available is skipped
+// with the reason.
 func OnEachKafka(t *testing.T, test func(t *testing.T, on KafkaBackend)) {
 	t.Helper()
 	for _, on := range []KafkaBackend{Kfake, Apache} {
 		t.Run(string(on), func(t *testing.T) {
 			t.Parallel()
-			on.demand(t)
+			on.skipUnlessAvailable(t)
 			test(t, on)
 		})
 	}
@@ -65,7 +56,7 @@ func OnEachClickHouse(t *testing.T, test func(t *testing.T, on ClickHouseBackend
 	for _, on := range []ClickHouseBackend{Embedded, Server} {
 		t.Run(string(on), func(t *testing.T) {
 			t.Parallel()
-			on.demand(t)
+			on.skipUnlessAvailable(t)
 			test(t, on)
 		})
 	}
@@ -77,30 +68,31 @@ type Backends struct {
 	ClickHouse ClickHouseBackend
 }
 
-// OnEachPair runs a test on what is inside the process, and on the servers. Where one of the two servers is not there,
-// what is inside the process takes its place, so that each backend there is gets its run without trying every pair.
+// OnEachPair runs a test on kfake with the embedded ClickHouse, and on the two servers. If one of the servers is not
+// available, its embedded counterpart replaces it. So the test runs on each available backend without trying every
+// pair.
 func OnEachPair(t *testing.T, test func(t *testing.T, on Backends)) {
 	t.Helper()
-	inside, servers := Backends{Kfake, Embedded}, Backends{Apache, Server}
+	embedded, servers := Backends{Kfake, Embedded}, Backends{Apache, Server}
 	switch noKafka, noClickHouse := absent(EnvKafka), absent(EnvClickHouse); {
-	case noKafka != "" && noClickHouse != "": // Both are skipped, with their reasons.
+	case noKafka != "" && noClickHouse != "": // The second run is skipped with its reason.
 	case noKafka != "":
 		servers.Kafka = Kfake
 	case noClickHouse != "":
 		servers.ClickHouse = Embedded
 	}
-	for _, on := range []Backends{inside, servers} {
+	for _, on := range []Backends{embedded, servers} {
 		t.Run(fmt.Sprintf("%s and %s", on.Kafka, on.ClickHouse), func(t *testing.T) {
 			t.Parallel()
-			on.Kafka.demand(t)
-			on.ClickHouse.demand(t)
+			on.Kafka.skipUnlessAvailable(t)
+			on.ClickHouse.skipUnlessAvailable(t)
 			test(t, on)
 		})
 	}
 }
 
-// demand skips a test whose backend is not there, or not wanted.
-func (k KafkaBackend) demand(t testing.TB) {
+// skipUnlessAvailable skips a test whose backend is not available, or left out by EnvRealOnly.
+func (k KafkaBackend) skipUnlessAvailable(t testing.TB) {
 	t.Helper()
 	if why := absent(EnvKafka); why != "" {
 		t.Logf("testkit: absent %s: %s", Apache, why)
@@ -114,11 +106,11 @@ func (k KafkaBackend) absent(test string) string {
 	if k == Apache {
 		return absent(EnvKafka)
 	}
-	return notWanted(test)
+	return leftOut(test)
 }
 
-// demand skips a test whose backend is not there, or not wanted.
-func (c ClickHouseBackend) demand(t testing.TB) {
+// skipUnlessAvailable skips a test whose backend is not available, or left out by EnvRealOnly.
+func (c ClickHouseBackend) skipUnlessAvailable(t testing.TB) {
 	t.Helper()
 	if why := absent(EnvClickHouse); why != "" {
 		t.Logf("testkit: absent %s: %s", Server, why)
@@ -132,17 +124,17 @@ func (c ClickHouseBackend) absent(test string) string {
 	if c == Server {
 		return absent(EnvClickHouse)
 	}
-	return notWanted(test)
+	return leftOut(test)
 }
 
-// notWanted is for what is inside the process. It may take the place of one server when the test runs on the other: the
-// name of the test tells, which OnEachPair has made.
-func notWanted(test string) string {
+// leftOut says why a backend inside the process is not used. It may still be used beside a server, in a test of
+// OnEachPair, which has put the server's name into the test's.
+func leftOut(test string) string {
 	name := strings.ReplaceAll(test, "_", " ")
 	if os.Getenv(EnvRealOnly) == "" || strings.Contains(name, string(Apache)) || strings.Contains(name, string(Server)) {
 		return ""
 	}
-	return "only servers are asked for"
+	return EnvRealOnly + " is set"
 }
 
 func absent(env string) string {
@@ -153,62 +145,4 @@ func absent(env string) string {
 		return why
 	}
 	return env + " is not set"
-}
-
-// Open returns the addresses of a Kafka of the test's own: one broker inside the process, with the options; or a part
-// of Apache Kafka that nobody else sees, where the options mean nothing. With the first comes a hand on the broker, for
-// faults inside it.
-func (k KafkaBackend) Open(t testing.TB, opts ...kfake.Opt) (*kfake.Cluster, []string) {
-	t.Helper()
-	if k == Kfake {
-		return KafkaCluster(t, opts...)
-	}
-	part := newNamespace(t, ApacheKafka(t))
-	for _, addr := range part {
-		apache.parts.Store(addr, true)
-	}
-	return nil, part
-}
-
-// Session returns a session timeout for members of groups: the one that is wanted, or the least that an Apache Kafka
-// takes whose settings nobody has touched.
-func (k KafkaBackend) Session(want time.Duration) time.Duration {
-	if k == Apache {
-		return max(want, 6*time.Second)
-	}
-	return want
-}
-
-// apache is what is known of the Apache Kafka of this test process.
-var apache struct {
-	sync.Mutex
-	version string
-	parts   sync.Map // The addresses of its namespaces.
-}
-
-// isApache reports whether these addresses lead to Apache Kafka.
-func isApache(brokers []string) bool {
-	_, part := apache.parts.Load(brokers[0])
-	return part || slices.Contains(strings.Split(os.Getenv(EnvKafka), ","), brokers[0])
-}
-
-// apacheVersion asks the first time and remembers. The protocol does not tell a version, only what requests there are.
-func apacheVersion(t testing.TB, brokers []string) string {
-	t.Helper()
-	apache.Lock()
-	defer apache.Unlock()
-	if apache.version == "" {
-		client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
-		require.NoError(t, err)
-		defer client.Close()
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), Limit)
-		defer cancel()
-		versions, err := kadm.NewClient(client).ApiVersions(ctx)
-		require.NoError(t, err, "ask Apache Kafka at %s", strings.Join(brokers, ","))
-		for _, v := range versions {
-			require.NoError(t, v.Err)
-			apache.version = strings.TrimPrefix(v.VersionGuess(), "v")
-		}
-	}
-	return apache.version
 }

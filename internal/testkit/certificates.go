@@ -18,9 +18,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Authority signs certificates for tests.
+// Authority is a certificate authority for tests.
 type Authority struct {
-	// File holds its own certificate, PEM.
+	// File holds the authority's own certificate, PEM.
 	File string
 
 	t    testing.TB
@@ -28,18 +28,19 @@ type Authority struct {
 	key  *ecdsa.PrivateKey
 }
 
-// NewAuthority returns an authority that nobody trusts who does not have its file.
+// NewAuthority returns an authority. Only those who are given its file trust it.
 func NewAuthority(t testing.TB) *Authority {
 	t.Helper()
 	a := &Authority{t: t, File: filepath.Join(t.TempDir(), "ca.pem")}
 	a.cert, a.key = a.sign(&x509.Certificate{
-		Subject: pkix.Name{CommonName: "test authority"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		Subject: pkix.Name{CommonName: "test authority"},
+		IsCA:    true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	})
 	a.write(a.File, "CERTIFICATE", a.cert.Raw)
 	return a
 }
 
-// Issue writes a certificate for names and addresses, and its key, into one PEM file, and returns the file's name.
+// Issue writes a certificate for these names and addresses, with its key, to a PEM file and returns the file's name.
 func (a *Authority) Issue(names ...string) string {
 	a.t.Helper()
 	c := &x509.Certificate{
@@ -62,7 +63,8 @@ func (a *Authority) Issue(names ...string) string {
 	return file
 }
 
-// Server returns the configuration of a server with a certificate for 127.0.0.1 and localhost.
+// Server returns the configuration of a server with a certificate for 127.0.0.1 and localhost. It checks clients'
+// certificates against this authority if ClientAuth is set.
 func (a *Authority) Server() *tls.Config {
 	a.t.Helper()
 	file := a.Issue("localhost", "127.0.0.1")
@@ -73,7 +75,7 @@ func (a *Authority) Server() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}, ClientCAs: pool}
 }
 
-// sign makes a key and a certificate for it; an authority signs itself.
+// sign creates a key and a certificate for it. The authority's own certificate is signed by itself.
 func (a *Authority) sign(c *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
 	a.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

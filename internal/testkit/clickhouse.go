@@ -41,12 +41,12 @@ func ClickHouse(t testing.TB) (addr, database string) {
 	return cfg.Addrs[0], cfg.Database
 }
 
-// Open returns how to reach a fresh database, which is dropped when the test ends. The embedded engine is started once
-// a test process; a package that uses it runs its tests through [RunClickHouse], so that nothing stays behind. Without
-// an engine, or a server, the test is skipped with the reason.
+// Open returns how to reach a fresh database, which is dropped when the test ends. The embedded engine starts once per
+// test process. A package that uses it must run its tests through [RunClickHouse], which stops it and removes its
+// files. Without an engine, or a server, the test is skipped with the reason.
 func (c ClickHouseBackend) Open(t testing.TB) clickhouse.Config {
 	t.Helper()
-	c.demand(t)
+	c.skipUnlessAvailable(t)
 	cfg := clickhouse.DefaultConfig()
 	if c == Server {
 		cfg.Addrs = strings.Split(os.Getenv(EnvClickHouse), ",")
@@ -63,11 +63,12 @@ func (c ClickHouseBackend) Open(t testing.TB) clickhouse.Config {
 		Addr: cfg.Addrs, Auth: clickhousego.Auth{Username: user, Password: cfg.Password.Reveal()}, MaxOpenConns: 1,
 	})
 	require.NoError(t, err)
-	// The engine that is made for embedding has a function of its own name; a published server has not. So an image that
-	// only stands in for the published one is known, whoever built it.
+	// The engine for embedding has a function that a published server lacks. It reveals an image that only stands in for
+	// the published one.
 	var version string
 	var standIn uint64
-	require.NoError(t, conn.QueryRow(t.Context(), "SELECT version(), (SELECT count() FROM system.functions WHERE name = 'chdb')").Scan(&version, &standIn))
+	const query = "SELECT version(), (SELECT count() FROM system.functions WHERE name = 'chdb')"
+	require.NoError(t, conn.QueryRow(t.Context(), query).Scan(&version, &standIn))
 	remark := ""
 	if c == Server && standIn > 0 {
 		remark = " (a stand-in: the embedded engine behind a server's ports)"
@@ -84,8 +85,8 @@ func (c ClickHouseBackend) Open(t testing.TB) clickhouse.Config {
 	return cfg
 }
 
-// RunClickHouse runs the tests of a package and stops the embedded server afterwards, if a test started it. It
-// is for TestMain: os.Exit(testkit.RunClickHouse(m)).
+// RunClickHouse runs the tests of a package and stops the embedded server afterwards, if a test started it. Use it in
+// TestMain: os.Exit(testkit.RunClickHouse(m)).
 func RunClickHouse(m *testing.M) int {
 	code := m.Run()
 	embedded.Lock()
@@ -137,13 +138,13 @@ func startEmbedded() error {
 	return nil
 }
 
-// sweep removes the folders of earlier test processes that were killed: nobody holds their lock any more.
+// sweep removes the folders of earlier test processes that were killed. Nobody holds the locks of those folders.
 func sweep() {
 	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), folderPrefix+"*"))
 	for _, dir := range dirs {
 		path := filepath.Join(dir, "lock")
 		if _, err := os.Stat(path); err != nil {
-			continue // another process is just making it
+			continue // Another process is creating it.
 		}
 		if lock, err := engine.TryLock(path); err == nil {
 			_ = os.RemoveAll(dir)

@@ -1,13 +1,12 @@
-// Package testkit holds what the tests of several packages share: a Kafka and
-// a ClickHouse of the test's own, a network that loses replies, a logger, and
-// the one way to wait.
+// Package testkit holds what the tests of several packages share: a Kafka and a ClickHouse for each test, a receiver of
+// webhooks, certificates, a logger, and the one way to wait. Faults on the network are in package netfault below.
 //
-// [OnEachKafka], [OnEachClickHouse] and [OnEachPair] are the one switch that
-// says where a test runs: on what is inside the process, always, and on servers
-// where there are some. Apache Kafka is shared by all tests of a run; each gets
-// a namespace of it, see namespace.go. Command servers, below, starts what has
-// no address in containers; command report counts what ran where.
+// [OnEachKafka], [OnEachClickHouse] and [OnEachPair] are the one place that decides where a test runs: always on kfake
+// and the embedded engine, and on servers if there are any. The tests of a run share one Apache Kafka; each gets a
+// namespace of it, see namespace.go. A backend that is not available skips the test with the reason.
 //
-// It is imported by tests only. It has no mocks: what a test talks to is a
-// broker or an engine, and faults are made on the wire.
+// Below it, command servers starts servers in containers for `go test`, and command report prints what ran on which
+// backend.
+//
+// Only tests import testkit. It has no mocks: tests talk to a broker or an engine, and faults happen on the wire.
 package testkit

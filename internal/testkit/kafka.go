@@ -1,9 +1,6 @@
 package testkit
 
 import (
-	"context"
-	"os"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -13,19 +10,19 @@ import (
 	"github.com/orderledger/orderledger/internal/kafka"
 )
 
-// Kafka returns the address of a Kafka of the test's own: one broker, in
-// memory, that creates no topic by itself. It is closed when the test ends.
+// Kafka returns the address of a Kafka of the test's own: one broker in memory, which creates no topic on demand. It is
+// closed when the test ends.
 func Kafka(t testing.TB, opts ...kfake.Opt) []string {
 	t.Helper()
 	_, brokers := KafkaCluster(t, opts...)
 	return brokers
 }
 
-// KafkaCluster is Kafka with a hand on the broker, for faults: ControlKey,
-// Fault, MoveTopicPartition. Close it early to test a broker that goes away.
+// KafkaCluster is Kafka that also returns the cluster, for faults inside it: ControlKey, Fault, MoveTopicPartition.
+// Close it early to test a broker that goes away.
 func KafkaCluster(t testing.TB, opts ...kfake.Opt) (*kfake.Cluster, []string) {
 	t.Helper()
-	Kfake.demand(t)
+	Kfake.skipUnlessAvailable(t)
 	t.Log("testkit: backend kfake (Kafka in the process)")
 	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1)}, opts...)...)
 	require.NoError(t, err)
@@ -33,17 +30,7 @@ func KafkaCluster(t testing.TB, opts ...kfake.Opt) (*kfake.Cluster, []string) {
 	return cluster, cluster.ListenAddrs()
 }
 
-// ApacheKafka returns the addresses of Apache Kafka itself, and skips the test when there are none. Everybody shares
-// it: a test that needs only a Kafka of its own uses [KafkaBackend.Open].
-func ApacheKafka(t testing.TB) []string {
-	t.Helper()
-	Apache.demand(t)
-	brokers := strings.Split(os.Getenv(EnvKafka), ",")
-	t.Logf("testkit: backend %s %s", Apache, apacheVersion(t, brokers))
-	return brokers
-}
-
-// KafkaConfig returns a configuration for these brokers, valid as it is.
+// KafkaConfig returns a valid configuration for these brokers.
 func KafkaConfig(brokers []string, lanes int) kafka.Config {
 	cfg := kafka.DefaultConfig()
 	cfg.Brokers = brokers
@@ -58,19 +45,4 @@ func Client(t testing.TB, brokers []string, opts ...kgo.Opt) *kgo.Client {
 	require.NoError(t, err)
 	t.Cleanup(client.CloseAllowingRebalance)
 	return client
-}
-
-// Topics creates every topic of a ledger with so many lanes.
-func Topics(t testing.TB, brokers []string, lanes int) {
-	t.Helper()
-	// The caller may be in a cleanup, where the test's context has ended.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), Limit)
-	defer cancel()
-	on := kafka.Embedded
-	if isApache(brokers) {
-		on = kafka.Cluster
-	}
-	got, err := kafka.EnsureTopics(ctx, Client(t, brokers), KafkaConfig(brokers, lanes), on)
-	require.NoError(t, err)
-	require.Equal(t, lanes, got)
 }

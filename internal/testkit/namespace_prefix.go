@@ -37,13 +37,14 @@ func (n *namespace) addPrefix(request kmsg.Request) {
 func (n *namespace) removePrefix(response kmsg.Response) error {
 	switch r := response.(type) {
 	case *kmsg.MetadataResponse:
-		r.Topics = slices.DeleteFunc(r.Topics, func(t kmsg.MetadataResponseTopic) bool { return t.Topic != nil && !n.owns(*t.Topic) })
+		r.Topics = slices.DeleteFunc(r.Topics, func(t kmsg.MetadataResponseTopic) bool {
+			return t.Topic != nil && !n.owns(*t.Topic)
+		})
 	case *kmsg.ListGroupsResponse:
 		r.Groups = slices.DeleteFunc(r.Groups, func(g kmsg.ListGroupsResponseGroup) bool { return !n.owns(g.Group) })
 	case *kmsg.ListTransactionsResponse:
-		r.TransactionStates = slices.DeleteFunc(r.TransactionStates, func(s kmsg.ListTransactionsResponseTransactionState) bool {
-			return !n.owns(s.TransactionalID)
-		})
+		type state = kmsg.ListTransactionsResponseTransactionState
+		r.TransactionStates = slices.DeleteFunc(r.TransactionStates, func(s state) bool { return !n.owns(s.TransactionalID) })
 	}
 	v := reflect.ValueOf(response)
 	eachText(v, func(_ reflect.Value, _, text string) string { return strings.ReplaceAll(text, n.prefix, "") })

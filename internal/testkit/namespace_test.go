@@ -16,7 +16,7 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-func TestAKafkaOfATestsOwnSeesNothingOfAnother(t *testing.T) {
+func TestNamespaceIsolation(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		var clients []*kgo.Client
@@ -60,7 +60,7 @@ func TestAKafkaOfATestsOwnSeesNothingOfAnother(t *testing.T) {
 	})
 }
 
-func TestACoordinatorAndALeaderAreFoundThroughTheNamespace(t *testing.T) {
+func TestNamespaceAddresses(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		_, brokers := on.Open(t)
@@ -71,12 +71,13 @@ func TestACoordinatorAndALeaderAreFoundThroughTheNamespace(t *testing.T) {
 		found := kmsg.NewPtrFindCoordinatorRequest()
 		found.CoordinatorKeys = []string{"g"}
 		var coordinator *kmsg.FindCoordinatorResponse
-		testkit.Eventually(t, func() bool { // A broker that has just begun makes the topic of groups first.
+		testkit.Eventually(t, func() bool { // A broker that has just started first creates the topic of groups.
 			coordinator, err = found.RequestWith(t.Context(), client)
 			return err == nil && coordinator.Coordinators[0].ErrorCode == 0
 		}, "the coordinator is found")
-		require.Equal(t, "g", coordinator.Coordinators[0].Key)
-		require.Contains(t, brokers, net.JoinHostPort(coordinator.Coordinators[0].Host, fmt.Sprint(coordinator.Coordinators[0].Port)))
+		c := coordinator.Coordinators[0]
+		require.Equal(t, "g", c.Key)
+		require.Contains(t, brokers, net.JoinHostPort(c.Host, fmt.Sprint(c.Port)))
 		for _, b := range metadata.Brokers {
 			require.Contains(t, brokers, net.JoinHostPort(b.Host, fmt.Sprint(b.Port)))
 		}

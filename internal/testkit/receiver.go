@@ -1,7 +1,6 @@
 package testkit
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 
@@ -17,35 +15,34 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Received is one request a Receiver got.
+// Received is one request that a Receiver got.
 type Received struct {
 	OrderCode string
 	MessageID int64
 	EventType string
 	Header    http.Header
 	Body      []byte
-	Status    int // what was answered; 0 when the connection was cut instead
+	Status    int // Of the answer; 0 when the connection was cut instead.
 }
 
 // Failure is what a Receiver does instead of answering 200.
 type Failure struct {
-	// Status is answered; 0 cuts the connection without an answer.
+	// Status is the status of the answer; 0 cuts the connection without an answer.
 	Status int
 	// Header is added to the answer.
 	Header http.Header
 	// Hold, when not nil, delays the answer until it is closed or the sender gives up.
 	Hold <-chan struct{}
-	// Times is how many requests it applies to; 0 means once, a negative number all of them.
+	// Times is the number of requests that fail; 0 means one, a negative number all of them.
 	Times int
 }
 
-// Receiver is an external fulfilment system that checks what it is sent: that the webhook-id is the message's id,
-// that the signature is right (with the official library), that repeats are equal byte for byte, and that each
-// suborder's messages arrive in order, a repeat being allowed only as a suffix sent again in order. It keeps every
-// request. It is safe for concurrent use.
+// Receiver is an external fulfilment system that checks what it receives: the webhook-id is the message's id, the
+// signature is right (by the official library), repeats are equal byte for byte, and the messages of a suborder arrive
+// in order. Only a suffix of them may be repeated, in order. It keeps every request. It is safe for concurrent use.
 type Receiver struct {
 	server  *httptest.Server
-	webhook *standardwebhooks.Webhook // nil when messages are not signed
+	webhook *standardwebhooks.Webhook // Nil when messages are not signed.
 
 	mu         sync.Mutex
 	requests   []Received
@@ -58,17 +55,17 @@ type Receiver struct {
 	violations []string
 }
 
-// receivedOrder is what is known of one suborder.
+// receivedOrder is what a receiver knows of one suborder.
 type receivedOrder struct {
-	ids      []int64 // in the order of their first arrival
+	ids      []int64 // In the order of their first arrival.
 	bodies   map[int64][]byte
 	accepted map[int64]bool
-	at       int // index of the latest arrival
-	inside   int // requests being handled
+	at       int // The index of the latest arrival.
+	inside   int // Requests that are being handled.
 }
 
-// NewReceiver starts a receiver, closed when the test ends. With a secret ("whsec_…") every request must be signed
-// with it; with "" nothing is verified.
+// NewReceiver starts a receiver, which is closed when the test ends. With a secret ("whsec_…") every request must be
+// signed with it; with "" no signature is checked.
 func NewReceiver(t testing.TB, secret string) *Receiver {
 	t.Helper()
 	r := &Receiver{
@@ -89,10 +86,10 @@ func NewReceiver(t testing.TB, secret string) *Receiver {
 	return r
 }
 
-// URL is where to send to.
+// URL is the address of the endpoint.
 func (r *Receiver) URL() string { return r.server.URL + "/suborders" }
 
-// Fail makes the next requests of a suborder fail, in the order of the calls. The order code "" is a failure for
+// Fail makes the next requests of a suborder fail, in the order of the calls. Failures of the order code "" apply to
 // every suborder that has none of its own.
 func (r *Receiver) Fail(orderCode string, failures ...Failure) {
 	r.mu.Lock()
@@ -105,8 +102,8 @@ func (r *Receiver) Fail(orderCode string, failures ...Failure) {
 	}
 }
 
-// Recover forgets the failures of a suborder that have not happened yet.
-func (r *Receiver) Recover(orderCode string) {
+// ClearFailures forgets the failures of a suborder that have not happened yet.
+func (r *Receiver) ClearFailures(orderCode string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.failures, orderCode)
@@ -116,7 +113,7 @@ func (r *Receiver) Recover(orderCode string) {
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	body, err := io.ReadAll(request.Body)
 	if err != nil {
-		return // The sender is gone; nothing was received.
+		return // The sender gave up before the body was complete.
 	}
 	var m struct {
 		OrderCode string `json:"orderCode"`
@@ -168,57 +165,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	w.WriteHeader(got.Status)
 }
 
-// arrive checks a request against what came before. It is called with mu held.
-func (r *Receiver) arrive(got *Received, request *http.Request) *receivedOrder {
-	if id := got.Header.Get("Webhook-Id"); id != strconv.FormatInt(got.MessageID, 10) {
-		r.violate("webhook-id %q of message %d", id, got.MessageID)
-	}
-	if request.Method != http.MethodPost {
-		r.violate("message %d came by %s", got.MessageID, request.Method)
-	}
-	if r.webhook != nil {
-		if err := r.webhook.Verify(got.Body, got.Header); err != nil {
-			r.violate("message %d: %v", got.MessageID, err)
-		}
-	}
-	order := r.orders[got.OrderCode]
-	if order == nil {
-		order = &receivedOrder{bodies: make(map[int64][]byte), accepted: make(map[int64]bool), at: -1}
-		r.orders[got.OrderCode] = order
-	}
-	if order.inside > 0 {
-		r.overlaps++
-	}
-	order.inside++
-	if known, repeat := order.bodies[got.MessageID]; repeat {
-		r.repeats++
-		if !bytes.Equal(known, got.Body) {
-			r.violate("message %d of %s was repeated with another body", got.MessageID, got.OrderCode)
-		}
-		index := slices.Index(order.ids, got.MessageID)
-		if index > order.at+1 {
-			r.violate("message %d of %s skipped %v", got.MessageID, got.OrderCode, order.ids[order.at+1:index])
-		}
-		order.at = index
-		return order
-	}
-	if n := len(order.ids); n > 0 {
-		switch last := order.ids[n-1]; {
-		case got.MessageID < last:
-			r.violate("message %d of %s came first after %d", got.MessageID, got.OrderCode, last)
-		case order.at != n-1:
-			r.violate("message %d of %s came after only a part of the repeat, %d", got.MessageID, got.OrderCode, order.ids[order.at])
-		case !order.accepted[last]:
-			r.violate("message %d of %s overtook %d", got.MessageID, got.OrderCode, last)
-		}
-	}
-	order.ids = append(order.ids, got.MessageID)
-	order.at = len(order.ids) - 1
-	order.bodies[got.MessageID] = got.Body
-	return order
-}
-
-// failure takes the failure that applies now, or nil. It is called with mu held.
+// failure uses up the failure that applies now, if there is one. It is called with mu held.
 func (r *Receiver) failure(orderCode string) *Failure {
 	if len(r.failures[orderCode]) == 0 {
 		orderCode = ""
@@ -234,10 +181,6 @@ func (r *Receiver) failure(orderCode string) *Failure {
 		}
 	}
 	return f
-}
-
-func (r *Receiver) violate(format string, args ...any) {
-	r.violations = append(r.violations, fmt.Sprintf(format, args...))
 }
 
 // Requests returns every request that has been answered, in the order of the answers.
@@ -271,22 +214,22 @@ func (r *Receiver) Types() map[string]int {
 	return maps.Clone(r.types)
 }
 
-// Repeats returns how many requests brought a message that had come before.
+// Repeats returns how many requests repeated a message.
 func (r *Receiver) Repeats() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.repeats
 }
 
-// Overlaps returns how many requests came while another one of the same suborder was being handled. It is zero unless
-// a sender died or gave up in the middle.
+// Overlaps returns how many requests arrived while another one of the same suborder was being handled. It is zero
+// unless a sender died or gave up in the middle of a request.
 func (r *Receiver) Overlaps() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.overlaps
 }
 
-// Violations returns every broken promise in words.
+// Violations describes every broken promise.
 func (r *Receiver) Violations() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -299,14 +242,14 @@ func (r *Receiver) Wait(t testing.TB, n int) {
 	Eventually(t, func() bool { return r.Distinct() >= n }, fmt.Sprintf("%d messages delivered", n))
 }
 
-// WaitArrived waits until a suborder's message has arrived, whatever is answered.
+// WaitArrived waits until a suborder's message has arrived, whatever the answer was.
 func (r *Receiver) WaitArrived(t testing.TB, orderCode string, id int64) {
 	t.Helper()
 	Eventually(t, func() bool { return slices.Contains(r.Arrived(orderCode), id) },
 		fmt.Sprintf("message %d of %s", id, orderCode))
 }
 
-// RequireNoViolations fails the test with what was wrong.
+// RequireNoViolations fails the test if there are violations.
 func (r *Receiver) RequireNoViolations(t testing.TB) {
 	t.Helper()
 	require.Empty(t, r.Violations())

@@ -11,22 +11,22 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-func TestReceiverSeesWhatIsWrong(t *testing.T) {
+func TestReceiverViolations(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		ids  []int64  // order a, in this order; answered 200 unless it is listed
-		fail []int    // indexes of the requests that are answered 503
-		body []string // appended to the body of the request
-		want string   // part of the one violation; empty for none
+		ids  []int64  // Of suborder a, in this order.
+		fail []int    // Indexes of the requests that are answered 503, not 200.
+		body []string // Appended to the body of the request.
+		want string   // Part of the one violation; empty for none.
 	}{
 		"rising":                           {ids: []int64{1, 5, 7}},
 		"a retry":                          {ids: []int64{1, 1, 5}, fail: []int{0}},
 		"a suffix again":                   {ids: []int64{1, 5, 7, 5, 7, 9}},
 		"a suffix again, and again":        {ids: []int64{1, 5, 7, 1, 5, 1, 5, 7}},
-		"falling":                          {ids: []int64{5, 1}, want: "message 1 of a came first after 5"},
+		"falling":                          {ids: []int64{5, 1}, want: "message 1 of a first arrived after 5"},
 		"overtaking":                       {ids: []int64{1, 5}, fail: []int{0}, want: "message 5 of a overtook 1"},
 		"a repeat with a hole":             {ids: []int64{1, 5, 7, 1, 7}, want: "message 7 of a skipped [5]"},
-		"news in the middle of the repeat": {ids: []int64{1, 5, 7, 5, 9}, want: "message 9 of a came after only a part"},
+		"news in the middle of the repeat": {ids: []int64{1, 5, 7, 5, 9}, want: "message 9 of a arrived in the middle of a repeat"},
 		"a repeat with another body":       {ids: []int64{1, 1}, body: []string{"", " "}, want: "repeated with another body"},
 		"another id in the header":         {ids: []int64{-1}, want: `webhook-id "1" of message -1`},
 	} {
@@ -60,7 +60,7 @@ func TestReceiverSeesWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestReceiverRefusesUnsignedMessages(t *testing.T) {
+func TestReceiverUnsignedMessage(t *testing.T) {
 	t.Parallel()
 	r := testkit.NewReceiver(t, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.URL(), strings.NewReader(`{"orderCode": "a", "messageId": 1}`))

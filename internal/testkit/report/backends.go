@@ -12,28 +12,31 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// What testkit logs in each test that uses a backend: its name, then a version that begins with a digit, then a remark
-// in parentheses, both if it has them. And in each test that would have used one that is not there, why.
+// testkit logs these lines: in each test that uses a backend its name, with the version, which begins with a digit, and
+// a remark in parentheses if it has them; in each test of a backend that is not available, the reason.
 var (
 	backendLine = regexp.MustCompile(`testkit: backend (.+?)(?: (\d\S*))?(?: \((.+)\))?$`)
 	absentLine  = regexp.MustCompile(`testkit: absent (.+?): (.+)$`)
 )
 
-// backend is what is known of one.
+// backend collects what the tests log about one backend.
 type backend struct {
-	versions map[string]bool // With remarks.
+	versions map[string]bool // With their remarks.
 	tests    map[string]bool
-	ended    map[string]int // By the action of the stream: pass, fail, skip.
+	ended    map[string]int // The number of tests by the action that ended them: pass, fail, skip.
 	absent   string
 }
 
-// backends are by name. The four of testkit are always there: one without a test must be seen too.
+// backends are the backends by name. The four of testkit are always listed, so that one without a test shows.
 type backends map[string]*backend
 
 func newBackends() backends {
 	b := backends{}
-	for _, name := range []string{string(testkit.Kfake), string(testkit.Apache), string(testkit.Embedded), string(testkit.Server)} {
-		b.get(name)
+	for _, kafka := range []testkit.KafkaBackend{testkit.Kfake, testkit.Apache} {
+		b.get(string(kafka))
+	}
+	for _, clickHouse := range []testkit.ClickHouseBackend{testkit.Embedded, testkit.Server} {
+		b.get(string(clickHouse))
 	}
 	return b
 }
@@ -45,7 +48,7 @@ func (b backends) get(name string) *backend {
 	return b[name]
 }
 
-// read takes a line that a test has logged.
+// read takes a line of a test's log.
 func (b backends) read(test, text string) {
 	if m := backendLine.FindStringSubmatch(text); m != nil {
 		of := b.get(m[1])
@@ -62,7 +65,7 @@ func (b backends) read(test, text string) {
 	}
 }
 
-// end takes what became of a test.
+// end counts a test that has ended.
 func (b backends) end(test, action string) {
 	for _, of := range b {
 		if of.tests[test] {
@@ -88,7 +91,7 @@ func (b backends) table(out io.Writer) {
 		switch {
 		case len(of.tests) > 0:
 		case of.absent != "":
-			fmt.Fprintf(out, "not there: %s: %s\n", name, of.absent)
+			fmt.Fprintf(out, "not available: %s: %s\n", name, of.absent)
 		default:
 			fmt.Fprintf(out, "not used: %s\n", name)
 		}

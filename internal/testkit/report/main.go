@@ -1,7 +1,3 @@
-// Command report reads the stream of `go test -json` and shows what people want of it: failures with their output, a
-// line for each package, and at the end which backends the tests ran on, with their versions and how many tests ran on
-// each, or why one was not there; and every test that was skipped with its reason, so that nothing is skipped in
-// silence. It exits with 1 when anything failed.
 package main
 
 import (
@@ -14,13 +10,13 @@ import (
 	"strings"
 )
 
-// line is one event of the stream, as `go doc test2json` describes it.
+// line is one event of the stream, see `go doc test2json`.
 type line struct {
 	Action, Package, Test, Output, ImportPath string
 	Elapsed                                   float64
 }
 
-// result is what was seen so far.
+// result is what has been read so far.
 type result struct {
 	output   map[string][]string
 	backends backends
@@ -39,7 +35,7 @@ func main() {
 	}
 }
 
-// report copies what matters from in to out and says whether every test passed.
+// report reads the events from in, prints to out, and reports whether every test passed.
 func report(in io.Reader, out io.Writer) (bool, error) {
 	r := result{output: map[string][]string{}, backends: newBackends(), skipped: map[string][]string{}}
 	lines := bufio.NewScanner(in)
@@ -83,7 +79,7 @@ func (r *result) take(l line, out io.Writer) {
 	}
 }
 
-// skipReason is the text a test gave to t.Skip, without the position.
+// skipReason returns the text that a test passed to t.Skip, without the position.
 func skipReason(output []string) string {
 	for _, text := range slices.Backward(output) {
 		text = strings.TrimSpace(text)

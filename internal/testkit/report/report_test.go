@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// stream makes the events of tests that log a line each and end with an action.
+// stream returns the events of tests that log one line each and end with an action.
 func stream(t *testing.T, tests ...[3]string) string {
 	t.Helper()
 	var b strings.Builder
@@ -26,7 +26,7 @@ func stream(t *testing.T, tests ...[3]string) string {
 	return b.String()
 }
 
-func TestTheTableSaysWhatRanWhereAndWhatWasNotThere(t *testing.T) {
+func TestReportBackends(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	ok, err := report(strings.NewReader(stream(t,
@@ -44,7 +44,7 @@ func TestTheTableSaysWhatRanWhereAndWhatWasNotThere(t *testing.T) {
 		"ClickHouse server  26.7.3 (a stand-in: the embedded engine)  1      1       0       0",
 		"Apache Kafka       4.3                                       2      1       1       0",
 		"kfake              (Kafka in the process)                    1      1       0       0",
-		"not there: embedded ClickHouse: no engine",
+		"not available: embedded ClickHouse: no engine",
 		"skipped 1: no reason to run",
 	} {
 		require.Contains(t, text, want)
@@ -53,7 +53,7 @@ func TestTheTableSaysWhatRanWhereAndWhatWasNotThere(t *testing.T) {
 	require.Equal(t, "4 passed, 1 skipped, 1 failed", lines[len(lines)-1])
 }
 
-func TestABackendThatNoTestUsedIsNotPassedOver(t *testing.T) {
+func TestReportUnusedBackend(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	ok, err := report(strings.NewReader(stream(t, [3]string{"TestA", "something", "pass"})), &out)

@@ -21,7 +21,9 @@ func startClickHouse(ctx context.Context, d *docker, image string) (map[string]s
 	if err != nil {
 		return nil, err
 	}
-	conn, err := clickhouse.Open(&clickhouse.Options{Addr: []string{addr}, Auth: clickhouse.Auth{Username: user, Password: password}})
+	conn, err := clickhouse.Open(&clickhouse.Options{
+		Addr: []string{addr}, Auth: clickhouse.Auth{Username: user, Password: password},
+	})
 	if err != nil {
 		return nil, err
 	}

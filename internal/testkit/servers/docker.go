@@ -14,24 +14,24 @@ import (
 	"github.com/testcontainers/testcontainers-go/log"
 )
 
-// pullLimit bounds how long an image may take to come. Without a way to a registry, pulling is tried again and again.
+// pullLimit bounds the pull of an image. Without a route to a registry, Docker would retry for much longer.
 const pullLimit = 3 * time.Minute
 
-// startLimit bounds how long a server may take from its container's start until it answers.
+// startLimit bounds the time from the start of a container until its server answers.
 const startLimit = 2 * time.Minute
 
 // docker starts containers and ends them.
 type docker struct {
 	provider   *testcontainers.DockerProvider
-	absent     string // Why it does not answer; empty when it does.
+	absent     string // Why Docker does not answer; empty when it does.
 	containers []testcontainers.Container
 	log        io.Writer
 }
 
 func newDocker(ctx context.Context, out io.Writer) *docker {
-	log.SetDefault(log.NewNoopLogger()) // What matters of it comes as errors.
-	// The library's reaper ends what a killed process left. It needs an image of its own, which then had to be had too;
-	// this process ends its containers itself.
+	log.SetDefault(log.NewNoopLogger()) // Errors say all that matters.
+	// The library's reaper removes the containers of a killed process, but needs one more image. This process removes its
+	// containers itself.
 	if os.Getenv("TESTCONTAINERS_RYUK_DISABLED") == "" {
 		_ = os.Setenv("TESTCONTAINERS_RYUK_DISABLED", "true")
 	}
@@ -40,12 +40,12 @@ func newDocker(ctx context.Context, out io.Writer) *docker {
 	defer cancel()
 	var err error
 	if d.provider, err = provider(ctx); err != nil {
-		d.absent = fmt.Sprintf("no Docker answers: %v", err)
+		d.absent = fmt.Sprintf("Docker does not answer: %v", err)
 	}
 	return d
 }
 
-// provider finds Docker. The library panics where it finds no trace of one.
+// provider finds Docker. The library panics if it finds no trace of one.
 func provider(ctx context.Context) (p *testcontainers.DockerProvider, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -58,7 +58,7 @@ func provider(ctx context.Context) (p *testcontainers.DockerProvider, err error)
 	return p, p.Health(ctx)
 }
 
-// lacks returns what stands against a container of the image.
+// lacks returns why no container of the image can start; empty when one can.
 func (d *docker) lacks(ctx context.Context, image string) string {
 	if d.absent != "" {
 		return d.absent
@@ -70,12 +70,12 @@ func (d *docker) lacks(ctx context.Context, image string) string {
 	defer cancel()
 	fmt.Fprintln(d.log, "servers: pulling", image)
 	err := d.provider.PullImage(ctx, image)
-	// The stream of a pull ends without an error when the pull failed half way.
+	// The stream of a pull that fails half way ends without an error.
 	if err == nil && !d.has(ctx, image) {
-		err = errors.New("it did not arrive")
+		err = errors.New("the pull ended without the image")
 	}
 	if err != nil {
-		return fmt.Sprintf("image %s is not here and can't be pulled: %v", image, err)
+		return fmt.Sprintf("image %s is not on this machine and can't be pulled: %v", image, err)
 	}
 	return ""
 }
@@ -85,8 +85,10 @@ func (d *docker) has(ctx context.Context, image string) bool {
 	return err == nil && slices.ContainsFunc(images, func(i testcontainers.ImageInfo) bool { return i.Name == image })
 }
 
-// run starts a container, which ends with this process at the latest.
-func (d *docker) run(ctx context.Context, image string, opts ...testcontainers.ContainerCustomizer) (testcontainers.Container, error) {
+// run starts a container, which close removes.
+func (d *docker) run(
+	ctx context.Context, image string, opts ...testcontainers.ContainerCustomizer,
+) (testcontainers.Container, error) {
 	c, err := testcontainers.Run(ctx, image, opts...)
 	if c != nil {
 		d.containers = append(d.containers, c)
@@ -94,17 +96,17 @@ func (d *docker) run(ctx context.Context, image string, opts ...testcontainers.C
 	return c, err
 }
 
-// address returns where a port of a container is reached from here.
+// address returns the address of a container's port.
 func (d *docker) address(ctx context.Context, c testcontainers.Container, port string) (string, error) {
 	mapped, err := c.MappedPort(ctx, port)
 	if err != nil {
 		return "", err
 	}
-	// Inside a container, the library takes Docker to be at the gateway; but where this machine merely looks like one,
-	// or shares its host's network, the port is here.
-	here := net.JoinHostPort("127.0.0.1", mapped.Port())
-	if os.Getenv("TESTCONTAINERS_HOST_OVERRIDE") == "" && listens(ctx, here) {
-		return here, nil
+	// Inside a container, the library assumes that Docker is at the gateway. That is wrong on a machine that only looks
+	// like a container, or shares its host's network: the port is on loopback then.
+	local := net.JoinHostPort("127.0.0.1", mapped.Port())
+	if os.Getenv("TESTCONTAINERS_HOST_OVERRIDE") == "" && listens(ctx, local) {
+		return local, nil
 	}
 	host, err := c.Host(ctx)
 	return net.JoinHostPort(host, mapped.Port()), err
@@ -119,7 +121,7 @@ func listens(ctx context.Context, addr string) bool {
 	return true
 }
 
-// await asks until the server answers, and else returns the end of its log.
+// await asks until the server answers, or returns an error with the end of its log.
 func await(ctx context.Context, c testcontainers.Container, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()

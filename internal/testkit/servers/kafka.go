@@ -10,8 +10,8 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// kafkaSettings are those of docker-compose.servers.yml, but for the ports, for how long positions are kept, and for
-// fewer partitions of Kafka's own topics: tests start it often and keep nothing.
+// kafkaSettings are those of docker-compose.servers.yml, except for the ports, the retention of offsets, and fewer
+// partitions of Kafka's own topics: tests start it often and keep nothing.
 var kafkaSettings = map[string]string{
 	"KAFKA_NODE_ID": "1", "KAFKA_PROCESS_ROLES": "broker,controller",
 	"KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9094", "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
@@ -30,12 +30,13 @@ var kafkaSettings = map[string]string{
 	"KAFKA_HEAP_OPTS":                                        "-Xms256m -Xmx768m",
 }
 
-// startScript is what the container waits for: the port under which clients find it is known only once it runs.
+// startScript is what the container waits for: the port that it must advertise is known only once it runs.
 const startScript = "/tmp/start.sh"
 
 func startKafka(ctx context.Context, d *docker, image string) (map[string]string, error) {
 	c, err := d.run(ctx, image, testcontainers.WithExposedPorts("9092/tcp"), testcontainers.WithEnv(kafkaSettings),
-		testcontainers.WithEntrypoint("sh", "-c", "while [ ! -f "+startScript+" ]; do sleep 0.1; done; exec bash "+startScript))
+		testcontainers.WithEntrypoint("sh", "-c",
+			"while [ ! -f "+startScript+" ]; do sleep 0.1; done; exec bash "+startScript))
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +44,8 @@ func startKafka(ctx context.Context, d *docker, image string) (map[string]string
 	if err != nil {
 		return nil, err
 	}
-	script := fmt.Sprintf("export KAFKA_ADVERTISED_LISTENERS=INSIDE://localhost:9093,HOST://%s\nexec /etc/kafka/docker/run\n", addr)
+	script := fmt.Sprintf(
+		"export KAFKA_ADVERTISED_LISTENERS=INSIDE://localhost:9093,HOST://%s\nexec /etc/kafka/docker/run\n", addr)
 	if err := c.CopyToContainer(ctx, []byte(script), startScript, 0o755); err != nil {
 		return nil, err
 	}

@@ -1,10 +1,3 @@
-// Command servers runs a command, the tests, with the addresses of an Apache Kafka and a ClickHouse server in its
-// environment. An address that is there already wins; else the server is started in a container, from the image that
-// .env.images names, when Docker answers and the image can be had; else the command is told why it is not there, and
-// its tests say so. Containers end with the command.
-//
-//	servers -- go test ./...
-//	servers -require -- go test ./...    fail unless one of the two is there
 package main
 
 import (
@@ -34,17 +27,17 @@ func main() {
 	os.Exit(code)
 }
 
-// server is one of the two.
+// server is one of the two servers.
 type server struct {
 	name  string
-	env   string // The variable of its address.
-	image string // The variable of its image.
+	env   string // The name of the variable with its address.
+	image string // The name of the variable with its image.
 	start func(ctx context.Context, d *docker, image string) (settings map[string]string, err error)
 }
 
 func run(ctx context.Context, args []string, log io.Writer) (code int, err error) {
 	flags := flag.NewFlagSet("servers", flag.ContinueOnError)
-	require := flags.Bool("require", false, "fail unless one of the servers is there")
+	require := flags.Bool("require", false, "fail if neither server is available")
 	if err := flags.Parse(args); err != nil {
 		return 2, err
 	}
@@ -63,7 +56,7 @@ func run(ctx context.Context, args []string, log io.Writer) (code int, err error
 		{string(testkit.Apache), testkit.EnvKafka, "KAFKA_IMAGE", startKafka},
 		{string(testkit.Server), testkit.EnvClickHouse, "CLICKHOUSE_IMAGE", startClickHouse},
 	} {
-		// Tests that start a server of their own take the same image.
+		// Tests that start a server of their own use the same image.
 		if err := os.Setenv(s.image, images[s.image]); err != nil {
 			return 1, err
 		}
@@ -79,12 +72,12 @@ func run(ctx context.Context, args []string, log io.Writer) (code int, err error
 		}
 	}
 	if *require && len(missing) == 2 {
-		return 1, fmt.Errorf("no server is there: %s", strings.Join(missing, "; "))
+		return 1, fmt.Errorf("neither server is available: %s", strings.Join(missing, "; "))
 	}
 	return command(ctx, flags.Args())
 }
 
-// provide sets the variables of a server, or returns why there is none.
+// provide sets the variables of a server, or returns why it is not available.
 func (s server) provide(ctx context.Context, d *docker, image string, log io.Writer) (why string, err error) {
 	if os.Getenv(s.env) != "" {
 		return "", nil
@@ -102,11 +95,13 @@ func (s server) provide(ctx context.Context, d *docker, image string, log io.Wri
 			return "", err
 		}
 	}
-	fmt.Fprintf(log, "servers: %s from %s at %s after %.1f s\n", s.name, image, settings[s.env], time.Since(began).Seconds())
+	fmt.Fprintf(log, "servers: %s from %s at %s started in %.1f s\n",
+		s.name, image, settings[s.env], time.Since(began).Seconds())
 	return "", nil
 }
 
-// command runs the command to its end. An interrupt reaches it too, and it is waited for: its children use the servers.
+// command runs the command and returns its exit code. After an interrupt, which the command gets too, it waits for the
+// command, whose children use the servers.
 func command(ctx context.Context, args []string) (int, error) {
 	c := exec.CommandContext(ctx, args[0], args[1:]...)
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
@@ -123,11 +118,11 @@ func command(ctx context.Context, args []string) (int, error) {
 	return 0, nil
 }
 
-// readImages returns what the file says, replaced by variables of the same names.
+// readImages returns the images by the names in the file. Variables of the same names override them.
 func readImages(path string) (map[string]string, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("read the names of images, which lie at the root of the project: %w", err)
+		return nil, fmt.Errorf("read the image names (run this at the root of the project): %w", err)
 	}
 	defer file.Close()
 	images := map[string]string{}
