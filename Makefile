@@ -1,60 +1,65 @@
-# Everything needs Go; the engine (fetched once, about 180 MB) needs npm. Tools come by `go tool`, without an install step.
+# All targets need Go. The embedded ClickHouse engine is downloaded once (about 180 MB), which needs npm. Tools run through
+# `go tool`, without an install step.
 SHELL := /bin/bash
 TOOL  := go tool -modfile=tools.mod
 GO    := go
 BIN   := bin
 
 .DEFAULT_GOAL := help
-.PHONY: help build engine demo up down test test/race test/integration test/compose chaos soak measure fuzz bench lint fmt generate verify
+.PHONY: help build engine demo up down test test/race test/integration test/compose chaos soak measure fuzz bench \
+	lint fmt generate verify
 
-help: ## Show the targets
+help: ## Print the targets
 	@awk -F':.*## ' '/^[a-z\/]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build the programs into bin/
 	$(GO) build -trimpath -o $(BIN)/ ./cmd/...
 
-engine: build ## Fetch the embedded ClickHouse engine once, checked against its pinned sum
+engine: build ## Download the embedded ClickHouse engine, once, and check its pinned checksum
 	@$(BIN)/orderledger engine
 
-demo: engine ## Run everything in one process on real input: events, tables and pushes are shown
+demo: engine ## Run everything in one process on real input, and print events, tables and pushes
 	$(BIN)/orderledger demo
 
-up: ## Run the services with Kafka and ClickHouse in Docker until they are ready; COMPOSE_PROFILES=two runs two of each
+up: ## Start the services, Kafka and ClickHouse in Docker; COMPOSE_PROFILES=two starts two of each service
 	docker compose up --build --wait
 
-down: ## Stop what up started; the data stays
+down: ## Stop the containers of `make up`; their data stays
 	docker compose --profile '*' down
 
-# Starts Apache Kafka and ClickHouse in containers where Docker answers, unless there are addresses of them.
+# servers starts Apache Kafka and ClickHouse in containers, if Docker answers and no addresses are set; report prints the
+# results.
 SERVERS = $(GO) run ./internal/testkit/servers
 REPORT  = $(GO) run ./internal/testkit/report
-# e2e runs after all others: it deletes the ledger's topics of the Kafka it is given, and kills its brokers.
-alone_then_e2e = bash -c '$(GO) test -count=1 -json $(1) $$($(GO) list ./... | grep -v /e2e$$); others=$$?; $(GO) test -count=1 -json $(1) ./e2e && exit $$others'
+# e2e runs after all other packages: it deletes the ledger's topics on its Kafka, and kills brokers.
+others_then_e2e = bash -c '$(GO) test -count=1 -json $(1) $$($(GO) list ./... | grep -v /e2e$$); others=$$?; \
+	$(GO) test -count=1 -json $(1) ./e2e && exit $$others'
 
-test: engine ## Run every test that this machine can run; the last lines say which backends ran
-	@set -o pipefail; $(SERVERS) -- $(call alone_then_e2e,-timeout 15m) | $(REPORT)
+test: engine ## Run all tests that this machine can run; the last lines name the backends
+	@set -o pipefail; $(SERVERS) -- $(call others_then_e2e,-timeout 15m) | $(REPORT)
 
-test/race: engine ## The same under the race detector
-	@set -o pipefail; $(SERVERS) -- $(call alone_then_e2e,-race -timeout 30m) | $(REPORT)
+test/race: engine ## Run the same tests with the race detector
+	@set -o pipefail; $(SERVERS) -- $(call others_then_e2e,-race -timeout 30m) | $(REPORT)
 
-test/integration: engine ## Only what runs on Apache Kafka and a ClickHouse server; fails when neither is there
+test/integration: engine ## Run only the tests on Apache Kafka and a ClickHouse server; fail if neither is available
 	@set -o pipefail; ORDERLEDGER_TEST_REAL_ONLY=1 $(SERVERS) -require -- $(GO) test -count=1 -json -timeout 15m \
-		./internal/testkit ./internal/kafka ./internal/journal ./internal/pubsub ./internal/projector ./internal/emitter ./internal/clickhouse | $(REPORT)
+		./internal/testkit/... ./internal/kafka ./internal/journal/... ./internal/pubsub ./internal/projector ./internal/emitter \
+		./internal/clickhouse | $(REPORT)
 
-soak: ## The long tests, on the Apache Kafka of ORDERLEDGER_TEST_KAFKA: 140,000 transactions on a lane, many takeovers, linearizability
+soak: ## Run the long tests (epochs, takeovers, linearizability) on the Kafka of ORDERLEDGER_TEST_KAFKA
 	ORDERLEDGER_TEST_SOAK=1 $(GO) test -count=1 -v -parallel 1 -timeout 60m -run 'OverTheEndOfTheEpochs|RacingTakeovers|StepsAtRandom' ./internal/journal
 	ORDERLEDGER_TEST_SOAK=1 $(GO) test -count=1 -v -parallel 1 -timeout 60m -run 'IsLinearizable' ./internal/ingest
 
-measure: ## How long a lane is without an owner: planned hand-over, kill -9, SIGSTOP; on the Apache Kafka of ORDERLEDGER_TEST_KAFKA
+measure: ## Measure how long a lane has no owner after hand-over, kill -9 and SIGSTOP, on that Kafka
 	ORDERLEDGER_TEST_SOAK=1 $(GO) test -count=1 -v -parallel 1 -timeout 60m -run 'TestMeasured' ./internal/ingest
 
-chaos: engine ## Hundreds of faults on a real Kafka, then counted; repeat a run with ORDERLEDGER_CHAOS_SEED
+chaos: engine ## Run hundreds of faults on Apache Kafka, then count; ORDERLEDGER_CHAOS_SEED repeats a run
 	ORDERLEDGER_CHAOS_FAULTS=$${ORDERLEDGER_CHAOS_FAULTS:-200} $(GO) test -count=1 -v -timeout 1h -run 'Chaos|Away|Broker' ./e2e
 
-test/compose: ## Run docker-compose.yml: one of each service, then two that are killed in turn
+test/compose: ## Test docker-compose.yml: one of each service, then two of each, killed in turn
 	@set -o pipefail; ORDERLEDGER_TEST_COMPOSE=1 $(GO) test -count=1 -json -timeout 60m -run 'TestTheComposed|TestTwoInstances' ./e2e | $(REPORT)
 
-fuzz: ## Fuzz what reads bytes from outside, a minute each
+fuzz: ## Fuzz the parsers of outside input, a minute each
 	$(GO) test -fuzz FuzzDecode -fuzztime 1m ./events
 	$(GO) test -fuzz FuzzParseNotification -fuzztime 1m ./internal/marketplace
 	$(GO) test -fuzz FuzzReadCommands -fuzztime 1m ./internal/marketplace
@@ -65,19 +70,19 @@ fuzz: ## Fuzz what reads bytes from outside, a minute each
 	$(GO) test -fuzz FuzzParse -fuzztime 1m ./internal/embedded/clickhouse
 	$(GO) test -fuzz FuzzWalker -fuzztime 1m ./internal/embedded/clickhouse
 
-bench: engine ## Our figures beside the raw limits, in one run, with medians
+bench: engine ## Print our figures beside the raw limits, as medians of one run
 	$(GO) run ./internal/bench
 
-lint: ## Check the code and the schemas
+lint: ## Lint the code and the schemas
 	$(TOOL) golangci-lint run ./...
 	$(TOOL) buf lint
 
 fmt: ## Format the code
 	$(TOOL) golangci-lint fmt ./...
 
-generate: ## Generate code and JSON Schema from the Protobuf files
+generate: ## Generate Go and JSON Schema from the Protobuf files
 	$(TOOL) buf generate
 
-verify: generate ## Fail when generated files are stale or the contract was broken since main
+verify: generate ## Fail if generated files are stale or the schemas break compatibility with main
 	git diff --exit-code -- schemas
 	$(TOOL) buf breaking --against '.git#branch=main'
