@@ -14,16 +14,13 @@ import (
 
 // toy is an input of an aggregate that is small enough to misbehave on demand. Its events and states are the real ones.
 type toy struct {
-	shipment.Input `json:"-"` // The sum is closed; what embeds a member of it is in it.
-	Kind           string
-	Fact           bool
-	Text           string
-	Events         int
-	At             time.Time
+	shipment.Dispatch `json:"-"` // The sum is closed: only a type that embeds a member of it is in it.
+	Kind              string
+	Fact              bool
+	Text              string
+	Events            int
+	At                time.Time
 }
-
-func (y toy) Type() string { return "toy." + y.Kind }
-func (y toy) IsFact() bool { return y.Fact }
 
 func (y toy) body() []byte {
 	y.Fact = true
