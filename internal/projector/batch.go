@@ -15,8 +15,8 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// batch is the rows of a contiguous range of one partition, in columns that are used again for the next batch. One
-// goroutine fills and writes it.
+// batch holds the rows of a contiguous range of one partition, in columns that the next batch reuses. One goroutine
+// fills and writes it. It has more fields than most structs here because it has one per table.
 type batch struct {
 	events    *eventTable
 	decisions *table[projections.DecisionRow]
@@ -28,13 +28,13 @@ type batch struct {
 	clocks    *table[projections.ClockRow]
 	letters   *table[deadletter.Letter]
 
-	// dead are the letters in the table, for the topic.
+	// dead holds the letters of the table again, for the topic.
 	dead []deadletter.Letter
-	// latest is the place in states of each shipment of the batch.
+	// latest is the index in states of each shipment of the batch.
 	latest map[string]int
 	states []state
 
-	// historyOnly leaves the state tables out.
+	// historyOnly leaves the state tables out, for benchmarks.
 	historyOnly bool
 
 	headers     []events.Header
@@ -61,12 +61,12 @@ func newBatch() *batch {
 // write is one insert of a batch.
 type write struct {
 	table *clickhouse.Table
-	// history says that its rows can't be told apart from their repetition.
+	// history marks a table whose repeated rows would count twice: it has no version by which ClickHouse could keep one.
 	history bool
 }
 
-// writes lists the inserts of a batch. The history comes first only for the sake of readers who join it: no order is
-// needed for the batch to be complete or repeatable.
+// writes lists the inserts of a batch. The history comes first so that a reader who joins a state with its event finds
+// one; completeness and repetition need no order.
 func (b *batch) writes() []write {
 	return []write{
 		{&b.events.Table, true},
@@ -81,7 +81,7 @@ func (b *batch) writes() []write {
 	}
 }
 
-// empty tells whether the batch has no row for any table.
+// empty reports whether the batch has no row for any table.
 func (b *batch) empty() bool {
 	for _, w := range b.writes() {
 		if w.table.Rows() > 0 {
@@ -102,21 +102,23 @@ func (b *batch) reset() {
 	b.events.row = projections.EventRow{}
 }
 
-// token names an insert: the same records written again by whoever takes over have the same one. Rows of state also
-// depend on the version of the code.
+// token identifies an insert. A worker that takes over and writes the same records uses the same token, so ClickHouse
+// drops the repetition. State rows also depend on the version of the code: without it, ClickHouse would drop the rows
+// of new code that replays old records.
 func (w write) token(topic string, partition int32, i intent) string {
-	t := topic + ":" + strconv.Itoa(int(partition)) + ":" + strconv.FormatInt(i.first, 10) + "-" + strconv.FormatInt(i.last, 10)
+	t := fmt.Sprintf("%s:%d:%d-%d", topic, partition, i.first, i.last)
 	if !w.history {
 		t += ":v" + strconv.Itoa(projections.Version)
 	}
 	return t
 }
 
-// fill adds the rows of records and returns the intent of the batch and how many of the records it took: at least one.
-// It stops early where the month of recording changes, because an insert into a history must be one part to land whole
-// or not at all; with whole set it does not stop, because the batch was cut before. Records at or below landed have
-// their history rows already.
-func (b *batch) fill(position, landed int64, records []*kgo.Record, whole bool) (intent, int) {
+// fill adds the rows of records. It returns the intent of the batch and how many records it took, at least one.
+//
+// It stops where the month of recording changes: a history is partitioned by month, and only an insert into one
+// partition is one part, which ClickHouse stores whole or not at all. With whole set it does not stop, because the
+// previous worker has cut the batch already. Records up to historyEnd have their history rows.
+func (b *batch) fill(position, historyEnd int64, records []*kgo.Record, whole bool) (intent, int) {
 	b.reset()
 	in := intent{first: position, history: -1}
 	month := 0
@@ -131,7 +133,7 @@ func (b *batch) fill(position, landed int64, records []*kgo.Record, whole bool) 
 				}
 				month = m
 			}
-			b.add(r, landed, &in)
+			b.add(r, historyEnd, &in)
 		}
 		in.last = r.Offset
 		n++
@@ -140,25 +142,25 @@ func (b *batch) fill(position, landed int64, records []*kgo.Record, whole bool) 
 	return in, n
 }
 
-// peek reads the headers of a record and tells when it was recorded, if it can.
+// peek reads the headers of a record into b.headers and returns the time of recording, if they have one.
 func (b *batch) peek(r *kgo.Record) (recorded projections.Time, ok bool) {
 	b.headers = kafka.AppendEventHeaders(b.headers[:0], r)
 	return projections.RecordedAt(b.headers)
 }
 
-// add adds the history row of a record and remembers its state, or sets it aside.
-func (b *batch) add(r *kgo.Record, landed int64, in *intent) {
+// add adds the history row of a record and remembers its state, or dead-letters it.
+func (b *batch) add(r *kgo.Record, historyEnd int64, in *intent) {
 	var err error
 	switch r.Topic {
 	case events.TopicEvents:
-		err = b.addEvent(r, landed)
+		err = b.addEvent(r, historyEnd)
 	case events.TopicDecisions:
-		err = b.addDecision(r, landed, in)
+		err = b.addDecision(r, historyEnd, in)
 	default:
 		err = fmt.Errorf("topic %s has no projection", r.Topic)
 	}
 	if err != nil {
-		b.setAside(r, err)
+		b.deadLetter(r, err)
 		return
 	}
 	if r.Topic == events.TopicEvents {
@@ -166,12 +168,13 @@ func (b *batch) add(r *kgo.Record, landed int64, in *intent) {
 	}
 }
 
-func (b *batch) addEvent(r *kgo.Record, landed int64) error {
+// addEvent adds the history row of an event and remembers its state for fold.
+func (b *batch) addEvent(r *kgo.Record, historyEnd int64) error {
 	row := &b.events.row
 	if err := row.Read(r.Partition, r.Offset, b.headers, r.Value); err != nil {
 		return err
 	}
-	if r.Offset > landed {
+	if r.Offset > historyEnd {
 		if err := b.events.add(r.Value); err != nil {
 			return err
 		}
@@ -179,7 +182,8 @@ func (b *batch) addEvent(r *kgo.Record, landed int64) error {
 	if b.historyOnly {
 		return nil
 	}
-	// The state after the last event of a shipment makes those before it needless.
+	// Only the state after the last event of a shipment counts; unmarshaling and inserting the earlier ones would be the
+	// greater part of the work.
 	s := state{record: r, after: row.After}
 	if i, ok := b.latest[string(row.ShipmentID)]; ok {
 		b.states[i] = s
@@ -190,7 +194,9 @@ func (b *batch) addEvent(r *kgo.Record, landed int64) error {
 	return nil
 }
 
-func (b *batch) addDecision(r *kgo.Record, landed int64, in *intent) error {
+// addDecision adds the history row of a decision, or the row of a record that voids decisions. Voids have no place in
+// the history, so they don't move the intent's end of it.
+func (b *batch) addDecision(r *kgo.Record, historyEnd int64, in *intent) error {
 	env, d, void, err := events.DecodeDecision(b.headers, r.Value)
 	switch {
 	case err != nil:
@@ -200,19 +206,19 @@ func (b *batch) addDecision(r *kgo.Record, landed int64, in *intent) error {
 		return nil
 	}
 	in.history = r.Offset
-	if r.Offset > landed {
+	if r.Offset > historyEnd {
 		b.decisions.add(projections.Decision(r.Partition, r.Offset, env, d))
 	}
 	return nil
 }
 
-// fold adds the state rows of the batch.
+// fold adds the state rows of the batch, from the last state of each shipment.
 func (b *batch) fold() {
 	for _, s := range b.states {
 		after := new(ledgerv1.Shipment)
 		if err := after.UnmarshalVT(s.after); err != nil {
-			// The history has shown the whole of it as JSON, so this can't be; if it can, it must be seen.
-			b.setAside(s.record, err)
+			// AppendJSON decoded the same bytes for the history. If this fails anyway, a dead letter makes it visible.
+			b.deadLetter(s.record, err)
 			continue
 		}
 		b.shipments.add(shipmentRow{projections.Shipment(after), s.record.Partition, s.after})
@@ -227,7 +233,8 @@ func (b *batch) fold() {
 	}
 }
 
-func (b *batch) setAside(r *kgo.Record, reason error) {
+// deadLetter adds a record to the dead letters: a record that can't be decoded must not stop its partition.
+func (b *batch) deadLetter(r *kgo.Record, reason error) {
 	l := deadletter.Of(r, reason.Error(), time.Now())
 	b.dead = append(b.dead, l)
 	b.letters.add(l)

@@ -6,33 +6,34 @@ import (
 	"time"
 )
 
-// Config says how the projector batches.
+// Config configures how the projector batches.
 type Config struct {
 	// MaxRows is the most records in a batch. Zero means 50,000.
 	MaxRows int
-	// MaxBytes is the most bytes of records in a batch, but a batch has at least one. The text of its events is twice
-	// that, and the server holds it several times while it sorts: a small server wants less. Zero means 32 MiB.
+	// MaxBytes is the most bytes of records in a batch; a batch has at least one record. Their JSON is twice as large, and
+	// the server holds it several times while it sorts, so a small server needs a lower limit. Zero means 32 MiB.
 	MaxBytes int
-	// MaxWait is how long a batch is gathered while more records are known to come. Zero means 1 second.
+	// MaxWait is how long a batch may grow while the partition has more records. Zero means 1 second.
 	MaxWait time.Duration
-	// IdleWait is how long to wait for known records that do not come before the batch is taken as it is. A batch that
-	// ends at the end of its partition is taken at once. Zero means 100 milliseconds.
+	// IdleWait is how long to wait for the next fetch while the partition has more records; then the batch is written as
+	// it is. A batch that ends at the end of its partition is written at once. Zero means 100 milliseconds.
 	IdleWait time.Duration
-	// AckWait is how long a finished batch may wait for the next one to acknowledge it, before it is acknowledged by
-	// itself. Readers that wait for a position see it that much later. Zero means 10 milliseconds.
+	// AckWait is how long a finished batch may wait to be acknowledged together with the next intent; then it gets a
+	// commit of its own. Readers that wait for a position see it that much later. Zero means 10 milliseconds.
 	AckWait time.Duration
-	// BufferBytes bounds the records that are read and not written yet, over all partitions. Zero means 96 MiB.
+	// BufferBytes bounds the records that are fetched and not written yet, over all partitions. Zero means 96 MiB.
 	BufferBytes int
-	// Inserters is how many batches are written side by side, each over its own connection. Zero means 2.
+	// Inserters is how many batches are written concurrently, each over its own connection. Zero means 2.
 	Inserters int
-	// InstanceID makes the member static: it keeps its partitions over a restart that is shorter than the session
-	// timeout. Empty means dynamic. It must differ between instances.
+	// InstanceID makes the member static: it keeps its partitions across a restart that is shorter than the session
+	// timeout. It must differ between instances. Empty means a dynamic member.
 	InstanceID string
-	// SessionTimeout is how long the group waits for a member that is silent. Zero means 15 seconds.
+	// SessionTimeout is how long a member may be silent before the group reassigns its partitions. Half of it is also the
+	// lease under which a worker inserts. Zero means 15 seconds.
 	SessionTimeout time.Duration
 }
 
-// DefaultConfig returns the configuration that suits most.
+// DefaultConfig returns the defaults.
 func DefaultConfig() Config { return Config{}.withDefaults() }
 
 func (c Config) withDefaults() Config {
@@ -57,7 +58,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// maxBlockRows is the most rows of an insert that ClickHouse keeps as one block, and so one part.
+// maxBlockRows is about the most rows of an insert that ClickHouse keeps as one block, and so as one part: 1,048,449
+// rows, or 256 MiB. A tenth of it is allowed, because a record can have several rows in a table.
 const maxBlockRows = 1_000_000
 
 // Validate returns all problems of the configuration, joined.
@@ -74,13 +76,14 @@ func (c Config) Validate() error {
 	}
 	d := c.withDefaults()
 	if d.MaxRows > maxBlockRows/10 {
-		errs = append(errs, fmt.Errorf("projector max rows %d: above %d a batch might not be one block of every table", d.MaxRows, maxBlockRows/10))
+		errs = append(errs, fmt.Errorf("projector max rows %d: want at most %d, so that a batch is one block in each table",
+			d.MaxRows, maxBlockRows/10))
 	}
 	if d.MaxBytes > 64<<20 {
-		errs = append(errs, fmt.Errorf("projector max bytes %d: above 64 MiB a batch might not be one block", d.MaxBytes))
+		errs = append(errs, fmt.Errorf("projector max bytes %d: want at most 64 MiB, so that a batch is one block", d.MaxBytes))
 	}
 	if d.BufferBytes < d.MaxBytes {
-		errs = append(errs, errors.New("projector buffer bytes: less than a batch"))
+		errs = append(errs, errors.New("projector buffer bytes: want at least max bytes"))
 	}
 	if d.SessionTimeout < time.Second {
 		errs = append(errs, errors.New("projector session timeout: want at least 1s"))

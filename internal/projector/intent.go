@@ -13,25 +13,29 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// errLost says that the partition, or the member, is no longer ours.
+// errLost means that the broker no longer counts this member in, so it has none of its partitions.
 var errLost = errors.New("partition lost")
 
-// intent is what a worker is about to write: the records of one batch. It travels as the metadata of the group's
-// offset, which is the batch's first one, so that whoever takes over knows exactly what may have landed.
+// intent is the range of records that a worker is about to write: one batch. It is stored as the metadata of the
+// group's offset, which is the batch's first one, so that the next worker knows exactly which rows may have been
+// stored.
 type intent struct {
 	first, last int64 // Offsets of the batch; first is the position, which may be below its first record.
-	// history is the last offset with a row in the history, or -1: a batch may end in, or consist of, records that have
-	// none.
+	// history is the last offset with a row in the history, or -1. It can be below last, because transaction markers,
+	// voids and dead letters have no such row.
 	history int64
 }
 
+// intentVersion is the version of the text form. An unknown one is no intent, so a rollback never misreads a newer
+// form.
 const intentVersion = "v1"
 
 func (i intent) String() string {
 	return intentVersion + ";" + strconv.FormatInt(i.last, 10) + ";" + strconv.FormatInt(i.history, 10)
 }
 
-// parseIntent reads the metadata of a committed offset. None, or what another program wrote, is no intent.
+// parseIntent reads the metadata of a committed offset. It reports false for empty metadata, and for metadata that
+// another program wrote.
 func parseIntent(first int64, metadata string) (intent, bool) {
 	parts := strings.Split(metadata, ";")
 	if len(parts) != 3 || parts[0] != intentVersion {
@@ -45,7 +49,7 @@ func parseIntent(first int64, metadata string) (intent, bool) {
 	return intent{first: first, last: last, history: history}, true
 }
 
-// member is one membership in the group: valid until the next rebalance.
+// member identifies one membership in the group. It is valid until the next rebalance.
 type member struct {
 	id         string
 	instance   *string
@@ -54,8 +58,9 @@ type member struct {
 
 // committer commits the offsets of one partition for one membership.
 //
-// The request is made by hand: the client would stamp the generation that is current when it is sent, and then a worker
-// that has lost its partition would commit in the name of the membership that came after.
+// It builds the request itself. kgo's own commit carries the generation at the time of sending, so a worker that has
+// lost its partition would commit under the membership that followed, and the broker would accept: it checks the
+// member, not the partition.
 type committer struct {
 	client    *kgo.Client
 	group     string
@@ -79,11 +84,14 @@ func (c *committer) commit(ctx context.Context, offset int64, metadata string) e
 	resp, err := req.RequestWith(ctx, c.client)
 	if err == nil {
 		if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
-			return fmt.Errorf("commit %s/%d at %d: the answer is about something else", c.topic, c.partition, offset)
+			return fmt.Errorf("commit %s/%d at %d: the response is about other partitions", c.topic, c.partition, offset)
 		}
 		err = kerr.ErrorForCode(resp.Topics[0].Partitions[0].ErrorCode)
 	}
-	for _, lost := range []error{kerr.IllegalGeneration, kerr.UnknownMemberID, kerr.FencedInstanceID, kerr.RebalanceInProgress} {
+	// A rebalance in progress counts as lost: with eager balancing this member's partitions are being revoked.
+	for _, lost := range []error{
+		kerr.IllegalGeneration, kerr.UnknownMemberID, kerr.FencedInstanceID, kerr.RebalanceInProgress,
+	} {
 		if errors.Is(err, lost) {
 			return fmt.Errorf("%w: %w", errLost, err)
 		}
@@ -94,7 +102,7 @@ func (c *committer) commit(ctx context.Context, offset int64, metadata string) e
 	return nil
 }
 
-// committed returns the group's offset of the partition and its metadata; -1 when there is none.
+// committed returns the group's offset of the partition and its metadata; -1 if there is none.
 func (c *committer) committed(ctx context.Context) (offset int64, metadata string, err error) {
 	all, err := kadm.NewClient(c.client).FetchOffsetsForTopics(ctx, c.group, c.topic)
 	if err != nil {

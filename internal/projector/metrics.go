@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are what the projector counts. They are made unregistered and registered by Run.
+// metrics holds the projector's metrics. New creates none: Run registers them, so a test may create many projectors.
 type metrics struct {
 	rows         *prometheus.CounterVec
 	batches      *prometheus.CounterVec
@@ -22,29 +22,31 @@ type metrics struct {
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "orderledger", Subsystem: "projector", Name: name, Help: help}, labels)
+		opts := prometheus.CounterOpts{Namespace: "orderledger", Subsystem: "projector", Name: name, Help: help}
+		return prometheus.NewCounterVec(opts, labels)
 	}
 	m := &metrics{
-		rows:    counter("rows_total", "Rows inserted, those that were already there included.", "table"),
-		batches: counter("batches_total", "Batches that are in all tables.", "topic"),
+		rows:    counter("rows_total", "Rows inserted, including repetitions that ClickHouse dropped.", "table"),
+		batches: counter("batches_total", "Batches written to all tables.", "topic"),
 		insert: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "orderledger", Subsystem: "projector", Name: "insert_seconds", Help: "Duration of inserts.",
 			Buckets: prometheus.ExponentialBuckets(0.002, 2, 13),
 		}, []string{"table"}),
-		insertErrors: counter("insert_errors_total", "Inserts that failed and were tried again.", "table"),
-		retries:      counter("retries_total", "Steps that failed and were tried again.", "step"),
+		insertErrors: counter("insert_errors_total", "Inserts that failed and were retried.", "table"),
+		retries:      counter("retries_total", "Steps that failed and were retried.", "step"),
 		lag: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: "orderledger", Subsystem: "projector", Name: "lag_records", Help: "Offsets between the position and the end of a partition.",
+			Namespace: "orderledger", Subsystem: "projector", Name: "lag_records",
+			Help: "Offsets between the position and the end of a partition.",
 		}, []string{"topic", "partition"}),
 		queryable: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "orderledger", Subsystem: "projector", Name: "event_to_queryable_seconds",
-			Help:    "From the recording of the oldest event of a batch until the batch can be queried in all tables.",
+			Help:    "Time from the recording of the oldest event of a batch until the batch is in all tables.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2, 16),
 		}),
-		deadLetters: counter("dead_letters_total", "Records set aside because they could not be read.", "topic"),
+		deadLetters: counter("dead_letters_total", "Records that could not be decoded.", "topic"),
 		lost: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "orderledger", Subsystem: "projector", Name: "partitions_lost_total",
-			Help: "Partitions that the broker said were no longer ours while they were being written.",
+			Help: "Partitions lost while a batch was being written, because the broker refused the commit.",
 		}),
 	}
 	if reg == nil {

@@ -46,9 +46,11 @@ type partition struct {
 // Topics returns the topics that the projector reads.
 func Topics() []string { return []string{events.TopicEvents, events.TopicDecisions} }
 
-// New returns a projector that does nothing until Run. The tables must be there: see clickhouse.Migrate. The registerer
+// New returns a projector that does nothing until Run. The tables must exist: see clickhouse.Migrate. The registerer
 // may be nil. Options of the Kafka client are for tests.
-func New(cfg Config, k kafka.Config, c clickhouse.Config, log *slog.Logger, reg prometheus.Registerer, opts ...kgo.Opt) *Projector {
+func New(
+	cfg Config, k kafka.Config, c clickhouse.Config, log *slog.Logger, reg prometheus.Registerer, opts ...kgo.Opt,
+) *Projector {
 	cfg = cfg.withDefaults()
 	p := &Projector{
 		cfg: cfg, kafka: k, click: c, opts: opts, log: log, reg: reg,
@@ -61,8 +63,8 @@ func New(cfg Config, k kafka.Config, c clickhouse.Config, log *slog.Logger, reg 
 	return p
 }
 
-// Run projects until ctx ends, then lets the batches in hand finish for a moment, and leaves the group. It is to be
-// called once. It returns an error for what waiting does not mend.
+// Run projects until ctx ends. Then it gives the batches in hand a few seconds to finish and leaves the group. Call it
+// once. It returns an error only for what waiting can't repair.
 func (p *Projector) Run(ctx context.Context) error {
 	var err error
 	if err := errors.Join(p.cfg.Validate(), p.kafka.Validate(), p.click.Validate()); err != nil {
@@ -75,7 +77,7 @@ func (p *Projector) Run(ctx context.Context) error {
 		return fmt.Errorf("projector client: %w", err)
 	}
 	defer p.close()
-	if err := p.learnTopics(ctx); err != nil {
+	if err := p.subscribe(ctx); err != nil {
 		return err
 	}
 	err = p.poll(ctx)
@@ -90,21 +92,21 @@ func (p *Projector) group() string { return kafka.GroupProjector(p.kafka.Cluster
 func (p *Projector) options() []kgo.Opt {
 	opts := append(kafka.Options(p.kafka), kafka.ManualPartitions(), kafka.Metrics(p.reg),
 		kgo.ConsumerGroup(p.group()),
-		// Eager: a worker lives within one generation, which its commits carry. A cooperative member would keep
-		// partitions over a rebalance and its workers would be fenced.
+		// Eager, because a worker's commits carry the generation in which it started. A cooperative member would keep
+		// partitions across a rebalance, and the broker would refuse the commits of their workers.
 		kgo.Balancers(kgo.StickyBalancer()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		// Markers are records too: with them the position reaches the end of the partition, and lag goes to zero.
+		// With transaction markers as records the position reaches the end of the partition, and lag reaches zero.
 		kgo.KeepControlRecords(),
 		kgo.DisableAutoCommit(),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
-		// A position that is gone must be seen, not jumped over.
+		// If the records at the position are gone, the program must stop: jumping over them would leave a silent gap.
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.SessionTimeout(p.cfg.SessionTimeout),
 		kgo.HeartbeatInterval(min(3*time.Second, p.cfg.SessionTimeout/5)),
-		// Workers finish what they write before they let go.
+		// Workers finish their batches before they give partitions up.
 		kgo.RebalanceTimeout(p.stopWithin()+10*time.Second),
-		// Large fetches of few partitions make large batches.
+		// Few partitions per fetch make large batches, and large batches make few parts for ClickHouse to merge.
 		kgo.FetchMaxPartitionBytes(int32(min(p.cfg.MaxBytes, 16<<20))),
 		kgo.FetchMaxBytes(int32(min(p.cfg.BufferBytes/2, 32<<20))),
 		kgo.FetchMaxWait(500*time.Millisecond),
@@ -119,9 +121,9 @@ func (p *Projector) options() []kgo.Opt {
 	return opts
 }
 
-// learnTopics reads the ids of the topics, which newer brokers want in place of names, and begins to consume: only now,
-// because the callbacks of the group need the ids.
-func (p *Projector) learnTopics(ctx context.Context) error {
+// subscribe reads the topic ids, which newer versions of OffsetCommit carry in place of names, and subscribes. The
+// order matters: the group's callbacks need the ids.
+func (p *Projector) subscribe(ctx context.Context) error {
 	all, err := kadm.NewClient(p.client).ListTopics(ctx, Topics()...)
 	if err != nil {
 		return fmt.Errorf("list topics: %w", err)
@@ -137,7 +139,7 @@ func (p *Projector) learnTopics(ctx context.Context) error {
 	return nil
 }
 
-// poll hands what is fetched to the workers.
+// poll passes fetched records to the workers.
 func (p *Projector) poll(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -159,8 +161,8 @@ func (p *Projector) poll(ctx context.Context) error {
 		var err error
 		fetches.EachPartition(func(t kgo.FetchTopicPartition) {
 			if lost := (*kgo.ErrGroupSession)(nil); errors.As(t.Err, &lost) && !kafka.RefusedByGroup(lost.Err) {
-				// The client goes on trying. Its partitions are lost by now, and their workers have been stopped.
-				p.log.WarnContext(ctx, "out of the group, joining it again", slog.Any("err", lost.Err))
+				// The client keeps trying to join. It has lost its partitions, and their workers have stopped.
+				p.log.WarnContext(ctx, "group membership lost", slog.Any("err", lost.Err))
 				return
 			}
 			if t.Err != nil {
@@ -175,7 +177,7 @@ func (p *Projector) poll(ctx context.Context) error {
 			return err
 		}
 		if p.budget.full() {
-			p.pokeAll()
+			p.notifyWorkers()
 		}
 	}
 }
@@ -186,12 +188,13 @@ func (p *Projector) worker(id partition) *worker {
 	return p.workers[id]
 }
 
-// pokeAll makes the workers look again: with the budget used up they take what they have.
-func (p *Projector) pokeAll() {
+// notifyWorkers makes every worker check its queue. With the budget used up, each writes what it has; if all waited for
+// full batches, none would ever free memory for the next fetch.
+func (p *Projector) notifyWorkers() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, w := range p.workers {
-		w.queue.poke()
+		w.queue.notify()
 	}
 }
 

@@ -7,21 +7,21 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// queue holds what was read of one partition and not written yet. The poll loop puts, the worker takes.
+// queue holds the records of one partition that are fetched and not written yet. The poll loop puts, the worker takes.
 type queue struct {
 	budget *budget
 
 	mu      sync.Mutex
 	records []*kgo.Record // Guarded by mu, as all below.
 	bytes   int
-	end     int64 // The end of the partition, as the last fetch told.
+	end     int64 // The last stable offset of the partition, as of the last fetch.
 	closed  bool
-	wake    chan struct{} // Has room for one: something changed.
+	wake    chan struct{} // Holds one signal: something changed.
 }
 
 func newQueue(b *budget) *queue { return &queue{budget: b, wake: make(chan struct{}, 1)} }
 
-// put adds fetched records. It drops them when the worker has gone: its successor reads them again.
+// put adds fetched records. It drops them if the worker has stopped: the next worker fetches them again.
 func (q *queue) put(records []*kgo.Record, end int64) {
 	bytes := 0
 	for _, r := range records {
@@ -36,18 +36,18 @@ func (q *queue) put(records []*kgo.Record, end int64) {
 	q.bytes += bytes
 	q.end = end
 	q.budget.add(bytes)
-	q.poke()
+	q.notify()
 }
 
-// poke wakes the worker. It never blocks.
-func (q *queue) poke() {
+// notify wakes the worker. It never blocks: one pending signal is enough, because the worker looks at everything.
+func (q *queue) notify() {
 	select {
 	case q.wake <- struct{}{}:
 	default:
 	}
 }
 
-// view returns the records in the queue, without taking them, their bytes, and the end of the partition.
+// view returns the records in the queue without taking them, their size in bytes, and the end of the partition.
 func (q *queue) view() (records []*kgo.Record, bytes int, end int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -62,7 +62,7 @@ func (q *queue) take(n int) {
 	for _, r := range q.records[:n] {
 		bytes += size(r)
 	}
-	// What was taken must not be kept alive by the slice.
+	// The slice would keep the taken records in memory.
 	clear(q.records[:n])
 	q.records = q.records[n:]
 	if len(q.records) == 0 {
@@ -72,7 +72,7 @@ func (q *queue) take(n int) {
 	q.budget.add(-bytes)
 }
 
-// close drops everything and takes no more.
+// close drops all records; put drops the ones that follow.
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -81,7 +81,8 @@ func (q *queue) close() {
 	q.records, q.bytes = nil, 0
 }
 
-// recordOverhead is what a record costs beside its bytes.
+// recordOverhead estimates the memory of a record beside its key, value and headers. Without it, many small records
+// would exceed the budget several times over.
 const recordOverhead = 256
 
 func size(r *kgo.Record) int {
@@ -106,10 +107,10 @@ func newBudget(limit int) *budget {
 	return b
 }
 
-// add counts bytes that came, or went.
+// add counts bytes that were added, or removed if n is negative.
 func (b *budget) add(n int) { b.change(n, 0) }
 
-// lend raises the limit for a time; a negative number takes the loan back.
+// lend raises the limit; a negative number takes the loan back.
 func (b *budget) lend(n int) { b.change(0, n) }
 
 func (b *budget) change(used, limit int) {
@@ -126,7 +127,7 @@ func (b *budget) change(used, limit int) {
 	}
 }
 
-// full tells whether the limit is reached: then batches are cut as they are.
+// full reports whether the limit is reached: then workers write what they have.
 func (b *budget) full() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

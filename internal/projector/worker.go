@@ -19,40 +19,43 @@ type worker struct {
 	queue  *queue
 	log    *slog.Logger
 
-	// stop ends the gathering of batches, abort what is being written too.
+	// stop ends the collecting of batches and lets a batch in hand finish; abort breaks off its inserts too.
 	stop, abort context.CancelFunc
 	stopped     context.Context
 	aborted     context.Context
 	done        chan struct{}
 
-	// position is the offset after the last one that is in all tables; -1 until the first record tells.
+	// position is the offset after the last one that is in all tables; -1 until the first record, if the group has no
+	// offset: the log may begin at any offset.
 	position int64
-	// acked is the position the group knows.
+	// acked is the position that was last committed to the group.
 	acked int64
-	// landed is the highest offset that has its history row.
-	landed int64
-	// recover is the last offset of the batch that the worker before may have written; -1 for none.
-	recover int64
+	// historyEnd is the highest offset that has a row in the history; -1 for none.
+	historyEnd int64
+	// unconfirmed is the last offset of the batch whose intent the previous worker committed without confirming it; that
+	// worker may have written none, some or all of the tables. -1 for none.
+	unconfirmed int64
 	// lease is the wall time until which the last accepted commit protects an insert.
 	lease time.Time
 }
 
-// run works until the partition is taken away. Only what nobody can mend by waiting is an error.
+// run works until the partition is revoked. It returns an error only for what waiting can't repair.
 func (w *worker) run() error {
 	defer close(w.done)
 	defer w.queue.close()
-	defer w.recovered()
+	defer w.forgetUnconfirmed()
 	defer w.stop()
 	err := w.takeOver()
 	for err == nil {
 		var records []*kgo.Record
-		if records, err = w.gather(); err == nil {
+		if records, err = w.collect(); err == nil {
 			err = w.write(records)
 		}
 	}
 	switch {
 	case errors.Is(err, errLost):
-		// The broker says so before the client has noticed, or by mistake: joining again settles both.
+		// The broker removed the member and the client has not noticed yet, or the broker is wrong: joining again settles
+		// both. An error here would end the whole program over one rebalance.
 		w.log.WarnContext(w.stopped, "partition lost", slog.Any("err", err))
 		w.p.metrics.lost.Inc()
 		w.commit.client.ForceRebalance()
@@ -63,49 +66,53 @@ func (w *worker) run() error {
 	return fmt.Errorf("project %s/%d: %w", w.commit.topic, w.commit.partition, err)
 }
 
-// takeOver finds out where the partition stands: what is written, and what may have been.
+// takeOver finds out what is written of the partition, and what the previous worker may have written.
 func (w *worker) takeOver() error {
 	return w.retry("take over", func() error {
 		offset, metadata, err := w.commit.committed(w.stopped)
 		if err != nil {
 			return err
 		}
-		w.position, w.acked, w.recover = offset, offset, -1
+		w.position, w.acked, w.unconfirmed = offset, offset, -1
 		slot, err := w.p.slot(w.stopped)
 		if err != nil {
 			return err
 		}
 		defer w.p.release(slot)
-		if w.landed, err = slot.inserter.MaxOffset(w.stopped, historyOf(w.commit.topic), w.commit.partition); err != nil {
+		table := historyOf(w.commit.topic)
+		if w.historyEnd, err = slot.inserter.MaxOffset(w.stopped, table, w.commit.partition); err != nil {
 			return err
 		}
 		in, ok := parseIntent(offset, metadata)
 		if !ok {
 			return nil
 		}
-		// One insert is one part: its rows are all there or none. Anything else was written by somebody else.
-		if in.history >= 0 && w.landed >= in.first && w.landed < in.history {
-			return permanent{fmt.Errorf("history of lane %d ends at %d, within the batch %d to %d that was to be written at once: "+
-				"another program writes to this table", w.commit.partition, w.landed, in.first, in.history)}
+		// One insert is one part: ClickHouse stores all of its rows or none. A history that ends within the batch has
+		// another writer, and going on would double or lose rows.
+		if in.history >= 0 && w.historyEnd >= in.first && w.historyEnd < in.history {
+			return permanent{fmt.Errorf("take over lane %d: %s ends at offset %d, within the single insert of %d to %d: "+
+				"another program writes to this table", w.commit.partition, table, w.historyEnd, in.first, in.history)}
 		}
-		w.recover = in.last
-		// Its batch must fit whatever the other partitions hold.
+		w.unconfirmed = in.last
+		// The whole batch must fit into memory, because its bounds are part of the tokens. Without the loan, batches of
+		// other partitions could hold the budget while this one waits for its last record: a deadlock.
 		w.p.budget.lend(w.p.cfg.MaxBytes)
 		w.log.InfoContext(w.stopped, "batch taken over", slog.Int64("first", in.first), slog.Int64("last", in.last),
-			slog.Bool("history_landed", in.history >= 0 && w.landed >= in.history))
+			slog.Bool("history_stored", in.history >= 0 && w.historyEnd >= in.history))
 		return nil
 	})
 }
 
-// recovered forgets the batch that was taken over: it is written, or somebody else will take it over.
-func (w *worker) recovered() {
-	if w.recover >= 0 {
-		w.recover = -1
+// forgetUnconfirmed ends the repetition of the previous worker's batch: the batch is written, or this worker stops and
+// the next one finds the same intent.
+func (w *worker) forgetUnconfirmed() {
+	if w.unconfirmed >= 0 {
+		w.unconfirmed = -1
 		w.p.budget.lend(-w.p.cfg.MaxBytes)
 	}
 }
 
-// historyOf returns the table that remembers how far a topic was written.
+// historyOf returns the history table of a topic, whose highest offset says how far the topic was written.
 func historyOf(topic string) string {
 	if topic == events.TopicDecisions {
 		return tableDecisions
@@ -113,10 +120,10 @@ func historyOf(topic string) string {
 	return tableEvents
 }
 
-// gather waits until there is a batch and returns its records, which stay in the queue.
-func (w *worker) gather() ([]*kgo.Record, error) {
+// collect waits until there is a batch and returns its records, which stay in the queue until they are written.
+func (w *worker) collect() ([]*kgo.Record, error) {
 	cfg := w.p.cfg
-	var first, last time.Time // When the first record was seen, and the last.
+	var first, last time.Time // When the first record arrived, and the latest.
 	seen := 0
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -137,7 +144,8 @@ func (w *worker) gather() ([]*kgo.Record, error) {
 			return records[:n], nil
 		}
 		wait := time.Hour
-		if seen > 0 && w.recover < 0 {
+		// An unconfirmed batch has no time limit: only its own bounds give the same tokens.
+		if seen > 0 && w.unconfirmed < 0 {
 			wait = min(first.Add(cfg.MaxWait).Sub(now), last.Add(cfg.IdleWait).Sub(now))
 			if wait <= 0 {
 				return records[:min(len(records), cfg.MaxRows)], nil
@@ -162,22 +170,13 @@ func (w *worker) gather() ([]*kgo.Record, error) {
 	}
 }
 
-// cut returns how many of the records are a batch, or 0 when it is worth waiting for more.
+// cut returns how many of the records are a batch, or 0 if it is worth waiting for more.
 func (w *worker) cut(records []*kgo.Record, bytes int, end int64) int {
 	if len(records) == 0 {
 		return 0
 	}
-	if w.recover >= 0 {
-		// The batch of the worker before, to the record.
-		for i, r := range records {
-			if r.Offset >= w.recover {
-				if r.Offset > w.recover {
-					return i
-				}
-				return i + 1
-			}
-		}
-		return 0
+	if w.unconfirmed >= 0 {
+		return w.cutUnconfirmed(records)
 	}
 	cfg := w.p.cfg
 	full := bytes >= cfg.MaxBytes || len(records) >= cfg.MaxRows
@@ -185,6 +184,7 @@ func (w *worker) cut(records []*kgo.Record, bytes int, end int64) int {
 		return 0
 	}
 	n := min(len(records), cfg.MaxRows)
+	// A single record above the limit is a batch of its own, or the partition would stop here.
 	if bytes > cfg.MaxBytes {
 		bytes = 0
 		for i, r := range records[:n] {
@@ -196,7 +196,20 @@ func (w *worker) cut(records []*kgo.Record, bytes int, end int64) int {
 	return n
 }
 
-// acknowledge tells the group the position when no batch is about to do so.
+// cutUnconfirmed cuts the batch of the previous worker, to the record.
+func (w *worker) cutUnconfirmed(records []*kgo.Record) int {
+	for i, r := range records {
+		switch {
+		case r.Offset == w.unconfirmed:
+			return i + 1
+		case r.Offset > w.unconfirmed:
+			return i // Its last records are gone from the topic.
+		}
+	}
+	return 0
+}
+
+// acknowledge commits the position to the group if no batch is about to do so with its intent.
 func (w *worker) acknowledge() error {
 	if w.acked == w.position || w.position < 0 {
 		return nil
@@ -210,10 +223,10 @@ func (w *worker) acknowledge() error {
 	return err
 }
 
-// leave acknowledges what is written before the partition goes to somebody else.
+// leave acknowledges what is written before the partition moves to another member.
 func (w *worker) leave() error {
 	if w.aborted.Err() == nil && w.acked != w.position && w.position >= 0 {
-		// One try: whoever takes over can do without.
+		// One try: the next worker finds the last intent and repeats that batch, which costs time but no correctness.
 		if err := w.commit.commit(w.aborted, w.position, ""); err != nil {
 			w.log.WarnContext(w.aborted, "last position not acknowledged", slog.Any("err", err))
 		}
@@ -221,7 +234,7 @@ func (w *worker) leave() error {
 	return context.Cause(w.stopped)
 }
 
-// permanent is an error that trying again does not mend.
+// permanent is an error that a retry can't repair.
 type permanent struct{ error }
 
 func (p permanent) Unwrap() error { return p.error }
@@ -231,9 +244,9 @@ const (
 	retryMax   = 10 * time.Second
 )
 
-// retry does something until it succeeds, the partition is taken away, or trying again is no use. Nothing is ever
-// skipped because a part of the system is away.
-func (w *worker) retry(what string, f func() error) error {
+// retry repeats f until it succeeds, the partition is revoked, or the error is permanent. It has no limit: a batch that
+// is skipped during an outage would be a gap that nobody sees.
+func (w *worker) retry(step string, f func() error) error {
 	wait := retryFirst
 	for {
 		err := f()
@@ -244,8 +257,9 @@ func (w *worker) retry(what string, f func() error) error {
 		if w.stopped.Err() != nil {
 			return context.Cause(w.stopped)
 		}
-		w.p.metrics.retries.WithLabelValues(what).Inc()
-		w.log.WarnContext(w.stopped, "trying again", slog.String("what", what), slog.Duration("in", wait), slog.Any("err", err))
+		w.p.metrics.retries.WithLabelValues(step).Inc()
+		w.log.WarnContext(w.stopped, "step failed", slog.String("step", step), slog.Duration("retry_in", wait),
+			slog.Any("err", err))
 		select {
 		case <-w.stopped.Done():
 			return context.Cause(w.stopped)

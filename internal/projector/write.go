@@ -11,13 +11,14 @@ import (
 	"github.com/orderledger/orderledger/internal/clickhouse"
 )
 
-// slot is what a batch is written with: columns and a connection.
+// slot is a set of columns and a connection. There are as many as Config.Inserters, which bounds both the memory of
+// columns and the load on the server, whatever the number of partitions.
 type slot struct {
 	batch    *batch
 	inserter *clickhouse.Inserter
 }
 
-// slot takes a slot, waiting for one that is free.
+// slot takes a slot and waits for one if all are in use.
 func (p *Projector) slot(ctx context.Context) (*slot, error) {
 	select {
 	case s := <-p.slots:
@@ -29,8 +30,8 @@ func (p *Projector) slot(ctx context.Context) (*slot, error) {
 
 func (p *Projector) release(s *slot) { p.slots <- s }
 
-// write brings a batch into all tables: intent, inserts, and then the position. When it returns nil the records have
-// left the queue.
+// write writes a batch to all tables: it commits the intent, inserts, and then moves the position. When it returns nil,
+// the records have left the queue.
 func (w *worker) write(records []*kgo.Record) error {
 	s, err := w.p.slot(w.stopped)
 	if err != nil {
@@ -40,26 +41,26 @@ func (w *worker) write(records []*kgo.Record) error {
 	if w.position < 0 {
 		w.position = records[0].Offset
 	}
-	in, n := s.batch.fill(w.position, w.landed, records, w.recover >= 0)
-	if w.recover >= 0 {
-		// Exactly the bounds of before, also where its last records are gone: they are part of the tokens.
-		in.last = w.recover
+	in, n := s.batch.fill(w.position, w.historyEnd, records, w.unconfirmed >= 0)
+	if w.unconfirmed >= 0 {
+		// Exactly the previous bounds, even if the last records are gone by now: the bounds are part of the tokens.
+		in.last = w.unconfirmed
 	}
-	// Markers of transactions and the like move the position and write nothing.
+	// Transaction markers move the position and write nothing.
 	if !s.batch.empty() {
 		if err := w.retry("write", func() error { return w.attempt(s, in) }); err != nil {
 			return err
 		}
 	}
-	w.applied(s.batch, in, records[:n])
+	w.advance(s.batch, in, records[:n])
 	w.queue.take(n)
 	return nil
 }
 
-// attempt states the intent and makes the inserts. It may be called again with the same batch after an error: the
-// tokens make what has landed a no-op.
+// attempt commits the intent and runs the inserts. It may be called again with the same batch after an error: the
+// tokens make ClickHouse drop what it has stored already.
 func (w *worker) attempt(s *slot, in intent) error {
-	if err := w.intend(in); err != nil {
+	if err := w.commitIntent(in); err != nil {
 		return err
 	}
 	for _, wr := range s.batch.writes() {
@@ -67,10 +68,10 @@ func (w *worker) attempt(s *slot, in intent) error {
 		if rows == 0 {
 			continue
 		}
-		// The intent says that nobody else has the partition, but only for a time: a process that was frozen in between
-		// must not insert after its successor has looked.
+		// An accepted intent means that no other worker has the partition, but only for a while: a process that was frozen
+		// since then must not insert after the next worker has read the history's end.
 		if !time.Now().Round(0).Before(w.lease) {
-			if err := w.intend(in); err != nil {
+			if err := w.commitIntent(in); err != nil {
 				return err
 			}
 		}
@@ -84,9 +85,11 @@ func (w *worker) attempt(s *slot, in intent) error {
 	return w.sendLetters(s.batch)
 }
 
-// intend commits the intent. It acknowledges the batch before, and the broker's check of the membership is the fence.
-func (w *worker) intend(in intent) error {
-	// The lease counts from before the request, by wall time: a monotonic clock stands still while a machine sleeps.
+// commitIntent commits the intent. The same commit acknowledges the previous batch, so each batch costs one commit. The
+// broker refuses it from a member that is no longer in the group, which is the fence.
+func (w *worker) commitIntent(in intent) error {
+	// The lease starts before the request, because the broker's session timer does. It is wall time (Round strips the
+	// monotonic reading), because the monotonic clock stands still while a machine is suspended.
 	lease := time.Now().Round(0).Add(w.p.cfg.SessionTimeout / 2)
 	if err := w.commit.commit(w.aborted, in.first, in.String()); err != nil {
 		return err
@@ -95,7 +98,7 @@ func (w *worker) intend(in intent) error {
 	return nil
 }
 
-// sendLetters puts the dead letters of a batch into their topic.
+// sendLetters produces the dead letters of a batch to their topic.
 func (w *worker) sendLetters(b *batch) error {
 	if len(b.dead) == 0 {
 		return nil
@@ -110,10 +113,11 @@ func (w *worker) sendLetters(b *batch) error {
 	return nil
 }
 
-// applied moves the position and tells about the batch.
-func (w *worker) applied(b *batch, in intent, records []*kgo.Record) {
-	w.position, w.landed = in.last+1, max(w.landed, in.history)
-	w.recovered()
+// advance moves the position past a batch that is in all tables, and reports it. The group learns the position with the
+// next intent, or from acknowledge.
+func (w *worker) advance(b *batch, in intent, records []*kgo.Record) {
+	w.position, w.historyEnd = in.last+1, max(w.historyEnd, in.history)
+	w.forgetUnconfirmed()
 	for _, l := range b.dead {
 		w.log.WarnContext(w.stopped, "dead lettered", slog.Int64("offset", l.Offset), slog.String("reason", l.Reason))
 	}
@@ -126,7 +130,8 @@ func (w *worker) applied(b *batch, in intent, records []*kgo.Record) {
 		slog.Int("records", len(records)), slog.Int("shipments", b.shipments.Rows()))
 }
 
-// oldestOf returns when the first record of a batch was recorded: the one that waited longest.
+// oldestOf returns the timestamp of the first record of a batch, the one that waited longest. Transaction markers carry
+// the time of the commit, not of an event.
 func oldestOf(records []*kgo.Record) (time.Time, bool) {
 	for _, r := range records {
 		if !r.Attrs.IsControl() {
