@@ -34,7 +34,7 @@ func benchEvents(b *testing.B) int {
 	return n / eventstest.StoryLength * eventstest.StoryLength
 }
 
-// active is how many shipments are under way at a time, so that their events lie between one another.
+// active is how many shipments progress at the same time, so that their events are interleaved.
 const active = 5000
 
 // fill writes events of many shipments into the topic, spread over the lanes.
@@ -56,7 +56,7 @@ func (b *bundle) fill(total int) {
 	b.written += total / eventstest.StoryLength
 }
 
-// usage is what the process has used.
+// usage is the CPU time that the process has used at a moment.
 type usage struct {
 	at  time.Time
 	cpu time.Duration
@@ -69,7 +69,7 @@ func used(b *testing.B) usage {
 	return usage{time.Now(), time.Duration(r.Utime.Nano() + r.Stime.Nano())}
 }
 
-// report tells rows a second, CPU seconds a million and the peak of memory, since a moment.
+// report reports events per second, CPU seconds per million events, and the peak of memory, since a moment.
 func report(b *testing.B, since usage, n int) {
 	b.Helper()
 	now := used(b)
@@ -79,7 +79,7 @@ func report(b *testing.B, since usage, n int) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// settle gets what the preparation left out of the way, and starts the peak of memory anew where the system can.
+// settle frees the memory that the preparation used, and resets the peak of memory if the system can.
 func settle() {
 	debug.FreeOSMemory()
 	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)
@@ -101,10 +101,11 @@ func peak(b *testing.B) float64 {
 	return 0
 }
 
-// BenchmarkProject is from Kafka to all tables, with broker and engine in this process: their CPU and memory count.
+// BenchmarkProject projects from Kafka to all tables. Broker and engine run in this process, so their CPU and memory
+// count.
 func BenchmarkProject(b *testing.B) { benchProject(b, false) }
 
-// BenchmarkProjectHistory is from Kafka to the history alone.
+// BenchmarkProjectHistory projects from Kafka to the history only.
 func BenchmarkProjectHistory(b *testing.B) { benchProject(b, true) }
 
 func benchProject(b *testing.B, historyOnly bool) {
@@ -126,7 +127,7 @@ func benchProject(b *testing.B, historyOnly bool) {
 		done := make(chan error, 1)
 		go func() { done <- p.Run(ctx) }()
 		adm := bd.admin()
-		// Looked at seldom: asking costs CPU too.
+		// Rarely, because the query costs CPU too.
 		for tick := time.NewTicker(50 * time.Millisecond); bd.behind(adm) != 0; <-tick.C {
 		}
 		report(b, start, n)
@@ -138,14 +139,15 @@ func benchProject(b *testing.B, historyOnly bool) {
 	}
 }
 
-// pieces is in how many statements the bare insert fills a table: about the number of the projector's batches.
+// pieces is the number of statements with which the bare insert fills a table: about as many as the projector has
+// batches.
 const pieces = 16
 
-// BenchmarkBareInsert is what the engine alone needs for the same rows in the same tables: statements that read a
-// Native file each, as large as the projector's batches and already in order, which spares the sorting.
+// BenchmarkBareInsert measures the engine alone with the same rows in the same tables: each statement reads a Native
+// file of the size of the projector's batches. The files are sorted already, which saves the engine the sorting.
 func BenchmarkBareInsert(b *testing.B) { benchBare(b, false) }
 
-// BenchmarkBareInsertHistory is the same for the history alone.
+// BenchmarkBareInsertHistory does the same for the history only.
 func BenchmarkBareInsertHistory(b *testing.B) { benchBare(b, true) }
 
 func benchBare(b *testing.B, historyOnly bool) {
@@ -158,7 +160,7 @@ func benchBare(b *testing.B, historyOnly bool) {
 		stop := bd.projector(projector.DefaultConfig(), bd.click)
 		bd.caughtUp()
 		stop()
-		// Merges of what was just written would take part.
+		// Merges of the projector's parts would be measured too.
 		for tick := time.NewTicker(100 * time.Millisecond); bd.number("count() FROM system.merges") > 0; <-tick.C {
 		}
 		tables := []string{"events", "shipments_state", "order_items_state", "sla_clocks"}

@@ -16,9 +16,9 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit/netfault"
 )
 
-// life runs a projector on a network of its own until it dies or has caught up. Each takes the place of the one before
-// at once, being the same member of the group.
-func (b *bundle) life(m *mortal, inserters int) {
+// runProcess runs a projector on its own network until it crashes or has caught up. It replaces the previous one at
+// once, because it has the same instance id.
+func (b *bundle) runProcess(m *process, inserters int) {
 	b.t.Helper()
 	cfg := config()
 	cfg.InstanceID, cfg.Inserters = "one", inserters
@@ -29,60 +29,61 @@ func (b *bundle) life(m *mortal, inserters int) {
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()
 	adm := b.admin()
-	testkit.Eventually(b.t, func() bool { return m.isDead() || b.behind(adm) == 0 }, "the projector dies or catches up")
+	testkit.Eventually(b.t, func() bool { return m.crashed() || b.behind(adm) == 0 }, "the projector crashes or catches up")
 	cancel()
-	if m.isDead() {
-		// What it returns is of no interest: nobody hears a dead process.
-		<-done
+	if m.crashed() {
+		<-done // A crashed process returns nothing, so its error is ignored.
 		return
 	}
 	require.NoError(b.t, <-done)
 }
 
-func TestADeathAtAnyStepLosesAndDoublesNothing(t *testing.T) {
+// TestProjectorCrashAtAnyStep checks that no row is lost or doubled, whatever request a process crashes at.
+func TestProjectorCrashAtAnyStep(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachPair(t, func(t *testing.T, on testkit.Backends) {
 		for _, insert := range []bool{true, false} {
 			for _, after := range []bool{true, false} {
-				t.Run(fmt.Sprintf("insert %t after %t", insert, after), func(t *testing.T) {
+				t.Run(fmt.Sprintf("insert %t, after %t", insert, after), func(t *testing.T) {
 					t.Parallel()
 					b := setupOn(t, on, 2)
-					b.deaths(insert, after, 0)
+					b.crashes(insert, after, 0)
 				})
 			}
 		}
-		t.Run("with tokens forgotten", func(t *testing.T) {
+		t.Run("with expired tokens", func(t *testing.T) {
 			t.Parallel()
 			b := setupOn(t, on, 2)
-			// As after an outage that is longer than tables remember tokens. By then no insert of the dead can still be on
-			// its way: so here one insert runs at a time, and the one that kills has landed.
+			// As after an outage that outlasts the deduplication window. By then no insert of the crashed process can be in
+			// flight, so here one insert runs at a time, and the process crashes after the server has stored it.
 			for _, table := range []string{"events", "decisions_history"} {
 				require.NoError(t, b.db.Exec(t.Context(), "ALTER TABLE "+table+" MODIFY SETTING non_replicated_deduplication_window = 0"))
 			}
-			b.deaths(true, true, 1)
+			b.crashes(true, true, 1)
 		})
 	})
 }
 
-// deaths lets a projector die at one step after another, each time with more to do.
-func (b *bundle) deaths(insert, after bool, inserters int) {
+// crashes lets a projector crash at one request after another, with more records each time.
+func (b *bundle) crashes(insert, after bool, inserters int) {
 	b.t.Helper()
-	died := 0
-	// A life has some fifteen inserts and ten commits.
+	crashed := 0
+	// A process makes some fifteen inserts and ten commits.
 	for nth := 1; nth <= 8; nth++ {
 		b.stories(3)
-		m := newMortal(step{insert: insert, after: after, nth: nth})
-		b.life(m, inserters)
-		if m.isDead() {
-			died++
+		m := newProcess(crashPoint{insert: insert, after: after, nth: nth})
+		b.runProcess(m, inserters)
+		if m.crashed() {
+			crashed++
 		}
 	}
-	require.Greater(b.t, died, 5, "the test has killed nothing")
-	b.life(newMortal(step{}), inserters)
+	require.Greater(b.t, crashed, 5, "few processes reached their crash point")
+	b.runProcess(newProcess(crashPoint{}), inserters)
 	b.complete()
 }
 
-func TestAnInsertOfAnOwnerThatWasReplacedChangesNothing(t *testing.T) {
+// TestProjectorFrozenBeforeInsert checks that an insert that arrives after another projector took over changes nothing.
+func TestProjectorFrozenBeforeInsert(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachPair(t, func(t *testing.T, on testkit.Backends) {
 		for nth := 1; nth <= 4; nth++ {
@@ -90,8 +91,8 @@ func TestAnInsertOfAnOwnerThatWasReplacedChangesNothing(t *testing.T) {
 				t.Parallel()
 				b := setupOn(t, on, 1)
 				b.stories(12)
-				// The first owner is frozen with an insert in its hand: the intent is committed, the query is not sent.
-				m := newMortal(step{insert: true, nth: nth})
+				// The first projector freezes after the commit of the intent and before the insert's query is sent.
+				m := newProcess(crashPoint{insert: true, nth: nth})
 				m.freeze = make(chan struct{})
 				cfg := config()
 				cfg.InstanceID = "one"
@@ -101,12 +102,12 @@ func TestAnInsertOfAnOwnerThatWasReplacedChangesNothing(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				done := make(chan error, 1)
 				go func() { done <- old.Run(ctx) }()
-				<-m.dead
-				// The second takes its place and does the work.
+				<-m.down
+				// The second takes over and does the work.
 				stop := b.projector(cfg, b.click)
 				b.caughtUp()
 				b.complete()
-				// Now the first wakes up and sends what it had in its hand.
+				// The first resumes and sends its insert.
 				close(m.freeze)
 				b.stories(6)
 				b.caughtUp()
@@ -119,7 +120,7 @@ func TestAnInsertOfAnOwnerThatWasReplacedChangesNothing(t *testing.T) {
 	})
 }
 
-func TestCommitsWhoseAnswerIsLostAreRepeated(t *testing.T) {
+func TestProjectorRepeatsCommitWithLostReply(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachPair(t, func(t *testing.T, on testkit.Backends) {
 		b := setupOn(t, on, 2)
@@ -127,15 +128,15 @@ func TestCommitsWhoseAnswerIsLostAreRepeated(t *testing.T) {
 		var lossy netfault.LossyDialer
 		lossy.DropReplies(kmsg.OffsetCommit, 4)
 		b.projector(config(), b.click, kgo.Dialer(lossy.Dial))
-		// Of two on one connection only the first is seen to be lost.
-		testkit.Eventually(t, func() bool { return lossy.LostReplies(kmsg.OffsetCommit) >= 2 }, "answers are lost")
+		// Of two on one connection only the first is counted as lost.
+		testkit.Eventually(t, func() bool { return lossy.LostReplies(kmsg.OffsetCommit) >= 2 }, "replies are lost")
 		b.stories(4)
 		b.caughtUp()
 		b.complete()
 	})
 }
 
-func TestTwoProjectorsShareTheLanesAndHandThemOver(t *testing.T) {
+func TestProjectorsShareLanes(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachPair(t, func(t *testing.T, on testkit.Backends) {
 		b := setupOn(t, on, 4)
@@ -153,28 +154,27 @@ func TestTwoProjectorsShareTheLanesAndHandThemOver(t *testing.T) {
 	})
 }
 
-func TestClickHouseBeingAwayIsWaitedFor(t *testing.T) {
+func TestProjectorWaitsForClickHouse(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachPair(t, func(t *testing.T, on testkit.Backends) {
 		b := setupOn(t, on, 1)
 		b.stories(5)
-		m := newMortal(step{insert: true, nth: 2})
+		m := newProcess(crashPoint{insert: true, nth: 2})
 		click := b.click
-		away := make(chan struct{})
+		restored := make(chan struct{})
 		click.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
 			select {
-			case <-away:
+			case <-restored:
 				return new(net.Dialer).DialContext(ctx, network, addr)
 			default:
 			}
 			return m.ClickHouse(ctx, network, addr)
 		}
 		b.projector(config(), click)
-		<-m.dead
+		<-m.down
 		b.stories(5)
-		// It tries again and fails, more than once.
-		testkit.Eventually(t, func() bool { return b.metric("orderledger_projector_retries_total") >= 2 }, "it tries again")
-		close(away)
+		testkit.Eventually(t, func() bool { return b.metric("orderledger_projector_retries_total") >= 2 }, "it retries more than once")
+		close(restored)
 		b.caughtUp()
 		b.complete()
 	})

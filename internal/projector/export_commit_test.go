@@ -6,13 +6,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// ErrLost says that a membership is over.
+// ErrLost means that a membership has ended.
 var ErrLost = errLost
 
-// Membership commits as a worker does: for the member and generation that its client had when it was made.
+// Membership commits as a worker does: with the member id and generation that its client had at the assignment.
 type Membership struct{ c committer }
 
-// NewMembership is what a worker gets when a partition is assigned.
+// NewMembership captures the client's current membership, as assigned does for a worker.
 func NewMembership(client *kgo.Client, group, topic string, topicID [16]byte, partition int32) Membership {
 	id, generation := client.GroupMetadata()
 	return Membership{committer{

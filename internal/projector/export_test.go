@@ -1,6 +1,6 @@
 package projector
 
-// HistoryOnly leaves the state tables out, for measuring.
+// HistoryOnly leaves the state tables out, for benchmarks.
 func (p *Projector) HistoryOnly() {
 	var all []*slot
 	for range cap(p.slots) {
@@ -13,7 +13,7 @@ func (p *Projector) HistoryOnly() {
 	}
 }
 
-// Tables lists the tables and columns that are written.
+// Tables returns the tables that the projector writes, and their columns with types.
 func Tables() map[string][]string {
 	tables := map[string][]string{}
 	for _, w := range newBatch().writes() {

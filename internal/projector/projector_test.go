@@ -8,7 +8,7 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-func TestEverythingIsInTheTablesOnce(t *testing.T) {
+func TestProjectorFillsTablesOnce(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachPair(t, func(t *testing.T, on testkit.Backends) {
 		b := setupOn(t, on, 3)

@@ -16,12 +16,12 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-func TestARecordThatCanNotBeReadIsSetAsideAndTheStreamGoesOn(t *testing.T) {
+func TestProjectorDeadLettersUndecodable(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachPair(t, func(t *testing.T, on testkit.Backends) {
 		b := setupOn(t, on, 1)
 		b.stories(2)
-		// A sane record, spoiled in each way there is.
+		// A valid record, spoiled in every way.
 		spoiled := func(change func(*eventstest.Rec)) eventstest.Rec {
 			r := eventstest.NewLane(0).Event(eventstest.Story(999, eventstest.Start)[0])
 			change(&r)
@@ -62,7 +62,7 @@ func TestARecordThatCanNotBeReadIsSetAsideAndTheStreamGoesOn(t *testing.T) {
 				at[l.Position()] = l
 			}
 			return len(at) == len(bad)
-		}, "each letter is in the topic")
+		}, "every dead letter is in the topic")
 	})
 }
 
@@ -74,7 +74,7 @@ func setHeader(r *eventstest.Rec, key, value string) {
 	}
 }
 
-func TestVoidedDecisionsAreLeftOutOfTheView(t *testing.T) {
+func TestDecisionsViewLeavesOutVoided(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachPair(t, func(t *testing.T, on testkit.Backends) {
 		b := setupOn(t, on, 2)
@@ -83,10 +83,10 @@ func TestVoidedDecisionsAreLeftOutOfTheView(t *testing.T) {
 			d.ShipmentId = shipment
 			return b.lanes[1].Decision(d)
 		}
-		// Offsets 0 to 4, and the marker of the transaction at 5.
+		// Offsets 0 to 4, and the transaction marker at 5.
 		b.write(kgo.TryCommit, decision("a"), decision("b"), decision("c"), decision("d"), decision("e"))
 		b.write(kgo.TryCommit, b.lanes[1].Void(1, 2), decision("f"))
-		// The same offsets of another lane stand.
+		// The same offsets of another lane are not voided.
 		d := eventstest.Decision()
 		d.ShipmentId = "other lane"
 		b.write(kgo.TryCommit, b.lanes[0].Decision(d), b.lanes[0].Decision(d))
@@ -101,7 +101,7 @@ func TestVoidedDecisionsAreLeftOutOfTheView(t *testing.T) {
 	})
 }
 
-func TestAbortedTransactionsAreInNoTableAndDoNotHoldThePosition(t *testing.T) {
+func TestProjectorSkipsAbortedTransactions(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachPair(t, func(t *testing.T, on testkit.Backends) {
 		b := setupOn(t, on, 1)
@@ -116,7 +116,7 @@ func TestAbortedTransactionsAreInNoTableAndDoNotHoldThePosition(t *testing.T) {
 	})
 }
 
-func TestABatchIsCutWhereTheMonthOfRecordingChanges(t *testing.T) {
+func TestBatchEndsWithTheMonth(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachPair(t, func(t *testing.T, on testkit.Backends) {
 		b := setupOn(t, on, 1)
@@ -128,7 +128,7 @@ func TestABatchIsCutWhereTheMonthOfRecordingChanges(t *testing.T) {
 		b.complete()
 		require.EqualValues(t, 3, b.number("uniqExact(toYYYYMM(recorded_at)) FROM events"))
 		require.EqualValues(t, 3, b.number("uniqExact(partition) FROM system.parts WHERE database = ? AND table = 'events' AND active", b.click.Database))
-		// No insert had two months: none of the parts that inserts made shares its first block with another.
+		// No insert had two months: there are as many batches as months.
 		require.Equal(t, 3, int(b.batches(events.TopicEvents)))
 	})
 }
@@ -149,7 +149,7 @@ func (b *bundle) batches(topic string) float64 {
 	return 0
 }
 
-func TestStateTablesAreFilledAnewBySettingTheGroupBack(t *testing.T) {
+func TestStateTablesRefillAfterOffsetReset(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachPair(t, func(t *testing.T, on testkit.Backends) {
 		b := setupOn(t, on, 2)
@@ -160,7 +160,7 @@ func TestStateTablesAreFilledAnewBySettingTheGroupBack(t *testing.T) {
 		for _, table := range []string{"shipments_state", "order_items_state", "sla_clocks"} {
 			require.NoError(t, b.db.Exec(t.Context(), "TRUNCATE TABLE "+table))
 		}
-		// Without offsets, as after a week of rest: history rows must not come twice.
+		// Without offsets, as after they expired: history rows must not be doubled.
 		_, err := b.admin().DeleteGroups(t.Context(), kafka.GroupProjector(b.kafka.Cluster))
 		require.NoError(t, err)
 		b.stories(5)
@@ -170,7 +170,7 @@ func TestStateTablesAreFilledAnewBySettingTheGroupBack(t *testing.T) {
 	})
 }
 
-func TestTheCommittedOffsetIsThePositionOfAllTables(t *testing.T) {
+func TestCommittedOffsetCoversAllTables(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachPair(t, func(t *testing.T, on testkit.Backends) {
 		b := setupOn(t, on, 1)
@@ -179,20 +179,20 @@ func TestTheCommittedOffsetIsThePositionOfAllTables(t *testing.T) {
 		for n := 1; n <= 5; n++ {
 			events := eventstest.Story(n, eventstest.Start)
 			b.write(kgo.TryCommit, b.lanes[0].Event(events[0]))
-			position := int64(n*2 - 1) // Each event is followed by the marker of its transaction.
+			position := int64(n*2 - 1) // A transaction marker follows each event.
 			testkit.Eventually(t, func() bool {
 				at, err := b.admin().FetchOffsets(t.Context(), group)
 				o, ok := at.Lookup("orders.events.v1", 0)
-				return err == nil && ok && o.At >= position // The group is not known before its first member.
-			}, "the position is committed though nothing follows")
-			// The very next look finds it in the last table of the batch.
+				return err == nil && ok && o.At >= position // The group does not exist before its first member.
+			}, "the position is committed although no record follows")
+			// The next query finds it in the last table of the batch.
 			require.EqualValues(t, n, b.number("uniqExact(shipment_id) FROM sla"))
 			require.EqualValues(t, n, b.number("count() FROM shipments"))
 		}
 	})
 }
 
-func TestTablesShowWhatTheEventSays(t *testing.T) {
+func TestTablesHoldEveryEventType(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachPair(t, func(t *testing.T, on testkit.Backends) {
 		b := setupOn(t, on, 1)
@@ -209,7 +209,7 @@ func TestTablesShowWhatTheEventSays(t *testing.T) {
 		require.EqualValues(t, len(events.Types()), b.number("count() FROM shipments WHERE status = 'SHIPPED' OR status != ''"))
 		require.EqualValues(t, 2*len(events.Types()), b.number("count() FROM returns"))
 
-		// The state for those who answer calls is the event's, to the byte.
+		// API reads decode this state, so it is the event's, byte for byte.
 		var state string
 		require.NoError(t, b.db.QueryRow(t.Context(), "SELECT state FROM shipments_state FINAL WHERE shipment_id = ?", events.TypeShipmentHeld).Scan(&state))
 		var got ledgerv1.Shipment
@@ -218,7 +218,7 @@ func TestTablesShowWhatTheEventSays(t *testing.T) {
 	})
 }
 
-func TestTheOutcomeOfAClockIsJudgedAtReading(t *testing.T) {
+func TestSLAViewComputesOutcome(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachPair(t, func(t *testing.T, on testkit.Backends) {
 		b := setupOn(t, on, 1)

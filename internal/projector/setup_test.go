@@ -19,7 +19,7 @@ import (
 	"github.com/orderledger/orderledger/projections"
 )
 
-// bundle is a Kafka and a ClickHouse of a test's own, with writers of lanes.
+// bundle is a test's own Kafka and ClickHouse, and the lanes that it writes.
 type bundle struct {
 	t       testing.TB
 	kafka   kafka.Config
@@ -27,11 +27,11 @@ type bundle struct {
 	db      driver.Conn
 	client  *kgo.Client // Writes lanes, in transactions.
 	lanes   []*eventstest.Lane
-	reg     *prometheus.Registry // Of the last projector that was started.
+	reg     *prometheus.Registry // Of the projector that was started last.
 	written int
 }
 
-// setup is on what is inside the process, for benchmarks.
+// setup uses the broker and the engine in this process, for benchmarks.
 func setup(tb testing.TB, lanes int) *bundle {
 	tb.Helper()
 	return setupOn(tb, testkit.Backends{Kafka: testkit.Kfake, ClickHouse: testkit.Embedded}, lanes)
@@ -56,7 +56,7 @@ func setupOn(tb testing.TB, on testkit.Backends, lanes int) *bundle {
 	return b
 }
 
-// config is small batches and short waits, so that tests see many batches.
+// config has small batches, so that tests have many of them.
 func config() projector.Config {
 	return projector.Config{MaxRows: 50, SessionTimeout: 10 * time.Second}
 }
@@ -81,7 +81,8 @@ func record(r eventstest.Rec) *kgo.Record {
 	}
 }
 
-// stories writes n whole lives of shipments, ten a transaction, spread over the lanes, and a decision for each event.
+// stories writes n shipments from creation to completion, ten per transaction, spread over the lanes, with a decision
+// for each event.
 func (b *bundle) stories(n int) {
 	b.t.Helper()
 	for n > 0 {
@@ -141,7 +142,7 @@ func (b *bundle) metric(name string) (sum float64) {
 	return sum
 }
 
-// caughtUp waits until the group's offsets say that everything is in all tables.
+// caughtUp waits until the group's offsets have reached the end of the topics, so that every record is in all tables.
 func (b *bundle) caughtUp() {
 	b.t.Helper()
 	adm := b.admin()
@@ -171,14 +172,14 @@ func (b *bundle) behind(adm *kadm.Client) (n int64) {
 	return n
 }
 
-// number returns what a query that gives one number gives.
+// number returns the single number that a query returns.
 func (b *bundle) number(query string, args ...any) (n int64) {
 	b.t.Helper()
 	require.NoError(b.t, b.db.QueryRow(context.Background(), "SELECT toInt64((SELECT "+query+"))", args...).Scan(&n), query)
 	return n
 }
 
-// complete checks that every event and decision is there once, and every shipment in its last state.
+// complete checks that the tables have every event and decision once, and every shipment in its last state.
 func (b *bundle) complete() {
 	b.t.Helper()
 	all := int64(b.written * eventstest.StoryLength)
@@ -186,7 +187,7 @@ func (b *bundle) complete() {
 		require.Equal(b.t, all, b.number("count() FROM "+table), table)
 		seq := map[string]string{"events": "laneseq", "decisions": "decisionseq"}[table]
 		require.Equal(b.t, all, b.number("uniqExact(lane, "+seq+") FROM "+table), table)
-		// Dense: the highest number of a lane is how many it has.
+		// Dense: the highest number of a lane is its number of rows.
 		require.Zero(b.t, b.number("count() FROM (SELECT lane FROM "+table+" GROUP BY lane HAVING max("+seq+") != count() OR min("+seq+") != 1)"), table)
 	}
 	require.EqualValues(b.t, b.written, b.number("count() FROM shipments WHERE status = 'COMPLETED' AND version = 8"))

@@ -10,7 +10,8 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-func TestEveryColumnOfEveryTableIsWritten(t *testing.T) {
+// TestTablesMatchMigrations checks that the projector writes every column of every table, with its type.
+func TestTablesMatchMigrations(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachPair(t, func(t *testing.T, on testkit.Backends) {
 		b := setupOn(t, on, 1)
@@ -20,13 +21,13 @@ func TestEveryColumnOfEveryTableIsWritten(t *testing.T) {
 				"WHERE database = currentDatabase() AND table = ?", table).Scan(&want))
 			slices.Sort(want)
 			slices.Sort(columns)
-			// The same types too, so that the server converts nothing.
+			// The same types too: the server would convert others silently, and slowly.
 			require.Equal(t, want, columns, table)
 		}
 	})
 }
 
-func TestEveryProblemOfTheSettingsIsReported(t *testing.T) {
+func TestConfigReportsEveryProblem(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, projector.DefaultConfig().Validate())
 	err := projector.Config{MaxRows: 1 << 30, MaxBytes: 1 << 30, BufferBytes: 5, IdleWait: -1, SessionTimeout: 1}.Validate()

@@ -21,13 +21,13 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit/netfault"
 )
 
-// onEach runs a test with each kind of Kafka and of ClickHouse that is there.
+// onEach runs a test with each kind of Kafka and ClickHouse that is available.
 func onEach(t *testing.T, lanes int, test func(b *bundle)) {
 	t.Helper()
 	testkit.OnEachPair(t, func(t *testing.T, on testkit.Backends) { test(setupOn(t, on, lanes)) })
 }
 
-// join adds a member to a group; has tells the partitions that it has.
+// join adds a member to a group; has returns its partitions.
 func (b *bundle) join(group string) (client *kgo.Client, has func() []int32) {
 	b.t.Helper()
 	var mu sync.Mutex
@@ -48,7 +48,8 @@ func (b *bundle) join(group string) (client *kgo.Client, has func() []int32) {
 	}
 }
 
-func TestALiveMemberCommitsForAPartitionItHasLostOnlyInTheNameOfItsOldMembership(t *testing.T) {
+// TestCommitterUsesItsOwnMembership checks that a worker can't commit under a membership that followed its own.
+func TestCommitterUsesItsOwnMembership(t *testing.T) {
 	t.Parallel()
 	onEach(t, 2, func(b *bundle) {
 		const group = "lost"
@@ -56,14 +57,14 @@ func TestALiveMemberCommitsForAPartitionItHasLostOnlyInTheNameOfItsOldMembership
 		topics, err := adm.ListTopics(b.t.Context(), events.TopicEvents)
 		require.NoError(b.t, err)
 		a, ofA := b.join(group)
-		testkit.Eventually(b.t, func() bool { return len(ofA()) == 2 }, "the first member has both")
+		testkit.Eventually(b.t, func() bool { return len(ofA()) == 2 }, "the first member has both partitions")
 		var old [2]projector.Membership
 		for p := range old {
 			old[p] = projector.NewMembership(a, group, events.TopicEvents, topics[events.TopicEvents].ID, int32(p))
 			require.NoError(b.t, old[p].Commit(b.t.Context(), 10, 19))
 		}
 		_, ofB := b.join(group)
-		testkit.Eventually(b.t, func() bool { return len(ofA()) == 1 && len(ofB()) == 1 }, "one each")
+		testkit.Eventually(b.t, func() bool { return len(ofA()) == 1 && len(ofB()) == 1 }, "each member has one partition")
 		lost, kept := ofB()[0], ofA()[0]
 
 		at := func(p int32) int64 {
@@ -72,12 +73,12 @@ func TestALiveMemberCommitsForAPartitionItHasLostOnlyInTheNameOfItsOldMembership
 			o, _ := got.Lookup(events.TopicEvents, p)
 			return o.At
 		}
-		// What a worker would do that slept over the rebalance.
+		// A worker that slept through the rebalance would do this.
 		require.ErrorIs(b.t, old[lost].Commit(b.t.Context(), 20, 29), projector.ErrLost)
-		require.ErrorIs(b.t, old[kept].Commit(b.t.Context(), 20, 29), projector.ErrLost, "the membership is over, not the partition")
+		require.ErrorIs(b.t, old[kept].Commit(b.t.Context(), 20, 29), projector.ErrLost, "the membership has ended, even if the partition stayed")
 		require.Equal(b.t, []int64{10, 10}, []int64{at(lost), at(kept)})
-		// And why the generation is captured: the broker looks at the member, not at the partition. The client's own commit,
-		// which carries the generation of now, is taken.
+		// This is why a worker captures the generation: the broker checks the member and not the partition. It accepts the
+		// client's own commit, which carries the current generation.
 		now := map[string]map[int32]kgo.EpochOffset{events.TopicEvents: {lost: {Epoch: -1, Offset: 20}}}
 		a.CommitOffsetsSync(b.t.Context(), now, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, r *kmsg.OffsetCommitResponse, err error) {
 			require.NoError(b.t, err)
@@ -87,34 +88,34 @@ func TestALiveMemberCommitsForAPartitionItHasLostOnlyInTheNameOfItsOldMembership
 	})
 }
 
-// tape is a network that keeps a copy of every commit that goes out.
-type tape struct {
+// recorder is a network that keeps a copy of every commit that the client sends.
+type recorder struct {
 	mu      sync.Mutex
 	commits [][]byte // Guarded by mu.
 }
 
-func (p *tape) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
+func (r *recorder) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	c, err := new(net.Dialer).DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
 	return &netfault.FrameConn{Conn: c, Request: func(frame []byte) error {
 		if netfault.KeyOf(frame) == kmsg.OffsetCommit {
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			p.commits = append(p.commits, slices.Clone(frame))
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.commits = append(r.commits, slices.Clone(frame))
 		}
 		return nil
 	}}, nil
 }
 
-func (p *tape) all() [][]byte {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Clone(p.commits)
+func (r *recorder) all() [][]byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.commits)
 }
 
-// replay sends a commit as it was on the wire, late and over a connection of its own, and returns what is answered.
+// replay sends a recorded commit over a new connection and returns the error in the response.
 func replay(t testing.TB, addr string, request []byte) error {
 	t.Helper()
 	c, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr)
@@ -129,10 +130,11 @@ func replay(t testing.TB, addr string, request []byte) error {
 	return kerr.ErrorForCode(resp.(*kmsg.OffsetCommitResponse).Topics[0].Partitions[0].ErrorCode)
 }
 
-func TestCommitsThatArriveAfterThePartitionHasMovedAreRefusedThoughTheirMemberLives(t *testing.T) {
+// TestLateCommitIsRefused replays commits after their partition has moved, while their member is still alive.
+func TestLateCommitIsRefused(t *testing.T) {
 	t.Parallel()
 	onEach(t, 4, func(b *bundle) {
-		var net tape
+		var net recorder
 		cfg := config()
 		cfg.SessionTimeout = 6 * time.Second
 		b.stories(30)
@@ -146,7 +148,7 @@ func TestCommitsThatArriveAfterThePartitionHasMovedAreRefusedThoughTheirMemberLi
 		testkit.Eventually(b.t, func() bool {
 			all, err := adm.DescribeGroups(b.t.Context(), group)
 			return err == nil && all[group].State == "Stable" && len(all[group].Members) == 2
-		}, "both are members")
+		}, "both projectors are members")
 		b.stories(30)
 		b.caughtUp()
 		before := b.offsets(adm)
@@ -157,11 +159,11 @@ func TestCommitsThatArriveAfterThePartitionHasMovedAreRefusedThoughTheirMemberLi
 			refused[err.Error()]++
 		}
 		b.t.Log("refused", refused)
-		require.Equal(b.t, before, b.offsets(adm), "no position moved")
+		require.Equal(b.t, before, b.offsets(adm), "no offset moved")
 		b.stories(10)
 		b.caughtUp()
 		b.complete()
-		// Its member was alive all the time: it goes on alone.
+		// The first member was alive all the time: it continues alone.
 		stopSecond()
 		b.stories(10)
 		b.caughtUp()
@@ -184,12 +186,13 @@ func (b *bundle) offsets(adm *kadm.Client) map[string]map[int32]int64 {
 	return at
 }
 
-func TestAWorkerThatSleepsBetweenIntentAndInsertPastItsLeaseInsertsNothing(t *testing.T) {
+// TestWorkerChecksLeaseBeforeInsert has a worker that sleeps between intent and insert until its lease has ended.
+func TestWorkerChecksLeaseBeforeInsert(t *testing.T) {
 	t.Parallel()
 	onEach(t, 1, func(b *bundle) {
 		b.stories(12)
-		// The intent of the first batch is committed, and its answer comes in when the lease is over.
-		m := newMortal(step{after: true, nth: 1})
+		// The intent of the first batch is committed, and its response arrives after the lease has ended.
+		m := newProcess(crashPoint{after: true, nth: 1})
 		m.freeze = make(chan struct{})
 		cfg := config()
 		cfg.InstanceID, cfg.SessionTimeout = "one", 6*time.Second
@@ -200,28 +203,28 @@ func TestAWorkerThatSleepsBetweenIntentAndInsertPastItsLeaseInsertsNothing(t *te
 		defer cancel()
 		done := make(chan error, 1)
 		go func() { done <- late.Run(ctx) }()
-		<-m.dead
+		<-m.down
 		asleep := time.Now()
-		// The second takes its place, finds the intent, and does the work.
+		// The second takes over, finds the intent, and does the work.
 		stop := b.projector(cfg, b.click)
 		b.caughtUp()
 		b.complete()
-		// Half of it is the lease; the other worker's intent may have gone out a little later.
-		testkit.Eventually(b.t, func() bool { return time.Since(asleep) > cfg.SessionTimeout }, "the lease is over")
+		// The lease is half of the session timeout, and starts a little later than the sleep.
+		testkit.Eventually(b.t, func() bool { return time.Since(asleep) > cfg.SessionTimeout }, "the lease has ended")
 		require.Zero(b.t, m.inserted())
 		close(m.freeze)
 		b.stories(6)
 		b.caughtUp()
 		cancel()
-		<-done // With an error or without: another has its name.
-		require.Zero(b.t, m.inserted(), "it asked again whether the partition is its own before it inserted")
+		<-done // With or without an error: another member has its instance id.
+		require.Zero(b.t, m.inserted(), "it checked its membership again before it inserted")
 		b.complete()
 		stop()
 	})
 }
 
-// inserted returns how many inserts went out.
-func (m *mortal) inserted() int {
+// inserted returns how many inserts were sent.
+func (m *process) inserted() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.inserts

@@ -14,7 +14,7 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit/netfault"
 )
 
-// expelled sees the client fall out of the group.
+// expelled receives the error with which the client loses its membership.
 type expelled chan error
 
 func (e expelled) OnGroupManageError(err error) {
@@ -24,7 +24,8 @@ func (e expelled) OnGroupManageError(err error) {
 	}
 }
 
-func TestBrokersThatAreAwayUntilTheMembershipIsGoneAreWaitedFor(t *testing.T) {
+// TestProjectorSurvivesLongKafkaOutage has an outage that outlasts the group's session.
+func TestProjectorSurvivesLongKafkaOutage(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachPair(t, func(t *testing.T, on testkit.Backends) {
 		b := setupOn(t, on, 2)
@@ -34,7 +35,7 @@ func TestBrokersThatAreAwayUntilTheMembershipIsGoneAreWaitedFor(t *testing.T) {
 		b.projector(config(), b.click, kgo.Dialer(network.Dial), kgo.WithHooks(out), kgo.RetryTimeout(300*time.Millisecond))
 		b.caughtUp()
 		network.Disconnect()
-		testkit.Eventually(t, func() bool { return len(out) > 0 }, "the client gives its membership up")
+		testkit.Eventually(t, func() bool { return len(out) > 0 }, "the client loses its membership")
 		b.stories(5)
 		network.Reconnect()
 		b.caughtUp()
@@ -42,7 +43,7 @@ func TestBrokersThatAreAwayUntilTheMembershipIsGoneAreWaitedFor(t *testing.T) {
 	})
 }
 
-func TestAGroupThatRefusesTheProjectorEndsItWithTheReason(t *testing.T) {
+func TestProjectorEndsIfGroupRefusesIt(t *testing.T) {
 	t.Parallel()
 	b := setupOn(t, testkit.Backends{Kafka: testkit.Kfake, ClickHouse: testkit.Embedded}, 1)
 	cluster, brokers := testkit.KafkaCluster(t)
