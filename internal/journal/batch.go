@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/journal/lanestore"
 	"github.com/orderledger/orderledger/internal/shipment"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
@@ -25,16 +26,16 @@ type batch struct {
 	steps   []step
 	states  map[string]*shipment.State
 	answers map[answerID]int // Key → the step that answered it.
-	waiting map[string][]*waitingInput
+	waiting map[string][]*lanestore.WaitingInput
 	ended   map[int64]bool // Inbox offsets whose waiting ended in this batch.
 
 	inboxNext int64 // Position after this batch.
 
-	probe probe // Open while inputs are decided.
+	probe lanestore.Probe // Open while inputs are decided.
 
 	more string // A shipment for which more waits than the batch holds; nothing may be decided before that.
 
-	writer
+	encoder
 }
 
 type answerID struct{ shipmentID, key string }
@@ -44,7 +45,7 @@ type step struct {
 	in *input
 	d  shipment.Decision
 	// repeats is the answer given before; the step then has no decision of its own (commands only).
-	repeats *answer
+	repeats *lanestore.Answer
 	// sameAs is the step of this batch that gave the answer, -1 when it is older.
 	sameAs int
 	// known is set for a record whose decision is in the ledger already.
@@ -56,13 +57,13 @@ type step struct {
 	occurred    time.Time
 }
 
-func (l *lane) newBatch() *batch {
-	b := l.spare
-	l.spare = nil
+func (c *committer) newBatch() *batch {
+	l, b := c.l, c.spare
+	c.spare = nil
 	if b == nil {
 		b = &batch{
 			l: l, states: map[string]*shipment.State{}, answers: map[answerID]int{},
-			waiting: map[string][]*waitingInput{}, ended: map[int64]bool{},
+			waiting: map[string][]*lanestore.WaitingInput{}, ended: map[int64]bool{},
 		}
 	}
 	b.steps = b.steps[:0]
@@ -70,9 +71,9 @@ func (l *lane) newBatch() *batch {
 	clear(b.answers)
 	clear(b.waiting)
 	clear(b.ended)
-	b.writer.reset()
-	m := &l.store.meta
-	b.events, b.decisions = m.Events.chain(), m.Decisions.chain()
+	b.encoder.reset()
+	m := l.store.Meta()
+	b.events, b.decisions = m.Events.Chain(), m.Decisions.Chain()
 	b.inboxNext, b.more = l.inboxNext, ""
 	// Headers and Kafka know milliseconds. The time never goes backward in a lane, whatever the clock does.
 	b.now = time.UnixMilli(max(l.j.deps.Now().UnixMilli(), m.RecordedMs)).UTC()
@@ -83,7 +84,7 @@ func (l *lane) newBatch() *batch {
 
 // build decides inputs until the batch is full, and returns how many it took.
 func (b *batch) build(inputs []*input) (n int, err error) {
-	defer func() { err = errors.Join(err, b.probe.close()) }()
+	defer func() { err = errors.Join(err, b.probe.Close()) }()
 	for i, in := range inputs {
 		if i > 0 && b.size >= b.l.j.cfg.MaxBatchBytes {
 			b.finish()
@@ -128,7 +129,7 @@ func (b *batch) step(in *input) (int, error) {
 	s := step{in: in, sameAs: -1, decisionRec: -1, eventRec: -1}
 	fromInbox := in.call == nil && in.waiting == nil
 	if fromInbox {
-		if in.record.Offset < b.l.inboxNext || b.l.ahead(in.record.Offset) {
+		if in.record.Offset < b.l.inboxNext || b.l.ahead[in.record.Offset] {
 			s.known = true
 			b.inboxNext = max(b.inboxNext, in.record.Offset+1)
 			b.steps = append(b.steps, s)
@@ -152,7 +153,7 @@ func (b *batch) step(in *input) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	s.d = b.l.decide(in, state, b.now)
+	s.d = b.l.decider.run(in, state, b.now)
 	if s.d.Outcome == ledgerv1.Outcome_OUTCOME_WAITING {
 		if in.waiting != nil {
 			return 0, nil // It goes on waiting.
@@ -177,7 +178,7 @@ func (b *batch) hold(s *step) {
 	case len(in.record.Body) > b.l.j.cfg.MaxDecisionBody:
 		s.d = in.refuse(shipment.ReasonTooLarge, "its shipment is not known, and it is too large to be held until it is")
 	default:
-		w := &waitingInput{Seq: b.nextDecision(), Record: in.record, RecordedAt: b.now}
+		w := &lanestore.WaitingInput{Seq: b.nextDecision(), Record: in.record, RecordedAt: b.now}
 		b.waiting[in.record.ShipmentID] = append(b.waiting[in.record.ShipmentID], w)
 	}
 }
@@ -196,7 +197,7 @@ func (b *batch) decided(s step) {
 	b.ndecisions++
 	if key := in.record.Key; key != "" && s.d.Reason != ReasonRepeated && s.d.Reason != shipment.CodeIdempotencyKeyReused {
 		id := answerID{in.record.ShipmentID, key}
-		if isAnswer(s.d.Outcome, s.d.Reason) {
+		if lanestore.IsAnswer(s.d.Outcome, s.d.Reason) {
 			b.answers[id] = len(b.steps)
 		} else {
 			b.answers[id] = -1
@@ -210,23 +211,23 @@ func (b *batch) state(id string) (*shipment.State, error) {
 	if s, ok := b.states[id]; ok {
 		return s, nil
 	}
-	if raw, ok := b.l.cache.get(id); ok {
-		return decodeState(id, raw)
+	if raw, ok := b.l.cache.Get(id); ok {
+		return lanestore.DecodeState(id, raw)
 	}
-	raw, ok, err := b.probe.get(b.l.store, stateKey(id))
+	raw, ok, err := b.probe.State(b.l.store, id)
 	if err != nil || !ok {
 		return nil, err
 	}
-	b.l.cache.put(id, raw)
-	return decodeState(id, raw)
+	b.l.cache.Put(id, raw)
+	return lanestore.DecodeState(id, raw)
 }
 
 // waitingFor returns what waits for a shipment, oldest first, as this batch sees it.
-func (b *batch) waitingFor(id string) ([]*waitingInput, error) {
-	var list []*waitingInput
-	if b.l.store.meta.Waiting > 0 {
+func (b *batch) waitingFor(id string) ([]*lanestore.WaitingInput, error) {
+	var list []*lanestore.WaitingInput
+	if b.l.store.Meta().Waiting > 0 {
 		var err error
-		if list, err = b.l.store.waitingFor(id); err != nil {
+		if list, err = b.l.store.WaitingFor(id); err != nil {
 			return nil, err
 		}
 	}
@@ -242,10 +243,10 @@ func (b *batch) waitingFor(id string) ([]*waitingInput, error) {
 
 // write encodes the events of a step and moves the overlay. Events too large for a record turn the step into a refusal.
 func (b *batch) write(s *step, before *shipment.State) error {
-	mark := b.mark()
+	start := len(b.values)
 	for _, e := range s.d.Events {
 		if n := b.event(e); n > b.l.j.cfg.MaxRecordBytes-b.overhead(s.in) {
-			b.rewind(mark)
+			b.values = b.values[:start]
 			s.d = s.in.refuse(shipment.ReasonTooLarge, fmt.Sprintf("an event of %d bytes would be too large to be recorded", n))
 			return nil
 		}
@@ -254,7 +255,7 @@ func (b *batch) write(s *step, before *shipment.State) error {
 	s.last = before.GetVersion() + uint64(len(s.d.Events))
 	state := s.d.Events[len(s.d.Events)-1].GetAfter()
 	for i, e := range s.d.Events {
-		b.link(s, e, mark, i)
+		b.link(s, e, start+i, i)
 	}
 	s.eventRec = len(b.eventRecs) - 1
 	b.states[s.in.record.ShipmentID] = state
@@ -271,4 +272,39 @@ func (b *batch) records(fn func(*kgo.Record)) {
 	for i := range b.decisionRecs {
 		fn(b.decisionRecs[i])
 	}
+}
+
+// store puts the batch's records, which have their offsets now, into a change of the store.
+func (b *batch) store(sb *lanestore.Batch) error {
+	rec := 0
+	for i := range b.steps {
+		s := &b.steps[i]
+		for ; s.eventRec >= 0 && rec <= s.eventRec; rec++ {
+			env := b.envelope(s.in)
+			r := b.eventRecs[rec]
+			after, err := rawAfter(r.Value)
+			if err == nil {
+				err = sb.Event(&env, after, r.Offset, b.chains[rec])
+			}
+			if err != nil {
+				return err
+			}
+			if rec == s.eventRec {
+				b.l.cache.Put(env.ShipmentID, after)
+			}
+		}
+	}
+	for i := range b.steps {
+		s := &b.steps[i]
+		if s.decisionRec < 0 {
+			continue
+		}
+		env := b.envelope(s.in)
+		chain := b.chains[len(b.eventRecs)+s.decisionRec]
+		env.LaneSeq = chain.Seq
+		if err := sb.Decision(&env, b.bodies[s.decisionRec], b.decisionRecs[s.decisionRec].Offset, chain); err != nil {
+			return err
+		}
+	}
+	return nil
 }

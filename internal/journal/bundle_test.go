@@ -178,7 +178,7 @@ func (b *bundle) append(records ...InboxRecord) (last int64) {
 // decided waits until the instance has decided everything in the inbox of a lane.
 func (i *instance) decided(lane int32, offset int64) {
 	i.b.Helper()
-	testkit.Eventually(i.b, func() bool { return i.positions()[lane] > offset }, fmt.Sprintf("inbox lane %d decided to %d", lane, offset))
+	testkit.Eventually(i.b, func() bool { return i.lanes.positions()[lane] > offset }, fmt.Sprintf("inbox lane %d decided to %d", lane, offset))
 }
 
 // book is what the topics of a ledger say, read by somebody who knows nothing else.
@@ -237,8 +237,8 @@ func (b *bundle) end(topic string, lane int32) int64 {
 	b.Helper()
 	j, err := New(Config{Cluster: "x", Lanes: b.lanes, StoreDir: "x"}, Deps{Options: kafka.Options(testkit.KafkaConfig(b.brokers, b.lanes))})
 	require.NoError(b, err)
-	j.client = testkit.Client(b, b.brokers)
-	spans, err := j.spans(context.WithoutCancel(b.Context()), lane)
+	j.topics.client = testkit.Client(b, b.brokers)
+	spans, err := j.topics.spans(context.WithoutCancel(b.Context()), lane)
 	require.NoError(b, err)
 	return spans[topic].end
 }
@@ -247,7 +247,7 @@ func (b *bundle) records(topic string, lane int32, fn func(*kgo.Record, []events
 	b.Helper()
 	j, err := New(Config{Cluster: "x", Lanes: b.lanes, StoreDir: "x"}, Deps{Options: kafka.Options(testkit.KafkaConfig(b.brokers, b.lanes))})
 	require.NoError(b, err)
-	require.NoError(b, j.scan(context.WithoutCancel(b.Context()), topic, lane, 0, b.end(topic, lane), func(r *kgo.Record) error {
+	require.NoError(b, j.topics.scan(context.WithoutCancel(b.Context()), topic, lane, 0, b.end(topic, lane), func(r *kgo.Record) error {
 		var h []events.Header
 		for i := range r.Headers {
 			h = append(h, events.Header(r.Headers[i]))

@@ -62,8 +62,8 @@ type Config struct {
 	// ReleaseTimeout is how long a new owner waits for the last one to finish before it fences the lane. Zero means 500
 	// milliseconds.
 	ReleaseTimeout time.Duration
-	// LingerTimeout is how long a lane that was taken away serves on if its next owner never comes. Zero means 10 minutes.
-	LingerTimeout time.Duration
+	// DrainTimeout is how long a lane that was taken away serves on if its next owner never comes. Zero means 10 minutes.
+	DrainTimeout time.Duration
 	// InboxCommitEvery is how often the inbox position is told to the group of that name while it moves; an idle lane
 	// tells it at once. Zero means one second.
 	InboxCommitEvery time.Duration
@@ -99,7 +99,7 @@ func (c Config) withDefaults() Config {
 	orElse(&c.TransactionTimeout, 8*time.Second)
 	orElse(&c.TakeoverTimeout, 30*time.Second)
 	orElse(&c.ReleaseTimeout, 500*time.Millisecond)
-	orElse(&c.LingerTimeout, 10*time.Minute)
+	orElse(&c.DrainTimeout, 10*time.Minute)
 	orElse(&c.InboxCommitEvery, time.Second)
 	orElse(&c.InboxTrimEvery, 10*time.Minute)
 	return c
@@ -142,7 +142,7 @@ func (c Config) Validate() error {
 	for name, d := range map[string]time.Duration{
 		"waiting limit": c.WaitingLimit, "max clock behind": c.MaxClockBehind, "session timeout": c.SessionTimeout,
 		"rebalance timeout": c.RebalanceTimeout, "transaction timeout": c.TransactionTimeout,
-		"takeover timeout": c.TakeoverTimeout, "release timeout": c.ReleaseTimeout, "linger timeout": c.LingerTimeout, "inbox commit every": c.InboxCommitEvery, "inbox trim every": c.InboxTrimEvery,
+		"takeover timeout": c.TakeoverTimeout, "release timeout": c.ReleaseTimeout, "drain timeout": c.DrainTimeout, "inbox commit every": c.InboxCommitEvery, "inbox trim every": c.InboxTrimEvery,
 	} {
 		if d < 0 {
 			bad("journal %s %s: want 0 (the default) or more", name, d)

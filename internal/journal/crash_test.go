@@ -200,7 +200,7 @@ func TestACallerWhoseTimeEndsInTheQueueKnowsThatNothingIsStored(t *testing.T) {
 		var net netfault.LossyDialer
 		net.DropRequests(kmsg.InitProducerID, -1)
 		j := b.start(dialer(&net))
-		testkit.Eventually(t, func() bool { return j.serving(0) != nil }, "assigned")
+		testkit.Eventually(t, func() bool { return j.lanes.serving(0) != nil }, "assigned")
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
 		_, err := j.Submit(ctx, createCmd("a"))

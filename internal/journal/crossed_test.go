@@ -30,13 +30,13 @@ func fencing(ending string) func([]byte) bool {
 // contender takes a lane with the journal's own fence and commits with its own commit, one step at a time, as the model
 // does. It writes records that say nothing; what counts is whether they are committed.
 type contender struct {
-	b     *bundle
-	name  string
-	lane  *lane
-	link  *netfault.Link
-	owner *owner
-	known int64 // How many commits it had seen when it opened, and its own since.
-	done  chan error
+	b      *bundle
+	name   string
+	j      *Journal // Never run; for its settings.
+	link   *netfault.Link
+	writer *writer // Nil while it has none.
+	known  int64   // How many commits it had seen when it opened, and its own since.
+	done   chan error
 }
 
 func (b *bundle) contender(name string) *contender {
@@ -47,15 +47,15 @@ func (b *bundle) contender(name string) *contender {
 	deps := Deps{Options: append(b.options(), kgo.Dialer(c.link.Dial))}
 	j, err := New(cfg, deps)
 	require.NoError(b, err)
-	c.lane = &lane{j: j}
+	c.j = j
 	b.Cleanup(c.giveUp)
 	return c
 }
 
 func (c *contender) giveUp() {
-	if c.owner != nil {
-		c.owner.close()
-		c.owner = nil
+	if c.writer != nil {
+		c.writer.close()
+		c.writer = nil
 	}
 }
 
@@ -67,7 +67,7 @@ func (c *contender) fenceAa() {
 	c.done = make(chan error, 1)
 	go func() {
 		var err error
-		c.owner, err = c.lane.fence(context.WithoutCancel(c.b.Context()))
+		c.writer, err = fence(context.WithoutCancel(c.b.Context()), &c.j.cfg, c.j.deps.Options, 0)
 		c.done <- err
 	}()
 	select {
@@ -86,12 +86,12 @@ func (c *contender) fenceBB() {
 
 // commit tries one transaction on the id whose turn it is.
 func (c *contender) commit() error {
-	w := writer{}
+	e := encoder{}
 	for _, topic := range []string{events.TopicEvents, events.TopicDecisions} {
 		rec := &kgo.Record{Topic: topic, Key: []byte(c.name), Value: []byte("x")}
-		w.eventRecs = append(w.eventRecs, rec)
+		e.eventRecs = append(e.eventRecs, rec)
 	}
-	return c.owner.commit(&batch{writer: w})
+	return c.writer.commit(&batch{encoder: e})
 }
 
 // committed counts what readers see.
@@ -148,7 +148,7 @@ func TestTwoOwnersThatFencedCrosswiseBothCommitWithoutTheRule(t *testing.T) {
 		p.fenceAa()
 		p.fenceBB()
 		q.fenceBB()
-		q.owner.turn = 1
+		q.writer.turn = 1
 		require.NoError(b, p.commit(), "P owns Aa")
 		require.NoError(b, q.commit(), "Q owns BB")
 		require.EqualValues(b, 2, b.committed())

@@ -6,7 +6,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"github.com/orderledger/orderledger/internal/shipment"
+	"github.com/orderledger/orderledger/internal/journal/lanestore"
 )
 
 // What a caller may get in place of a receipt. All but ErrInDoubt mean that nothing was stored.
@@ -37,13 +37,11 @@ var (
 
 // Reasons of decisions that the journal takes itself. They are permanent.
 const (
-	// ReasonRepeated marks the decision about an input whose key had been answered before.
-	ReasonRepeated shipment.Code = "repeated_key"
-	// ReasonRecovered marks a decision written anew from the events it gave, after an embedded broker lost it.
-	ReasonRecovered shipment.Code = "recovered"
+	// ReasonRepeated is the reason of a decision about an input whose key had been answered before.
+	ReasonRepeated = lanestore.ReasonRepeated
+	// ReasonRestored is the reason of a decision written anew from the events it gave, after an embedded broker lost it.
+	ReasonRestored = lanestore.ReasonRestored
 )
-
-var errVoidSeen = errors.New("a record voids decisions that were read already")
 
 // tornError says that the last transaction of an embedded broker is there in part.
 type tornError struct {
@@ -54,14 +52,15 @@ func (e *tornError) Error() string {
 	return fmt.Sprintf("decisions %d to %d lost their events", e.first, e.last)
 }
 
-// isFenced tells that another owner holds the transactional id.
+// isFenced reports that another owner holds the transactional id.
 func isFenced(err error) bool {
 	return errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) ||
 		errors.Is(err, kerr.InvalidProducerIDMapping) || errors.Is(err, kerr.InvalidTxnState)
 }
 
-// isCulprit tells that a record can't be written, however often it is tried: halving finds the one.
-func isCulprit(err error) bool {
+// isRejected reports that the broker rejects a record for what it is, however often it is sent. It fails the whole
+// batch, so the committer finds the record by halving.
+func isRejected(err error) bool {
 	return errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.RecordListTooLarge) ||
 		errors.Is(err, kerr.InvalidRecord) || errors.Is(err, kerr.InvalidTimestamp) ||
 		errors.Is(err, kerr.UnsupportedForMessageFormat)

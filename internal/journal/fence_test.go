@@ -97,7 +97,7 @@ func TestAZombieThatWakesStoresNothing(t *testing.T) {
 			asleep <- result{r, err}
 		}()
 		owner := b.start(short)
-		testkit.Eventually(t, func() bool { return owner.serving(0) != nil && owner.Ready() == nil }, "the lane moved")
+		testkit.Eventually(t, func() bool { return owner.lanes.serving(0) != nil && owner.Ready() == nil }, "the lane moved")
 		require.EqualValues(t, 2, owner.mustSubmit(keyed(cmd("a", "note", "owner"), "owner")).Version)
 
 		link.Resume()
@@ -156,18 +156,18 @@ func TestTheFirstTransactionIsOnAaAndTheTurnPassesOnCommitOnly(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 1)
 	j := b.start().ready()
-	l := j.serving(0)
-	require.Zero(t, l.owner.turn)
+	l := j.lanes.serving(0)
+	require.Zero(t, l.writer.turn)
 	for i := range 5 {
 		j.mustSubmit(createCmd(fmt.Sprint(i)))
-		require.Equal(t, (i+1)%2, l.owner.turn)
+		require.Equal(t, (i+1)%2, l.writer.turn)
 	}
 	// An abort keeps the id.
 	refuseOnce(b)
 	r := j.mustSubmit(createCmd("refused"))
 	require.Equal(t, ledgerv1.Outcome_OUTCOME_ACCEPTED, r.Outcome)
 	require.InDelta(t, 1, counted(j.metrics.batches.WithLabelValues("aborted")), 0)
-	require.Zero(t, l.owner.turn, "six commits")
+	require.Zero(t, l.writer.turn, "six commits")
 	b.check()
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/journal/lanestore"
 	"github.com/orderledger/orderledger/internal/kafka"
 )
 
@@ -23,23 +24,7 @@ const headerSeller = "orderledger-sellerid"
 const maxText = 4 << 10
 
 // InboxRecord is a notification that was accepted and is not decided yet.
-type InboxRecord struct {
-	// ShipmentID chooses the lane.
-	ShipmentID string
-	// Key is the natural key of the notification: a repeat with the same key is a duplicate. Empty means that it has none.
-	Key string
-	// Hash is the digest of the input; zero means that of the body.
-	Hash events.Hash
-	// SellerID is the tenant for whom it came.
-	SellerID, CorrelationID, AuthType, AuthID, TraceParent string
-	// ReceivedAt is when it was accepted; it is the timestamp of its Kafka record. Of one that waits it is when the
-	// waiting was recorded.
-	ReceivedAt time.Time
-	// Offset is its position in the lane's inbox partition, set by the journal.
-	Offset int64
-	// Body is the notification as it came.
-	Body []byte
-}
+type InboxRecord = lanestore.InboxRecord
 
 // Inbox appends notifications to the inbox. It may be used by many goroutines.
 type Inbox struct {
@@ -67,7 +52,7 @@ func (i *Inbox) Append(ctx context.Context, r InboxRecord) (lane int32, offset i
 	if r.ReceivedAt.IsZero() {
 		r.ReceivedAt = i.now()
 	}
-	rec := r.record(lane)
+	rec := inboxRecord(&r, lane)
 	if err := i.client.ProduceSync(ctx, rec).FirstErr(); err != nil {
 		return lane, 0, fmt.Errorf("append to inbox lane %d: %w", lane, err)
 	}
@@ -77,7 +62,8 @@ func (i *Inbox) Append(ctx context.Context, r InboxRecord) (lane int32, offset i
 // Close writes nothing more; what Append has not confirmed may be stored or not. It may be called more than once.
 func (i *Inbox) Close() { i.client.Close() }
 
-func (r *InboxRecord) record(lane int32) *kgo.Record {
+// inboxRecord returns the Kafka record of a notification.
+func inboxRecord(r *InboxRecord, lane int32) *kgo.Record {
 	if r.Hash == (events.Hash{}) {
 		r.Hash = sha256.Sum256(r.Body)
 	}

@@ -137,7 +137,7 @@ func TestAFactWaitsForItsShipmentAndIsAppliedInOrder(t *testing.T) {
 		j.stop()
 		for _, store := range []string{dir, t.TempDir()} {
 			j = b.start(storeIn(store)).ready()
-			require.EqualValues(t, 4, j.serving(0).store.meta.Waiting, "in the store and in one built again")
+			require.EqualValues(t, 4, j.lanes.serving(0).store.Meta().Waiting, "in the store and in one built again")
 			j.stop()
 		}
 		j = b.start(storeIn(dir)).ready()
@@ -154,7 +154,7 @@ func TestAFactWaitsForItsShipmentAndIsAppliedInOrder(t *testing.T) {
 		require.Equal(t, "first", k.events[0][1].event.GetAfter().GetOrderId())
 		require.EqualValues(t, 0, k.events[0][1].Envelope.InboxOffset)
 		require.Equal(t, "third", k.events[0][2].event.GetAfter().GetOrderId())
-		require.EqualValues(t, 1, j.serving(0).store.meta.Waiting)
+		require.EqualValues(t, 1, j.lanes.serving(0).store.Meta().Waiting)
 	})
 }
 
@@ -166,7 +166,7 @@ func TestAWaitingInputAndTheCreationInOneBatch(t *testing.T) {
 		j := b.start().ready()
 		j.decided(0, last)
 		require.Equal(t, []ledgerv1.Outcome{waits, applied, applied, duplicate}, b.check().outcomes())
-		require.Zero(t, j.serving(0).store.meta.Waiting)
+		require.Zero(t, j.lanes.serving(0).store.Meta().Waiting)
 	})
 }
 
@@ -197,7 +197,7 @@ func TestWaitingEndsByAgeButTheCreationStillAppliesIt(t *testing.T) {
 		j.stop()
 		for _, store := range []string{t.TempDir(), dir} {
 			j = b.start(old, clock(now.now), storeIn(store)).ready()
-			require.EqualValues(t, 3, j.serving(0).store.meta.Waiting)
+			require.EqualValues(t, 3, j.lanes.serving(0).store.Meta().Waiting)
 			if store != dir {
 				j.stop()
 			}
@@ -207,7 +207,7 @@ func TestWaitingEndsByAgeButTheCreationStillAppliesIt(t *testing.T) {
 		require.Equal(t, []ledgerv1.Outcome{waits, waits, quarantined, quarantined, waits, applied, applied, applied, applied, duplicate}, k.outcomes())
 		require.EqualValues(t, shipment.ReasonWaitedTooLong, k.decisions[0][2].GetReason())
 		require.NotEmpty(t, k.decisions[0][2].GetBody())
-		require.Zero(t, j.serving(0).store.meta.Waiting)
+		require.Zero(t, j.lanes.serving(0).store.Meta().Waiting)
 	})
 }
 

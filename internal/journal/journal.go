@@ -7,15 +7,16 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/google/uuid"
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/journal/lanestore"
+	"github.com/orderledger/orderledger/internal/journal/membership"
 	"github.com/orderledger/orderledger/internal/shipment"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
@@ -30,28 +31,36 @@ type Journal struct {
 	source  string
 	hooks   hooks
 	decide  func(*shipment.State, shipment.Input, shipment.Context) shipment.Decision // shipment.Decide, but in tests of faults.
+	keys    keys
 
-	nonce string        // Of this journal, in the keys it generates.
-	keys  atomic.Uint64 // How many it has generated.
+	topics   topics
+	memory   *lanestore.Memory // Shared by all lane stores; nil until Run.
+	members  *membership.Membership
+	lanes    laneSet
+	standbys *standbys      // Nil where no standbys are kept, and until Run.
+	announce sync.WaitGroup // Goroutines that announce takeovers to other instances.
 
-	client *kgo.Client   // For questions; nil until Run.
-	cache  *pebble.Cache // Shared by all lane stores; nil until Run.
+	life lifecycle
+}
 
-	owners   owners
-	follower *follower      // Keeps the stores of lanes that others own; nil where none are kept, and until Run.
-	asides   sync.WaitGroup // Goroutines that tell others something.
-
-	mu        sync.Mutex
-	lanes     map[int32]*lane           // Assigned; guarded by mu.
-	lingering map[int32]*lane           // Taken away and still serving; guarded by mu.
-	last      map[int32]<-chan struct{} // Closed when the last lane of that number has let go of its store; guarded by mu.
-
-	group  *kgo.Client   // Guarded by mu; nil but inside Run.
-	joined bool          // Guarded by mu: the group has answered.
-	run    bool          // Guarded by mu: Run was called.
-	stop   func()        // Guarded by mu; ends Run.
+// lifecycle guards a journal against being run twice, or closed without being run.
+type lifecycle struct {
+	mu     sync.Mutex
+	stop   func()        // Guarded by mu; ends Run, nil before it.
 	closed bool          // Guarded by mu.
 	done   chan struct{} // Closed when Run has returned.
+}
+
+// keys generates keys for commands that came without one.
+type keys struct {
+	nonce string // Of this journal.
+	count atomic.Uint64
+}
+
+// generated returns a key that is unique over all instances and their restarts, without asking the system for
+// randomness each time.
+func (k *keys) generated() string {
+	return lanestore.GeneratedKey + k.nonce + "/" + strconv.FormatUint(k.count.Add(1), 10)
 }
 
 // hooks are points at which a test can stop the world. They are empty in production.
@@ -82,10 +91,20 @@ func New(cfg Config, d Deps) (*Journal, error) {
 		return nil, fmt.Errorf("journal metrics: %w", err)
 	}
 	d = d.withDefaults()
-	return &Journal{
-		cfg: cfg, deps: d, log: d.Log, metrics: m, source: events.Source + "/" + cfg.Cluster,
-		nonce: uuid.NewString(), lanes: map[int32]*lane{}, lingering: map[int32]*lane{}, last: map[int32]<-chan struct{}{}, done: make(chan struct{}), decide: shipment.Decide,
-	}, nil
+	j := &Journal{
+		cfg: cfg, deps: d, log: d.Log, metrics: m, source: events.Source + "/" + cfg.Cluster, decide: shipment.Decide,
+		keys:   keys{nonce: uuid.NewString()},
+		topics: topics{options: d.Options, lanes: cfg.Lanes, stepTimeout: cfg.TakeoverTimeout},
+		lanes:  newLaneSet(), life: lifecycle{done: make(chan struct{})},
+	}
+	j.members = membership.New(membership.Config{
+		Cluster: cfg.Cluster, InstanceID: cfg.InstanceID, Advertise: cfg.Advertise, Nonce: j.keys.nonce,
+		SessionTimeout: cfg.SessionTimeout, RebalanceTimeout: cfg.RebalanceTimeout,
+		Options: d.Options, Log: d.Log,
+		Serves:   func(lane int32) bool { return j.lanes.serving(lane) != nil },
+		Draining: j.lanes.drainingCount,
+	})
+	return j, nil
 }
 
 // Run owns lanes until ctx ends or the group refuses this instance. It stops in this order: take no more, finish the
@@ -93,112 +112,60 @@ func New(cfg Config, d Deps) (*Journal, error) {
 func (j *Journal) Run(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	j.mu.Lock()
-	if j.run || j.closed {
-		j.mu.Unlock()
+	j.life.mu.Lock()
+	if j.life.stop != nil || j.life.closed {
+		j.life.mu.Unlock()
 		return errors.New("journal: run or closed before")
 	}
-	j.run, j.stop = true, cancel
-	j.mu.Unlock()
-	defer close(j.done)
+	j.life.stop = cancel
+	j.life.mu.Unlock()
+	defer close(j.life.done)
 
-	j.cache = pebble.NewCache(j.cfg.CacheBytes - j.cfg.CacheBytes/statesPart)
-	defer j.cache.Unref()
+	j.memory = lanestore.NewMemory(j.cfg.CacheBytes, j.cfg.Lanes)
+	defer j.memory.Close()
 	client, err := kgo.NewClient(j.deps.Options...)
 	if err != nil {
 		return fmt.Errorf("journal client: %w", err)
 	}
 	defer client.Close()
-	j.mu.Lock()
-	j.client = client
-	j.mu.Unlock()
-	if _, err := j.identity(ctx); err != nil {
+	j.topics.client = client
+	j.members.Connect(client)
+	if _, err := j.topics.identity(ctx); err != nil {
 		if ctx.Err() != nil {
-			return nil // Told to stop.
+			return nil // It was stopped meanwhile.
 		}
 		return err
 	}
-	if !j.cfg.Embedded && !j.cfg.NoStandby {
-		j.follower = newFollower(j)
-	}
-	group, err := j.join(ctx)
-	if err != nil {
-		return err
-	}
-	j.mu.Lock()
-	j.group = group
-	j.mu.Unlock()
 	var wg sync.WaitGroup
-	wg.Go(func() { j.attend(ctx) })
-	if j.follower != nil {
-		wg.Go(func() { j.follower.run(ctx) })
+	if !j.cfg.Embedded && !j.cfg.NoStandby {
+		j.standbys = newStandbys(j)
+		wg.Go(func() { j.standbys.run(ctx) })
 	}
-	err = j.watch(ctx, group)
-	cancel()
-	j.stopLanes()
-	j.mu.Lock()
-	j.group = nil
-	j.mu.Unlock()
-	group.CloseAllowingRebalance()
+	wg.Go(func() { (&maintenance{j: j}).run(ctx) })
+	err = j.members.Run(ctx, membership.Callbacks{
+		Assigned: func(lanes []int32) { j.assign(ctx, lanes) },
+		Revoked:  j.revoke,
+		Stopping: func() {
+			cancel() // From here on nothing is assigned.
+			stopAll(j.lanes.clear())
+		},
+	})
 	wg.Wait()
-	j.asides.Wait()
+	j.announce.Wait()
 	return err
-}
-
-// stopLanes stops what the group has assigned; nothing is assigned after ctx has ended.
-func (j *Journal) stopLanes() {
-	j.mu.Lock()
-	lanes := slices.AppendSeq(slices.Collect(maps.Values(j.lanes)), maps.Values(j.lingering))
-	clear(j.lanes)
-	clear(j.lingering)
-	j.mu.Unlock()
-	stopAll(lanes)
 }
 
 // Close ends Run and waits for it. It may be called more than once, and without Run.
 func (j *Journal) Close() error {
-	j.mu.Lock()
-	j.closed = true
-	run, stop := j.run, j.stop
-	j.mu.Unlock()
-	if run {
+	j.life.mu.Lock()
+	j.life.closed = true
+	stop := j.life.stop
+	j.life.mu.Unlock()
+	if stop != nil {
 		stop()
-		<-j.done
+		<-j.life.done
 	}
 	return nil
-}
-
-// identity asks for what a lane store must agree with, and checks that the topics' partitions are the lanes.
-func (j *Journal) identity(ctx context.Context) (meta, error) {
-	topics := []string{events.TopicEvents, events.TopicDecisions, events.TopicInbox}
-	md, err := kadm.NewClient(j.client).Metadata(ctx, topics...)
-	if err != nil {
-		return meta{}, fmt.Errorf("ask for the ledger's topics: %w", err)
-	}
-	ids := make([]string, 0, len(topics))
-	for _, name := range topics {
-		t, ok := md.Topics[name]
-		switch {
-		case !ok:
-			return meta{}, fmt.Errorf("topic %s: %w: it is not there", name, ErrLanes)
-		case t.Err != nil:
-			return meta{}, fmt.Errorf("topic %s: %w", name, t.Err)
-		case len(t.Partitions) != j.cfg.Lanes:
-			return meta{}, fmt.Errorf("topic %s: %w: %d partitions, %d lanes", name, ErrLanes, len(t.Partitions), j.cfg.Lanes)
-		}
-		ids = append(ids, t.ID.String())
-	}
-	return newMeta(md.Cluster, ids), nil
-}
-
-// serving returns the lane that decides here: an assigned one, or one that lingers.
-func (j *Journal) serving(lane int32) *lane {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if l := j.lanes[lane]; l != nil {
-		return l
-	}
-	return j.lingering[lane]
 }
 
 // State returns the latest state of a shipment as this instance's lane has it, nil when there is none. While the lane
@@ -206,14 +173,14 @@ func (j *Journal) serving(lane int32) *lane {
 // with a state that has a successor.
 func (j *Journal) State(ctx context.Context, shipmentID string) (*ledgerv1.Shipment, error) {
 	for {
-		l := j.serving(events.Lane(shipmentID, j.cfg.Lanes))
+		l := j.lanes.serving(events.Lane(shipmentID, j.cfg.Lanes))
 		if l == nil {
 			return nil, fmt.Errorf("state of shipment %s: %w", shipmentID, ErrNotOwner)
 		}
 		opened := l.opened.Load()
 		if s := l.reading.Load(); s != nil {
-			state, err := s.state(shipmentID)
-			if !errors.Is(err, errStoreClosed) {
+			state, err := s.State(shipmentID)
+			if !errors.Is(err, lanestore.ErrClosed) {
 				return state, err
 			}
 		}
@@ -229,14 +196,13 @@ func (j *Journal) State(ctx context.Context, shipmentID string) (*ledgerv1.Shipm
 
 // Ready returns nil when the group has answered and all lanes it assigns to this instance are open.
 func (j *Journal) Ready() error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if !j.joined {
-		return errors.New("journal: the owners' group has not answered yet")
+	assigned, joined := j.lanes.current()
+	if !joined {
+		return errors.New("journal: the lanes' group has not answered yet")
 	}
 	var problems []error
-	for _, id := range slices.Sorted(maps.Keys(j.lanes)) {
-		if l := j.lanes[id]; !l.open.Load() {
+	for _, id := range slices.Sorted(maps.Keys(assigned)) {
+		if l := assigned[id]; !l.open.Load() {
 			why := ErrLaneMoving
 			if p := l.failure.Load(); p != nil {
 				why = *p
@@ -245,4 +211,52 @@ func (j *Journal) Ready() error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// NewKey returns an ephemeral key, which no other command ever had, for a command that may be sent more than once: to
+// its owner in another instance, or again after an error. It is valid for ten minutes.
+func (j *Journal) NewKey() string {
+	return lanestore.NewEphemeralKey(j.deps.Now(), j.keys.nonce, j.keys.count.Add(1))
+}
+
+// Owner is the instance that should be asked about a lane.
+type Owner = membership.Owner
+
+// Owner returns who should be asked about a lane: this instance where it serves the lane and was not reported wrong,
+// otherwise the one to which the group assigns it. The group is asked where no owner is known or a wrong one, for all
+// callers at once. While there is no owner it waits inside ctx.
+func (j *Journal) Owner(ctx context.Context, lane int32) (Owner, error) {
+	if lane < 0 || int(lane) >= j.cfg.Lanes {
+		return Owner{}, fmt.Errorf("owner of lane %d: %w: there are %d", lane, ErrInvalid, j.cfg.Lanes)
+	}
+	o, err := j.members.Owner(ctx, lane)
+	if err != nil {
+		return Owner{}, fmt.Errorf("owner of lane %d: %w: %w", lane, ErrLaneMoving, err)
+	}
+	return o, nil
+}
+
+// OwnerWrong reports that an answer of Owner was wrong: that instance did not own the lane, or could not be reached.
+// The next Owner of this lane asks the group.
+func (j *Journal) OwnerWrong(lane int32, was Owner) { j.members.OwnerWrong(lane, was) }
+
+// HandOver leaves the lanes' group, as a static member too, and returns when other instances have taken this one's
+// lanes, when there is no other, or when ctx ends. Until then lanes are served here, so calls must still be taken. It
+// is for an instance that will stop; Run goes on and is ended by its own context.
+func (j *Journal) HandOver(ctx context.Context) error {
+	if !j.drains() {
+		return nil
+	}
+	return j.members.HandOver(ctx)
+}
+
+// openStore opens the store of a lane.
+func (j *Journal) openStore(ctx context.Context, lane int32, want lanestore.Meta) (*lanestore.Store, error) {
+	o := lanestore.Options{Memory: j.memory, Log: j.laneLog(lane)}
+	return lanestore.Open(ctx, lanestore.Dir(j.cfg.StoreDir, lane), o, want)
+}
+
+// laneLog is the log of what happens in a lane.
+func (j *Journal) laneLog(id int32) *slog.Logger {
+	return j.log.With(slog.String("topic", events.TopicEvents), slog.Int("partition", int(id)))
 }

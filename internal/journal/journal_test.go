@@ -116,7 +116,7 @@ func TestALaneOfAnotherInstanceIsRefused(t *testing.T) {
 		other := b.start()
 		testkit.Eventually(t, func() bool { return other.Ready() == nil }, "the second joined")
 		owner, idle := j, other
-		if j.serving(0) == nil {
+		if j.lanes.serving(0) == nil {
 			owner, idle = other, j
 		}
 		owner.mustSubmit(createCmd("a"))

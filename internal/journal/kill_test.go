@@ -169,7 +169,7 @@ func TestAKilledEmbeddedBrokerLosesNothingThatWasAnsweredAndRepeatsNothing(t *te
 				voided++
 				continue
 			}
-			if d.GetReason() == string(ReasonRecovered) {
+			if d.GetReason() == string(ReasonRestored) {
 				recovered++
 			}
 			if d.GetOutcome() == rejected {

@@ -24,15 +24,15 @@ import (
 // writeLostMarkers ends the lane's transactions whose coordinator has ended them without telling a partition. It
 // changes nothing that is not certain. An error says that it could not be found out now, and that the lane must not be
 // fenced yet; where this instance may not ask, the takeover goes on as without it.
-func (l *lane) writeLostMarkers(ctx context.Context) error {
-	if l.j.cfg.Embedded {
+func (t *takeover) writeLostMarkers(ctx context.Context) error {
+	if t.l.j.cfg.Embedded {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, l.j.cfg.TakeoverTimeout)
+	ctx, cancel := context.WithTimeout(ctx, t.l.j.cfg.TakeoverTimeout)
 	defer cancel()
-	lost, err := l.lostMarkers(ctx)
+	lost, err := t.lostMarkers(ctx)
 	if isForbidden(err) {
-		l.log.WarnContext(ctx, "not known whether a transaction lost its marker: DESCRIBE on the transactional ids and READ on the "+
+		t.l.log.WarnContext(ctx, "not known whether a transaction lost its marker: DESCRIBE on the transactional ids and READ on the "+
 			"topics are needed", slog.Any("err", err))
 		return nil
 	}
@@ -40,16 +40,16 @@ func (l *lane) writeLostMarkers(ctx context.Context) error {
 		return fmt.Errorf("before the fence: %w", err)
 	}
 	for _, m := range lost {
-		if err := l.writeMarker(ctx, m); err != nil {
+		if err := t.writeMarker(ctx, m); err != nil {
 			if !isForbidden(err) {
-				return fmt.Errorf("lost marker of producer %d in %s lane %d: %w", m.pid, m.topic, l.id, err)
+				return fmt.Errorf("lost marker of producer %d in %s lane %d: %w", m.pid, m.topic, t.l.id, err)
 			}
 			// Only an operator can, and the fence would take the outcome away.
 			return fmt.Errorf("%s lane %d has a transaction of producer %d whose marker the broker lost (committed: %t); writing it needs "+
-				"CLUSTER_ACTION on the cluster: %w", m.topic, l.id, m.pid, m.commit, err)
+				"CLUSTER_ACTION on the cluster: %w", m.topic, t.l.id, m.pid, m.commit, err)
 		}
-		l.j.metrics.repaired.WithLabelValues("marker").Inc()
-		l.log.WarnContext(ctx, "lost marker of a transaction written", slog.String("lost_in", m.topic),
+		t.l.j.metrics.repaired.WithLabelValues("marker").Inc()
+		t.l.log.WarnContext(ctx, "lost marker of a transaction written", slog.String("lost_in", m.topic),
 			slog.Int64("producer_id", m.pid), slog.Bool("committed", m.commit))
 	}
 	return nil
@@ -70,20 +70,20 @@ type lostMarker struct {
 	commit      bool
 }
 
-func (l *lane) lostMarkers(ctx context.Context) ([]lostMarker, error) {
-	open, err := l.hasOpen(ctx)
+func (t *takeover) lostMarkers(ctx context.Context) ([]lostMarker, error) {
+	open, err := t.hasOpen(ctx)
 	if err != nil || !open {
 		return nil, err
 	}
 	// The coordinator first: what it holds for complete now, every partition must have the marker of a moment later.
-	txns, err := l.endedTransactions(ctx)
+	txns, err := t.endedTransactions(ctx)
 	if err != nil || len(txns) == 0 {
 		return nil, err
 	}
 	var topics kadm.TopicsSet
-	topics.Add(events.TopicEvents, l.id)
-	topics.Add(events.TopicDecisions, l.id)
-	producers, err := kadm.NewClient(l.j.client).DescribeProducers(ctx, topics)
+	topics.Add(events.TopicEvents, t.l.id)
+	topics.Add(events.TopicDecisions, t.l.id)
+	producers, err := kadm.NewClient(t.l.j.topics.client).DescribeProducers(ctx, topics)
 	if err != nil {
 		return nil, fmt.Errorf("describe producers: %w", err)
 	}
@@ -107,10 +107,10 @@ const (
 
 // endedTransactions returns what the coordinator knows of the lane's ids whose last transaction is complete. It waits
 // for one that is being ended: its markers may still be on their way, or be lost.
-func (l *lane) endedTransactions(ctx context.Context) ([]kadm.DescribedTransaction, error) {
-	aa, bb := kafka.LaneTransactionalIDs(l.j.cfg.Prefix, l.id)
+func (t *takeover) endedTransactions(ctx context.Context) ([]kadm.DescribedTransaction, error) {
+	aa, bb := kafka.LaneTransactionalIDs(t.l.j.cfg.Prefix, t.l.id)
 	for {
-		described, err := kadm.NewClient(l.j.client).DescribeTransactions(ctx, aa, bb)
+		described, err := kadm.NewClient(t.l.j.topics.client).DescribeTransactions(ctx, aa, bb)
 		if err != nil {
 			return nil, fmt.Errorf("describe transactions: %w", err)
 		}
@@ -137,12 +137,12 @@ func (l *lane) endedTransactions(ctx context.Context) ([]kadm.DescribedTransacti
 }
 
 // hasOpen tells whether readers can't reach the end of the lane's events or decisions yet.
-func (l *lane) hasOpen(ctx context.Context) (bool, error) {
-	stable, err := l.j.stableSpans(ctx, l.id)
+func (t *takeover) hasOpen(ctx context.Context) (bool, error) {
+	stable, err := t.l.j.topics.stableSpans(ctx, t.l.id)
 	if err != nil {
 		return false, err
 	}
-	all, err := l.j.spans(ctx, l.id)
+	all, err := t.l.j.topics.spans(ctx, t.l.id)
 	if err != nil {
 		return false, err
 	}
@@ -154,16 +154,16 @@ func (l *lane) hasOpen(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-func (l *lane) writeMarker(ctx context.Context, m lostMarker) error {
+func (t *takeover) writeMarker(ctx context.Context, m lostMarker) error {
 	var topics kadm.TopicsSet
-	topics.Add(m.topic, l.id)
-	written, err := kadm.NewClient(l.j.client).WriteTxnMarkers(ctx, kadm.TxnMarkers{
+	topics.Add(m.topic, t.l.id)
+	written, err := kadm.NewClient(t.l.j.topics.client).WriteTxnMarkers(ctx, kadm.TxnMarkers{
 		ProducerID: m.pid, ProducerEpoch: m.epoch, Commit: m.commit, CoordinatorEpoch: m.coordinator, Topics: topics,
 	})
 	if err != nil {
 		return fmt.Errorf("write the marker: %w", err)
 	}
-	of, ok := written[m.pid].Topics[m.topic].Partitions[l.id]
+	of, ok := written[m.pid].Topics[m.topic].Partitions[t.l.id]
 	if !ok {
 		return errors.New("write the marker: no answer for the partition")
 	}

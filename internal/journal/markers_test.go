@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -95,15 +96,19 @@ func TestALaneThatReadersCantReadToItsEndIsTakenOverAgain(t *testing.T) {
 	require.NoError(t, other.ProduceSync(t.Context(), &kgo.Record{Topic: events.TopicDecisions, Value: []byte("x")}).FirstErr())
 	t.Cleanup(func() { _ = other.EndTransaction(context.WithoutCancel(t.Context()), kgo.TryAbort) })
 
-	stuck := j.checkReadable(t.Context(), nil)
-	require.Len(t, stuck, 1)
+	m, adm := &maintenance{j: j.Journal}, kadm.NewClient(j.topics.client)
+	m.checkReadable(t.Context(), adm)
+	require.Len(t, m.stuck, 1)
+	stuck := m.stuck
 	require.InDelta(t, 1, counted(j.metrics.takeovers.WithLabelValues("opened")), 0, "once may be chance")
-	require.Equal(t, stuck, j.checkReadable(t.Context(), stuck))
-	testkit.Eventually(t, func() bool { return j.serving(0).failure.Load() != nil }, "the lane is taken over again")
+	m.checkReadable(t.Context(), adm)
+	require.Equal(t, stuck, m.stuck)
+	testkit.Eventually(t, func() bool { return j.lanes.serving(0).failure.Load() != nil }, "the lane is taken over again")
 
 	require.NoError(t, other.EndTransaction(t.Context(), kgo.TryAbort))
 	j.ready()
-	require.Empty(t, j.checkReadable(t.Context(), stuck))
+	m.checkReadable(t.Context(), adm)
+	require.Empty(t, m.stuck)
 	require.EqualValues(t, 2, j.mustSubmit(cmd("a", "note", "x")).Version)
 }
 
@@ -116,9 +121,10 @@ func TestAStoreAheadOfWhatReadersSeeIsKept(t *testing.T) {
 	require.NoError(t, other.BeginTransaction())
 	require.NoError(t, other.ProduceSync(t.Context(), &kgo.Record{Topic: events.TopicEvents, Value: []byte("x")}).FirstErr())
 	j.mustSubmit(createCmd("a"))
-	stuck := j.checkReadable(t.Context(), nil)
-	j.checkReadable(t.Context(), stuck)
-	testkit.Eventually(t, func() bool { return j.serving(0).failure.Load() != nil }, "the lane is taken over again")
+	m, adm := &maintenance{j: j.Journal}, kadm.NewClient(j.topics.client)
+	m.checkReadable(t.Context(), adm)
+	m.checkReadable(t.Context(), adm)
+	testkit.Eventually(t, func() bool { return j.lanes.serving(0).failure.Load() != nil }, "the lane is taken over again")
 	require.NoError(t, other.EndTransaction(context.WithoutCancel(t.Context()), kgo.TryAbort))
 	j.ready()
 	require.Zero(t, counted(j.metrics.rebuilds))

@@ -55,7 +55,7 @@ func TestMoreMayWaitThanABatchHolds(t *testing.T) {
 		j.decided(0, last)
 		k := b.check()
 		require.Len(t, k.events[0], 22)
-		require.Zero(t, j.serving(0).store.meta.Waiting)
+		require.Zero(t, j.lanes.serving(0).store.Meta().Waiting)
 		sizes := map[uint64]int{}
 		for i, d := range k.decisions[0][20:] {
 			sizes[d.GetEventsLaneseq()]++
@@ -100,17 +100,19 @@ func TestAnEchoMayBeADuplicateAndStillFillIn(t *testing.T) {
 func TestCommandsDoNotMakeTheInboxPileUpInMemory(t *testing.T) {
 	t.Parallel()
 	l := &lane{
-		j: &Journal{cfg: Config{MaxBatch: 4}}, calls: make(chan []*call, 8), carry: make([]*input, 4),
-		owner: &owner{inbox: &inboxReader{fetched: make(chan fetched, 1)}},
+		j:      &Journal{cfg: Config{MaxBatch: 4}},
+		writer: &writer{inbox: &inboxReader{fetched: make(chan fetched, 1)}},
 	}
-	l.owner.inbox.fetched <- fetched{}
-	l.calls <- []*call{{}, {}}
-	inputs, err := l.await(t.Context(), nil)
+	l.intake = newIntake(l)
+	l.intake.carry = make([]*input, 4)
+	l.writer.inbox.fetched <- fetched{}
+	l.intake.calls <- []*call{{}, {}}
+	inputs, err := l.intake.await(t.Context(), nil)
 	require.NoError(t, err)
 	require.Len(t, inputs, 4)
-	require.Len(t, l.carry, 2)
-	require.Len(t, l.owner.inbox.fetched, 1, "a whole batch is here already")
-	_, err = l.await(t.Context(), nil)
+	require.Len(t, l.intake.carry, 2)
+	require.Len(t, l.writer.inbox.fetched, 1, "a whole batch is here already")
+	_, err = l.intake.await(t.Context(), nil)
 	require.NoError(t, err)
-	require.Empty(t, l.owner.inbox.fetched)
+	require.Empty(t, l.writer.inbox.fetched)
 }

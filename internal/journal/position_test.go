@@ -52,7 +52,7 @@ func TestTheInboxIsReadOnExactlyWhereItWasDecided(t *testing.T) {
 			}
 			// Each owner begins without a store, and is stopped in the middle.
 			j := b.start(config(func(c *Config) { c.MaxBatch = 2 })).ready()
-			testkit.Eventually(t, func() bool { return j.positions()[0] > last-10 }, "most is decided")
+			testkit.Eventually(t, func() bool { return j.lanes.positions()[0] > last-10 }, "most is decided")
 			j.stop()
 		}
 		j := b.start().ready()
@@ -76,7 +76,7 @@ func TestTheInboxIsTrimmedBelowThePosition(t *testing.T) {
 		}
 		j.decided(0, last)
 		testkit.Eventually(t, func() bool {
-			spans, err := j.spans(t.Context(), 0)
+			spans, err := j.topics.spans(t.Context(), 0)
 			return err == nil && spans[events.TopicInbox].start == last+1-2
 		}, "trimmed")
 		j.stop()

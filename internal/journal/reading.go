@@ -1,37 +1,40 @@
 package journal
 
 import (
-	"context"
+	"encoding/hex"
 	"errors"
+	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/journal/lanestore"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
 // reading applies the records of one topic of a lane to its store, in large batches. One topic is read at a time: a
 // batch starts from the position that the one before has left.
 type reading struct {
-	store   *store
-	sb      *storeBatch
+	store   *lanestore.Store
+	sb      *lanestore.Batch
 	v       verifier
-	pos     topicPos // Where the store was.
-	checked bool     // Whether the record there was compared.
+	pos     lanestore.TopicPosition // Where the store was.
+	checked bool                    // Whether the record there was compared.
 }
 
 const readBatchBytes = 4 << 20
 
 // newReading reads on from the store's position. Seen says how far this process has read the topic already, 0 for not:
-// what it has seen itself need not be compared with the store again.
-func newReading(s *store, topic string, lane int32, pos topicPos, seen int64) *reading {
+// a position that it wrote itself need not be compared with the lane again.
+func newReading(s *lanestore.Store, topic string, lane int32, pos lanestore.TopicPosition, seen int64) *reading {
 	return &reading{
-		store: s, sb: s.begin(), pos: pos, checked: pos.Last < 0 || seen > pos.Last,
-		v: verifier{topic: topic, lane: lane, chain: pos.chain()},
+		store: s, sb: s.Begin(), pos: pos, checked: pos.Last < 0 || seen > pos.Last,
+		v: verifier{topic: topic, lane: lane, chain: pos.Chain()},
 	}
 }
 
-// known tells whether a record is the last one the store has, and checks that it is the same.
+// known reports whether a record is the last one the store has, and checks that it is the same.
 func (r *reading) known(rec *kgo.Record) (bool, error) {
 	if r.checked {
 		return false, nil
@@ -40,18 +43,30 @@ func (r *reading) known(rec *kgo.Record) (bool, error) {
 	return true, agrees(&r.pos, rec)
 }
 
+// agrees checks that the record at the store's last position is the one that the store has.
+func agrees(p *lanestore.TopicPosition, rec *kgo.Record) error {
+	for i := range rec.Headers {
+		if rec.Headers[i].Key == events.HeaderChainHash {
+			if string(rec.Headers[i].Value) == hex.EncodeToString(p.Head[:]) && rec.Offset == p.Last {
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("%w: offset %d of %s has another chain hash", errStale, p.Last, rec.Topic)
+}
+
 func (r *reading) flush(atLeast int) error {
-	if r.sb.size < atLeast {
+	if r.sb.Size() < atLeast {
 		return nil
 	}
-	if err := r.sb.commit(); err != nil {
+	if err := r.sb.Commit(); err != nil {
 		return &lostError{err: err, store: true}
 	}
-	r.sb = r.store.begin()
+	r.sb = r.store.Begin()
 	return nil
 }
 
-// decision applies a record of the decisions. The decision is nil where the record says nothing to the store.
+// decision applies a record of the decisions. The decision is nil where the store needs nothing of the record.
 func (r *reading) decision(rec *kgo.Record, voids []span) (env events.Envelope, d *ledgerv1.Decision, err error) {
 	if known, err := r.known(rec); known || err != nil {
 		return env, nil, err
@@ -63,14 +78,14 @@ func (r *reading) decision(rec *kgo.Record, voids []span) (env events.Envelope, 
 		return env, nil, errVoidSeen
 	}
 	if env.Type != events.TypeDecision || isVoid(voids, rec.Offset) {
-		r.sb.skipped(&env, rec.Offset, r.v.chain)
+		r.sb.Skip(&env, rec.Offset, r.v.chain)
 		return env, nil, r.flush(readBatchBytes)
 	}
 	d = new(ledgerv1.Decision)
 	if err := d.UnmarshalVT(rec.Value); err != nil {
 		return env, nil, r.v.damaged(rec, err)
 	}
-	if err := r.sb.decision(&env, d, rec.Offset, r.v.chain); err != nil {
+	if err := r.sb.Decision(&env, d, rec.Offset, r.v.chain); err != nil {
 		return env, nil, &lostError{err: err, store: true}
 	}
 	return env, d, r.flush(readBatchBytes)
@@ -88,70 +103,67 @@ func (r *reading) event(rec *kgo.Record) (env events.Envelope, fresh bool, err e
 	if err != nil {
 		return env, false, r.v.damaged(rec, err)
 	}
-	if err := r.sb.event(&env, after, rec.Offset, r.v.chain); err != nil {
+	if err := r.sb.Event(&env, after, rec.Offset, r.v.chain); err != nil {
 		return env, false, &lostError{err: err, store: true}
 	}
 	return env, true, r.flush(readBatchBytes)
 }
 
-// decisionTail is the last group of decisions that were taken on the same state of the events.
-type decisionTail struct {
-	laneseq     uint64
-	first, last int64
-	before      uint64 // The laneseq of the group before.
+// verifier follows the chain of one topic of a lane.
+type verifier struct {
+	topic   string
+	lane    int32
+	chain   events.Chain
+	scratch []events.Header
 }
 
-func (l *lane) readDecisions(ctx context.Context, end int64, voids []span) (decisionTail, error) {
-	tail := decisionTail{laneseq: l.store.meta.DecidedSeq, first: -1, before: l.store.meta.DecidedSeq}
-	err := l.readTopic(ctx, events.TopicDecisions, l.store.meta.Decisions, end, func(r *reading, rec *kgo.Record) error {
-		env, d, err := r.decision(rec, voids)
-		if d == nil || err != nil {
-			return err
-		}
-		if d.GetEventsLaneseq() != tail.laneseq || tail.first < 0 {
-			tail = decisionTail{d.GetEventsLaneseq(), rec.Offset, rec.Offset, tail.laneseq}
-		}
-		tail.last = rec.Offset
-		l.note(&env, d, rec.Offset)
-		return nil
-	})
-	return tail, err
-}
-
-// readEvents reads the events and returns the envelopes of those that no decision is known for.
-func (l *lane) readEvents(ctx context.Context, end int64) ([]events.Envelope, error) {
-	decided, head := l.store.meta.DecidedSeq, l.store.meta.DecidedHead
-	var orphans []events.Envelope
-	err := l.readTopic(ctx, events.TopicEvents, l.store.meta.Events, end, func(r *reading, rec *kgo.Record) error {
-		env, fresh, err := r.event(rec)
-		if !fresh || err != nil {
-			return err
-		}
-		if env.LaneSeq == decided && env.ChainHash != events.Hash(head) {
-			return r.v.damaged(rec, errors.New("the decisions know another event of this laneseq"))
-		}
-		if env.LaneSeq > decided {
-			orphans = append(orphans, env)
-		}
-		l.noteEvent(&env, rec.Offset)
-		return nil
-	})
-	return orphans, err
-}
-
-// readTopic reads a topic of the lane from where the store is to an end.
-func (l *lane) readTopic(ctx context.Context, topic string, pos topicPos, end int64, fn func(*reading, *kgo.Record) error) error {
-	seen := l.seen[topic]
-	r := newReading(l.store, topic, l.id, pos, seen)
-	err := l.j.scan(ctx, topic, l.id, max(from(&pos), seen), end, func(rec *kgo.Record) error { return fn(r, rec) })
-	if err == nil {
-		err = r.flush(0)
+// next checks that a record is the one after the last, unaltered, and returns its envelope.
+func (v *verifier) next(rec *kgo.Record) (events.Envelope, error) {
+	v.scratch = v.scratch[:0]
+	for i := range rec.Headers {
+		v.scratch = append(v.scratch, events.Header(rec.Headers[i]))
 	}
-	if err == nil {
-		if l.seen == nil {
-			l.seen = map[string]int64{}
-		}
-		l.seen[topic] = max(end, seen)
+	env, err := events.DecodeEnvelope(v.scratch)
+	if err != nil {
+		return env, v.damaged(rec, err)
 	}
-	return err
+	next := v.chain.Next(v.topic, v.lane, v.scratch, rec.Value)
+	if env.LaneSeq != next.Seq {
+		return env, v.damaged(rec, fmt.Errorf("laneseq %d after %d", env.LaneSeq, v.chain.Seq))
+	}
+	if env.ChainHash != next.Head {
+		return env, v.damaged(rec, errors.New("its chain hash is not that of its content"))
+	}
+	v.chain = next
+	return env, nil
+}
+
+func (v *verifier) damaged(rec *kgo.Record, err error) error {
+	return fmt.Errorf("%w: %s lane %d offset %d: %w", ErrDamaged, v.topic, v.lane, rec.Offset, err)
+}
+
+// fieldAfter is the number of Event.after.
+const fieldAfter = 2
+
+// rawAfter returns the bytes of an event's `after` without decoding it: opening a lane only moves them.
+func rawAfter(value []byte) ([]byte, error) {
+	for b := value; len(b) > 0; {
+		num, typ, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return nil, protowire.ParseError(n)
+		}
+		b = b[n:]
+		if num == fieldAfter && typ == protowire.BytesType {
+			after, n := protowire.ConsumeBytes(b)
+			if n < 0 {
+				return nil, protowire.ParseError(n)
+			}
+			return after, nil
+		}
+		if n = protowire.ConsumeFieldValue(num, typ, b); n < 0 {
+			return nil, protowire.ParseError(n)
+		}
+		b = b[n:]
+	}
+	return nil, errors.New("an event without a state after it")
 }

@@ -1,6 +1,9 @@
 package journal
 
 import (
+	"strings"
+
+	"github.com/orderledger/orderledger/internal/journal/lanestore"
 	"github.com/orderledger/orderledger/internal/shipment"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
@@ -15,17 +18,17 @@ func (b *batch) repeat(s *step) (bool, error) {
 	if err != nil || prior == nil {
 		return false, err
 	}
-	if in.waiting != nil && prior.outcome == ledgerv1.Outcome_OUTCOME_WAITING {
+	if in.waiting != nil && prior.Outcome == ledgerv1.Outcome_OUTCOME_WAITING {
 		return false, nil // That is itself.
 	}
-	same := prior.hash == in.record.Hash
+	same := prior.Hash == in.record.Hash
 	switch {
 	case in.call != nil && same:
 		s.repeats = prior
 	case in.call != nil:
 		s.d = in.refuse(shipment.CodeIdempotencyKeyReused, "the key was used for another input")
 	case same:
-		b.l.name(in)
+		b.l.decider.name(in)
 		s.d = shipment.Decision{
 			Outcome: ledgerv1.Outcome_OUTCOME_DUPLICATE, Reason: ReasonRepeated, Message: "the same notification came before",
 		}
@@ -36,7 +39,7 @@ func (b *batch) repeat(s *step) (bool, error) {
 	return true, nil
 }
 
-func (b *batch) answered(s *step) (*answer, error) {
+func (b *batch) answered(s *step) (*lanestore.Answer, error) {
 	id := answerID{s.in.record.ShipmentID, s.in.record.Key}
 	if i, ok := b.answers[id]; ok {
 		if i < 0 {
@@ -44,17 +47,13 @@ func (b *batch) answered(s *step) (*answer, error) {
 		}
 		earlier := &b.steps[i]
 		s.sameAs = i
-		return &answer{
-			outcome: earlier.d.Outcome, hash: earlier.in.record.Hash, first: earlier.first, last: earlier.last,
-			reason: earlier.d.Reason, message: earlier.d.Message,
+		return &lanestore.Answer{
+			Outcome: earlier.d.Outcome, Hash: earlier.in.record.Hash, First: earlier.first, Last: earlier.last,
+			Reason: earlier.d.Reason, Message: earlier.d.Message,
 		}, nil
 	}
-	if isGenerated(id.key) {
-		return nil, nil
+	if strings.HasPrefix(id.key, lanestore.GeneratedKey) {
+		return nil, nil // Nobody else has it.
 	}
-	there, err := b.probe.has(b.l.store, answerKey(id.shipmentID, id.key))
-	if err != nil || !there {
-		return nil, err
-	}
-	return b.l.store.answered(id.shipmentID, id.key)
+	return b.probe.Answered(b.l.store, id.shipmentID, id.key)
 }

@@ -18,24 +18,24 @@ import (
 // Events without their decisions stand, and the decisions are written. Decisions without their events are void, and a
 // record says so to every reader. On Apache Kafka neither can happen.
 
-// errMended says that records were written that the lane has yet to be read for.
-var errMended = errors.New("a torn transaction was mended")
+// errRepaired says that records were written that the lane has yet to be read for.
+var errRepaired = errors.New("a torn transaction was mended")
 
 // voids reads which decisions of the part that is still to be read are void. It reads them ahead of the others, because
 // a void batch is known only by the record after it. Where no such record can be, it returns nil and reads nothing.
-func (l *lane) voids(ctx context.Context, end int64) ([]span, error) {
-	if !l.j.cfg.Embedded && !l.voidsKnown {
+func (t *takeover) voids(ctx context.Context, end int64) ([]span, error) {
+	if !t.l.j.cfg.Embedded && !t.voidsKnown {
 		return nil, nil
 	}
-	pos := &l.store.meta.Decisions
+	pos := &t.l.store.Meta().Decisions
 	voids := []span{}
-	err := l.j.scan(ctx, events.TopicDecisions, l.id, from(pos), end, func(rec *kgo.Record) error {
+	err := t.l.j.topics.scan(ctx, events.TopicDecisions, t.l.id, pos.From(), end, func(rec *kgo.Record) error {
 		if rec.Offset < pos.Next || !hasType(rec, events.TypeDecisionsVoided) {
 			return nil
 		}
 		v := new(ledgerv1.DecisionsVoided)
 		if err := v.UnmarshalVT(rec.Value); err != nil {
-			return fmt.Errorf("%w: %s lane %d offset %d: %w", ErrDamaged, rec.Topic, l.id, rec.Offset, err)
+			return fmt.Errorf("%w: %s lane %d offset %d: %w", ErrDamaged, rec.Topic, t.l.id, rec.Offset, err)
 		}
 		if v.GetFirstOffset() < pos.Next {
 			return fmt.Errorf("%w: it holds decisions that are void", errStale)
@@ -57,8 +57,8 @@ func isVoid(voids []span, offset int64) bool {
 }
 
 // reconcile compares the last decision with the last event, and mends the lane where the last transaction is torn.
-func (l *lane) reconcile(ctx context.Context, tail decisionTail, orphans []events.Envelope, fresh bool) error {
-	m := &l.store.meta
+func (t *takeover) reconcile(ctx context.Context, tail decisionTail, orphans []events.Envelope, fresh bool) error {
+	m := t.l.store.Meta()
 	have, decided := m.Events.Seq, m.DecidedSeq
 	switch {
 	case have == decided:
@@ -66,39 +66,39 @@ func (l *lane) reconcile(ctx context.Context, tail decisionTail, orphans []event
 			return fmt.Errorf("%w: events and decisions have other heads at laneseq %d", ErrDamaged, have)
 		}
 		return nil
-	case !l.j.cfg.Embedded:
+	case !t.l.j.cfg.Embedded:
 		return fmt.Errorf("%w: events end at laneseq %d, decisions know of %d", ErrDamaged, have, decided)
 	case have > decided:
 		if uint64(len(orphans)) != have-decided {
 			return fmt.Errorf("%w: it holds events without their decisions", errStale)
 		}
-		return l.recover(ctx, orphans)
+		return t.restore(ctx, orphans)
 	case !fresh:
 		return fmt.Errorf("%w: it holds decisions without their events", errStale)
 	case tail.laneseq != decided || tail.before > have || tail.first < 0:
 		return fmt.Errorf("%w: more than one batch of decisions lost its events", ErrDamaged)
 	}
-	return l.void(ctx, &tornError{tail.first, tail.last})
+	return t.void(ctx, &tornError{tail.first, tail.last})
 }
 
 // void records that a batch of decisions does not count: a later one of it may have leaned on the events that are lost.
-func (l *lane) void(ctx context.Context, torn *tornError) error {
-	b := l.newBatch()
+func (t *takeover) void(ctx context.Context, torn *tornError) error {
+	b := t.l.commits.newBatch()
 	v := &ledgerv1.DecisionsVoided{FirstOffset: torn.first, LastOffset: torn.last, Reason: "their events were lost when the broker died"}
 	body, err := v.MarshalVT()
 	if err != nil {
 		return err
 	}
 	env := events.Envelope{
-		Source: l.j.source, Type: events.TypeDecisionsVoided, ID: events.DecisionID(l.id, b.decisions.Seq+1),
+		Source: t.l.j.source, Type: events.TypeDecisionsVoided, ID: events.DecisionID(t.l.id, b.decisions.Seq+1),
 		RecordedAt: b.now, AuthType: authSystem, InboxOffset: events.NoInboxOffset,
 	}
 	b.decisionRecs = append(b.decisionRecs, b.linked(events.TopicDecisions, &env, &b.decisions, body))
-	if err := l.owner.commit(b); err != nil { //nolint:contextcheck // A transaction in hand is ended when ctx ends.
+	if err := t.l.writer.commit(b); err != nil { //nolint:contextcheck // A transaction in hand is ended when ctx ends.
 		return fmt.Errorf("void torn decisions: %w", err)
 	}
-	l.j.metrics.repaired.WithLabelValues("voided").Add(float64(torn.last - torn.first + 1))
-	l.log.WarnContext(ctx, "torn transaction voided", slog.Int64("first_offset", torn.first), slog.Int64("last_offset", torn.last))
+	t.l.j.metrics.repaired.WithLabelValues("voided").Add(float64(torn.last - torn.first + 1))
+	t.l.log.WarnContext(ctx, "torn transaction voided", slog.Int64("first_offset", torn.first), slog.Int64("last_offset", torn.last))
 	// The store has read them, and it knows no way back.
 	return fmt.Errorf("%w: %w", errStale, torn)
 }
@@ -107,30 +107,30 @@ func (l *lane) void(ctx context.Context, torn *tornError) error {
 const authSystem = "system"
 
 // recover writes the decisions that were lost, from the headers of the events they gave.
-func (l *lane) recover(ctx context.Context, orphans []events.Envelope) error {
-	b := l.newBatch()
+func (t *takeover) restore(ctx context.Context, orphans []events.Envelope) error {
+	b := t.l.commits.newBatch()
 	for i := 0; i < len(orphans); {
 		n := i + 1
 		for n < len(orphans) && sameInput(&orphans[i], &orphans[n]) {
 			n++
 		}
-		d, err := l.recovered(b, &orphans[i], &orphans[n-1])
+		d, err := t.restored(b, &orphans[i], &orphans[n-1])
 		if err != nil {
 			return err
 		}
 		env := orphans[n-1]
-		env.Type, env.ID, env.Version = events.TypeDecision, events.DecisionID(l.id, b.decisions.Seq+1), 0
+		env.Type, env.ID, env.Version = events.TypeDecision, events.DecisionID(t.l.id, b.decisions.Seq+1), 0
 		env.RecordedAt = b.now
 		b.appendDecision(&env, d)
 		i = n
 	}
-	if err := l.owner.commit(b); err != nil { //nolint:contextcheck // A transaction in hand is ended when ctx ends.
+	if err := t.l.writer.commit(b); err != nil { //nolint:contextcheck // A transaction in hand is ended when ctx ends.
 		return fmt.Errorf("recover lost decisions: %w", err)
 	}
-	l.j.metrics.repaired.WithLabelValues("recovered").Add(float64(len(b.decisionRecs)))
-	l.log.WarnContext(ctx, "lost decisions recovered", slog.Int("decisions", len(b.decisionRecs)), slog.Int("events", len(orphans)))
-	l.spare = b
-	return errMended
+	t.l.j.metrics.repaired.WithLabelValues("recovered").Add(float64(len(b.decisionRecs)))
+	t.l.log.WarnContext(ctx, "lost decisions recovered", slog.Int("decisions", len(b.decisionRecs)), slog.Int("events", len(orphans)))
+	t.l.commits.spare = b
+	return errRepaired
 }
 
 func sameInput(a, b *events.Envelope) bool {
@@ -138,15 +138,15 @@ func sameInput(a, b *events.Envelope) bool {
 		a.InboxOffset == b.InboxOffset && a.CausationID == b.CausationID
 }
 
-func (l *lane) recovered(b *batch, first, last *events.Envelope) (*ledgerv1.Decision, error) {
-	state, err := l.store.state(first.ShipmentID)
+func (t *takeover) restored(b *batch, first, last *events.Envelope) (*ledgerv1.Decision, error) {
+	state, err := t.l.store.State(first.ShipmentID)
 	if err != nil {
 		return nil, &lostError{err: err, store: true}
 	}
 	d := &ledgerv1.Decision{
 		Outcome: ledgerv1.Outcome_OUTCOME_ACCEPTED, InputKey: first.InputKey, InputHash: first.InputHash[:],
 		ShipmentId: first.ShipmentID, SellerId: state.GetSellerId(),
-		FirstVersion: first.Version, LastVersion: last.Version, Reason: string(ReasonRecovered),
+		FirstVersion: first.Version, LastVersion: last.Version, Reason: string(ReasonRestored),
 		EventsHead: b.events.Head[:], EventsLaneseq: b.events.Seq,
 		OccurredAt: timestamppb.New(last.OccurredAt), RecordedAt: timestamppb.New(b.now),
 	}
@@ -154,7 +154,7 @@ func (l *lane) recovered(b *batch, first, last *events.Envelope) (*ledgerv1.Deci
 		offset := first.InboxOffset
 		d.Outcome, d.InboxOffset = ledgerv1.Outcome_OUTCOME_APPLIED, &offset
 		// What was in the inbox below the position had its decision already: it waited.
-		d.Waited = offset < l.store.meta.Inbox
+		d.Waited = offset < t.l.store.Meta().Inbox
 	}
 	return d, nil
 }

@@ -98,7 +98,7 @@ func TestEventsWhoseDecisionsWereLostStand(t *testing.T) {
 		j.stop()
 		j = b.start(embedded(), storeIn(s)).ready()
 		j.decided(0, 7)
-		require.EqualValues(t, 1, j.serving(0).store.meta.Waiting)
+		require.EqualValues(t, 1, j.lanes.serving(0).store.Meta().Waiting)
 		ends(t, whole, b)
 	}
 }
@@ -117,7 +117,7 @@ func TestDecisionsWhoseEventsWereLostAreVoidWithTheirBatch(t *testing.T) {
 		j.stop()
 		j = b.start(opts...).ready()
 		j.decided(0, 7)
-		require.EqualValues(t, 1, j.serving(0).store.meta.Waiting)
+		require.EqualValues(t, 1, j.lanes.serving(0).store.Meta().Waiting)
 		j.mustSubmit(cmd("a", "note", "more"))
 		b.check()
 	}
@@ -136,7 +136,7 @@ func TestATornLaneOfARealClusterStaysClosed(t *testing.T) {
 				b := setupOn(t, on, 1)
 				b.transplant(whole, leaveOut, nil)
 				j := b.start()
-				testkit.Eventually(t, func() bool { return j.Ready() != nil && j.serving(0) != nil && isDamage(j.Ready()) }, "it stays closed")
+				testkit.Eventually(t, func() bool { return j.Ready() != nil && j.lanes.serving(0) != nil && isDamage(j.Ready()) }, "it stays closed")
 			})
 		}
 	})

@@ -10,9 +10,9 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// writer makes the records of a batch. Bodies lie in one arena, and headers in another, that are used again by the next
+// encoder makes the records of a batch. Bodies lie in one arena, and headers in another, that are used again by the next
 // batch: a lane writes thousands of records a second.
-type writer struct {
+type encoder struct {
 	arena    arena
 	headers  headers
 	recorded *timestamppb.Timestamp // The batch's time, shared by its decisions.
@@ -28,39 +28,35 @@ type writer struct {
 	size         int
 }
 
-func (w *writer) reset() {
-	w.spareRec = append(append(w.spareRec, w.eventRecs...), w.decisionRecs...)
-	w.arena.reset()
-	w.values, w.eventRecs, w.decisionRecs = w.values[:0], w.eventRecs[:0], w.decisionRecs[:0]
-	w.chains, w.bodies = w.chains[:0], w.bodies[:0]
-	w.ndecisions, w.size = 0, 0
+func (c *encoder) reset() {
+	c.spareRec = append(append(c.spareRec, c.eventRecs...), c.decisionRecs...)
+	c.arena.reset()
+	c.values, c.eventRecs, c.decisionRecs = c.values[:0], c.eventRecs[:0], c.decisionRecs[:0]
+	c.chains, c.bodies = c.chains[:0], c.bodies[:0]
+	c.ndecisions, c.size = 0, 0
 }
 
-func (w *writer) record() *kgo.Record {
-	n := len(w.spareRec)
+func (c *encoder) record() *kgo.Record {
+	n := len(c.spareRec)
 	if n == 0 {
 		return new(kgo.Record)
 	}
-	r := w.spareRec[n-1]
-	w.spareRec = w.spareRec[:n-1]
+	r := c.spareRec[n-1]
+	c.spareRec = c.spareRec[:n-1]
 	headers := r.Headers[:0]
 	*r = kgo.Record{Headers: headers}
 	return r
 }
 
-func (w *writer) mark() int { return len(w.values) }
-
-func (w *writer) rewind(mark int) { w.values = w.values[:mark] }
-
 // event encodes an event and returns its size.
-func (w *writer) event(e *ledgerv1.Event) int {
+func (c *encoder) event(e *ledgerv1.Event) int {
 	n := e.SizeVT()
-	v := w.arena.take(n)
+	v := c.arena.take(n)
 	if _, err := e.MarshalToSizedBufferVT(v); err != nil {
 		// Generated code fails on a short buffer only. An empty value could not be read by anyone.
 		panic(err)
 	}
-	w.values = append(w.values, v)
+	c.values = append(c.values, v)
 	return n
 }
 
@@ -80,7 +76,7 @@ func (b *batch) envelope(in *input) events.Envelope {
 }
 
 // link makes the record of an encoded event and links it into the chain.
-func (b *batch) link(s *step, e *ledgerv1.Event, mark, i int) {
+func (b *batch) link(s *step, e *ledgerv1.Event, value, i int) {
 	env := b.envelope(s.in)
 	env.Version = s.first + uint64(i)
 	env.ID = events.EventID(env.ShipmentID, env.Version)
@@ -90,11 +86,11 @@ func (b *batch) link(s *step, e *ledgerv1.Event, mark, i int) {
 		env.OccurredAt = b.now
 	}
 	s.occurred = env.OccurredAt
-	value := b.values[mark+i]
-	rec := b.linked(events.TopicEvents, &env, &b.events, value)
+	body := b.values[value]
+	rec := b.linked(events.TopicEvents, &env, &b.events, body)
 	b.eventRecs = append(b.eventRecs, rec)
 	b.chains = append(b.chains, b.events)
-	b.size += len(value) + b.overhead(s.in)
+	b.size += len(body) + b.overhead(s.in)
 }
 
 // writable returns a time, or zero where an envelope could not hold it.
@@ -135,7 +131,7 @@ func (b *batch) finish() {
 			continue
 		}
 		if s.occurred.IsZero() {
-			s.occurred = b.happened(s.in)
+			s.occurred = b.occurred(s.in)
 		}
 		d := b.decision(s)
 		env := b.envelope(s.in)
@@ -219,49 +215,4 @@ func clipAll(ids []string) []string {
 		ids = ids[:maxUnknownItems]
 	}
 	return ids
-}
-
-func isGenerated(key string) bool {
-	return len(key) > len(generatedKey) && key[:len(generatedKey)] == generatedKey
-}
-
-// arena hands out pieces of large blocks, all of which it takes back at once.
-type arena struct {
-	blocks [][]byte
-	block  int
-	used   int
-}
-
-const (
-	arenaBlock = 256 << 10
-	arenaKeep  = 16 // Blocks.
-)
-
-func (a *arena) reset() {
-	if len(a.blocks) > arenaKeep { // A batch of large records must not hold its memory for ever.
-		clear(a.blocks[arenaKeep:])
-		a.blocks = a.blocks[:arenaKeep]
-	}
-	a.block, a.used = 0, 0
-}
-
-func (a *arena) take(n int) []byte {
-	if n > arenaBlock/4 {
-		return make([]byte, n)
-	}
-	if a.block < len(a.blocks) && a.used+n > arenaBlock {
-		a.block, a.used = a.block+1, 0
-	}
-	if a.block == len(a.blocks) {
-		a.blocks = append(a.blocks, make([]byte, arenaBlock))
-	}
-	v := a.blocks[a.block][a.used : a.used+n : a.used+n]
-	a.used += n
-	return v
-}
-
-func (a *arena) text(s string) []byte {
-	b := a.take(len(s))
-	copy(b, s)
-	return b
 }

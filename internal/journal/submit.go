@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/journal/lanestore"
 	"github.com/orderledger/orderledger/internal/shipment"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
@@ -73,11 +73,11 @@ func (j *Journal) newCall(c Command) (*call, error) {
 		return nil, fmt.Errorf("%w: shipment id of %d bytes", ErrInvalid, len(c.ShipmentID))
 	case c.Input == nil:
 		return nil, fmt.Errorf("%w: no input", ErrInvalid)
-	case strings.HasPrefix(c.Key, generatedKey):
-		return nil, fmt.Errorf("%w: key begins with %q", ErrInvalid, generatedKey)
+	case strings.HasPrefix(c.Key, lanestore.GeneratedKey):
+		return nil, fmt.Errorf("%w: key begins with %q", ErrInvalid, lanestore.GeneratedKey)
 	}
-	if err := j.checkOnce(c.Key); err != nil {
-		return nil, err
+	if err := lanestore.CheckEphemeral(c.Key, j.deps.Now()); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	c.Key = bounded(c.Key)
 	for _, s := range []*string{&c.SellerID, &c.AuthType, &c.AuthID, &c.CorrelationID, &c.CausationID, &c.TraceParent} {
@@ -85,8 +85,7 @@ func (j *Journal) newCall(c Command) (*call, error) {
 	}
 	k := &call{cmd: c, key: c.Key, done: make(chan struct{})}
 	if k.key == "" {
-		// Unique over all instances and their lives, and without asking the system for randomness each time.
-		k.key = generatedKey + j.nonce + "/" + strconv.FormatUint(j.keys.Add(1), 10)
+		k.key = j.keys.generated()
 	}
 	return k, nil
 }
@@ -99,14 +98,14 @@ func (c *call) answer(r Receipt, err error) {
 // send hands calls to their lane, as one, so that they are decided in one transaction if they fit, or answers them.
 func (j *Journal) send(ctx context.Context, lane int32, calls []*call) {
 	var err error
-	if l := j.serving(lane); l == nil {
+	if l := j.lanes.serving(lane); l == nil {
 		err = ErrNotOwner
 	} else {
 		for _, c := range calls {
 			c.lane = l
 		}
 		select {
-		case l.calls <- calls:
+		case l.intake.calls <- calls:
 			return
 		case <-l.gone:
 			err = ErrNotOwner

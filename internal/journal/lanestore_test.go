@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/journal/lanestore"
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
@@ -91,31 +92,41 @@ func TestAStoreOfAnotherLedgerIsThrownAway(t *testing.T) {
 	})
 }
 
+// metaKey is where a store holds its position.
+var metaKey = []byte("m")
+
+// quiet is a Pebble logger that writes nothing.
+type quiet struct{}
+
+func (quiet) Infof(string, ...any)              {}
+func (quiet) Errorf(string, ...any)             {}
+func (quiet) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
+
 // editMeta changes a store's idea of where it is.
-func editMeta(t *testing.T, dir string, change func(*meta)) {
+func editMeta(t *testing.T, dir string, change func(*lanestore.Meta)) {
 	t.Helper()
-	db, err := pebble.Open(laneDir(dir, 0), &pebble.Options{Logger: storeLogger{testkit.Logger(t)}})
+	db, err := pebble.Open(lanestore.Dir(dir, 0), &pebble.Options{Logger: quiet{}})
 	require.NoError(t, err)
-	raw, closer, err := db.Get(keyMeta)
+	raw, closer, err := db.Get(metaKey)
 	require.NoError(t, err)
-	var m meta
+	var m lanestore.Meta
 	require.NoError(t, json.Unmarshal(raw, &m))
 	require.NoError(t, closer.Close())
 	change(&m)
 	raw, err = json.Marshal(m)
 	require.NoError(t, err)
-	require.NoError(t, db.Set(keyMeta, raw, pebble.Sync))
+	require.NoError(t, db.Set(metaKey, raw, pebble.Sync))
 	require.NoError(t, db.Close())
 }
 
 func TestAStoreWhoseHeadIsNotTheLanesIsBuiltAgain(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
-		for name, change := range map[string]func(*meta){
-			"events":            func(m *meta) { m.Events.Head[0]++ },
-			"decisions":         func(m *meta) { m.Decisions.Head[0]++ },
-			"ahead of the lane": func(m *meta) { m.Events.Next += 1000; m.Events.Last += 1000 },
-			"another offset":    func(m *meta) { m.Decisions.Last-- },
+		for name, change := range map[string]func(*lanestore.Meta){
+			"events":            func(m *lanestore.Meta) { m.Events.Head[0]++ },
+			"decisions":         func(m *lanestore.Meta) { m.Decisions.Head[0]++ },
+			"ahead of the lane": func(m *lanestore.Meta) { m.Events.Next += 1000; m.Events.Last += 1000 },
+			"another offset":    func(m *lanestore.Meta) { m.Decisions.Last-- },
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -138,11 +149,11 @@ func TestADamagedStoreIsBuiltAgain(t *testing.T) {
 				b := setupOn(t, on, 1)
 				dir := t.TempDir()
 				fillLane(t, b, dir)
-				db, err := pebble.Open(laneDir(dir, 0), &pebble.Options{Logger: storeLogger{testkit.Logger(t)}})
+				db, err := pebble.Open(lanestore.Dir(dir, 0), &pebble.Options{Logger: quiet{}})
 				require.NoError(t, err)
 				require.NoError(t, db.Flush())
 				require.NoError(t, db.Close())
-				files, err := filepath.Glob(filepath.Join(laneDir(dir, 0), pattern))
+				files, err := filepath.Glob(filepath.Join(lanestore.Dir(dir, 0), pattern))
 				require.NoError(t, err)
 				for _, f := range files {
 					raw, err := os.ReadFile(f)
@@ -188,21 +199,4 @@ func TestAPositionOutOfRangeStopsTheLane(t *testing.T) {
 		testkit.Eventually(t, func() bool { return counted(j.metrics.takeovers.WithLabelValues("failed")) > 1 }, "it is refused")
 		require.ErrorIs(t, j.Ready(), ErrOutOfRange)
 	})
-}
-
-func TestTheCacheOfStatesIsBounded(t *testing.T) {
-	t.Parallel()
-	c := newStateCache(10_000)
-	for i := range 1000 {
-		c.put(fmt.Sprint(i), make([]byte, 800))
-		c.put(fmt.Sprint(i/2), make([]byte, 1200))
-		require.LessOrEqual(t, c.size, 10_000)
-	}
-	require.NotEmpty(t, c.byID)
-	_, ok := c.get("999")
-	require.True(t, ok)
-	_, ok = c.get("0")
-	require.False(t, ok)
-	c.clear()
-	require.Zero(t, c.size)
 }

@@ -1,11 +1,11 @@
-package journal
+package lanestore
 
 import "container/list"
 
-// stateCache holds encoded states of a lane, the most recently used ones, up to a number of bytes. Decoding one costs
+// StateCache holds encoded states of a lane, the most recently used ones, up to a number of bytes. Decoding one costs
 // less than holding it decoded would: that takes four times the memory, in small pieces that the collector has to walk
 // through again and again.
-type stateCache struct {
+type StateCache struct {
 	max, size int
 	byID      map[string]*list.Element
 	order     *list.List // Most recently used first.
@@ -21,12 +21,12 @@ const entryOverhead = 160
 
 func (s *cachedState) size() int { return len(s.id) + cap(s.encoded) + entryOverhead }
 
-func newStateCache(maxBytes int) *stateCache {
-	return &stateCache{max: maxBytes, byID: map[string]*list.Element{}, order: list.New()}
+func newStateCache(maxBytes int) *StateCache {
+	return &StateCache{max: maxBytes, byID: map[string]*list.Element{}, order: list.New()}
 }
 
-// get returns an encoded state, good until the next put.
-func (c *stateCache) get(id string) ([]byte, bool) {
+// Get returns an encoded state, valid until the next Put.
+func (c *StateCache) Get(id string) ([]byte, bool) {
 	e, ok := c.byID[id]
 	if !ok {
 		return nil, false
@@ -35,8 +35,8 @@ func (c *stateCache) get(id string) ([]byte, bool) {
 	return e.Value.(*cachedState).encoded, true //nolint:forcetypeassert // Nothing else is in the list.
 }
 
-// put keeps a copy of an encoded state.
-func (c *stateCache) put(id string, encoded []byte) {
+// Put keeps a copy of an encoded state.
+func (c *StateCache) Put(id string, encoded []byte) {
 	if e, ok := c.byID[id]; ok {
 		s := e.Value.(*cachedState) //nolint:forcetypeassert // Nothing else is in the list.
 		c.size -= s.size()
@@ -55,7 +55,7 @@ func (c *stateCache) put(id string, encoded []byte) {
 	}
 }
 
-func (c *stateCache) clear() {
+func (c *StateCache) Clear() {
 	c.byID, c.size = map[string]*list.Element{}, 0
 	c.order.Init()
 }

@@ -6,10 +6,10 @@ import (
 	"github.com/orderledger/orderledger/internal/shipment"
 )
 
-// happened returns when an input that gave no events happened: a fact says so itself, whenever it came. A command
+// occurred returns when an input that gave no events happened: a fact says so itself, whenever it came. A command
 // happens when it is decided.
-func (b *batch) happened(in *input) time.Time {
-	fact, _ := shipment.FactOf(in.parsed) // A command, or what could not be decoded, says no time.
+func (b *batch) occurred(in *input) time.Time {
+	fact, _ := shipment.FactOf(in.parsed) // Zero for a command, or an input that could not be decoded.
 	for _, at := range []time.Time{fact.At, in.record.ReceivedAt} {
 		// An envelope holds no other years.
 		if !at.IsZero() && at.Year() >= 1 && at.Year() <= 9999 {

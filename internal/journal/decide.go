@@ -1,0 +1,114 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/shipment"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// decider decides single inputs against a state. No input stops its lane, whatever the rules do with it.
+type decider struct {
+	decide func(*shipment.State, shipment.Input, shipment.Context) shipment.Decision
+	decode func(shipmentID, sellerID string, body []byte) (shipment.Input, error)
+	policy func(sellerID, locationID string) shipment.Policy
+	log    *slog.Logger
+}
+
+// run calls the aggregate. A panic, or a decision that readers could not rely on, quarantines or rejects the input.
+func (d *decider) run(in *input, state *shipment.State, now time.Time) (out shipment.Decision) {
+	switch {
+	case in.foreign != nil:
+		return in.refuse(shipment.ReasonBadID, in.foreign.Error())
+	case in.forced != nil:
+		return in.refuse(shipment.ReasonTooLarge, "the broker refused the records: "+in.forced.Error())
+	case in.expired:
+		return in.refuse(shipment.ReasonWaitedTooLong, "its shipment did not become known in time")
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			d.logFailed(in, in.kindSafe(), fmt.Errorf("panic: %v", r), slog.String("stack", string(debug.Stack())))
+			out = in.refuse(shipment.ReasonFailed, "the input could not be decided")
+		}
+	}()
+	if err := d.parse(in); err != nil {
+		return in.refuse(shipment.ReasonBadBody, err.Error())
+	}
+	out = d.decide(state, in.parsed, shipment.Context{
+		Now: now, SellerID: in.record.SellerID, Policy: d.policyOf(in, state),
+	})
+	if err := check(in.record.ShipmentID, state, &out); err != nil {
+		d.logFailed(in, shipment.TypeOf(in.parsed), err)
+		return in.refuse(shipment.ReasonFailed, "the input could not be decided")
+	}
+	return out
+}
+
+func (d *decider) logFailed(in *input, kind string, err error, more ...slog.Attr) {
+	d.log.LogAttrs(context.Background(), slog.LevelError, "input failed", append([]slog.Attr{
+		slog.String("shipment_id", in.record.ShipmentID), slog.Int64("inbox_offset", in.record.Offset),
+		slog.String("input_type", kind), slog.Any("err", err),
+	}, more...)...)
+}
+
+// policyOf asks for what is configured for the shipment's seller and location, which at its creation only the input
+// knows.
+func (d *decider) policyOf(in *input, state *shipment.State) shipment.Policy {
+	seller, location := state.GetSellerId(), state.GetLocationId()
+	if created, ok := in.parsed.(shipment.Created); ok && state == nil {
+		seller, location = created.SellerID, created.LocationID
+	}
+	if seller == "" {
+		seller = in.record.SellerID
+	}
+	return d.policy(seller, location)
+}
+
+// parse decodes an inbox record, once.
+func (d *decider) parse(in *input) error {
+	if in.parsed != nil {
+		return nil
+	}
+	parsed, err := d.decode(in.record.ShipmentID, in.record.SellerID, in.record.Body)
+	if err == nil && parsed == nil {
+		err = errors.New("decoded to nothing")
+	}
+	in.parsed = parsed
+	return err
+}
+
+// name decodes what was not decided anew, so that its decision can say what it was.
+func (d *decider) name(in *input) {
+	defer func() { _ = recover() }() // It stays nameless, as it was the first time.
+	_ = d.parse(in)
+}
+
+// check holds a decision to what every reader of the ledger relies on.
+func check(shipmentID string, state *shipment.State, d *shipment.Decision) error {
+	version := state.GetVersion()
+	for _, e := range d.Events {
+		version++
+		switch after := e.GetAfter(); {
+		case after == nil || events.TypeOf(e) == "":
+			return errors.New("an event without a body or a state")
+		case after.GetShipmentId() != shipmentID:
+			return fmt.Errorf("an event of shipment %q", after.GetShipmentId())
+		case after.GetVersion() != version:
+			return fmt.Errorf("an event of version %d after %d", after.GetVersion(), version-1)
+		}
+	}
+	if d.Outcome == ledgerv1.Outcome_OUTCOME_UNSPECIFIED {
+		return errors.New("no outcome")
+	}
+	if len(d.Events) > 0 && (d.Outcome == ledgerv1.Outcome_OUTCOME_REJECTED ||
+		d.Outcome == ledgerv1.Outcome_OUTCOME_WAITING || d.Outcome == ledgerv1.Outcome_OUTCOME_QUARANTINED) {
+		return fmt.Errorf("%d events of an input that was refused", len(d.Events))
+	}
+	return nil
+}

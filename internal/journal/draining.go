@@ -1,0 +1,105 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// A lane that the group takes away goes on serving, it drains, until its next owner takes it: that one reads the lane
+// to its end, asks for it (Release), and only then fences. So nobody decides only for as long as a fence and a short
+// read take, not for as long as a rebalance takes. Nothing rests on the asking: a lane that is fenced without it ends
+// in the same way.
+
+// errReleased says that the next owner asked for the lane.
+var errReleased = &lostError{err: errors.New("the next owner asked for the lane"), fenced: true}
+
+// drains reports whether lanes that the group takes away go on serving. Without an address nobody could ask for them.
+func (j *Journal) drains() bool { return j.cfg.Advertise != "" && j.deps.AskRelease != nil }
+
+// endFenced ends draining lanes that another instance has fenced without asking. A lane that decides something finds
+// out when it writes; an idle one would go on being called the owner by its own instance.
+func (j *Journal) endFenced(ctx context.Context) {
+	if j.lanes.drainingCount() == 0 {
+		return
+	}
+	taken, err := j.members.TakenElsewhere(ctx)
+	if err != nil {
+		return // The next write, the release or the drain timeout ends them too.
+	}
+	j.lanes.mu.Lock()
+	defer j.lanes.mu.Unlock()
+	for id, l := range j.lanes.draining {
+		if !l.announced.Load() {
+			continue // The last announcement is from before this instance took the lane.
+		}
+		if taken[id] {
+			l.expire.Stop() // So that resume knows that it is ending.
+			l.stop()
+		}
+	}
+}
+
+// Release finishes a lane's batch in hand, answers what it decided, and decides nothing more: its next owner asks for
+// that before it fences the lane. It returns nil where the lane is not served here, and may be called again. An
+// instance to which the group still assigns the lane takes it over again.
+func (j *Journal) Release(ctx context.Context, lane int32) error {
+	l := j.lanes.serving(lane)
+	if l == nil || !l.open.Load() {
+		return nil
+	}
+	done := make(chan struct{})
+	select {
+	case l.intake.releases <- done:
+	case <-l.gone:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("release lane %d: %w", lane, ctx.Err())
+	}
+	select {
+	case <-done:
+	case <-l.gone:
+	case <-ctx.Done():
+		return fmt.Errorf("release lane %d: %w", lane, ctx.Err())
+	}
+	return nil
+}
+
+// askRelease asks the lane's last owner to finish. Whatever comes of it, the fence follows.
+func (t *takeover) askRelease(ctx context.Context) {
+	j := t.l.j
+	if !j.drains() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, j.cfg.ReleaseTimeout)
+	defer cancel()
+	url, err := j.members.LastOwner(ctx, t.l.id)
+	if err == nil && url == "" {
+		return
+	}
+	result := "asked"
+	if err == nil {
+		err = j.deps.AskRelease(ctx, url, t.l.id)
+	}
+	if err != nil {
+		result = "unanswered"
+		t.l.log.InfoContext(ctx, "lane not released by its last owner", slog.String("url", url), slog.Any("err", err))
+	}
+	j.metrics.releases.WithLabelValues(result).Inc()
+}
+
+// announce records that this instance has taken the lane, without keeping the takeover waiting.
+func (t *takeover) announce(ctx context.Context) {
+	l := t.l
+	if l.j.cfg.Embedded {
+		return // There are no other instances.
+	}
+	seq := t.laneseq()
+	l.announced.Store(false)
+	l.j.announce.Go(func() { l.announced.Store(l.j.members.AnnounceTakeover(ctx, l.id, seq)) })
+}
+
+// fencedCheckEvery is the interval between checks for draining lanes that were fenced without being asked for.
+const fencedCheckEvery = 200 * time.Millisecond

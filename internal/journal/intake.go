@@ -1,0 +1,203 @@
+package journal
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// intake collects what a lane is to decide: commands, inbox records, and inputs that have waited too long. It also takes
+// the requests that end the lane's service.
+type intake struct {
+	l        *lane
+	calls    chan []*call       // From any goroutine.
+	releases chan chan struct{} // Requests to give the lane to its next owner, from any goroutine; closed when done.
+	again    chan struct{}      // Has the lane taken over again; from any goroutine.
+
+	retry     []*call         // Certainly not stored; to be decided again.
+	carry     []*input        // Inbox records taken and not decided yet.
+	expiry    time.Time       // When the oldest waiting input is too old; zero for none.
+	releasing []chan struct{} // To be closed when nothing more is decided.
+}
+
+func newIntake(l *lane) intake {
+	return intake{
+		l: l, calls: make(chan []*call, l.j.cfg.MaxBatch), releases: make(chan chan struct{}), again: make(chan struct{}, 1),
+	}
+}
+
+// await blocks until there is something to decide and returns all there is, up to a batch. Commands and inbox records
+// get half of a full batch each, so that neither can starve the other.
+func (k *intake) await(ctx context.Context, expired <-chan time.Time) ([]*input, error) {
+	inputs := k.takeRetry(make([]*input, 0, 16))
+	if len(inputs) == 0 && len(k.carry) == 0 {
+		select {
+		case c := <-k.calls:
+			inputs = take(inputs, c...)
+		case f := <-k.l.writer.inbox.fetched:
+			if err := k.fetched(f); err != nil {
+				return nil, err
+			}
+		case done := <-k.releases:
+			return nil, k.release(done)
+		case <-k.again:
+			return nil, errUnreadable
+		case <-expired:
+			return k.expired()
+		case <-ctx.Done():
+			return nil, nil
+		}
+	}
+	most := k.l.j.cfg.MaxBatch
+	if len(k.carry) > 0 {
+		most = max(1, most-min(len(k.carry), most/2))
+	}
+	for len(inputs) < most {
+		select {
+		case c := <-k.calls:
+			inputs = take(inputs, c...)
+			continue
+		default:
+		}
+		break
+	}
+	if len(k.carry) < k.l.j.cfg.MaxBatch { // Not while commands slow the inbox down: it would pile up here.
+		select {
+		case f := <-k.l.writer.inbox.fetched:
+			if err := k.fetched(f); err != nil {
+				return inputs, err
+			}
+		default:
+		}
+	}
+	n := min(len(k.carry), max(1, k.l.j.cfg.MaxBatch-len(inputs)))
+	inputs = append(inputs, k.carry[:n]...)
+	k.carry = append(k.carry[:0], k.carry[n:]...)
+	return inputs, nil
+}
+
+func (k *intake) takeRetry(inputs []*input) []*input {
+	inputs = take(inputs, k.retry...)
+	k.retry = nil
+	return inputs
+}
+
+// take takes the calls whose callers still wait.
+func take(inputs []*input, calls ...*call) []*input {
+	for _, c := range calls {
+		if c.state.CompareAndSwap(callQueued, callTaken) {
+			inputs = append(inputs, commandInput(c))
+		}
+	}
+	return inputs
+}
+
+// giveBack puts calls that were taken and not decided back into the queue, or among those in doubt.
+func (k *intake) giveBack(inputs []*input) {
+	for _, in := range inputs {
+		if in.call == nil || in.settled {
+			continue
+		}
+		if in.inDoubt {
+			k.l.answers.inDoubt = append(k.l.answers.inDoubt, in.call)
+			continue
+		}
+		in.call.state.Store(callQueued)
+		k.retry = append(k.retry, in.call)
+	}
+}
+
+func (k *intake) fetched(f fetched) error {
+	if f.err != nil {
+		return fmt.Errorf("read inbox lane %d: %w", k.l.id, f.err)
+	}
+	for _, rec := range f.records {
+		r, foreign := readInbox(rec, k.l.j.cfg.Lanes)
+		k.carry = append(k.carry, k.l.recordInput(r, foreign))
+	}
+	k.l.end.Store(max(k.l.end.Load(), f.end))
+	return nil
+}
+
+// release ends the lane's service because the next owner asks for it.
+func (k *intake) release(done chan struct{}) error {
+	k.releasing = append(k.releasing, done)
+	return errReleased
+}
+
+// confirmReleases answers those who asked for the lane, once nothing more is decided.
+func (k *intake) confirmReleases() {
+	for _, done := range k.releasing {
+		close(done)
+	}
+	k.releasing = k.releasing[:0]
+}
+
+// refuse answers all calls that are queued with err: certainly nothing of them is stored.
+func (k *intake) refuse(err error) {
+	refuseAll := func(calls []*call) {
+		for _, c := range calls {
+			if c.state.CompareAndSwap(callQueued, callTaken) {
+				c.answer(Receipt{}, err)
+			}
+		}
+	}
+	refuseAll(k.retry)
+	k.retry = nil
+	for {
+		select {
+		case done := <-k.releases:
+			close(done)
+		case calls := <-k.calls:
+			refuseAll(calls)
+		default:
+			return
+		}
+	}
+}
+
+// expireAtOnce bounds how many inputs one batch ends by age.
+const expireAtOnce = 500
+
+// nextExpiry finds out when the oldest waiting input is too old.
+func (k *intake) nextExpiry() error {
+	k.expiry = time.Time{}
+	if k.l.store.Meta().Waiting == 0 {
+		return nil
+	}
+	oldest, err := k.l.store.OldestWaiting(1)
+	if err != nil {
+		return &lostError{err: err, store: true}
+	}
+	if len(oldest) > 0 {
+		k.expiry = oldest[0].RecordedAt.Add(k.l.j.cfg.WaitingLimit)
+	}
+	return nil
+}
+
+// untilExpiry is at most a second: the timer follows this machine's monotonic clock, and the wall clock may be set.
+func (k *intake) untilExpiry() time.Duration {
+	if k.expiry.IsZero() {
+		return time.Hour
+	}
+	return max(0, min(k.expiry.Sub(k.l.j.deps.Now()), time.Second))
+}
+
+// expired returns the inputs that have waited too long, counted from when they were recorded.
+func (k *intake) expired() ([]*input, error) {
+	now := k.l.j.deps.Now
+	if k.expiry.IsZero() || now().Before(k.expiry) {
+		return nil, nil
+	}
+	oldest, err := k.l.store.OldestWaiting(expireAtOnce)
+	if err != nil {
+		return nil, &lostError{err: err, store: true}
+	}
+	var inputs []*input
+	for _, w := range oldest {
+		if !now().Before(w.RecordedAt.Add(k.l.j.cfg.WaitingLimit)) {
+			inputs = append(inputs, k.l.waitingInput(w, true))
+		}
+	}
+	return inputs, nil
+}

@@ -1,0 +1,116 @@
+package lanestore
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/shipment"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// GeneratedKey starts the keys that the journal gives to commands that came without one. They are in the ledger, so
+// that an outcome in doubt can be looked up, but are not kept as answered: nobody can repeat them.
+const GeneratedKey = "auto/"
+
+// Reasons of decisions that the owner of a lane takes without the rules of shipments. They are permanent.
+const (
+	// ReasonRepeated is the reason of a decision about an input whose key had been answered before.
+	ReasonRepeated shipment.Code = "repeated_key"
+	// ReasonRestored is the reason of a decision written anew from the events that the input gave, after an embedded broker
+	// lost the first one. Its value is from before the word was settled, and is in ledgers.
+	ReasonRestored shipment.Code = "recovered"
+)
+
+// Answer is what became of an input with a key.
+type Answer struct {
+	Outcome     ledgerv1.Outcome
+	Hash        events.Hash
+	First, Last uint64 // Versions of the events it gave; 0 for none.
+	Reason      shipment.Code
+	Message     string
+	Offset      int64 // Of the last event, or of the decision where there was none.
+}
+
+// IsAnswer reports whether a decision answers its key for good. An input that made no sense or waited too long may come
+// again and be decided anew, and so may one that a later version of the program can decide.
+func IsAnswer(outcome ledgerv1.Outcome, reason shipment.Code) bool {
+	return outcome != ledgerv1.Outcome_OUTCOME_QUARANTINED &&
+		reason != shipment.ReasonFailed && reason != shipment.ReasonTooLarge
+}
+
+// AnswerOf returns the answer that a decision gives, at an offset of the decisions.
+func AnswerOf(d *ledgerv1.Decision, offset int64) Answer {
+	a := Answer{
+		Outcome: d.GetOutcome(), First: d.GetFirstVersion(), Last: d.GetLastVersion(),
+		Reason: shipment.Code(d.GetReason()), Message: d.GetMessage(), Offset: offset,
+	}
+	copy(a.Hash[:], d.GetInputHash())
+	return a
+}
+
+var errMalformed = errors.New("malformed value")
+
+func (a *Answer) encode(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(a.Outcome))
+	b = append(b, a.Hash[:]...)
+	b = binary.AppendUvarint(b, a.First)
+	b = binary.AppendUvarint(b, a.Last)
+	b = binary.AppendVarint(b, a.Offset)
+	b = appendID(b, string(a.Reason))
+	return append(b, a.Message...)
+}
+
+func (a *Answer) decode(b []byte) error {
+	d := decoder{b: b}
+	a.Outcome = ledgerv1.Outcome(d.uvarint())
+	copy(a.Hash[:], d.take(len(a.Hash)))
+	a.First, a.Last = d.uvarint(), d.uvarint()
+	a.Offset = d.varint()
+	a.Reason = shipment.Code(d.take(int(d.uvarint())))
+	a.Message = string(d.b)
+	if d.bad {
+		return errMalformed
+	}
+	return nil
+}
+
+func decodeOffset(b []byte) int64 {
+	d := decoder{b: b}
+	return d.varint()
+}
+
+// decoder reads values one after the other and remembers whether one was missing.
+type decoder struct {
+	b   []byte
+	bad bool
+}
+
+func (d *decoder) uvarint() uint64 {
+	v, n := binary.Uvarint(d.b)
+	return skip(d, v, n)
+}
+
+func (d *decoder) varint() int64 {
+	v, n := binary.Varint(d.b)
+	return skip(d, v, n)
+}
+
+func skip[T any](d *decoder, v T, n int) T {
+	if n <= 0 {
+		d.bad, d.b = true, nil
+		return *new(T)
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *decoder) take(n int) []byte {
+	if n < 0 || n > len(d.b) {
+		d.bad, d.b = true, nil
+		return nil
+	}
+	v := d.b[:n]
+	d.b = d.b[n:]
+	return v
+}

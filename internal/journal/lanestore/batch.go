@@ -1,0 +1,124 @@
+package lanestore
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/shipment"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// Batch is a change of the store together with the position for which it is true. The records of both topics go through
+// it, whether they were just committed or are read in a takeover: there is one way to build a lane. The caller follows
+// the chain of each topic, or checks it, and says what it is after each record.
+type Batch struct {
+	s    *Store
+	b    *pebble.Batch
+	m    Meta
+	buf  []byte // Reused for keys and values; Pebble copies them.
+	size int
+	// added are the waiting inputs of this batch, which reads of the database do not find yet.
+	added []*WaitingInput
+}
+
+// Begin returns an empty change that starts at the store's position. Only one may be open at a time.
+func (s *Store) Begin() *Batch {
+	m := s.meta
+	m.Ahead = slices.Clone(m.Ahead)
+	return &Batch{s: s, b: s.db.NewBatch(), m: m}
+}
+
+// Event puts a record of the events: the shipment's encoded state after it, and where its input's events are.
+func (b *Batch) Event(env *events.Envelope, after []byte, offset int64, chain events.Chain) error {
+	if err := b.set(stateKey(env.ShipmentID), after); err != nil {
+		return err
+	}
+	if env.InputKey != "" && !strings.HasPrefix(env.InputKey, GeneratedKey) && !b.dropped(env.InputKey) {
+		b.buf = binary.AppendVarint(b.buf[:0], offset)
+		if err := b.set(offsetKey(env.ShipmentID, env.InputKey), b.buf); err != nil {
+			return err
+		}
+	}
+	b.m.Events.move(offset, chain)
+	b.m.RecordedMs = max(b.m.RecordedMs, env.RecordedAt.UnixMilli())
+	return nil
+}
+
+// Decision puts a record of the decisions: the answer to its key, the inbox position, and what waits.
+func (b *Batch) Decision(env *events.Envelope, d *ledgerv1.Decision, offset int64, chain events.Chain) error {
+	b.Skip(env, offset, chain)
+	if d.GetEventsLaneseq() >= b.m.DecidedSeq {
+		b.m.DecidedSeq = d.GetEventsLaneseq()
+		b.m.DecidedHead = Head{}
+		copy(b.m.DecidedHead[:], d.GetEventsHead())
+	}
+	if d.InboxOffset != nil {
+		b.m.decided(d.GetInboxOffset(), shipment.Code(d.GetReason()) == ReasonRestored)
+	}
+	if err := b.waiting(env, d); err != nil {
+		return err
+	}
+	return b.answer(env, d, offset)
+}
+
+// Skip moves over a record of the decisions that changes nothing else: a voided decision, or one that voids others.
+func (b *Batch) Skip(env *events.Envelope, offset int64, chain events.Chain) {
+	b.m.Decisions.move(offset, chain)
+	b.m.RecordedMs = max(b.m.RecordedMs, env.RecordedAt.UnixMilli())
+}
+
+// Inbox raises the inbox position. Records that only repeat a command have no decision to carry it.
+func (b *Batch) Inbox(next int64) { b.m.Inbox = max(b.m.Inbox, next) }
+
+// Size returns about how many bytes the batch holds.
+func (b *Batch) Size() int { return b.size }
+
+func (b *Batch) answer(env *events.Envelope, d *ledgerv1.Decision, offset int64) error {
+	key, reason := d.GetInputKey(), shipment.Code(d.GetReason())
+	if key == "" || strings.HasPrefix(key, GeneratedKey) || b.dropped(key) ||
+		reason == ReasonRepeated || reason == shipment.CodeIdempotencyKeyReused {
+		return nil // The key keeps the answer it has.
+	}
+	if !IsAnswer(d.GetOutcome(), reason) {
+		return b.delete(answerKey(env.ShipmentID, key))
+	}
+	a := AnswerOf(d, offset)
+	b.buf = a.encode(b.buf[:0])
+	return b.set(answerKey(env.ShipmentID, key), b.buf)
+}
+
+func (b *Batch) set(key, value []byte) error {
+	b.size += len(key) + len(value)
+	return b.b.Set(key, value, nil)
+}
+
+func (b *Batch) delete(key []byte) error {
+	b.size += len(key)
+	return b.b.Delete(key, nil)
+}
+
+// Commit writes the batch and its position, both or nothing. It does not flush them to disk: that would cost each batch
+// of a lane an fsync, and a store that loses its end is only true for an earlier position.
+func (b *Batch) Commit() error {
+	if err := b.dropEphemeral(); err != nil {
+		return err
+	}
+	raw, err := json.Marshal(&b.m)
+	if err != nil {
+		return err
+	}
+	if err := b.b.Set(keyMeta, raw, nil); err != nil {
+		return err
+	}
+	if err := b.b.Commit(pebble.NoSync); err != nil {
+		return fmt.Errorf("write lane store: %w", err)
+	}
+	b.s.meta = b.m
+	return b.b.Close()
+}

@@ -1,0 +1,33 @@
+// Package lanestore keeps what the owner of a lane must know of it on local disk, in one Pebble database a lane.
+//
+// A store holds four things, each under a key of its own:
+//
+//   - the latest state of every shipment, as the event that led to it carries it;
+//   - the answer to every idempotency key, so that a repeated command gets its first answer;
+//   - the inputs that wait for a shipment nobody has created yet, in the order in which they came;
+//   - the position: how far both topics of the lane are in the store, and the chain heads there (Meta).
+//
+// All changes go through a Batch, one method for each kind of record. It does not matter whether the records were
+// committed a moment ago or are read by a takeover years later: both build the store in the same way.
+//
+// # What it promises
+//
+// A batch and its position are written together or not at all, so that a store is always true for the position that it
+// names. It is not flushed to disk: after a crash a store may be true for an earlier position, and its opener reads the
+// rest of the lane. Memory is bounded by Memory, which all stores of a process share.
+//
+// Answers to keys of callers are kept for ever. Ephemeral keys (NewEphemeralKey) name a command for the few minutes in
+// which it may be sent again; their answers are dropped after an hour.
+//
+// # What it does not do
+//
+// It is a cache, never the truth, and it does not know the lane: whoever opens a store compares its position and heads
+// with the lane, and calls Rebuild where they differ. It reads no topic, decides nothing, and does not lock a folder
+// against a second store of the same process.
+//
+// # How it fails
+//
+// Open removes a store that it cannot open, or that belongs to another ledger, and creates an empty one. A value that
+// cannot be decoded is an error of the read that met it. A disk that refuses to be written ends the process: Pebble
+// panics while it holds its locks, so the store could not even be closed. No answer is lost by that.
+package lanestore

@@ -1,0 +1,74 @@
+package lanestore
+
+import "encoding/binary"
+
+// The keys of a store. Ids are preceded by their length, since they may hold any byte.
+//
+//	m                              the position (Meta)
+//	s shipment                     a state
+//	[n bucket] k shipment key      an answer; the bucket for ephemeral keys only
+//	[n bucket] o shipment key      the offset of the last event of an answer
+//	w shipment seq                 a waiting input
+//	q seq                          the waiting inputs in the order of their age → their key under w
+var (
+	keyMeta       = []byte("m") //nolint:gochecknoglobals // A constant, which Go can't hold as bytes.
+	prefixQueue   = []byte("q") //nolint:gochecknoglobals // A constant, which Go can't hold as bytes.
+	prefixWaiting = []byte("w") //nolint:gochecknoglobals // A constant, which Go can't hold as bytes.
+)
+
+// prefixEphemeral starts the keys of answers to ephemeral keys, so that one range delete drops the answers of a bucket.
+const prefixEphemeral = 'n'
+
+func stateKey(shipmentID string) []byte { return appendID([]byte("s"), shipmentID) }
+
+func answerKey(shipmentID, key string) []byte {
+	return append(appendID(append(startKey(shipmentID, key), 'k'), shipmentID), key...)
+}
+
+// offsetKey holds the offset of the last event that answered an input. It is apart from the answer because the events
+// give the one and the decisions the other, and building reads these topics one after the other.
+func offsetKey(shipmentID, key string) []byte {
+	return append(appendID(append(startKey(shipmentID, key), 'o'), shipmentID), key...)
+}
+
+func startKey(shipmentID, key string) []byte {
+	return append(make([]byte, 0, 16+len(shipmentID)+len(key)), ephemeralPart(key)...)
+}
+
+// ephemeralPart starts the store's key of an answer to an ephemeral key; it is empty for any other key.
+func ephemeralPart(key string) []byte {
+	made, ok := ephemeralTime(key)
+	if !ok {
+		return nil
+	}
+	return ephemeralRange(ephemeralBucketOf(made))
+}
+
+func ephemeralRange(bucket uint32) []byte {
+	return binary.BigEndian.AppendUint32([]byte{prefixEphemeral}, bucket)
+}
+
+func waitingPrefix(shipmentID string) []byte { return appendID([]byte("w"), shipmentID) }
+
+func waitingKey(shipmentID string, seq uint64) []byte {
+	return binary.BigEndian.AppendUint64(waitingPrefix(shipmentID), seq)
+}
+
+func queueKey(seq uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{prefixQueue[0]}, seq)
+}
+
+func appendID(b []byte, id string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(id))), id...)
+}
+
+// prefixEnd returns the first key after all those with the prefix.
+func prefixEnd(prefix []byte) []byte {
+	end := append([]byte(nil), prefix...)
+	for i := len(end) - 1; i >= 0; i-- {
+		if end[i]++; end[i] != 0 {
+			return end[:i+1]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,197 @@
+package membership
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// Owner is the instance that should be asked about a lane.
+type Owner struct {
+	// URL is its Config.Advertise; empty when it can't be reached.
+	URL string
+	// Self says that it is this instance.
+	Self bool
+}
+
+// Owner returns who should be asked about a lane: this instance where it serves the lane and was not reported wrong,
+// otherwise the one to which the group assigns it. It asks the group where it knows no owner, or a wrong one. While
+// there is no owner it waits inside ctx.
+func (m *Membership) Owner(ctx context.Context, lane int32) (Owner, error) {
+	for {
+		e := m.owners.lookup(lane)
+		elsewhere := e.known && !e.owner.Self
+		switch {
+		case e.fresh && e.wrong && elsewhere: // The group has been asked since: also where the lane is still served here.
+			return e.owner, nil
+		case e.fresh && m.cfg.Serves(lane):
+			return m.self(), nil
+		case e.fresh && elsewhere: // A lane that was here and is not served any more has another owner, or will have one.
+			return e.owner, nil
+		}
+		select {
+		case <-time.After(time.Until(e.due)):
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
+			return Owner{}, errors.Join(ctx.Err(), m.owners.lastError())
+		}
+		m.refresh(ctx)
+		if m.owners.answeredAfter(e.wrongAt) {
+			continue
+		}
+		// The group is in the middle of a rebalance. Until it answers, the lane may still be where it was.
+		switch {
+		case m.cfg.Serves(lane):
+			return m.self(), nil
+		case elsewhere:
+			return e.owner, nil
+		}
+	}
+}
+
+// OwnerWrong reports that an answer of Owner was wrong: that instance did not own the lane, or could not be reached.
+// The next Owner of this lane asks the group.
+func (m *Membership) OwnerWrong(lane int32, was Owner) { m.owners.reportWrong(lane, was) }
+
+func (m *Membership) self() Owner { return Owner{URL: m.cfg.Advertise, Self: true} }
+
+// askTimeout bounds one question to the group.
+const askTimeout = 2 * time.Second
+
+// refresh asks the group, unless somebody does already, and returns when it has answered or failed to.
+func (m *Membership) refresh(ctx context.Context) {
+	asking, first := m.owners.begin()
+	if first {
+		// The question outlives this caller: others wait for the answer too.
+		go m.fetch(context.WithoutCancel(ctx), asking)
+	}
+	select {
+	case <-asking:
+	case <-ctx.Done():
+	}
+}
+
+func (m *Membership) fetch(ctx context.Context, done chan struct{}) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	began := time.Now()
+	g, err := m.describe(ctx)
+	owners := map[int32]Owner{}
+	if err == nil {
+		me := m.memberID()
+		for i := range g.Members {
+			member := &g.Members[i]
+			owner := Owner{URL: advertised(member), Self: member.MemberID == me && me != ""}
+			for _, lane := range assignedLanes(member) {
+				owners[lane] = owner
+			}
+		}
+	}
+	m.owners.update(owners, began, err)
+	close(done)
+}
+
+// ownerDirectory caches what the group last said about who should own which lane. It may be wrong at any time, which
+// costs a detour: whoever asked the wrong instance reports it, and the group is asked again.
+type ownerDirectory struct {
+	mu     sync.Mutex
+	of     map[int32]Owner     // Guarded by mu.
+	asked  time.Time           // When the question was put that the group last answered; guarded by mu.
+	tried  time.Time           // When it was last asked; guarded by mu.
+	wrong  map[int32]time.Time // When an entry was reported wrong; guarded by mu.
+	err    error               // Why it did not answer the last time; guarded by mu.
+	asking chan struct{}       // Closed when the question on its way is answered; nil for none. Guarded by mu.
+}
+
+// entry is what the directory holds about a lane.
+type entry struct {
+	owner   Owner
+	known   bool
+	wrong   bool      // It was reported wrong,
+	wrongAt time.Time // then.
+	fresh   bool      // The group has answered since.
+	due     time.Time // When the group may be asked again.
+}
+
+// refreshEvery is the shortest time between two questions to the group, however many callers need the answer.
+const refreshEvery = 25 * time.Millisecond
+
+func (d *ownerDirectory) lookup(lane int32) entry {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var e entry
+	e.wrongAt, e.wrong = d.wrong[lane]
+	e.owner, e.known = d.of[lane]
+	e.fresh = !e.wrong || d.asked.After(e.wrongAt)
+	e.due = d.tried.Add(refreshEvery)
+	return e
+}
+
+// trust drops the reports against lanes that have become this instance's own again.
+func (d *ownerDirectory) trust(lanes []int32) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, lane := range lanes {
+		delete(d.wrong, lane)
+	}
+}
+
+func (d *ownerDirectory) answeredAfter(t time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.asked.After(t)
+}
+
+func (d *ownerDirectory) lastError() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.err
+}
+
+func (d *ownerDirectory) reportWrong(lane int32, was Owner) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if now, known := d.of[lane]; known && now != was && !was.Self {
+		return // It has been corrected meanwhile.
+	}
+	if d.wrong == nil {
+		d.wrong = map[int32]time.Time{}
+	}
+	d.wrong[lane] = time.Now()
+}
+
+// begin returns the channel that is closed with the next answer, and whether the caller is the one to ask for it.
+func (d *ownerDirectory) begin() (asking chan struct{}, first bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.asking != nil {
+		return d.asking, false
+	}
+	d.asking, d.tried = make(chan struct{}), time.Now()
+	return d.asking, true
+}
+
+// update takes the group's answer to a question that was put at a time, or why there is none. A lane that nobody has
+// keeps its last owner, which may serve it until it has another.
+func (d *ownerDirectory) update(owners map[int32]Owner, asked time.Time, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.asking, d.err = nil, err
+	if err != nil {
+		return
+	}
+	if d.of == nil {
+		d.of = map[int32]Owner{}
+	}
+	for lane, owner := range owners {
+		// The instance that the group names may still be reading the lane, while the last owner serves it. So an owner is
+		// believed until it is reported wrong.
+		if old, known := d.of[lane]; known && !old.Self && !d.wrong[lane].After(d.asked) {
+			continue
+		}
+		d.of[lane] = owner
+	}
+	d.asked = asked
+}
