@@ -40,8 +40,8 @@ const (
 	envStandby = "ORDERLEDGER_INGEST_STANDBY"
 	// envRate: calls a second that one seller may make. Default 0: no bound.
 	envRate = "ORDERLEDGER_INGEST_RATE"
-	// envInboxKeep: decided notifications that each lane leaves in its inbox partition; older ones are deleted.
-	// Default 100000; 0 keeps all.
+	// envInboxKeep: decided notifications that each lane leaves in its inbox partition; older ones are deleted. Default
+	// 100000; 0 keeps all.
 	envInboxKeep = "ORDERLEDGER_INBOX_KEEP"
 	// envCache: MiB of memory for the stores of all lanes. Default 128. The process takes several times that under load.
 	envCache = "ORDERLEDGER_INGEST_CACHE_MIB"

@@ -26,8 +26,8 @@ type Config struct {
 	Password setting.Secret
 	// TLS encrypts the connections. Off means plain TCP.
 	TLS setting.TLS
-	// Compression of inserts: "auto", "lz4" or "none". Auto compresses unless every address is on this machine, where
-	// it costs more than it saves. Empty means auto.
+	// Compression of inserts: "auto", "lz4" or "none". Auto compresses unless every address is on this machine, where it
+	// costs more than it saves. Empty means auto.
 	Compression string
 	// DialTimeout bounds connecting and the handshake. Zero means 10 seconds.
 	DialTimeout time.Duration

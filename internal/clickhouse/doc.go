@@ -10,8 +10,8 @@
 //     part is there. The token makes a repeated insert of the same block a no-op within the table's window.
 //   - [Open] gives a pool for everything else: DDL, queries, whatever is not hot.
 //
-// Columns of inserts are typed, belong to the caller and are reused ([Text], [Dict], [NullTime] beside those of
-// ch-go), so that filling them costs no allocation a row: the row API of the pool costs seven times as much.
+// Columns of inserts are typed, belong to the caller and are reused ([Text], [Dict], [NullTime] beside those of ch-go),
+// so that filling them costs no allocation a row: the row API of the pool costs seven times as much.
 //
 // It deliberately does not retry an insert: an error leaves open whether the rows landed, and only the caller knows
 // what may be repeated. It does not batch, and it sends no asynchronous inserts, whatever the server's default.

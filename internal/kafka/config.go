@@ -11,38 +11,31 @@ import (
 	"github.com/orderledger/orderledger/internal/setting"
 )
 
-// DefaultLanes is the number of lanes a new ledger gets when Config.Lanes is
-// zero. It can not be changed later, so it leaves room: twelve owners, and a
-// commit rate that one broker carries.
+// DefaultLanes is the number of lanes a new ledger gets when Config.Lanes is zero. It can not be changed later, so it
+// leaves room: twelve owners, and a commit rate that one broker carries.
 const DefaultLanes = 12
 
-// MaxLanes is the most lanes a ledger can have: message ids keep twelve bits
-// for the lane.
+// MaxLanes is the most lanes a ledger can have: message ids keep twelve bits for the lane.
 const MaxLanes = 4096
 
 // Config says how to reach Kafka and what the ledger's topics look like.
 type Config struct {
 	// Brokers are the seed brokers, host:port. At least one.
 	Brokers []string
-	// ClientID names this program in the broker's logs and quotas. Empty
-	// means "orderledger".
+	// ClientID names this program in the broker's logs and quotas. Empty means "orderledger".
 	ClientID string
-	// Cluster names the ledger. It starts every transactional id, so two
-	// ledgers on one Kafka need two names. Letters, digits, dots, dashes and
-	// underscores.
+	// Cluster names the ledger. It starts every transactional id, so two ledgers on one Kafka need two names. Letters,
+	// digits, dots, dashes and underscores.
 	Cluster string
-	// Lanes is the number of partitions of the ledger's topics. Zero takes
-	// what is there, or DefaultLanes for a new ledger.
+	// Lanes is the number of partitions of the ledger's topics. Zero takes what is there, or DefaultLanes for a new
+	// ledger.
 	Lanes int
-	// Replication is the replication factor of topics that are created. Zero
-	// means the broker's default.
+	// Replication is the replication factor of topics that are created. Zero means the broker's default.
 	Replication int16
-	// MinISR is min.insync.replicas of the topics. Zero means the broker's
-	// default, which is then not checked.
+	// MinISR is min.insync.replicas of the topics. Zero means the broker's default, which is then not checked.
 	MinISR int
-	// BootURL is where the owner of an embedded broker tells its boot nonce
-	// (GET, text). Empty means a real cluster, whose transactional ids are
-	// stable.
+	// BootURL is where the owner of an embedded broker tells its boot nonce (GET, text). Empty means a real cluster, whose
+	// transactional ids are stable.
 	BootURL string
 	// TLS encrypts connections to the brokers. Off means plain TCP.
 	TLS setting.TLS
@@ -51,8 +44,8 @@ type Config struct {
 	// User and Password go with SASL. Without TLS they, or what proves them, travel in the open.
 	User     string
 	Password setting.Secret
-	// Timeout bounds each administrative step: creating, listing, checking,
-	// asking for the boot nonce. Zero means 30 seconds.
+	// Timeout bounds each administrative step: creating, listing, checking, asking for the boot nonce. Zero means 30
+	// seconds.
 	Timeout time.Duration
 }
 

@@ -17,16 +17,13 @@ import (
 	"github.com/orderledger/orderledger/events"
 )
 
-// ErrNoLedger says that a Kafka has no ledger yet: its events topic is not
-// there.
+// ErrNoLedger says that a Kafka has no ledger yet: its events topic is not there.
 var ErrNoLedger = errors.New("there is no ledger on this kafka yet")
 
-// EnsureTopics creates the topics that are missing, checks all of them, and
-// returns the number of lanes. It alters nothing that exists. Several programs
-// may call it at once.
+// EnsureTopics creates the topics that are missing, checks all of them, and returns the number of lanes. It alters
+// nothing that exists. Several programs may call it at once.
 //
-// The error joins every problem found; each names the topic, what is there,
-// what is wanted and what to do.
+// The error joins every problem found; each names the topic, what is there, what is wanted and what to do.
 func EnsureTopics(ctx context.Context, client *kgo.Client, cfg Config, on Backend) (lanes int, err error) {
 	adm := kadm.NewClient(client)
 	adm.SetTimeoutMillis(int32(cfg.timeout().Milliseconds()))
@@ -35,8 +32,7 @@ func EnsureTopics(ctx context.Context, client *kgo.Client, cfg Config, on Backen
 	if err != nil {
 		return 0, err
 	}
-	// Lanes are settled before anything is created: a topic created with the
-	// wrong number could not be mended.
+	// Lanes are settled before anything is created: a topic created with the wrong number could not be mended.
 	lanes, err = settleLanes(cfg.Lanes, there)
 	if err != nil {
 		return 0, err
@@ -68,8 +64,7 @@ func EnsureTopics(ctx context.Context, client *kgo.Client, cfg Config, on Backen
 	return lanes, errors.Join(append(problems, wrong...)...)
 }
 
-// Lanes returns the number of lanes of the ledger that is there, or
-// ErrNoLedger. It is for programs that only read.
+// Lanes returns the number of lanes of the ledger that is there, or ErrNoLedger. It is for programs that only read.
 func Lanes(ctx context.Context, client *kgo.Client, cfg Config) (int, error) {
 	there, err := list(ctx, kadm.NewClient(client), cfg)
 	if err != nil {
@@ -105,9 +100,8 @@ func list(ctx context.Context, adm *kadm.Client, cfg Config) (kadm.TopicDetails,
 	return there, nil
 }
 
-// settleLanes counts the lanes once. The topics that are written in one
-// transaction must agree with one another; the others are checked against the
-// result.
+// settleLanes counts the lanes once. The topics that are written in one transaction must agree with one another; the
+// others are checked against the result.
 func settleLanes(want int, there kadm.TopicDetails) (int, error) {
 	var counts []string
 	lanes := want
@@ -148,8 +142,7 @@ func create(ctx context.Context, adm *kadm.Client, cfg Config, on Backend, lanes
 	if replication == 0 || on == Embedded {
 		replication = -1
 	}
-	// A topic by return is joined with its sibling, so it follows one that is
-	// there already.
+	// A topic by return is joined with its sibling, so it follows one that is there already.
 	byReturn := lanes
 	for _, t := range Topics() {
 		if d, ok := there[t.Name]; ok && t.Partitioning == ByReturn {
@@ -172,8 +165,7 @@ func create(ctx context.Context, adm *kadm.Client, cfg Config, on Backend, lanes
 		step, cancel := context.WithTimeout(ctx, cfg.timeout())
 		resp, err := adm.CreateTopic(step, int32(partitions), replication, settings, t.Name)
 		cancel()
-		// Another program that starts at the same time may be faster; what
-		// it made is checked below like any other.
+		// Another program that starts at the same time may be faster; what it made is checked below like any other.
 		if errors.Is(err, kerr.TopicAlreadyExists) && t.Partitioning == ByLane {
 			return awaitOne(ctx, adm, cfg, t.Name)
 		}
@@ -195,8 +187,8 @@ func awaitOne(ctx context.Context, adm *kadm.Client, cfg Config, topic string) (
 	})
 }
 
-// awaitAll lists until every topic is known with a leader for each partition:
-// a cluster tells of a new topic only after a moment.
+// awaitAll lists until every topic is known with a leader for each partition: a cluster tells of a new topic only after
+// a moment.
 func awaitAll(ctx context.Context, adm *kadm.Client, cfg Config, there kadm.TopicDetails) (kadm.TopicDetails, error) {
 	if settled(there) {
 		return there, nil
@@ -316,8 +308,8 @@ func describe(ctx context.Context, adm *kadm.Client, there kadm.TopicDetails) (m
 	return settings, nil
 }
 
-// compare returns a problem for each setting that would lose or change
-// records. More retention or a larger batch than wanted harms nothing.
+// compare returns a problem for each setting that would lose or change records. More retention or a larger batch than
+// wanted harms nothing.
 func compare(t Topic, is, want map[string]string) []error {
 	var problems []error
 	for _, key := range slices.Sorted(maps.Keys(want)) {

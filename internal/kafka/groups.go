@@ -22,8 +22,8 @@ func RefusedByGroup(err error) bool {
 // GroupLanes decides which instance should own which lane; it commits nothing.
 func GroupLanes(cluster string) string { return cluster + ".lanes" }
 
-// GroupInbox holds, for information only, the inbox position below which each lane has decided everything. The truth
-// is in the decisions.
+// GroupInbox holds, for information only, the inbox position below which each lane has decided everything. The truth is
+// in the decisions.
 func GroupInbox(cluster string) string { return cluster + ".inbox" }
 
 // GroupProjector holds the projector's intents; its offset is the position below which all tables are complete.

@@ -8,10 +8,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Logging returns an option that writes a client's own log to log. Everything
-// the client says at level info is put at debug: it reports each metadata
-// change and each rebalance step, which is detail for a program that reports
-// its own assignments.
+// Logging returns an option that writes a client's own log to log. Everything the client says at level info is put at
+// debug: it reports each metadata change and each rebalance step, which is detail for a program that reports its own
+// assignments.
 func Logging(log *slog.Logger) kgo.Opt {
 	if log == nil {
 		return kgo.WithLogger(nil)
@@ -21,8 +20,7 @@ func Logging(log *slog.Logger) kgo.Opt {
 
 type clientLogger struct{ log *slog.Logger }
 
-// Level implements kgo.Logger. It is asked before every line, so a logger at
-// warn costs nothing.
+// Level implements kgo.Logger. It is asked before every line, so a logger at warn costs nothing.
 func (c clientLogger) Level() kgo.LogLevel {
 	ctx := context.Background() // The interface carries none.
 	switch {

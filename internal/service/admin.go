@@ -17,14 +17,12 @@ import (
 
 // AdminConfig says where a program shows itself.
 type AdminConfig struct {
-	// Addr is host:port to listen on. Empty serves nothing; port 0 takes a
-	// free one.
+	// Addr is host:port to listen on. Empty serves nothing; port 0 takes a free one.
 	Addr string
 }
 
-// Admin serves /metrics, /healthz, /readyz and /version, and whatever is
-// mounted beside them. It answers as soon as the process lives; readiness is a
-// question of its own.
+// Admin serves /metrics, /healthz, /readyz and /version, and whatever is mounted beside them. It answers as soon as the
+// process lives; readiness is a question of its own.
 type Admin struct {
 	cfg       AdminConfig
 	log       *slog.Logger
@@ -33,8 +31,8 @@ type Admin struct {
 	addr      string
 }
 
-// NewAdmin returns an admin server. Metrics come from the gatherer; ready says
-// whether the program can do its work now, and why not. Both may be nil.
+// NewAdmin returns an admin server. Metrics come from the gatherer; ready says whether the program can do its work now,
+// and why not. Both may be nil.
 func NewAdmin(cfg AdminConfig, log *slog.Logger, metrics prometheus.Gatherer, ready func(context.Context) error) *Admin {
 	a := &Admin{cfg: cfg, log: log, mux: http.NewServeMux(), listening: make(chan struct{})}
 	if metrics != nil {
@@ -57,9 +55,8 @@ func NewAdmin(cfg AdminConfig, log *slog.Logger, metrics prometheus.Gatherer, re
 // Handle mounts a handler beside the others. It must be called before Run.
 func (a *Admin) Handle(pattern string, h http.Handler) { a.mux.Handle(pattern, h) }
 
-// HandleProfiles mounts /debug/pprof/, for an address that only operators
-// reach: a profile costs the program CPU. It holds names of functions, never
-// what was handled.
+// HandleProfiles mounts /debug/pprof/, for an address that only operators reach: a profile costs the program CPU. It
+// holds names of functions, never what was handled.
 func (a *Admin) HandleProfiles() {
 	a.mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	a.mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
@@ -82,8 +79,7 @@ func (a *Admin) Addr(ctx context.Context) (string, error) {
 	}
 }
 
-// Run serves until ctx ends, then lets open requests finish for a moment. It
-// is to be called once.
+// Run serves until ctx ends, then lets open requests finish for a moment. It is to be called once.
 func (a *Admin) Run(ctx context.Context) error {
 	if a.cfg.Addr == "" {
 		<-ctx.Done()
@@ -99,9 +95,8 @@ func (a *Admin) Run(ctx context.Context) error {
 	return Serve(ctx, &http.Server{Handler: a.mux, ReadHeaderTimeout: 5 * time.Second}, ln)
 }
 
-// Serve runs an HTTP server on a listener until ctx ends, then stops accepting
-// and gives open requests five seconds to finish. Requests see the end of ctx
-// only after that, so that work in hand is not cut off.
+// Serve runs an HTTP server on a listener until ctx ends, then stops accepting and gives open requests five seconds to
+// finish. Requests see the end of ctx only after that, so that work in hand is not cut off.
 func Serve(ctx context.Context, srv *http.Server, ln net.Listener) error {
 	base, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()

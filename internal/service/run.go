@@ -8,22 +8,21 @@ import (
 	"time"
 )
 
-// StopTimeout is how long Run waits for all units together once they are
-// asked to stop. It is below the thirty seconds that Kubernetes grants.
+// StopTimeout is how long Run waits for all units together once they are asked to stop. It is below the thirty seconds
+// that Kubernetes grants.
 const StopTimeout = 25 * time.Second
 
 // Unit is one part of a program that runs as long as the program does.
 type Unit struct {
 	// Name says in logs and errors which unit it is.
 	Name string
-	// Run blocks until ctx ends or the unit can not go on. Returning nil, or
-	// ctx's own error after ctx has ended, is a clean stop.
+	// Run blocks until ctx ends or the unit can not go on. Returning nil, or ctx's own error after ctx has ended, is a
+	// clean stop.
 	Run func(ctx context.Context) error
 }
 
-// Run runs the units until ctx ends or one of them returns, then stops them in
-// reverse order. It returns nil for a clean stop, otherwise the errors of the
-// units joined, the one that ended the program first.
+// Run runs the units until ctx ends or one of them returns, then stops them in reverse order. It returns nil for a
+// clean stop, otherwise the errors of the units joined, the one that ended the program first.
 func Run(ctx context.Context, log *slog.Logger, units ...Unit) error {
 	return RunWithin(ctx, log, StopTimeout, units...)
 }
@@ -63,8 +62,7 @@ type running struct {
 }
 
 func (g *group) start(ctx context.Context, u Unit) {
-	// The end of ctx must not reach all units at once: each is told in its
-	// turn.
+	// The end of ctx must not reach all units at once: each is told in its turn.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	r := &running{Unit: u, cancel: cancel, done: make(chan struct{})}
 	g.units = append(g.units, r)
@@ -97,8 +95,7 @@ func (g *group) stop(ctx context.Context, within time.Duration, ended *running) 
 			select {
 			case <-r.done:
 			case <-deadline.C:
-				// From here on everybody is told and nobody is waited for:
-				// order has no meaning behind a unit that hangs.
+				// From here on everybody is told and nobody is waited for: order has no meaning behind a unit that hangs.
 				late = true
 			}
 		}

@@ -122,8 +122,8 @@ func TestRunWithoutUnitsWaitsForContext(t *testing.T) {
 	require.NoError(t, service.Run(ctx, testkit.Logger(t)))
 }
 
-// Every mixture of units that end by themselves, fail, or wait, with the
-// program's end racing them: all must have returned when Run has.
+// Every mixture of units that end by themselves, fail, or wait, with the program's end racing them: all must have
+// returned when Run has.
 func TestRunStartAndStopRaces(t *testing.T) {
 	t.Parallel()
 	failure := errors.New("failure")

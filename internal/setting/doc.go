@@ -3,7 +3,8 @@
 //
 // It promises:
 //
-//   - [Reader] collects every problem of the variables instead of stopping at the first, and names the variable in each.
+//   - [Reader] collects every problem of the variables instead of stopping at the first, and names the variable in
+//     each.
 //   - A [Secret] shows as "***" wherever a configuration may end up: in fmt with any verb, in JSON, in slog, and as a
 //     field of something that is printed. Only [Secret.Reveal] gives it, so a search for that name finds every use.
 //   - [TLS] reads its files at each new connection, so that certificates can be renewed under a running program.

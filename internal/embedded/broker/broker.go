@@ -36,8 +36,8 @@ func New(cfg Config, log *slog.Logger) *Broker {
 	return &Broker{cfg: cfg, log: log, boot: hex.EncodeToString(nonce[:])}
 }
 
-// Start loads the folder, ends the transactions that a killed process left open, and accepts clients. The context bounds
-// the start only. A broker starts once.
+// Start loads the folder, ends the transactions that a killed process left open, and accepts clients. The context
+// bounds the start only. A broker starts once.
 func (b *Broker) Start(ctx context.Context) (err error) {
 	if err := b.cfg.Validate(); err != nil {
 		return err
@@ -164,11 +164,9 @@ func (b *Broker) options() []kfake.Opt {
 		kfake.ListenFn(b.ln.listenFn),
 		kfake.WithLogger(b.logs),
 		kfake.BrokerConfigs(map[string]string{
-			// As soon as one topic has a retention of its own, kfake trims all topics after seven days, also those
-			// without one.
+			// As soon as one topic has a retention of its own, kfake trims all topics after seven days, also those without one.
 			"log.retention.ms": "-1",
-			// Ten years: after a week without power, consumers must continue from their offsets and not from the
-			// start.
+			// Ten years: after a week without power, consumers must continue from their offsets and not from the start.
 			"offsets.retention.minutes": "5256000",
 		}),
 	}

@@ -11,15 +11,15 @@ import (
 type Config struct {
 	// Addr is host:port to listen on. Port 0 takes a free one.
 	Addr string
-	// Advertise is the host:port under which clients reach the broker. Empty means the address it listens on. It is
-	// needed where clients can't connect to that address, as in a container.
+	// Advertise is the host:port under which clients reach the broker. Empty means the address it listens on. It is needed
+	// where clients can't connect to that address, as in a container.
 	Advertise string
 	// Expose allows an Addr that other machines can reach. False refuses one.
 	Expose bool
 	// DataDir is the folder of the log. Empty keeps everything in memory.
 	DataDir string
-	// SyncWrites flushes each batch to the disk before it is acknowledged. Without it, acknowledged records survive a
-	// kill but not a loss of power.
+	// SyncWrites flushes each batch to the disk before it is acknowledged. Without it, acknowledged records survive a kill
+	// but not a loss of power.
 	SyncWrites bool
 	// MaxLogBytes is the largest log that can be recovered. Zero means half of the machine's memory; negative means no
 	// limit.

@@ -1,14 +1,14 @@
-// Package broker is the Kafka inside the process: franz-go's kfake on a real port, with a data folder. It is for
-// trying out, for development and for a single node. Production is a Kafka cluster at an address, on the same code path.
+// Package broker is the Kafka inside the process: franz-go's kfake on a real port, with a data folder. It is for trying
+// out, for development and for a single node. Production is a Kafka cluster at an address, on the same code path.
 //
 // It promises, on one node:
 //
-//   - Acknowledged records survive a clean stop and a kill -9 of the process. With Config.SyncWrites they also survive a
-//     loss of power.
+//   - Acknowledged records survive a clean stop and a kill -9 of the process. With Config.SyncWrites they also survive
+//     a loss of power.
 //   - No transaction that was open when the process was killed ever becomes visible. kfake forgets such a transaction
-//     without a trace in the log, which would hide later commits of the same producer and then bring the aborted records
-//     back. So after an unclean stop the broker writes an abort marker for every open transaction before it accepts the
-//     first client, and [Broker.Boot] gives a nonce that owners put into their transactional ids.
+//     without a trace in the log, which would hide later commits of the same producer and then bring the aborted
+//     records back. So after an unclean stop the broker writes an abort marker for every open transaction before it
+//     accepts the first client, and [Broker.Boot] gives a nonce that owners put into their transactional ids.
 //   - Two processes never write one folder: the second is refused.
 //   - Nothing beyond this machine can connect unless Config.Expose says so. There is no authentication, and a malformed
 //     request ends the process.
@@ -19,8 +19,8 @@
 // producers nor the start of a trimmed log over a kill: a producer in another process may append a batch twice, and
 // trimmed records come back.
 //
-// It creates no topics. After a kill it reads the whole log into memory. It therefore warns at start about a log of more
-// than half of the machine's memory, and refuses to start on one after an unclean stop.
+// It creates no topics. After a kill it reads the whole log into memory. It therefore warns at start about a log of
+// more than half of the machine's memory, and refuses to start on one after an unclean stop.
 //
 // Stop order: stop intake, finish and end transactions, close the clients, then [Broker.Close]. The file RUNNING is in
 // the folder while it is in use, and a clean close removes it: a broker that finds it was not stopped cleanly.

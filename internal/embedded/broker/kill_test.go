@@ -30,8 +30,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// child commits a record, aborts one, leaves one in an open transaction, says
-// so, and waits for its end.
+// child commits a record, aborts one, leaves one in an open transaction, says so, and waits for its end.
 func child(dir, name string) error {
 	ctx := context.Background()
 	b := broker.New(config(dir), slog.New(slog.DiscardHandler))
@@ -72,8 +71,7 @@ func child(dir, name string) error {
 	select {}
 }
 
-// killed runs a child on a folder and kills it with its transaction open,
-// after meanwhile has run beside it.
+// killed runs a child on a folder and kills it with its transaction open, after meanwhile has run beside it.
 func killed(t *testing.T, dir, name string, meanwhile func()) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
@@ -94,8 +92,8 @@ func TestBrokerAbortsOpenTransactionsAfterAKill(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	var want []string
-	// The second kill is the one that pairs what the first left open with a
-	// later commit, if nothing was written in between.
+	// The second kill is the one that pairs what the first left open with a later commit, if nothing was written in
+	// between.
 	for _, name := range []string{"first", "second", "third"} {
 		killed(t, dir, name, func() {
 			err := broker.New(config(dir), testkit.Logger(t)).Start(t.Context())

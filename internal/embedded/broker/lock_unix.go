@@ -19,7 +19,8 @@ func flock(f *os.File) error {
 	return err
 }
 
-// unflock frees the lock. Closing the file is not enough: a process that is being forked at this moment has it open too.
+// unflock frees the lock. Closing the file is not enough: a process that is being forked at this moment has it open
+// too.
 func unflock(f *os.File) error {
 	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
 }

@@ -24,9 +24,9 @@ type partition struct {
 // endOpenTransactions writes an abort marker for every transaction that was open when the process was killed, and
 // returns how many there were.
 //
-// kfake treats such transactions as aborted, but in memory only. Without a marker in the log, a consumer that learned of
-// the aborted range drops everything the same producer commits afterwards, up to its next abort; and the next kill pairs
-// the open records with a later commit and makes them visible.
+// kfake treats such transactions as aborted, but in memory only. Without a marker in the log, a consumer that learned
+// of the aborted range drops everything the same producer commits afterwards, up to its next abort; and the next kill
+// pairs the open records with a later commit and makes them visible.
 func endOpenTransactions(ctx context.Context, l *listener) (ended int, err error) {
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(l.Addr().String()), kgo.Dialer(l.dial), kgo.ClientID("embedded-recovery"),

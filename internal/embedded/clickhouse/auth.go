@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// authenticate checks a user and password against the configured ones, in time that tells nothing about them.
-// An empty user means "default", as with any ClickHouse.
+// authenticate checks a user and password against the configured ones, in time that tells nothing about them. An empty
+// user means "default", as with any ClickHouse.
 func (s *Server) authenticate(user, password string) error {
 	if user == "" {
 		user = "default"

@@ -18,13 +18,13 @@ const userTables = `SELECT database, name FROM system.tables
 WHERE database NOT IN ('system', 'information_schema', 'INFORMATION_SCHEMA') AND engine LIKE '%MergeTree' AND NOT is_temporary
 ORDER BY database, name`
 
-// setAside lists the parts that the engine itself found broken when it started and took out of their tables.
-// It goes on without them, and CHECK TABLE does not see them any more.
+// setAside lists the parts that the engine itself found broken when it started and took out of their tables. It goes on
+// without them, and CHECK TABLE does not see them any more.
 const setAside = `SELECT database, table, name, path FROM system.detached_parts
 WHERE reason IN ('broken', 'broken-on-start', 'noquorum', 'unexpected') ORDER BY ALL`
 
-// check looks at every table after an unclean stop, and refuses to go on with damage: a read model with rows
-// missing would answer wrongly and nobody would know.
+// check looks at every table after an unclean stop, and refuses to go on with damage: a read model with rows missing
+// would answer wrongly and nobody would know.
 func check(ctx context.Context, conn *engine.Conn, log *slog.Logger) error {
 	tables, err := rowsOf(conn, userTables)
 	if err != nil {

@@ -7,25 +7,25 @@ import (
 	"time"
 )
 
-// Config says where the server keeps its data and where it listens. The zero value of a field is its
-// documented default once it went through DefaultConfig.
+// Config says where the server keeps its data and where it listens. The zero value of a field is its documented default
+// once it went through DefaultConfig.
 type Config struct {
 	// DataDir is the folder that holds everything; it is created when it is not there. One process at a time.
 	DataDir string
-	// NativeAddr is the address of the native protocol. Port 0 takes a free one. Addresses other than loopback
-	// are served only when written out here: an empty host is refused, because it would mean every interface.
+	// NativeAddr is the address of the native protocol. Port 0 takes a free one. Addresses other than loopback are served
+	// only when written out here: an empty host is refused, because it would mean every interface.
 	NativeAddr string
 	// HTTPAddr is the address of the HTTP interface, like NativeAddr. Empty serves no HTTP.
 	HTTPAddr string
 	// Library is the path of the engine's library. Empty looks for it (engine.Locate).
 	Library string
-	// Database is created at start when it is not there. Empty creates none. Clients that name no database
-	// are in "default" all the same, as with any ClickHouse.
+	// Database is created at start when it is not there. Empty creates none. Clients that name no database are in
+	// "default" all the same, as with any ClickHouse.
 	Database string
 	// User and Password are what both fronts ask for. An empty user means "default".
 	User, Password string
-	// MaxSessions bounds native connections and running HTTP requests together; further ones are refused with
-	// ClickHouse's "too many simultaneous queries". Zero means 256.
+	// MaxSessions bounds native connections and running HTTP requests together; further ones are refused with ClickHouse's
+	// "too many simultaneous queries". Zero means 256.
 	MaxSessions int
 	// TempDir takes inserts that are too large to wait in memory. Empty means a folder inside DataDir.
 	TempDir string
@@ -37,8 +37,8 @@ type Config struct {
 	StopTimeout time.Duration
 }
 
-// DefaultConfig serves both protocols on ClickHouse's usual ports, on loopback, to the user "default" without
-// a password.
+// DefaultConfig serves both protocols on ClickHouse's usual ports, on loopback, to the user "default" without a
+// password.
 func DefaultConfig() Config {
 	return Config{
 		DataDir:              "data/clickhouse",

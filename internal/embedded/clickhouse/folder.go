@@ -17,8 +17,8 @@ var ErrFolderInUse = errors.New("the data folder is in use by another process")
 // ErrOtherVersion says that the data folder belongs to another version line of the engine.
 var ErrOtherVersion = errors.New("the data folder belongs to another version of the engine")
 
-// folder is the data folder: the engine's files in a folder of their own, and beside it what this package
-// keeps about them.
+// folder is the data folder: the engine's files in a folder of their own, and beside it what this package keeps about
+// them.
 //
 //	lock      held as long as a process serves the folder
 //	version   the version line of the engine that wrote it, such as 26.7
@@ -84,8 +84,8 @@ func (f *folder) prepare(version string) error {
 	return os.WriteFile(f.marker(), nil, 0o640)
 }
 
-// checkVersion refuses a folder of another major.minor line: the engine promises to read what the same line
-// wrote, and what another one wrote it may change for good.
+// checkVersion refuses a folder of another major.minor line: the engine promises to read what the same line wrote, and
+// what another one wrote it may change for good.
 func (f *folder) checkVersion(version string) error {
 	line := versionLine(version)
 	path := filepath.Join(f.dir, "version")

@@ -9,8 +9,8 @@ import (
 	"github.com/ClickHouse/ch-go/compress"
 )
 
-// frameReader reads what is inside ClickHouse's compressed frames, to the end of the input. ch-go's reader by
-// itself can't tell an input that ends between two frames from one that is cut.
+// frameReader reads what is inside ClickHouse's compressed frames, to the end of the input. ch-go's reader by itself
+// can't tell an input that ends between two frames from one that is cut.
 type frameReader struct {
 	br   *bufio.Reader
 	c    *compress.Reader

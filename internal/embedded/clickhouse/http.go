@@ -82,8 +82,8 @@ var statuses = map[int]int{ //nolint:gochecknoglobals // A table, or set once.
 	456:                http.StatusBadRequest, // unknown parameter
 }
 
-// fail answers with an error. When the answer has begun already, the error goes at its end, framed as
-// ClickHouse does, and the connection ends without the mark of a whole answer.
+// fail answers with an error. When the answer has begun already, the error goes at its end, framed as ClickHouse does,
+// and the connection ends without the mark of a whole answer.
 func (h *httpQuery) fail(err error) {
 	code := 1001
 	var refused *engine.Error

@@ -116,8 +116,8 @@ func (h *httpQuery) requestBody() (io.Reader, error) {
 // headLimit is how long the head of an INSERT in a body may be.
 const headLimit = 1 << 20
 
-// statement finds the statement in the query parameter and the body. The body goes on behind the parameter,
-// and behind the head of an INSERT come its rows, which are not to be read into memory.
+// statement finds the statement in the query parameter and the body. The body goes on behind the parameter, and behind
+// the head of an INSERT come its rows, which are not to be read into memory.
 func (h *httpQuery) statement(body io.Reader) (statement, io.Reader, error) {
 	if sql := h.form.Get("query"); sql != "" {
 		st, err := parse(sql)
@@ -159,8 +159,8 @@ func skipped(br *bufio.Reader, n int) io.Reader {
 	return br
 }
 
-// rowsIn are the rows that stand in the statement's text. Behind the name of the format there are blanks and at
-// most one line break before them: what follows may be a byte of binary data.
+// rowsIn are the rows that stand in the statement's text. Behind the name of the format there are blanks and at most
+// one line break before them: what follows may be a byte of binary data.
 func rowsIn(ins *insertion) string {
 	if ins.format == "Values" {
 		return strings.TrimRight(ins.data, "; \t\r\n\f") // a closing semicolon is no row

@@ -2,8 +2,8 @@ package clickhouse
 
 import "strings"
 
-// infile writes the statement that reads spooled rows. The statement's own settings win over those of the
-// request, and a repeated one would be refused.
+// infile writes the statement that reads spooled rows. The statement's own settings win over those of the request, and
+// a repeated one would be refused.
 func (s *Server) infile(ins *insertion, settings []setting, path string) string {
 	clause := ins.settings
 	own := settingNames(clause)
@@ -22,8 +22,8 @@ func (s *Server) infile(ins *insertion, settings []setting, path string) string 
 	return "INSERT INTO " + ins.target + " " + ins.columns + " FROM INFILE " + quoteText(path) + " COMPRESSION 'none'" + clause + " FORMAT " + ins.format
 }
 
-// knows reports whether the engine has the setting. A client may send settings of later versions, as long as
-// they don't matter.
+// knows reports whether the engine has the setting. A client may send settings of later versions, as long as they don't
+// matter.
 func (s *Server) knows(key string) bool {
 	return s.knownSettings[key] || strings.HasPrefix(key, "custom_")
 }

@@ -20,8 +20,8 @@ type token struct {
 	from, to int
 }
 
-// lexer cuts SQL into tokens. It knows just enough to find clauses without being misled by text inside
-// strings, quoted names and comments.
+// lexer cuts SQL into tokens. It knows just enough to find clauses without being misled by text inside strings, quoted
+// names and comments.
 type lexer struct {
 	sql string
 	at  int

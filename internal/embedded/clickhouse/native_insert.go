@@ -13,8 +13,8 @@ import (
 	"github.com/orderledger/orderledger/internal/embedded/engine"
 )
 
-// sampleCache remembers the columns of the last few insertions of a connection: clients insert into the same
-// tables all the time. It is void after any statement that may have changed a table.
+// sampleCache remembers the columns of the last few insertions of a connection: clients insert into the same tables all
+// the time. It is void after any statement that may have changed a table.
 type sampleCache struct {
 	ddl     int64
 	samples map[insertion][]columnHeader
@@ -41,8 +41,8 @@ func (n *nativeConn) sample(req *request) ([]columnHeader, error) {
 	return header, err
 }
 
-// insert has the engine read rows as one statement, so that blocks that come one by one still are one insert, with
-// one token. Rows that stand in the text go the same way: the engine's parser would end them at an empty line.
+// insert has the engine read rows as one statement, so that blocks that come one by one still are one insert, with one
+// token. Rows that stand in the text go the same way: the engine's parser would end them at an empty line.
 func (n *nativeConn) insert(req *request) error {
 	if err := n.session.apply(nil); err != nil { // the insert brings its own settings in its text
 		return err
@@ -134,8 +134,8 @@ func (n *nativeConn) readBlock(k *walker, compressed bool) (rows, columns int, e
 	return k.block()
 }
 
-// skipExternal reads the external tables that follow a query packet, up to the empty block that ends them. It
-// reports whether there were any.
+// skipExternal reads the external tables that follow a query packet, up to the empty block that ends them. It reports
+// whether there were any.
 func (n *nativeConn) skipExternal(compressed bool) (any bool, err error) {
 	k := newWalker(n.revision, 0)
 	k.w = io.Discard

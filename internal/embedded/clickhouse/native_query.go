@@ -144,8 +144,8 @@ func (n *nativeConn) sendResult(req *request) (engine.Stats, error) {
 	return res.Stats(), n.sendBlock(appendEmpty(n.result[:0], header, n.revision), req.compressed)
 }
 
-// sendBlocks sends the blocks of a piece of a result. Before the first goes one without rows, as from any
-// server: some clients take the columns from it.
+// sendBlocks sends the blocks of a piece of a result. Before the first goes one without rows, as from any server: some
+// clients take the columns from it.
 func (n *nativeConn) sendBlocks(native []byte, compressed bool, sent *bool) error {
 	if len(native) == 0 {
 		return nil

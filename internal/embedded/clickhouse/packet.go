@@ -17,9 +17,8 @@ const (
 	maxQuery = 256 << 20 // a query's text, and the value of a parameter
 )
 
-// packetReader reads the parts of a client's packets. After the first error it reads nothing and keeps the
-// error, so that a packet can be read as a list of parts. ch-go's reader would do too, if it did not believe
-// every length.
+// packetReader reads the parts of a client's packets. After the first error it reads nothing and keeps the error, so
+// that a packet can be read as a list of parts. ch-go's reader would do too, if it did not believe every length.
 type packetReader struct {
 	r   *bufio.Reader
 	err error

@@ -22,8 +22,8 @@ import (
 	"github.com/orderledger/orderledger/internal/embedded/clickhouse"
 )
 
-// childEnv makes the test binary a server on the folder it names. Restarts need a process of their own: the
-// engine keeps one folder per process, and a kill ends a process.
+// childEnv makes the test binary a server on the folder it names. Restarts need a process of their own: the engine
+// keeps one folder per process, and a kill ends a process.
 const childEnv = "ORDERLEDGER_TEST_CLICKHOUSE_CHILD"
 
 // child serves until its standard input ends, and says on standard output where, or what went wrong.

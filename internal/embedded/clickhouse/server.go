@@ -57,8 +57,8 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) *Server {
 	}
 }
 
-// Start opens the data folder, checks it after an unclean stop, and listens. The server is ready when Start
-// returns; after an error nothing is left open. A server starts once.
+// Start opens the data folder, checks it after an unclean stop, and listens. The server is ready when Start returns;
+// after an error nothing is left open. A server starts once.
 func (s *Server) Start(ctx context.Context) error {
 	s.mu.Lock()
 	if s.started || s.closing {
@@ -186,8 +186,8 @@ func (s *Server) Run(ctx context.Context) error {
 	return errors.Join(err, s.Close())
 }
 
-// Close stops listening, lets running queries finish, kills those that take longer than StopTimeout, and closes
-// the engine. It may be called at any time and more than once; every call returns the same.
+// Close stops listening, lets running queries finish, kills those that take longer than StopTimeout, and closes the
+// engine. It may be called at any time and more than once; every call returns the same.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	if s.closing {
@@ -218,8 +218,7 @@ func (s *Server) stop() error {
 		}
 	}
 	if s.httpServer != nil {
-		// Ends idle connections at once and the others after their request. What a request still does is
-		// waited for below.
+		// Ends idle connections at once and the others after their request. What a request still does is waited for below.
 		s.fronts.Go(func() {
 			ctx, cancel := context.WithTimeout(context.Background(), s.cfg.StopTimeout)
 			defer cancel()

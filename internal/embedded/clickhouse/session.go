@@ -9,17 +9,17 @@ import (
 	"github.com/orderledger/orderledger/internal/embedded/engine"
 )
 
-// session is one client's connection to the engine, with what the client changed there. One goroutine uses it
-// at a time, except kill.
+// session is one client's connection to the engine, with what the client changed there. One goroutine uses it at a
+// time, except kill.
 type session struct {
 	server   *Server
 	conn     *engine.Conn
 	database string
-	// settings are those that came with queries and are in force now. Clients repeat the same ones with every
-	// query, so only what differs is set, and what is gone is taken back.
+	// settings are those that came with queries and are in force now. Clients repeat the same ones with every query, so
+	// only what differs is set, and what is gone is taken back.
 	settings map[string]applied
-	// own is true once the client changed its session itself; only then is there something of its own that
-	// the settings of a query may hide.
+	// own is true once the client changed its session itself; only then is there something of its own that the settings of
+	// a query may hide.
 	own bool
 	// running is the number of the statement in hand, 0 when idle.
 	running atomic.Int64
@@ -50,8 +50,8 @@ func (s *Server) newSession(database string) (*session, error) {
 	return ses, nil
 }
 
-// sessionOptions makes a connection behave as one to a server does. The time zone is UTC on every machine, as in
-// the published image; the library knows it only as a setting of the session.
+// sessionOptions makes a connection behave as one to a server does. The time zone is UTC on every machine, as in the
+// published image; the library knows it only as a setting of the session.
 func sessionOptions() []string {
 	return []string{"--implicit_select=0", "--session_timezone=UTC"}
 }
@@ -130,8 +130,8 @@ func (s *session) current(key string) string {
 	return "DEFAULT"
 }
 
-// renew gives the session a fresh connection after settings could not be put in force or taken back. A session
-// that the client set up itself can't be made anew: it fails with the reason.
+// renew gives the session a fresh connection after settings could not be put in force or taken back. A session that the
+// client set up itself can't be made anew: it fails with the reason.
 func (s *session) renew(reason error) error {
 	if s.own {
 		return reason
@@ -145,8 +145,8 @@ func (s *session) renew(reason error) error {
 	return nil
 }
 
-// mark numbers a statement and puts the number in front of it as a comment, by which kill finds it: the library
-// gives no way to name a query's id.
+// mark numbers a statement and puts the number in front of it as a comment, by which kill finds it: the library gives
+// no way to name a query's id.
 func (s *session) mark(sql string) string {
 	n := s.server.statements.Add(1)
 	s.running.Store(n)
@@ -177,8 +177,8 @@ func quoteName(s string) string {
 	return "`" + strings.NewReplacer(`\`, `\\`, "`", "\\`").Replace(s) + "`"
 }
 
-// unquoteText reads the text form of a field as it comes in the query packet: a quoted string with escapes, or
-// anything else as it is.
+// unquoteText reads the text form of a field as it comes in the query packet: a quoted string with escapes, or anything
+// else as it is.
 func unquoteText(s string) string {
 	if len(s) < 2 || s[0] != '\'' || s[len(s)-1] != '\'' {
 		return s

@@ -10,10 +10,10 @@ import (
 // spoolPrefix begins the names of the files that hold large inserts.
 const spoolPrefix = "insert-"
 
-// spool gathers the rows of one INSERT until the engine reads them as a file: rows inside a statement's text
-// won't do, because the engine's parser takes an empty line for the end of inline data, even in a binary
-// format. Nothing is inserted when the client goes away half way. The first bytes wait in memory, and in
-// nothing that a crash would leave behind; what exceeds the limit moves to a file.
+// spool gathers the rows of one INSERT until the engine reads them as a file: rows inside a statement's text won't do,
+// because the engine's parser takes an empty line for the end of inline data, even in a binary format. Nothing is
+// inserted when the client goes away half way. The first bytes wait in memory, and in nothing that a crash would leave
+// behind; what exceeds the limit moves to a file.
 type spool struct {
 	tmp   string
 	limit int64

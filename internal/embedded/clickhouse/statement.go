@@ -82,8 +82,8 @@ func classify(l *lexer, first token) kind {
 	return kindCommand
 }
 
-// trim fills the text and format of a statement: it drops the closing semicolon, refuses a second statement,
-// and takes out a FORMAT clause, because the format of an answer is the front's affair.
+// trim fills the text and format of a statement: it drops the closing semicolon, refuses a second statement, and takes
+// out a FORMAT clause, because the format of an answer is the front's affair.
 func (st *statement) trim(sql string) error {
 	l := &lexer{sql: sql}
 	end := len(sql)
@@ -120,8 +120,8 @@ func (st *statement) trim(sql string) error {
 	return nil
 }
 
-// endsExpression reports whether a clause may begin after the token, which tells the FORMAT clause from a
-// column of that name.
+// endsExpression reports whether a clause may begin after the token, which tells the FORMAT clause from a column of
+// that name.
 func endsExpression(l *lexer, t token) bool {
 	switch t.kind {
 	case tokenEnd:
@@ -135,8 +135,8 @@ func endsExpression(l *lexer, t token) bool {
 	}
 }
 
-// parseInsert reads the head of an INSERT. It reports false when the statement carries its rows itself: from a
-// SELECT, or from a file.
+// parseInsert reads the head of an INSERT. It reports false when the statement carries its rows itself: from a SELECT,
+// or from a file.
 func parseInsert(l *lexer) (insertion, bool) {
 	var ins insertion
 	t := l.next()

@@ -13,10 +13,10 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/column"
 )
 
-// walker copies blocks between the wire and the engine without building columns: it only follows lengths,
-// which costs a third of decoding and encoding. The wire's form differs from the engine's by the block info
-// and a byte for custom serialization after each column's type. Columns whose data can't be followed by
-// lengths (JSON, Variant, Dynamic) are decoded and encoded.
+// walker copies blocks between the wire and the engine without building columns: it only follows lengths, which costs a
+// third of decoding and encoding. The wire's form differs from the engine's by the block info and a byte for custom
+// serialization after each column's type. Columns whose data can't be followed by lengths (JSON, Variant, Dynamic) are
+// decoded and encoded.
 type walker struct {
 	r       *bufio.Reader // at least decodeBuffer large, so that decoding a column reads through it
 	w       io.Writer
@@ -36,8 +36,8 @@ func (v revision) custom() bool    { return proto.FeatureCustomSerialization.In(
 // columnHeader is a column without its data.
 type columnHeader struct{ name, typ string }
 
-// decodeBuffer is the buffer that ch-go's reader asks for: it takes over a bufio.Reader of that size instead
-// of putting a second buffer behind it, which would swallow the bytes that follow.
+// decodeBuffer is the buffer that ch-go's reader asks for: it takes over a bufio.Reader of that size instead of putting
+// a second buffer behind it, which would swallow the bytes that follow.
 const decodeBuffer = 128 << 10
 
 // Limits against nonsense on the wire.

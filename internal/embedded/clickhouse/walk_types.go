@@ -36,8 +36,8 @@ const (
 	formTuple
 )
 
-// shapeOf reads a type's name. Types whose data can't be followed by lengths alone have formUnknown, and so
-// has every type that holds one.
+// shapeOf reads a type's name. Types whose data can't be followed by lengths alone have formUnknown, and so has every
+// type that holds one.
 func shapeOf(name string) *shape {
 	base, args := splitType(name)
 	if w, ok := widths[base]; ok {

@@ -8,12 +8,12 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 )
 
-// killAgain is the pause before a statement that still runs is killed once more: a kill finds nothing when it
-// comes before the engine has listed the statement.
+// killAgain is the pause before a statement that still runs is killed once more: a kill finds nothing when it comes
+// before the engine has listed the statement.
 const killAgain = 100 * time.Millisecond
 
-// watch looks at the wire while a statement runs: a client that cancels or goes away has it killed. The
-// function it returns ends that and reports whether the client is gone. Nothing is taken from the wire.
+// watch looks at the wire while a statement runs: a client that cancels or goes away has it killed. The function it
+// returns ends that and reports whether the client is gone. Nothing is taken from the wire.
 func (n *nativeConn) watch() (stop func() (gone bool)) {
 	stopped := make(chan struct{})
 	result := make(chan bool, 1)

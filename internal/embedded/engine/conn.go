@@ -10,18 +10,18 @@ import (
 // Param is a value for a {name:Type} placeholder, in ClickHouse's text form.
 type Param struct{ Name, Value string }
 
-// Conn is one connection to the engine: a session with its own current database, settings and temporary
-// tables. It runs one statement at a time; different connections run in parallel. Not safe for concurrent use.
+// Conn is one connection to the engine: a session with its own current database, settings and temporary tables. It runs
+// one statement at a time; different connections run in parallel. Not safe for concurrent use.
 type Conn struct {
 	lib    *Library
 	owner  unsafe.Pointer // what closing wants
 	handle unsafe.Pointer // what queries want
 }
 
-// Connect opens a connection on the data folder, which is created if need be. The options are further
-// arguments of the engine such as --mark_cache_size=1000000; those of the server level count only for the
-// connection that starts the engine. While any connection is open the folder can't be another one: closing the
-// last stops the engine, so hold one for as long as the engine is needed.
+// Connect opens a connection on the data folder, which is created if need be. The options are further arguments of the
+// engine such as --mark_cache_size=1000000; those of the server level count only for the connection that starts the
+// engine. While any connection is open the folder can't be another one: closing the last stops the engine, so hold one
+// for as long as the engine is needed.
 func (l *Library) Connect(folder string, options ...string) (*Conn, error) {
 	abs, err := filepath.Abs(folder)
 	if err != nil {
@@ -77,8 +77,8 @@ func (c *Conn) Exec(sql string, params ...Param) error {
 	return nil
 }
 
-// Stream starts a SELECT and returns its result in pieces, each a document of its own in the output format.
-// The connection runs nothing else until the stream is closed.
+// Stream starts a SELECT and returns its result in pieces, each a document of its own in the output format. The
+// connection runs nothing else until the stream is closed.
 func (c *Conn) Stream(sql, format string, params ...Param) (*Stream, error) {
 	if c.handle == nil {
 		return nil, errClosed

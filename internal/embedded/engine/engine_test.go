@@ -43,8 +43,8 @@ func TestLocate(t *testing.T) {
 	require.ErrorContains(t, err, "is not a file")
 }
 
-// fakeNpm puts an npm on the path that packs the given files, and counts its calls. It makes the platform's
-// package the one that it packs.
+// fakeNpm puts an npm on the path that packs the given files, and counts its calls. It makes the platform's package the
+// one that it packs.
 func fakeNpm(t *testing.T, files map[string]string) (calls func() int) {
 	t.Helper()
 	dir := t.TempDir()

@@ -17,11 +17,10 @@ import (
 	"strings"
 )
 
-// Fetch puts the library into the cache unless it is there already, and returns its path. The package comes
-// through the npm client, with whatever registry and proxy that is set up for, and must match the pinned
-// checksum. The progress function may be nil; it gets the bytes unpacked so far and their total. Several
-// processes may call Fetch at once: one fetches, the others wait for it. A cancelled or failed fetch leaves
-// nothing behind.
+// Fetch puts the library into the cache unless it is there already, and returns its path. The package comes through the
+// npm client, with whatever registry and proxy that is set up for, and must match the pinned checksum. The progress
+// function may be nil; it gets the bytes unpacked so far and their total. Several processes may call Fetch at once: one
+// fetches, the others wait for it. A cancelled or failed fetch leaves nothing behind.
 func Fetch(ctx context.Context, progress func(done, total int64)) (string, error) {
 	if found, err := Locate(); !errors.Is(err, ErrNotFetched) {
 		return found, err
@@ -84,8 +83,8 @@ func fetchInto(ctx context.Context, a archive, work, target string, progress fun
 	return os.Rename(unpacked, target)
 }
 
-// pack has npm download the package as a tarball. Its cache goes to the work folder too: a second copy of
-// 180 MB in the user's npm cache would serve nobody.
+// pack has npm download the package as a tarball. Its cache goes to the work folder too: a second copy of 180 MB in the
+// user's npm cache would serve nobody.
 func pack(ctx context.Context, a archive, work string) (string, error) {
 	npm, err := exec.LookPath("npm")
 	if err != nil {

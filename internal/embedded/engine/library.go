@@ -45,8 +45,8 @@ var loaded struct { //nolint:gochecknoglobals // A table, or set once.
 	library *Library
 }
 
-// Open loads the library at path. The first call of a process loads it for good; later calls return the same
-// library, or an error when they name another file.
+// Open loads the library at path. The first call of a process loads it for good; later calls return the same library,
+// or an error when they name another file.
 func Open(path string) (*Library, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {

@@ -52,8 +52,8 @@ func Lock(ctx context.Context, path string) (*FileLock, error) {
 	}
 }
 
-// Unlock frees the lock. The file stays: removing it would let two processes hold locks on two files of the
-// same name. Unlock of a nil lock does nothing.
+// Unlock frees the lock. The file stays: removing it would let two processes hold locks on two files of the same name.
+// Unlock of a nil lock does nothing.
 func (l *FileLock) Unlock() {
 	if l != nil {
 		// Closing alone is not enough: a process that is being forked just now holds the file too.

@@ -3,8 +3,8 @@ package engine
 import "runtime"
 
 const (
-	// Version is the version of the library package that is fetched. Data folders belong to its
-	// major.minor line, so changing the line is a change for users.
+	// Version is the version of the library package that is fetched. Data folders belong to its major.minor line, so
+	// changing the line is a change for users.
 	Version = "26.7.3-stable.1"
 
 	// EnvLibrary names the environment variable that holds the path of a library to use as it is.
@@ -20,8 +20,8 @@ type archive struct {
 	size   int64  // of the library inside, in bytes
 }
 
-// archives lists the platforms whose package was fetched and checked. A platform that is missing can still
-// run with a library of its own through EnvLibrary.
+// archives lists the platforms whose package was fetched and checked. A platform that is missing can still run with a
+// library of its own through EnvLibrary.
 var archives = map[string]archive{ //nolint:gochecknoglobals // A table, or set once.
 	"linux/amd64": {
 		name:   "@chdb/lib-linux-x64-gnu",

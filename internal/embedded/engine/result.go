@@ -57,8 +57,8 @@ func (l *Library) result(ptr unsafe.Pointer) (*Result, error) {
 	return &Result{lib: l, ptr: ptr}, nil
 }
 
-// Bytes returns the result in the format asked for. It is the engine's memory: valid until Close, never to be
-// written to.
+// Bytes returns the result in the format asked for. It is the engine's memory: valid until Close, never to be written
+// to.
 func (r *Result) Bytes() []byte {
 	n := r.lib.length(r.ptr)
 	if n == 0 {
