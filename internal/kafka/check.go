@@ -15,24 +15,24 @@ import (
 	"github.com/orderledger/orderledger/internal/preflight"
 )
 
-// Uses says what a program does with Kafka, so that its rights can be checked.
+// Uses lists what a program does with Kafka, so that its rights can be checked.
 type Uses struct {
-	// Reads, Writes and Trims are topics. To trim is to delete records from the front.
+	// Reads, Writes and Trims are topics. To trim a topic is to delete its oldest records.
 	Reads, Writes, Trims []string
 	// Groups are the consumer groups that it joins or commits for.
 	Groups []string
-	// TransactionalIDs it writes under; a few stand for all.
+	// TransactionalIDs are those it writes with. A few are enough where rights are given by prefix.
 	TransactionalIDs []string
 }
 
-// The checks that others need.
+// Names of the checks that other checks depend on.
 const (
 	checkBrokers   = "kafka brokers"
 	checkListeners = "kafka listeners"
 )
 
-// Checks returns the start-up checks of Kafka, for a program that uses it in this way. They alter nothing: no topic is
-// created, nothing is produced or committed, and no transactional id is taken.
+// Checks returns the start-up checks of Kafka for a program that uses it in this way. They change nothing: they create
+// no topic, produce and commit nothing, and use no transactional id.
 func Checks(cfg Config, uses Uses) []preflight.Check {
 	i := inspector{cfg: cfg, uses: uses}
 	asks := func(name, needs string, run func(inspector, context.Context) []preflight.Finding) preflight.Check {
@@ -43,7 +43,7 @@ func Checks(cfg Config, uses Uses) []preflight.Check {
 			}
 			defer client.Close()
 			adm := kadm.NewClient(client)
-			// From now on the client knows the brokers, and tries no configured address that is away.
+			// From here on the client knows the brokers and tries no configured address that is down.
 			if _, err := adm.ListBrokers(ctx); err != nil {
 				return i.unknown(err)
 			}
@@ -64,7 +64,7 @@ func Checks(cfg Config, uses Uses) []preflight.Check {
 		refuses(needs("kafka topics", inspector.topics)),
 	}
 	if cfg.Backend() == Embedded {
-		// The rest has no meaning for one broker inside a process, which has no users, no replicas and no clock of its own.
+		// The other checks make no sense for a broker inside a process: it has no users, no replicas and no clock of its own.
 		return append(checks, preflight.Check{Name: "kafka transactions", Run: i.embedded})
 	}
 	return append(checks,
@@ -82,7 +82,7 @@ func Checks(cfg Config, uses Uses) []preflight.Check {
 func (c Config) Await(ctx context.Context, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout())
 	defer cancel()
-	var last error // Of the round before.
+	var last error // Of the previous round.
 	for {
 		var problems []error
 		for _, addr := range c.Brokers {
@@ -100,7 +100,7 @@ func (c Config) Await(ctx context.Context, log *slog.Logger) error {
 		case last == nil:
 			log.WarnContext(ctx, "kafka not reached yet", slog.Any("err", err))
 		case ctx.Err() != nil:
-			return last // A round that was broken off knows less.
+			return last // The context cut this round short, so its errors say less.
 		}
 		last = err
 		select {
@@ -111,8 +111,8 @@ func (c Config) Await(ctx context.Context, log *slog.Logger) error {
 	}
 }
 
-// ask connects to one broker by its address, proves who the program is, and returns what the broker can do. It uses a
-// client of its own, since a client's seed brokers do not tell their addresses.
+// ask connects to one broker by its address, authenticates, and returns the API versions of the broker. It uses a
+// client of its own, because the seed brokers of a client do not expose their addresses.
 func ask(ctx context.Context, cfg Config, addr string) (*kmsg.ApiVersionsResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
@@ -126,7 +126,8 @@ func ask(ctx context.Context, cfg Config, addr string) (*kmsg.ApiVersionsRespons
 }
 
 func versions(ctx context.Context, broker *kgo.Broker) (*kmsg.ApiVersionsResponse, error) {
-	// Everybody may ask for versions, before it is clear who they are; only this question proves that we are let in.
+	// A broker answers ApiVersions before it authenticates a client. Only a request such as this proves that it accepted
+	// us.
 	metadata := kmsg.NewPtrMetadataRequest()
 	metadata.Topics = []kmsg.MetadataRequestTopic{}
 	if _, err := broker.Request(ctx, metadata); err != nil {
@@ -141,7 +142,7 @@ func versions(ctx context.Context, broker *kgo.Broker) (*kmsg.ApiVersionsRespons
 	return resp.(*kmsg.ApiVersionsResponse), nil
 }
 
-// inspector looks at a Kafka.
+// inspector runs the checks on one cluster.
 type inspector struct {
 	client *kgo.Client
 	adm    *kadm.Client
@@ -149,16 +150,16 @@ type inspector struct {
 	uses   Uses
 }
 
-// unknown is a finding for what could not be asked, which is worth a word but proves nothing.
+// unknown is the finding for a request that failed: a warning, because it proves nothing.
 func (i inspector) unknown(err error) []preflight.Finding {
 	do := i.cfg.advice(err)
 	if do == "" {
-		do = "allow this user to describe the cluster and its configuration, or see to it yourself"
+		do = "allow this user to describe the cluster and its configuration, or check it yourself"
 	}
-	return []preflight.Finding{preflight.Warning(do, "could not be asked: %v", err)}
+	return []preflight.Finding{preflight.Warning(do, "could not be checked: %v", err)}
 }
 
-// failures makes findings of errors in the form of this package: what is wrong, a semicolon, what to do.
+// failures turns errors into findings. An error of this package says what is wrong, then a semicolon, then what to do.
 func failures(errs []error) []preflight.Finding {
 	var out []preflight.Finding
 	for _, err := range errs {

@@ -15,7 +15,7 @@ import (
 	"github.com/orderledger/orderledger/internal/preflight"
 )
 
-// brokers connects to each configured broker. One that answers is enough to start, so only none is a failure.
+// brokers connects to each configured broker. One that answers is enough to start, so it fails only when none does.
 func (i inspector) brokers(ctx context.Context) []preflight.Finding {
 	var mu sync.Mutex
 	var answer *kmsg.ApiVersionsResponse
@@ -30,14 +30,13 @@ func (i inspector) brokers(ctx context.Context) []preflight.Finding {
 		mu.Unlock()
 		return addr, nil
 	}, func(good []string) preflight.Finding {
-		return preflight.Good("%s answered; version by what it speaks: %s", strings.Join(good, ", "),
+		return preflight.Good("%s answered; version judged by its APIs: %s", strings.Join(good, ", "),
 			kversion.FromApiVersionsResponse(answer).VersionGuess())
 	})
 }
 
-// listeners connects to each broker of the cluster under the address that it tells its clients, which is the one that
-// counts once the first answer is there. One that is not reached may just have died; if none is, the addresses are
-// wrong.
+// listeners connects to each broker of the cluster at its advertised address, which clients use after the first answer.
+// A single broker that does not answer may just have died; if none answers, the advertised addresses are wrong.
 func (i inspector) listeners(ctx context.Context) []preflight.Finding {
 	brokers, err := i.adm.ListBrokers(ctx)
 	if err != nil {
@@ -46,8 +45,9 @@ func (i inspector) listeners(ctx context.Context) []preflight.Finding {
 	return preflight.AnyOf(brokers, func(b kadm.BrokerDetail) (string, *preflight.Finding) {
 		addr := net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
 		if _, err := versions(ctx, i.client.Broker(int(b.NodeID))); err != nil {
-			f := preflight.Failure("start that broker, or let its advertised.listeners be an address that is reached from here",
-				"broker %d calls itself %s: %v", b.NodeID, addr, err)
+			f := preflight.Failure(
+				"start that broker, or set its advertised.listeners to an address that this machine can reach",
+				"broker %d advertises %s: %v", b.NodeID, addr, err)
 			return "", &f
 		}
 		return fmt.Sprintf("%d at %s", b.NodeID, addr), nil
@@ -65,15 +65,15 @@ func (i inspector) security(context.Context) []preflight.Finding {
 	case i.cfg.SASL == "":
 		return []preflight.Finding{preflight.Good("%s, without a user", how)}
 	case !i.cfg.TLS.On:
-		return []preflight.Finding{preflight.Warning("set "+envPrefix+"_TLS=true and take the broker's TLS port",
-			"%s as %s over plain text: whoever listens learns the password or can guess it", i.cfg.SASL, i.cfg.User)}
+		return []preflight.Finding{preflight.Warning("set "+envPrefix+"_TLS=true and use the broker's TLS port",
+			"%s as %s over plain text: an eavesdropper learns the password, or can guess it", i.cfg.SASL, i.cfg.User)}
 	}
 	return []preflight.Finding{preflight.Good("%s, %s as %s", how, i.cfg.SASL, i.cfg.User)}
 }
 
-// transactionVersion is the least finalized level of the feature transaction.version. From it on the broker bumps the
-// epoch with every transaction (KIP-890), so that a late request of an old owner can't end up in a new one's
-// transaction.
+// transactionVersion is the lowest finalized level of the feature transaction.version. From this level on the broker
+// bumps the epoch with every transaction (KIP-890), so that a late request of an old owner can't end up in the
+// transaction of the new one.
 const transactionVersion = 2
 
 func (i inspector) transactions(ctx context.Context) []preflight.Finding {
@@ -91,13 +91,16 @@ func (i inspector) transactions(ctx context.Context) []preflight.Finding {
 	}
 	if level < transactionVersion {
 		return []preflight.Finding{preflight.Failure(
-			fmt.Sprintf("take Apache Kafka 4.0 or newer, and kafka-features.sh upgrade --feature transaction.version=%d", transactionVersion),
-			"transaction.version is %d: a late request of an old owner of a lane could land in the new one's transaction", level)}
+			fmt.Sprintf("use Apache Kafka 4.0 or newer, and run kafka-features.sh upgrade --feature transaction.version=%d",
+				transactionVersion),
+			"transaction.version is %d: a late request of an old owner of a lane could end up in the transaction of the new one",
+			level)}
 	}
 	return []preflight.Finding{preflight.Good("transaction.version is %d", level)}
 }
 
 func (i inspector) embedded(context.Context) []preflight.Finding {
-	return []preflight.Finding{preflight.Good("the embedded broker of another process: transaction.version, replication, elections, " +
-		"retention, rights and clock do not apply; the journal mends what a kill of it tears")}
+	return []preflight.Finding{preflight.Good(
+		"the embedded broker of another process: transaction.version, replication, elections, retention, rights and clock " +
+			"do not apply; the journal repairs transactions that a kill tears")}
 }

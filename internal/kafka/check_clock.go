@@ -15,12 +15,12 @@ import (
 
 // clock compares this machine's clock with the cluster's.
 //
-// Kafka has no request for the time, and to read a time that a broker stamps on a record takes writing one. But the
-// leader of the controllers answers DescribeQuorum with its own current time in place of its last fetch. That is one
-// clock of the cluster, exact to half the time of the request, and it leaves no trace. Where it may not be asked, the
-// newest recorded time in the ledger is a bound: it can't be in the future.
+// Kafka has no request for the time, and a broker stamps its time only on records that are written. But the
+// controller's leader answers DescribeQuorum with its own current time in place of its last fetch. That is one clock of
+// the cluster, exact to half of the round trip, and reading it leaves no trace. Where the user may not send
+// DescribeQuorum, the newest recorded time in the ledger is a bound: it can't be in the future.
 func (i inspector) clock(ctx context.Context) []preflight.Finding {
-	// The first request opens the connection; the second is the one that is timed.
+	// The first request opens the connection; only the second is timed.
 	if _, err := i.quorumTime(ctx); err != nil {
 		return i.newest(ctx, err)
 	}
@@ -55,10 +55,10 @@ func (i inspector) quorumTime(ctx context.Context) (time.Time, error) {
 			}
 		}
 	}
-	return time.Time{}, errors.New("describe quorum: the leader did not tell its time")
+	return time.Time{}, errors.New("describe quorum: the leader reported no time")
 }
 
-func (i inspector) newest(ctx context.Context, why error) []preflight.Finding {
+func (i inspector) newest(ctx context.Context, cause error) []preflight.Finding {
 	offsets, err := i.adm.ListMaxTimestampOffsets(ctx, events.TopicEvents)
 	var newest time.Time
 	if err == nil {
@@ -70,9 +70,9 @@ func (i inspector) newest(ctx context.Context, why error) []preflight.Finding {
 	}
 	switch ahead := time.Until(newest); {
 	case newest.IsZero():
-		return []preflight.Finding{preflight.Good("not measured (%v), and the ledger has no event to compare with", why)}
+		return []preflight.Finding{preflight.Good("not measured (%v), and the ledger has no event to compare with", cause)}
 	case ahead > time.Second:
 		return []preflight.Finding{preflight.Clock("the newest event of the ledger", ahead, 0)}
 	}
-	return []preflight.Finding{preflight.Good("not behind the newest event of the ledger; more can't be told (%v)", why)}
+	return []preflight.Finding{preflight.Good("not behind the newest event of the ledger; not measured (%v)", cause)}
 }

@@ -15,15 +15,15 @@ import (
 	"github.com/orderledger/orderledger/internal/preflight"
 )
 
-// Kafka's own topics. Asking for a group or a transactional id of a new cluster makes it create them, so that is left
-// out where they are seen not to be there.
+// Kafka's internal topics. On a new cluster, describing a group or a transactional id makes Kafka create them, so the
+// checks leave that out until the topics exist.
 const (
 	offsetsTopic = "__consumer_offsets"
 	idsTopic     = "__transaction_state"
 )
 
-// rights asks what this user may do, which takes nothing and writes nothing. Without ACLs everything is allowed, and a
-// broker that does not tell is taken to allow it.
+// rights asks the broker what this user may do, which changes nothing. Without ACLs everything is allowed. A broker
+// that does not report rights is taken to allow everything.
 func (i inspector) rights(ctx context.Context) []preflight.Finding {
 	topics := slices.Concat(i.uses.Reads, i.uses.Writes, i.uses.Trims, []string{offsetsTopic, idsTopic})
 	slices.Sort(topics)
@@ -66,7 +66,7 @@ func (i inspector) rights(ctx context.Context) []preflight.Finding {
 		case known(asked[part.topic]):
 			seen += fmt.Sprintf(", %s: %d", part.what, len(part.names))
 		default:
-			seen += fmt.Sprintf("; %s: not asked, this Kafka has had none yet", part.what)
+			seen += fmt.Sprintf("; %s: not checked, this Kafka has had none yet", part.what)
 		}
 	}
 	return []preflight.Finding{preflight.Good("%s", seen)}
@@ -78,7 +78,7 @@ type right struct {
 	ops []kadm.ACLOperation
 }
 
-// authorized asks for the rights on topics, whether they are there or not.
+// authorized asks for the rights on topics, whether they exist or not.
 func (i inspector) authorized(ctx context.Context, topics []string) (map[string]right, error) {
 	req := kmsg.NewPtrMetadataRequest()
 	req.IncludeTopicAuthorizedOperations = true
@@ -108,7 +108,7 @@ func (i inspector) mayTopic(topic string, r right, op kadm.ACLOperation, word st
 	denied := errors.Is(r.err, kerr.TopicAuthorizationFailed)
 	switch {
 	case r.err != nil && !denied && !errors.Is(r.err, kerr.UnknownTopicOrPartition):
-		return []preflight.Finding{preflight.Warning("look at the broker's log", "topic %s: %v", topic, r.err)}
+		return []preflight.Finding{preflight.Warning("look into the log of the broker", "topic %s: %v", topic, r.err)}
 	case !denied && (len(r.ops) == 0 || slices.Contains(r.ops, op)):
 		return nil
 	}
@@ -117,7 +117,7 @@ func (i inspector) mayTopic(topic string, r right, op kadm.ACLOperation, word st
 
 func (i inspector) groups(ctx context.Context) []preflight.Finding {
 	var findings []preflight.Finding
-	var silent unasked
+	var failed unchecked
 	for _, group := range i.uses.Groups {
 		described, err := i.adm.DescribeGroups(ctx, group)
 		d := described[group]
@@ -127,30 +127,31 @@ func (i inspector) groups(ctx context.Context) []preflight.Finding {
 		case isDenied(err), err == nil && len(ops) > 0 && !slices.Contains(ops, kadm.OpRead):
 			findings = append(findings, i.forbidden("--group "+group, "Read", "group "+group))
 		case err != nil && !errors.Is(err, kerr.GroupIDNotFound):
-			silent.add("group "+group, err)
+			failed.add("group "+group, err)
 		}
 	}
-	return append(findings, silent.findings(i)...)
+	return append(findings, failed.findings(i)...)
 }
 
 func (i inspector) transactionalIDs(ctx context.Context) []preflight.Finding {
 	var findings []preflight.Finding
-	var silent unasked
+	var failed unchecked
 	for _, id := range i.uses.TransactionalIDs {
 		described, err := i.adm.DescribeTransactions(ctx, id)
 		err = errors.Join(err, described[id].Err)
 		switch {
 		case isDenied(err):
-			findings = append(findings, i.forbidden("--transactional-id "+i.cfg.Cluster+"- --resource-pattern-type prefixed", "Write", "transactional id "+id))
+			findings = append(findings, i.forbidden("--transactional-id "+i.cfg.Cluster+"- --resource-pattern-type prefixed",
+				"Write", "transactional id "+id))
 		case err != nil && !errors.Is(err, kerr.TransactionalIDNotFound):
-			silent.add("transactional id "+id, err)
+			failed.add("transactional id "+id, err)
 		}
 	}
-	return append(findings, silent.findings(i)...)
+	return append(findings, failed.findings(i)...)
 }
 
-// markers asks whether this user may write the marker of a transaction that a broker has lost, which is needed only
-// then.
+// markers checks whether this user may write transaction markers. The journal needs that right only after a broker lost
+// the end of a transaction.
 func (i inspector) markers(ctx context.Context) []preflight.Finding {
 	req := kmsg.NewPtrDescribeClusterRequest()
 	req.IncludeClusterAuthorizedOperations = true
@@ -159,28 +160,28 @@ func (i inspector) markers(ctx context.Context) []preflight.Finding {
 		err = kerr.ErrorForCode(resp.ErrorCode)
 	}
 	if err != nil {
-		return i.unknown(fmt.Errorf("rights on the cluster: %w", err))
+		return i.unknown(fmt.Errorf("describe the rights on the cluster: %w", err))
 	}
-	if resp.ClusterAuthorizedOperations == math.MinInt32 || // It does not tell.
+	if resp.ClusterAuthorizedOperations == math.MinInt32 || // The broker does not report them.
 		slices.Contains(kadm.DecodeACLOperations(resp.ClusterAuthorizedOperations), kadm.OpClusterAction) {
 		return nil
 	}
-	// Who may not describe the cluster is told of no right at all.
+	// A user who may not describe the cluster gets an empty list, so the hint names both operations.
 	f := i.forbidden("--operation Describe --cluster", "ClusterAction", "cluster")
 	f.Level = preflight.Warn
-	f.Seen += "; without it a lane stays closed where a broker that was killed has lost the end of a transaction"
+	f.Seen += "; without it a lane stays closed after a killed broker has lost the end of a transaction"
 	return []preflight.Finding{f}
 }
 
-// unasked gathers what could not be asked, because the coordinator of several is often the same broker.
-type unasked struct {
+// unchecked collects what could not be checked into one finding, because several names often share one coordinator.
+type unchecked struct {
 	names []string
 	err   error
 }
 
-func (u *unasked) add(name string, err error) { u.names, u.err = append(u.names, name), err }
+func (u *unchecked) add(name string, err error) { u.names, u.err = append(u.names, name), err }
 
-func (u *unasked) findings(i inspector) []preflight.Finding {
+func (u *unchecked) findings(i inspector) []preflight.Finding {
 	if u.err == nil {
 		return nil
 	}
@@ -191,7 +192,7 @@ func isDenied(err error) bool {
 	return errors.Is(err, kerr.GroupAuthorizationFailed) || errors.Is(err, kerr.TransactionalIDAuthorizationFailed)
 }
 
-// forbidden says what the user may not do, and the command that changes it.
+// forbidden names a right that the user lacks, and the command that grants it.
 func (i inspector) forbidden(resource, operation, what string) preflight.Finding {
 	user := i.cfg.User
 	if user == "" {

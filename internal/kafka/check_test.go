@@ -61,7 +61,7 @@ func TestChecksPassAndChangeNothing(t *testing.T) {
 
 	_, err = kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
 	require.NoError(t, err)
-	require.Contains(t, found(t, cfg)["kafka topics"].Seen, "9 topics are right, 3 lanes")
+	require.Contains(t, found(t, cfg)["kafka topics"].Seen, "9 topics are correct, 3 lanes")
 	require.NotNil(t, cluster.TopicInfo(events.TopicEvents))
 }
 
@@ -95,7 +95,7 @@ func TestChecksNameUnreachableListeners(t *testing.T) {
 		}
 		return resp, nil, true
 	})
-	requireFailure(t, found(t, cfg)["kafka listeners"], "calls itself 127.0.0.1:", "advertised.listeners")
+	requireFailure(t, found(t, cfg)["kafka listeners"], "advertises 127.0.0.1:", "advertised.listeners")
 }
 
 func TestChecksRefuseOldTransactions(t *testing.T) {
@@ -114,7 +114,7 @@ func TestChecksRefuseOldTransactions(t *testing.T) {
 	require.ErrorContains(t, err, "kafka transactions: transaction.version is 1")
 
 	cfg.BootURL = "http://127.0.0.1:1/boot"
-	require.Contains(t, found(t, cfg)["kafka transactions"].Seen, "embedded broker", "there the rule does not hold, and that is said")
+	require.Contains(t, found(t, cfg)["kafka transactions"].Seen, "embedded broker", "the rule does not apply there, and the finding says so")
 }
 
 func TestChecksNameTopicsThatLoseRecords(t *testing.T) {
@@ -169,24 +169,25 @@ func TestChecksWarnAboutShortOffsetRetention(t *testing.T) {
 		"offsets.retention.minutes": "1440", "transactional.id.expiration.ms": "60000",
 	}))
 	report := preflight.Run(t.Context(), kafka.Checks(testkit.KafkaConfig(brokers, 1), uses))
-	var told []string
+	var seen []string
 	for _, l := range report {
 		if l.Check.Name == "kafka retention" {
 			require.Equal(t, preflight.Warn, l.Level)
-			told = append(told, l.Seen+" "+l.Do)
+			seen = append(seen, l.Seen+" "+l.Do)
 		}
 	}
-	require.Len(t, told, 2)
-	require.Contains(t, told[0], "offsets.retention.minutes is 1440")
-	require.Contains(t, told[0], "set offsets.retention.minutes=43200")
-	require.Contains(t, told[1], "transactional.id.expiration.ms is 60000")
-	require.NoError(t, report.Start(t.Context(), testkit.Logger(t)), "that is no reason not to start")
+	require.Len(t, seen, 2)
+	require.Contains(t, seen[0], "offsets.retention.minutes is 1440")
+	require.Contains(t, seen[0], "set offsets.retention.minutes=43200")
+	require.Contains(t, seen[1], "transactional.id.expiration.ms is 60000")
+	require.NoError(t, report.Start(t.Context(), testkit.Logger(t)), "the program starts all the same")
 }
 
 func TestChecksNameMissingRights(t *testing.T) {
 	t.Parallel()
 	acl := func(resource kmsg.ACLResourceType, name string, op kmsg.ACLOperation) kfake.ACL {
-		return kfake.ACL{Resource: resource, Name: name, Pattern: kmsg.ACLResourcePatternTypeLiteral, Operation: op, Allow: true}
+		return kfake.ACL{Resource: resource, Name: name, Pattern: kmsg.ACLResourcePatternTypeLiteral, Operation: op,
+			Allow: true}
 	}
 	_, brokers := testkit.KafkaCluster(t, kfake.EnableSASL(), kfake.EnableACLs(), kfake.Superuser("PLAIN", "admin", "a"),
 		kfake.User("PLAIN", "ledger", "right", acl(kmsg.ACLResourceTypeTopic, events.TopicEvents, kmsg.ACLOperationRead)))
@@ -197,14 +198,14 @@ func TestChecksNameMissingRights(t *testing.T) {
 	require.Equal(t, preflight.OK, found(t, cfg)["kafka rights"].Level, "a superuser may do everything")
 
 	cfg.User, cfg.Password = "ledger", setting.NewSecret("right")
-	var told []string
+	var seen []string
 	for _, l := range preflight.Run(t.Context(), kafka.Checks(cfg, uses)) {
 		if l.Check.Name == "kafka rights" {
-			told = append(told, l.Seen+" "+l.Do)
+			seen = append(seen, l.Seen+" "+l.Do)
 		}
 	}
-	all := strings.Join(told, "\n")
-	require.NotContains(t, all, "orders.events.v1: user ledger lacks the right Read", "that one is there")
+	all := strings.Join(seen, "\n")
+	require.NotContains(t, all, "orders.events.v1: user ledger lacks the right Read", "the user has that one")
 	require.Contains(t, all, "topic orders.events.v1: user ledger lacks the right Write")
 	require.Contains(t, all, "kafka-acls.sh --add --allow-principal User:ledger --operation Write --topic orders.events.v1")
 	require.Contains(t, all, "topic orders.inbox.v1: user ledger lacks the right Delete")
@@ -223,7 +224,8 @@ func TestChecksRefuseAWrongClock(t *testing.T) {
 
 	future := time.Now().Add(time.Hour)
 	record := &kgo.Record{Topic: events.TopicEvents, Timestamp: future, Value: []byte("x")}
-	require.NoError(t, testkit.Client(t, cfg.Brokers, kafka.ManualPartitions()).ProduceSync(t.Context(), record).FirstErr())
+	require.NoError(t,
+		testkit.Client(t, cfg.Brokers, kafka.ManualPartitions()).ProduceSync(t.Context(), record).FirstErr())
 	requireFailure(t, found(t, cfg)["kafka clock"], "behind the newest event of the ledger", "NTP")
 }
 
@@ -236,6 +238,6 @@ func TestChecksWarnAboutRefusedRequests(t *testing.T) {
 	})
 	f := found(t, cfg)
 	require.Equal(t, preflight.Warn, f["kafka retention"].Level)
-	require.Contains(t, f["kafka retention"].Seen, "could not be asked")
+	require.Contains(t, f["kafka retention"].Seen, "could not be checked")
 	require.NoError(t, preflight.Run(t.Context(), kafka.Checks(cfg, uses)).Start(t.Context(), testkit.Logger(t)))
 }

@@ -12,19 +12,19 @@ import (
 	"github.com/orderledger/orderledger/internal/preflight"
 )
 
-// topics does what EnsureTopics does, but creates nothing.
+// topics runs the checks of EnsureTopics and creates nothing.
 func (i inspector) topics(ctx context.Context) []preflight.Finding {
-	there, err := list(ctx, i.adm, i.cfg)
+	existing, err := list(ctx, i.adm, i.cfg)
 	if err != nil {
 		return []preflight.Finding{preflight.Failure(i.cfg.advice(err), "%v", err)}
 	}
-	lanes, err := settleLanes(i.cfg.Lanes, there)
+	lanes, err := settleLanes(i.cfg.Lanes, existing)
 	if err != nil {
 		return failures([]error{err})
 	}
-	problems := checkPartitions(i.cfg, lanes, there)
-	if len(there) > 0 {
-		wrong, err := checkSettings(ctx, i.adm, i.cfg, i.cfg.Backend(), there)
+	problems := checkPartitions(i.cfg, lanes, existing)
+	if len(existing) > 0 {
+		wrong, err := checkSettings(ctx, i.adm, i.cfg, i.cfg.Backend(), existing)
 		if err != nil {
 			problems = append(problems, err)
 		}
@@ -35,39 +35,42 @@ func (i inspector) topics(ctx context.Context) []preflight.Finding {
 	}
 	var missing []string
 	for _, t := range Topics() {
-		if _, ok := there[t.Name]; !ok {
+		if _, ok := existing[t.Name]; !ok {
 			missing = append(missing, t.Name)
 		}
 	}
 	switch {
-	case len(there) == 0:
-		return []preflight.Finding{preflight.Good("no ledger yet: its topics would be created at start, with %d lanes", lanes)}
+	case len(existing) == 0:
+		return []preflight.Finding{preflight.Good("no ledger yet: its topics would be created at start, with %d lanes",
+			lanes)}
 	case len(missing) > 0:
-		return []preflight.Finding{preflight.Good("%d topics are right, %d lanes; would be created at start: %s", len(there), lanes, strings.Join(missing, ", "))}
+		return []preflight.Finding{preflight.Good("%d topics are correct, %d lanes; would be created at start: %s",
+			len(existing), lanes, strings.Join(missing, ", "))}
 	}
-	return []preflight.Finding{preflight.Good("%d topics are right, %d lanes", len(there), lanes)}
+	return []preflight.Finding{preflight.Good("%d topics are correct, %d lanes", len(existing), lanes)}
 }
 
-// Copies that let a cluster of three or more lose one broker and go on, without losing a record that was acknowledged.
+// Replicas with which a cluster of three or more brokers survives the loss of one and loses no acknowledged record.
 const (
 	safeReplicas = 3
 	safeMinISR   = 2
 )
 
-// replication looks at how many copies there are, or would be.
+// replication checks how many replicas the topics have, or would have.
 func (i inspector) replication(ctx context.Context) []preflight.Finding {
 	brokers, err := i.adm.ListBrokers(ctx)
 	if err != nil {
 		return i.unknown(err)
 	}
 	if len(brokers) < safeReplicas {
-		return []preflight.Finding{preflight.Good("brokers: %d, so the loss of a disk can be the loss of the ledger; production wants three or more", len(brokers))}
+		return []preflight.Finding{preflight.Good(
+			"brokers: %d, so the loss of a disk can be the loss of the ledger; production needs three or more", len(brokers))}
 	}
-	there, err := list(ctx, i.adm, i.cfg)
+	existing, err := list(ctx, i.adm, i.cfg)
 	if err != nil {
 		return i.unknown(err)
 	}
-	settings, err := settingsOf(ctx, i.adm, there)
+	settings, err := settingsOf(ctx, i.adm, existing)
 	if err != nil {
 		return i.unknown(err)
 	}
@@ -75,14 +78,15 @@ func (i inspector) replication(ctx context.Context) []preflight.Finding {
 	judge := func(what string, replicas, minISR int) {
 		if replicas < safeReplicas || minISR < safeMinISR {
 			findings = append(findings, preflight.Warning(
-				fmt.Sprintf("set %s=%d and %s=%d before topics are created; afterwards kafka-reassign-partitions.sh and kafka-configs.sh",
+				fmt.Sprintf("set %s=%d and %s=%d before topics are created, "+
+					"or use kafka-reassign-partitions.sh and kafka-configs.sh",
 					EnvReplication, safeReplicas, EnvMinISR, safeMinISR),
 				"%s: replication %d, min.insync.replicas %d, with %d brokers", what, replicas, minISR, len(brokers)))
 		}
 	}
 	missing := false
 	for _, t := range Topics() {
-		d, ok := there[t.Name]
+		d, ok := existing[t.Name]
 		if !ok {
 			missing = true
 			continue
@@ -107,18 +111,20 @@ func (i inspector) replication(ctx context.Context) []preflight.Finding {
 	if len(findings) > 0 {
 		return findings
 	}
-	return []preflight.Finding{preflight.Good("%d brokers, every topic has %d copies or more and needs %d", len(brokers), safeReplicas, safeMinISR)}
+	return []preflight.Finding{preflight.Good(
+		"%d brokers; every topic has at least %d replicas, %d of them in sync for a write",
+		len(brokers), safeReplicas, safeMinISR)}
 }
 
-// elections looks for leaders that may be behind: records that were acknowledged would be gone, and their offsets given
-// to others.
+// elections checks that no replica that is out of sync may become leader: acknowledged records would be gone, and other
+// records would take their offsets.
 func (i inspector) elections(ctx context.Context) []preflight.Finding {
 	const key = "unclean.leader.election.enable"
-	there, err := list(ctx, i.adm, i.cfg)
+	existing, err := list(ctx, i.adm, i.cfg)
 	if err != nil {
 		return i.unknown(err)
 	}
-	settings, err := settingsOf(ctx, i.adm, there)
+	settings, err := settingsOf(ctx, i.adm, existing)
 	if err != nil {
 		return i.unknown(err)
 	}
@@ -127,10 +133,11 @@ func (i inspector) elections(ctx context.Context) []preflight.Finding {
 		if settings[t][key] == "true" {
 			findings = append(findings, preflight.Failure(
 				"kafka-configs.sh --alter --entity-type topics --entity-name "+t+" --add-config "+key+"=false",
-				"topic %s: %s is true: a replica that is behind may become leader, and acknowledged records are lost", t, key))
+				"topic %s: %s is true: a replica that is behind may become leader, and acknowledged records are lost",
+				t, key))
 		}
 	}
-	if len(there) < len(Topics()) {
+	if len(existing) < len(Topics()) {
 		broker, err := i.brokerSettings(ctx, key)
 		if err != nil {
 			return append(findings, i.unknown(err)...)
@@ -143,16 +150,16 @@ func (i inspector) elections(ctx context.Context) []preflight.Finding {
 	if len(findings) > 0 {
 		return findings
 	}
-	return []preflight.Finding{preflight.Good("only replicas that are in sync become leaders")}
+	return []preflight.Finding{preflight.Good("only in-sync replicas become leaders")}
 }
 
-// How long the brokers should remember groups and transactional ids that are not in use.
+// How long the brokers should keep the offsets of groups, and transactional ids, that are not in use.
 const (
 	safeOffsets = 30 * days
 	safeIDs     = days
 )
 
-// retention looks at how long the brokers remember what a program that is stopped comes back to.
+// retention checks how long the brokers keep the state that a stopped program comes back to.
 func (i inspector) retention(ctx context.Context) []preflight.Finding {
 	const offsets, ids = "offsets.retention.minutes", "transactional.id.expiration.ms"
 	got, err := i.brokerSettings(ctx, offsets, ids)
@@ -162,17 +169,18 @@ func (i inspector) retention(ctx context.Context) []preflight.Finding {
 	var findings []preflight.Finding
 	short := func(key string, unit, safe time.Duration, loses string) {
 		if n := least(got[key]); n > 0 && time.Duration(n)*unit < safe {
-			findings = append(findings, preflight.Warning(fmt.Sprintf("set %s=%d on every broker", key, safe/unit), "%s is %d: %s", key, n, loses))
+			findings = append(findings,
+				preflight.Warning(fmt.Sprintf("set %s=%d on every broker", key, safe/unit), "%s is %d: %s", key, n, loses))
 		}
 	}
-	short(offsets, time.Minute, safeOffsets, "a program that is stopped for longer loses its positions: "+
+	short(offsets, time.Minute, safeOffsets, "a program that is stopped for longer loses its offsets: "+
 		"the emitter sends every message again, the projector reads the ledger again")
-	short(ids, time.Millisecond, safeIDs, "a lane without traffic for longer is taken over anew at its next write, "+
-		"and an owner that slept for longer is refused by other means than its epoch")
+	short(ids, time.Millisecond, safeIDs, "a lane that is idle for longer is taken over again at its next write, "+
+		"and the epoch no longer fences an owner that was suspended for longer")
 	if len(findings) > 0 {
 		return findings
 	}
-	return []preflight.Finding{preflight.Good("positions of groups that are away are kept for %s days, transactional ids for %s",
+	return []preflight.Finding{preflight.Good("offsets of absent groups are kept for %s days, transactional ids for %s",
 		strconv.FormatInt(least(got[offsets])/(24*60), 10), time.Duration(least(got[ids]))*time.Millisecond)}
 }
 
@@ -182,7 +190,7 @@ func (i inspector) brokerSettings(ctx context.Context, keys ...string) (map[stri
 	if err != nil {
 		return nil, fmt.Errorf("list brokers: %w", err)
 	}
-	// Those that answer are enough: one that is away is told by another check.
+	// Those that answer are enough: another check reports a broker that is down.
 	got, err := i.adm.DescribeBrokerConfigs(ctx, brokers.NodeIDs()...)
 	if err != nil && len(got) == 0 {
 		return nil, fmt.Errorf("describe brokers: %w", err)
@@ -201,7 +209,7 @@ func (i inspector) brokerSettings(ctx context.Context, keys ...string) (map[stri
 	return values, nil
 }
 
-// least returns the smallest of whole numbers, or 0 without any.
+// least returns the smallest of the integers, or 0 when there is none.
 func least(values []string) int64 {
 	var out int64
 	for _, v := range values {

@@ -11,41 +11,42 @@ import (
 	"github.com/orderledger/orderledger/internal/setting"
 )
 
-// DefaultLanes is the number of lanes a new ledger gets when Config.Lanes is zero. It can not be changed later, so it
-// leaves room: twelve owners, and a commit rate that one broker carries.
+// DefaultLanes is the number of lanes of a new ledger when Config.Lanes is zero. It can't be changed later, so it
+// leaves room to grow: up to twelve owners, at a commit rate that one broker can carry.
 const DefaultLanes = 12
 
-// MaxLanes is the most lanes a ledger can have: message ids keep twelve bits for the lane.
+// MaxLanes is the largest number of lanes: a message id has twelve bits for the lane.
 const MaxLanes = 4096
 
-// Config says how to reach Kafka and what the ledger's topics look like.
+// Config says how to reach Kafka and how the topics of the ledger are set up.
 type Config struct {
 	// Brokers are the seed brokers, host:port. At least one.
 	Brokers []string
-	// ClientID names this program in the broker's logs and quotas. Empty means "orderledger".
+	// ClientID names this program in the logs and quotas of the brokers. Empty means "orderledger".
 	ClientID string
 	// Cluster names the ledger. It starts every transactional id, so two ledgers on one Kafka need two names. Letters,
 	// digits, dots, dashes and underscores.
 	Cluster string
-	// Lanes is the number of partitions of the ledger's topics. Zero takes what is there, or DefaultLanes for a new
-	// ledger.
+	// Lanes is the number of partitions of the ledger's topics. Zero takes that of the existing ledger, or DefaultLanes
+	// for a new one.
 	Lanes int
-	// Replication is the replication factor of topics that are created. Zero means the broker's default.
+	// Replication is the replication factor of new topics. Zero means the broker's default.
 	Replication int16
 	// MinISR is min.insync.replicas of the topics. Zero means the broker's default, which is then not checked.
 	MinISR int
-	// BootURL is where the owner of an embedded broker tells its boot nonce (GET, text). Empty means a real cluster, whose
-	// transactional ids are stable.
+	// BootURL is where the process with an embedded broker serves its boot nonce (GET, text). Empty means a real cluster,
+	// whose transactional ids are stable.
 	BootURL string
 	// TLS encrypts connections to the brokers. Off means plain TCP.
 	TLS setting.TLS
-	// SASL is how the program says who it is: SASLPlain, SASLScram256 or SASLScram512. Empty means that it does not.
+	// SASL is how the program authenticates: SASLPlain, SASLScram256 or SASLScram512. Empty means that it does not.
 	SASL string
-	// User and Password go with SASL. Without TLS they, or what proves them, travel in the open.
+	// User and Password are the credentials for SASL. Without TLS they are sent in plain text, or can be guessed from the
+	// exchange.
 	User     string
 	Password setting.Secret
-	// Timeout bounds each administrative step: creating, listing, checking, asking for the boot nonce. Zero means 30
-	// seconds.
+	// Timeout bounds each administrative step: listing, creating and checking topics, and reading the boot nonce. Zero
+	// means 30 seconds.
 	Timeout time.Duration
 }
 
@@ -78,7 +79,7 @@ func (c Config) Validate() error {
 		bad("kafka cluster %q: want 1 to 64 letters, digits, dots, dashes or underscores", c.Cluster)
 	}
 	if c.Lanes < 0 || c.Lanes > MaxLanes {
-		bad("kafka lanes %d: want 0 (take what is there) to %d", c.Lanes, MaxLanes)
+		bad("kafka lanes %d: want 0 (those of the ledger) to %d", c.Lanes, MaxLanes)
 	}
 	if c.Replication < 0 {
 		bad("kafka replication %d: want 0 (the broker's default) or more", c.Replication)
@@ -87,7 +88,8 @@ func (c Config) Validate() error {
 		bad("kafka min in-sync replicas %d: want 0 (the broker's default) or more", c.MinISR)
 	}
 	if c.Replication > 0 && c.MinISR > int(c.Replication) {
-		bad("kafka min in-sync replicas %d: above the replication factor %d, so nothing could be written", c.MinISR, c.Replication)
+		bad("kafka min in-sync replicas %d: above the replication factor %d, so every write would fail", c.MinISR,
+			c.Replication)
 	}
 	if c.BootURL != "" {
 		if u, err := url.Parse(c.BootURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {

@@ -17,63 +17,64 @@ import (
 	"github.com/orderledger/orderledger/events"
 )
 
-// ErrNoLedger says that a Kafka has no ledger yet: its events topic is not there.
-var ErrNoLedger = errors.New("there is no ledger on this kafka yet")
+// ErrNoLedger says that a Kafka has no ledger yet: the events topic does not exist.
+var ErrNoLedger = errors.New("no ledger on this kafka yet")
 
-// EnsureTopics creates the topics that are missing, checks all of them, and returns the number of lanes. It alters
-// nothing that exists. Several programs may call it at once.
+// EnsureTopics creates the missing topics, checks all of them, and returns the number of lanes. It changes nothing that
+// exists. Several programs may call it at the same time.
 //
-// The error joins every problem found; each names the topic, what is there, what is wanted and what to do.
+// The error joins all problems; each names the topic, what it has, what it should have and what to do.
 func EnsureTopics(ctx context.Context, client *kgo.Client, cfg Config, on Backend) (lanes int, err error) {
 	adm := kadm.NewClient(client)
 	adm.SetTimeoutMillis(int32(cfg.timeout().Milliseconds()))
 
-	there, err := list(ctx, adm, cfg)
+	existing, err := list(ctx, adm, cfg)
 	if err != nil {
 		return 0, err
 	}
-	// Lanes are settled before anything is created: a topic created with the wrong number could not be mended.
-	lanes, err = settleLanes(cfg.Lanes, there)
+	// The number of lanes is settled before anything is created: a topic with a wrong number of partitions can't be
+	// repaired.
+	lanes, err = settleLanes(cfg.Lanes, existing)
 	if err != nil {
 		return 0, err
 	}
 	for {
-		known := len(there)
-		if there, err = create(ctx, adm, cfg, on, lanes, there); err != nil {
+		known := len(existing)
+		if existing, err = create(ctx, adm, cfg, on, lanes, existing); err != nil {
 			return 0, err
 		}
-		if len(there) == known {
+		if len(existing) == known {
 			break
 		}
-		// One that was there unseen may say another number.
-		if lanes, err = settleLanes(cfg.Lanes, there); err != nil {
+		// A topic that existed but was not listed may have another number of partitions.
+		if lanes, err = settleLanes(cfg.Lanes, existing); err != nil {
 			return 0, err
 		}
 	}
-	if there, err = awaitAll(ctx, adm, cfg, there); err != nil {
+	if existing, err = awaitAll(ctx, adm, cfg, existing); err != nil {
 		return 0, err
 	}
-	if lanes, err = settleLanes(lanes, there); err != nil {
+	if lanes, err = settleLanes(lanes, existing); err != nil {
 		return 0, err
 	}
-	problems := checkPartitions(cfg, lanes, there)
-	wrong, err := checkSettings(ctx, adm, cfg, on, there)
+	problems := checkPartitions(cfg, lanes, existing)
+	wrong, err := checkSettings(ctx, adm, cfg, on, existing)
 	if err != nil {
 		return 0, err
 	}
 	return lanes, errors.Join(append(problems, wrong...)...)
 }
 
-// Lanes returns the number of lanes of the ledger that is there, or ErrNoLedger. It is for programs that only read.
+// Lanes returns the number of lanes of the existing ledger, or ErrNoLedger. It is for programs that only read.
 func Lanes(ctx context.Context, client *kgo.Client, cfg Config) (int, error) {
-	there, err := list(ctx, kadm.NewClient(client), cfg)
+	existing, err := list(ctx, kadm.NewClient(client), cfg)
 	if err != nil {
 		return 0, err
 	}
-	if _, ok := there[events.TopicEvents]; !ok {
+	if _, ok := existing[events.TopicEvents]; !ok {
 		return 0, fmt.Errorf("topic %s: %w", events.TopicEvents, ErrNoLedger)
 	}
-	return settleLanes(cfg.Lanes, there)
+	return settleLanes(cfg.Lanes, existing)
 }
 
 // list returns those of our topics that exist.
@@ -88,26 +89,26 @@ func list(ctx context.Context, adm *kadm.Client, cfg Config) (kadm.TopicDetails,
 	if err != nil {
 		return nil, fmt.Errorf("list topics: %w", err)
 	}
-	there := kadm.TopicDetails{}
+	existing := kadm.TopicDetails{}
 	for name, d := range all {
 		switch {
 		case d.Err == nil && len(d.Partitions) > 0:
-			there[name] = d
+			existing[name] = d
 		case d.Err != nil && !errors.Is(d.Err, kerr.UnknownTopicOrPartition):
 			return nil, fmt.Errorf("list topic %s: %w", name, d.Err)
 		}
 	}
-	return there, nil
+	return existing, nil
 }
 
-// settleLanes counts the lanes once. The topics that are written in one transaction must agree with one another; the
-// others are checked against the result.
-func settleLanes(want int, there kadm.TopicDetails) (int, error) {
+// settleLanes returns the number of lanes. The topics that are written in one transaction must agree with one another;
+// the others are checked against the result.
+func settleLanes(want int, existing kadm.TopicDetails) (int, error) {
 	var counts []string
 	lanes := want
 	agree := true
 	for _, name := range []string{events.TopicEvents, events.TopicDecisions, events.TopicInbox} {
-		d, ok := there[name]
+		d, ok := existing[name]
 		if !ok {
 			continue
 		}
@@ -119,12 +120,13 @@ func settleLanes(want int, there kadm.TopicDetails) (int, error) {
 		agree = agree && n == lanes
 	}
 	if !agree {
-		wanted := "they must be equal"
+		expected := "they must be equal"
 		if want > 0 {
-			wanted = fmt.Sprintf("%d lanes are configured", want)
+			expected = fmt.Sprintf("%d lanes are configured", want)
 		}
 		return 0, fmt.Errorf("lanes: %s partitions, but %s; the number of lanes is fixed when a ledger is created: "+
-			"set lanes to what orders.events has, or, if partitions were added by hand, restore the topics", strings.Join(counts, ", "), wanted)
+			"set lanes to the partitions of %s, or, if partitions were added by hand, restore the topics",
+			strings.Join(counts, ", "), expected, events.TopicEvents)
 	}
 	if lanes == 0 {
 		lanes = DefaultLanes
@@ -135,23 +137,25 @@ func settleLanes(want int, there kadm.TopicDetails) (int, error) {
 	return lanes, nil
 }
 
-// create makes what is missing. When it meets a topic that counts lanes, exists and was not listed, because it was made
-// a moment ago by somebody else and the cluster tells of it late, it stops there and returns the list with that topic.
-func create(ctx context.Context, adm *kadm.Client, cfg Config, on Backend, lanes int, there kadm.TopicDetails) (kadm.TopicDetails, error) {
+// create creates the missing topics. When another program created a lane topic a moment ago, so that it exists but was
+// not listed, create stops and returns the list with that topic: its partitions decide the number of lanes.
+func create(
+	ctx context.Context, adm *kadm.Client, cfg Config, on Backend, lanes int, existing kadm.TopicDetails,
+) (kadm.TopicDetails, error) {
 	replication := cfg.Replication
 	if replication == 0 || on == Embedded {
 		replication = -1
 	}
-	// A topic by return is joined with its sibling, so it follows one that is there already.
+	// Topics by return are joined with one another, so a new one takes its partitions from an existing one.
 	byReturn := lanes
 	for _, t := range Topics() {
-		if d, ok := there[t.Name]; ok && t.Partitioning == ByReturn {
+		if d, ok := existing[t.Name]; ok && t.Partitioning == ByReturn {
 			byReturn = len(d.Partitions)
 		}
 	}
 	var problems []error
 	for _, t := range Topics() {
-		if _, ok := there[t.Name]; ok {
+		if _, ok := existing[t.Name]; ok {
 			continue
 		}
 		partitions := t.Partitions(lanes)
@@ -165,7 +169,7 @@ func create(ctx context.Context, adm *kadm.Client, cfg Config, on Backend, lanes
 		step, cancel := context.WithTimeout(ctx, cfg.timeout())
 		resp, err := adm.CreateTopic(step, int32(partitions), replication, settings, t.Name)
 		cancel()
-		// Another program that starts at the same time may be faster; what it made is checked below like any other.
+		// Another program that starts at the same time may be faster; its topics are checked below like all others.
 		if errors.Is(err, kerr.TopicAlreadyExists) && t.Partitioning == ByLane {
 			return awaitOne(ctx, adm, cfg, t.Name)
 		}
@@ -176,35 +180,38 @@ func create(ctx context.Context, adm *kadm.Client, cfg Config, on Backend, lanes
 			problems = append(problems, fmt.Errorf("create topic %s: %w", t.Name, err))
 		}
 	}
-	return there, errors.Join(problems...)
+	return existing, errors.Join(problems...)
 }
 
-// awaitOne lists until a topic that exists is told of.
+// awaitOne lists the topics until the cluster reports one that exists.
 func awaitOne(ctx context.Context, adm *kadm.Client, cfg Config, topic string) (kadm.TopicDetails, error) {
-	return await(ctx, adm, cfg, func(there kadm.TopicDetails) bool {
-		_, ok := there[topic]
+	return await(ctx, adm, cfg, func(existing kadm.TopicDetails) bool {
+		_, ok := existing[topic]
 		return ok
 	})
 }
 
-// awaitAll lists until every topic is known with a leader for each partition: a cluster tells of a new topic only after
-// a moment.
-func awaitAll(ctx context.Context, adm *kadm.Client, cfg Config, there kadm.TopicDetails) (kadm.TopicDetails, error) {
-	if settled(there) {
-		return there, nil
+// awaitAll lists the topics until each has a leader for every partition: a cluster reports a new topic with a delay.
+func awaitAll(
+	ctx context.Context, adm *kadm.Client, cfg Config, existing kadm.TopicDetails,
+) (kadm.TopicDetails, error) {
+	if settled(existing) {
+		return existing, nil
 	}
 	return await(ctx, adm, cfg, settled)
 }
 
-func await(ctx context.Context, adm *kadm.Client, cfg Config, enough func(kadm.TopicDetails) bool) (kadm.TopicDetails, error) {
+func await(
+	ctx context.Context, adm *kadm.Client, cfg Config, enough func(kadm.TopicDetails) bool,
+) (kadm.TopicDetails, error) {
 	ctx, cancel := context.WithTimeout(ctx, cfg.timeout())
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		there, err := list(ctx, adm, cfg)
-		if err == nil && enough(there) {
-			return there, nil
+		existing, err := list(ctx, adm, cfg)
+		if err == nil && enough(existing) {
+			return existing, nil
 		}
 		select {
 		case <-tick.C:
@@ -214,9 +221,9 @@ func await(ctx context.Context, adm *kadm.Client, cfg Config, enough func(kadm.T
 	}
 }
 
-func settled(there kadm.TopicDetails) bool {
+func settled(existing kadm.TopicDetails) bool {
 	for _, t := range Topics() {
-		d, ok := there[t.Name]
+		d, ok := existing[t.Name]
 		if !ok {
 			return false
 		}
@@ -229,13 +236,13 @@ func settled(there kadm.TopicDetails) bool {
 	return true
 }
 
-func checkPartitions(cfg Config, lanes int, there kadm.TopicDetails) []error {
+func checkPartitions(cfg Config, lanes int, existing kadm.TopicDetails) []error {
 	var problems []error
 	byReturn := 0
 	for _, t := range Topics() {
-		d, ok := there[t.Name]
+		d, ok := existing[t.Name]
 		if !ok {
-			continue // Only a check before the start sees that.
+			continue // Only the start-up check runs before all topics exist.
 		}
 		n, want := len(d.Partitions), t.Partitions(lanes)
 		if t.Partitioning == ByReturn {
@@ -247,19 +254,22 @@ func checkPartitions(cfg Config, lanes int, there kadm.TopicDetails) []error {
 		}
 		if n != want {
 			problems = append(problems, fmt.Errorf("topic %s: %d partitions, want %d; "+
-				"delete it if it is empty and it will be created, otherwise move its records to a new one", t.Name, n, want))
+				"delete it if it is empty, and it will be created; otherwise move its records to a new one", t.Name, n, want))
 		}
 		if r := d.Partitions.NumReplicas(); cfg.Replication > 0 && r < int(cfg.Replication) {
-			problems = append(problems, fmt.Errorf("topic %s: %d replicas, want %d; raise it with kafka-reassign-partitions", t.Name, r, cfg.Replication))
+			problems = append(problems, fmt.Errorf("topic %s: %d replicas, want %d; "+
+				"raise it with kafka-reassign-partitions.sh", t.Name, r, cfg.Replication))
 		}
 	}
 	return problems
 }
 
-func checkSettings(ctx context.Context, adm *kadm.Client, cfg Config, on Backend, there kadm.TopicDetails) ([]error, error) {
+func checkSettings(
+	ctx context.Context, adm *kadm.Client, cfg Config, on Backend, existing kadm.TopicDetails,
+) ([]error, error) {
 	ctx, cancel := context.WithTimeout(ctx, cfg.timeout())
 	defer cancel()
-	is, err := settingsOf(ctx, adm, there)
+	is, err := settingsOf(ctx, adm, existing)
 	if err != nil {
 		return nil, err
 	}
@@ -272,13 +282,15 @@ func checkSettings(ctx context.Context, adm *kadm.Client, cfg Config, on Backend
 	return problems, nil
 }
 
-// settingsOf returns the settings of those topics, in Kafka's own names. A topic that was just created is known to one
-// broker before another, and each question may go to another one, so it asks until ctx ends.
-func settingsOf(ctx context.Context, adm *kadm.Client, there kadm.TopicDetails) (map[string]map[string]string, error) {
+// settingsOf returns the settings of topics under Kafka's names. Brokers learn of a new topic one after the other, and
+// each request may go to another broker, so it retries an unknown topic until ctx ends.
+func settingsOf(
+	ctx context.Context, adm *kadm.Client, existing kadm.TopicDetails,
+) (map[string]map[string]string, error) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		settings, err := describe(ctx, adm, there)
+		settings, err := describe(ctx, adm, existing)
 		if !errors.Is(err, kerr.UnknownTopicOrPartition) {
 			return settings, err
 		}
@@ -290,8 +302,10 @@ func settingsOf(ctx context.Context, adm *kadm.Client, there kadm.TopicDetails) 
 	}
 }
 
-func describe(ctx context.Context, adm *kadm.Client, there kadm.TopicDetails) (map[string]map[string]string, error) {
-	got, err := adm.DescribeTopicConfigs(ctx, there.Names()...)
+func describe(
+	ctx context.Context, adm *kadm.Client, existing kadm.TopicDetails,
+) (map[string]map[string]string, error) {
+	got, err := adm.DescribeTopicConfigs(ctx, existing.Names()...)
 	if err != nil {
 		return nil, fmt.Errorf("describe topics: %w", err)
 	}
@@ -308,15 +322,15 @@ func describe(ctx context.Context, adm *kadm.Client, there kadm.TopicDetails) (m
 	return settings, nil
 }
 
-// compare returns a problem for each setting that would lose or change records. More retention or a larger batch than
-// wanted harms nothing.
+// compare returns a problem for each setting that would lose or change records. Longer retention or a larger batch does
+// no harm.
 func compare(t Topic, is, want map[string]string) []error {
 	var problems []error
 	for _, key := range slices.Sorted(maps.Keys(want)) {
 		ok := is[key] == want[key]
 		switch key {
 		case "segment.bytes":
-			ok = true // A matter of memory, not of safety.
+			ok = true // It affects memory, not safety.
 		case "max.message.bytes", "min.insync.replicas":
 			ok = atLeast(is[key], want[key], false)
 		case "retention.ms", "retention.bytes":
@@ -331,7 +345,7 @@ func compare(t Topic, is, want map[string]string) []error {
 	return problems
 }
 
-// atLeast compares whole numbers; where unlimited is set, -1 is the largest.
+// atLeast compares integers. With unlimited, -1 is the largest.
 func atLeast(is, want string, unlimited bool) bool {
 	i, err := strconv.ParseInt(is, 10, 64)
 	w, err2 := strconv.ParseInt(want, 10, 64)

@@ -20,7 +20,7 @@ func setup(t *testing.T, on testkit.KafkaBackend, lanes int) (*kgo.Client, kafka
 	return testkit.Client(t, brokers), testkit.KafkaConfig(brokers, lanes)
 }
 
-// faulty is setup with a hand on the broker, for faults.
+// faulty is setup with the fake broker itself, for faults.
 func faulty(t *testing.T, lanes int) (*kfake.Cluster, *kgo.Client, kafka.Config) {
 	t.Helper()
 	cluster, brokers := testkit.KafkaCluster(t)
@@ -153,7 +153,7 @@ func TestEnsureTopicsReportsAllProblems(t *testing.T) {
 		} {
 			require.ErrorContains(t, err, want)
 		}
-		require.NotContains(t, err.Error(), "topic orders.decisions.v1", "what was just created is right")
+		require.NotContains(t, err.Error(), "topic orders.decisions.v1", "new topics are correct")
 		require.Equal(t, 2, partitions(t, client, "orders.aliases.v1"), "it is joined with the other topic by return")
 	})
 }

@@ -8,24 +8,25 @@ const (
 	EnvBrokers = "ORDERLEDGER_KAFKA_BROKERS"
 	// EnvCluster: the name of the ledger. Default orderledger.
 	EnvCluster = "ORDERLEDGER_CLUSTER"
-	// EnvLanes: the number of lanes of a new ledger, or to refuse a ledger with another. Default 0: take what is there.
+	// EnvLanes: the number of lanes of a new ledger; a ledger with another number is refused. Default 0: that of the
+	// ledger.
 	EnvLanes = "ORDERLEDGER_LANES"
-	// EnvReplication and EnvMinISR: of topics that are created. Default 0: the broker's.
+	// EnvReplication and EnvMinISR: of new topics. Default 0: the broker's defaults.
 	EnvReplication = "ORDERLEDGER_KAFKA_REPLICATION"
 	EnvMinISR      = "ORDERLEDGER_KAFKA_MIN_ISR"
-	// EnvBootURL: set where Kafka is the embedded broker of another process. Default none.
+	// EnvBootURL: where the process with an embedded broker serves its boot nonce. Default none: a real cluster.
 	EnvBootURL = "ORDERLEDGER_KAFKA_BOOT_URL"
 	// EnvSASL: plain, scram-sha-256 or scram-sha-512. Default none: no user.
 	EnvSASL = "ORDERLEDGER_KAFKA_SASL"
-	// EnvUser and EnvPassword: who this program is. The password may come from the file in EnvPassword_FILE.
+	// EnvUser and EnvPassword: the credentials of this program. The password may come from the file in EnvPassword_FILE.
 	EnvUser     = "ORDERLEDGER_KAFKA_USER"
 	EnvPassword = "ORDERLEDGER_KAFKA_PASSWORD" //nolint:gosec // The name of a variable.
 
-	// envPrefix begins the variables of TLS; see setting.TLS.
+	// envPrefix is the prefix of the variables of TLS; see setting.TLS.
 	envPrefix = "ORDERLEDGER_KAFKA"
 )
 
-// Read reads the variables. It leaves what is not set as it is.
+// Read reads the variables. A variable that is not set leaves its field unchanged.
 func (c *Config) Read(e *setting.Reader) {
 	e.List(EnvBrokers, &c.Brokers)
 	e.Text(EnvCluster, &c.Cluster)
@@ -41,7 +42,7 @@ func (c *Config) Read(e *setting.Reader) {
 	e.Secret(EnvPassword, &c.Password)
 }
 
-// Backend tells an embedded broker, whose topics have other settings, by its boot address.
+// Backend returns the kind of broker. A boot URL means an embedded one, whose topics have other settings.
 func (c Config) Backend() Backend {
 	if c.BootURL != "" {
 		return Embedded

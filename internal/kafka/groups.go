@@ -7,8 +7,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// RefusedByGroup tells errors after which trying to be a member of a group again can't help. All others heal: brokers
-// come back, and a membership that has ended is followed by a new one.
+// RefusedByGroup reports whether joining a consumer group again can't help after this error. All other errors heal:
+// brokers come back, and the client joins again after its membership ended.
 func RefusedByGroup(err error) bool {
 	var code *kerr.Error
 	return errors.As(err, &code) && slices.Contains([]*kerr.Error{
@@ -17,32 +17,33 @@ func RefusedByGroup(err error) bool {
 	}, code)
 }
 
-// The consumer groups of a cluster. Their committed offsets are public: they tell how far each part has come.
+// The consumer groups of a cluster. Their committed offsets are public: they show the progress of each part.
 
-// GroupLanes decides which instance should own which lane; it commits nothing.
+// GroupLanes assigns lanes to instances; it commits nothing.
 func GroupLanes(cluster string) string { return cluster + ".lanes" }
 
-// GroupInbox holds, for information only, the inbox position below which each lane has decided everything. The truth is
-// in the decisions.
+// GroupInbox holds, for information only, the inbox offset below which each lane has decided every record. The
+// decisions are the truth.
 func GroupInbox(cluster string) string { return cluster + ".inbox" }
 
-// GroupProjector holds the projector's intents; its offset is the position below which all tables are complete.
+// GroupProjector holds the projector's intents; its offset is the one below which all tables are complete.
 func GroupProjector(cluster string) string { return cluster + ".projector" }
 
-// GroupTranslate holds how far events have become SUBORDER messages.
+// GroupTranslate holds the offset up to which events were translated into SUBORDER messages.
 func GroupTranslate(cluster string) string { return cluster + ".translate" }
 
-// GroupEndpoint holds how far an endpoint has got its messages.
+// GroupEndpoint holds the offset up to which an endpoint got its messages.
 func GroupEndpoint(cluster, endpoint string) string { return cluster + ".emitter." + endpoint }
 
-// GroupPacking holds how far requests for labels have been worked on.
+// GroupPacking holds the offset up to which requests for labels were handled.
 func GroupPacking(cluster string) string { return cluster + ".packing" }
 
-// GroupAliases holds how far the ledger has been turned into aliases.
+// GroupAliases holds the offset up to which aliases were derived from the ledger.
 func GroupAliases(cluster string) string { return cluster + ".aliases" }
 
-// GroupResolver holds how far unresolved notifications have been handed on.
+// GroupResolver holds the offset up to which unresolved notifications were resolved or stored.
 func GroupResolver(cluster string) string { return cluster + ".resolver" }
 
-// GroupOwners holds, for information only, which instance last took each lane: its URL as the metadata of the offset.
+// GroupOwners holds, for information only, which instance last took over each lane: its URL is the metadata of the
+// offset.
 func GroupOwners(cluster string) string { return cluster + ".owners" }

@@ -11,11 +11,11 @@ import (
 
 var nonce = regexp.MustCompile(`^[A-Za-z0-9]{4,64}$`)
 
-// BootNonce asks the owner of an embedded broker for the nonce of its current boot. An empty url means a real cluster
-// and gives an empty nonce.
+// BootNonce asks the process with an embedded broker for the nonce of its current boot. An empty url means a real
+// cluster and returns an empty nonce.
 //
-// A broker that was killed loses track of the transactions it had open; an id that no earlier boot used can not be
-// mistaken for theirs.
+// A killed embedded broker forgets its open transactions. A transactional id with a new nonce can't be mistaken for one
+// of those.
 func BootNonce(ctx context.Context, url string) (string, error) {
 	if url == "" {
 		return "", nil
@@ -43,8 +43,8 @@ func BootNonce(ctx context.Context, url string) (string, error) {
 	return boot, nil
 }
 
-// TransactionalPrefix returns what every transactional id of a ledger starts with: "<cluster>", or "<cluster>-<boot>"
-// when the broker is embedded.
+// TransactionalPrefix returns the prefix of all transactional ids of a ledger: "<cluster>", or "<cluster>-<boot>" when
+// the broker is embedded.
 func TransactionalPrefix(cluster, boot string) string {
 	if boot == "" {
 		return cluster
@@ -52,8 +52,8 @@ func TransactionalPrefix(cluster, boot string) string {
 	return cluster + "-" + boot
 }
 
-// ResolvePrefix asks for the boot nonce where the configuration names an embedded broker, and returns the transactional
-// prefix. It must be called again after such a broker has restarted.
+// ResolvePrefix returns the transactional prefix. It reads the boot nonce when the configuration names an embedded
+// broker and must be called again after such a broker restarts.
 func ResolvePrefix(ctx context.Context, cfg Config) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, cfg.timeout())
 	defer cancel()
@@ -64,11 +64,11 @@ func ResolvePrefix(ctx context.Context, cfg Config) (string, error) {
 	return TransactionalPrefix(cfg.Cluster, boot), nil
 }
 
-// LaneTransactionalIDs returns the two transactional ids a lane's owner writes with in turn, "<prefix>-lane-<n>-Aa" and
-// "…-BB".
+// LaneTransactionalIDs returns the two transactional ids that the owner of a lane uses in turn, "<prefix>-lane-<n>-Aa"
+// and "…-BB".
 //
-// The endings are not arbitrary: Kafka chooses a transaction's coordinator by Java's hashCode of its id, and "Aa" and
-// "BB" have the same one. Two ids with one coordinator wake each other's replication, which is what makes back-to-back
+// The endings are not arbitrary: Kafka chooses the coordinator by Java's hashCode of the transactional id, and "Aa" and
+// "BB" have the same hash code. Two ids with one coordinator wake each other's replication, which makes back-to-back
 // transactions fast.
 func LaneTransactionalIDs(prefix string, lane int32) (aa, bb string) {
 	id := fmt.Sprintf("%s-lane-%d-", prefix, lane)

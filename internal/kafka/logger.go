@@ -8,9 +8,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Logging returns an option that writes a client's own log to log. Everything the client says at level info is put at
-// debug: it reports each metadata change and each rebalance step, which is detail for a program that reports its own
-// assignments.
+// Logging returns an option that sends the log of a client to log. Lines of level info become debug: the client logs
+// every metadata update and every rebalance step there, and our programs log their own assignments.
 func Logging(log *slog.Logger) kgo.Opt {
 	if log == nil {
 		return kgo.WithLogger(nil)
@@ -20,9 +19,9 @@ func Logging(log *slog.Logger) kgo.Opt {
 
 type clientLogger struct{ log *slog.Logger }
 
-// Level implements kgo.Logger. It is asked before every line, so a logger at warn costs nothing.
+// Level implements kgo.Logger. The client calls it before every line, so a logger at warn costs nothing.
 func (c clientLogger) Level() kgo.LogLevel {
-	ctx := context.Background() // The interface carries none.
+	ctx := context.Background() // kgo's interface has no context.
 	switch {
 	case c.log.Enabled(ctx, slog.LevelDebug):
 		return kgo.LogLevelInfo

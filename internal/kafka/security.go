@@ -19,7 +19,7 @@ import (
 	"github.com/orderledger/orderledger/internal/setting"
 )
 
-// The ways in which a program may say who it is.
+// The SASL mechanisms with which a program can authenticate.
 const (
 	SASLPlain    = "plain"
 	SASLScram256 = "scram-sha-256"
@@ -32,18 +32,21 @@ func (c Config) validateSecurity() []error {
 	problems := []error{wrapIf("kafka", c.TLS.Validate())}
 	switch {
 	case c.SASL == "" && (c.User != "" || !c.Password.IsZero()):
-		problems = append(problems, fmt.Errorf("kafka: a user or password is set, but not how to tell it: set %s to %s, %s or %s",
-			EnvSASL, SASLPlain, SASLScram256, SASLScram512))
+		problems = append(problems,
+			fmt.Errorf("kafka: a user or password is set, but no SASL mechanism: set %s to %s, %s or %s",
+				EnvSASL, SASLPlain, SASLScram256, SASLScram512))
 	case c.SASL != "" && !slices.Contains([]string{SASLPlain, SASLScram256, SASLScram512}, strings.ToLower(c.SASL)):
-		problems = append(problems, fmt.Errorf("kafka sasl %q: want %s, %s or %s", c.SASL, SASLPlain, SASLScram256, SASLScram512))
+		problems = append(problems,
+			fmt.Errorf("kafka sasl %q: want %s, %s or %s", c.SASL, SASLPlain, SASLScram256, SASLScram512))
 	case c.SASL != "" && (c.User == "" || c.Password.IsZero()):
-		problems = append(problems, fmt.Errorf("kafka sasl %s: it needs a user and a password (%s, %s)", c.SASL, EnvUser, EnvPassword))
+		problems = append(problems,
+			fmt.Errorf("kafka sasl %s: a user and a password are needed (%s, %s)", c.SASL, EnvUser, EnvPassword))
 	}
 	return problems
 }
 
-// securityOptions make a client encrypt and say who it is. It dials by a function of its own only where there is
-// something to encrypt, because tests put other networks in its place.
+// securityOptions returns the options for TLS and SASL. It sets a dialer only with TLS, so that tests can set their own
+// otherwise.
 func (c Config) securityOptions() []kgo.Opt {
 	var opts []kgo.Opt
 	if c.TLS.On {
@@ -74,7 +77,7 @@ func (c Config) mechanism() sasl.Mechanism {
 	return nil
 }
 
-// Explain adds to an error of a connection what to do about it, where that is known.
+// Explain adds to a connection error what to do about it, when that is known.
 func (c Config) Explain(err error) error {
 	if do := c.advice(err); do != "" {
 		return fmt.Errorf("%w; %s", err, do)
@@ -88,27 +91,33 @@ func (c Config) advice(err error) string {
 	case err == nil:
 		return ""
 	case errors.Is(err, kerr.SaslAuthenticationFailed):
-		return fmt.Sprintf("the broker refused user %q: check %s and %s, and that the user has a password for %s", c.User, EnvUser, EnvPassword, c.SASL)
+		return fmt.Sprintf("the broker refused user %q: check %s and %s, and that the user has credentials for %s", c.User,
+			EnvUser, EnvPassword, c.SASL)
 	case errors.Is(err, kerr.UnsupportedSaslMechanism):
-		return fmt.Sprintf("the broker does not take %s: set %s to one that its listener has", c.SASL, EnvSASL)
+		return fmt.Sprintf("the broker does not accept %s: set %s to a mechanism of its listener", c.SASL, EnvSASL)
 	case closed && c.SASL != "":
-		return fmt.Sprintf("the broker hung up: check %s and %s, whether its listener wants TLS (%s_TLS), and %s", EnvUser, EnvPassword, envPrefix, EnvSASL)
+		return fmt.Sprintf(
+			"the broker closed the connection: check %s and %s, whether its listener requires TLS (%s_TLS), and %s",
+			EnvUser, EnvPassword, envPrefix, EnvSASL)
 	case closed:
-		return fmt.Sprintf("the broker hung up: its listener wants TLS (%s_TLS) or a user (%s)", envPrefix, EnvSASL)
+		return fmt.Sprintf("the broker closed the connection: its listener requires TLS (%s_TLS) or a user (%s)", envPrefix,
+			EnvSASL)
 	}
 	return setting.Advice(err, envPrefix)
 }
 
-// hungUp tells that the broker closed the connection without a word, as it does with whom it does not understand.
+// hungUp reports whether the broker closed the connection without an answer, as it does after bytes that it does not
+// understand.
 func hungUp(err error) bool {
 	var first *kgo.ErrFirstReadEOF
 	return errors.As(err, &first) || errors.Is(err, io.EOF)
 }
 
-// hopeless tells errors that no waiting mends. That the broker hung up is not among them: a proxy in front of a broker
-// that is just starting does so too.
+// hopeless reports whether waiting can't heal an error. A closed connection is not hopeless: a proxy in front of a
+// broker that is starting closes connections too.
 func hopeless(err error) bool {
-	return errors.Is(err, kerr.SaslAuthenticationFailed) || errors.Is(err, kerr.UnsupportedSaslMechanism) || setting.Misfit(err)
+	return errors.Is(err, kerr.SaslAuthenticationFailed) || errors.Is(err,
+		kerr.UnsupportedSaslMechanism) || setting.Misfit(err)
 }
 
 func wrapIf(what string, err error) error {

@@ -23,8 +23,8 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// Where an Apache Kafka is that speaks TLS and wants a user: its addresses, and the authority's file. It knows the
-// users below for PLAIN and SCRAM, and has an authorizer.
+// The addresses of an Apache Kafka with TLS and SASL, and the file of its certificate authority. It has the users below
+// for PLAIN and SCRAM, and an authorizer.
 const (
 	envSecureKafka   = "ORDERLEDGER_TEST_KAFKA_SASL"
 	envSecureKafkaCA = "ORDERLEDGER_TEST_KAFKA_SASL_CA"
@@ -63,8 +63,8 @@ func startSecureKafka(t *testing.T, ca *testkit.Authority) string {
 	}
 	certificate, err := os.ReadFile(ca.Issue("localhost", "127.0.0.1"))
 	require.NoError(t, err)
-	// The classes are called by name, because scripts move between images; the port that clients see is known only once
-	// the container runs, so it waits for its configuration.
+	// The classes are called by name, because scripts move between images. The port that clients see is known only once
+	// the container runs, so its entry point waits for the configuration.
 	container, err := testcontainers.Run(t.Context(), image(), testcontainers.WithExposedPorts("9094/tcp"),
 		testcontainers.WithEntrypoint("/bin/sh", "-c", "while [ ! -f /tmp/start.sh ]; do sleep 0.1; done; exec /bin/sh /tmp/start.sh"))
 	testcontainers.CleanupContainer(t, container)
@@ -75,7 +75,7 @@ func startSecureKafka(t *testing.T, ca *testkit.Authority) string {
 	require.NoError(t, err)
 	port, err := container.MappedPort(t.Context(), "9094/tcp")
 	require.NoError(t, err)
-	// Where this machine merely looks like a container, the library names a gateway that does not listen.
+	// On a machine that only looks like a container, the library names a gateway that does not listen.
 	if conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(t.Context(), "tcp", "127.0.0.1:"+port.Port()); err == nil {
 		require.NoError(t, conn.Close())
 		host = "127.0.0.1"
@@ -95,7 +95,7 @@ exec $java kafka.Kafka /tmp/server.properties
 	return addr
 }
 
-// image is that of the other tests, which take it from .env.images; a test that is run by itself takes this one.
+// image returns the image of the other tests, which take it from .env.images; a test that runs alone takes this one.
 func image() string {
 	if name := os.Getenv("KAFKA_IMAGE"); name != "" {
 		return name
@@ -113,7 +113,7 @@ func scramUsers() []string {
 	return users
 }
 
-// secureProperties are those of one broker with an encrypted listener for users, and ACLs.
+// secureProperties configures one broker with TLS, SASL and ACLs.
 func secureProperties(advertised, certificate string) string {
 	const listener = "listener.name.sasl_ssl."
 	return strings.Join([]string{
@@ -156,28 +156,28 @@ func TestApacheKafkaOverTLS(t *testing.T) {
 			require.NotContains(t, err.Error(), "wrong-secret")
 		}
 	})
-	t.Run("who has no rights is told each one and gets them by what it is told", func(t *testing.T) {
+	t.Run("a user without rights gets each missing one named, and the named ones are enough", func(t *testing.T) {
 		t.Parallel()
 		user := cfg
 		user.Cluster = ledger
 		user.User, user.Password = ledger, setting.NewSecret(ledgerPassword)
-		told := rights(t, user)
+		missing := rights(t, user)
 		for _, want := range []string{
 			"topic orders.events.v1: user ledger lacks the right Read", "orders.events.v1: user ledger lacks the right Write",
 			"group ledger.lanes: user ledger lacks the right Read", "transactional id ledger-lane-0-Aa: user ledger lacks the right Write",
 			"cluster: user ledger lacks the right ClusterAction",
 		} {
-			require.Contains(t, told, want)
+			require.Contains(t, missing, want)
 		}
 		allow(t, adm, "topic", kadm.OpRead, kadm.OpWrite, kadm.OpCreate, kadm.OpDelete, kadm.OpDescribeConfigs)
 		allow(t, adm, "group", kadm.OpRead)
 		allow(t, adm, "id", kadm.OpWrite)
 		allow(t, adm, "cluster", kadm.OpDescribe, kadm.OpClusterAction)
-		testkit.Eventually(t, func() bool { return !strings.Contains(rights(t, user), "lacks") }, "the rights are seen")
+		testkit.Eventually(t, func() bool { return !strings.Contains(rights(t, user), "lacks") }, "the new rights are in force")
 		_, err := kafka.EnsureTopics(t.Context(), connect(t, user), user, kafka.Cluster)
 		require.NoError(t, err)
 		produceInTransaction(t, user)
-		require.Zero(t, preflight.Run(t.Context(), kafka.Checks(user, uses)).Failed(), "what the manual says to allow is enough")
+		require.Zero(t, preflight.Run(t.Context(), kafka.Checks(user, uses)).Failed(), "the rights that the manual lists are enough")
 	})
 	t.Run("the checks pass", func(t *testing.T) {
 		t.Parallel()
@@ -187,23 +187,23 @@ func TestApacheKafkaOverTLS(t *testing.T) {
 		t.Log("\n" + table.String())
 		require.Zero(t, report.Failed(), table.String())
 		require.Contains(t, table.String(), "TLS, scram-sha-512 as admin")
-		require.Contains(t, table.String(), "the controller", "this broker tells its time")
+		require.Contains(t, table.String(), "the controller", "this broker reports its time")
 		require.NotContains(t, table.String(), adminPassword)
 	})
 }
 
 func rights(t *testing.T, cfg kafka.Config) string {
 	t.Helper()
-	var told []string
+	var seen []string
 	for _, l := range preflight.Run(t.Context(), kafka.Checks(cfg, uses)) {
 		if l.Check.Name == "kafka rights" {
-			told = append(told, l.Seen)
+			seen = append(seen, l.Seen)
 		}
 	}
-	return strings.Join(told, "\n")
+	return strings.Join(seen, "\n")
 }
 
-// allow gives the ledger's user rights on everything of a kind.
+// allow grants the user of the ledger rights on all resources of a kind.
 func allow(t *testing.T, client *kgo.Client, kind string, ops ...kadm.ACLOperation) {
 	t.Helper()
 	b := kadm.NewACLs().Allow("User:" + ledger).AllowHosts().Operations(ops...).ResourcePatternType(kadm.ACLPatternPrefixed)
@@ -224,7 +224,7 @@ func allow(t *testing.T, client *kgo.Client, kind string, ops ...kadm.ACLOperati
 	}
 }
 
-// produceInTransaction does what a lane does, over the connection of cfg.
+// produceInTransaction writes one record in a transaction, as a lane does.
 func produceInTransaction(t *testing.T, cfg kafka.Config) {
 	t.Helper()
 	client, err := kgo.NewClient(append(kafka.Options(cfg), kafka.ManualPartitions(), kgo.TransactionalID(cfg.Cluster+"-"+cfg.SASL))...)

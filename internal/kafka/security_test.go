@@ -13,7 +13,7 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// guarded returns a broker that speaks TLS only and wants a user, and the configuration of one that it knows.
+// guarded starts a broker with TLS and SASL, and returns the configuration of a user that it accepts.
 func guarded(t *testing.T, mechanism string) kafka.Config {
 	t.Helper()
 	ca := testkit.NewAuthority(t)
@@ -64,10 +64,10 @@ func TestConnectionErrorsSayWhatToDo(t *testing.T) {
 	} {
 		wrong := cfg
 		c.change(&wrong)
-		wrong.Timeout = time.Second // This broker hangs up on a wrong password, which could also mean that it is going down.
+		wrong.Timeout = time.Second // kfake closes the connection after a wrong password, which may also mean that it stops.
 		err := wrong.Await(t.Context(), testkit.Logger(t))
 		require.ErrorContains(t, err, c.want, name)
-		require.ErrorContains(t, err, "kafka broker 127.0.0.1", "%s: it says which one", name)
+		require.ErrorContains(t, err, "kafka broker 127.0.0.1", "%s: the error names the broker", name)
 		for _, secret := range []string{"right", "wrong"} {
 			require.NotContains(t, err.Error(), secret, name)
 		}
@@ -78,7 +78,7 @@ func TestConfigRefusesAUserWithoutSASL(t *testing.T) {
 	t.Parallel()
 	for want, change := range map[string]func(*kafka.Config){
 		"set ORDERLEDGER_KAFKA_SASL to plain":        func(c *kafka.Config) { c.User = "ledger" },
-		"it needs a user and a password":             func(c *kafka.Config) { c.SASL = kafka.SASLPlain },
+		"a user and a password are needed":           func(c *kafka.Config) { c.SASL = kafka.SASLPlain },
 		`kafka sasl "kerberos": want plain`:          func(c *kafka.Config) { c.SASL, c.User, c.Password = "kerberos", "u", setting.NewSecret("p") },
 		"kafka tls authorities: open /not/there":     func(c *kafka.Config) { c.TLS = setting.TLS{On: true, CAFile: "/not/there"} },
 		"a certificate or a server name is set, but": func(c *kafka.Config) { c.TLS.ServerName = "broker.example" },

@@ -8,30 +8,31 @@ import (
 	"github.com/orderledger/orderledger/events"
 )
 
-// Partitioning says what the partitions of a topic are.
+// Partitioning says how records are assigned to the partitions of a topic.
 type Partitioning int
 
 const (
-	// ByLane topics have one partition a lane, chosen by shipment.
+	// ByLane topics have one partition for each lane, chosen by shipment.
 	ByLane Partitioning = iota
-	// ByReturn topics are chosen by return id and joined with one another, so they have as many partitions as each other.
+	// ByReturn topics are partitioned by return id and joined with one another, so they all have the same number of
+	// partitions.
 	ByReturn
 	// Single topics have one partition.
 	Single
 )
 
-// Backend says what kind of broker is spoken to, which decides the settings it can honour.
+// Backend is the kind of broker. It decides which topic settings are possible.
 type Backend int
 
 const (
-	// Cluster is Apache Kafka or something that speaks as it does.
+	// Cluster is Apache Kafka or a compatible server.
 	Cluster Backend = iota
-	// Embedded is the broker inside this process. It compacts without regard to open transactions, so nothing is compacted
-	// there, and it keeps a whole segment in memory, so segments are small.
+	// Embedded is the broker inside a process of ours. It compacts without regard to open transactions, so no topic is
+	// compacted there, and it keeps a whole segment in memory, so segments are small.
 	Embedded
 )
 
-// embeddedSegmentBytes bounds how much an embedded broker holds before a trimmed inbox gives memory and disk back.
+// embeddedSegmentBytes bounds how much an embedded broker holds before a trimmed inbox frees memory and disk.
 const embeddedSegmentBytes = 32 << 20
 
 const (
@@ -39,22 +40,22 @@ const (
 	days    = 24 * time.Hour
 )
 
-// Topic is what one topic must be.
+// Topic describes how one topic must be set up.
 type Topic struct {
 	// Name of the topic.
 	Name string
-	// Partitioning decides how many partitions it has.
+	// Partitioning decides its number of partitions.
 	Partitioning Partitioning
 	// Compact keeps the latest record of each key instead of deleting by age.
 	Compact bool
-	// Retention is how long a record is kept; negative is for ever. It has no meaning for a compacted topic.
+	// Retention is how long a record is kept; negative means for ever. A compacted topic ignores it.
 	Retention time.Duration
 }
 
-// Topics returns the table of all topics, in the order in which they are created.
+// Topics returns all topics, in the order in which they are created.
 //
-// The inbox is kept for ever because its owner trims it, below the position that is safe in the ledger; age must never
-// do that.
+// The inbox has no retention: the owner of a lane trims it, below the offset that is safe in the ledger. Age must never
+// delete a record that is not decided yet.
 func Topics() []Topic {
 	return []Topic{
 		{Name: events.TopicEvents, Partitioning: ByLane, Retention: forever},
@@ -69,7 +70,7 @@ func Topics() []Topic {
 	}
 }
 
-// Partitions returns how many partitions the topic has in a ledger of so many lanes.
+// Partitions returns the number of partitions of the topic in a ledger with that many lanes.
 func (t Topic) Partitions(lanes int) int {
 	if t.Partitioning == Single {
 		return 1
@@ -77,15 +78,15 @@ func (t Topic) Partitions(lanes int) int {
 	return lanes
 }
 
-// Settings returns the topic's settings, in Kafka's own names, on a backend. They are what EnsureTopics creates with
-// and checks against.
+// Settings returns the settings of the topic on a backend, under Kafka's names. EnsureTopics creates topics with them
+// and checks existing topics against them.
 func (t Topic) Settings(cfg Config, on Backend) map[string]string {
 	s := map[string]string{
 		"cleanup.policy": "delete",
 		"retention.ms":   retention(t.Retention),
-		// Size must never delete what age keeps.
+		// Size must never delete a record that age keeps.
 		"retention.bytes": "-1",
-		// The time a record carries is the time it was recorded; the broker must not put its own in its place.
+		// The timestamp of a record is the time of recording; the broker must not replace it with its own.
 		"message.timestamp.type": "CreateTime",
 		"max.message.bytes":      strconv.Itoa(MaxMessageBytes),
 	}
