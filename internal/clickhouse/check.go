@@ -13,8 +13,7 @@ import (
 	"github.com/orderledger/orderledger/internal/setting"
 )
 
-// The oldest ClickHouse that the tables can be made on, since their JSON columns came with it, and the line that all of
-// this is tested with.
+// The oldest ClickHouse with JSON columns, which the tables need, and the release line that the tests use.
 const (
 	oldestMajor, oldestMinor = 25, 3
 	testedMajor, testedMinor = 26, 7
@@ -25,11 +24,11 @@ const (
 	checkVersion = "clickhouse version"
 )
 
-// Checks returns the start-up checks of ClickHouse. A program that only reads gives no migrations; one that fills the
-// tables gives those that it applies. The checks change nothing.
+// Checks returns the start-up checks of ClickHouse. A program that only reads passes the migrations as reads; one that
+// fills the tables passes those that it applies as writes. The checks change nothing.
 func Checks(cfg Config, reads, writes fs.FS) []preflight.Check {
 	i := &inspector{cfg: cfg}
-	// What an older server is asked, it may not understand, or answer without knowing what is meant.
+	// An older server may not understand the queries of the other checks, or answer something else.
 	needs := func(name string, run func(context.Context, driver.Conn) []preflight.Finding) preflight.Check {
 		return preflight.Check{Name: name, Needs: checkVersion, Run: i.connected(run)}
 	}
@@ -49,7 +48,7 @@ func Checks(cfg Config, reads, writes fs.FS) []preflight.Check {
 	return checks
 }
 
-// inspector looks at a ClickHouse.
+// inspector runs the checks on one ClickHouse.
 type inspector struct{ cfg Config }
 
 // servers connects to each address. One that answers is enough.
@@ -68,7 +67,7 @@ func (i *inspector) servers(ctx context.Context) []preflight.Finding {
 }
 
 func ping(ctx context.Context, cfg Config) error {
-	// The ledger's database may not be there yet.
+	// The database of the ledger may not exist yet.
 	conn, err := open(cfg, "default")
 	if err != nil {
 		return err
@@ -77,7 +76,7 @@ func ping(ctx context.Context, cfg Config) error {
 	return conn.Ping(ctx)
 }
 
-// Explain adds to an error of a connection what to do about it, where that is known.
+// Explain adds to a connection error what to do about it, when that is known.
 func (c Config) Explain(err error) error {
 	if do := c.advice(err); err != nil && do != "" {
 		return fmt.Errorf("%w; %s", err, do)
@@ -90,7 +89,8 @@ func (c Config) advice(err error) string {
 	case hasCode(err, codeAuthentication), hasCode(err, codeWrongPassword), hasCode(err, codeUnknownUser):
 		return fmt.Sprintf("the server refused user %q: check %s and %s", c.user(), EnvUser, EnvPassword)
 	case isEOF(err):
-		return "the server hung up: is this its port of the native protocol, and does it want TLS (" + envPrefix + "_TLS)?"
+		return "the server closed the connection: is this the port of the native protocol, and does it require TLS (" +
+			envPrefix + "_TLS)?"
 	}
 	do := setting.Advice(err, envPrefix)
 	if setting.IsTimeout(err) {
@@ -104,14 +104,16 @@ func (i *inspector) security(context.Context) []preflight.Finding {
 	case i.cfg.TLS.On:
 		return []preflight.Finding{preflight.Good("TLS, as %s", i.cfg.user())}
 	case !i.cfg.Password.IsZero() && !i.cfg.local():
-		return []preflight.Finding{preflight.Warning("set "+envPrefix+"_TLS=true and take the server's TLS port (9440)",
-			"the password of %s travels in plain text", i.cfg.user())}
+		return []preflight.Finding{preflight.Warning("set "+envPrefix+"_TLS=true and use the server's TLS port (9440)",
+			"the password of %s is sent in plain text", i.cfg.user())}
 	}
 	return []preflight.Finding{preflight.Good("plain text, as %s", i.cfg.user())}
 }
 
-// connected gives a check a connection of its own.
-func (i *inspector) connected(run func(context.Context, driver.Conn) []preflight.Finding) func(context.Context) []preflight.Finding {
+// connected runs a check with a connection of its own.
+func (i *inspector) connected(
+	run func(context.Context, driver.Conn) []preflight.Finding,
+) func(context.Context) []preflight.Finding {
 	return func(ctx context.Context) []preflight.Finding {
 		conn, err := open(i.cfg, "default")
 		if err != nil {
@@ -122,9 +124,9 @@ func (i *inspector) connected(run func(context.Context, driver.Conn) []preflight
 	}
 }
 
-// unknown is a finding for what could not be asked.
+// unknown is the finding for a query that failed: a warning, because it proves nothing.
 func (i *inspector) unknown(err error) []preflight.Finding {
-	return []preflight.Finding{preflight.Warning(i.cfg.advice(err), "could not be asked: %v", err)}
+	return []preflight.Finding{preflight.Warning(i.cfg.advice(err), "could not be checked: %v", err)}
 }
 
 func (i *inspector) version(_ context.Context, conn driver.Conn) []preflight.Finding {
@@ -139,10 +141,10 @@ func (i *inspector) version(_ context.Context, conn driver.Conn) []preflight.Fin
 	switch {
 	case older(oldestMajor, oldestMinor):
 		return []preflight.Finding{preflight.Failure(fmt.Sprintf("upgrade it to %d.%d or newer", testedMajor, testedMinor),
-			"%s has no JSON columns, so the tables can't be made on it", is)}
+			"%s has no JSON columns, which the tables need", is)}
 	case older(testedMajor, testedMinor):
 		return []preflight.Finding{preflight.Warning(fmt.Sprintf("upgrade it to %d.%d or newer", testedMajor, testedMinor),
-			"%s is older than what is tested", is)}
+			"%s is older than the tested version", is)}
 	}
 	return []preflight.Finding{preflight.Good("%s", is)}
 }

@@ -53,9 +53,9 @@ func TestChecksPassAndChangeNothing(t *testing.T) {
 	for name, f := range before {
 		require.Equal(t, preflight.OK, f.Level, "%s: %s", name, f.Seen)
 	}
-	require.Contains(t, before["clickhouse rights"].Seen, "CREATE DATABASE", "there is none yet")
+	require.Contains(t, before["clickhouse rights"].Seen, "CREATE DATABASE", "the database does not exist yet")
 	require.Contains(t, before["clickhouse migrations"].Seen, "8 of 8 are not applied yet")
-	require.Contains(t, found(t, cfg)["clickhouse rights"].Seen, "CREATE DATABASE", "the checks made none")
+	require.Contains(t, found(t, cfg)["clickhouse rights"].Seen, "CREATE DATABASE", "the checks created none")
 }
 
 func TestChecksReportPendingMigrations(t *testing.T) {
@@ -65,7 +65,7 @@ func TestChecksReportPendingMigrations(t *testing.T) {
 		return worst(t, clickhouse.Checks(cfg, projections.Migrations(), nil))["clickhouse migrations"]
 	}
 	f := reads()
-	require.Equal(t, preflight.Warn, f.Level, "who only reads has to wait for a projector")
+	require.Equal(t, preflight.Warn, f.Level, "a program that only reads waits for a projector")
 	require.Contains(t, f.Do, "start a projector")
 	require.NoError(t, clickhouse.Migrate(t.Context(), cfg, slog.New(slog.DiscardHandler), projections.Migrations()))
 	require.Equal(t, "all 8 are applied", reads().Seen)
@@ -117,8 +117,7 @@ func TestChecksRecognizeAnHTTPPort(t *testing.T) {
 	require.Contains(t, found(t, cfg)["clickhouse servers"].Do, "9000, not 8123")
 }
 
-// old is a server that introduces itself as one of long ago, with what a real one of that version says, and answers
-// pings.
+// old is a server that announces an old version, with the hello of a real one of that version, and answers pings.
 func old(t *testing.T) string {
 	t.Helper()
 	const revision = 54412
@@ -151,7 +150,7 @@ func old(t *testing.T) string {
 	})
 }
 
-// silent takes connections and waits for more, as an HTTP server does that was not sent a line yet.
+// silent accepts connections and sends nothing, as an HTTP server does before the first line of a request.
 func silent(t *testing.T) string {
 	t.Helper()
 	return netfault.Serve(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })

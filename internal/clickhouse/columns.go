@@ -6,7 +6,7 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 )
 
-// Text is a String column that holds its rows as they go over the wire, so that sending it copies nothing.
+// Text is a String column that holds its rows in the form of the wire, so that sending it copies nothing.
 type Text struct {
 	buf  []byte
 	rows int
@@ -26,14 +26,15 @@ func (c *Text) AppendBytes(v []byte) {
 	c.rows++
 }
 
-// textRoom is what Begin keeps free for the length: enough for rows below 16 KiB, which are nearly all.
+// textRoom is the number of bytes that Begin reserves for the length: enough for rows below 16 KiB, which nearly all
+// are.
 const textRoom = 2
 
-// Begin returns the buffer to append the bytes of a new row to. The row is added by End, or forgotten if that is not
-// called.
+// Begin returns the buffer to which the caller appends the bytes of a new row. End adds the row; without End it is
+// dropped.
 func (c *Text) Begin() []byte { return append(c.buf, make([]byte, textRoom)...) }
 
-// End adds the row that was appended to what Begin returned.
+// End adds the row. Its argument is the buffer of Begin with the bytes of the row appended.
 func (c *Text) End(buf []byte) {
 	start := len(c.buf) + textRoom
 	n := len(buf) - start
@@ -63,14 +64,14 @@ func (c *Text) Reset() { c.buf, c.rows = c.buf[:0], 0 }
 // EncodeColumn appends the column to a buffer.
 func (c *Text) EncodeColumn(b *proto.Buffer) { b.Buf = append(b.Buf, c.buf...) }
 
-// WriteColumn hands the column to the connection.
+// WriteColumn writes the column to the connection.
 func (c *Text) WriteColumn(w *proto.Writer) {
 	if len(c.buf) > 0 {
 		w.ChainWrite(c.buf)
 	}
 }
 
-// Dict is a LowCardinality(String) column: a dictionary that grows as values come, and an index for every row.
+// Dict is a LowCardinality(String) column: a dictionary that grows with new values, and an index for every row.
 type Dict struct {
 	known  map[string]uint32
 	values Text
@@ -86,7 +87,7 @@ func (c *Dict) Append(v string) {
 	c.keys = append(c.keys, k)
 }
 
-// AppendBytes adds a row. It allocates only for a value that the column has not seen.
+// AppendBytes adds a row. It allocates only for a new value.
 func (c *Dict) AppendBytes(v []byte) {
 	k, ok := c.known[string(v)]
 	if !ok {
@@ -105,7 +106,7 @@ func (c *Dict) learn(v string) uint32 {
 	return k
 }
 
-// maxDict is how many values a column keeps from one block to the next.
+// maxDict is the largest number of values that a column keeps from one block to the next.
 const maxDict = 1 << 12
 
 // Type is the column's type.
@@ -114,7 +115,7 @@ func (*Dict) Type() proto.ColumnType { return "LowCardinality(String)" }
 // Rows returns the number of rows.
 func (c *Dict) Rows() int { return len(c.keys) }
 
-// Reset empties the column. The dictionary stays as long as it is small: the next block will hold the same values.
+// Reset empties the column. It keeps a small dictionary: the next block will hold the same values.
 func (c *Dict) Reset() {
 	c.keys = c.keys[:0]
 	if len(c.known) > maxDict {
@@ -123,11 +124,11 @@ func (c *Dict) Reset() {
 	}
 }
 
-// The form of a low-cardinality column on the wire.
+// The flags of a low-cardinality column on the wire.
 const (
-	sharedDictionaries = 1      // The version of the keys, in the prefix.
-	additionalKeys     = 1 << 9 // The dictionary comes with the block,
-	updateDictionary   = 1 << 10
+	sharedDictionaries = 1       // The version of the keys, in the prefix.
+	additionalKeys     = 1 << 9  // The block has its own dictionary,
+	updateDictionary   = 1 << 10 // which replaces the one before.
 )
 
 // EncodeState appends the column's prefix.
@@ -165,5 +166,5 @@ func (c *Dict) EncodeColumn(b *proto.Buffer) {
 	}
 }
 
-// WriteColumn hands the column to the connection.
+// WriteColumn writes the column to the connection.
 func (c *Dict) WriteColumn(w *proto.Writer) { w.ChainBuffer(c.EncodeColumn) }

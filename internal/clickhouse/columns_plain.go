@@ -21,7 +21,7 @@ func NullTime() *Null { return &Null{typ: "Nullable(DateTime64(3, 'UTC'))"} }
 // NullInt64 returns a Nullable(Int64) column.
 func NullInt64() *Null { return &Null{typ: "Nullable(Int64)"} }
 
-// Append adds a row: v, or NULL unless known.
+// Append adds a row: v if it is known, otherwise NULL.
 func (c *Null) Append(v int64, known bool) {
 	if known {
 		c.nulls = append(c.nulls, 0)
@@ -47,7 +47,7 @@ func (c *Null) EncodeColumn(b *proto.Buffer) {
 	c.values.EncodeColumn(b)
 }
 
-// WriteColumn hands the column to the connection.
+// WriteColumn writes the column to the connection.
 func (c *Null) WriteColumn(w *proto.Writer) {
 	c.nulls.WriteColumn(w)
 	c.values.WriteColumn(w)
@@ -85,7 +85,7 @@ func (c *Texts) EncodeColumn(b *proto.Buffer) {
 	c.values.EncodeColumn(b)
 }
 
-// WriteColumn hands the column to the connection.
+// WriteColumn writes the column to the connection.
 func (c *Texts) WriteColumn(w *proto.Writer) {
 	c.ends.WriteColumn(w)
 	c.values.WriteColumn(w)
@@ -97,13 +97,13 @@ type Pairs struct {
 	keys, values Text
 }
 
-// Add adds a pair to the row that End will close.
+// Add adds a pair to the current row.
 func (c *Pairs) Add(key string, value []byte) {
 	c.keys.Append(key)
 	c.values.AppendBytes(value)
 }
 
-// End closes a row.
+// End finishes the current row.
 func (c *Pairs) End() { c.ends = append(c.ends, uint64(c.keys.rows)) }
 
 // Type is the column's type.
@@ -126,7 +126,7 @@ func (c *Pairs) EncodeColumn(b *proto.Buffer) {
 	c.values.EncodeColumn(b)
 }
 
-// WriteColumn hands the column to the connection.
+// WriteColumn writes the column to the connection.
 func (c *Pairs) WriteColumn(w *proto.Writer) {
 	c.ends.WriteColumn(w)
 	c.keys.WriteColumn(w)

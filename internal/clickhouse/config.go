@@ -19,9 +19,9 @@ const DefaultDatabase = "orderledger"
 type Config struct {
 	// Addrs are the servers, host:port of the native protocol, tried in order. At least one.
 	Addrs []string
-	// Database holds the tables. Empty means DefaultDatabase. It is created if it is not there.
+	// Database holds the tables. Empty means DefaultDatabase. Migrate creates it when it does not exist.
 	Database string
-	// User and Password authenticate. An empty user means "default". Without TLS the password travels in the open.
+	// User and Password authenticate. An empty user means "default". Without TLS the password is sent in plain text.
 	User     string
 	Password setting.Secret
 	// TLS encrypts the connections. Off means plain TCP.
@@ -31,17 +31,17 @@ type Config struct {
 	Compression string
 	// DialTimeout bounds connecting and the handshake. Zero means 10 seconds.
 	DialTimeout time.Duration
-	// InsertTimeout bounds one insert, on the client and on the server. It must stay far below the time for which the
-	// tables remember tokens, which is days. Zero means 30 seconds.
+	// InsertTimeout bounds one insert, on the client and on the server. It must stay far below the deduplication window of
+	// the tables, which is days. Zero means 30 seconds.
 	InsertTimeout time.Duration
 	// Settings are sent with every insert, for example insert_quorum on a replicated cluster.
 	Settings map[string]string
-	// Dial replaces the way a connection is opened, for tunnels and for tests. Nil means the net package. TLS, if it is
-	// on, is spoken over what it opens.
+	// Dial opens connections in place of the net package, for tunnels and tests. Nil means the net package. With TLS on,
+	// TLS runs over these connections.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error) `json:"-"`
 }
 
-// DefaultConfig reaches a server on this machine.
+// DefaultConfig returns the configuration for a server on this machine.
 func DefaultConfig() Config {
 	return Config{
 		Addrs: []string{"127.0.0.1:9000"}, Database: DefaultDatabase, User: "default",
@@ -63,7 +63,8 @@ func (c Config) Validate() error {
 		}
 	}
 	if !databaseName.MatchString(c.database()) {
-		errs = append(errs, fmt.Errorf("clickhouse database %q: want a letter, then letters, digits or underscores", c.Database))
+		errs = append(errs,
+			fmt.Errorf("clickhouse database %q: want a letter, then letters, digits or underscores", c.Database))
 	}
 	if !slices.Contains([]string{"", "auto", "lz4", "none"}, c.Compression) {
 		errs = append(errs, fmt.Errorf("clickhouse compression %q: want auto, lz4 or none", c.Compression))
@@ -106,7 +107,7 @@ func (c Config) InsertLimit() time.Duration {
 	return c.InsertTimeout
 }
 
-// dial opens a connection as both client libraries use it.
+// dial opens a connection for both client libraries.
 func (c Config) dial(ctx context.Context, addr string) (net.Conn, error) {
 	open := setting.Dialer(c.Dial)
 	if open == nil {
@@ -117,7 +118,7 @@ func (c Config) dial(ctx context.Context, addr string) (net.Conn, error) {
 	return c.TLS.Dialer(open)(ctx, "tcp", addr)
 }
 
-// compress tells whether inserts are compressed.
+// compress reports whether inserts are compressed.
 func (c Config) compress() bool {
 	switch c.Compression {
 	case "lz4":
@@ -128,7 +129,7 @@ func (c Config) compress() bool {
 	return !c.local()
 }
 
-// local tells whether every address is on this machine.
+// local reports whether every address is on this machine.
 func (c Config) local() bool {
 	for _, a := range c.Addrs {
 		host, _, _ := net.SplitHostPort(a)

@@ -21,11 +21,11 @@ const (
 	// EnvSettings: settings sent with every insert, name=value, separated by commas. Default none.
 	EnvSettings = "ORDERLEDGER_CLICKHOUSE_INSERT_SETTINGS"
 
-	// envPrefix begins the variables of TLS; see setting.TLS.
+	// envPrefix is the prefix of the variables of TLS; see setting.TLS.
 	envPrefix = "ORDERLEDGER_CLICKHOUSE"
 )
 
-// Read reads the variables. It leaves what is not set as it is.
+// Read reads the variables. A variable that is not set leaves its field unchanged.
 func (c *Config) Read(e *setting.Reader) {
 	e.List(EnvAddr, &c.Addrs)
 	e.Text(EnvDatabase, &c.Database)

@@ -78,7 +78,7 @@ func TestInserterRoundTripsEveryColumnType(t *testing.T) {
 					e := newEverything()
 					ins := clickhouse.NewInserter(cfg)
 					defer ins.Close()
-					// Twice, because columns are used again.
+					// Twice, because columns are reused.
 					for round := range 2 {
 						e.Reset()
 						for i := range values {
@@ -98,8 +98,9 @@ func TestInserterRoundTripsEveryColumnType(t *testing.T) {
 						countIf(length(pairs) = toUInt64(substring(text, 5)) % 2 AND arrayAll(x -> x.key = dict AND hex(x.value) = '00FF', pairs))
 						FROM everything`).Scan(&rows, &dict, &body, &null, &number, &texts, &pairs))
 					want := uint64(2 * (values + 1))
-					// The row "long" of the first round takes the number of the second's first.
-					require.Equal(t, []uint64{want, want, want, want, want, want, want}, []uint64{rows, dict, body, null, number, texts, pairs})
+					// The row "long" of the first round has the number of the first row of the second.
+					require.Equal(t, []uint64{want, want, want, want, want, want, want},
+						[]uint64{rows, dict, body, null, number, texts, pairs})
 				})
 			}
 		}

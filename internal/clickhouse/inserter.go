@@ -13,7 +13,7 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 )
 
-// Table is the target of inserts: a name and columns that the caller fills and empties.
+// Table is the target of inserts: a name, and columns that the caller fills and resets.
 type Table struct {
 	// Name of the table in the configured database.
 	Name string
@@ -23,7 +23,7 @@ type Table struct {
 	statement string
 }
 
-// Rows returns how many rows the columns hold.
+// Rows returns the number of rows in the columns.
 func (t *Table) Rows() int {
 	if len(t.Columns) == 0 {
 		return 0
@@ -50,8 +50,7 @@ func (t *Table) sql() string {
 	return t.statement
 }
 
-// Inserter is one connection for inserts. It is used by one goroutine at a time, dials on first use, and dials again
-// after an error.
+// Inserter is one connection for inserts, for one goroutine at a time. It dials on first use, and again after an error.
 type Inserter struct {
 	cfg    Config
 	client *ch.Client
@@ -60,8 +59,8 @@ type Inserter struct {
 // NewInserter returns an inserter that has not connected yet.
 func NewInserter(cfg Config) *Inserter { return &Inserter{cfg: cfg} }
 
-// Insert sends the rows of a table as one block under a deduplication token and waits until they are stored. No rows
-// are no insert. An error leaves open whether they were stored, unless errors.As finds a *ch.Exception.
+// Insert sends the rows of a table as one block with a deduplication token, and waits until the server has stored them.
+// Without rows it does nothing. After an error the rows may be stored or not, unless errors.As finds a *ch.Exception.
 func (i *Inserter) Insert(ctx context.Context, t *Table, token string) error {
 	if t.Rows() == 0 {
 		return nil
@@ -73,10 +72,10 @@ func (i *Inserter) Insert(ctx context.Context, t *Table, token string) error {
 		return err
 	}
 	settings := []ch.Setting{
-		// Since 26.3 a server gathers small inserts unless told otherwise, and the token then names another block.
+		// Since 26.3 a server batches small inserts by default (async_insert), and the token then names another block.
 		ch.SettingInt("async_insert", 0),
 		{Key: "insert_deduplication_token", Value: token, Important: true},
-		// A dead client's insert must not land after its successor's.
+		// The insert of a dead client must not be stored after that of its successor.
 		ch.SettingInt("max_execution_time", int(max(limit/time.Second, 1))),
 	}
 	for k, v := range i.cfg.Settings {
@@ -84,14 +83,14 @@ func (i *Inserter) Insert(ctx context.Context, t *Table, token string) error {
 	}
 	err := i.client.Do(ctx, ch.Query{Body: t.sql(), Input: t.Columns, Settings: settings})
 	if err != nil {
-		// What the server has read of it is not known, so the connection can't be used again.
+		// It is unknown how much of the query the server has read, so the connection can't be used again.
 		return errors.Join(fmt.Errorf("insert into %s: %w", t.Name, err), i.Close())
 	}
 	return nil
 }
 
-// MaxOffset returns the highest offset of a lane in a history table, or -1 when it has none. It asks for the latest
-// state of all replicas, so that a lane taken over sees what its last owner wrote.
+// MaxOffset returns the highest offset of a lane in a history table, or -1 without rows. It reads with sequential
+// consistency, so that after a takeover it sees the rows that the last owner wrote to another replica.
 func (i *Inserter) MaxOffset(ctx context.Context, table string, lane int32) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, i.cfg.InsertLimit())
 	defer cancel()
@@ -119,7 +118,7 @@ func (i *Inserter) MaxOffset(ctx context.Context, table string, lane int32) (int
 	return highestOffset, nil
 }
 
-// Close closes the connection. The inserter may be used again and dials then.
+// Close closes the connection. The next use of the inserter dials again.
 func (i *Inserter) Close() error {
 	if i.client == nil {
 		return nil
@@ -156,7 +155,7 @@ func (i *Inserter) options(addr string) ch.Options {
 		Address: addr, Database: i.cfg.database(), User: i.cfg.user(), Password: i.cfg.Password.Reveal(),
 		ClientName: "orderledger", Dialer: dialer(i.cfg.dial),
 		DialTimeout: i.cfg.dialTimeout(), HandshakeTimeout: i.cfg.dialTimeout(),
-		// The server is silent while it sorts and writes.
+		// The server sends nothing while it sorts and writes.
 		ReadTimeout: i.cfg.InsertLimit(),
 	}
 	if i.cfg.compress() {

@@ -16,7 +16,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// migrationsTable remembers what was applied. It is made by statements that do no harm when they run twice.
+// migrationsTable records the applied migrations. The statement does no harm when it runs twice.
 const migrationsTable = `CREATE TABLE IF NOT EXISTS schema_migrations
 (
     number     UInt32 COMMENT 'Number of the migration',
@@ -38,10 +38,10 @@ type migration struct {
 // Migrate brings the configured database to the latest of the migrations, which are *.sql files whose names begin with
 // a number. It creates the database if needed. Several programs may call it at once: one applies, the others wait.
 //
-// Each statement must be harmless when it runs again (IF NOT EXISTS, OR REPLACE), because a crash between a statement
-// and the record of it repeats the file.
+// Each statement must be harmless when it runs again (IF NOT EXISTS, OR REPLACE): after a crash between a statement and
+// its record, the file runs again.
 func Migrate(ctx context.Context, cfg Config, log *slog.Logger, files fs.FS) error {
-	wanted, err := readMigrations(files)
+	all, err := readMigrations(files)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func Migrate(ctx context.Context, cfg Config, log *slog.Logger, files fs.FS) err
 	if err := conn.Exec(ctx, migrationsTable); err != nil {
 		return fmt.Errorf("create schema_migrations: %w", err)
 	}
-	pending, err := pendingOf(ctx, conn, wanted)
+	pending, err := pendingOf(ctx, conn, all)
 	if err != nil || len(pending) == 0 {
 		return err
 	}
@@ -65,8 +65,8 @@ func Migrate(ctx context.Context, cfg Config, log *slog.Logger, files fs.FS) err
 		return err
 	}
 	defer unlock()
-	// Whoever held the lock before may have applied them.
-	if pending, err = pendingOf(ctx, conn, wanted); err != nil {
+	// The previous holder of the lock may have applied them.
+	if pending, err = pendingOf(ctx, conn, all); err != nil {
 		return err
 	}
 	for _, m := range pending {
@@ -78,7 +78,7 @@ func Migrate(ctx context.Context, cfg Config, log *slog.Logger, files fs.FS) err
 	return nil
 }
 
-// createDatabase runs before anything can connect to the database itself.
+// createDatabase connects to the database "default", since that of the ledger may not exist yet.
 func createDatabase(ctx context.Context, cfg Config) error {
 	conn, err := open(cfg, "default")
 	if err != nil {
@@ -119,13 +119,14 @@ func readMigrations(files fs.FS) ([]migration, error) {
 	return all, nil
 }
 
-// pendingOf returns what was not applied yet, and an error when a file that was applied is another one now.
-func pendingOf(ctx context.Context, conn driver.Conn, wanted []migration) ([]migration, error) {
+// pendingOf returns the migrations that were not applied yet. It returns an error when an applied file has changed
+// since.
+func pendingOf(ctx context.Context, conn driver.Conn, all []migration) ([]migration, error) {
 	rows, err := conn.Query(ctx, "SELECT number, argMax(checksum, applied_at) FROM schema_migrations GROUP BY number")
 	if err != nil {
 		return nil, fmt.Errorf("read schema_migrations: %w", err)
 	}
-	defer rows.Close() //nolint:errcheck // Err below tells.
+	defer rows.Close() //nolint:errcheck // Err below has the reason.
 	applied := map[uint32]string{}
 	for rows.Next() {
 		var number uint32
@@ -139,7 +140,7 @@ func pendingOf(ctx context.Context, conn driver.Conn, wanted []migration) ([]mig
 		return nil, fmt.Errorf("read schema_migrations: %w", err)
 	}
 	var pending []migration
-	for _, m := range wanted {
+	for _, m := range all {
 		switch sum, ok := applied[m.number]; {
 		case !ok:
 			pending = append(pending, m)
@@ -166,14 +167,14 @@ func apply(ctx context.Context, conn driver.Conn, m migration) error {
 
 const (
 	lockTable = "schema_migrations_lock"
-	// lockLife is how long a lock is respected. Statements of migrations take milliseconds; a holder that is older died.
+	// lockLife is the age from which a lock is broken. Migrations take milliseconds, so the holder of an older one died.
 	lockLife = time.Minute
 	lockPoll = 100 * time.Millisecond
 )
 
-// lock takes the lock of this database: a table, because creating one succeeds only once. It needs no Keeper and works
-// on a single server; on a cluster every program must speak to the same server first, and the statements are harmless
-// when repeated in any case.
+// lock takes the migration lock of this database: a table, because only one CREATE TABLE succeeds. It needs no Keeper
+// and works on a single server. On a cluster all programs must have the same server as their first address; a repeated
+// statement is harmless in any case.
 func lock(ctx context.Context, conn driver.Conn, log *slog.Logger) (unlock func(), err error) {
 	tick := time.NewTicker(lockPoll)
 	defer tick.Stop()
@@ -181,7 +182,7 @@ func lock(ctx context.Context, conn driver.Conn, log *slog.Logger) (unlock func(
 		err := conn.Exec(ctx, "CREATE TABLE "+lockTable+" (held UInt8) ENGINE = Memory COMMENT 'Held while migrations run'")
 		if err == nil {
 			return func() {
-				// The lock must go even when ctx has ended meanwhile.
+				// The lock must be removed even when ctx has ended.
 				ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 				defer cancel()
 				if err := conn.Exec(ctx, "DROP TABLE IF EXISTS "+lockTable+" SYNC"); err != nil {
@@ -203,13 +204,13 @@ func lock(ctx context.Context, conn driver.Conn, log *slog.Logger) (unlock func(
 	}
 }
 
-// breakLock removes a lock whose holder must have died. The age is by the server's clock.
+// breakLock removes a lock whose holder must have died. The server's clock decides its age.
 func breakLock(ctx context.Context, conn driver.Conn, log *slog.Logger) error {
 	var stale uint64
 	err := conn.QueryRow(ctx, "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = ? "+
 		"AND metadata_modification_time < now() - ?", lockTable, int64(lockLife.Seconds())).Scan(&stale)
 	if err != nil {
-		return fmt.Errorf("look at the migration lock: %w", err)
+		return fmt.Errorf("read the age of the migration lock: %w", err)
 	}
 	if stale == 0 {
 		return nil

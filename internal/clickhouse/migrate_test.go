@@ -81,7 +81,7 @@ func TestMigrateRetriesAFailedMigration(t *testing.T) {
 		cfg := on.Open(t)
 		broken := fstest.MapFS{"0001_a.sql": {Data: []byte("CREATE TABLE IF NOT EXISTS a (x UInt8) ENGINE = Memory; nonsense")}}
 		require.ErrorContains(t, clickhouse.Migrate(t.Context(), cfg, testkit.Logger(t), broken), "statement 2")
-		mended := fstest.MapFS{"0001_a.sql": {Data: []byte("CREATE TABLE IF NOT EXISTS a (x UInt8) ENGINE = Memory; SELECT 1")}}
-		require.NoError(t, clickhouse.Migrate(t.Context(), cfg, testkit.Logger(t), mended))
+		repaired := fstest.MapFS{"0001_a.sql": {Data: []byte("CREATE TABLE IF NOT EXISTS a (x UInt8) ENGINE = Memory; SELECT 1")}}
+		require.NoError(t, clickhouse.Migrate(t.Context(), cfg, testkit.Logger(t), repaired))
 	})
 }

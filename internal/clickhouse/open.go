@@ -22,7 +22,7 @@ func open(cfg Config, database string) (driver.Conn, error) {
 		DialContext: cfg.dial,
 		DialTimeout: cfg.dialTimeout(),
 		Compression: &clickhouse.Compression{Method: compression},
-		// The first address is the one meant; the others are for when it is away.
+		// The first address is preferred; the others are used when it is down.
 		ConnOpenStrategy: clickhouse.ConnOpenInOrder,
 		MaxOpenConns:     8,
 		MaxIdleConns:     4,

@@ -57,11 +57,11 @@ func join(client net.Conn, addr string) {
 	_, _ = io.Copy(client, server)
 }
 
-// The user that the terminator knows. The server behind it has only a default user, without a password.
+// The user that the terminator accepts. The server behind it has only a default user, without a password.
 const user, password = "ledger", "right-secret"
 
-// translate passes the client's hello on. The right user and password become those of the server; others are refused by
-// it.
+// translate forwards the hello of the client. It replaces the right user and password with those of the server, and
+// makes all others wrong.
 func translate(client io.Reader, server io.Writer) error {
 	r := proto.NewReader(client)
 	var hello proto.ClientHello
@@ -83,7 +83,7 @@ func translate(client io.Reader, server io.Writer) error {
 	return err
 }
 
-// secured returns a database behind TLS and a user, and its configuration.
+// secured creates a database behind TLS and a user, and returns its configuration.
 func secured(t *testing.T) clickhouse.Config {
 	t.Helper()
 	addr, database := testkit.ClickHouse(t)
@@ -123,7 +123,7 @@ func TestConnectionErrorsSayWhatToDo(t *testing.T) {
 	require.NoError(t, clickhouse.Migrate(t.Context(), cfg, slog.New(slog.DiscardHandler), projections.Migrations()))
 	let := clickhouse.NewInserter(cfg)
 	_, err := let.MaxOffset(t.Context(), "events", 0)
-	require.NoError(t, errors.Join(err, let.Close()), "what is asked below is answered to who is let in")
+	require.NoError(t, errors.Join(err, let.Close()), "the right user gets an answer to the query below")
 	for name, c := range map[string]struct {
 		change func(*clickhouse.Config)
 		want   string

@@ -8,7 +8,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// ClickHouse's codes of errors that somebody here branches on.
+// ClickHouse's error codes that this package branches on.
 const (
 	codeTableExists    = 57
 	codeUnknownUser    = 192
@@ -23,8 +23,8 @@ func hasCode(err error, code int32) bool {
 	return errors.As(err, &e) && e.Code == code
 }
 
-// split cuts a file into its statements at semicolons that are not within a quoted text or a comment. Line comments are
-// left out: the server would keep them in the text of a view.
+// split cuts a file into statements, at the semicolons outside quotes and comments. It removes line comments: the
+// server would keep them in the text of a view.
 func split(text string) []string {
 	var statements []string
 	var b strings.Builder
@@ -49,7 +49,7 @@ func split(text string) []string {
 				}
 				j++
 			}
-			// A doubled quote begins the next text at once, which comes to the same.
+			// A doubled quote ends one text and starts the next, with the same result.
 			j = min(j, len(text)-1)
 			b.WriteString(text[i : j+1])
 			i = j

@@ -2,9 +2,9 @@ package preflight
 
 import "sync"
 
-// AnyOf asks several that can stand for one another, all at once, so that one that does not answer leaves the others
-// their time. Ask returns what is good about one, or what is wrong with it. One good answer is enough: what is wrong
-// with others is then a warning. Good makes a finding of all good answers, in the order of those asked.
+// AnyOf probes interchangeable servers concurrently, so that one that does not answer takes no time from the others.
+// Ask returns a text about a good server, or a finding about a bad one. One good answer is enough: the findings about
+// the other servers become warnings. Good makes one finding of all good answers, which are in the order of asked.
 func AnyOf[T any](asked []T, ask func(T) (string, *Finding), good func([]string) Finding) []Finding {
 	answers, wrong := make([]string, len(asked)), make([]*Finding, len(asked))
 	var wg sync.WaitGroup

@@ -33,7 +33,7 @@ func TestAnyOfNeedsOneGoodAnswer(t *testing.T) {
 func TestAnyOfProbesConcurrently(t *testing.T) {
 	t.Parallel()
 	met := make(chan struct{})
-	// Each waits for the other: asked one after the other, the first would wait for ever.
+	// Each probe waits for the other: in sequence, the first would wait for ever.
 	preflight.AnyOf([]string{"a", "b"}, func(addr string) (string, *preflight.Finding) {
 		select {
 		case met <- struct{}{}:

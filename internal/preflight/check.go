@@ -9,65 +9,65 @@ import (
 // Limit bounds one check.
 const Limit = 20 * time.Second
 
-// Level says how a finding is to be taken.
+// Level is the severity of a finding.
 type Level int
 
 const (
-	// OK is as it should be.
+	// OK means that all is well.
 	OK Level = iota
-	// Warn works, but an operator should look at it, or it could not be found out.
+	// Warn means that the program works but an operator should look, or that the check could not find out.
 	Warn
-	// Fail does not work, or is not safe.
+	// Fail means that something does not work or is not safe.
 	Fail
-	// Skip was not looked at, because something that it needs has failed.
+	// Skip means that the check did not run, because one that it depends on failed.
 	Skip
 )
 
-// String returns the level as tables and logs show it.
+// String returns the level for tables and logs.
 func (l Level) String() string { return [...]string{"ok", "warn", "FAIL", "skip"}[l] }
 
-// Finding is one thing that a check saw.
+// Finding is one result of a check.
 type Finding struct {
 	Level Level
-	// Seen is what was found and where. Do is what to do about it; empty when it is all right.
+	// Seen says what was found and where. Do says what to do about it; it is empty when nothing is to be done.
 	Seen, Do string
 }
 
-// Good is a finding that all is well.
+// Good returns a finding that all is well.
 func Good(format string, args ...any) Finding {
 	return Finding{Level: OK, Seen: fmt.Sprintf(format, args...)}
 }
 
-// Warning is a finding that is worth a line in the log.
+// Warning returns a finding that an operator should look at.
 func Warning(do, format string, args ...any) Finding {
 	return Finding{Level: Warn, Seen: fmt.Sprintf(format, args...), Do: do}
 }
 
-// Failure is a finding that something does not work or is not safe.
+// Failure returns a finding that something does not work or is not safe.
 func Failure(do, format string, args ...any) Finding {
 	return Finding{Level: Fail, Seen: fmt.Sprintf(format, args...), Do: do}
 }
 
-// Check is one question about what the program depends on.
+// Check is one question about a server or setting that the program depends on.
 type Check struct {
-	// Name says in few words what is checked. It is unique in a program.
+	// Name says in a few words what is checked. It is unique within a program.
 	Name string
-	// Needs names a check before this one, without whose success this one makes no sense. Empty means none.
+	// Needs names an earlier check. When that one fails, this one is skipped. Empty means none.
 	Needs string
-	// Refuses says that with a failure the program would lose or reorder data, or could do nothing at all, so that it must
-	// not start.
+	// Refuses says that the program must not start after a failure: it would lose or reorder data, or could do nothing at
+	// all.
 	Refuses bool
-	// Run looks and changes nothing. It returns at least one finding.
+	// Run reads and changes nothing. It returns at least one finding.
 	Run func(ctx context.Context) []Finding
 }
 
-// Line is a finding with the check that made it.
+// Line is a finding together with its check.
 type Line struct {
 	Check Check
 	Finding
 }
 
-// Report is what all checks found, in their order.
+// Report holds the findings of all checks, in their order.
 type Report []Line
 
 // Run runs the checks one after the other.
@@ -77,7 +77,7 @@ func Run(ctx context.Context, checks []Check) Report {
 	for _, c := range checks {
 		if failed[c.Needs] {
 			failed[c.Name] = true
-			report = append(report, Line{c, Finding{Level: Skip, Seen: "not looked at, because " + c.Needs + " failed"}})
+			report = append(report, Line{c, Finding{Level: Skip, Seen: "skipped, because " + c.Needs + " failed"}})
 			continue
 		}
 		for _, f := range c.within(ctx) {

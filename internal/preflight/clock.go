@@ -5,11 +5,13 @@ import (
 	"time"
 )
 
-// MaxClockSkew is how far this machine's clock may be from a server's. Beyond it, an owner of lanes with a right clock
-// would refuse what one with a wrong clock recorded, or the broker would refuse the timestamps.
+// MaxClockSkew is the largest allowed difference between the clocks of this machine and a server. Beyond it, an owner
+// of lanes with a right clock would refuse records of an owner with a wrong one, or the broker would refuse the
+// timestamps.
 const MaxClockSkew = time.Minute
 
-// Clock says what it means that a server's clock is ahead of this machine's by so much, as far as is known.
+// Clock returns the finding for a server whose clock is ahead of this machine's by a duration that is known up to the
+// uncertainty.
 func Clock(server string, ahead, uncertainty time.Duration) Finding {
 	const do = "synchronize the clocks (NTP) of this machine and of the servers"
 	direction := "behind"

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Print writes the report as a table: result, check, what was seen, and below it what to do.
+// Print writes the report as a table: result, check, finding, and below it what to do.
 func (r Report) Print(w io.Writer) error {
 	width := 0
 	for _, l := range r {
@@ -26,7 +26,7 @@ func (r Report) Print(w io.Writer) error {
 	return err
 }
 
-// Failed counts the failures.
+// Failed returns the number of failures.
 func (r Report) Failed() int {
 	n := 0
 	for _, l := range r {
@@ -37,8 +37,8 @@ func (r Report) Failed() int {
 	return n
 }
 
-// Start judges the report for a program that starts: it returns an error that names every failure for which the program
-// must not start, and logs everything else that is not right.
+// Start decides whether the program may start. It returns an error that names every failure of a check that refuses the
+// start, and logs all other failures and warnings.
 func (r Report) Start(ctx context.Context, log *slog.Logger) error {
 	var refusals []error
 	for _, l := range r {

@@ -29,8 +29,8 @@ func TestRunReportsEveryCheck(t *testing.T) {
 	require.Equal(t, `FAIL  servers  a:1 does not answer
                -> start it
 ok    servers  b:1
-skip  tables   not looked at, because servers failed
-skip  rows     not looked at, because tables failed
+skip  tables   skipped, because servers failed
+skip  rows     skipped, because tables failed
 warn  clock    slow
 `, out.String())
 	require.Equal(t, 1, report.Failed())

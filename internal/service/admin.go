@@ -15,14 +15,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// AdminConfig says where a program shows itself.
+// AdminConfig says where the admin server listens.
 type AdminConfig struct {
 	// Addr is host:port to listen on. Empty serves nothing; port 0 takes a free one.
 	Addr string
 }
 
-// Admin serves /metrics, /healthz, /readyz and /version, and whatever is mounted beside them. It answers as soon as the
-// process lives; readiness is a question of its own.
+// Admin serves /metrics, /healthz, /readyz and /version, and the handlers that are mounted beside them. /healthz
+// answers as soon as the process runs; only /readyz says whether it can work.
 type Admin struct {
 	cfg       AdminConfig
 	log       *slog.Logger
@@ -31,9 +31,11 @@ type Admin struct {
 	addr      string
 }
 
-// NewAdmin returns an admin server. Metrics come from the gatherer; ready says whether the program can do its work now,
-// and why not. Both may be nil.
-func NewAdmin(cfg AdminConfig, log *slog.Logger, metrics prometheus.Gatherer, ready func(context.Context) error) *Admin {
+// NewAdmin returns an admin server for the metrics of a gatherer. Ready returns an error that says why the program
+// can't work now. Both may be nil.
+func NewAdmin(
+	cfg AdminConfig, log *slog.Logger, metrics prometheus.Gatherer, ready func(context.Context) error,
+) *Admin {
 	a := &Admin{cfg: cfg, log: log, mux: http.NewServeMux(), listening: make(chan struct{})}
 	if metrics != nil {
 		a.mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
@@ -55,21 +57,21 @@ func NewAdmin(cfg AdminConfig, log *slog.Logger, metrics prometheus.Gatherer, re
 // Handle mounts a handler beside the others. It must be called before Run.
 func (a *Admin) Handle(pattern string, h http.Handler) { a.mux.Handle(pattern, h) }
 
-// HandleProfiles mounts /debug/pprof/, for an address that only operators reach: a profile costs the program CPU. It
-// holds names of functions, never what was handled.
+// HandleProfiles mounts /debug/pprof/, for an address that only operators reach: a profile costs CPU time. A profile
+// contains names of functions, never customer data.
 func (a *Admin) HandleProfiles() {
 	a.mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	a.mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	a.mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 }
 
-// Handler returns all of it as one handler.
+// Handler returns all endpoints as one handler.
 func (a *Admin) Handler() http.Handler { return a.mux }
 
 // Unit returns the server as a unit named "admin".
 func (a *Admin) Unit() Unit { return Unit{Name: "admin", Run: a.Run} }
 
-// Addr returns the address in use, once there is one.
+// Addr waits for the server to listen and returns its address.
 func (a *Admin) Addr(ctx context.Context) (string, error) {
 	select {
 	case <-a.listening:
@@ -79,7 +81,7 @@ func (a *Admin) Addr(ctx context.Context) (string, error) {
 	}
 }
 
-// Run serves until ctx ends, then lets open requests finish for a moment. It is to be called once.
+// Run serves until ctx ends, then gives open requests five seconds to finish. It may be called once.
 func (a *Admin) Run(ctx context.Context) error {
 	if a.cfg.Addr == "" {
 		<-ctx.Done()
@@ -96,7 +98,7 @@ func (a *Admin) Run(ctx context.Context) error {
 }
 
 // Serve runs an HTTP server on a listener until ctx ends, then stops accepting and gives open requests five seconds to
-// finish. Requests see the end of ctx only after that, so that work in hand is not cut off.
+// finish. The contexts of requests end only after that, so that their work is not cut off.
 func Serve(ctx context.Context, srv *http.Server, ln net.Listener) error {
 	base, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
@@ -115,7 +117,7 @@ func Serve(ctx context.Context, srv *http.Server, ln net.Listener) error {
 		cut()
 		err = srv.Close()
 	}
-	<-served //nolint:errcheck // It says only that the server was shut down.
+	<-served //nolint:errcheck // The error only says that the server was shut down.
 	if err != nil {
 		return fmt.Errorf("stop serving %s: %w", ln.Addr(), err)
 	}
@@ -125,5 +127,5 @@ func Serve(ctx context.Context, srv *http.Server, ln net.Listener) error {
 func text(w http.ResponseWriter, code int, body string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(code)
-	_, _ = io.WriteString(w, body+"\n") // A client that has gone needs no answer.
+	_, _ = io.WriteString(w, body+"\n") // A client that is gone needs no answer.
 }

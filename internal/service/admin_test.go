@@ -53,7 +53,7 @@ func TestAdminReportsReadiness(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, code)
 	require.Equal(t, "lane 3 is opening\n", body)
 	code, _ = get(t, srv.URL+"/healthz")
-	require.Equal(t, http.StatusOK, code, "it lives all the same")
+	require.Equal(t, http.StatusOK, code, "the process runs all the same")
 	_, body = get(t, srv.URL+"/boot")
 	require.Equal(t, "beef", body)
 

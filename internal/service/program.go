@@ -24,7 +24,10 @@ const EnvLogLevel = "ORDERLEDGER_LOG_LEVEL"
 
 // Main is the main function of a service: it runs until SIGINT or SIGTERM, prints the error to standard error and exits
 // with status 1 if there was one.
-func Main(program string, run func(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error) {
+func Main(
+	program string,
+	run func(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error,
+) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
 	stop()

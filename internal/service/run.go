@@ -9,25 +9,25 @@ import (
 )
 
 // StopTimeout is how long Run waits for all units together once they are asked to stop. It is below the thirty seconds
-// that Kubernetes grants.
+// of Kubernetes.
 const StopTimeout = 25 * time.Second
 
 // Unit is one part of a program that runs as long as the program does.
 type Unit struct {
-	// Name says in logs and errors which unit it is.
+	// Name identifies the unit in logs and errors.
 	Name string
-	// Run blocks until ctx ends or the unit can not go on. Returning nil, or ctx's own error after ctx has ended, is a
-	// clean stop.
+	// Run blocks until ctx ends or the unit can't continue. Returning nil, or the error of ctx after its end, is a clean
+	// stop.
 	Run func(ctx context.Context) error
 }
 
 // Run runs the units until ctx ends or one of them returns, then stops them in reverse order. It returns nil for a
-// clean stop, otherwise the errors of the units joined, the one that ended the program first.
+// clean stop, otherwise the joined errors of the units, with that of the unit that returned first at the front.
 func Run(ctx context.Context, log *slog.Logger, units ...Unit) error {
 	return RunWithin(ctx, log, StopTimeout, units...)
 }
 
-// RunWithin is Run with a deadline of the caller's for stopping.
+// RunWithin is Run with another deadline for stopping.
 func RunWithin(ctx context.Context, log *slog.Logger, stop time.Duration, units ...Unit) error {
 	if len(units) == 0 {
 		<-ctx.Done()
@@ -62,7 +62,7 @@ type running struct {
 }
 
 func (g *group) start(ctx context.Context, u Unit) {
-	// The end of ctx must not reach all units at once: each is told in its turn.
+	// The end of ctx must not reach all units at once: stop cancels them one after the other.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	r := &running{Unit: u, cancel: cancel, done: make(chan struct{})}
 	g.units = append(g.units, r)
@@ -95,7 +95,7 @@ func (g *group) stop(ctx context.Context, within time.Duration, ended *running) 
 			select {
 			case <-r.done:
 			case <-deadline.C:
-				// From here on everybody is told and nobody is waited for: order has no meaning behind a unit that hangs.
+				// From here on all units are cancelled without waiting: order makes no sense after one that hangs.
 				late = true
 			}
 		}

@@ -15,7 +15,7 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// diary notes what happened in which order.
+// diary records events in their order.
 type diary struct {
 	mu    sync.Mutex
 	lines []string
@@ -33,7 +33,7 @@ func (d *diary) read() []string {
 	return d.lines
 }
 
-// waits returns a unit that runs until it is told to stop.
+// waits returns a unit that runs until it is stopped.
 func (d *diary) waits(name string, started *sync.WaitGroup, err error) service.Unit {
 	started.Add(1)
 	return service.Unit{Name: name, Run: func(ctx context.Context) error {
@@ -102,16 +102,16 @@ func TestRunNamesAUnitThatHangs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		told := make(chan struct{})
+		stopped := make(chan struct{})
 		release := make(chan struct{})
 		defer close(release)
 		cancel()
 		err := service.RunWithin(ctx, testkit.Logger(t), time.Minute,
-			service.Unit{Name: "first", Run: func(ctx context.Context) error { <-ctx.Done(); close(told); return nil }},
+			service.Unit{Name: "first", Run: func(ctx context.Context) error { <-ctx.Done(); close(stopped); return nil }},
 			service.Unit{Name: "stuck", Run: func(context.Context) error { <-release; return nil }},
 		)
 		require.ErrorContains(t, err, "stuck: did not stop within 1m0s")
-		<-told
+		<-stopped
 	})
 }
 
@@ -122,8 +122,8 @@ func TestRunWithoutUnitsWaitsForContext(t *testing.T) {
 	require.NoError(t, service.Run(ctx, testkit.Logger(t)))
 }
 
-// Every mixture of units that end by themselves, fail, or wait, with the program's end racing them: all must have
-// returned when Run has.
+// Units that end, fail or wait, in every mixture, while the program is stopped: all must have returned when Run
+// returns.
 func TestRunStartAndStopRaces(t *testing.T) {
 	t.Parallel()
 	failure := errors.New("failure")

@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Version returns the version the binary was built from: the module's version, and the commit where it is known.
+// Version returns the version of the binary: that of the module, and the commit when it is known.
 func Version() string {
 	version, revision, _ := build()
 	if revision == "" {
@@ -41,8 +41,8 @@ func build() (version, revision, goVersion string) {
 	return version, revision, info.GoVersion
 }
 
-// ExportVersion registers the metric orderledger_build_info, which is always 1 and carries the version in its labels. A
-// nil registerer exports nothing.
+// ExportVersion registers the metric orderledger_build_info, which is always 1 and has the version in its labels. A nil
+// registerer exports nothing.
 func ExportVersion(reg prometheus.Registerer, program string) error {
 	if reg == nil {
 		return nil
@@ -50,7 +50,7 @@ func ExportVersion(reg prometheus.Registerer, program string) error {
 	version, revision, goVersion := build()
 	g := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "orderledger_build_info",
-		Help: "Always 1; the labels say which build of which program this is.",
+		Help: "Always 1. The labels hold the program and its build.",
 		ConstLabels: prometheus.Labels{
 			"program": program, "version": version, "revision": revision, "go": goVersion,
 		},
@@ -59,7 +59,7 @@ func ExportVersion(reg prometheus.Registerer, program string) error {
 	return reg.Register(g)
 }
 
-// Logger returns a logger that writes JSON lines to w, from level up, each with the program's name.
+// Logger returns a logger that writes JSON lines of at least level to w, each with the name of the program.
 func Logger(w io.Writer, level slog.Leveler, program string) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})).With(slog.String("program", program))
 }

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// Advice says what to do about an error of a connection to a server whose variables begin with prefix. Empty means that
-// the error must speak for itself.
+// Advice says what to do about a connection error. The variables of the server begin with prefix. Empty means that
+// there is nothing to add to the error.
 func Advice(err error, prefix string) string {
 	var (
 		unknown  x509.UnknownAuthorityError
@@ -22,26 +22,28 @@ func Advice(err error, prefix string) string {
 	)
 	switch {
 	case errors.As(err, &unknown):
-		return "set " + prefix + "_TLS_CA to a PEM file with the authority that signed the server's certificate"
+		return "set " + prefix + "_TLS_CA to a PEM file of the authority that signed the server's certificate"
 	case errors.As(err, &hostname):
-		return "dial the server by a name that its certificate has, or set " + prefix + "_TLS_SERVER_NAME to one"
+		return "use a name of the server that its certificate has, or set " + prefix + "_TLS_SERVER_NAME to one"
 	case errors.As(err, &invalid):
-		return "renew the server's certificate, or set the clock of this machine"
+		return "renew the server's certificate, or correct the clock of this machine"
 	case errors.As(err, &header):
-		return "the server does not speak TLS at this port: take its TLS port, or unset " + prefix + "_TLS"
+		return "the server does not speak TLS on this port: use its TLS port, or unset " + prefix + "_TLS"
 	case isAlert(err):
-		return "the server refused this end of TLS: where it wants a certificate of the client, set " + prefix + "_TLS_CERT and " + prefix + "_TLS_KEY to one that it trusts"
+		return "the server refused the TLS handshake: if it requires a client certificate, set " + prefix + "_TLS_CERT and " +
+			prefix + "_TLS_KEY to one that it trusts"
 	case errors.As(err, &dns):
-		return "the name is not known here: correct it, or the name server of this machine"
+		return "the name can't be resolved: correct it, or the name server of this machine"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens there: start the server, or correct the address"
 	case IsTimeout(err):
-		return "no answer in time: is the address right, does a firewall drop it, does the port want TLS (" + prefix + "_TLS)?"
+		return "no answer in time: is the address right, does a firewall drop the packets, does the port require TLS (" +
+			prefix + "_TLS)?"
 	}
 	return ""
 }
 
-// Misfit tells errors that come from how the two ends are set up, so that trying again can't help.
+// Misfit reports whether the error comes from the TLS settings of either end, so that trying again can't help.
 func Misfit(err error) bool {
 	var (
 		unknown  x509.UnknownAuthorityError
@@ -49,17 +51,19 @@ func Misfit(err error) bool {
 		invalid  x509.CertificateInvalidError
 		header   tls.RecordHeaderError
 	)
-	return errors.As(err, &unknown) || errors.As(err, &hostname) || errors.As(err, &invalid) || errors.As(err, &header) || isAlert(err)
+	return errors.As(err, &unknown) || errors.As(err, &hostname) || errors.As(err, &invalid) || errors.As(err,
+		&header) || isAlert(err)
 }
 
-// isAlert tells a TLS alert of the other end, for which crypto/tls has no type but this operation.
+// isAlert reports whether the other end sent a TLS alert, for which crypto/tls has no type but this operation.
 func isAlert(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "remote error"
 }
 
-// IsTimeout tells that the other end did not answer in time.
+// IsTimeout reports whether the other end did not answer in time.
 func IsTimeout(err error) bool {
 	var n net.Error
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &n) && n.Timeout()
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err,
+		&n) && n.Timeout()
 }

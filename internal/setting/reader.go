@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Reader reads variables. A variable that is not set, or empty, leaves the value as it was; one that can't be read is a
-// problem, which Problems returns.
+// Reader reads variables. A variable that is not set, or empty, leaves the value unchanged. A variable that can't be
+// parsed is a problem, which Problems returns.
 type Reader struct {
 	getenv   func(string) string
 	problems []error
@@ -20,7 +20,7 @@ type Reader struct {
 // NewReader returns a reader of an environment, such as os.Getenv.
 func NewReader(getenv func(string) string) *Reader { return &Reader{getenv: getenv} }
 
-// Problems returns what was wrong with the variables that were read, each naming its variable.
+// Problems returns an error for each variable that could not be parsed; it names the variable.
 func (r *Reader) Problems() []error { return r.problems }
 
 // Bad adds a problem with a variable; the format may wrap an error with %w.
@@ -28,7 +28,7 @@ func (r *Reader) Bad(name, format string, args ...any) {
 	r.problems = append(r.problems, fmt.Errorf(name+": "+format, args...))
 }
 
-// Get returns a variable as it is.
+// Get returns the text of a variable.
 func (r *Reader) Get(name string) string { return r.getenv(name) }
 
 // Text reads a text.
@@ -38,14 +38,14 @@ func (r *Reader) Text(name string, to *string) {
 	}
 }
 
-// Or reads a text for which one word means none, such as "off".
+// Or reads a text. The word none, such as "off", makes it empty.
 func (r *Reader) Or(none, name string, to *string) {
 	if r.Text(name, to); *to == none {
 		*to = ""
 	}
 }
 
-// List reads texts that are separated by commas.
+// List reads a list of texts, separated by commas.
 func (r *Reader) List(name string, to *[]string) {
 	var out []string
 	for part := range strings.SplitSeq(r.getenv(name), ",") {
@@ -58,7 +58,7 @@ func (r *Reader) List(name string, to *[]string) {
 	}
 }
 
-// Number reads a whole number.
+// Number reads an integer.
 func (r *Reader) Number(name string, to *int) {
 	if v := r.getenv(name); v != "" {
 		n, err := strconv.Atoi(v)
@@ -70,7 +70,7 @@ func (r *Reader) Number(name string, to *int) {
 	}
 }
 
-// Truth reads true or false; on, yes and 1, off, no and 0 are as good.
+// Truth reads true or false. It accepts on, yes and 1 for true, and off, no and 0 for false.
 func (r *Reader) Truth(name string, to *bool) {
 	switch v := strings.ToLower(r.getenv(name)); v {
 	case "":
@@ -83,19 +83,19 @@ func (r *Reader) Truth(name string, to *bool) {
 	}
 }
 
-// Duration reads a time with its unit, such as 30m.
+// Duration reads a duration with its unit, such as 30m.
 func (r *Reader) Duration(name string, to *time.Duration) {
 	if v := r.getenv(name); v != "" {
 		d, err := time.ParseDuration(v)
 		if err != nil {
-			r.Bad(name, "%q: want a time with its unit, such as 30m", v)
+			r.Bad(name, "%q: want a duration with its unit, such as 30m", v)
 			return
 		}
 		*to = d
 	}
 }
 
-// Word reads what knows its own text form, such as a level of logging.
+// Word reads a value that parses its own text, such as a log level.
 func (r *Reader) Word(name string, to encoding.TextUnmarshaler) {
 	if v := r.getenv(name); v != "" {
 		if err := to.UnmarshalText([]byte(v)); err != nil {
@@ -104,8 +104,8 @@ func (r *Reader) Word(name string, to encoding.TextUnmarshaler) {
 	}
 }
 
-// Secret reads a secret from a variable, or from the file that name_FILE names, where secrets come as files. Line ends
-// at the end of the file are not part of it. Problems never show it.
+// Secret reads a secret from a variable, or from the file that the variable name_FILE names. Line ends at the end of
+// the file are not part of the secret. Problems never contain it.
 func (r *Reader) Secret(name string, to *Secret) {
 	text, path := r.getenv(name), r.getenv(name+"_FILE")
 	switch {

@@ -7,13 +7,13 @@ import (
 	"log/slog"
 )
 
-// Mask is what is shown in place of a secret.
+// Mask replaces a secret in all output.
 const Mask = "***"
 
-// Secret is a text that never shows itself. Its zero value is no secret, which shows as nothing.
+// Secret is a text that no output shows. Its zero value is no secret and prints as nothing.
 //
-// The text lies behind a pointer, because fmt prints a field that is not exported without asking its methods: it then
-// shows an address.
+// The text is behind a pointer, because fmt prints an unexported field without calling its methods: it prints an
+// address then.
 type Secret struct{ text *string }
 
 // NewSecret returns a secret; an empty text is no secret.
@@ -32,10 +32,10 @@ func (s Secret) Reveal() string {
 	return *s.text
 }
 
-// IsZero tells whether there is no secret. It is what omitzero of JSON asks.
+// IsZero reports whether there is no secret. The omitzero option of encoding/json calls it.
 func (s Secret) IsZero() bool { return s.text == nil }
 
-// String returns the mask, or nothing where there is no secret.
+// String returns the mask, or nothing without a secret.
 func (s Secret) String() string {
 	if s.IsZero() {
 		return ""
@@ -43,7 +43,7 @@ func (s Secret) String() string {
 	return Mask
 }
 
-// Format implements fmt.Formatter, so that no verb shows more than String.
+// Format implements fmt.Formatter, so that no verb prints more than String.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // MarshalJSON implements json.Marshaler.

@@ -11,15 +11,15 @@ import (
 	"path/filepath"
 )
 
-// TLS says how connections to a server are encrypted.
+// TLS configures how connections to a server are encrypted.
 type TLS struct {
-	// On encrypts. False means plain TCP.
+	// On turns TLS on. False means plain TCP.
 	On bool
-	// CAFile holds the authorities that may vouch for the server, PEM. Empty means those of the system.
+	// CAFile is a PEM file with the certificate authorities to trust. Empty means those of the system.
 	CAFile string
-	// CertFile and KeyFile hold this program's own certificate and key, PEM. Empty means none.
+	// CertFile and KeyFile are PEM files with the client certificate and its key. Empty means none.
 	CertFile, KeyFile string
-	// ServerName is the name that the server's certificate must have. Empty means the host that is dialled.
+	// ServerName is the name that the server's certificate must have. Empty means the host of the address.
 	ServerName string
 }
 
@@ -36,9 +36,9 @@ func (t *TLS) Read(r *Reader, prefix string) {
 // Validate reads the files and returns all problems, joined.
 func (t TLS) Validate() error {
 	if !t.On {
-		// Whoever names a file means to encrypt; plain text would surprise them.
+		// An operator who names a file expects TLS; plain text would be a surprise.
 		if t.CAFile+t.CertFile+t.KeyFile+t.ServerName != "" {
-			return errors.New("tls: a certificate or a server name is set, but TLS is off: set …_TLS to true, or none of these")
+			return errors.New("tls: a certificate or a server name is set, but TLS is off: set …_TLS to true, or unset them")
 		}
 		return nil
 	}
@@ -66,7 +66,7 @@ func (t TLS) config() (*tls.Config, error) {
 		}
 		cfg.Certificates = []tls.Certificate{own}
 	case t.CertFile != t.KeyFile:
-		problems = append(problems, errors.New("tls certificate: it needs both a certificate and its key"))
+		problems = append(problems, errors.New("tls certificate: both a certificate and its key are needed"))
 	}
 	return cfg, errors.Join(problems...)
 }
@@ -74,8 +74,8 @@ func (t TLS) config() (*tls.Config, error) {
 // Dialer opens a connection.
 type Dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// Dialer returns a dialer that speaks TLS over what dial opens, or dial itself when TLS is off. The files are read at
-// each connection, so a renewed certificate is used from the next one on.
+// Dialer returns a dialer that runs TLS over the connections of dial, or dial itself when TLS is off. It reads the
+// files for each connection, so that the next connection uses a renewed certificate.
 func (t TLS) Dialer(dial Dialer) Dialer {
 	if !t.On {
 		return dial

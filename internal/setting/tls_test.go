@@ -13,7 +13,7 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit/netfault"
 )
 
-// greeter is a TLS server that tells each client the name in its certificate.
+// greeter is a TLS server that sends each client the name in its certificate.
 func greeter(t *testing.T, cfg *tls.Config) string {
 	t.Helper()
 	return netfault.Serve(t, func(conn net.Conn) {
