@@ -22,8 +22,8 @@ const (
 	benchLanes = 6
 )
 
-// BenchmarkDeliver measures a message from the topic to its answer: signed, logged, recorded and committed. The
-// receiver and the broker share the machine. Compare its messages/s with BenchmarkBarePost.
+// BenchmarkDeliver measures the way of a message from the topic to the response: signed, logged, recorded and
+// committed. The receiver and the broker share the machine. Compare its messages/s with BenchmarkBarePost.
 func BenchmarkDeliver(b *testing.B) {
 	s := setup(b, benchLanes)
 	var got atomic.Int64
@@ -42,7 +42,7 @@ func BenchmarkDeliver(b *testing.B) {
 	require.NoError(b, s.client.ProduceSync(b.Context(), records...).FirstErr())
 	c := config(Endpoint{Name: "efs", URL: url, Secrets: []string{testSecret}, MaxInFlight: benchSlots})
 	c.CommitInterval = DefaultDeliverConfig().CommitInterval
-	log := slog.New(slog.NewJSONHandler(io.Discard, nil)) //nolint:sloglint // Encoding the lines is part of the work.
+	log := slog.New(slog.NewJSONHandler(io.Discard, nil)) //nolint:sloglint // The benchmark includes encoding the log lines.
 	d, err := NewDeliverer(c, testkit.KafkaConfig(s.brokers, benchLanes), log, nil)
 	require.NoError(b, err)
 	ran := make(chan error, 1)
@@ -56,7 +56,7 @@ func BenchmarkDeliver(b *testing.B) {
 	require.NoError(b, <-ran)
 }
 
-// BenchmarkBarePost is net/http alone against the same receiver with as many requests in flight.
+// BenchmarkBarePost measures net/http alone, with the same receiver and as many requests in flight.
 func BenchmarkBarePost(b *testing.B) {
 	url := benchReceiver(b, func() {})
 	client := &http.Client{Transport: &http.Transport{MaxIdleConns: benchSlots, MaxIdleConnsPerHost: benchSlots}}

@@ -13,51 +13,55 @@ import (
 	"github.com/orderledger/orderledger/events"
 )
 
-// commitTimeout bounds one commit with the client's own retries, and with it how long stopping takes without Kafka.
+// commitTimeout bounds one commit, including the client's own retries. It also bounds how long a stop takes without
+// Kafka.
 const commitTimeout = 10 * time.Second
 
-// commit starts to commit what has changed, when it is due and no other commit is on its way. It does not wait.
-func (c *courier) commit(now time.Time) {
-	if c.committing || c.commitDue.IsZero() || now.Before(c.commitDue) {
+// commit starts a commit of the changed positions when one is due and no other is in progress. It does not wait.
+func (w *endpointWorker) commit(now time.Time) {
+	c := &w.commits
+	if c.inProgress || c.due.IsZero() || now.Before(c.due) {
 		return
 	}
-	c.commitDue = time.Time{}
-	positions := c.positions(nil)
+	c.due = time.Time{}
+	positions := w.positions(nil)
 	if len(positions) == 0 {
 		return
 	}
-	c.committing = true
-	c.busy.Go(func() {
-		c.send(context.Background(), positions) // A commit outlives whatever caused it; send bounds it.
-		c.do(func() {
-			c.committing = false
-			if len(c.positions(nil)) > 0 {
-				c.changed()
+	c.inProgress = true
+	c.running.Go(func() {
+		// The commit is not bound to the context of any message; commitPositions bounds it.
+		w.commitPositions(context.Background(), positions)
+		w.do(func() {
+			c.inProgress = false
+			if len(w.positions(nil)) > 0 {
+				w.changed()
 			}
 		})
 	})
 }
 
-// positions returns what is not committed yet of the given partitions; nil means of all that are not handed over.
-func (c *courier) positions(of []*partition) []position {
+// positions returns the uncommitted positions of the given partitions; nil means all partitions that are not draining.
+func (w *endpointWorker) positions(of []*partition) []position {
 	if of == nil {
-		for _, p := range c.partitions {
-			if !p.held {
+		for _, p := range w.partitions {
+			if !p.draining {
 				of = append(of, p)
 			}
 		}
 	}
-	var dirty []position
+	var uncommitted []position
 	for _, p := range of {
 		if p.version != p.committed {
-			dirty = append(dirty, p.position())
+			uncommitted = append(uncommitted, p.position())
 		}
 	}
-	return dirty
+	return uncommitted
 }
 
-// send commits positions and waits for the answer. What fails stays changed and is tried again.
-func (c *courier) send(ctx context.Context, positions []position) {
+// commitPositions commits positions and waits for the response. After a failure they stay uncommitted and are part of
+// the next commit.
+func (w *endpointWorker) commitPositions(ctx context.Context, positions []position) {
 	if len(positions) == 0 {
 		return
 	}
@@ -70,6 +74,7 @@ func (c *courier) send(ctx context.Context, positions []position) {
 		offsets[number] = kgo.EpochOffset{Epoch: -1, Offset: positions[i].offset}
 		metadata[number] = &positions[i].metadata
 	}
+	// The client has no option for the metadata of a commit, but it lets us edit the request.
 	ctx = kgo.PreCommitFnContext(ctx, func(request *kmsg.OffsetCommitRequest) error {
 		for t := range request.Topics {
 			for p := range request.Topics[t].Partitions {
@@ -80,33 +85,33 @@ func (c *courier) send(ctx context.Context, positions []position) {
 		return nil
 	})
 	var err error
-	c.kafka.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{events.TopicSuborders: offsets},
-		func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, answer *kmsg.OffsetCommitResponse, failed error) {
-			err = errOf(answer, failed)
+	w.kafka.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{events.TopicSuborders: offsets},
+		func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, response *kmsg.OffsetCommitResponse, failed error) {
+			err = commitError(response, failed)
 		})
 	if err != nil {
-		c.metrics.commits.WithLabelValues(c.endpoint.Name, "error").Inc()
-		// Said once per series: the next try is one interval away.
-		if !c.refused.Swap(true) {
-			c.log.LogAttrs(ctx, slog.LevelWarn, "commit refused", slog.Any("err", fmt.Errorf("commit %s: %w", c.group, err)))
+		w.metrics.commits.WithLabelValues(w.endpoint.Name, "error").Inc()
+		// Only the first failure of a series is logged: the next attempt is one commit interval away.
+		if !w.commits.failed.Swap(true) {
+			w.log.LogAttrs(ctx, slog.LevelWarn, "commit refused", slog.Any("err", fmt.Errorf("commit %s: %w", w.group, err)))
 		}
 		return
 	}
-	c.refused.Store(false)
-	c.metrics.commits.WithLabelValues(c.endpoint.Name, "ok").Inc()
-	c.do(func() {
+	w.commits.failed.Store(false)
+	w.metrics.commits.WithLabelValues(w.endpoint.Name, "ok").Inc()
+	w.do(func() {
 		for _, sent := range positions {
 			sent.partition.committed = max(sent.partition.committed, sent.version)
 		}
 	})
 }
 
-// errOf returns the first error of a commit's answer.
-func errOf(answer *kmsg.OffsetCommitResponse, err error) error {
-	if err != nil || answer == nil {
+// commitError returns the first error of a commit.
+func commitError(response *kmsg.OffsetCommitResponse, err error) error {
+	if err != nil || response == nil {
 		return err
 	}
-	for _, topic := range answer.Topics {
+	for _, topic := range response.Topics {
 		for _, p := range topic.Partitions {
 			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
 				return fmt.Errorf("partition %d: %w", p.Partition, err)
@@ -116,56 +121,57 @@ func errOf(answer *kmsg.OffsetCommitResponse, err error) error {
 	return nil
 }
 
-// handOver gives partitions up in order, all of them when numbers is nil: nothing new is sent, what is in flight is
-// waited for as long as a request may take, the position is committed, the rest is forgotten. A successor then
+// handOver releases partitions in order, all of them if numbers is nil: it starts no more requests for them, waits for
+// those in flight as long as a request may take, commits the positions and drops the partitions. A successor then
 // repeats nothing.
-func (c *courier) handOver(ctx context.Context, numbers []int32) {
+func (w *endpointWorker) handOver(ctx context.Context, numbers []int32) {
 	var leaving []*partition
 	var waits []chan struct{}
-	c.do(func() {
+	w.do(func() {
 		if numbers == nil {
-			for number := range c.partitions {
+			for number := range w.partitions {
 				numbers = append(numbers, number)
 			}
 		}
 		for _, number := range numbers {
-			p := c.partitions[number]
+			p := w.partitions[number]
 			if p == nil {
 				continue
 			}
-			c.lanes.hold(p)
+			w.scheduler.drain(p)
 			leaving = append(leaving, p)
-			if p.flying > 0 {
-				if p.landed == nil { // Stopping and a rebalance may wait for the same partition.
-					p.landed = make(chan struct{})
+			if p.inFlight > 0 {
+				if p.drained == nil { // A stop and a rebalance may wait for the same partition.
+					p.drained = make(chan struct{})
 				}
-				waits = append(waits, p.landed)
+				waits = append(waits, p.drained)
 			}
 		}
 	})
 	if len(leaving) == 0 {
 		return
 	}
-	late := time.NewTimer(c.endpoint.Timeout + time.Second)
+	late := time.NewTimer(w.endpoint.Timeout + time.Second)
 	defer late.Stop()
 	timedOut := false
-	for _, landed := range waits {
+	for _, drained := range waits {
 		if timedOut {
 			break
 		}
 		select {
-		case <-landed:
+		case <-drained:
 		case <-late.C:
 			timedOut = true
 		}
 	}
 	var final []position
-	c.do(func() { final = c.positions(leaving) })
-	c.send(ctx, final)
-	c.do(func() {
+	w.do(func() { final = w.positions(leaving) })
+	w.commitPositions(ctx, final)
+	w.do(func() {
 		for _, p := range leaving {
-			c.drop(p)
+			w.drop(p)
 		}
 	})
-	c.log.LogAttrs(ctx, slog.LevelInfo, "partitions handed over", slog.Any("partitions", numbers), slog.Bool("in_order", !timedOut))
+	w.log.LogAttrs(ctx, slog.LevelInfo, "partitions handed over",
+		slog.Any("partitions", numbers), slog.Bool("in_order", !timedOut))
 }

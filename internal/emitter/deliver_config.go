@@ -10,55 +10,55 @@ import (
 	"github.com/orderledger/orderledger/internal/webhook"
 )
 
-// DeliverConfig says to whom messages go and how.
+// DeliverConfig configures the Deliverer.
 type DeliverConfig struct {
-	// Endpoints receive the messages, each by itself. None is allowed: then Run only waits.
+	// Endpoints receive the messages independently of one another. There may be none: then Run only waits.
 	Endpoints []Endpoint
-	// InstanceID makes the process a static group member: after a restart under the same id it has its partitions back
-	// at once and no other process is disturbed. Two living processes must not share one. Empty means dynamic.
+	// InstanceID makes the process a static group member: after a restart with the same id it gets its partitions back at
+	// once, without a rebalance. Two running processes must not share an id. Empty means a dynamic member.
 	InstanceID string
-	// CommitInterval is how long a finished delivery stays uncommitted at most, and so how much is repeated after a
-	// crash beyond what was in flight. Zero means 100ms.
+	// CommitInterval bounds how long a completed delivery stays uncommitted, and so how much a crash repeats beyond the
+	// requests in flight. Zero means 100ms.
 	CommitInterval time.Duration
-	// SessionTimeout is after how much silence Kafka gives a member's partitions to others. No request starts that
-	// could outlast it, so it must exceed each endpoint's timeout by two seconds. Zero means the endpoint's timeout
-	// and 15 seconds.
+	// SessionTimeout is how long a member may be silent before Kafka gives its partitions to others. No request starts
+	// that could outlast the session, so it must exceed the timeout of each endpoint by two seconds. Zero means the
+	// endpoint's timeout plus 15 seconds.
 	SessionTimeout time.Duration
-	// MaxPending is how many messages of one partition are held in memory for one endpoint before its fetching
-	// pauses. Zero means 1024.
+	// MaxPending is how many messages of one partition an endpoint may have in memory before fetching pauses. Zero means
+	// 1024.
 	MaxPending int
-	// RecordOutcomes writes every attempt to suborders.deliveries.v1.
+	// RecordOutcomes writes the outcome of every attempt to suborders.deliveries.v1.
 	RecordOutcomes bool
 }
 
 // Endpoint is a subscriber.
 type Endpoint struct {
-	// Name identifies the endpoint for ever: the consumer group is made from it, and with another name it would start
-	// from the first message again. Lower-case letters, digits, dots and dashes.
+	// Name identifies the endpoint permanently, because it is part of the consumer group's name: under another name the
+	// endpoint would start from the first message again. Lower-case letters, digits, dots and dashes.
 	Name string
 	// URL receives the POSTs.
 	URL string
-	// Secrets are "whsec_" secrets, newest first; several while the receiver changes over. Without any, messages
-	// are sent unsigned, with webhook-id and webhook-timestamp only.
+	// Secrets are "whsec_" secrets, newest first; more than one while the receiver changes over to a new one. Without any,
+	// messages are unsigned and have only webhook-id and webhook-timestamp.
 	Secrets []string
 	// Headers are added to every request.
 	Headers map[string]string
-	// EventTypes switches event types on or off. A type that is not named is on.
+	// EventTypes switches event types on or off. A type that is not listed is on.
 	EventTypes map[string]bool
-	// CompleteStage is the stage at which the endpoint gets SUBORDER_COMPLETE: shipped, delivered or completed.
-	// Empty means shipped.
+	// CompleteStage is the stage at which the endpoint gets SUBORDER_COMPLETE: shipped, delivered or completed. Empty
+	// means shipped.
 	CompleteStage string
 	// Timeout bounds one attempt. Zero means 30s.
 	Timeout time.Duration
-	// MaxInFlight is how many requests run at once in this process. Zero means 64.
+	// MaxInFlight is how many requests of this process may be in flight at once. Zero means 64.
 	MaxInFlight int
-	// RetrySchedule is the wait after the first, second … failure of a message; the last one repeats for ever. Each is
-	// varied by a fifth either way. Empty means 1s, 5s, 30s, 2m, 5m, 15m, 1h.
+	// RetrySchedule holds the waits after the first, second … failure of a message; the last one repeats for ever. Each
+	// wait varies at random by up to a fifth in either direction. Empty means 1s, 5s, 30s, 2m, 5m, 15m, 1h.
 	RetrySchedule []time.Duration
-	// RetrySlow is the least wait after an answer that only a person can repair, such as 401 or a redirect. Zero
-	// means 5m.
+	// RetrySlow is the shortest wait after a response whose cause only a person can repair, such as 401 or a redirect.
+	// Zero means 5m.
 	RetrySlow time.Duration
-	// RetryAfterMax caps the wait a receiver may ask for with Retry-After. Zero means 1h.
+	// RetryAfterMax caps the wait that a receiver may request with Retry-After. Zero means 1h.
 	RetryAfterMax time.Duration
 }
 
@@ -69,7 +69,7 @@ const (
 	StageCompleted = "completed"
 )
 
-// sessionMargin is the least time between the end of the longest request and the end of a silent session.
+// sessionMargin is the shortest time between the end of the longest request and the expiry of a silent session.
 const sessionMargin = 2 * time.Second
 
 var endpointName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$`)

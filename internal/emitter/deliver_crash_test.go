@@ -26,22 +26,22 @@ const (
 	childURL     = "ORDERLEDGER_TEST_CHILD_URL"
 )
 
-// TestDelivererProcess is the process that the kill test kills.
-func TestDelivererProcess(t *testing.T) { //nolint:paralleltest // It is a process of its own.
+// TestDelivererChildProcess is the process that TestDelivererKill kills.
+func TestDelivererChildProcess(t *testing.T) { //nolint:paralleltest // It runs alone in its process.
 	if os.Getenv(childBrokers) == "" {
-		t.Skip("runs only as a child of TestKill")
+		t.Skip("runs only as a child of TestDelivererKill")
 	}
 	c := config(Endpoint{
 		Name: "efs", URL: os.Getenv(childURL), Secrets: []string{testSecret}, Timeout: 5 * time.Second, MaxInFlight: 8,
 		RetrySchedule: []time.Duration{5 * time.Millisecond},
 	})
-	c.InstanceID = "one" // Its successor has the partitions at once.
+	c.InstanceID = "one" // So that the successor gets the partitions at once.
 	d, err := NewDeliverer(c, testkit.KafkaConfig(strings.Split(os.Getenv(childBrokers), ","), 4), nil, nil)
 	require.NoError(t, err)
 	require.NoError(t, d.Run(t.Context()))
 }
 
-func TestKillAtAnyMomentLosesNothingAndRepeatsInOrder(t *testing.T) {
+func TestDelivererKill(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		s, r := setupOn(t, on, 4), testkit.NewReceiver(t, testSecret)
@@ -50,12 +50,12 @@ func TestKillAtAnyMomentLosesNothingAndRepeatsInOrder(t *testing.T) {
 		}
 		n := s.publishMany(t, 50, 20)
 		child := func() (kill func()) {
-			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestDelivererProcess$")
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestDelivererChildProcess$")
 			cmd.Env = append(os.Environ(), childBrokers+"="+strings.Join(s.brokers, ","), childURL+"="+r.URL())
 			require.NoError(t, cmd.Start())
 			return func() {
 				require.NoError(t, cmd.Process.Kill())
-				_ = cmd.Wait() // Killed, as it should be.
+				_ = cmd.Wait() // It reports the kill as an error.
 			}
 		}
 		const kills = 4
@@ -69,11 +69,11 @@ func TestKillAtAnyMomentLosesNothingAndRepeatsInOrder(t *testing.T) {
 		r.Wait(t, n)
 		s.waitCommitted(t, "orderledger.emitter.efs")
 		r.RequireNoViolations(t)
-		t.Logf("%d messages, %d kills, %d requests for a message that had come before", n, kills, r.Repeats())
+		t.Logf("%d messages, %d kills, %d repeated requests", n, kills, r.Repeats())
 	})
 }
 
-func TestAfterThePostBeforeTheCommit(t *testing.T) {
+func TestDelivererCrashBeforeCommit(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		s, r := setupOn(t, on, 2), testkit.NewReceiver(t, testSecret)
@@ -86,13 +86,13 @@ func TestAfterThePostBeforeTheCommit(t *testing.T) {
 		require.Zero(t, s.committed(t, "orderledger.emitter.efs"))
 		s.start(t, config(endpoint("efs", r)))
 		s.waitCommitted(t, "orderledger.emitter.efs")
-		require.Equal(t, n, r.Repeats(), "all that was not committed, once more, in order and byte for byte")
+		require.Equal(t, n, r.Repeats(), "every uncommitted message is sent once more")
 		require.Equal(t, n, r.Distinct())
 		r.RequireNoViolations(t)
 	})
 }
 
-func TestAfterACrashOnlyWhatWasPendingIsSentAgain(t *testing.T) {
+func TestDelivererCrashRepeatsPending(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		s, r := setupOn(t, on, 1), testkit.NewReceiver(t, testSecret)
@@ -106,10 +106,10 @@ func TestAfterACrashOnlyWhatWasPendingIsSentAgain(t *testing.T) {
 		stop := s.start(t, config(e), kgo.Dialer(network.Dial))
 		r.Wait(t, n+1)
 		testkit.Eventually(t, func() bool {
-			return slices.Equal([]span{{1, 1 + int64(n)}, {int64(n) + 2, int64(n) + 3}}, s.marks(t, "orderledger.emitter.efs").delivered)
-		}, "all but the stuck suborder's messages are committed as done")
+			return slices.Equal([]span{{1, 1 + int64(n)}, {int64(n) + 2, int64(n) + 3}}, s.completed(t, "orderledger.emitter.efs").spans)
+		}, "all messages but those of the stuck suborder are committed as completed")
 		require.Zero(t, s.committed(t, "orderledger.emitter.efs"))
-		network.DropRequests(kmsg.OffsetCommit, -1) // From here on the first process might as well be dead: no commit arrives any more.
+		network.DropRequests(kmsg.OffsetCommit, -1) // As after a kill, no commit of the first process arrives any more.
 		stop()
 
 		r.ClearFailures("stuck")
@@ -124,21 +124,21 @@ func TestAfterACrashOnlyWhatWasPendingIsSentAgain(t *testing.T) {
 	})
 }
 
-// marks returns what is committed beside the offset of partition 0.
-func (s *stage) marks(t testing.TB, group string) marks {
+// completed returns the committed metadata of partition 0.
+func (s *stage) completed(t testing.TB, group string) completedOffsets {
 	t.Helper()
 	offsets, err := kadm.NewClient(s.client).FetchOffsets(context.WithoutCancel(t.Context()), group)
 	require.NoError(t, err)
 	o, found := offsets.Lookup(events.TopicSuborders, 0)
 	if !found {
-		return marks{}
+		return completedOffsets{}
 	}
-	m, err := decodeMarks(o.At, o.Metadata)
+	c, err := decodeCompleted(o.At, o.Metadata)
 	require.NoError(t, err)
-	return m
+	return c
 }
 
-func TestALostReplyToACommitChangesNothing(t *testing.T) {
+func TestDelivererLostCommitReply(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		s, r := setupOn(t, on, 2), testkit.NewReceiver(t, testSecret)
@@ -158,10 +158,10 @@ func TestALostReplyToACommitChangesNothing(t *testing.T) {
 	})
 }
 
-func TestRebalance(t *testing.T) {
+func TestDelivererRebalance(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
-		t.Run("members that come and go repeat nothing and keep the order", func(t *testing.T) {
+		t.Run("joining and leaving members repeat nothing and keep the order", func(t *testing.T) {
 			t.Parallel()
 			s, r := setupOn(t, on, 6), testkit.NewReceiver(t, testSecret)
 			n := s.publishMany(t, 100, 10)
@@ -180,7 +180,7 @@ func TestRebalance(t *testing.T) {
 			require.Zero(t, r.Overlaps())
 		})
 
-		t.Run("a partition is not given away with a request in flight", func(t *testing.T) {
+		t.Run("a partition is not released while a request is in flight", func(t *testing.T) {
 			t.Parallel()
 			s, r := setupOn(t, on, 2), testkit.NewReceiver(t, testSecret)
 			hold := make(chan struct{})
@@ -191,7 +191,7 @@ func TestRebalance(t *testing.T) {
 			r.WaitArrived(t, a, 1)
 			r.WaitArrived(t, b, 2)
 			s.start(t, config(endpoint("efs", r)))
-			waitHeld(t, d)
+			waitDraining(t, d)
 			s.publish(t, s.record(a, "SUBORDER_CANCEL"), s.record(b, "SUBORDER_CANCEL"))
 			r.ClearFailures("")
 			close(hold)
@@ -205,7 +205,7 @@ func TestRebalance(t *testing.T) {
 	})
 }
 
-func TestAMemberThatIsThrownOutDropsEverythingAndStartsFromTheCommit(t *testing.T) {
+func TestDelivererUnknownMember(t *testing.T) {
 	t.Parallel()
 	s, r := setup(t, 2), testkit.NewReceiver(t, testSecret)
 	hold := make(chan struct{})
@@ -229,11 +229,11 @@ func TestAMemberThatIsThrownOutDropsEverythingAndStartsFromTheCommit(t *testing.
 	})
 	testkit.Eventually(t, func() bool {
 		owned := -1
-		d.couriers[0].do(func() { owned = len(d.couriers[0].partitions) + d.couriers[0].lanes.inFlight })
+		d.workers[0].do(func() { owned = len(d.workers[0].partitions) + d.workers[0].scheduler.inFlight })
 		return owned == 0
-	}, "everything is dropped and cancelled")
+	}, "every partition is dropped and every request cancelled")
 	readmit.Store(true)
-	// Both messages come from the start.
+	// Delivery restarts at the committed offset, so both messages arrive.
 	r.Wait(t, 2)
 	s.waitCommitted(t, "orderledger.emitter.efs")
 	require.Equal(t, 1, r.Repeats())
@@ -241,7 +241,7 @@ func TestAMemberThatIsThrownOutDropsEverythingAndStartsFromTheCommit(t *testing.
 	r.RequireNoViolations(t)
 }
 
-func TestAStaticMemberKeepsItsPartitionsOverARestart(t *testing.T) {
+func TestDelivererStaticMember(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		s, r := setupOn(t, on, 2), testkit.NewReceiver(t, testSecret)
@@ -253,7 +253,7 @@ func TestAStaticMemberKeepsItsPartitionsOverARestart(t *testing.T) {
 			r.Wait(t, n*(i+1))
 			s.waitCommitted(t, "orderledger.emitter.efs")
 			stop()
-			require.Len(t, testkit.Members(t, s.client, "orderledger.emitter.efs"), 1, "it has not left")
+			require.Len(t, testkit.Members(t, s.client, "orderledger.emitter.efs"), 1, "a static member does not leave")
 		}
 		require.Zero(t, r.Repeats())
 		r.RequireNoViolations(t)
@@ -269,7 +269,7 @@ func (s *stage) orderOf(lane int32) string {
 	}
 }
 
-// waitMembers waits until the group has settled with so many members.
+// waitMembers waits until the group is stable with n members.
 func (s *stage) waitMembers(t testing.TB, n int) {
 	t.Helper()
 	testkit.WaitMembers(t, s.client, "orderledger.emitter.efs", n)

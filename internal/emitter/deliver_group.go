@@ -2,7 +2,6 @@ package emitter
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -15,194 +14,99 @@ import (
 )
 
 const (
-	// pollRecords bounds by how much one poll can exceed MaxPending.
-	pollRecords = 500
-	// Small fetches keep what is prefetched for an endpoint that stands still from filling the memory.
+	// Small fetches keep the client's buffer small while an endpoint accepts nothing.
 	fetchPartitionBytes = 256 << 10
 	fetchBytes          = 4 << 20
-	// A fetch that waits at the end of some partitions does not ask for one that was resumed meanwhile. The client's
-	// default of 5s would stop a partition with a backlog for so long; half of MaxPending lasts longer than this.
+	// A fetch that waits at the end of some partitions does not include a partition that was resumed in the meantime. The
+	// client's default of 5s would stop a partition with a backlog for that long; half of MaxPending lasts longer than
+	// this.
 	fetchMaxWait = 200 * time.Millisecond
-	// leaveTimeout bounds how long stopping waits for the group.
+	// leaveTimeout bounds how long a stop waits for the group.
 	leaveTimeout = 5 * time.Second
-	// rebalanceMargin is what a member may take beyond its longest request to hand over.
+	// rebalanceMargin is the time that a member has for a handover beyond its longest request.
 	rebalanceMargin = 15 * time.Second
 )
 
-// errBackwards ends a courier: offsets went back while messages were pending, so the log is another one. A new start
-// reads it from a clean state and tells old from new by message ids.
-var errBackwards = errors.New("offsets went backwards")
-
-// run serves the endpoint until ctx ends, then hands everything over.
-func (c *courier) run(ctx context.Context) error {
-	client, err := kgo.NewClient(append(slices.Clone(c.options), c.groupOptions()...)...)
+// run serves the endpoint until ctx ends, and then hands all partitions over.
+func (w *endpointWorker) run(ctx context.Context) error {
+	client, err := kgo.NewClient(append(slices.Clone(w.options), w.groupOptions()...)...)
 	if err != nil {
-		return fmt.Errorf("client for group %s: %w", c.group, err)
+		return fmt.Errorf("client for group %s: %w", w.group, err)
 	}
-	c.kafka = client
-	go c.loop() //nolint:contextcheck // It outlives ctx: handing over needs it.
-	c.running.Store(true)
-	err = c.poll(ctx)
-	// ctx has ended, and the end of the work needs some time of its own; each step of it is bounded.
-	c.handOver(context.WithoutCancel(ctx), nil)
-	c.leave() //nolint:contextcheck // ctx has ended.
-	c.running.Store(false)
-	close(c.quit)
-	<-c.stopped
-	c.busy.Wait()
-	c.post.Close()
+	w.kafka = client
+	go w.loop() //nolint:contextcheck // It outlives ctx: the handover needs it.
+	w.running.Store(true)
+	err = w.poll(ctx)
+	// ctx has ended, but the handover still takes time; each of its steps is bounded.
+	w.handOver(context.WithoutCancel(ctx), nil)
+	w.leave() //nolint:contextcheck // ctx has ended.
+	w.running.Store(false)
+	close(w.quit)
+	<-w.stopped
+	w.commits.running.Wait()
+	w.senders.close()
 	return err
 }
 
-// leave closes the client, which leaves the group unless the member is static. Everything has been committed, so a
-// Kafka that does not let go must not keep the process: the client goes on trying to join while it is refused, and
-// closing waits for that. What is left behind ends with the process.
-func (c *courier) leave() {
+// leave closes the client, which leaves the group unless the member is static. It does not wait for ever: while the
+// brokers refuse the member, the client keeps trying to join, and closing waits for that. Everything is committed by
+// now, so the client may as well end with the process.
+func (w *endpointWorker) leave() {
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)
-		c.kafka.CloseAllowingRebalance()
+		w.kafka.CloseAllowingRebalance()
 	}()
 	late := time.NewTimer(leaveTimeout)
 	defer late.Stop()
 	select {
 	case <-closed:
 	case <-late.C:
-		c.log.LogAttrs(context.Background(), slog.LevelWarn, "group not left in time") // Run's context has ended.
+		w.log.LogAttrs(context.Background(), slog.LevelWarn, "group not left in time") // Run's context has ended.
 	}
 }
 
-func (c *courier) groupOptions() []kgo.Opt {
+func (w *endpointWorker) groupOptions() []kgo.Opt {
 	options := []kgo.Opt{
-		kgo.ConsumerGroup(c.group),
+		kgo.ConsumerGroup(w.group),
 		kgo.ConsumeTopics(events.TopicSuborders),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
-		// The default is to rewind one minute from where the broker says there is nothing: that would lose messages.
+		// When an offset is out of range, the client by default resumes one minute before the time of the error. That could
+		// lose messages.
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.DisableAutoCommit(),
-		// Records must reach the loop before a rebalance can take their partition away and give it back.
+		// The loop must have the records before a rebalance can revoke their partition and assign it again.
 		kgo.BlockRebalanceOnPoll(),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		// Markers take offsets. Without them the position would stay short of the end for ever after a transaction,
-		// and whoever waits for it too.
+		// A transaction marker occupies an offset. A consumer that drops markers never commits the end of the topic after a
+		// transaction, and whoever waits for that commit would wait for ever.
 		kgo.KeepControlRecords(),
 		kgo.FetchMaxWait(fetchMaxWait),
 		kgo.FetchMaxBytes(fetchBytes),
 		kgo.FetchMaxPartitionBytes(fetchPartitionBytes),
-		kgo.SessionTimeout(c.session),
-		kgo.HeartbeatInterval(min(3*time.Second, (c.session-c.endpoint.Timeout)/3)),
-		kgo.RebalanceTimeout(c.endpoint.Timeout + rebalanceMargin),
-		kgo.OnOffsetsFetched(c.assigned),
-		kgo.OnPartitionsRevoked(c.revoked),
-		kgo.OnPartitionsLost(c.lost),
-		kgo.WithHooks(beatHook{c}),
+		kgo.SessionTimeout(w.session.timeout),
+		kgo.HeartbeatInterval(min(3*time.Second, (w.session.timeout-w.endpoint.Timeout)/3)),
+		kgo.RebalanceTimeout(w.endpoint.Timeout + rebalanceMargin),
+		kgo.OnOffsetsFetched(w.assigned),
+		kgo.OnPartitionsRevoked(w.revoked),
+		kgo.OnPartitionsLost(w.lost),
+		kgo.WithHooks(w.session),
 	}
-	if c.config.InstanceID != "" {
-		options = append(options, kgo.InstanceID(c.config.InstanceID))
+	if w.config.InstanceID != "" {
+		options = append(options, kgo.InstanceID(w.config.InstanceID))
 	}
 	return options
 }
 
-// poll feeds the loop until ctx ends or the courier cannot go on.
-func (c *courier) poll(ctx context.Context) error {
-	for {
-		fetches := c.kafka.PollRecords(ctx, pollRecords)
-		if ctx.Err() != nil || fetches.IsClientClosed() {
-			c.kafka.AllowRebalance()
-			return nil //nolint:nilerr // The end of ctx is the order to stop.
-		}
-		fetches.EachError(func(_ string, partition int32, err error) {
-			// The client goes on trying by itself.
-			c.log.LogAttrs(ctx, slog.LevelWarn, "fetch interrupted", slog.Int("partition", int(partition)), slog.Any("err", err))
-		})
-		var err error
-		c.do(func() { err = c.accept(fetches) }) //nolint:contextcheck // The loop has no context.
-		c.kafka.AllowRebalance()
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// accept takes what was fetched.
-func (c *courier) accept(fetches kgo.Fetches) (err error) {
-	fetches.EachPartition(func(fetched kgo.FetchTopicPartition) {
-		p := c.partitions[fetched.Partition]
-		if p == nil || p.held || err != nil {
-			return
-		}
-		p.end = max(p.end, fetched.HighWatermark)
-		for _, r := range fetched.Records {
-			if err = c.read(p, r); err != nil {
-				return
-			}
-		}
-		if !p.paused && (p.pending >= c.config.MaxPending || marksFull(p)) {
-			p.paused = true
-			c.kafka.PauseFetchPartitions(map[string][]int32{events.TopicSuborders: {p.number}})
-		}
-	})
-	return err
-}
-
-// read decides what becomes of one record.
-func (c *courier) read(p *partition, r *kgo.Record) error {
-	c.changed()
-	if r.Attrs.IsControl() {
-		p.skip(r.Offset)
-		return nil
-	}
-	m, err := readMessage(r)
-	if err != nil {
-		p.skip(r.Offset)
-		c.malformed(&m, err)
-		return nil
-	}
-	reason := ""
-	switch p.see(m.offset, m.id) {
-	case fresh:
-		if c.endpoint.take(&m) {
-			d := &delivery{outbound: m}
-			p.admit(d)
-			c.lanes.push(p, d)
-			return nil
-		}
-		p.pass(m.id)
-		reason = "not_taken"
-	case delivered:
-		reason = "delivered"
-	case repeated:
-		reason = "repeated"
-	case backwards:
-		return fmt.Errorf("partition %d offset %d: %w", p.number, m.offset, errBackwards)
-	}
-	c.metrics.skipped.WithLabelValues(c.endpoint.Name, reason).Inc()
-	return nil
-}
-
-// malformed gives a record up that cannot be sent to anybody. Its bytes stay in the topic, at the position named.
-func (c *courier) malformed(m *outbound, err error) {
-	c.metrics.skipped.WithLabelValues(c.endpoint.Name, outcomeMalformed).Inc()
-	c.log.LogAttrs(context.Background(), slog.LevelError, "message skipped", // There is no delivery whose context this could be.
-		slog.String("shipment_id", m.shipmentID), slog.Int("partition", int(m.partition)),
-		slog.Int64("offset", m.offset), slog.Any("err", err))
-	if c.outcomes != nil {
-		c.outcomes.record(m, outcome{
-			MessageID: m.id, Endpoint: c.endpoint.Name, Outcome: outcomeMalformed, Error: err.Error(),
-			At: time.Now().UTC().Format(time.RFC3339Nano),
-		})
-	}
-}
-
-// assigned starts partitions from what the group has committed. It is called after each assignment and before the
-// first record of these partitions can be fetched; only here is the metadata of the commit to be had.
-func (c *courier) assigned(_ context.Context, _ *kgo.Client, fetched *kmsg.OffsetFetchResponse) error {
-	c.do(func() { //nolint:contextcheck // Partitions outlive the callback.
+// assigned starts the assigned partitions from their committed positions. The client calls it after each assignment and
+// before it fetches any record of these partitions. It is the only callback that gets the metadata of the commits.
+func (w *endpointWorker) assigned(_ context.Context, _ *kgo.Client, fetched *kmsg.OffsetFetchResponse) error {
+	w.do(func() { //nolint:contextcheck // Partitions outlive the callback.
 		for _, group := range fetched.Groups {
-			for _, topic := range group.Topics { // There is only one; newer protocols name it by its id.
+			for _, topic := range group.Topics { // There is only one; newer protocol versions name it by its id.
 				for _, f := range topic.Partitions {
 					if f.ErrorCode == 0 {
-						c.assume(f.Partition, f.Offset, f.Metadata)
+						w.startPartition(f.Partition, f.Offset, f.Metadata)
 					}
 				}
 			}
@@ -211,75 +115,50 @@ func (c *courier) assigned(_ context.Context, _ *kgo.Client, fetched *kmsg.Offse
 	return nil
 }
 
-func (c *courier) assume(number int32, offset int64, metadata *string) {
-	if old := c.partitions[number]; old != nil {
-		c.drop(old)
+func (w *endpointWorker) startPartition(number int32, offset int64, metadata *string) {
+	if old := w.partitions[number]; old != nil {
+		w.drop(old)
 	}
-	var known marks
+	var inherited completedOffsets
 	if metadata != nil && offset >= 0 {
 		var err error
-		if known, err = decodeMarks(offset, *metadata); err != nil {
-			// Another tool has moved the position. It is obeyed; what was delivered above it is repeated, in order.
-			known = marks{}
-			c.log.LogAttrs(context.Background(), slog.LevelWarn, "commit metadata ignored", // The callback's context ends with it.
+		if inherited, err = decodeCompleted(offset, *metadata); err != nil {
+			// Another tool has set the offset. Delivery starts there and repeats what was delivered above it, in order.
+			inherited = completedOffsets{}
+			w.log.LogAttrs(context.Background(), slog.LevelWarn, "commit metadata ignored", // Not the callback's context.
 				slog.Int("partition", int(number)), slog.Int64("offset", offset), slog.Any("err", err))
 		}
 	}
-	c.partitions[number] = newPartition(context.Background(), number, offset, known) // Lives until it is dropped.
-	// A pause outlives an assignment in the client.
-	c.kafka.ResumeFetchPartitions(map[string][]int32{events.TopicSuborders: {number}})
-	c.log.LogAttrs(context.Background(), slog.LevelInfo, "partition assigned",
+	// The context of a partition ends when it is dropped.
+	w.partitions[number] = newPartition(context.Background(), number, offset, inherited)
+	// In the client a pause outlives the assignment.
+	w.kafka.ResumeFetchPartitions(map[string][]int32{events.TopicSuborders: {number}})
+	w.log.LogAttrs(context.Background(), slog.LevelInfo, "partition assigned",
 		slog.Int("partition", int(number)), slog.Int64("offset", offset))
 }
 
-// drop forgets a partition and cancels what is in flight for it.
-func (c *courier) drop(p *partition) {
-	c.lanes.hold(p)
+// drop removes a partition and cancels its requests in flight.
+func (w *endpointWorker) drop(p *partition) {
+	w.scheduler.drain(p)
 	p.cancel()
-	delete(c.partitions, p.number)
+	delete(w.partitions, p.number)
 }
 
-func (c *courier) revoked(ctx context.Context, _ *kgo.Client, revoked map[string][]int32) {
-	// An empty map means none (a cooperative rebalance that takes nothing), not all.
+func (w *endpointWorker) revoked(ctx context.Context, _ *kgo.Client, revoked map[string][]int32) {
+	// A cooperative rebalance that takes nothing passes an empty map. It does not mean all partitions.
 	if numbers := revoked[events.TopicSuborders]; len(numbers) > 0 {
-		c.handOver(ctx, numbers)
+		w.handOver(ctx, numbers)
 	}
 }
 
-// lost drops partitions that already belong to somebody else: nothing of them may be sent or committed any more.
-func (c *courier) lost(ctx context.Context, _ *kgo.Client, lost map[string][]int32) {
-	c.do(func() {
+// lost drops partitions that already belong to another member: this one may neither send nor commit for them any more.
+func (w *endpointWorker) lost(ctx context.Context, _ *kgo.Client, lost map[string][]int32) {
+	w.do(func() {
 		for _, number := range lost[events.TopicSuborders] {
-			if p := c.partitions[number]; p != nil {
-				c.drop(p)
+			if p := w.partitions[number]; p != nil {
+				w.drop(p)
 			}
 		}
 	})
-	c.log.LogAttrs(ctx, slog.LevelWarn, "partitions lost", slog.Any("partitions", lost[events.TopicSuborders]))
-}
-
-// beatHook notes when Kafka has renewed the session.
-type beatHook struct{ c *courier }
-
-// OnBrokerE2E implements kgo.HookBrokerE2E. An answer that carries a group error soon leads to lost, so that the
-// answer as such is proof enough.
-func (h beatHook) OnBrokerE2E(_ kgo.BrokerMetadata, key int16, e2e kgo.BrokerE2E) {
-	if e2e.Err() != nil {
-		return
-	}
-	at := time.Now()
-	switch kmsg.Key(key) {
-	case kmsg.Heartbeat, kmsg.ConsumerGroupHeartbeat:
-		// The broker counts from when it received the request, which is not before it was written.
-		at = at.Add(-e2e.DurationE2E())
-	case kmsg.JoinGroup, kmsg.SyncGroup:
-		// The broker counts anew when it answers.
-	default:
-		return
-	}
-	h.c.lastBeat.Store(at.UnixNano())
-	select {
-	case h.c.beats <- struct{}{}:
-	default:
-	}
+	w.log.LogAttrs(ctx, slog.LevelWarn, "partitions lost", slog.Any("partitions", lost[events.TopicSuborders]))
 }

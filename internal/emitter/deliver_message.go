@@ -12,25 +12,25 @@ import (
 	"github.com/orderledger/orderledger/events"
 )
 
-// outbound is a record of suborders.v1 as the deliverer needs it.
+// outbound holds the parts of a record of suborders.v1 that the deliverer needs.
 type outbound struct {
 	id          int64
 	shipmentID  string
 	eventType   string
-	stages      string // comma separated, of SUBORDER_COMPLETE only
-	otherwise   string // event type for endpoints that do not get this COMPLETE
+	stages      string // Comma separated; only of SUBORDER_COMPLETE.
+	otherwise   string // Event type for endpoints that do not get this COMPLETE.
 	traceparent string
 	body        []byte
 	partition   int32
 	offset      int64
 }
 
-// errMalformed marks a record that is not a message. It cannot be sent: without an id a receiver could not tell a
-// repeat, and without a key it has no order.
+// errMalformed is the error of a record that is not a message. It cannot be sent: without an id a receiver could not
+// recognise a repeat, and without a key it has no order.
 var errMalformed = errors.New("malformed message")
 
-// readMessage reads a record. The strings and the body are copies: a record of the client shares the buffer of its
-// whole batch, which one message that waits for days would otherwise keep alive.
+// readMessage reads a record. It copies the strings and the body: the records of a batch share one buffer, which a
+// message that waits for days would otherwise keep alive.
 func readMessage(r *kgo.Record) (outbound, error) {
 	m := outbound{partition: r.Partition, offset: r.Offset, shipmentID: string(r.Key)}
 	for _, h := range r.Headers {
@@ -65,11 +65,13 @@ func readMessage(r *kgo.Record) (outbound, error) {
 	return m, nil
 }
 
-// take says whether an endpoint gets a message, and makes it the one that this endpoint gets. A suborder reaches each
-// stage once, in one COMPLETE that lists it, so the endpoint gets exactly one COMPLETE whichever stages were jumped
-// over. Another COMPLETE is nothing to it, or what the message says it is otherwise: the same bytes for the same
-// endpoint at each attempt.
-func (e *Endpoint) take(m *outbound) bool {
+// adapt reports whether a message passes the endpoint's filter, and turns it into the form that this endpoint gets.
+//
+// A suborder reaches each stage once, and exactly one COMPLETE lists that stage, so the endpoint gets exactly one
+// COMPLETE, even if a fact skipped some stages. Any other COMPLETE is either dropped or sent as the event type that the
+// message names for this case. The result depends only on the record and the endpoint, so every attempt sends the same
+// bytes.
+func (e *Endpoint) adapt(m *outbound) bool {
 	if m.eventType == SuborderComplete && (!e.on(SuborderComplete) || !e.waitsFor(m.stages)) {
 		if m.otherwise == "" || !e.on(m.otherwise) {
 			return false

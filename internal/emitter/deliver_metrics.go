@@ -9,8 +9,8 @@ import (
 
 const metricsPrefix = "orderledger_emitter_"
 
-// deliverMetrics counts what happens; levels are asked for when somebody scrapes (levelCollector), so that keeping them
-// costs the hot path nothing.
+// deliverMetrics holds the counters. Gauges are computed when they are scraped (levelCollector), so they cost nothing
+// on the hot path.
 type deliverMetrics struct {
 	attempts     *prometheus.CounterVec
 	duration     *prometheus.HistogramVec
@@ -23,24 +23,25 @@ type deliverMetrics struct {
 func newDeliverMetrics(reg prometheus.Registerer, levels prometheus.Collector) (*deliverMetrics, error) {
 	m := &deliverMetrics{
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: metricsPrefix + "attempts_total", Help: "Requests sent, by endpoint and what the answer meant.",
+			Name: metricsPrefix + "attempts_total", Help: "Requests sent, by endpoint and outcome.",
 		}, []string{"endpoint", "outcome"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: metricsPrefix + "attempt_duration_seconds", Help: "Time from sending a request to its answer.",
+			Name: metricsPrefix + "attempt_duration_seconds", Help: "Time from sending a request to the end of its response.",
 			Buckets: []float64{.002, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
 		}, []string{"endpoint"}),
 		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: metricsPrefix + "deliveries_total", Help: "Messages that got through, by endpoint and event type.",
+			Name: metricsPrefix + "deliveries_total", Help: "Messages answered with 2xx, by endpoint and event type.",
 		}, []string{"endpoint", "event_type"}),
 		skipped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: metricsPrefix + "skipped_total",
-			Help: "Records read and not sent: not taken by the endpoint, delivered before, a repeat, or malformed.",
+			Help: "Records read but not sent: excluded by the endpoint's filter, delivered before, repeated, or malformed.",
 		}, []string{"endpoint", "reason"}),
 		commits: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: metricsPrefix + "commits_total", Help: "Commits of partitions, by endpoint and result.",
+			Name: metricsPrefix + "commits_total", Help: "Commits of positions, by endpoint and result.",
 		}, []string{"endpoint", "result"}),
 		outcomesLost: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: metricsPrefix + "outcomes_lost_total", Help: "Attempts that could not be written to the deliveries topic.",
+			Name: metricsPrefix + "outcomes_lost_total",
+			Help: "Outcomes of attempts that could not be written to suborders.deliveries.v1.",
 		}),
 	}
 	if reg == nil {
@@ -56,31 +57,31 @@ func newDeliverMetrics(reg prometheus.Registerer, levels prometheus.Collector) (
 	return m, nil
 }
 
-// levels is one look at an endpoint's state.
+// levels are the current values of the gauges of one endpoint.
 type levels struct {
 	lag                               int64
 	pending, inFlight, ready, waiting int
 	oldest                            time.Duration
 }
 
-// levelCollector asks the couriers of a deliverer for their levels.
+// levelCollector collects the levels of the endpoint workers.
 type levelCollector struct {
-	of                                             *Deliverer
+	deliverer                                      *Deliverer
 	lag, pending, inFlight, ready, waiting, oldest *prometheus.Desc
 }
 
-func newLevelCollector(of *Deliverer) *levelCollector {
+func newLevelCollector(d *Deliverer) *levelCollector {
 	desc := func(name, help string) *prometheus.Desc {
 		return prometheus.NewDesc(metricsPrefix+name, help, []string{"endpoint"}, nil)
 	}
 	return &levelCollector{
-		of:       of,
-		lag:      desc("lag_records", "Offsets between what is done without gaps and the end of the log."),
-		pending:  desc("pending", "Messages in memory that are not delivered yet."),
-		inFlight: desc("in_flight", "Requests without an answer yet."),
-		ready:    desc("lanes_ready", "Suborders that wait for a slot."),
-		waiting:  desc("lanes_waiting", "Suborders that wait to be tried again."),
-		oldest:   desc("oldest_waiting_seconds", "How long the longest failing suborder has been failing."),
+		deliverer: d,
+		lag:       desc("lag_records", "Offsets from the watermark to the end of the log."),
+		pending:   desc("pending", "Messages in memory that are not delivered yet."),
+		inFlight:  desc("in_flight", "Requests in flight."),
+		ready:     desc("lanes_ready", "Suborder queues that wait for a slot."),
+		waiting:   desc("lanes_waiting", "Suborder queues that wait for a retry."),
+		oldest:    desc("oldest_waiting_seconds", "How long the suborder that has been failing longest has been failing."),
 	}
 }
 
@@ -91,15 +92,15 @@ func (l *levelCollector) Describe(out chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector. An endpoint that does not run has no levels.
+// Collect implements prometheus.Collector. A worker that is not running has no levels.
 func (l *levelCollector) Collect(out chan<- prometheus.Metric) {
-	for _, c := range l.of.couriers {
+	for _, w := range l.deliverer.workers {
 		var now levels
-		if !c.running.Load() || !c.do(func() { now = c.levels(time.Now()) }) {
+		if !w.running.Load() || !w.do(func() { now = w.levels(time.Now()) }) {
 			continue
 		}
 		gauge := func(desc *prometheus.Desc, value float64) {
-			out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, c.endpoint.Name)
+			out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, w.endpoint.Name)
 		}
 		gauge(l.lag, float64(now.lag))
 		gauge(l.pending, float64(now.pending))

@@ -14,7 +14,7 @@ import (
 	"github.com/orderledger/orderledger/internal/kafka"
 )
 
-// outcome is a record of suborders.deliveries.v1: what became of one attempt.
+// outcome is the value of a record of suborders.deliveries.v1: the outcome of one attempt.
 type outcome struct {
 	MessageID  int64  `json:"messageId"`
 	Endpoint   string `json:"endpoint"`
@@ -26,20 +26,20 @@ type outcome struct {
 	Error      string `json:"error,omitempty"`
 }
 
-// outcomeMalformed is the outcome of a record that could not be sent at all.
+// outcomeMalformed is the outcome of a record that cannot be sent at all.
 const outcomeMalformed = "malformed"
 
-// outcomes writes attempts to their topic without ever making a delivery wait: they are a report, and a report that
-// cannot be written is counted, not waited for.
+// outcomes writes the outcomes of attempts to their topic. They are only a report, so a delivery never waits for them:
+// an outcome that cannot be written is counted as lost.
 type outcomes struct {
 	options []kgo.Opt
 	metrics *deliverMetrics
 	log     *slog.Logger
 	client  *kgo.Client
-	failing atomic.Bool // Said once per series of losses, not once per loss.
+	failing atomic.Bool // Whether the last write failed, so that only the first of a series is logged.
 }
 
-// flushTimeout bounds how long stopping waits for the last reports.
+// flushTimeout bounds how long a stop waits for the last outcomes.
 const flushTimeout = 5 * time.Second
 
 func newOutcomes(options []kgo.Opt, metrics *deliverMetrics, log *slog.Logger) *outcomes {
@@ -49,7 +49,7 @@ func newOutcomes(options []kgo.Opt, metrics *deliverMetrics, log *slog.Logger) *
 func (o *outcomes) open() error {
 	client, err := kgo.NewClient(append(append([]kgo.Opt{}, o.options...),
 		kafka.ManualPartitions(),
-		// Attempts come one by one from many workers; a little patience makes batches of them.
+		// Many goroutines write one outcome at a time; a short wait turns them into batches.
 		kgo.ProducerLinger(5*time.Millisecond),
 		kgo.MaxBufferedRecords(10_000),
 	)...)
@@ -66,8 +66,8 @@ func (o *outcomes) record(m *outbound, out outcome) {
 		o.lost(err)
 		return
 	}
-	// TryProduce refuses where Produce would block. The context is nobody's: the report of a delivery that happened is
-	// worth writing after the delivery's own context has ended.
+	// TryProduce fails where Produce would block. The outcome is worth writing even if the context of the delivery has
+	// ended, so it gets none.
 	o.client.TryProduce(context.Background(), &kgo.Record{
 		Topic: events.TopicDeliveries, Partition: m.partition, Key: []byte(m.shipmentID), Value: value,
 	}, func(_ *kgo.Record, err error) {
@@ -90,6 +90,6 @@ func (o *outcomes) lost(err error) {
 func (o *outcomes) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout) // Run's context has ended by now.
 	defer cancel()
-	_ = o.client.Flush(ctx) // What is left is reported as lost by its own callback.
+	_ = o.client.Flush(ctx) // The callbacks count what could not be written.
 	o.client.Close()
 }

@@ -7,11 +7,12 @@ import (
 	"github.com/orderledger/orderledger/internal/webhook"
 )
 
-// wait returns how long a lane waits after the attempts-th failure of its head, counted from 1.
+// wait returns how long a queue waits after its head has failed that many times.
 //
-// What the schedule says is varied by a fifth either way, or else all that failed together would come back together.
-// A receiver's Retry-After replaces it: it may be sooner, but never before the first step of the schedule, and later,
-// but never beyond the cap; it is varied upwards only, because coming early is what the receiver asked us not to do.
+// The scheduled wait varies by up to a fifth in either direction; otherwise all messages that failed together would be
+// retried together. A receiver's Retry-After replaces the schedule. It may shorten the wait, but not below the first
+// step of the schedule, and lengthen it, but not beyond RetryAfterMax. It varies upwards only, because the receiver
+// asked us not to come earlier.
 func (e *Endpoint) wait(verdict webhook.Verdict, attempts int, retryAfter time.Duration) time.Duration {
 	first := e.RetrySchedule[0]
 	step := e.RetrySchedule[min(attempts, len(e.RetrySchedule))-1]

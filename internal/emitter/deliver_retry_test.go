@@ -9,7 +9,7 @@ import (
 	"github.com/orderledger/orderledger/internal/webhook"
 )
 
-func TestWait(t *testing.T) {
+func TestEndpointWait(t *testing.T) {
 	t.Parallel()
 	e := Endpoint{
 		RetrySchedule: []time.Duration{time.Second, 10 * time.Second, 100 * time.Second},
@@ -21,16 +21,16 @@ func TestWait(t *testing.T) {
 		retryAfter time.Duration
 		low, high  time.Duration
 	}{
-		"the first failure":                          {webhook.Retry, 1, 0, 800 * time.Millisecond, 1200 * time.Millisecond},
-		"the second":                                 {webhook.Retry, 2, 0, 8 * time.Second, 12 * time.Second},
-		"the last step repeats":                      {webhook.Retry, 99, 0, 80 * time.Second, 120 * time.Second},
-		"slow is at least so slow":                   {webhook.RetrySlow, 1, 0, 40 * time.Second, 60 * time.Second},
-		"slow follows a slower schedule":             {webhook.RetrySlow, 3, 0, 80 * time.Second, 120 * time.Second},
-		"the receiver may ask for less":              {webhook.Retry, 3, 20 * time.Second, 20 * time.Second, 24 * time.Second},
-		"but not for less than the first step":       {webhook.Retry, 3, time.Millisecond, time.Second, 1200 * time.Millisecond},
-		"the receiver may ask for more":              {webhook.Retry, 1, 30 * time.Second, 30 * time.Second, 36 * time.Second},
-		"but not for more than the cap":              {webhook.Retry, 1, time.Hour, 200 * time.Second, 240 * time.Second},
-		"slow stays slow whatever the receiver asks": {webhook.RetrySlow, 1, time.Second, 50 * time.Second, 60 * time.Second},
+		"the first failure":                            {webhook.Retry, 1, 0, 800 * time.Millisecond, 1200 * time.Millisecond},
+		"the second failure":                           {webhook.Retry, 2, 0, 8 * time.Second, 12 * time.Second},
+		"the last step repeats":                        {webhook.Retry, 99, 0, 80 * time.Second, 120 * time.Second},
+		"slow has a minimum":                           {webhook.RetrySlow, 1, 0, 40 * time.Second, 60 * time.Second},
+		"slow follows a slower schedule":               {webhook.RetrySlow, 3, 0, 80 * time.Second, 120 * time.Second},
+		"a receiver may shorten the wait":              {webhook.Retry, 3, 20 * time.Second, 20 * time.Second, 24 * time.Second},
+		"a receiver's wait is at least the first step": {webhook.Retry, 3, time.Millisecond, time.Second, 1200 * time.Millisecond},
+		"a receiver may lengthen the wait":             {webhook.Retry, 1, 30 * time.Second, 30 * time.Second, 36 * time.Second},
+		"a receiver's wait is capped":                  {webhook.Retry, 1, time.Hour, 200 * time.Second, 240 * time.Second},
+		"a receiver cannot shorten a slow wait":        {webhook.RetrySlow, 1, time.Second, 50 * time.Second, 60 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -41,7 +41,7 @@ func TestWait(t *testing.T) {
 				require.LessOrEqual(t, got, c.high)
 				different[got] = true
 			}
-			require.Greater(t, len(different), 1, "waits are spread")
+			require.Greater(t, len(different), 1, "waits vary")
 		})
 	}
 }
@@ -49,7 +49,7 @@ func TestWait(t *testing.T) {
 func TestDeliverConfig(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, DefaultDeliverConfig().Validate())
-	require.NoError(t, DeliverConfig{Endpoints: []Endpoint{{Name: "a", URL: "https://example.org/x"}}}.Validate(), "zero values work")
+	require.NoError(t, DeliverConfig{Endpoints: []Endpoint{{Name: "a", URL: "https://example.org/x"}}}.Validate(), "zero values are valid")
 	err := DeliverConfig{
 		SessionTimeout: 10 * time.Second, MaxPending: -1,
 		Endpoints: []Endpoint{

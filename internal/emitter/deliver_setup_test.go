@@ -22,16 +22,16 @@ import (
 
 const testSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
-// stage is a Kafka with the project's topics and a producer that plays the translator.
+// stage is a Kafka with the topics of the project and a producer in the role of the translator.
 type stage struct {
-	cluster *kfake.Cluster // Nil unless the broker is inside the process.
+	cluster *kfake.Cluster // Nil unless the broker runs in this process.
 	brokers []string
 	lanes   int
 	client  *kgo.Client
-	id      int64 // the last message id
+	id      int64 // The last message id.
 }
 
-// setup is a stage on a broker inside the process, for faults inside the broker and for benchmarks.
+// setup returns a stage on a broker in this process, for faults inside the broker and for benchmarks.
 func setup(t testing.TB, lanes int) *stage {
 	t.Helper()
 	return setupOn(t, testkit.Kfake, lanes)
@@ -47,7 +47,7 @@ func setupOn(t testing.TB, on testkit.KafkaBackend, lanes int) *stage {
 	}
 }
 
-// record makes the next message of a suborder; stages go with SUBORDER_COMPLETE.
+// record returns the next message of a suborder; only SUBORDER_COMPLETE has stages.
 func (s *stage) record(order, eventType string, stages ...string) *kgo.Record {
 	s.id++
 	return s.recordWithID(s.id, order, eventType, stages...)
@@ -75,7 +75,7 @@ func (s *stage) publish(t testing.TB, records ...*kgo.Record) {
 	require.NoError(t, s.client.ProduceSync(t.Context(), records...).FirstErr())
 }
 
-// publishMany publishes for each of the orders so many messages, in turn, and returns how many in all.
+// publishMany publishes the given number of messages for each order, in turn, and returns their total.
 func (s *stage) publishMany(t testing.TB, orders, each int) int {
 	t.Helper()
 	var records []*kgo.Record
@@ -104,7 +104,7 @@ func config(endpoints ...Endpoint) DeliverConfig {
 	return c
 }
 
-// start runs a deliverer until the test ends or the returned function stops it in order.
+// start runs a deliverer until the test ends or the returned function stops it.
 func (s *stage) start(t testing.TB, c DeliverConfig, options ...kgo.Opt) (stop func()) {
 	t.Helper()
 	return s.startWith(t, c, nil, options...)
@@ -138,26 +138,26 @@ func (s *stage) launch(t testing.TB, c DeliverConfig, reg prometheus.Registerer,
 	return d, stop
 }
 
-// waitHeld waits until a deliverer has begun to hand a partition over.
-func waitHeld(t testing.TB, d *Deliverer) {
+// waitDraining waits until a deliverer has begun to hand a partition over.
+func waitDraining(t testing.TB, d *Deliverer) {
 	t.Helper()
-	c, held := d.couriers[0], false
+	w, draining := d.workers[0], false
 	testkit.Eventually(t, func() bool {
-		c.do(func() {
-			for _, p := range c.partitions {
-				held = held || p.held
+		w.do(func() {
+			for _, p := range w.partitions {
+				draining = draining || p.draining
 			}
 		})
-		return held
-	}, "admission has ended")
+		return draining
+	}, "a partition is draining")
 }
 
-// committed returns the sum of what a group has committed.
+// committed returns the sum of the committed offsets of a group.
 func (s *stage) committed(t testing.TB, group string) int64 {
 	t.Helper()
 	offsets, err := kadm.NewClient(s.client).FetchOffsets(context.WithoutCancel(t.Context()), group)
 	if err != nil {
-		require.ErrorIs(t, err, kerr.GroupIDNotFound) // Nobody has joined yet.
+		require.ErrorIs(t, err, kerr.GroupIDNotFound) // No member has joined yet.
 		return 0
 	}
 	sum := int64(0)
@@ -165,7 +165,7 @@ func (s *stage) committed(t testing.TB, group string) int64 {
 	return sum
 }
 
-// waitCommitted waits until a group is as far as the topic.
+// waitCommitted waits until a group has committed the end of the topic.
 func (s *stage) waitCommitted(t testing.TB, group string) {
 	t.Helper()
 	ends, err := kadm.NewClient(s.client).ListEndOffsets(t.Context(), events.TopicSuborders)

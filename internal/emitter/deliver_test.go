@@ -20,10 +20,10 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-func TestDeliver(t *testing.T) {
+func TestDeliverer(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
-		t.Run("every message arrives once, in order, signed and with its own bytes", func(t *testing.T) {
+		t.Run("every message arrives once, in order, signed and unchanged", func(t *testing.T) {
 			t.Parallel()
 			s, r := setupOn(t, on, 4), testkit.NewReceiver(t, testSecret)
 			n := s.publishMany(t, 40, 6)
@@ -59,7 +59,7 @@ func TestDeliver(t *testing.T) {
 			t.Parallel()
 			s, r := setupOn(t, on, 1), testkit.NewReceiver(t, testSecret)
 			e := endpoint("efs", r)
-			e.MaxInFlight = 2 // Fewer slots than failing suborders: a lane that held one would stop everything.
+			e.MaxInFlight = 2 // Fewer slots than failing suborders: if a waiting queue held one, nothing would be sent.
 			for i := range 3 {
 				r.Fail(orderCode(i), testkit.Failure{Status: 503, Times: -1})
 			}
@@ -67,7 +67,7 @@ func TestDeliver(t *testing.T) {
 			s.start(t, config(e))
 			r.Wait(t, n-3*5)
 			for i := range 3 {
-				require.Len(t, r.Arrived(orderCode(i)), 1, "only the head is tried")
+				require.Len(t, r.Arrived(orderCode(i)), 1, "only the head is sent")
 				r.ClearFailures(orderCode(i))
 			}
 			r.Wait(t, n)
@@ -76,7 +76,7 @@ func TestDeliver(t *testing.T) {
 			require.Zero(t, r.Overlaps())
 		})
 
-		t.Run("every kind of failure is tried again until it gets through", func(t *testing.T) {
+		t.Run("every kind of failure is retried until it succeeds", func(t *testing.T) {
 			t.Parallel()
 			s, r := setupOn(t, on, 2), testkit.NewReceiver(t, testSecret)
 			r.Fail(orderCode(0), testkit.Failure{Status: 500}, testkit.Failure{Status: 0}, testkit.Failure{Status: 408})
@@ -92,7 +92,7 @@ func TestDeliver(t *testing.T) {
 			require.Equal(t, 3+4+7, r.Repeats())
 		})
 
-		t.Run("an endpoint gets the types it has on and COMPLETE at its stage only", func(t *testing.T) {
+		t.Run("an endpoint gets the enabled types and the COMPLETE of its stage", func(t *testing.T) {
 			t.Parallel()
 			s := setupOn(t, on, 2)
 			shipped, done := testkit.NewReceiver(t, testSecret), testkit.NewReceiver(t, testSecret)
@@ -117,11 +117,11 @@ func TestDeliver(t *testing.T) {
 			require.Equal(t, []int64{3}, done.Arrived("a"))
 		})
 
-		t.Run("a COMPLETE of another stage arrives as what it is otherwise", func(t *testing.T) {
+		t.Run("a COMPLETE of another stage arrives as another type", func(t *testing.T) {
 			t.Parallel()
 			s := setupOn(t, on, 1)
-			early, late, deaf := testkit.NewReceiver(t, testSecret), testkit.NewReceiver(t, testSecret), testkit.NewReceiver(t, testSecret)
-			waiting, off := endpoint("late", late), endpoint("deaf", deaf)
+			early, late, muted := testkit.NewReceiver(t, testSecret), testkit.NewReceiver(t, testSecret), testkit.NewReceiver(t, testSecret)
+			waiting, off := endpoint("late", late), endpoint("muted", muted)
 			waiting.CompleteStage = StageDelivered
 			off.EventTypes = map[string]bool{SuborderComplete: false, SuborderPartialCancel: false}
 			both := s.record("a", SuborderComplete, StageShipped)
@@ -131,10 +131,10 @@ func TestDeliver(t *testing.T) {
 			s.start(t, config(endpoint("early", early), waiting, off))
 			early.Wait(t, 2)
 			late.Wait(t, 2)
-			deaf.Wait(t, 1)
+			muted.Wait(t, 1)
 			require.Equal(t, map[string]int{SuborderComplete: 1, SuborderCancel: 1}, early.Types())
 			require.Equal(t, map[string]int{SuborderPartialCancel: 1, SuborderCancel: 1}, late.Types())
-			require.Equal(t, map[string]int{SuborderCancel: 1}, deaf.Types())
+			require.Equal(t, map[string]int{SuborderCancel: 1}, muted.Types())
 			require.Equal(t, strings.Replace(string(both.Value), SuborderComplete, SuborderPartialCancel, 1), string(late.Requests()[0].Body))
 		})
 
@@ -158,7 +158,7 @@ func TestDeliver(t *testing.T) {
 			alive.RequireNoViolations(t)
 		})
 
-		t.Run("memory stays bounded while an endpoint stands still, and nothing is left out afterwards", func(t *testing.T) {
+		t.Run("memory stays bounded while an endpoint fails, and nothing is lost", func(t *testing.T) {
 			t.Parallel()
 			s, r := setupOn(t, on, 2), testkit.NewReceiver(t, testSecret)
 			r.Fail("", testkit.Failure{Status: 503, Times: -1})
@@ -167,7 +167,7 @@ func TestDeliver(t *testing.T) {
 			n := s.publishMany(t, 1000, 5)
 			reg := prometheus.NewRegistry()
 			s.startWith(t, c, reg)
-			testkit.Eventually(t, func() bool { return gauge(t, reg, "orderledger_emitter_pending") >= 200 }, "full")
+			testkit.Eventually(t, func() bool { return gauge(t, reg, "orderledger_emitter_pending") >= 200 }, "both partitions are full")
 			require.LessOrEqual(t, gauge(t, reg, "orderledger_emitter_pending"), 2*(100+float64(pollRecords)))
 			r.ClearFailures("")
 			r.Wait(t, n)
@@ -176,7 +176,7 @@ func TestDeliver(t *testing.T) {
 			require.Zero(t, gauge(t, reg, "orderledger_emitter_pending"))
 		})
 
-		t.Run("what a translator repeats is not sent again", func(t *testing.T) {
+		t.Run("repeats of a translator are not sent again", func(t *testing.T) {
 			t.Parallel()
 			s, r := setupOn(t, on, 1), testkit.NewReceiver(t, testSecret)
 			first := []*kgo.Record{s.record("a", "SUBORDER_CREATE"), s.record("b", "SUBORDER_CREATE"), s.record("a", "SUBORDER_CANCEL")}
@@ -185,7 +185,7 @@ func TestDeliver(t *testing.T) {
 			r.Wait(t, 3)
 			s.waitCommitted(t, "orderledger.emitter.efs")
 			stop()
-			// The successor knows what was seen only from the commit.
+			// The successor knows the highest id only from the commit.
 			s.publish(t, s.recordWithID(2, "b", "SUBORDER_CREATE"), s.recordWithID(3, "a", "SUBORDER_CANCEL"), s.record("c", "SUBORDER_CREATE"))
 			s.start(t, config(endpoint("efs", r)))
 			r.Wait(t, 4)
@@ -194,7 +194,7 @@ func TestDeliver(t *testing.T) {
 			r.RequireNoViolations(t)
 		})
 
-		t.Run("a record that is no message is counted and passed over", func(t *testing.T) {
+		t.Run("a record that is not a message is counted and skipped", func(t *testing.T) {
 			t.Parallel()
 			s, r := setupOn(t, on, 1), testkit.NewReceiver(t, testSecret)
 			broken := s.record("a", "SUBORDER_CREATE")
@@ -207,7 +207,7 @@ func TestDeliver(t *testing.T) {
 			require.InDelta(t, 1, gauge(t, reg, "orderledger_emitter_skipped_total"), 0)
 		})
 
-		t.Run("the position reaches the end of the topic past a transaction's marker", func(t *testing.T) {
+		t.Run("the position passes the marker of a transaction at the end", func(t *testing.T) {
 			t.Parallel()
 			s, r := setupOn(t, on, 1), testkit.NewReceiver(t, testSecret)
 			writer := testkit.Client(t, s.brokers, kgo.TransactionalID("translator"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
@@ -256,7 +256,7 @@ func TestOutcomes(t *testing.T) {
 	})
 }
 
-func TestOutcomesThatCannotBeWrittenAreCountedAndHoldNothingUp(t *testing.T) {
+func TestOutcomesLost(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		s, r := setupOn(t, on, 2), testkit.NewReceiver(t, testSecret)
@@ -272,7 +272,7 @@ func TestOutcomesThatCannotBeWrittenAreCountedAndHoldNothingUp(t *testing.T) {
 	})
 }
 
-func TestDeliverMetrics(t *testing.T) {
+func TestDelivererMetrics(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		s, r := setupOn(t, on, 1), testkit.NewReceiver(t, testSecret)
@@ -295,10 +295,10 @@ func TestDeliverMetrics(t *testing.T) {
 	})
 }
 
-func TestLifecycle(t *testing.T) {
+func TestDelivererLifecycle(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
-		t.Run("close without run is fine, twice too, and run after it is refused", func(t *testing.T) {
+		t.Run("close works twice and without run, and run after close fails", func(t *testing.T) {
 			t.Parallel()
 			d, err := NewDeliverer(config(), testkit.KafkaConfig([]string{"127.0.0.1:1"}, 1), nil, nil)
 			require.NoError(t, err)
@@ -307,7 +307,7 @@ func TestLifecycle(t *testing.T) {
 			require.ErrorIs(t, d.Run(t.Context()), errClosed)
 		})
 
-		t.Run("stopping waits for what is in flight and commits it", func(t *testing.T) {
+		t.Run("stop waits for requests in flight and commits them", func(t *testing.T) {
 			t.Parallel()
 			s, r := setupOn(t, on, 1), testkit.NewReceiver(t, testSecret)
 			hold := make(chan struct{})
@@ -317,8 +317,8 @@ func TestLifecycle(t *testing.T) {
 			r.WaitArrived(t, "a", 1)
 			stopped := make(chan struct{})
 			go func() { d.Close(); close(stopped) }()
-			waitHeld(t, d)
-			require.Empty(t, stopped, "it does not return with a request in flight")
+			waitDraining(t, d)
+			require.Empty(t, stopped, "close does not return while a request is in flight")
 			close(hold)
 			<-stopped
 			stop()
@@ -332,7 +332,7 @@ func TestLifecycle(t *testing.T) {
 	})
 }
 
-func TestStoppingDoesNotWaitForAKafkaThatLetsNobodyIn(t *testing.T) {
+func TestDelivererStopWhileJoining(t *testing.T) {
 	t.Parallel()
 	s, r := setup(t, 1), testkit.NewReceiver(t, testSecret)
 	joining := make(chan struct{}, 1)

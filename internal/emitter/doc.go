@@ -1,65 +1,84 @@
-// Package emitter tells fulfilment systems what happens to their suborders, in two stages that meet in suborders.v1 only.
+// Package emitter sends suborder messages to fulfilment systems. It has two stages, which share only the topic
+// suborders.v1.
 //
 // Translate makes at most one SUBORDER message of each event of the ledger. Deliver sends the messages to endpoints.
 //
+// # Translate
+//
+// [Translator] reads the events of each lane in order and writes their messages to the partition of suborders.v1 with
+// the number of the lane. It commits an event after its message is written. After a crash it writes the same messages
+// again, under the same ids, and readers skip them. It moves an event that it cannot decode to the dead letters and
+// continues.
+//
 // # Deliver
 //
-// [Deliverer] reads suborders.v1 and POSTs each message to each endpoint that takes it.
+// [Deliverer] reads suborders.v1 and POSTs each message to every endpoint whose filter it passes.
 //
-// What it promises, for each endpoint and suborder:
+// It promises, for each endpoint and suborder:
 //
-//   - Order. Messages arrive by rising messageId. One is in flight at a time, and a message that fails keeps those behind
-//     it waiting, for as long as it takes; nothing is dropped and nothing overtakes.
-//   - At least once. An offset is committed when everything below it has been answered with 2xx or is not for this
-//     endpoint. A process that stops or loses a partition in a rebalance hands it over clean: requests in flight are
-//     waited for, the position is committed, the successor repeats nothing. A process that is killed makes its successor
-//     repeat what was in flight or was answered within the last commit interval (100ms): per suborder the last messages
-//     again, in order, under the same webhook-id, the same bytes.
-//   - Isolation. An endpoint has a consumer group, a connection pool, slots and memory of its own. Inside an endpoint a
-//     suborder that waits to be tried again holds no slot, so it stops only itself.
-//   - Bounded memory. At most MaxPending messages (and what one poll brings beyond) are held of a partition for an
-//     endpoint; then fetching pauses. Bodies are copied, so that a waiting message does not keep its batch alive.
+//   - Order. Messages arrive in the order of their messageId. Only one is in flight at a time. If a message fails,
+//     those behind it wait, for as long as it takes; nothing is dropped and nothing overtakes.
+//   - At least once. An offset is committed when every message below it was answered with 2xx or did not pass the
+//     endpoint's filter. When a process stops, or loses a partition in a rebalance, it waits for the requests in flight
+//     and commits the position, so its successor repeats nothing. When a process is killed, its successor repeats the
+//     messages that were in flight or were answered within the last commit interval (100ms): in order, under the same
+//     webhook-id, with the same bytes.
+//   - Isolation. Each endpoint has its own worker, consumer group, connection pool, slots and memory. Within an
+//     endpoint, a suborder that waits for a retry holds no slot, so it delays only itself.
+//   - Bounded memory. Each endpoint keeps at most MaxPending messages of a partition in memory, plus the records of one
+//     poll; then fetching pauses. Bodies are copied, so that a waiting message does not keep its whole batch alive.
 //
-// # One group for each endpoint
+// # The queue of a suborder
 //
-// With one group for all, a position would have to be kept for each endpoint elsewhere, the slowest would decide what is
-// fetched, and a rebalance would stop all of them. With a group for each, Kafka keeps the positions, its tools show
-// the lag of each endpoint (kafka.GroupEndpoint), and an endpoint is replayed by resetting its group. The price is
-// that each endpoint fetches the topic once more. Whoever wants to know whether an endpoint has everything compares
-// the committed offsets of its group with the topic's end offsets: positions are committed at most CommitInterval after
-// they change, past transaction markers too.
+// Each endpoint has one queue for each suborder that has messages pending. A queue is in one of three states:
 //
-// # What a position is
+//	           push                    next                  completed, more queued
+//	(absent) ───────▶ ready ───────────────────▶ in flight ─────────────────────────▶ ready
+//	                    ▲                          │  │
+//	                    │ due                 retry│  │ completed, nothing queued
+//	                    └───────── waiting ◀───────┘  └───▶ (absent)
 //
-// The committed offset is the watermark: the first message not done. The metadata beside it (marks) holds the highest
-// messageId below it and which offsets above it are done, so that one stuck suborder does not make a successor
-// repeat everybody else's messages. It fits into 4 KB; at three quarters fetching pauses, and if the holes still grow
-// beyond, the highest ones are left out and would be repeated. When another tool sets the offset there is no
-// metadata: then delivery starts there with rising ids, whatever had been delivered before.
+// # One consumer group per endpoint
 //
-// Ids rise within a partition. A record whose id is not above the highest seen is a translator's repeat and is passed over,
-// also by a successor, which is what the highest id in the metadata is for.
+// With one group for all endpoints, the position of each endpoint would have to be stored elsewhere, the slowest one
+// would decide what is fetched, and a rebalance would stop all of them. With a group per endpoint, Kafka stores the
+// positions, Kafka's tools show the lag of each endpoint (kafka.GroupEndpoint), and resetting a group replays its
+// endpoint. The price is that each endpoint fetches the whole topic. To find out whether an endpoint has received
+// everything, compare the committed offsets of its group with the end offsets of the topic: a position is committed at
+// most CommitInterval after it changes, also when only a transaction marker was read.
 //
-// # Ownership
+// # What is committed
 //
-//	assigned ──▶ delivering ──revoked──▶ held: nothing new is sent ──▶ in flight has landed ──▶ committed ──▶ dropped
+// The committed offset is the watermark: the offset of the first message that is not completed. The metadata of the
+// commit holds the highest messageId below the watermark and the completed offsets above it, so that one stuck suborder
+// does not make a successor repeat the messages of all others. The metadata is limited to 4 KB. At three quarters of
+// that, fetching pauses; if there is still not enough room, the highest completed offsets are left out, and a crash
+// would repeat their messages. When another tool sets the offset, there is no metadata: delivery then starts at that
+// offset and sends everything from there again, in order.
+//
+// Ids rise within a partition. A record whose id is not above the highest one read is a translator's repeat and is
+// skipped. A successor skips it too, because the highest id is in the metadata.
+//
+// # Ownership of a partition
+//
+//	assigned ──▶ delivering ──revoked──▶ draining: no new requests ──▶ nothing in flight ──▶ committed ──▶ dropped
 //	                 └───────lost──────▶ requests cancelled ─────────────────────────────────────────────▶ dropped
 //
-// A request starts only if Kafka has confirmed the membership so recently that the request ends before the session could
-// (session timeout − endpoint timeout). So a process that is cut off from Kafka falls silent before its successor
-// speaks. A process that is suspended in the middle of a request is beyond that: its message may arrive after its
-// successor's repeat of it, and a receiver that dedups by messageId is not disturbed.
+// A request starts only if the group session cannot expire before the request ends, given when Kafka last confirmed the
+// session. A process that is cut off from Kafka therefore stops sending before its successor starts. This does not
+// cover a process that is suspended in the middle of a request: its message may arrive after its successor has repeated
+// it. A receiver that deduplicates by messageId is not affected.
 //
 // # What it does not do yet
 //
-// Long failures are not parked: a stuck suborder keeps its place in memory. There is no rate limit, breaker, choice of
-// profile or location by endpoint, and no terminal policy: retries never end. A new endpoint starts with the oldest
-// message of the topic.
+// It does not park suborders that keep failing: their messages stay in memory. It has no rate limit and no circuit
+// breaker, it does not choose messages by profile or location, and it never gives up a message. A new endpoint starts
+// with the oldest message of the topic.
 //
 // # How it fails
 //
-// An unreachable endpoint or Kafka is retried for ever and shows in the metrics. A record that is not a message (no
-// ce_id, ce_type, key or body) is logged as an error, counted, reported as "malformed" and passed over. Run returns an
-// error only when a partition's offsets go backwards under pending messages, which means that the topic has lost records
-// or was made anew; started again, it reads that topic and tells old from new by the ids.
+// Deliver retries an unreachable endpoint or Kafka for ever; the metrics show it. It skips a record that is not a
+// message (no ce_id, ce_type, key or body), logs it as an error, counts it and reports it as "malformed". Run returns
+// an error when the offsets of a partition go backwards while messages are pending, which means that the topic was
+// truncated or recreated. After a restart it reads the new topic and tells old messages from new ones by their ids.
 package emitter

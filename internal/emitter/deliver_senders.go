@@ -1,0 +1,125 @@
+package emitter
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/orderledger/orderledger/internal/webhook"
+)
+
+// senders are the goroutines that POST messages to one endpoint.
+type senders struct {
+	endpoint string
+	client   *webhook.Client
+	metrics  *deliverMetrics
+	outcomes *outcomes // Nil when they are not recorded.
+	log      *slog.Logger
+
+	work        chan *delivery
+	completions chan completion
+
+	started int // Owned by the loop.
+	running sync.WaitGroup
+}
+
+// completion is the end of an attempt.
+type completion struct {
+	delivery   *delivery
+	verdict    webhook.Verdict
+	retryAfter time.Duration
+}
+
+func newSenders(
+	endpoint Endpoint, client *webhook.Client, metrics *deliverMetrics, out *outcomes, log *slog.Logger,
+) *senders {
+	return &senders{
+		endpoint: endpoint.Name, client: client, metrics: metrics, outcomes: out, log: log,
+		// No more than MaxInFlight deliveries are in flight, so neither channel ever blocks its writer.
+		work: make(chan *delivery, endpoint.MaxInFlight), completions: make(chan completion, endpoint.MaxInFlight),
+	}
+}
+
+// send passes a delivery to a goroutine, and starts one if there are fewer than deliveries in flight. Goroutines are
+// kept until stop, because their stacks have grown to the size that net/http needs.
+func (s *senders) send(d *delivery, inFlight int) {
+	if s.started < inFlight {
+		s.started++
+		s.running.Go(s.run)
+	}
+	s.work <- d
+}
+
+func (s *senders) run() {
+	for d := range s.work {
+		s.completions <- s.attempt(d)
+	}
+}
+
+// stop ends the goroutines after their current attempts. It does not wait for them.
+func (s *senders) stop() { close(s.work) }
+
+// close waits until the goroutines have ended, and closes the connections.
+func (s *senders) close() {
+	s.running.Wait()
+	s.client.Close()
+}
+
+// attempt sends a message once and records the outcome. If the process dies, outcomes may be missing or repeated; the
+// position that is committed afterwards is the truth.
+func (s *senders) attempt(d *delivery) completion {
+	ctx := d.queue.partition.ctx
+	start := time.Now()
+	response, err := s.client.Post(ctx, webhook.Message{
+		ID: strconv.FormatInt(d.id, 10), Body: d.body, Traceparent: d.traceparent,
+	})
+	took := time.Since(start)
+	verdict := webhook.Classify(response, err)
+
+	s.metrics.attempts.WithLabelValues(s.endpoint, verdict.String()).Inc()
+	s.metrics.duration.WithLabelValues(s.endpoint).Observe(took.Seconds())
+	if verdict == webhook.OK {
+		s.metrics.deliveries.WithLabelValues(s.endpoint, d.eventType).Inc()
+	}
+	s.logAttempt(ctx, d, verdict, response, err, took)
+	if s.outcomes != nil {
+		out := outcome{
+			MessageID: d.id, Endpoint: s.endpoint, Attempt: d.attempts, Outcome: verdict.String(),
+			Status: response.Status, DurationMs: took.Milliseconds(), At: start.UTC().Format(time.RFC3339Nano),
+		}
+		if err != nil {
+			out.Error = err.Error()
+		}
+		s.outcomes.record(&d.outbound, out)
+	}
+	return completion{delivery: d, verdict: verdict, retryAfter: response.RetryAfter}
+}
+
+func (s *senders) logAttempt(
+	ctx context.Context, d *delivery, verdict webhook.Verdict, response webhook.Response, err error, took time.Duration,
+) {
+	level := slog.LevelInfo
+	if verdict == webhook.RetrySlow {
+		level = slog.LevelWarn // A person has to repair something.
+	}
+	if !s.log.Enabled(ctx, level) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("shipment_id", d.shipmentID),
+		slog.Int64("message_id", d.id),
+		slog.String("event_type", d.eventType),
+		slog.Int("partition", int(d.partition)),
+		slog.Int64("offset", d.offset),
+		slog.Int("attempt", d.attempts),
+		slog.String("outcome", verdict.String()),
+		slog.Int("status", response.Status),
+		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
+	}
+	if err != nil {
+		attrs = append(attrs, slog.Any("err", err))
+	}
+	s.log.LogAttrs(ctx, level, "delivery attempted", attrs...)
+}
