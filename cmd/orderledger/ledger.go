@@ -155,7 +155,7 @@ func (l *ledger) awaitReady(ctx context.Context) error {
 func (l *ledger) Close() error {
 	var errs []error
 	if l.emitter != nil {
-		errs = append(errs, l.emitter.Close())
+		l.emitter.Close()
 	}
 	if l.ingest != nil {
 		l.ingest.Close()

@@ -2,7 +2,6 @@ package emitter
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,13 +10,13 @@ import (
 	"github.com/orderledger/orderledger/internal/service"
 )
 
-// Config is the configuration of both stages.
+// Config configures both stages.
 type Config struct {
 	Translate TranslateConfig
 	Deliver   DeliverConfig
 }
 
-// DefaultConfig returns a configuration that translates and has nobody to deliver to.
+// DefaultConfig returns a configuration without endpoints.
 func DefaultConfig() Config {
 	return Config{Translate: DefaultTranslateConfig(), Deliver: DefaultDeliverConfig()}
 }
@@ -27,7 +26,8 @@ func (c Config) Validate() error {
 	return errors.Join(c.Translate.Validate(), c.Deliver.Validate())
 }
 
-// Emitter is both stages in one process. They meet in suborders.v1 only, so they may as well run apart.
+// Emitter runs both stages in one process. They share only the topic suborders.v1, so they could also run in separate
+// processes.
 type Emitter struct {
 	translator *Translator
 	deliverer  *Deliverer
@@ -46,8 +46,8 @@ func New(config Config, brokers kafka.Config, log *slog.Logger, reg prometheus.R
 	return &Emitter{translator: translator, deliverer: deliverer}, nil
 }
 
-// Units returns the stages as units of a program. The translator is behind the deliverer, so it stops first: what it
-// has made is still delivered while the deliverer finishes what it has in hand.
+// Units returns the stages as units of a program. Units stop in reverse order, so the translator stops first, and the
+// deliverer can still send messages that the translator wrote last.
 func (e *Emitter) Units() []service.Unit {
 	return []service.Unit{
 		{Name: "deliver", Run: e.deliverer.Run},
@@ -55,12 +55,8 @@ func (e *Emitter) Units() []service.Unit {
 	}
 }
 
-// Close ends both stages and waits for them. It may be called more than once and without running them.
-func (e *Emitter) Close() error {
-	err := e.translator.Close()
+// Close ends both stages and waits for them. It is idempotent and may be called without running the units.
+func (e *Emitter) Close() {
+	e.translator.Close()
 	e.deliverer.Close()
-	if err != nil {
-		return fmt.Errorf("close translator: %w", err)
-	}
-	return nil
 }

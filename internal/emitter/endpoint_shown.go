@@ -11,11 +11,11 @@ import (
 	"github.com/orderledger/orderledger/internal/setting"
 )
 
-// shown is an endpoint as it may be seen, without the methods that make one from it.
+// shown is an endpoint that may be printed. It has none of Endpoint's methods, so printing it does not recurse.
 type shown Endpoint
 
-// shown returns a copy without what could be a credential: secrets, the values of headers, and of the URL the password
-// and the query.
+// shown returns a copy in which everything that could be a credential is masked: the secrets, the values of the
+// headers, and the password and query of the URL.
 func (e Endpoint) shown() shown {
 	e.Secrets = slices.Clone(e.Secrets)
 	for i := range e.Secrets {
@@ -36,12 +36,12 @@ func (e Endpoint) shown() shown {
 	if _, has := u.User.Password(); has {
 		u.User = url.UserPassword(u.User.Username(), setting.Mask)
 	}
-	// A URL would escape the mask.
+	// String has percent-encoded the mask.
 	e.URL, _ = url.QueryUnescape(u.String())
 	return shown(e)
 }
 
-// Format implements fmt.Formatter, so that no verb shows a secret.
+// Format implements fmt.Formatter, so that no verb prints a secret.
 func (e Endpoint) Format(f fmt.State, verb rune) {
 	fmt.Fprintf(f, fmt.FormatString(f, verb), e.shown())
 }

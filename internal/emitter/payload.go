@@ -1,10 +1,11 @@
 package emitter
 
-// write752255250 writes the body of the contract's page 752255250. The keys, their order and their nulls are those of
-// the page's sample; the page's table, where it contradicts the sample, yields. Two keys are of the table alone:
-// attribute8, in its place, and fulfilledQuantity, which appears once something was shipped.
+// write752255250 writes a body as page 752255250 of the contract specifies it. The page has a sample and a table; where
+// they contradict each other, the keys, their order and their nulls follow the sample. Two keys are only in the table:
+// attribute8, which is written between its neighbours, and fulfilledQuantity, which is written once something was
+// shipped.
 //
-// docs/suborder-payload.md says where each field comes from.
+// docs/suborder-payload.md lists the source of each field.
 func write752255250(w *writer, m *Message, o *suborder) {
 	w.raw('{')
 	w.text("locationCode", o.locationCode)
@@ -138,7 +139,7 @@ func (w *writer) virtualSKUs(definitions []skuDefinition) {
 	w.raw(']')
 }
 
-// bundledSKUs differs from virtualSKUs in the order of its keys, as the contract's sample does.
+// bundledSKUs differs from virtualSKUs in the order of the keys, because the sample of the contract does.
 func (w *writer) bundledSKUs(definitions []skuDefinition) {
 	w.key("bundledSkuDefinitions")
 	w.raw('[')

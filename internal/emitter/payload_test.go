@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestTimesAreWrittenAsJavaWritesThem(t *testing.T) {
+func TestWriterTime(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2020, 10, 16, 20, 22, 28, 0, time.UTC)
 	for want, in := range map[string]time.Time{
@@ -29,7 +29,7 @@ func TestTimesAreWrittenAsJavaWritesThem(t *testing.T) {
 	require.Equal(t, `{"t":null`, string(w.b))
 }
 
-func TestAnyTextComesOutAsTheStandardLibraryReadsIt(t *testing.T) {
+func TestWriterQuote(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		text := string(rapid.SliceOf(rapid.Byte()).Draw(t, "bytes")) + rapid.String().Draw(t, "text")
@@ -42,7 +42,7 @@ func TestAnyTextComesOutAsTheStandardLibraryReadsIt(t *testing.T) {
 	})
 }
 
-func TestLongTextsAreSentInFullAndNoted(t *testing.T) {
+func TestWriterLongText(t *testing.T) {
 	t.Parallel()
 	for text, noted := range map[string]bool{
 		strings.Repeat("ü", maxTextRunes):   false,

@@ -8,31 +8,31 @@ import (
 	"github.com/orderledger/orderledger/internal/jsontext"
 )
 
-// writer appends JSON. Keys come out in the order in which they are written, which neither maps nor struct tags give
-// without reflection on a path that every event takes.
+// writer appends JSON. It writes keys in the order of the calls. Maps would not keep an order, and struct tags would
+// cost reflection on a path that every event takes.
 type writer struct {
 	b     []byte
 	notes Notes
 }
 
-// maxTextRunes is the longest text that the contract's receivers take.
+// maxTextRunes is the length of the longest string that receivers accept under the contract.
 const maxTextRunes = 255
 
-// zonedFormat is java.time's ISO_ZONED_DATE_TIME in the zone UTC: a fraction of a second appears only when there is
-// one, without trailing zeros.
+// zonedFormat is java.time's ISO_ZONED_DATE_TIME in the zone UTC: fractions of a second are written only if they are
+// not zero, and without trailing zeros.
 const zonedFormat = "2006-01-02T15:04:05.999999999Z[UTC]"
 
-// amount is money in minor units of its currency, or a number that was told as such. The zero value is unknown.
+// amount is money in minor units of its currency, or the literal number of an extension. The zero value is unknown.
 type amount struct {
 	minor   int64
-	digits  int // how many digits of a unit the minor unit has
+	digits  int // How many decimal digits the minor unit has.
 	known   bool
 	literal number
 }
 
 func (w *writer) raw(c byte) { w.b = append(w.b, c) }
 
-// comma separates from what was written before in the same object or array, if anything was.
+// comma writes a comma unless nothing has been written to the current object or array yet.
 func (w *writer) comma() {
 	switch w.b[len(w.b)-1] {
 	case '{', '[':
@@ -41,7 +41,7 @@ func (w *writer) comma() {
 	}
 }
 
-// key writes the key of a field, which is plain ASCII.
+// key writes the key of a field. Keys are plain ASCII and need no escaping.
 func (w *writer) key(key string) {
 	w.comma()
 	w.b = append(w.b, '"')
@@ -72,7 +72,7 @@ func (w *writer) integerIf(key string, v int64, known bool) {
 	w.integer(key, v)
 }
 
-// text writes a text, or null when it is not known: the contract knows no empty ones.
+// text writes a string, or null when it is empty, which means unknown: the contract has no empty strings.
 func (w *writer) text(key, v string) {
 	if v == "" {
 		w.null(key)
@@ -112,7 +112,7 @@ func (w *writer) number(key string, n number) {
 	w.b = append(w.b, n...)
 }
 
-// amount writes minor units exactly and in their shortest form: 500, 21.5, -0.05.
+// amount writes an exact decimal number in its shortest form: 500, 21.5, -0.05.
 func (w *writer) amount(key string, a amount) {
 	switch {
 	case !a.known:
@@ -123,7 +123,7 @@ func (w *writer) amount(key string, a amount) {
 		return
 	}
 	w.key(key)
-	// The size as unsigned: the smallest integer has no positive twin.
+	// Unsigned, because the smallest int64 has no positive counterpart.
 	size := uint64(a.minor)
 	if a.minor < 0 {
 		w.raw('-')
@@ -139,14 +139,14 @@ func (w *writer) amount(key string, a amount) {
 		return
 	}
 	w.raw('.')
-	for rest != 0 { // One digit a turn, so trailing zeros never come up.
+	for rest != 0 { // Stops after the last digit that is not zero, so there are no trailing zeros.
 		unit /= 10
 		w.raw(byte('0' + rest/unit))
 		rest %= unit
 	}
 }
 
-// quote writes a JSON text, and notes one that is longer than receivers take.
+// quote writes a JSON string, and notes one that is longer than receivers accept.
 func (w *writer) quote(s string) {
 	if len(s) > maxTextRunes && utf8.RuneCountInString(s) > maxTextRunes {
 		w.notes |= NoteTextTooLong

@@ -6,55 +6,56 @@ import (
 	"strings"
 )
 
-// Profile is a version of the payload. Versions are named after the pages of the public contract.
+// Profile is a version of the payload. It is named after the page of the public contract that specifies it.
 type Profile struct {
 	// Name of the profile.
 	Name string
-	// Number tells the profiles' messages of one event apart: 0 to 7, never given to another profile.
+	// Number is 0 to 7 and part of the message id, so that two profiles make different ids of one event. It is never
+	// reused for another profile.
 	Number int32
 
 	write func(w *writer, m *Message, o *suborder)
 }
 
-// Profile752255250 returns the profile of the page of that number: five events, dates as 2020-10-16T20:22:28Z[UTC], and
-// the items both as orderItems and as subOrderItems.
+// Profile752255250 returns the profile of page 752255250: it has five event types, writes dates as
+// 2020-10-16T20:22:28Z[UTC], and contains the items twice, as orderItems and as subOrderItems.
 func Profile752255250() Profile {
 	return Profile{Name: "752255250", Number: 0, write: write752255250}
 }
 
-// Retype returns the body with another event type: what an endpoint gets that waits for another stage (see
-// Message.Otherwise). The body must be one of Translate's.
+// Retype returns the body with another event type. An endpoint whose COMPLETE belongs to another stage gets this body
+// (see Message.Otherwise). The body must have been made by Translate.
 func Retype(body []byte, from, to string) []byte {
-	// The quotes of texts are escaped and free objects come later, so the first match is the field.
+	// Quotes inside strings are escaped, and free-form objects come later, so the first match is the field.
 	return bytes.Replace(body, fmt.Appendf(nil, `"eventType":%q`, from), fmt.Appendf(nil, `"eventType":%q`, to), 1)
 }
 
-// Notes say where a message is less than the contract asks for. It is sent all the same: a suborder that is told late
-// is worse than one that is told with a gap, and later messages of it would have to wait.
+// Notes is a set of the deviations of a message from the contract. Such a message is sent all the same: a late message
+// is worse than one with a gap, and the later messages of the suborder would have to wait for it.
 type Notes uint8
 
-// What can be noted.
+// The notes.
 const (
-	// NotePaymentUnknown: no item told how it is paid; NCOD stands in.
+	// NotePaymentUnknown: no item has a payment type; the message says NCOD.
 	NotePaymentUnknown Notes = 1 << iota
-	// NoteRequiredByUnknown: no dispatch date and nothing configured; null stands in.
+	// NoteRequiredByUnknown: there is neither a dispatch date nor a configured one; the message says null.
 	NoteRequiredByUnknown
-	// NoteSKUUnknown: an item has neither sku nor fsn nor listing id; null stands in.
+	// NoteSKUUnknown: an item has neither sku nor fsn nor listing id; the message says null.
 	NoteSKUUnknown
-	// NoteExtensionIgnored: an extension could not be read, in part or as a whole.
+	// NoteExtensionIgnored: an extension was ignored, in part or as a whole, because it could not be read.
 	NoteExtensionIgnored
-	// NoteTextTooLong: a text has more than 255 characters. It is sent in full: half an address is worse than a refusal.
+	// NoteTextTooLong: a string has more than 255 characters. It is sent in full: half an address is worse than a refusal.
 	NoteTextTooLong
-	// NoteQuantityBounded: the state's quantities contradict each other, and were bounded by those ordered.
+	// NoteQuantityBounded: the quantities of the state contradict each other and were limited to the ordered ones.
 	NoteQuantityBounded
 )
 
-// noteNames are the values of the metric's label, by bit.
+// noteNames are the values of the metric label, by bit.
 var noteNames = [...]string{ //nolint:gochecknoglobals // A table.
 	"payment_unknown", "required_by_unknown", "sku_unknown", "extension_ignored", "text_too_long", "quantity_bounded",
 }
 
-// Names lists the notes.
+// Names returns the names of the notes.
 func (n Notes) Names() []string {
 	var names []string
 	for i, name := range noteNames {
@@ -65,5 +66,5 @@ func (n Notes) Names() []string {
 	return names
 }
 
-// String joins the notes by commas.
+// String returns the names of the notes, separated by commas.
 func (n Notes) String() string { return strings.Join(n.Names(), ",") }

@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// Settings are what a settings file says: to whom messages go, and how each seller's channel speaks.
+// Settings are the contents of a settings file: the endpoints, and the settings of the sellers' channels.
 type Settings struct {
 	Endpoints []Endpoint
 	Channels  Channels
 }
 
-// ReadSettings reads a settings file: one JSON object with "endpoints" and "channels", keys in snake_case, durations as
-// texts such as "30s". What it does not know is an error, since a misspelt setting would silently be a default. Values
-// are checked by those who use them.
+// ReadSettings reads a settings file: one JSON object with "endpoints" and "channels", whose keys are in snake_case and
+// whose durations are strings such as "30s". An unknown key is an error, because a misspelt setting would otherwise
+// silently keep its default. It does not validate the values; Config.Validate does.
 func ReadSettings(from io.Reader) (Settings, error) {
 	var file struct {
 		Endpoints []endpointFile `json:"endpoints"`
@@ -92,7 +92,8 @@ type skuFile struct {
 func (c channelFile) channel() Channel {
 	out := Channel{
 		Name: c.Name, LocationID: c.LocationID, Currency: c.Currency, Country: c.Country,
-		RequiredWithin: time.Duration(c.RequiredWithin), SKUField: c.SKUField, PriceBasis: c.PriceBasis, MergeItems: c.MergeItems,
+		RequiredWithin: time.Duration(c.RequiredWithin), SKUField: c.SKUField, PriceBasis: c.PriceBasis,
+		MergeItems: c.MergeItems,
 	}
 	if len(c.SKUs) > 0 {
 		out.SKUs = make(map[string]SKU, len(c.SKUs))
@@ -103,30 +104,30 @@ func (c channelFile) channel() Channel {
 	return out
 }
 
-// duration is a time.Duration written as a text.
+// duration is a time.Duration that JSON writes as a string.
 type duration time.Duration
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (d *duration) UnmarshalJSON(raw []byte) error {
 	var text string
 	if err := json.Unmarshal(raw, &text); err != nil {
-		return fmt.Errorf("duration %s: want a text such as \"30s\"", raw)
+		return fmt.Errorf("duration %s: want a string such as \"30s\"", raw)
 	}
 	parsed, err := time.ParseDuration(text)
 	*d = duration(parsed)
 	return err
 }
 
-// ParseEndpoint reads an endpoint with default settings from name=URL, or from a URL alone, whose host and path then
-// make the name. The name is the endpoint's identity for ever: to move to another URL without starting from the first
-// message, name it.
+// ParseEndpoint parses name=URL, or a URL alone, into an endpoint with default settings. Without a name, the host and
+// the path of the URL become the name. The name identifies the endpoint permanently: an endpoint without an explicit
+// name starts from the first message again when its URL changes.
 func ParseEndpoint(text string) (Endpoint, error) {
 	if name, rest, named := strings.Cut(text, "="); named && endpointName.MatchString(name) {
 		return Endpoint{Name: name, URL: rest}, nil
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" {
-		// The parser's own error would repeat the URL, which may hold a token.
+		// The error of url.Parse contains the URL, which may contain a token.
 		return Endpoint{}, errors.New("endpoint: want name=URL or a URL")
 	}
 	name := strings.Map(func(r rune) rune {
@@ -138,7 +139,7 @@ func ParseEndpoint(text string) (Endpoint, error) {
 	}, strings.ToLower(u.Host+u.Path))
 	name = strings.Trim(name, "-.")
 	if !endpointName.MatchString(name) {
-		return Endpoint{}, fmt.Errorf("endpoint %s: its URL makes no name of at most 63 characters; write name=URL", u.Host)
+		return Endpoint{}, fmt.Errorf("endpoint %s: its URL makes a name of more than 63 characters; write name=URL", u.Host)
 	}
 	return Endpoint{Name: name, URL: text}, nil
 }

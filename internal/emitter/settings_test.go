@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestASettingsFileSaysEverything(t *testing.T) {
+func TestReadSettings(t *testing.T) {
 	t.Parallel()
 	got, err := ReadSettings(strings.NewReader(`{
 		"endpoints": [{
@@ -45,12 +45,12 @@ func TestASettingsFileSaysEverything(t *testing.T) {
 	require.NoError(t, got.Channels.Validate())
 }
 
-func TestAMistakeInASettingsFileIsSaid(t *testing.T) {
+func TestReadSettingsErrors(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		``:                                  "EOF",
 		`{"endpoint": []}`:                  `unknown field "endpoint"`,
-		`{"endpoints": [{"timeout": 5}]}`:   `duration 5: want a text such as "30s"`,
+		`{"endpoints": [{"timeout": 5}]}`:   `duration 5: want a string such as "30s"`,
 		`{"endpoints": [{"timeout": "5"}]}`: "missing unit",
 		`{} {}`:                             "more than one JSON value",
 	} {
@@ -59,7 +59,7 @@ func TestAMistakeInASettingsFileIsSaid(t *testing.T) {
 	}
 }
 
-func TestAnEndpointHasANameOrGetsOneFromItsURL(t *testing.T) {
+func TestParseEndpoint(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]Endpoint{
 		"wms=https://a.example/x?y=z":    {Name: "wms", URL: "https://a.example/x?y=z"},

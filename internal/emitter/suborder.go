@@ -11,7 +11,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// The events of a suborder, as the eventType of a message and the ce_type of its record name them.
+// The event types of a suborder, as they are written to the eventType of a message and the ce_type of its record.
 const (
 	SuborderCreate           = "SUBORDER_CREATE"
 	SuborderPartialCancel    = "SUBORDER_PARTIAL_CANCEL"
@@ -20,8 +20,8 @@ const (
 	SuborderPropertiesUpdate = "SUBORDER_PROPERTIES_UPDATE"
 )
 
-// suborder is a shipment in the words of a fulfilment system, before any profile gives it a form. Empty texts and zero
-// times are not known.
+// suborder is a shipment in the terms of a fulfilment system, independent of any profile. Empty strings and zero times
+// are unknown. It has one field for each field of the contract.
 type suborder struct {
 	locationCode, orderCode, parentOrderCode, channelName string
 	orderTime, startProcessing, requiredBy                time.Time
@@ -32,12 +32,12 @@ type suborder struct {
 	virtual, bundled                                      []skuDefinition
 }
 
-// address is a postal address as fulfilment systems take it.
+// address is a postal address in the fields of the contract.
 type address struct {
 	name, line1, line2, line3, city, state, zip, country, email, phone string
 }
 
-// newSuborder reads a state. It is a function of its arguments alone, so that a repeat makes the same bytes.
+// newSuborder makes the suborder of a state. It depends only on its arguments, so that a repeat makes the same bytes.
 func newSuborder(s *ledgerv1.Shipment, c *Channel) (suborder, Notes) {
 	var notes Notes
 	details := s.GetDetails()
@@ -68,22 +68,22 @@ func newSuborder(s *ledgerv1.Shipment, c *Channel) (suborder, Notes) {
 	if o.requiredBy.IsZero() {
 		notes |= NoteRequiredByUnknown
 	}
-	var told bool
-	if o.cod, told = isCOD(s.GetItems()); !told {
+	var known bool
+	if o.cod, known = isCOD(s.GetItems()); !known {
 		notes |= NotePaymentUnknown
 	}
 	o.lines = newLines(s.GetItems(), c, &notes)
 	return o, notes
 }
 
-// isCOD tells whether anything is paid on delivery, and whether anything was told of payment at all.
-func isCOD(items []*ledgerv1.Item) (cod, told bool) {
+// isCOD reports whether any item is paid on delivery, and whether any item has a payment type at all.
+func isCOD(items []*ledgerv1.Item) (cod, known bool) {
 	for _, item := range items {
 		payment := item.GetDetails().GetPaymentType()
-		told = told || payment != ""
+		known = known || payment != ""
 		cod = cod || strings.EqualFold(payment, "COD")
 	}
-	return cod, told
+	return cod, known
 }
 
 func isExpress(s *ledgerv1.Shipment) bool {
@@ -124,7 +124,7 @@ func newAddress(a *ledgerv1.Address, c *Channel) *address {
 	}
 }
 
-// timeOf returns the zero time for an unset timestamp, which protobuf would make the year 1970.
+// timeOf returns the zero time for an unset timestamp, for which AsTime would return the year 1970.
 func timeOf(t *timestamppb.Timestamp) time.Time {
 	if t == nil {
 		return time.Time{}

@@ -9,65 +9,65 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// Channels says how each seller's channel speaks to fulfilment systems.
+// Channels holds the settings of the sellers' channels.
 type Channels struct {
-	// Default is for sellers that are not listed.
+	// Default applies to sellers that are not listed.
 	Default Channel
-	// Sellers are the settings of single sellers, by seller id. They replace the default as a whole.
+	// Sellers holds the settings of individual sellers, by seller id. They replace Default as a whole.
 	Sellers map[string]Channel
 }
 
-// Channel is what a seller's configuration says of its messages. Its zero value works.
+// Channel configures the messages of a seller. Its zero value works.
 //
-// A change of it changes what repeats look like, and locationCode and channelName are part of a suborder's identity at
-// the receiver: change those only when nothing is under way.
+// After a change, repeated messages differ from the originals. Receivers identify a suborder by locationCode and
+// channelName too, so change Name and LocationID only while no suborder is in progress.
 type Channel struct {
-	// Name is the channelName. Empty means the source that the marketplace's notification named.
+	// Name is the channelName. Empty means the source named by the marketplace's notification.
 	Name string
-	// LocationID is the locationCode of shipments that name no location. Empty means null.
+	// LocationID is the locationCode of shipments without a location. Empty means null.
 	LocationID string
-	// Currency is orderCustomAttributes.currency. Empty means what the extension says, or none.
+	// Currency is orderCustomAttributes.currency. Empty means the currency of the extension, if it has one.
 	Currency string
-	// Country is the country of addresses that name none. Empty means null.
+	// Country is the country of addresses without one. Empty means null.
 	Country string
-	// RequiredWithin is the time from the creation until requiredBy where no dispatch date is known. Zero means null,
-	// which is counted: the field is mandatory.
+	// RequiredWithin is the time from creation to requiredBy if the shipment has no dispatch date. Zero means null, which
+	// is counted as a deviation, because the field is mandatory.
 	RequiredWithin time.Duration
-	// SKUField is the item's field that is the channel's SKU code. Empty means sku. Where it is unknown, the others stand
-	// in: sku, fsn, listingId.
+	// SKUField is the field of an item that holds the channel's SKU code. Empty means sku. If that field is unknown, the
+	// first known one of sku, fsn and listingId is used.
 	SKUField SKUField
 	// SKUs maps the channel's SKU codes to those of the fulfilment system.
 	SKUs map[string]SKU
-	// PriceBasis says whether the marketplace's prices are of the line or of one unit. Empty means line.
+	// PriceBasis says whether the marketplace's prices are for a line or for one unit. Empty means line.
 	PriceBasis PriceBasis
-	// MergeItems makes one line of items with equal SKU and price.
+	// MergeItems merges items with equal SKU and price into one line.
 	MergeItems bool
 }
 
-// SKU is what the fulfilment system calls a channel's SKU. Empty fields are not mapped.
+// SKU maps a channel's SKU code to the codes of the fulfilment system. Empty fields are not mapped.
 type SKU struct {
 	// Client is the clientSkuId.
 	Client string
 	// Channel replaces the channelSkuCode.
 	Channel string
-	// Barcode of the product.
+	// Barcode is the barcode of the product.
 	Barcode string
 }
 
-// SKUField names an identifying field of an item.
+// SKUField names a field of an item that identifies the product.
 type SKUField string
 
-// The fields that can be the channel's SKU code.
+// The fields that can hold the channel's SKU code.
 const (
 	SKUFieldSKU       SKUField = "sku"
 	SKUFieldListingID SKUField = "listingId"
 	SKUFieldFSN       SKUField = "fsn"
 )
 
-// PriceBasis says what the marketplace's prices are of.
+// PriceBasis says what a price of the marketplace is for.
 type PriceBasis string
 
-// What a price can be of.
+// The price bases.
 const (
 	PricePerLine PriceBasis = "line"
 	PricePerUnit PriceBasis = "unit"
@@ -127,7 +127,8 @@ func (c *Channel) skuOf(d *ledgerv1.ItemDetails) string {
 	return cmp.Or(first, d.GetSku(), d.GetFsn(), d.GetListingId())
 }
 
-// perUnit divides the price of a line by its original units, to the nearest minor unit, halves away from zero.
+// perUnit divides the price of a line by its ordered units. It rounds to the nearest minor unit, and halves away from
+// zero.
 func (c *Channel) perUnit(minor *int64, units uint32, digits int) amount {
 	switch {
 	case minor == nil:

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Extensions are what a channel knows and the marketplace's notifications have no field for. They are two JSON objects,
-// one of the shipment and one of each item; every key may be absent. A key of the wrong type is ignored and counted, as
-// is a custom attribute that the contract does not have.
+// Extensions hold what a channel knows but the marketplace's notifications have no field for. They are JSON objects,
+// one for the shipment and one for each item; every key is optional. A value of the wrong type is ignored and noted,
+// and so is a custom attribute that the contract does not have.
 //
 //	shipment                                    item
 //	{                                           {
@@ -32,9 +32,9 @@ import (
 //	  }]
 //	}
 //
-// Amounts are of one unit. channelDiscount stands in where the price tells no marketplace discount. cancelledQuantity
-// is not read here: it says how many units were cancelled before the shipment was told of, by somebody unknown, and is
-// in the state's quantities already.
+// Amounts are per unit. channelDiscount is used only if the price has no marketplace discount. cancelledQuantity is not
+// read here: it says how many units somebody unknown cancelled before the shipment was reported, and the quantities of
+// the state already include them.
 type shipmentExtension struct {
 	attributes       customAttributes
 	virtual, bundled []skuDefinition
@@ -51,14 +51,14 @@ type itemExtension struct {
 
 // customAttributes are the free fields of an order or of an item.
 type customAttributes struct {
-	// numbered are attribute1 to attribute10; empty ones are not set.
+	// numbered holds attribute1 to attribute10; empty ones are not set.
 	numbered [10]string
 	// metadata is channelMetadata: a compact JSON object, or nil.
 	metadata []byte
 	currency string
 }
 
-// skuDefinition says what a virtual or bundled SKU is made of.
+// skuDefinition lists the components of a virtual or bundled SKU.
 type skuDefinition struct {
 	parentSKU, parentBarcode string
 	children                 []childSKU
@@ -75,32 +75,32 @@ func readShipmentExtension(text string, notes *Notes) (x shipmentExtension) {
 		case "orderCustomAttributes":
 			return x.attributes.read(value)
 		case "virtualSkuDefinitions":
-			var told []struct {
+			var definitions []struct {
 				Parent   string      `json:"virtualParentChannelSkuId"`
 				Barcode  string      `json:"virtualParentBarcode"`
-				Children []childTold `json:"childSkus"`
+				Children []childJSON `json:"childSkus"`
 			}
-			if json.Unmarshal(value, &told) != nil {
+			if json.Unmarshal(value, &definitions) != nil {
 				return false
 			}
-			for _, t := range told {
-				x.virtual = append(x.virtual, skuDefinition{t.Parent, t.Barcode, children(t.Children)})
+			for _, d := range definitions {
+				x.virtual = append(x.virtual, skuDefinition{d.Parent, d.Barcode, children(d.Children)})
 			}
 			return true
 		case "bundledSkuDefinitions":
-			var told []struct {
+			var definitions []struct {
 				Parent   string      `json:"bundledParentChannelSkuId"`
 				Barcode  string      `json:"bundledParentBarcode"`
-				Children []childTold `json:"childSkus"`
+				Children []childJSON `json:"childSkus"`
 			}
-			if json.Unmarshal(value, &told) != nil {
+			if json.Unmarshal(value, &definitions) != nil {
 				return false
 			}
-			for _, t := range told {
-				x.bundled = append(x.bundled, skuDefinition{t.Parent, t.Barcode, children(t.Children)})
+			for _, d := range definitions {
+				x.bundled = append(x.bundled, skuDefinition{d.Parent, d.Barcode, children(d.Children)})
 			}
 			return true
-		default: // Extensions are for others too.
+		default: // Other consumers have keys of their own.
 			return true
 		}
 	})
@@ -123,9 +123,9 @@ func readItemExtension(text string, notes *Notes) (x itemExtension) {
 		case "sellerDiscount":
 			return x.sellerDiscount.read(value)
 		case "channelDiscount":
-			var told number
-			ok := told.read(value)
-			x.channelDiscount = amount{literal: told, known: told != ""}
+			var discount number
+			ok := discount.read(value)
+			x.channelDiscount = amount{literal: discount, known: discount != ""}
 			return ok
 		case "orderItemCustomAttributes":
 			return x.attributes.read(value)
@@ -136,7 +136,7 @@ func readItemExtension(text string, notes *Notes) (x itemExtension) {
 	return x
 }
 
-// readFields hands each field of a JSON object to read. What is null counts as absent.
+// readFields calls read for each field of a JSON object. A null counts as absent.
 func readFields(text string, notes *Notes, read func(key string, value json.RawMessage) (ok bool)) {
 	if text == "" {
 		return
@@ -178,34 +178,35 @@ func (a *customAttributes) read(object json.RawMessage) bool {
 	return notes == 0
 }
 
-// readValue sets a field only when the whole value has its type.
+// readValue sets a field only if the whole value has the type of the field.
 func readValue[T any](value json.RawMessage, field *T) bool {
-	var told T
-	if json.Unmarshal(value, &told) != nil {
+	// Unmarshal may set a part of its target before it fails.
+	var whole T
+	if json.Unmarshal(value, &whole) != nil {
 		return false
 	}
-	*field = told
+	*field = whole
 	return true
 }
 
-type childTold struct {
+type childJSON struct {
 	SKU      string `json:"channelSkuCode"`
 	Barcode  string `json:"barcode"`
 	Quantity *int64 `json:"qty"`
 }
 
-func children(told []childTold) []childSKU {
-	out := make([]childSKU, len(told))
-	for i, t := range told {
-		out[i] = childSKU{t.SKU, t.Barcode, t.Quantity}
+func children(list []childJSON) []childSKU {
+	out := make([]childSKU, len(list))
+	for i, c := range list {
+		out[i] = childSKU{c.SKU, c.Barcode, c.Quantity}
 	}
 	return out
 }
 
-// number is a JSON number in its shortest form; empty is unknown.
+// number is a JSON number in its shortest form; empty means unknown.
 type number string
 
-// maxNumber keeps numbers within what every JSON reader holds exactly.
+// maxNumber is the largest number up to which every JSON parser keeps integers exact.
 const maxNumber = 1 << 53
 
 func (n *number) read(value json.RawMessage) bool {

@@ -9,19 +9,19 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// line is one entry of orderItems: an item, or several that are sold on the same terms where the channel merges them.
+// line is one entry of orderItems: an item, or several items with the same terms if the channel merges them.
 type line struct {
 	terms
 	orderItemCodes    []string
 	externalItemCodes []string
 	attributes        customAttributes
-	shippingCharge    amount // of the line
+	shippingCharge    amount // For the whole line.
 
 	ordered, cancelled, fulfilled   uint32
 	byCustomer, bySeller, byUnknown uint32
 }
 
-// terms are what is sold, and for how much a unit.
+// terms are the product and its price per unit.
 type terms struct {
 	clientSKU, channelSKU, barcode string
 	sellingPrice, channelDiscount  amount
@@ -34,7 +34,7 @@ func newLines(items []*ledgerv1.Item, c *Channel, notes *Notes) []line {
 	for _, item := range items {
 		l := newLine(item, c, notes)
 		if c.MergeItems {
-			if i := slices.IndexFunc(lines, func(other line) bool { return other.sells(&l) }); i >= 0 {
+			if i := slices.IndexFunc(lines, func(other line) bool { return other.mergesWith(&l) }); i >= 0 {
 				lines[i].merge(&l)
 				continue
 			}
@@ -81,8 +81,8 @@ func newLine(item *ledgerv1.Item, c *Channel, notes *Notes) line {
 	return l
 }
 
-// count fills the quantities, so that cancelled + fulfilled is at most ordered whatever the state says: a receiver may
-// refuse a message that breaks this, and everything of its suborder would wait behind it.
+// count sets the quantities. It keeps cancelled + fulfilled within ordered even if the state contradicts itself: a
+// receiver may refuse a message that breaks this rule, and all later messages of the suborder would wait behind it.
 func (l *line) count(item *ledgerv1.Item, notes *Notes) {
 	l.ordered = item.GetOrdered()
 	l.bySeller = item.GetCancelledSeller()
@@ -90,10 +90,10 @@ func (l *line) count(item *ledgerv1.Item, notes *Notes) {
 	l.byUnknown = item.GetCancelledUnknown()
 	l.cancelled = l.bySeller + l.byCustomer + l.byUnknown
 	if l.cancelled > l.ordered {
-		l.cancelled, l.byUnknown = l.ordered, 1
+		l.cancelled, l.byUnknown = l.ordered, 1 // The split would not add up, so it is unknown.
 		*notes |= NoteQuantityBounded
 	}
-	// Units that left also count those cancelled since, and of these some may have been brought back.
+	// Shipped units include those that were cancelled after shipping, and some of these may have been revived since.
 	shipped := int64(item.GetShipped())
 	for _, c := range item.GetCancellations() {
 		if c.GetAfterShipped() {
@@ -107,7 +107,8 @@ func (l *line) count(item *ledgerv1.Item, notes *Notes) {
 	l.fulfilled = uint32(fulfilled)
 }
 
-// split returns who cancelled: nothing is known while nothing is cancelled, or while somebody unknown did.
+// split returns how many units the customer and the seller cancelled. This is unknown if nothing was cancelled, or if
+// it is unknown who cancelled some of the units.
 func (l *line) split() (byCustomer, bySeller uint32, known bool) {
 	if l.cancelled == 0 || l.byUnknown > 0 {
 		return 0, 0, false
@@ -115,8 +116,8 @@ func (l *line) split() (byCustomer, bySeller uint32, known bool) {
 	return l.byCustomer, l.bySeller, true
 }
 
-// sells tells whether two lines differ in nothing but quantities, codes and shipping.
-func (l *line) sells(other *line) bool {
+// mergesWith reports whether two lines differ only in quantities, codes and shipping charges.
+func (l *line) mergesWith(other *line) bool {
 	return l.channelSKU != "" && l.terms == other.terms && l.attributes.equal(&other.attributes) &&
 		l.shippingCharge.known == other.shippingCharge.known && l.shippingCharge.digits == other.shippingCharge.digits
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// lineOf translates a shipment of one item and returns its line.
+// lineOf translates a shipment with one item and returns its line.
 func lineOf(t testing.TB, item *ledgerv1.Item, c Channel) (bodyLine, Notes) {
 	t.Helper()
 	item.OrderItemId = "i1"
@@ -19,7 +19,7 @@ func lineOf(t testing.TB, item *ledgerv1.Item, c Channel) (bodyLine, Notes) {
 	return decodeBody(t, m.Body).OrderItems[0], m.Notes
 }
 
-func TestQuantitiesAreAbsoluteAndNeverMoreThanOrdered(t *testing.T) {
+func TestSuborderQuantities(t *testing.T) {
 	t.Parallel()
 	after := func(units, revived uint32) *ledgerv1.Cancellation {
 		return &ledgerv1.Cancellation{Units: units, Revived: revived, AfterShipped: true}
@@ -39,7 +39,7 @@ func TestQuantitiesAreAbsoluteAndNeverMoreThanOrdered(t *testing.T) {
 			item:      &ledgerv1.Item{Ordered: 5, CancelledMarketplace: 2, CancelledCustomer: 1},
 			cancelled: 3, customer: new(int64(3)), seller: new(int64(0)),
 		},
-		"one of them unknown": {
+		"partly by somebody unknown": {
 			item: &ledgerv1.Item{Ordered: 5, CancelledSeller: 2, CancelledUnknown: 1}, cancelled: 3,
 		},
 		"the rest shipped": {
@@ -50,7 +50,7 @@ func TestQuantitiesAreAbsoluteAndNeverMoreThanOrdered(t *testing.T) {
 			item:      &ledgerv1.Item{Ordered: 5, CancelledCustomer: 2, Shipped: 5, Cancellations: []*ledgerv1.Cancellation{after(2, 0)}},
 			cancelled: 2, customer: new(int64(2)), seller: new(int64(0)), fulfilled: new(int64(3)),
 		},
-		"and brought back": {
+		"cancelled after it was shipped, and revived": {
 			item:      &ledgerv1.Item{Ordered: 5, Shipped: 5, Cancellations: []*ledgerv1.Cancellation{after(2, 2)}},
 			fulfilled: new(int64(5)),
 		},
@@ -80,7 +80,7 @@ func TestQuantitiesAreAbsoluteAndNeverMoreThanOrdered(t *testing.T) {
 	}
 }
 
-func TestPricesAreOfAUnitAndExact(t *testing.T) {
+func TestSuborderPrices(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		selling  int64
@@ -97,7 +97,7 @@ func TestPricesAreOfAUnitAndExact(t *testing.T) {
 		"a half goes up":              {101, 2, "INR", PricePerLine, "0.51"},
 		"negative, away from zero":    {-101, 2, "INR", PricePerLine, "-0.51"},
 		"nothing":                     {0, 2, "INR", PricePerLine, "0"},
-		"told of a unit":              {100000, 2, "INR", PricePerUnit, "1000"},
+		"given per unit":              {100000, 2, "INR", PricePerUnit, "1000"},
 		"a currency without minor":    {1001, 2, "JPY", PricePerLine, "501"},
 		"a currency with thousandths": {1250, 1, "KWD", PricePerLine, "1.25"},
 		"the largest":                 {9223372036854775807, 1, "INR", PricePerLine, "92233720368547758.07"},
@@ -119,11 +119,11 @@ func TestPricesAreOfAUnitAndExact(t *testing.T) {
 	l, _ = lineOf(t, &ledgerv1.Item{Details: &ledgerv1.ItemDetails{Price: &ledgerv1.Price{
 		SellingMinor: new(int64(7)), ShippingMinor: new(int64(4500)),
 	}}}, Channel{})
-	require.Nil(t, l.SellingPricePerUnit, "nothing was ordered, so there is no price of a unit")
-	require.Equal(t, json.Number("45"), *l.ShippingCharge, "shipping is of the line")
+	require.Nil(t, l.SellingPricePerUnit, "without ordered units there is no price per unit")
+	require.Equal(t, json.Number("45"), *l.ShippingCharge, "shipping is for the whole line")
 }
 
-func TestSKUsAreMappedAndFallBack(t *testing.T) {
+func TestSuborderSKUs(t *testing.T) {
 	t.Parallel()
 	details := &ledgerv1.ItemDetails{Sku: "S", Fsn: "F", ListingId: "L", ExtensionsJson: `{"clientSkuId":"X","barcode":"XB"}`}
 	item := func() *ledgerv1.Item { return &ledgerv1.Item{Ordered: 1, Details: details} }
@@ -131,13 +131,13 @@ func TestSKUsAreMappedAndFallBack(t *testing.T) {
 		channel                  Channel
 		channelSKU, client, code string
 	}{
-		"the sku":      {Channel{}, "S", "X", "XB"},
-		"the listing":  {Channel{SKUField: SKUFieldListingID}, "L", "X", "XB"},
-		"the fsn":      {Channel{SKUField: SKUFieldFSN}, "F", "X", "XB"},
-		"a mapping":    {Channel{SKUs: map[string]SKU{"S": {Client: "M", Barcode: "MB"}}}, "S", "M", "MB"},
-		"both mapped":  {Channel{SKUs: map[string]SKU{"S": {Client: "M", Channel: "CS"}}}, "CS", "M", "XB"},
-		"another's":    {Channel{SKUs: map[string]SKU{"T": {Client: "M"}}}, "S", "X", "XB"},
-		"of a listing": {Channel{SKUField: SKUFieldListingID, SKUs: map[string]SKU{"L": {Client: "M"}}}, "L", "M", "XB"},
+		"the sku":     {Channel{}, "S", "X", "XB"},
+		"the listing": {Channel{SKUField: SKUFieldListingID}, "L", "X", "XB"},
+		"the fsn":     {Channel{SKUField: SKUFieldFSN}, "F", "X", "XB"},
+		"a mapping":   {Channel{SKUs: map[string]SKU{"S": {Client: "M", Barcode: "MB"}}}, "S", "M", "MB"},
+		"both mapped": {Channel{SKUs: map[string]SKU{"S": {Client: "M", Channel: "CS"}}}, "CS", "M", "XB"},
+		"other SKU":   {Channel{SKUs: map[string]SKU{"T": {Client: "M"}}}, "S", "X", "XB"},
+		"by listing":  {Channel{SKUField: SKUFieldListingID, SKUs: map[string]SKU{"L": {Client: "M"}}}, "L", "M", "XB"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -149,7 +149,7 @@ func TestSKUsAreMappedAndFallBack(t *testing.T) {
 	}
 }
 
-func TestItemsOfEqualSKUAndPriceAreMergedOnRequest(t *testing.T) {
+func TestSuborderMergeItems(t *testing.T) {
 	t.Parallel()
 	s := twoItems(func(s *ledgerv1.Shipment) {
 		for i, item := range s.Items {
@@ -179,7 +179,7 @@ func TestItemsOfEqualSKUAndPriceAreMergedOnRequest(t *testing.T) {
 	require.Equal(t, []string{"i3"}, lines[1].OrderItemCodes)
 }
 
-func TestExtensionsOfTheWrongShapeAreIgnoredAndNoted(t *testing.T) {
+func TestSuborderExtensions(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		item, attributes string
@@ -202,7 +202,7 @@ func TestExtensionsOfTheWrongShapeAreIgnoredAndNoted(t *testing.T) {
 			`{"orderItemCustomAttributes":{"currency":"INR","channelMetadata":{"b": [1, 2.50], "a": null}}}`,
 			`{"channelMetadata":{"b":[1,2.50],"a":null},"currency":"INR"}`, false,
 		},
-		"metadata that is no object": {`{"orderItemCustomAttributes":{"channelMetadata":"x"}}`, `{}`, true},
+		"metadata that is not an object": {`{"orderItemCustomAttributes":{"channelMetadata":"x"}}`, `{}`, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -217,7 +217,7 @@ func TestExtensionsOfTheWrongShapeAreIgnoredAndNoted(t *testing.T) {
 	}
 }
 
-func TestADiscountToldByTheMarketplaceGoesBeforeAnExtensions(t *testing.T) {
+func TestSuborderDiscountPrecedence(t *testing.T) {
 	t.Parallel()
 	details := &ledgerv1.ItemDetails{ExtensionsJson: `{"channelDiscount":7.50,"sellerDiscount":-0.0}`}
 	l, _ := lineOf(t, &ledgerv1.Item{Ordered: 2, Details: details}, Channel{})
@@ -228,7 +228,7 @@ func TestADiscountToldByTheMarketplaceGoesBeforeAnExtensions(t *testing.T) {
 	require.Equal(t, json.Number("3"), *l.ChannelDiscount)
 }
 
-func TestChannelsAreCheckedAllAtOnce(t *testing.T) {
+func TestChannelsValidate(t *testing.T) {
 	t.Parallel()
 	channels := Channels{
 		Default: Channel{SKUField: "ean", PriceBasis: "kilo"},
@@ -240,5 +240,5 @@ func TestChannelsAreCheckedAllAtOnce(t *testing.T) {
 	require.ErrorContains(t, err, "seller s1")
 	require.NoError(t, (&Channels{}).Validate())
 	require.Equal(t, "kilo", string(channels.Of("unlisted").PriceBasis))
-	require.Empty(t, channels.Of("s1").PriceBasis, "a seller's settings replace the default as a whole")
+	require.Empty(t, channels.Of("s1").PriceBasis, "the settings of a seller replace the default as a whole")
 }

@@ -8,37 +8,38 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// Recorded is an event as it stands in its lane.
+// Recorded is an event with its lane and envelope.
 type Recorded struct {
 	Lane     int32
 	Envelope events.Envelope
 	Event    *ledgerv1.Event
 }
 
-// Message is what a fulfilment system is told of one event.
+// Message is the suborder message of one event.
 type Message struct {
-	// ID is the messageId: stable across repeats, rising within a lane, below 2^53. See MessageID.
+	// ID is the messageId: the same in every repeat, rising within a lane, below 2^53. See MessageID.
 	ID int64
 	// ShipmentID is the key of the record.
 	ShipmentID string
-	// Type is the event of the suborder.
+	// Type is the event type of the suborder.
 	Type string
-	// Otherwise is what the message is for an endpoint that waits for another stage than those in Stages: empty when it
-	// is then nothing. Retype turns the body into it.
+	// Otherwise is the event type for an endpoint whose COMPLETE stage is not in Stages. Empty means that such an endpoint
+	// does not get the message. Retype changes the body to that type.
 	Otherwise string
-	// Stages are the stages that the suborder reached for the first time, of a SUBORDER_COMPLETE only.
+	// Stages are the stages that the suborder has just reached. Only a SUBORDER_COMPLETE has any.
 	Stages []ledgerv1.Stage
-	// Hold is HoldHeld or HoldReleased where that is what changed: an endpoint may want releases only.
+	// Hold is HoldHeld or HoldReleased if the event held or released the shipment. It allows an endpoint to filter for
+	// releases.
 	Hold string
-	// Profile names the form of the body.
+	// Profile is the name of the body's profile.
 	Profile string
-	// LocationCode and ChannelName are those of the body, for endpoints that take some only.
+	// LocationCode and ChannelName are those of the body. They allow an endpoint to filter by them.
 	LocationCode, ChannelName string
 	// At is when the event happened.
 	At time.Time
-	// Body is the JSON that is sent and signed, byte for byte.
+	// Body is the JSON that is signed and sent as it is.
 	Body []byte
-	// Notes say where the body is less than it should be.
+	// Notes are the deviations of the body from the contract.
 	Notes Notes
 }
 
@@ -49,21 +50,21 @@ const (
 )
 
 const (
-	// maxProfiles is how many profiles there can be: one event makes at most one message for each.
+	// maxProfiles is the number of possible profiles: an event makes at most one message of each.
 	maxProfiles = 8
-	// maxLanes is how many lanes there can be.
+	// maxLanes is the number of possible lanes.
 	maxLanes = 4096
 )
 
-// MessageID returns the id of the message that a profile makes of a lane's event: unique in the ledger, the same
-// whenever it is computed, rising within the lane, and below 2^53 for the first 2^38 events of it, so that readers
-// whose numbers are floats keep it exact.
+// MessageID returns the id of the message that a profile makes of an event. It is unique in the ledger, and it rises
+// within the lane. It stays below 2^53 for the first 2^38 events of a lane, so that parsers that read numbers as floats
+// keep it exact.
 func MessageID(laneSeq uint64, profile, lane int32) int64 {
 	return (int64(laneSeq)*maxProfiles+int64(profile))*maxLanes + int64(lane)
 }
 
-// Translate returns what a profile tells of an event, or false when it tells nothing. It is pure: the same arguments
-// make the same bytes.
+// Translate returns the message that a profile makes of an event, or false if it makes none. It is pure: the same
+// arguments make the same bytes.
 func Translate(r Recorded, p Profile, c *Channel) (Message, bool) {
 	m, ok := classify(r.Event)
 	if !ok {
@@ -82,10 +83,10 @@ func Translate(r Recorded, p Profile, c *Channel) (Message, bool) {
 	return m, true
 }
 
-// classify decides which event of the suborder an event of the ledger is.
+// classify returns the suborder event type of an event of the ledger.
 //
-// What may change does not follow from the event's type alone: a cancellation can bring the last live unit to a stage,
-// and a fact can reach several stages at once. Both are in the transition.
+// The type of the ledger's event is not enough: a cancellation can complete a stage, because only shipped units are
+// left, and a fact can reach several stages at once. The transition of the event lists the stages.
 func classify(e *ledgerv1.Event) (Message, bool) {
 	state, stages := e.GetAfter(), e.GetTransition().GetStages()
 	live := liveUnits(state) > 0
@@ -118,16 +119,17 @@ func classify(e *ledgerv1.Event) (Message, bool) {
 		dates := body.DispatchDatesChanged
 		return Message{Type: SuborderPropertiesUpdate}, dates.GetDispatchAfter() != nil || dates.GetDispatchBy() != nil
 	case *ledgerv1.Event_PropertiesUpdated:
-		return Message{Type: SuborderPropertiesUpdate}, isTold(body.PropertiesUpdated)
+		return Message{Type: SuborderPropertiesUpdate}, changesBody(body.PropertiesUpdated)
 	}
 	return Message{}, false
 }
 
-// isTold tells whether an update touches what a message says.
-func isTold(u *ledgerv1.PropertiesUpdated) bool {
+// changesBody reports whether an update changes a field that messages contain.
+func changesBody(u *ledgerv1.PropertiesUpdated) bool {
 	d := u.GetDetails()
 	if u.GetDispatchAfter() != nil || u.GetDispatchBy() != nil ||
-		d.GetDeliveryAddress() != nil || d.GetBillingAddress() != nil || d.GetShipmentType() != "" || d.GetDispatchServiceTier() != "" || d.GetExtensionsJson() != "" {
+		d.GetDeliveryAddress() != nil || d.GetBillingAddress() != nil ||
+		d.GetShipmentType() != "" || d.GetDispatchServiceTier() != "" || d.GetExtensionsJson() != "" {
 		return true
 	}
 	for _, item := range u.GetItems() {
@@ -141,10 +143,12 @@ func isTold(u *ledgerv1.PropertiesUpdated) bool {
 	return false
 }
 
-// wasCancelled tells whether SUBORDER_CANCEL has been told of a suborder that has live units, because the cancellation
-// of a courier return brought them back: all units have been cancelled at some time then. Whether at one and the same
-// time the state does not tell. So of a shipment whose units were cancelled and brought back in turns, and which was
-// never without live units, a later COMPLETE may be missing; cancellations are told in any case.
+// wasCancelled reports whether a suborder with live units has had a SUBORDER_CANCEL. That happens when all units were
+// cancelled, and the cancellation of a courier return revived some of them.
+//
+// The state shows only that every unit was cancelled at some time, not that all of them were cancelled at the same
+// time. If units were cancelled and revived in turns, and some were always live, a later COMPLETE may therefore be
+// missing. Cancellations are always sent.
 func wasCancelled(s *ledgerv1.Shipment) bool {
 	for _, i := range s.GetItems() {
 		ever := int64(events.CancelledUnits(i))
@@ -166,7 +170,7 @@ func liveUnits(s *ledgerv1.Shipment) int64 {
 	return live
 }
 
-// stageName is a stage as headers and configurations write it, or "" for one that this version does not know.
+// stageName returns the name of a stage in headers and settings, or "" for a stage that this version does not know.
 func stageName(s ledgerv1.Stage) string {
 	switch s {
 	case ledgerv1.Stage_STAGE_SHIPPED:
@@ -180,7 +184,7 @@ func stageName(s ledgerv1.Stage) string {
 	return ""
 }
 
-// stageNames joins stages by commas.
+// stageNames returns the names of stages, separated by commas.
 func stageNames(stages []ledgerv1.Stage) string {
 	if len(stages) == 1 {
 		return stageName(stages[0])

@@ -21,8 +21,8 @@ func BenchmarkTranslate(b *testing.B) {
 	}
 }
 
-// BenchmarkTranslator is the whole stage against an in-process broker: events a second, from a full log to the
-// committed end.
+// BenchmarkTranslator measures the whole stage with a broker in this process: events per second, from a full log until
+// its end is committed.
 func BenchmarkTranslator(b *testing.B) {
 	for _, lanes := range []int{1, 12} {
 		b.Run(fmt.Sprintf("%d lanes", lanes), func(b *testing.B) {

@@ -13,15 +13,15 @@ import (
 	"github.com/orderledger/orderledger/internal/deadletter"
 )
 
-// deadLetterTimeout bounds one try to write a dead letter; the router makes another.
+// deadLetterTimeout bounds one attempt to write a dead letter. After a failure the router passes the event again.
 const deadLetterTimeout = 30 * time.Second
 
-// setAside stores a record that makes no sense as a dead letter. Only then may the stream go on: an error means that it
-// is not stored.
-func (t *Translator) setAside(ctx context.Context, client *kgo.Client, record *kgo.Record, why error) error {
+// deadLetter writes an event that cannot be translated to the dead letters. On an error it was not written, and the
+// translator must not move on.
+func (t *Translator) deadLetter(ctx context.Context, client *kgo.Client, record *kgo.Record, why error) error {
 	letter := deadletter.Of(record, why.Error(), time.Now())
 	if len(letter.Value) > maxBodyBytes {
-		// With its headers it might not fit. It is not lost: events are kept for ever.
+		// With the headers of the letter it might not fit. Nothing is lost, because events are kept for ever.
 		letter.Value, letter.Reason = nil, fmt.Sprintf("%s (%d bytes, left in place)", letter.Reason, len(letter.Value))
 	}
 	ctx, cancel := context.WithTimeout(ctx, deadLetterTimeout)
@@ -35,7 +35,7 @@ func (t *Translator) setAside(ctx context.Context, client *kgo.Client, record *k
 	return nil
 }
 
-// deadLetterReason is the permanent name of a reason, for the metric.
+// deadLetterReason returns the value of the metric label for a reason. These values are permanent.
 func deadLetterReason(err error) string {
 	switch {
 	case errors.Is(err, events.ErrUnknownType):

@@ -16,15 +16,15 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-var update = flag.Bool("update", false, "write golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 const goldenFolder = "testdata/752255250"
 
-// sampleTime is the one time of the contract's sample.
+// sampleTime is the only time in the contract's sample.
 var sampleTime = time.Date(2020, 10, 16, 20, 22, 28, 0, time.UTC)
 
-// sampleShipment is the shipment behind the contract's sample: one of two units was cancelled before it was told of, by
-// nobody knows whom.
+// sampleShipment is the shipment of the contract's sample: somebody unknown had cancelled one of its two units before
+// it was reported.
 func sampleShipment(t testing.TB) *ledgerv1.Shipment {
 	t.Helper()
 	at := timestamppb.New(sampleTime)
@@ -68,7 +68,7 @@ func created(s *ledgerv1.Shipment) *ledgerv1.Event {
 	}
 }
 
-// recorded puts an event in lane 7, as number 42.
+// recorded returns an event of lane 7 with the lane sequence 42.
 func recorded(e *ledgerv1.Event) Recorded {
 	return Recorded{Lane: 7, Event: e, Envelope: events.Envelope{
 		Type: events.TypeOf(e), ShipmentID: e.GetAfter().GetShipmentId(), LaneSeq: 42, OccurredAt: sampleTime,
@@ -82,12 +82,12 @@ func readFile(t testing.TB, name string) string {
 	return string(raw)
 }
 
-func TestTheContractsSampleComesOutByteForByte(t *testing.T) {
+func TestTranslateContractSample(t *testing.T) {
 	t.Parallel()
 	var want bytes.Buffer
 	require.NoError(t, json.Compact(&want, []byte(readFile(t, "contract-sample.json"))))
 
-	// The sample's messageId, 12345, is the third profile's of lane 57.
+	// The messageId of the sample, 12345, is that of profile 3 in lane 57.
 	r := recorded(created(sampleShipment(t)))
 	r.Envelope.LaneSeq, r.Lane = 0, 57
 	profile := Profile752255250()
@@ -100,7 +100,7 @@ func TestTheContractsSampleComesOutByteForByte(t *testing.T) {
 	require.Zero(t, m.Notes)
 }
 
-func TestGoldenMessages(t *testing.T) {
+func TestTranslateGolden(t *testing.T) {
 	t.Parallel()
 	for name, e := range goldenEvents(t) {
 		t.Run(name, func(t *testing.T) {
@@ -110,7 +110,7 @@ func TestGoldenMessages(t *testing.T) {
 			require.True(t, ok)
 			require.True(t, json.Valid(m.Body))
 			again, _ := Translate(recorded(e), Profile752255250(), &channel)
-			require.Equal(t, m, again, "a repeat must be the same")
+			require.Equal(t, m, again, "a repeat must have the same bytes")
 
 			file := filepath.Join(goldenFolder, name+".json")
 			if *update {
@@ -121,7 +121,7 @@ func TestGoldenMessages(t *testing.T) {
 	}
 }
 
-// goldenEvents are one event for each message of the contract, of a shipment of two items and nothing special.
+// goldenEvents returns one event for each event type of the contract. They are of an ordinary shipment with two items.
 func goldenEvents(t testing.TB) map[string]*ledgerv1.Event {
 	t.Helper()
 	at := &ledgerv1.Moment{At: timestamppb.New(sampleTime.Add(90 * time.Minute))}

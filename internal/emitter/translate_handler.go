@@ -15,17 +15,17 @@ import (
 	"github.com/orderledger/orderledger/internal/pubsub"
 )
 
-// maxBodyBytes is the largest body that is written; the rest of a batch is for its headers.
+// maxBodyBytes bounds the body of a message, so that the record fits into a batch together with its headers.
 const maxBodyBytes = kafka.MaxMessageBytes - 64<<10
 
 var (
 	errNoLaneSeq = errors.New("no sequence in the lane, so there is no message id")
-	errTooLarge  = errors.New("the message is larger than the topic takes")
+	errTooLarge  = errors.New("message exceeds the limit of the topic")
 	errPanic     = errors.New("panic")
 )
 
-// handle makes the messages of one record. It returns an error only where another try can help: what makes no sense
-// goes to the dead letters, and the stream goes on.
+// handle returns the messages of one record. It returns an error only if a retry can help. An event that cannot be
+// translated goes to the dead letters, so that it does not stop its lane.
 func (t *Translator) handle(in *message.Message, deadLetters *kgo.Client) ([]*message.Message, error) {
 	record := pubsub.Record(in.Context())
 	if record.Attrs.IsControl() {
@@ -34,7 +34,7 @@ func (t *Translator) handle(in *message.Message, deadLetters *kgo.Client) ([]*me
 	out, err := t.translate(in.Context(), record)
 	switch {
 	case err != nil:
-		return nil, t.setAside(in.Context(), deadLetters, record, err)
+		return nil, t.deadLetter(in.Context(), deadLetters, record, err)
 	case out == nil:
 		return nil, nil
 	}
@@ -43,7 +43,7 @@ func (t *Translator) handle(in *message.Message, deadLetters *kgo.Client) ([]*me
 
 // translate returns the message of a record, or nil when there is none.
 func (t *Translator) translate(ctx context.Context, record *kgo.Record) (out *message.Message, err error) {
-	// A mistake in here must not stop a lane: the router would hand the record back for ever.
+	// A bug in the translation must not stop a lane: the router would pass the same record again for ever.
 	defer func() {
 		if r := recover(); r != nil {
 			out, err = nil, fmt.Errorf("%w: %v", errPanic, r)
@@ -59,7 +59,7 @@ func (t *Translator) translate(ctx context.Context, record *kgo.Record) (out *me
 	r := Recorded{Lane: record.Partition, Envelope: env, Event: event}
 	m, ok := Translate(r, t.profile, t.config.Channels.Of(event.GetAfter().GetSellerId()))
 	if !ok {
-		t.metrics.untold.Inc()
+		t.metrics.ignored.Inc()
 		return nil, nil
 	}
 	if len(m.Body) > maxBodyBytes {
@@ -81,9 +81,9 @@ func (t *Translator) count(ctx context.Context, m *Message) {
 	for _, note := range m.Notes.Names() {
 		t.metrics.notes.WithLabelValues(note).Inc()
 	}
-	// The rest is a matter of settings and would be said of every message.
+	// The other notes depend on settings and would be logged for every message.
 	if m.Notes&(NoteTextTooLong|NoteQuantityBounded) != 0 {
-		t.log.LogAttrs(ctx, slog.LevelWarn, "message against its contract", slog.String("shipment_id", m.ShipmentID),
+		t.log.LogAttrs(ctx, slog.LevelWarn, "message deviates from contract", slog.String("shipment_id", m.ShipmentID),
 			slog.Int64("message_id", m.ID), slog.String("event_type", m.Type), slog.String("notes", m.Notes.String()))
 	}
 }

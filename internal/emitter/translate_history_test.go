@@ -15,25 +15,25 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// history is what a receiver has been told of one shipment, checked as it grows.
+// history holds the messages of one shipment that a receiver has got, and checks each new one.
 type history struct {
 	t        *rapid.T
 	state    *ledgerv1.Shipment
 	messages []Message
-	told     map[ledgerv1.Stage]bool
-	revived  bool // Units that had been cancelled were brought back.
+	complete map[ledgerv1.Stage]bool // Stages that a COMPLETE has listed.
+	revived  bool                    // Cancelled units were revived.
 	laneSeq  uint64
 	now      time.Time
 }
 
-// volatile are the parts of a body that tell of the message, not of the suborder, and the quantity that no message
-// follows: one item of several that is shipped makes none.
+// volatile matches the parts of a body that describe the message and not the suborder, and the one quantity that can
+// change without a message: an event that ships one of several items makes none.
 var volatile = regexp.MustCompile(`"(messageId":\d+|eventType":"\w+"|fulfilledQuantity":\d+,)`)
 
-func TestAnyHistoryIsToldInOrderAndInFull(t *testing.T) {
+func TestTranslateHistory(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		h := &history{t: t, told: map[ledgerv1.Stage]bool{}, laneSeq: rapid.Uint64Range(0, 1<<30).Draw(t, "laneseq"), now: sampleTime}
+		h := &history{t: t, complete: map[ledgerv1.Stage]bool{}, laneSeq: rapid.Uint64Range(0, 1<<30).Draw(t, "laneseq"), now: sampleTime}
 		policy := shipment.Policy{
 			Own: rapid.Bool().Draw(t, "own"), PackWithin: time.Hour,
 			Fulfilment: rapid.SampledFrom([]ledgerv1.Fulfilment{
@@ -54,7 +54,7 @@ func TestAnyHistoryIsToldInOrderAndInFull(t *testing.T) {
 	})
 }
 
-// add translates the next event and checks what is told by then.
+// add translates the next event and checks the messages so far.
 func (h *history) add(e *ledgerv1.Event) {
 	h.laneSeq++
 	h.state = e.GetAfter()
@@ -64,40 +64,40 @@ func (h *history) add(e *ledgerv1.Event) {
 		h.check(e, m)
 		h.messages = append(h.messages, m)
 	}
-	require.NotEmpty(h.t, h.messages, "the first event makes CREATE")
+	require.NotEmpty(h.t, h.messages, "the first event makes a CREATE")
 	if h.has(SuborderCancel) || liveUnits(h.state) == 0 {
-		return // Nothing is left to be told of.
+		return // There may be no more messages.
 	}
 	for _, stage := range h.state.GetStages() {
-		require.True(h.t, h.told[stage], "%s was reached by %s and not told", stage, events.TypeOf(e))
+		require.True(h.t, h.complete[stage], "%s was reached by %s without a COMPLETE", stage, events.TypeOf(e))
 	}
 	if h.revived || h.has(SuborderComplete) {
 		return
 	}
-	// Whoever has the latest message knows the suborder.
+	// The latest message describes the whole suborder.
 	now, _ := Translate(h.recorded(&ledgerv1.Event{After: h.state, Body: &ledgerv1.Event_ShipmentCreated{}}), Profile752255250(), &Channel{})
 	require.Equal(h.t, volatile.ReplaceAllString(string(now.Body), ""), volatile.ReplaceAllString(string(h.messages[len(h.messages)-1].Body), ""),
-		"%s changed what is told and made no message", events.TypeOf(e))
+		"%s changed the body and made no message", events.TypeOf(e))
 }
 
 func (h *history) check(e *ledgerv1.Event, m Message) {
 	t := h.t
 	body := decodeBody(t, m.Body)
-	require.Equal(t, m.Type == SuborderCreate, len(h.messages) == 0, "one CREATE, and first")
+	require.Equal(t, m.Type == SuborderCreate, len(h.messages) == 0, "the first message is the only CREATE")
 	if n := len(h.messages); n > 0 {
 		require.Greater(t, m.ID, h.messages[n-1].ID)
 	}
 	_, cancelled := e.GetBody().(*ledgerv1.Event_ItemsCancelled)
 	if h.has(SuborderCancel) {
-		require.True(t, cancelled && h.revived, "nothing after CANCEL but the cancellation of units that were brought back")
+		require.True(t, cancelled && h.revived, "only a cancellation of revived units may follow CANCEL")
 	}
 	if m.Type == SuborderPropertiesUpdate {
-		require.False(t, h.has(SuborderComplete), "no properties after COMPLETE")
+		require.False(t, h.has(SuborderComplete), "no PROPERTIES_UPDATE after COMPLETE")
 	}
 	require.Equal(t, m.Type == SuborderComplete, len(m.Stages) > 0)
 	for _, stage := range m.Stages {
-		require.False(t, h.told[stage], "COMPLETE once for each stage")
-		h.told[stage] = true
+		require.False(t, h.complete[stage], "one COMPLETE per stage")
+		h.complete[stage] = true
 	}
 	live := int64(0)
 	for i, l := range body.OrderItems {
@@ -126,7 +126,7 @@ func (h *history) recorded(e *ledgerv1.Event) Recorded {
 	return Recorded{Lane: 3, Event: e, Envelope: events.Envelope{LaneSeq: h.laneSeq, OccurredAt: h.now}}
 }
 
-// drawInputs draws a creation and what may come after it, in any order.
+// drawInputs draws a creation and further inputs in any order.
 func drawInputs(t *rapid.T) []shipment.Input {
 	fact := func(label string) shipment.Fact {
 		return shipment.Fact{

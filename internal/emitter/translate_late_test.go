@@ -16,7 +16,7 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit/netfault"
 )
 
-// onEach runs a test with each kind of Kafka that is there: with a ledger to translate, and a stage to deliver from.
+// onEach runs a test on each available Kafka, with a ledger to translate and a stage to deliver from.
 func onEach(t *testing.T, lanes int, test func(t *testing.T, l *ledger, s *stage)) {
 	t.Helper()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
@@ -25,7 +25,8 @@ func onEach(t *testing.T, lanes int, test func(t *testing.T, l *ledger, s *stage
 	})
 }
 
-// overLink runs a translator over a link. It may end with an error: it will hear that another has its place.
+// overLink runs a translator whose connections go over a link. Its Run may return an error, because its successor
+// fences it.
 func (l *ledger) overLink(t testing.TB, config TranslateConfig, link *netfault.Link) *Translator {
 	t.Helper()
 	tr, err := NewTranslator(config, testkit.KafkaConfig(l.brokers, l.lanes), verbose(t), nil, kgo.Dialer(link.Dial))
@@ -34,14 +35,15 @@ func (l *ledger) overLink(t testing.TB, config TranslateConfig, link *netfault.L
 	go func() { ran <- tr.Run(context.WithoutCancel(t.Context())) }()
 	t.Cleanup(func() {
 		link.Cut()
-		_ = tr.Close()
+		tr.Close()
 		<-ran
 	})
 	return tr
 }
 
-// lives writes so many versions of so many shipments, a transaction a version, and returns how many messages they give.
-func (l *ledger) lives(t testing.TB, shipments int, from, to uint64) int {
+// versions commits the given versions of each shipment, one transaction per version, and returns the number of their
+// messages.
+func (l *ledger) versions(t testing.TB, shipments int, from, to uint64) int {
 	t.Helper()
 	n := 0
 	for v := from; v <= to; v++ {
@@ -60,8 +62,8 @@ func (l *ledger) lives(t testing.TB, shipments int, from, to uint64) int {
 	return n
 }
 
-// told is waitCommitted while more may still be published.
-func (s *stage) told(t testing.TB, group string) {
+// waitCommittedEnd is waitCommitted for a topic that may still grow.
+func (s *stage) waitCommittedEnd(t testing.TB, group string) {
 	t.Helper()
 	adm := kadm.NewClient(s.client)
 	testkit.Eventually(t, func() bool {
@@ -71,10 +73,10 @@ func (s *stage) told(t testing.TB, group string) {
 		want := int64(0)
 		ends.Each(func(o kadm.ListedOffset) { want += o.Offset })
 		return at == want
-	}, "told to the end")
+	}, "committed to the end")
 }
 
-// backward counts the records of suborders.v1 that stand behind one with a higher id in their partition.
+// backward counts the records of suborders.v1 that follow a record with a higher id in their partition.
 func (l *ledger) backward(t testing.TB) (n int) {
 	t.Helper()
 	for _, records := range l.read(t, events.TopicSuborders) {
@@ -91,7 +93,7 @@ func (l *ledger) backward(t testing.TB) (n int) {
 	return n
 }
 
-func TestATranslatorThatWakesBehindItsSuccessorDisturbsNobody(t *testing.T) {
+func TestTranslatorWakesAfterSuccessor(t *testing.T) {
 	t.Parallel()
 	onEach(t, 2, func(t *testing.T, l *ledger, s *stage) {
 		t.Helper()
@@ -100,34 +102,34 @@ func TestATranslatorThatWakesBehindItsSuccessorDisturbsNobody(t *testing.T) {
 		named := DefaultTranslateConfig()
 		named.InstanceID = "one"
 
-		n := l.lives(t, 20, 1, 2)
+		n := l.versions(t, 20, 1, 2)
 		var link netfault.Link
 		l.overLink(t, named, &link)
 		l.waitDone(t)
-		// It sleeps with events in hand that are read and not published.
+		// The translator is suspended after it has read events and before it has published their messages.
 		held := link.PauseAt(netfault.IsKind(kmsg.Produce))
-		n += l.lives(t, 20, 3, 5)
+		n += l.versions(t, 20, 3, 5)
 		<-held
 
-		// Its successor of the same name has the lanes at once, repeats what was not committed and goes on.
+		// The successor has the same instance id, so it gets the lanes at once. It repeats what was not committed.
 		var open netfault.Link
 		l.overLink(t, named, &open)
-		n += l.lives(t, 20, 6, 8)
+		n += l.versions(t, 20, 6, 8)
 		l.waitDone(t)
 		r.Wait(t, n)
 		require.Zero(t, l.backward(t))
 
 		link.Resume()
-		testkit.Eventually(t, func() bool { return l.backward(t) > 0 }, "what the late one had in hand is published")
-		n += l.lives(t, 20, 9, 10)
+		testkit.Eventually(t, func() bool { return l.backward(t) > 0 }, "the suspended translator publishes its messages")
+		n += l.versions(t, 20, 9, 10)
 		l.waitDone(t)
 		r.Wait(t, n)
-		s.told(t, "orderledger.emitter.efs")
+		s.waitCommittedEnd(t, "orderledger.emitter.efs")
 		l.delivered(t, s, r, n)
 	})
 }
 
-func TestAMessageThatIsPublishedLateByATranslatorThatLivesDisturbsNobody(t *testing.T) {
+func TestTranslatorPublishesLate(t *testing.T) {
 	t.Parallel()
 	onEach(t, 2, func(t *testing.T, l *ledger, s *stage) {
 		t.Helper()
@@ -136,42 +138,42 @@ func TestAMessageThatIsPublishedLateByATranslatorThatLivesDisturbsNobody(t *test
 		quick := DefaultTranslateConfig()
 		quick.DrainTimeout = 200 * time.Millisecond
 
-		n := l.lives(t, 20, 1, 2)
+		n := l.versions(t, 20, 1, 2)
 		var link, open netfault.Link
 		l.overLink(t, quick, &link)
 		l.waitDone(t)
-		// The network delays one write. The translator lives, gives a lane to another that joins, and no longer waits for
-		// the write when it has to.
+		// The network delays one write. The translator keeps running, releases a lane to another one that joins, and stops
+		// waiting for the write when the drain timeout is over.
 		held := link.DelayAt(netfault.IsKind(kmsg.Produce))
-		n += l.lives(t, 20, 3, 5)
+		n += l.versions(t, 20, 3, 5)
 		<-held
 		other := l.overLink(t, quick, &open)
-		testkit.Eventually(t, func() bool { return r.Distinct() > n-20*3 }, "the other translates a lane")
+		testkit.Eventually(t, func() bool { return r.Distinct() > n-20*3 }, "the other translator has a lane")
 		link.Resume()
-		n += l.lives(t, 20, 6, 8)
+		n += l.versions(t, 20, 6, 8)
 		l.waitDone(t)
 		r.Wait(t, n)
-		require.NoError(t, other.Close())
-		n += l.lives(t, 20, 9, 10)
+		other.Close()
+		n += l.versions(t, 20, 9, 10)
 		l.waitDone(t)
 		r.Wait(t, n)
-		s.told(t, "orderledger.emitter.efs")
-		t.Log(l.backward(t), "records behind one with a higher id")
+		s.waitCommittedEnd(t, "orderledger.emitter.efs")
+		t.Log(l.backward(t), "records after one with a higher id")
 		l.delivered(t, s, r, n)
 	})
 }
 
-// delivered checks that the receiver got each of n messages once and in order, although the topic has repeats; and that
+// delivered checks that the receiver got each of n messages once and in order, although the topic has repeats, and that
 // an endpoint that reads the topic from the start gets the same.
 func (l *ledger) delivered(t testing.TB, s *stage, r *testkit.Receiver, n int) {
 	t.Helper()
 	require.Equal(t, n, r.Distinct())
-	require.Zero(t, r.Repeats(), "the deliverer passes over ids that are not above the highest")
+	require.Zero(t, r.Repeats(), "the deliverer skips ids that are not above the highest")
 	r.RequireNoViolations(t)
 	fresh := testkit.NewReceiver(t, testSecret)
 	s.start(t, config(endpoint("fresh", fresh)))
 	fresh.Wait(t, n)
-	s.told(t, "orderledger.emitter.fresh")
+	s.waitCommittedEnd(t, "orderledger.emitter.fresh")
 	require.Equal(t, n, fresh.Distinct())
 	require.Zero(t, fresh.Repeats())
 	fresh.RequireNoViolations(t)

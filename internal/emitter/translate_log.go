@@ -7,19 +7,20 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 )
 
-// routerLog writes what the router has to say. Its errors are news; its fields are mostly not, and one of them is the
-// whole message with its customer's address, so of the fields only names are kept.
+// routerLog logs what the router reports. It drops most fields, because one of them is the whole message, which
+// contains the address of a customer.
 type routerLog struct{ log *slog.Logger }
 
-// Error implements watermill.LoggerAdapter. The record is handed to the router again after a while, so nothing is lost.
+// Error implements watermill.LoggerAdapter. It logs a warning, because the router gets the record again after a
+// backoff.
 func (l routerLog) Error(msg string, err error, fields watermill.LogFields) {
-	l.log.LogAttrs(context.Background(), slog.LevelWarn, "translate", slog.String("step", msg),
+	l.log.LogAttrs(context.Background(), slog.LevelWarn, "translation interrupted", slog.String("step", msg),
 		slog.Any("event_id", fields["message_uuid"]), slog.Any("err", err))
 }
 
 // Info implements watermill.LoggerAdapter.
 func (l routerLog) Info(msg string, _ watermill.LogFields) {
-	l.log.LogAttrs(context.Background(), slog.LevelDebug, "translate", slog.String("step", msg))
+	l.log.LogAttrs(context.Background(), slog.LevelDebug, "translation router logged", slog.String("step", msg))
 }
 
 // Debug implements watermill.LoggerAdapter.

@@ -6,7 +6,7 @@ import (
 	"github.com/orderledger/orderledger/events"
 )
 
-// The headers of a record of suborders.v1 beside those of CloudEvents.
+// The headers of a record of suborders.v1 in addition to those of CloudEvents.
 const (
 	headerStages    = "ol_stages"
 	headerOtherwise = "ol_otherwise"
@@ -19,8 +19,8 @@ const (
 
 const jsonContentType = "application/json"
 
-// setHeaders says what a message is, in words that need no look into its body. The id is the message's UUID, which the
-// publisher writes as ce_id.
+// setHeaders describes the message in headers, so that consumers need not parse the body. The id is missing here: it is
+// the UUID of the message, which the publisher writes as ce_id.
 func (m *Message) setHeaders(to message.Metadata, of *Recorded) {
 	set := func(key, value string) {
 		if value != "" {

@@ -8,7 +8,7 @@ import (
 
 type translateMetrics struct {
 	messages    *prometheus.CounterVec
-	untold      prometheus.Counter
+	ignored     prometheus.Counter
 	deadLetters *prometheus.CounterVec
 	notes       *prometheus.CounterVec
 }
@@ -17,22 +17,22 @@ func newTranslateMetrics(reg prometheus.Registerer) (*translateMetrics, error) {
 	m := &translateMetrics{
 		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: metricsPrefix + "translated_total",
-			Help: "Messages made of events, repeats included, by event type of the suborder.",
+			Help: "Messages written, repeats included, by event type of the suborder.",
 		}, []string{"event_type"}),
-		untold: prometheus.NewCounter(prometheus.CounterOpts{
+		ignored: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: metricsPrefix + "untold_total", Help: "Events that make no message.",
 		}),
 		deadLetters: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: metricsPrefix + "dead_letters_total", Help: "Events set aside because they make no sense, by reason.",
+			Name: metricsPrefix + "dead_letters_total", Help: "Events written to the dead letters, by reason.",
 		}, []string{"reason"}),
 		notes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: metricsPrefix + "message_notes_total", Help: "Messages that are less than the contract asks for, by what is missing.",
+			Name: metricsPrefix + "message_notes_total", Help: "Deviations of messages from the contract, by note.",
 		}, []string{"note"}),
 	}
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.messages, m.untold, m.deadLetters, m.notes} {
+	for _, c := range []prometheus.Collector{m.messages, m.ignored, m.deadLetters, m.notes} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register translation metrics: %w", err)
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -17,24 +16,24 @@ import (
 	"github.com/orderledger/orderledger/internal/pubsub"
 )
 
-// TranslateConfig says how events become messages.
+// TranslateConfig configures the Translator.
 type TranslateConfig struct {
-	// Channels are the settings of the sellers' channels.
+	// Channels holds the settings of the sellers' channels.
 	Channels Channels
-	// InstanceID makes the process a static group member: after a restart under the same id it has its lanes back at
-	// once. Two living processes must not share one. Empty means dynamic.
+	// InstanceID makes the process a static group member: after a restart with the same id it gets its lanes back at once.
+	// Two running processes must not share an id. Empty means a dynamic member.
 	InstanceID string
-	// SessionTimeout is after how much silence Kafka gives a member's lanes to others. Zero means 10s.
+	// SessionTimeout is how long a member may be silent before Kafka gives its lanes to others. Zero means 10s.
 	SessionTimeout time.Duration
-	// CommitInterval is how long what was translated stays uncommitted at most, and so how much is repeated after a
-	// crash. Zero means 100ms.
+	// CommitInterval bounds how long a translated event stays uncommitted, and so how much a crash repeats. Zero means
+	// 100ms.
 	CommitInterval time.Duration
-	// DrainTimeout is how long a message in hand may take when its lane goes to another process, or at the end. Zero
-	// means 5s.
+	// DrainTimeout is how long the translator may keep working on an event after its lane was revoked, or after Run was
+	// stopped. Zero means 5s.
 	DrainTimeout time.Duration
 }
 
-// DefaultTranslateConfig returns the configuration in which every zero is written out.
+// DefaultTranslateConfig returns a configuration without channels.
 func DefaultTranslateConfig() TranslateConfig {
 	return TranslateConfig{CommitInterval: 100 * time.Millisecond, DrainTimeout: 5 * time.Second}
 }
@@ -43,30 +42,28 @@ func DefaultTranslateConfig() TranslateConfig {
 func (c TranslateConfig) Validate() error {
 	problems := []error{c.Channels.Validate()}
 	if c.SessionTimeout < 0 || c.CommitInterval < 0 || c.DrainTimeout < 0 {
-		problems = append(problems, errors.New("translate: session timeout, commit interval and drain timeout must not be negative"))
+		problems = append(problems,
+			errors.New("translate: session timeout, commit interval and drain timeout must not be negative"))
 	}
 	return errors.Join(problems...)
 }
 
-// Translator turns the ledger's events into messages, lane by lane: a message goes into the partition of suborders.v1
-// that has the number of its event's lane, so their order is the ledger's. Its position is committed behind what was
-// written; after a crash it repeats itself from there, under the same ids, which readers drop.
+// Translator turns the events of the ledger into messages. It writes a message to the partition of suborders.v1 that
+// has the number of the event's lane, so that messages keep the order of the ledger. It commits its position after the
+// messages are written. After a crash it continues from that position and writes some messages again, under the same
+// ids; readers drop these repeats.
 type Translator struct {
-	config  TranslateConfig
-	profile Profile
-	brokers kafka.Config
-	options []kgo.Opt
-	metrics *translateMetrics
-	reg     prometheus.Registerer
-	log     *slog.Logger
-
-	mu     sync.Mutex
-	stop   context.CancelFunc // Set while Run is running; guarded by mu.
-	ended  chan struct{}      // Closed when Run has returned; guarded by mu.
-	closed bool               // Guarded by mu.
+	config    TranslateConfig
+	profile   Profile
+	brokers   kafka.Config
+	options   []kgo.Opt
+	metrics   *translateMetrics
+	reg       prometheus.Registerer
+	log       *slog.Logger
+	lifecycle lifecycle
 }
 
-// NewTranslator returns a translator that does nothing before Run. The log and the registerer may be nil. Further
+// NewTranslator returns a translator that does nothing before Run. The log and the registerer may be nil. The further
 // options are appended to those of every Kafka client it makes.
 func NewTranslator(
 	config TranslateConfig, brokers kafka.Config, log *slog.Logger, reg prometheus.Registerer, options ...kgo.Opt,
@@ -82,31 +79,24 @@ func NewTranslator(
 		log = slog.New(slog.DiscardHandler)
 	}
 	return &Translator{
-		config: config, profile: Profile752255250(), brokers: brokers, options: options, metrics: metrics, reg: reg, log: log,
+		config: config, profile: Profile752255250(), brokers: brokers, options: options,
+		metrics: metrics, reg: reg, log: log,
 	}, nil
 }
 
-var errTranslatorClosed = errors.New("translator is closed or running")
-
-// Run translates until ctx ends: then nothing new is taken, what is in hand is written and committed, and the clients
-// are closed. It can be called once.
+// Run translates until ctx ends and then stops in order: it takes no more events, writes and commits those in progress,
+// and closes the clients. It can be called once.
 func (t *Translator) Run(ctx context.Context) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	t.mu.Lock()
-	if t.closed || t.stop != nil {
-		t.mu.Unlock()
-		return errTranslatorClosed
+	ctx, end, err := t.lifecycle.start(ctx)
+	if err != nil {
+		return fmt.Errorf("translate: %w", err)
 	}
-	t.stop, t.ended = stop, make(chan struct{})
-	defer close(t.ended)
-	t.mu.Unlock()
-
+	defer end()
 	subscriber, err := pubsub.NewSubscriber(t.subscriberConfig())
 	if err != nil {
 		return fmt.Errorf("translate: %w", err)
 	}
-	defer subscriber.Close() //nolint:errcheck // It has closed with the router already, and reports nothing.
+	defer subscriber.Close() //nolint:errcheck // The router has closed it already.
 	messages, err := pubsub.NewPublisher(pubsub.Config{
 		Client: t.clientOptions("suborders"), UUIDHeader: events.HeaderID, Log: t.log, ExplicitPartitions: true,
 	})
@@ -125,34 +115,24 @@ func (t *Translator) Run(ctx context.Context) error {
 		return fmt.Errorf("translate: router: %w", err)
 	}
 	router.AddHandler("translate", events.TopicEvents, subscriber, events.TopicSuborders, messages,
-		//nolint:contextcheck // A message brings its own: it ends with the message, not with the router.
+		//nolint:contextcheck // The context of a message ends with the message, not with the router.
 		func(in *message.Message) ([]*message.Message, error) { return t.handle(in, deadLetters) })
 	if err := router.Run(ctx); err != nil {
 		return fmt.Errorf("translate: %w", err)
 	}
 	if ctx.Err() == nil {
-		return errors.New("translate: the subscription ended by itself")
+		return errors.New("translate: subscription ended unexpectedly")
 	}
 	return nil
 }
 
-// Close ends Run as the end of its context does and waits for it. It may be called more than once and without Run.
-func (t *Translator) Close() error {
-	t.mu.Lock()
-	t.closed = true
-	stop, ended := t.stop, t.ended
-	t.mu.Unlock()
-	if stop != nil {
-		stop()
-		<-ended
-	}
-	return nil
-}
+// Close ends Run as if its context had ended, and waits for it. It is idempotent and may be called without Run.
+func (t *Translator) Close() { t.lifecycle.close() }
 
 func (t *Translator) subscriberConfig() pubsub.Config {
 	return pubsub.Config{
-		// Each transaction ends in a marker, which takes an offset. Only who reads markers can commit the end of the log,
-		// and so tell those who wait for it that nothing is left.
+		// Each transaction ends with a marker, which occupies an offset. Only a consumer that reads markers can commit the
+		// end of the log, and programs wait for that commit to know that everything is translated.
 		Client:         append(t.clientOptions("events"), kgo.KeepControlRecords()),
 		UUIDHeader:     events.HeaderID,
 		Log:            t.log,

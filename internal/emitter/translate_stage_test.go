@@ -23,16 +23,17 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// ledger is a Kafka with the project's topics and a writer that plays the journal: transactions, dense numbers.
+// ledger is a Kafka with the topics of the project and a writer in the role of the journal: it writes transactions with
+// dense lane sequences.
 type ledger struct {
-	cluster *kfake.Cluster // Nil unless the broker is inside the process.
+	cluster *kfake.Cluster // Nil unless the broker runs in this process.
 	brokers []string
 	lanes   int
 	writer  *kgo.Client
 	seq     map[int32]uint64
 }
 
-// newLedger is on a broker inside the process, for faults inside the broker and for benchmarks.
+// newLedger returns a ledger on a broker in this process, for faults inside the broker and for benchmarks.
 func newLedger(t testing.TB, lanes int) *ledger {
 	t.Helper()
 	return newLedgerOn(t, testkit.Kfake, lanes)
@@ -48,12 +49,13 @@ func newLedgerOn(t testing.TB, on testkit.KafkaBackend, lanes int) *ledger {
 	}
 }
 
-// created makes the record of a new shipment, properties that of its n-th change.
+// created returns the record of a new shipment.
 func (l *ledger) created(t testing.TB, shipment string) *kgo.Record {
 	t.Helper()
 	return l.record(t, created(twoItems(func(s *ledgerv1.Shipment) { s.ShipmentId, s.Version = shipment, 1 })))
 }
 
+// changed returns the record of a later version of a shipment.
 func (l *ledger) changed(t testing.TB, shipment string, version uint64) *kgo.Record {
 	t.Helper()
 	return l.record(t, &ledgerv1.Event{
@@ -100,7 +102,7 @@ func (l *ledger) translate(t testing.TB, reg prometheus.Registerer) (stop func()
 	stop = func() {
 		if !stopped {
 			stopped = true
-			require.NoError(t, tr.Close())
+			tr.Close()
 			require.NoError(t, <-ran)
 		}
 	}
@@ -108,7 +110,7 @@ func (l *ledger) translate(t testing.TB, reg prometheus.Registerer) (stop func()
 	return stop
 }
 
-// waitDone waits until the committed position is the end of the log, as those do who want to know that nothing is left.
+// waitDone waits until the translator has committed the end of the log.
 func (l *ledger) waitDone(t testing.TB) {
 	t.Helper()
 	adm := kadm.NewClient(l.writer)
@@ -127,10 +129,10 @@ func (l *ledger) waitDone(t testing.TB) {
 			done = done && (end.Offset == 0 || at.At == end.Offset)
 		})
 		return done
-	}, "committed to the end, markers included")
+	}, "the end is committed, markers included")
 }
 
-// read returns everything that is in a topic, by partition.
+// read returns all records of a topic, by partition.
 func (l *ledger) read(t testing.TB, topic string) map[int32][]*kgo.Record {
 	t.Helper()
 	ends, err := kadm.NewClient(l.writer).ListEndOffsets(t.Context(), topic)
@@ -155,7 +157,7 @@ func headers(r *kgo.Record) map[string]string {
 	return out
 }
 
-func TestMessagesStandInTheLaneOfTheirEvents(t *testing.T) {
+func TestTranslatorKeepsLanes(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		l := newLedgerOn(t, on, 3)
@@ -181,7 +183,7 @@ func TestMessagesStandInTheLaneOfTheirEvents(t *testing.T) {
 			last, versionOf := int64(0), map[string]uint64{}
 			for _, r := range records {
 				m, err := readMessage(r)
-				require.NoError(t, err, "the deliverer must be able to read it")
+				require.NoError(t, err, "the deliverer can read the message")
 				require.Equal(t, events.Lane(m.shipmentID, l.lanes), partition)
 				require.Greater(t, m.id, last)
 				require.Equal(t, m.id, decodeBody(t, r.Value).MessageID)
@@ -224,7 +226,7 @@ func count(t testing.TB, reg *prometheus.Registry, name, label string) int {
 	return 0
 }
 
-func TestWhatMakesNoSenseIsSetAsideAndTheStreamGoesOn(t *testing.T) {
+func TestTranslatorDeadLetters(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		l := newLedgerOn(t, on, 1)
@@ -251,15 +253,15 @@ func TestWhatMakesNoSenseIsSetAsideAndTheStreamGoesOn(t *testing.T) {
 		l.commit(t, unknown, noSeq, bad, null, bare, l.created(t, "s5"))
 		l.waitDone(t)
 
-		told := l.read(t, events.TopicSuborders)[0]
-		require.Len(t, told, 1)
-		require.Equal(t, "s5", string(told[0].Key))
+		messages := l.read(t, events.TopicSuborders)[0]
+		require.Len(t, messages, 1)
+		require.Equal(t, "s5", string(messages[0].Key))
 
 		dead := l.read(t, events.TopicDeadLetters)[0]
 		require.Len(t, dead, 5)
 		for i, want := range []struct {
-			why   string
-			value []byte
+			reason string
+			value  []byte
 		}{
 			{"unknown type", unknown.Value},
 			{"no sequence", noSeq.Value},
@@ -270,7 +272,7 @@ func TestWhatMakesNoSenseIsSetAsideAndTheStreamGoesOn(t *testing.T) {
 			letter, err := deadletter.Parse(dead[i])
 			require.NoError(t, err)
 			require.Equal(t, []any{events.TopicEvents, int32(0), int64(i)}, []any{letter.Topic, letter.Partition, letter.Offset})
-			require.Contains(t, letter.Reason, want.why)
+			require.Contains(t, letter.Reason, want.reason)
 			require.Equal(t, want.value, letter.Value)
 		}
 		require.Equal(t, 1, count(t, reg, "dead_letters_total", "unknown_type"))
@@ -279,7 +281,7 @@ func TestWhatMakesNoSenseIsSetAsideAndTheStreamGoesOn(t *testing.T) {
 	})
 }
 
-func TestARepeatAfterACrashWritesTheSameMessagesAgain(t *testing.T) {
+func TestTranslatorRepeatsSameMessages(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		l := newLedgerOn(t, on, 1)
@@ -288,7 +290,7 @@ func TestARepeatAfterACrashWritesTheSameMessagesAgain(t *testing.T) {
 		l.waitDone(t)
 		stop()
 
-		// A crash before the commit: what was written stands, the position is behind it.
+		// As after a crash before the commit: the messages are written, but the committed position is below them.
 		adm := kadm.NewClient(l.writer)
 		group := kafka.GroupTranslate(testkit.KafkaConfig(l.brokers, l.lanes).Cluster)
 		_, err := adm.CommitOffsets(t.Context(), group, kadm.OffsetsFromRecords(kgo.Record{Topic: events.TopicEvents, Offset: 0}))
@@ -297,12 +299,12 @@ func TestARepeatAfterACrashWritesTheSameMessagesAgain(t *testing.T) {
 		l.commit(t, l.changed(t, "b", 2))
 		l.waitDone(t)
 
-		told := l.read(t, events.TopicSuborders)[0]
-		require.Len(t, told, 6)
-		var fresh []string // As a reader sees it that drops what is not above the highest id.
+		messages := l.read(t, events.TopicSuborders)[0]
+		require.Len(t, messages, 6)
+		var fresh []string // The messages of a reader that drops ids not above the highest.
 		highest := int64(0)
 		first := map[int64]string{}
-		for _, r := range told {
+		for _, r := range messages {
 			m, err := readMessage(r)
 			require.NoError(t, err)
 			if body, seen := first[m.id]; seen {
@@ -318,7 +320,7 @@ func TestARepeatAfterACrashWritesTheSameMessagesAgain(t *testing.T) {
 	})
 }
 
-func TestABrokerThatRefusesAWriteLosesNothing(t *testing.T) {
+func TestTranslatorRefusedWrite(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t, 1)
 	l.commit(t, l.created(t, "a"), l.changed(t, "a", 2), l.changed(t, "a", 3))
@@ -329,7 +331,7 @@ func TestABrokerThatRefusesAWriteLosesNothing(t *testing.T) {
 		if req.TransactionID != nil || refused.Add(1) > 3 {
 			return nil, nil, false
 		}
-		// Not retried by the client, so the router sees it and hands the event out again.
+		// The client does not retry this error, so the router gets it and passes the event again.
 		resp := req.ResponseKind().(*kmsg.ProduceResponse)
 		for _, topic := range req.Topics {
 			rt := kmsg.NewProduceResponseTopic()
@@ -347,24 +349,24 @@ func TestABrokerThatRefusesAWriteLosesNothing(t *testing.T) {
 	l.waitDone(t)
 	require.GreaterOrEqual(t, refused.Load(), int32(3))
 
-	told := l.read(t, events.TopicSuborders)[0]
+	messages := l.read(t, events.TopicSuborders)[0]
 	var causes []string
-	for _, r := range told {
+	for _, r := range messages {
 		causes = append(causes, headers(r)[events.HeaderCausationID])
 	}
 	require.Equal(t, []string{"a/1", "a/2", "a/3"}, causes)
 }
 
-func TestATranslatorThatIsClosedDoesNotRun(t *testing.T) {
+func TestTranslatorClosed(t *testing.T) {
 	t.Parallel()
 	tr, err := NewTranslator(TranslateConfig{}, testkit.KafkaConfig([]string{"127.0.0.1:1"}, 1), nil, nil)
 	require.NoError(t, err)
-	require.NoError(t, tr.Close())
-	require.NoError(t, tr.Close())
-	require.ErrorIs(t, tr.Run(t.Context()), errTranslatorClosed)
+	tr.Close()
+	tr.Close()
+	require.ErrorIs(t, tr.Run(t.Context()), errClosed)
 }
 
-// verbose is the log of a test that is watched; a benchmark is not to measure it.
+// verbose returns the log of a verbose test. Without -v there is none, so that benchmarks do not measure it.
 func verbose(t testing.TB) *slog.Logger {
 	t.Helper()
 	if testing.Verbose() {

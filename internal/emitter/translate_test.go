@@ -12,7 +12,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// twoItems is a shipment of two items of two units each, one state after another made of it by the function.
+// twoItems returns a shipment with two items of two units each, changed by the given function.
 func twoItems(change func(s *ledgerv1.Shipment)) *ledgerv1.Shipment {
 	at := timestamppb.New(sampleTime)
 	s := &ledgerv1.Shipment{
@@ -38,7 +38,7 @@ const (
 	stageCompleted = ledgerv1.Stage_STAGE_COMPLETED
 )
 
-func TestWhichEventMakesWhichMessage(t *testing.T) {
+func TestTranslateEventTypes(t *testing.T) {
 	t.Parallel()
 	itemsCancelled := &ledgerv1.Event_ItemsCancelled{ItemsCancelled: &ledgerv1.ItemsCancelled{}}
 	held := &ledgerv1.Event_ShipmentHeld{ShipmentHeld: &ledgerv1.ShipmentHeld{}}
@@ -70,7 +70,7 @@ func TestWhichEventMakesWhichMessage(t *testing.T) {
 		"a shipment is created": {
 			event: &ledgerv1.Event{Body: &ledgerv1.Event_ShipmentCreated{}}, want: SuborderCreate,
 		},
-		"a shipment is created with nothing left of it": {
+		"a shipment is created without live units": {
 			event: &ledgerv1.Event{Body: &ledgerv1.Event_ShipmentCreated{}}, change: cancelAll, want: SuborderCreate,
 		},
 		"some units are cancelled": {
@@ -99,12 +99,12 @@ func TestWhichEventMakesWhichMessage(t *testing.T) {
 			want: SuborderComplete, stages: "shipped",
 		},
 		"one of two items is shipped": {event: &ledgerv1.Event{Body: shipped}},
-		"a fact jumps over two stages": {
+		"a fact skips two stages": {
 			event: &ledgerv1.Event{Body: &ledgerv1.Event_ShipmentDelivered{}}, new: stages(stageShipped, stageDelivered, stageCompleted),
 			change: reached(stageShipped, stageDelivered, stageCompleted),
 			want:   SuborderComplete, stages: "shipped,delivered,completed",
 		},
-		"a delivery is told after it was shipped": {
+		"a delivery is reported after it was shipped": {
 			event: &ledgerv1.Event{Body: &ledgerv1.Event_ShipmentDelivered{}}, new: stages(stageDelivered),
 			change: reached(stageShipped, stageDelivered), want: SuborderComplete, stages: "delivered",
 		},
@@ -116,14 +116,14 @@ func TestWhichEventMakesWhichMessage(t *testing.T) {
 			want: SuborderComplete, stages: "shipped",
 		},
 		"a return of what was shipped": {event: &ledgerv1.Event{Body: &ledgerv1.Event_ReturnCreated{}}, change: reached(stageShipped)},
-		"a courier return is cancelled and its units, cancelled all, come back": {
+		"a courier return is cancelled and revives units after CANCEL": {
 			event: &ledgerv1.Event{Body: &ledgerv1.Event_ShipmentDelivered{}}, new: stages(stageDelivered),
 			change: func(s *ledgerv1.Shipment) {
 				s.Stages, s.Items[1].CancelledCustomer = stages(stageShipped, stageDelivered), 2
 				s.Items[0].Cancellations = []*ledgerv1.Cancellation{{Units: 2, Revived: 2, AfterShipped: true}}
 			},
 		},
-		"a courier return is cancelled and one item, cancelled alone, comes back": {
+		"a courier return is cancelled and revives the only cancelled item": {
 			event: &ledgerv1.Event{Body: &ledgerv1.Event_ShipmentDelivered{}}, new: stages(stageDelivered),
 			change: func(s *ledgerv1.Shipment) {
 				s.Stages = stages(stageShipped, stageDelivered)
@@ -137,7 +137,7 @@ func TestWhichEventMakesWhichMessage(t *testing.T) {
 		"a release after cancel":  {event: &ledgerv1.Event{Body: released}, change: cancelAll},
 		"a new dispatch date":     {event: dates(&ledgerv1.DispatchDatesChanged{DispatchBy: now}), want: SuborderPropertiesUpdate},
 		"a new earliest date":     {event: dates(&ledgerv1.DispatchDatesChanged{DispatchAfter: now}), want: SuborderPropertiesUpdate},
-		"a new delivery date, which no message tells": {event: dates(&ledgerv1.DispatchDatesChanged{DeliverBy: now})},
+		"a new delivery date, which no message contains": {event: dates(&ledgerv1.DispatchDatesChanged{DeliverBy: now})},
 		"a new dispatch date after completion": {
 			event: dates(&ledgerv1.DispatchDatesChanged{DispatchBy: now}), change: reached(stageShipped),
 		},
@@ -145,7 +145,7 @@ func TestWhichEventMakesWhichMessage(t *testing.T) {
 			event: properties(&ledgerv1.PropertiesUpdated{Details: &ledgerv1.ShipmentDetails{DeliveryAddress: &ledgerv1.Address{}}}),
 			want:  SuborderPropertiesUpdate,
 		},
-		"a reason of a cancellation becomes known, and with it who cancelled": {
+		"the reason of a cancellation becomes known": {
 			event: properties(&ledgerv1.PropertiesUpdated{Items: []*ledgerv1.ItemPatch{{
 				CancelledBy: ledgerv1.CancelledBy_CANCELLED_BY_CUSTOMER,
 			}}}),
@@ -157,7 +157,7 @@ func TestWhichEventMakesWhichMessage(t *testing.T) {
 			}}}),
 			want: SuborderPropertiesUpdate,
 		},
-		"a form changes, which no message tells": {
+		"a form changes, which no message contains": {
 			event: properties(&ledgerv1.PropertiesUpdated{Forms: []*ledgerv1.Form{{Name: "f"}}, MarketplaceUpdatedAt: now}),
 		},
 		"an address after cancel": {
@@ -188,9 +188,9 @@ func TestWhichEventMakesWhichMessage(t *testing.T) {
 	}
 }
 
-func TestEveryOtherEventOfTheCatalogueMakesNoMessage(t *testing.T) {
+func TestTranslateOtherEvents(t *testing.T) {
 	t.Parallel()
-	told := map[string]bool{
+	translated := map[string]bool{
 		events.TypeShipmentCreated: true, events.TypeItemsCancelled: true,
 		events.TypeShipmentHeld: true, events.TypeShipmentReleased: true,
 	}
@@ -200,14 +200,14 @@ func TestEveryOtherEventOfTheCatalogueMakesNoMessage(t *testing.T) {
 		e := &ledgerv1.Event{After: twoItems(nil), Transition: &ledgerv1.Transition{}}
 		e.ProtoReflect().Mutable(bodies.Get(i))
 		_, ok := Translate(recorded(e), Profile752255250(), &Channel{})
-		require.Equal(t, told[events.TypeOf(e)], ok, events.TypeOf(e))
+		require.Equal(t, translated[events.TypeOf(e)], ok, events.TypeOf(e))
 	}
 }
 
-func TestAMessageForAnotherStageIsTheSameButForItsType(t *testing.T) {
+func TestRetype(t *testing.T) {
 	t.Parallel()
 	e := &ledgerv1.Event{
-		// A key that looks like the field must not be taken for it.
+		// A string that looks like the field must not be changed.
 		After: twoItems(func(s *ledgerv1.Shipment) { s.OrderId = `"eventType":"SUBORDER_COMPLETE"` }),
 		Body:  &ledgerv1.Event_ItemsCancelled{}, Transition: &ledgerv1.Transition{Stages: stages(stageShipped)},
 	}
@@ -219,7 +219,7 @@ func TestAMessageForAnotherStageIsTheSameButForItsType(t *testing.T) {
 	require.Equal(t, string(partial.Body), string(Retype(m.Body, m.Type, m.Otherwise)))
 }
 
-func TestMessageIDsRiseInALaneAndStayExactInAFloat(t *testing.T) {
+func TestMessageID(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, int64(1376263), MessageID(42, 0, 7))
 	last := int64(0)
@@ -234,7 +234,7 @@ func TestMessageIDsRiseInALaneAndStayExactInAFloat(t *testing.T) {
 	require.Less(t, last, int64(1)<<53)
 }
 
-func TestFieldsThatAreNotKnown(t *testing.T) {
+func TestTranslateUnknownFields(t *testing.T) {
 	t.Parallel()
 	s := twoItems(func(s *ledgerv1.Shipment) {
 		s.LocationId, s.DispatchBy, s.OrderId = "", nil, ""
@@ -266,7 +266,7 @@ func TestFieldsThatAreNotKnown(t *testing.T) {
 	require.NotContains(t, m.Notes.Names(), "required_by_unknown")
 }
 
-func TestPriorityAndPaymentComeFromAnyItem(t *testing.T) {
+func TestTranslatePriorityAndPayment(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(s *ledgerv1.Shipment){
 		"type":           func(s *ledgerv1.Shipment) { s.Details.ShipmentType = "EXPRESS" },
@@ -285,7 +285,7 @@ func TestPriorityAndPaymentComeFromAnyItem(t *testing.T) {
 	}
 }
 
-// body is what tests read of a message; a pointer tells null.
+// body holds the fields of a message that tests read; a pointer shows whether the field is null.
 type body struct {
 	LocationCode, ParentOrderCode, RequiredBy                                        *string
 	OrderTime, StartProcessingTime, PaymentMethod, EventType, ChannelName, OrderCode string
@@ -304,7 +304,7 @@ type bodyLine struct {
 	OrderItemCustomAttributes                                                               json.RawMessage
 }
 
-// decodeBody takes what both the testing package and rapid give.
+// decodeBody accepts both *testing.T and *rapid.T.
 func decodeBody(t interface {
 	require.TestingT
 	Helper()
