@@ -46,7 +46,7 @@ func TestReaderReportsAllProblems(t *testing.T) {
 	r.Secret("S", new(setting.Secret))
 	r.Secret("F", new(setting.Secret))
 	err := errors.Join(r.Problems()...)
-	for _, want := range []string{`N: "many" is not a number`, `B: "perhaps": want true or false`, `D: "soon": want a time`, "W: ", "S: S_FILE is set too", "F_FILE: "} {
+	for _, want := range []string{`N: "many" is not a number`, `B: "perhaps": want true or false`, `D: "soon": want a duration`, "W: ", "S: S_FILE is set too", "F_FILE: "} {
 		require.ErrorContains(t, err, want)
 	}
 	require.ErrorIs(t, err, fs.ErrNotExist)

@@ -90,7 +90,7 @@ func TestTLSReloadsARenewedCertificate(t *testing.T) {
 	require.Equal(t, "second", name())
 
 	_, err = dial(t, setting.TLS{On: true, CAFile: ca.File}, addr)
-	require.Error(t, err, "without a certificate the server hangs up")
+	require.Error(t, err, "without a certificate the server closes the connection")
 	require.Contains(t, setting.Advice(err, "X"), "X_TLS_CERT")
 }
 
