@@ -182,7 +182,7 @@ func (d demonstration) show(ctx context.Context, l *ledger, s servers, receiver 
 	}
 	d.title("one shipment, as `orderledger timeline` shows it")
 	var id string
-	if err := l.tables.QueryRow(ctx, demo.Interesting).Scan(&id); err != nil {
+	if err := l.tables.QueryRow(ctx, demo.Eventful).Scan(&id); err != nil {
 		return fmt.Errorf("choose a shipment: %w", err)
 	}
 	if err := timeline(ctx, l.tables, id, d.out); err != nil {

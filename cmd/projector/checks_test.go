@@ -66,17 +66,17 @@ func TestRunNeverPrintsOrLogsSecrets(t *testing.T) {
 	require.NotContains(t, out.String()+log.String(), "sssh")
 }
 
-// watched is a log that tells when a text is in it.
+// watched is a log that closes seen once it contains a text.
 type watched struct {
 	bytes.Buffer
 	until string
 	seen  chan struct{}
-	told  bool
+	found bool
 }
 
 func (w *watched) Write(line []byte) (int, error) {
-	if !w.told && bytes.Contains(line, []byte(w.until)) {
-		w.told = true
+	if !w.found && bytes.Contains(line, []byte(w.until)) {
+		w.found = true
 		close(w.seen)
 	}
 	return w.Buffer.Write(line)

@@ -10,15 +10,15 @@ import (
 	"github.com/orderledger/orderledger/internal/setting"
 )
 
-// The environment variables, beside those of kafka.Config and clickhouse.Config.
+// The environment variables, beside those of kafka.Config, clickhouse.Config and service.Settings.
 const (
 	// envMaxRows, envBufferBytes and envInserters: see projector.Config.
 	envMaxRows     = "ORDERLEDGER_PROJECTOR_MAX_ROWS"
 	envBufferBytes = "ORDERLEDGER_PROJECTOR_BUFFER_BYTES"
 	envInserters   = "ORDERLEDGER_PROJECTOR_INSERTERS"
-	// envInstance: makes this process a static member of its group; unique among the living. Default none.
+	// envInstance: makes this process a static member of its group; must differ between running processes. Default none.
 	envInstance = "ORDERLEDGER_PROJECTOR_INSTANCE_ID"
-	// envSession: after how much silence the partitions of an instance go to others, such as 6s. Default 15s; the broker
+	// envSession: how long an instance may be silent before others get its partitions, such as 6s. Default 15s; the broker
 	// has a lower bound, group.min.session.timeout.ms, usually 6s.
 	envSession = "ORDERLEDGER_PROJECTOR_SESSION_TIMEOUT"
 	// envAdmin: host:port of metrics and health. Default 127.0.0.1:9102; "off" serves none.
@@ -49,5 +49,6 @@ func readConfig(getenv func(string) string) (config, error) {
 	e.Text(envInstance, &cfg.Projector.InstanceID)
 	e.Duration(envSession, &cfg.Projector.SessionTimeout)
 	cfg.Settings.Read(e, envAdmin, defaultAdmin)
-	return cfg, errors.Join(append(e.Problems(), cfg.Kafka.Validate(), cfg.ClickHouse.Validate(), cfg.Projector.Validate())...)
+	return cfg, errors.Join(append(e.Problems(),
+		cfg.Kafka.Validate(), cfg.ClickHouse.Validate(), cfg.Projector.Validate())...)
 }

@@ -1,8 +1,8 @@
 // Command projector fills the ClickHouse tables from the ledger's topics and keeps them up to date.
 //
 // It is configured by the environment; see config.go. At start it waits for ClickHouse, applies the migrations and
-// checks the topics. It stops on SIGINT and SIGTERM: it gathers no more batches, finishes those in hand, acknowledges
-// them, leaves its group and closes its connections; the admin server goes last.
+// checks the topics. It stops on SIGINT and SIGTERM: it collects no more batches, finishes those in hand, acknowledges
+// them, leaves its group and closes its connections; the admin server stops last.
 package main
 
 import (
@@ -55,7 +55,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	}})
 }
 
-// project prepares both ends and projects. It is a unit, so that the program answers its admin port while it waits.
+// project waits for both servers, prepares tables and topics, and projects. It is a unit, so that the admin port responds
+// while it waits.
 func project(ctx context.Context, cfg config, client *kgo.Client, process *service.Process) error {
 	if err := process.AwaitServers(ctx, cfg.ClickHouse.Await, cfg.Kafka.Await); err != nil {
 		return err

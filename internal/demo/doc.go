@@ -1,7 +1,10 @@
-// Package demo makes order histories in the marketplace's own format and plays them against a running ledger, so that a
-// newcomer sees real work: notifications and seller calls over HTTP, events in Kafka, rows in ClickHouse, pushes at a
-// receiver.
+// Package demo generates order histories in the marketplace's own format and sends them to a running ledger, so that a
+// newcomer sees realistic work: notifications and seller calls over HTTP, events in Kafka, rows in ClickHouse, webhook
+// requests at a receiver.
 //
-// Histories are made from a seed and are the same on every machine but for their dates. They are messy as life is:
-// repeats, facts in the wrong order, cancellations after dispatch, holds, partial cancellations, returns.
+// It promises the same histories for the same seed on every machine, except for their dates. As in reality, they
+// contain repeats, facts in the wrong order, cancellations after dispatch, holds, partial cancellations and returns.
+//
+// It does not start the ledger: cmd/orderledger does. It fails with the first unexpected response; calls wait up to
+// half a minute for the notification that they depend on.
 package demo

@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/orderledger/orderledger/internal/marketplace"
 )
 
-// Sellers of the demo. The first is an external one, whose facts come as notifications; for the second this system is
-// the marketplace itself, so that its calls do something.
+// Sellers of the demo. The first is external: its facts arrive as notifications. For the second this system is the
+// marketplace itself, so that its calls have an effect.
 const (
 	ExternalSeller = "5d8a1e3f9b7c2460"
 	OwnSeller      = "a1c49e07d2f3b586"
@@ -17,7 +20,7 @@ const (
 	OwnToken = "demo-token"
 )
 
-// Notification is one line of a history.
+// Notification is one notification and the time when it is sent.
 type Notification struct {
 	At   time.Time
 	Body []byte
@@ -41,15 +44,15 @@ var products = []product{ //nolint:gochecknoglobals // A table.
 	{"SHIRT-L", "Linen shirt, L", "SHTYV9B6NLQ4C7WK", 1799},
 }
 
-// maker makes histories.
+// maker generates histories.
 type maker struct {
 	rand *rand.Rand
 	now  time.Time
 	out  []Notification
 }
 
-// Histories returns the notifications of n shipments of ExternalSeller that ended by now, in the order in which they
-// were sent. The same seed gives the same histories.
+// Histories returns the notifications of n shipments of ExternalSeller up to now, in the order of sending. The same
+// seed gives the same histories.
 func Histories(seed uint64, n int, now time.Time) []Notification {
 	m := &maker{rand: rand.New(rand.NewPCG(seed, 0x6f72646572)), now: now.UTC().Truncate(time.Second)}
 	for i := range n {
@@ -59,63 +62,66 @@ func Histories(seed uint64, n int, now time.Time) []Notification {
 	return m.out
 }
 
-// shipment makes one history. Each kind of life that the domain knows comes up, the plain ones most often.
+// shipment generates one history. Every kind of history occurs, the ordinary ones most often.
 func (m *maker) shipment(i int) {
 	s := m.create(i)
 	switch kind := m.rand.IntN(20); {
-	case kind < 7: // The plain way.
-		m.forward(s, "shipment_packed", "shipment_ready_to_dispatch", "shipment_pickup_complete", "shipment_shipped", "shipment_delivered")
-	case kind < 9: // Nobody told of the steps between.
+	case kind < 7: // Every step is reported.
+		m.forward(s, "shipment_packed", "shipment_ready_to_dispatch", "shipment_pickup_complete", "shipment_shipped",
+			"shipment_delivered")
+	case kind < 9: // The steps between are not reported.
 		m.forward(s, "shipment_shipped", "shipment_delivered")
 	case kind == 9: // Held for a while.
-		s.say(m.later(s, 20*time.Minute), "shipment_hold", object{"orderItems": []object{{"orderItemId": s.items[0].id, "holdQuantity": s.items[0].quantity}}})
+		s.say(m.later(s, 20*time.Minute), "shipment_hold", object{"orderItems": []object{
+			{"orderItemId": s.items[0].id, "holdQuantity": s.items[0].quantity},
+		}})
 		s.say(m.later(s, 3*time.Hour), "shipment_unhold", object{"status": "APPROVED"})
 		m.forward(s, "shipment_packed", "shipment_shipped", "shipment_delivered")
-	case kind == 10: // The dates move.
+	case kind == 10: // The dispatch dates change.
 		s.say(m.later(s, time.Hour), "shipment_dispatch_dates_changed", object{
 			"dispatchAfterDate": wire(s.at), "dispatchByDate": wire(s.at.Add(96 * time.Hour)),
 		})
 		m.forward(s, "shipment_packed", "shipment_ready_to_dispatch", "shipment_shipped", "shipment_delivered")
-	case kind == 11: // One unit is cancelled, the rest goes on.
+	case kind == 11: // One unit is cancelled, the rest is delivered.
 		s.cancel(m.later(s, 2*time.Hour), 1, "order_cancelled", "delivery_time_long")
 		m.forward(s, "shipment_packed", "shipment_ready_to_dispatch", "shipment_shipped", "shipment_delivered")
 	case kind == 12: // Cancelled before packing.
 		s.cancel(m.later(s, 2*time.Hour), 0, "order_cancelled", "delivery_time_long")
-	case kind == 13: // The seller could not deliver it.
+	case kind == 13: // The seller is out of stock.
 		s.cancel(m.later(s, 5*time.Hour), 0, "seller_cancellation", "not_enough_inventory")
 	case kind == 14: // A form fails once.
 		s.say(m.later(s, time.Hour), "shipment_form_failed", object{"status": "FORM_FAILED", "forms": []string{"EWayBill"}})
 		m.forward(s, "shipment_packed", "shipment_ready_to_dispatch", "shipment_shipped", "shipment_delivered")
-	case kind == 15: // It comes back from the customer.
+	case kind == 15: // The customer returns it.
 		m.forward(s, "shipment_packed", "shipment_shipped", "shipment_delivered")
-		m.comeBack(s, "customer_return", "return_picked_up", "return_completed")
-	case kind == 16: // It turns round on the way.
+		m.returned(s, "customer_return", "return_picked_up", "return_completed")
+	case kind == 16: // The courier returns it.
 		m.forward(s, "shipment_packed", "shipment_shipped")
-		m.comeBack(s, "courier_return", "return_completed")
-	case kind == 17: // The return is called off.
+		m.returned(s, "courier_return", "return_completed")
+	case kind == 17: // The return is cancelled.
 		m.forward(s, "shipment_packed", "shipment_shipped", "shipment_delivered")
-		m.comeBack(s, "customer_return", "return_cancelled")
-	case kind == 18: // The news of its dispatch comes before it is known, and everything twice.
+		m.returned(s, "customer_return", "return_cancelled")
+	case kind == 18: // The dispatch is reported before the creation, and everything twice.
 		m.forward(s, "shipment_shipped", "shipment_delivered")
 		s.early(m.now)
 		s.twice()
-	default: // Cancelled although it is on its way.
+	default: // Cancelled although it is in transit.
 		m.forward(s, "shipment_packed", "shipment_shipped")
 		s.cancel(m.later(s, time.Hour), 0, "order_cancelled", "delivery_time_long")
 	}
-	for _, n := range s.said {
+	for _, n := range s.sent {
 		if !n.At.After(m.now) {
 			m.out = append(m.out, n)
 		}
 	}
 }
 
-// history is one shipment's notifications so far.
+// history is one shipment and its notifications so far.
 type history struct {
 	id, order, location string
 	at                  time.Time
 	items               []line
-	said                []Notification
+	sent                []Notification
 }
 
 type line struct {
@@ -123,7 +129,7 @@ type line struct {
 	quantity int
 }
 
-// create makes the shipment_created of shipment number i, within the last thirty days.
+// create begins the history of shipment number i, with a shipment_created within the last thirty days.
 func (m *maker) create(i int) *history {
 	id := make([]byte, 16)
 	for k := range id {
@@ -143,17 +149,23 @@ func (m *maker) create(i int) *history {
 		s.items = append(s.items, l)
 		price := p.price * float64(l.quantity)
 		items = append(items, object{
-			"orderItemId": l.id, "orderId": s.order, "cancellationGroupId": "grp" + l.id, "orderDate": wire(s.at.Add(-10 * time.Minute)),
+			"orderItemId": l.id, "orderId": s.order, "cancellationGroupId": "grp" + l.id,
+			"orderDate":   wire(s.at.Add(-10 * time.Minute)),
 			"paymentType": []string{"PREPAID", "COD"}[m.rand.IntN(2)], "status": "APPROVED", "quantity": l.quantity,
 			"sku": p.sku, "fsn": p.fsn, "listingId": "LST" + p.fsn, "title": p.title, "hsn": "8516",
-			"priceComponents": object{"sellingPrice": price, "shippingCharge": 40, "totalPrice": price + 40, "customerPrice": price + 40, "flipkartDiscount": 0},
-			"serviceProfile":  "Seller_Fulfilment",
+			"priceComponents": object{
+				"sellingPrice": price, "shippingCharge": 40, "totalPrice": price + 40, "customerPrice": price + 40,
+				"flipkartDiscount": 0,
+			},
+			"serviceProfile": "Seller_Fulfilment",
 		})
 	}
 	s.say(s.at, "shipment_created", object{
-		"dispatchAfterDate": wire(s.at), "dispatchByDate": wire(s.at.Add(48 * time.Hour)), "deliverByDate": wire(s.at.Add(7 * 24 * time.Hour)),
-		"updatedAt": wire(s.at), "hold": false, "mps": false, "packagingPolicy": "DEFAULT", "shipmentType": "NORMAL",
-		"subShipments": []object{{"subShipmentId": "SS-1", "packages": []any{}}}, "orderItems": items, "forms": []any{}, "dispatchLocation": nil,
+		"dispatchAfterDate": wire(s.at), "dispatchByDate": wire(s.at.Add(48 * time.Hour)),
+		"deliverByDate": wire(s.at.Add(7 * 24 * time.Hour)),
+		"updatedAt":     wire(s.at), "hold": false, "mps": false, "packagingPolicy": "DEFAULT", "shipmentType": "NORMAL",
+		"subShipments": []object{{"subShipmentId": "SS-1", "packages": []any{}}}, "orderItems": items,
+		"forms": []any{}, "dispatchLocation": nil,
 	})
 	return s
 }
@@ -169,33 +181,34 @@ func (s *history) say(at time.Time, kind string, attributes object) {
 func (s *history) add(at time.Time, envelope object) {
 	body, err := json.Marshal(envelope)
 	if err != nil {
-		panic(err) // The literals of this file can be marshalled.
+		panic(err) // Every literal of this file can be marshaled.
 	}
-	s.said = append(s.said, Notification{At: at, Body: body})
+	s.sent = append(s.sent, Notification{At: at, Body: body})
 }
 
-// later is some time after the last notification, around the given distance.
+// later returns a time after the last notification, around the given distance.
 func (m *maker) later(s *history, about time.Duration) time.Time {
-	last := s.said[len(s.said)-1].At
+	last := s.sent[len(s.sent)-1].At
 	return last.Add(about/2 + time.Duration(m.rand.Int64N(int64(about)))).Truncate(time.Second)
 }
 
-// forward tells the steps one after the other. About one in eight is slow enough to miss its date.
+// forward reports the steps one after another. About one shipment in eight is slow enough to miss its date.
 func (m *maker) forward(s *history, kinds ...string) {
 	pace := 10 * time.Hour
 	if m.rand.IntN(8) == 0 {
 		pace = 70 * time.Hour
 	}
 	status := map[string]string{
-		"shipment_packed": "PACKED", "shipment_ready_to_dispatch": "READY_TO_DISPATCH", "shipment_pickup_complete": "PICKUP_COMPLETE",
-		"shipment_shipped": "SHIPPED", "shipment_delivered": "DELIVERED",
+		"shipment_packed": "PACKED", "shipment_ready_to_dispatch": "READY_TO_DISPATCH",
+		"shipment_pickup_complete": "PICKUP_COMPLETE",
+		"shipment_shipped":         "SHIPPED", "shipment_delivered": "DELIVERED",
 	}
 	for _, kind := range kinds {
 		s.say(m.later(s, pace), kind, object{"status": status[kind]})
 	}
 }
 
-// cancel tells the cancellation of so many units of the first item; 0 means everything.
+// cancel reports the cancellation of units of the first item; 0 means every unit of every item.
 func (s *history) cancel(at time.Time, units int, reason, subReason string) {
 	var items []object
 	for _, l := range s.items {
@@ -211,45 +224,45 @@ func (s *history) cancel(at time.Time, units int, reason, subReason string) {
 	s.say(at, "shipment_cancelled", object{"status": "CANCELLED", "orderItems": items})
 }
 
-// comeBack tells a return of the first item and the steps after it.
-func (m *maker) comeBack(s *history, source string, kinds ...string) {
+// returned reports a return of the first item and the steps after it.
+func (m *maker) returned(s *history, source string, kinds ...string) {
 	at := m.later(s, 30*time.Hour)
 	returnID := fmt.Sprintf("%d", 12000000000+m.rand.Int64N(1e9))
-	tell := func(at time.Time, kind string, attributes object) {
+	report := func(at time.Time, kind string, attributes object) {
 		s.add(at, object{
 			"eventType": kind, "source": "flipkart", "version": "v3", "timestamp": wire(at), "sellerId": ExternalSeller,
 			"locationId": s.location, "returnId": returnID, "attributes": attributes,
 		})
 	}
 	item := s.items[0]
-	tell(at, "return_created", object{"status": "RETURN_CREATED", "returnItems": []object{{
+	report(at, "return_created", object{"status": "RETURN_CREATED", "returnItems": []object{{
 		"returnId": returnID, "orderItemId": item.id, "source": source, "action": "refund", "quantity": item.quantity,
-		"createdDate": wire(at), "updatedDate": wire(at), "courierName": "Ekart Logistics", "reason": "MISSING_ITEM", "subReason": "MISSING_PRODUCT",
+		"createdDate": wire(at), "updatedDate": wire(at), "courierName": "Ekart Logistics",
+		"reason": "MISSING_ITEM", "subReason": "MISSING_PRODUCT",
 		"trackingId": "FMPP" + returnID, "shipmentId": s.id, "expectedDate": wire(at.Add(5 * 24 * time.Hour)),
 	}}})
-	status := map[string]string{"return_picked_up": "RETURN_PICKED_UP", "return_completed": "RETURN_COMPLETED", "return_cancelled": "RETURN_CANCELLED"}
 	for _, kind := range kinds {
-		tell(m.later(s, 40*time.Hour), kind, object{"status": status[kind], "returnItems": []object{{"orderItemId": item.id}}})
+		report(m.later(s, 40*time.Hour), kind, object{
+			"status": strings.ToUpper(kind), "returnItems": []object{{"orderItemId": item.id}},
+		})
 	}
 }
 
-// early lets the first news after the creation arrive before it.
+// early swaps the creation with the notification after it.
 func (s *history) early(now time.Time) {
-	if len(s.said) > 1 && !s.said[1].At.After(now) {
-		s.said[0].At, s.said[1].At = s.said[1].At, s.said[0].At
+	if len(s.sent) > 1 && !s.sent[1].At.After(now) {
+		s.sent[0].At, s.sent[1].At = s.sent[1].At, s.sent[0].At
 	}
 }
 
-// twice repeats everything, as a sender does that got no answer.
+// twice repeats everything, as a sender does that got no response.
 func (s *history) twice() {
-	for _, n := range slices.Clone(s.said) {
-		s.said = append(s.said, Notification{At: n.At.Add(time.Minute), Body: n.Body})
+	for _, n := range slices.Clone(s.sent) {
+		s.sent = append(s.sent, Notification{At: n.At.Add(time.Minute), Body: n.Body})
 	}
 }
 
-// wire is how notifications write times.
+// wire formats a time as the marketplace's notifications do: in IST, without fractions of a second.
 func wire(t time.Time) string {
-	return t.In(ist).Format("2006-01-02T15:04:05-07:00")
+	return t.In(marketplace.IST).Format("2006-01-02T15:04:05-07:00")
 }
-
-var ist = time.FixedZone("IST", int((5*time.Hour + 30*time.Minute).Seconds())) //nolint:gochecknoglobals // A constant in all but name.

@@ -10,7 +10,7 @@ import (
 	"github.com/orderledger/orderledger/internal/demo"
 )
 
-func TestHistoriesAreTheSameForTheSameSeedAndShowEveryKindOfNotification(t *testing.T) {
+func TestHistories(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	a, b := demo.Histories(1, 400, now), demo.Histories(1, 400, now)
@@ -21,7 +21,7 @@ func TestHistoriesAreTheSameForTheSameSeedAndShowEveryKindOfNotification(t *test
 	created := map[string]bool{}
 	early := 0
 	for i, n := range a {
-		require.False(t, n.At.After(now), "nothing is told before it happens")
+		require.False(t, n.At.After(now), "nothing is reported before it happens")
 		require.False(t, i > 0 && n.At.Before(a[i-1].At), "in the order of sending")
 		var envelope struct{ EventType, ShipmentID string }
 		require.NoError(t, json.Unmarshal(n.Body, &envelope))
@@ -33,7 +33,7 @@ func TestHistoriesAreTheSameForTheSameSeedAndShowEveryKindOfNotification(t *test
 		}
 	}
 	require.Len(t, created, 400)
-	require.Positive(t, early, "some news comes before the creation")
+	require.Positive(t, early, "some notifications arrive before the creation")
 	for _, kind := range []string{
 		"shipment_created", "shipment_hold", "shipment_unhold", "shipment_packed", "shipment_ready_to_dispatch", "shipment_pickup_complete",
 		"shipment_shipped", "shipment_delivered", "shipment_dispatch_dates_changed", "shipment_cancelled", "shipment_form_failed",

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -11,13 +12,13 @@ import (
 	"github.com/orderledger/orderledger/internal/webhook"
 )
 
-// Secret signs the pushes of the demo; its receiver verifies them.
+// Secret signs the webhook requests of the demo; its receiver verifies them.
 const Secret = "whsec_ZGVtby1vcmRlcmxlZGdlci1kZW1vLW9yZGVybGVkZ2Vy" //nolint:gosec // Made for the demo.
 
-// Receiver is a fulfilment system as the demo has it: it verifies signatures and counts what it gets.
+// Receiver is the demo's fulfilment system: it verifies signatures and counts messages.
 type Receiver struct {
 	secret   webhook.Secret
-	mu       sync.Mutex // Protects all that follows.
+	mu       sync.Mutex // Protects the fields below.
 	last     map[string]int64
 	types    map[string]int
 	wrong    int
@@ -26,13 +27,13 @@ type Receiver struct {
 	sample   Push
 }
 
-// Push is one request that arrived.
+// Push is one webhook request.
 type Push struct {
 	Header http.Header
 	Body   []byte
 }
 
-// NewReceiver returns a receiver that has nothing yet.
+// NewReceiver returns a receiver that has not received anything.
 func NewReceiver() (*Receiver, error) {
 	secret, err := webhook.ParseSecret(Secret)
 	if err != nil {
@@ -41,7 +42,7 @@ func NewReceiver() (*Receiver, error) {
 	return &Receiver{secret: secret, last: map[string]int64{}, types: map[string]int{}}, nil
 }
 
-// ServeHTTP takes a push: 401 when its signature is wrong, else 200.
+// ServeHTTP accepts a webhook request: 401 if its signature is wrong, else 200.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	body, err := io.ReadAll(io.LimitReader(req.Body, 1<<20))
 	var message struct {
@@ -75,24 +76,20 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// Counts is what a receiver got.
+// Counts is what a receiver has received.
 type Counts struct {
 	// Types counts distinct messages by event type.
 	Types map[string]int
-	// Wrong counts pushes whose signature or body was not right, Disorder those that came after a later one of their
-	// suborder, Repeats those that came again.
+	// Wrong counts requests with a wrong signature or body, Disorder those that arrived after a later one of their
+	// suborder, Repeats those that arrived again.
 	Wrong, Disorder, Repeats int
 	// Sample is the first SUBORDER_COMPLETE.
 	Sample Push
 }
 
-// Counts returns what came so far.
+// Counts returns the counts so far.
 func (r *Receiver) Counts() Counts {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	types := make(map[string]int, len(r.types))
-	for k, v := range r.types {
-		types[k] = v
-	}
-	return Counts{Types: types, Wrong: r.wrong, Disorder: r.disorder, Repeats: r.repeats, Sample: r.sample}
+	return Counts{Types: maps.Clone(r.types), Wrong: r.wrong, Disorder: r.disorder, Repeats: r.repeats, Sample: r.sample}
 }

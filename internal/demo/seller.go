@@ -14,18 +14,19 @@ import (
 	"github.com/orderledger/orderledger/internal/marketplace"
 )
 
-// Seller plays OwnSeller, who uses the seller API: labels, dispatch, cancel. For this seller the ledger is the
-// marketplace itself, so that labels are made and the state moves.
+// Seller acts as OwnSeller and uses the seller API: labels, dispatch, cancel. For this seller the ledger is the
+// marketplace itself, so it renders labels and the state changes.
 type Seller struct {
-	// URL is the ingest service's.
+	// URL is the base URL of the ingest service.
 	URL string
-	// Log shows each call, a line each.
+	// Log prints one line per call.
 	Log func(format string, args ...any)
 }
 
-// ownShipment is the number n-th shipment of the demo's own seller.
+// ownShipment returns the ids of the n-th shipment of OwnSeller.
 func ownShipment(n int) (id, item, location string) {
-	return fmt.Sprintf("0e5ca1e0-0000-4000-8000-%012d", n), fmt.Sprintf("9000000000000%03d", n), "LOC" + strings.Repeat("0", 31) + "9"
+	id, item = fmt.Sprintf("0e5ca1e0-0000-4000-8000-%012d", n), fmt.Sprintf("9000000000000%03d", n)
+	return id, item, "LOC" + strings.Repeat("0", 31) + "9"
 }
 
 // Live takes n shipments through the seller API from creation to delivery; the last one is cancelled instead.
@@ -41,19 +42,21 @@ func (s Seller) Live(ctx context.Context, n int) error {
 func (s Seller) live(ctx context.Context, n int, cancel bool) error {
 	id, item, location := ownShipment(n)
 	now := time.Now().UTC().Truncate(time.Second)
-	tell := func(kind string, at time.Time, attributes object) error {
+	notify := func(kind string, at time.Time, attributes object) error {
 		return s.post(ctx, "/notifications", object{
 			"eventType": kind, "source": "sandbox", "version": "v3", "timestamp": wire(at), "sellerId": OwnSeller,
 			"locationId": location, "shipmentId": id, "attributes": attributes,
 		}, nil)
 	}
 	p := products[n%len(products)]
-	err := tell("shipment_created", now.Add(-time.Hour), object{
-		"dispatchAfterDate": wire(now.Add(-time.Hour)), "dispatchByDate": wire(now.Add(24 * time.Hour)), "deliverByDate": wire(now.Add(120 * time.Hour)),
-		"updatedAt": wire(now.Add(-time.Hour)), "hold": false, "shipmentType": "NORMAL",
+	err := notify("shipment_created", now.Add(-time.Hour), object{
+		"dispatchAfterDate": wire(now.Add(-time.Hour)), "dispatchByDate": wire(now.Add(24 * time.Hour)),
+		"deliverByDate": wire(now.Add(120 * time.Hour)),
+		"updatedAt":     wire(now.Add(-time.Hour)), "hold": false, "shipmentType": "NORMAL",
 		"orderItems": []object{{
-			"orderItemId": item, "orderId": "OD" + item + "000", "cancellationGroupId": "grp" + item, "orderDate": wire(now.Add(-2 * time.Hour)),
-			"paymentType": "PREPAID", "status": "APPROVED", "quantity": 1, "sku": p.sku, "fsn": p.fsn, "listingId": "LST" + p.fsn, "title": p.title,
+			"orderItemId": item, "orderId": "OD" + item + "000", "cancellationGroupId": "grp" + item,
+			"orderDate": wire(now.Add(-2 * time.Hour)), "paymentType": "PREPAID", "status": "APPROVED", "quantity": 1,
+			"sku": p.sku, "fsn": p.fsn, "listingId": "LST" + p.fsn, "title": p.title,
 			"priceComponents": object{"sellingPrice": p.price, "shippingCharge": 0, "totalPrice": p.price},
 		}},
 	})
@@ -62,14 +65,20 @@ func (s Seller) live(ctx context.Context, n int, cancel bool) error {
 	}
 	if cancel {
 		return s.call(ctx, "cancel", id, object{"shipments": []object{{
-			"shipmentId": id, "locationId": location, "cancellationGroupIds": []string{"grp" + item}, "reason": "cannot_procure_item",
+			"shipmentId": id, "locationId": location, "cancellationGroupIds": []string{"grp" + item},
+			"reason": "cannot_procure_item",
 		}}})
 	}
 	if err := s.call(ctx, "labels", id, object{"shipments": []object{{
 		"shipmentId": id, "locationId": location,
-		"taxItems":     []object{{"orderItemId": item, "taxRate": 18, "quantity": 1}},
-		"invoices":     []object{{"orderId": "OD" + item + "000", "invoiceDate": now.In(marketplace.IST).Format(time.DateOnly), "invoiceNumber": fmt.Sprintf("INV-%d", n)}},
-		"subShipments": []object{{"subShipmentId": "SS-1", "dimensions": object{"length": 20, "breadth": 15, "height": 10, "weight": 0.8}}},
+		"taxItems": []object{{"orderItemId": item, "taxRate": 18, "quantity": 1}},
+		"invoices": []object{{
+			"orderId": "OD" + item + "000", "invoiceNumber": fmt.Sprintf("INV-%d", n),
+			"invoiceDate": now.In(marketplace.IST).Format(time.DateOnly),
+		}},
+		"subShipments": []object{{
+			"subShipmentId": "SS-1", "dimensions": object{"length": 20, "breadth": 15, "height": 10, "weight": 0.8},
+		}},
 	}}}); err != nil {
 		return err
 	}
@@ -81,15 +90,15 @@ func (s Seller) live(ctx context.Context, n int, cancel bool) error {
 	}
 	for _, kind := range []string{"shipment_pickup_complete", "shipment_shipped", "shipment_delivered"} {
 		status := strings.ToUpper(strings.TrimPrefix(kind, "shipment_"))
-		if err := tell(kind, time.Now().UTC(), object{"status": status}); err != nil {
+		if err := notify(kind, time.Now().UTC(), object{"status": status}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// call makes a seller call for one shipment and repeats it while the shipment is not known: its creation is on the way
-// through the inbox.
+// call makes a seller call for one shipment. It repeats the call while the shipment is unknown: the notification of its
+// creation may still be in the inbox.
 func (s Seller) call(ctx context.Context, verb, id string, body object) error {
 	return retry(ctx, func() (bool, error) {
 		var answer struct {
@@ -99,7 +108,7 @@ func (s Seller) call(ctx context.Context, verb, id string, body object) error {
 			return false, err
 		}
 		if len(answer.Shipments) != 1 {
-			return false, fmt.Errorf("%s of %s: answer has %d results", verb, id, len(answer.Shipments))
+			return false, fmt.Errorf("%s of %s: response has %d results", verb, id, len(answer.Shipments))
 		}
 		r := answer.Shipments[0]
 		if r.ErrorCode == "INVALID_SHIPMENTS" {
@@ -113,7 +122,7 @@ func (s Seller) call(ctx context.Context, verb, id string, body object) error {
 	})
 }
 
-// await asks for the shipment until it has the status.
+// await polls the shipment until it has the status.
 func (s Seller) await(ctx context.Context, id, status string) error {
 	return retry(ctx, func() (bool, error) {
 		var answer struct {
@@ -122,15 +131,18 @@ func (s Seller) await(ctx context.Context, id, status string) error {
 		if err := s.do(ctx, http.MethodGet, "/sellers/v3/shipments?shipmentIds="+id, nil, &answer); err != nil {
 			return false, err
 		}
-		if len(answer.Shipments) == 1 && len(answer.Shipments[0].OrderItems) > 0 && answer.Shipments[0].OrderItems[0].Status == status {
-			s.Log("seller call  GET  /sellers/v3/shipments          %s  %s", id, status)
-			return true, nil
+		if len(answer.Shipments) != 1 || len(answer.Shipments[0].OrderItems) == 0 {
+			return false, nil
 		}
-		return false, nil
+		if answer.Shipments[0].OrderItems[0].Status != status {
+			return false, nil
+		}
+		s.Log("seller call  GET  /sellers/v3/shipments          %s  %s", id, status)
+		return true, nil
 	})
 }
 
-// retry calls f until it says it is done, fails, or half a minute has passed.
+// retry calls f until it is done or fails, or until half a minute has passed.
 func retry(ctx context.Context, f func() (bool, error)) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, 30*time.Second, errors.New("no progress in 30 s"))
 	defer cancel()

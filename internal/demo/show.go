@@ -12,19 +12,22 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// Query is a question that a data team would ask.
+// Query is a query that a data team would run.
 type Query struct{ Title, SQL string }
 
-// Queries returns the questions that the demo asks, and the README shows.
+// Queries returns the queries that the demo runs and the README shows.
 func Queries() []Query {
 	return []Query{
 		{
 			"tables: where the shipments are",
-			"SELECT status, count() AS shipments, sum(units_ordered) AS units, countIf(irregular) AS irregular FROM orderledger.shipments GROUP BY status ORDER BY shipments DESC",
+			"SELECT status, count() AS shipments, sum(units_ordered) AS units, countIf(irregular) AS irregular " +
+				"FROM orderledger.shipments GROUP BY status ORDER BY shipments DESC",
 		},
 		{
 			"tables: promises kept",
-			"SELECT clock, outcome, count() AS n, round(avg(dateDiff('minute', due_at, done_at)) / 60, 1) AS avg_hours_after_due FROM orderledger.sla GROUP BY clock, outcome ORDER BY clock, outcome",
+			"SELECT clock, outcome, count() AS n, " +
+				"round(avg(dateDiff('minute', due_at, done_at)) / 60, 1) AS avg_hours_after_due " +
+				"FROM orderledger.sla GROUP BY clock, outcome ORDER BY clock, outcome",
 		},
 		{
 			"tables: what became of every input",
@@ -33,8 +36,9 @@ func Queries() []Query {
 	}
 }
 
-// Interesting names a shipment whose timeline shows something.
-const Interesting = "SELECT shipment_id FROM orderledger.events GROUP BY shipment_id ORDER BY max(irregular) DESC, count() DESC, shipment_id LIMIT 1"
+// Eventful selects a shipment with a timeline worth showing: one with an irregular event, and with many events.
+const Eventful = "SELECT shipment_id FROM orderledger.events GROUP BY shipment_id " +
+	"ORDER BY max(irregular) DESC, count() DESC, shipment_id LIMIT 1"
 
 // PrintTable runs a query and prints its rows in columns.
 func PrintTable(ctx context.Context, conn driver.Conn, sql string, out io.Writer) error {
@@ -65,7 +69,7 @@ func PrintTable(ctx context.Context, conn driver.Conn, sql string, out io.Writer
 	return w.Flush()
 }
 
-// cell is a value as people read it; NULL is nothing.
+// cell formats a value for people; NULL is empty.
 func cell(v reflect.Value) string {
 	for v.Kind() == reflect.Pointer {
 		if v.IsNil() {

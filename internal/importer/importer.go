@@ -19,48 +19,48 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// MaxLineBytes is the longest line that is sent. It is above what an ingest service takes, so that the service is the
-// one to refuse.
+// MaxLineBytes is the longest line that is sent. It is above the limit of an ingest service, so that normally the
+// service refuses and its reason is reported.
 const MaxLineBytes = 16 << 20
 
-// Config says where the notifications go.
+// Config configures an import.
 type Config struct {
-	// URL is the ingest service's, such as http://127.0.0.1:8080.
+	// URL is the base URL of the ingest service, such as http://127.0.0.1:8080.
 	URL string
-	// Concurrency is the number of lines under way at a time. Zero means 64.
+	// Concurrency is the number of lines in flight. Zero means 64.
 	Concurrency int
-	// CorrelationID marks every line, so that what became of them can be asked for.
+	// CorrelationID is sent with every line, so that the decisions about them can be found by it. Empty sends none.
 	CorrelationID string
-	// RetryFor bounds how long one line is tried. Zero means until the context ends.
+	// RetryFor bounds how long one line is retried. Zero means until the context ends.
 	RetryFor time.Duration
-	// Client sends. Nil means one of the importer's own.
+	// Client sends the requests. Nil means a client of the importer's own.
 	Client *http.Client
-	// Progress is told after every line that has its final answer. It must be quick and safe to call concurrently. It
-	// may be nil.
+	// Progress is called after the final response to each line. It must be quick and safe to call concurrently. It may be
+	// nil.
 	Progress func(bytes int64)
-	// Retrying is told of every answer that will be tried again. It may be nil.
+	// Retrying is called before each retry. It may be nil.
 	Retrying func(line int, err error)
 }
 
-// Refusal is a line that the service will never take.
+// Refusal is a line that the service has refused permanently.
 type Refusal struct {
 	Line   int
 	Status int
 	Reason string
 }
 
-// Result is what became of the file.
+// Result summarizes an import.
 type Result struct {
-	// Lines is the number of lines that are not blank; Accepted of them have their 200.
+	// Lines is the number of lines that are not blank; Accepted of them have got a 200.
 	Lines, Accepted int
 	Refused         []Refusal
-	// Retries is the number of answers that were not final.
+	// Retries is the number of failed requests that were retried.
 	Retries int
 	Elapsed time.Duration
 }
 
-// Import sends the lines of r, which may be compressed with gzip. It returns an error when the context ends or the file
-// can't be read; the result then says how far it came.
+// Import sends the lines of r, which may be compressed with gzip. It returns an error if the context ends or the file
+// can't be read; the result then counts the lines until there.
 func Import(ctx context.Context, cfg Config, r io.Reader) (Result, error) {
 	if cfg.Concurrency <= 0 {
 		cfg.Concurrency = 64
@@ -85,7 +85,7 @@ func Import(ctx context.Context, cfg Config, r io.Reader) (Result, error) {
 	return im.result, err
 }
 
-// open undoes gzip where the file begins like it.
+// open decompresses r if it begins with gzip's magic number.
 func open(r io.Reader) (*bufio.Reader, error) {
 	buffered := bufio.NewReaderSize(r, 1<<20)
 	if magic, _ := buffered.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
@@ -98,7 +98,7 @@ func open(r io.Reader) (*bufio.Reader, error) {
 	return buffered, nil
 }
 
-// run is one import under way.
+// run is one import.
 type run struct {
 	cfg      Config
 	url      string
@@ -114,8 +114,8 @@ type line struct {
 	body   []byte
 }
 
-// run hands each line to the worker of its shipment. A worker has one line under way at a time, which keeps the order
-// within a shipment also across retries.
+// run passes each line to the worker of its shipment. A worker has one line in flight, which keeps the order within a
+// shipment even across retries.
 func (im *run) run(ctx context.Context, r *bufio.Reader) error {
 	group, ctx := errgroup.WithContext(ctx)
 	queues := make([]chan line, im.cfg.Concurrency)
@@ -166,7 +166,7 @@ func (im *run) run(ctx context.Context, r *bufio.Reader) error {
 
 var errTooLong = fmt.Errorf("the line is longer than %d bytes", MaxLineBytes)
 
-// readLine returns the next line without its end, in memory of its own.
+// readLine returns a copy of the next line, without its line end.
 func readLine(r *bufio.Reader) ([]byte, error) {
 	var body []byte
 	for {
@@ -188,14 +188,14 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 	}
 }
 
-// order remembers which shipment a return belongs to, so that the lines of a return keep their order within the
-// lines of its shipment although most of them name only the return. It holds one short entry a return.
+// order remembers which shipment a return belongs to: most lines of a return name only the return, and must keep their
+// order among the lines of the shipment.
 type order struct {
 	shipments map[string]string
 }
 
-// key is what the order of a line is kept by: its shipment, else its return. A line that can't be read has none, and
-// its order matters to nobody.
+// key returns the id within which a line keeps its order: its shipment, else its return. A malformed line has none; the
+// service refuses it wherever it arrives.
 func (o *order) key(body []byte) string {
 	var ids struct {
 		ShipmentID, ReturnID string

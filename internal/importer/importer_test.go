@@ -18,7 +18,7 @@ import (
 	"github.com/orderledger/orderledger/internal/importer"
 )
 
-// recorder is a service that answers as answer says and remembers the order in which bodies got their 200.
+// recorder is a service that responds as answer decides, and records the bodies in the order of their 200s.
 type recorder struct {
 	mu     sync.Mutex
 	got    []string
@@ -55,7 +55,7 @@ func file(shipments, each int) string {
 	return b.String()
 }
 
-func TestLinesOfAShipmentArriveInOrderAlsoWhenTheServiceFailsNowAndThen(t *testing.T) {
+func TestImportKeepsOrderAcrossRetries(t *testing.T) {
 	t.Parallel()
 	rec := &recorder{answer: func(body string, try int) (int, string) {
 		if len(body)%3 == 0 && try < 3 || strings.Contains(body, `"n":2`) && try == 1 {
@@ -82,7 +82,7 @@ func TestLinesOfAShipmentArriveInOrderAlsoWhenTheServiceFailsNowAndThen(t *testi
 	}
 }
 
-func TestRefusedLinesAreNamedWithTheirNumberAndReasonAndNothingStops(t *testing.T) {
+func TestImportReportsRefusedLines(t *testing.T) {
 	t.Parallel()
 	rec := &recorder{answer: func(body string, _ int) (int, string) {
 		if !strings.HasPrefix(body, "{") {
@@ -111,7 +111,7 @@ func TestRefusedLinesAreNamedWithTheirNumberAndReasonAndNothingStops(t *testing.
 	}
 }
 
-func TestAnImportThatIsCancelledSaysWhichLineHadNoAnswer(t *testing.T) {
+func TestImportCancelledNamesTheLine(t *testing.T) {
 	t.Parallel()
 	srv := httptest.NewServer(&recorder{answer: func(string, int) (int, string) { return http.StatusBadGateway, "" }})
 	t.Cleanup(srv.Close)
@@ -124,7 +124,7 @@ func TestAnImportThatIsCancelledSaysWhichLineHadNoAnswer(t *testing.T) {
 	require.ErrorContains(t, err, "line 1")
 }
 
-func TestALineThatIsTooLongIsRefusedAndTheNextIsSent(t *testing.T) {
+func TestImportRefusesTooLongLine(t *testing.T) {
 	t.Parallel()
 	srv := httptest.NewServer(&recorder{})
 	t.Cleanup(srv.Close)
@@ -136,11 +136,11 @@ func TestALineThatIsTooLongIsRefusedAndTheNextIsSent(t *testing.T) {
 	require.Equal(t, 1, result.Refused[0].Line)
 }
 
-func TestTheLinesOfAReturnKeepTheirOrderWithinTheLinesOfItsShipment(t *testing.T) {
+func TestImportKeepsReturnsBehindShipment(t *testing.T) {
 	t.Parallel()
 	rec := &recorder{answer: func(body string, try int) (int, string) {
 		if try == 1 && !strings.Contains(body, "return_completed") {
-			return http.StatusServiceUnavailable, "" // Whatever comes too early would overtake.
+			return http.StatusServiceUnavailable, "" // A line that is sent too early would overtake this one.
 		}
 		return http.StatusOK, ""
 	}}

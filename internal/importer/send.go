@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// Waits between tries of one line.
+// Waits between the attempts of one line. The longest is short, because the lines of the shipment queue behind it.
 const (
 	firstWait = 50 * time.Millisecond
 	longWait  = 2 * time.Second
 )
 
-// send posts a line until it has its final answer. It returns an error only when there will be none.
+// send posts a line until its response is final. It returns an error if the context ends before.
 func (im *run) send(ctx context.Context, l line) error {
 	if im.cfg.RetryFor > 0 {
 		var cancel context.CancelFunc
@@ -32,11 +32,11 @@ func (im *run) send(ctx context.Context, l line) error {
 			im.accepted.Add(1)
 			im.done(len(l.body))
 			return nil
-		case err == nil && status >= 400 && status < 500 && status != http.StatusTooManyRequests && status != http.StatusRequestTimeout:
+		case err == nil && permanent(status):
 			im.refuse(Refusal{Line: l.number, Status: status, Reason: reason}, len(l.body))
 			return nil
 		case err == nil:
-			err = fmt.Errorf("answer %d: %s", status, reason)
+			err = fmt.Errorf("status %d: %s", status, reason)
 		}
 		im.retries.Add(1)
 		if im.cfg.Retrying != nil {
@@ -53,7 +53,13 @@ func (im *run) send(ctx context.Context, l line) error {
 	}
 }
 
-// post sends once. after is how long the service asks to be left alone.
+// permanent reports whether a repeated request would get the same status again.
+func permanent(status int) bool {
+	return status >= 400 && status < 500 && status != http.StatusTooManyRequests && status != http.StatusRequestTimeout
+}
+
+// post sends one request. after is the Retry-After of the response, which the importer bounds: a wrong header must not
+// stop it for hours.
 func (im *run) post(ctx context.Context, body []byte) (status int, reason string, after time.Duration, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, im.url, bytes.NewReader(body))
 	if err != nil {
@@ -78,7 +84,8 @@ func (im *run) post(ctx context.Context, body []byte) (status int, reason string
 	return resp.StatusCode, detail(text), after, nil
 }
 
-// detail is the sentence of a problem document, or the beginning of whatever else was answered.
+// detail returns the sentence of a problem document, or the beginning of any other body: a proxy in between answers in
+// its own format.
 func detail(text []byte) string {
 	var problem struct{ Title, Detail string }
 	if json.Unmarshal(text, &problem) == nil {

@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// Progress is how far the ledger's parts have come, as GET /progress tells.
+// Progress is the answer of GET /progress: how far each part of the ledger is behind.
 type Progress struct {
-	// CaughtUp says that every input is decided, every table complete and every push done.
+	// CaughtUp means that every input is decided, every table complete and every webhook message delivered.
 	CaughtUp bool `json:"caughtUp"`
-	// Behind is how many records each part has before it.
+	// Behind is the number of records that each part has yet to process.
 	Behind map[string]int64 `json:"behind"`
 }
 
@@ -32,8 +32,8 @@ func (p Progress) String() string {
 	return "waiting: " + strings.Join(parts, ", ")
 }
 
-// Wait returns when the service says that everything has caught up. A service that is away is asked again until the
-// context ends.
+// Wait returns when the service reports that every part has caught up. It retries failed requests until the context
+// ends.
 func Wait(ctx context.Context, url string, progress func(Progress)) error {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
