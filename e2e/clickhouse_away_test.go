@@ -6,18 +6,20 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestClickHouseBeingAwayIsMadeUpForWithoutGapsAndDoubles(t *testing.T) {
-	seed := seedOf(t)
-	r := newRun(t, newBrokers(t), plan{instances: 1, lanes: 4}, seed, 60)
-	if r.clickhouse != nil {
-		r.clickhouse.kill()
+// TestClickHouseAway stops ClickHouse. The services accept orders meanwhile, and afterwards the tables have no gaps and
+// no doubles.
+func TestClickHouseAway(t *testing.T) {
+	seed := chooseSeed(t)
+	s := newScenario(t, newBrokers(t), plan{instances: 1, lanes: 4}, seed, 60)
+	if s.clickhouse.process != nil {
+		s.clickhouse.process.kill()
 	}
-	r.clickhouseProxy.Disable()
-	// Taking in goes on: the ledger needs no read model.
-	r.goOnFor(awayFor())
-	if r.clickhouse != nil {
-		r.clickhouse.start()
+	s.clickhouse.proxy.Disable()
+	// The ledger accepts orders: it needs no read model.
+	s.runFor(outageTime())
+	if s.clickhouse.process != nil {
+		s.clickhouse.process.start()
 	}
-	require.NoError(t, r.clickhouseProxy.Enable())
-	r.end()
+	require.NoError(t, s.clickhouse.proxy.Enable())
+	s.end()
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/orderledger/orderledger/internal/embedded/engine"
 )
 
-func TestTheDemoShowsEventsTablesAndPushesAndEnds(t *testing.T) {
+// TestDemo runs the demo, which prints events, tables and pushes and ends.
+func TestDemo(t *testing.T) {
 	if _, err := engine.Locate(); err != nil {
 		t.Skip(err)
 	}

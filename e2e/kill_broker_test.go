@@ -7,12 +7,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestABrokerThatIsKilledAndComesBackLosesAndDoublesNothing(t *testing.T) {
-	seed := seedOf(t)
+// TestBrokerKilled kills the broker, which comes back with its data. Nothing is lost or doubled.
+func TestBrokerKilled(t *testing.T) {
+	seed := chooseSeed(t)
 	b := newBrokers(t)
-	b.needHand(t)
-	r := newRun(t, b, plan{instances: 1, lanes: 4}, seed, 60)
-	require.NoError(t, b.bounce(t.Context(), 1, 500*time.Millisecond))
-	r.advance(undisturbed)
-	r.end()
+	b.requireControl(t)
+	s := newScenario(t, b, plan{instances: 1, lanes: 4}, seed, 60)
+	require.NoError(t, b.restart(t.Context(), 1, 500*time.Millisecond))
+	s.awaitPromises(steady)
+	s.end()
 }

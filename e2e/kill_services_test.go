@@ -5,9 +5,11 @@ import (
 	"time"
 )
 
-func TestServicesThatAreKilledAtAnyMomentLoseAndDoubleNothing(t *testing.T) {
-	seed := seedOf(t)
-	r := newRun(t, newBrokers(t), plan{instances: 1, lanes: 4}, seed, 60)
-	storm{faults: []fault{faultKillService(), faultFreeze(), faultStopService()}, n: 10, atOnce: 2, most: 800 * time.Millisecond}.rage(r, seed)
-	r.end()
+// TestServicesKilled kills, freezes and restarts services at random moments. Nothing is lost or doubled.
+func TestServicesKilled(t *testing.T) {
+	seed := chooseSeed(t)
+	s := newScenario(t, newBrokers(t), plan{instances: 1, lanes: 4}, seed, 60)
+	faults := []fault{faultKillService(), faultFreeze(), faultStopService()}
+	chaos{faults: faults, n: 10, atOnce: 2, most: 800 * time.Millisecond}.run(s, seed)
+	s.end()
 }

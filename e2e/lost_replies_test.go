@@ -8,18 +8,19 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-func TestLostRepliesOfCommitsAndProducesLoseAndDoubleNothing(t *testing.T) {
-	seed := seedOf(t)
-	r := newRun(t, newBrokers(t), plan{instances: 1, lanes: 4, proxied: true}, seed, 60)
-	p := r.brokerProxies[r.ingests[0].name]
+// TestLostRequestsAndReplies loses requests and replies of commits and produces. No record is lost or doubled.
+func TestLostRequestsAndReplies(t *testing.T) {
+	seed := chooseSeed(t)
+	s := newScenario(t, newBrokers(t), plan{instances: 1, lanes: 4, proxied: true}, seed, 60)
+	p := s.brokerProxies[s.ingests[0].name]
 	for _, key := range []kmsg.Key{kmsg.EndTxn, kmsg.Produce} {
 		for _, drop := range []func(kmsg.Key, int){p.DropReplies, p.DropRequests} {
 			before := p.Lost(key)
 			drop(key, 2)
 			require.Eventually(t, func() bool { return p.Lost(key) == before+2 }, time.Minute, time.Millisecond, "%s is lost", kmsg.NameForKey(int16(key)))
-			r.advance(20)
+			s.awaitPromises(20)
 		}
 	}
-	storm{faults: []fault{faultLose()}, n: 12, atOnce: 3, most: 300 * time.Millisecond}.rage(r, seed)
-	r.end()
+	chaos{faults: []fault{faultLose()}, n: 12, atOnce: 3, most: 300 * time.Millisecond}.run(s, seed)
+	s.end()
 }

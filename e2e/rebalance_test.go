@@ -5,9 +5,10 @@ import (
 	"time"
 )
 
-func TestInstancesThatComeAndGoUnderLoadLoseAndDoubleNothing(t *testing.T) {
-	seed := seedOf(t)
-	r := newRun(t, newBrokers(t), plan{instances: 2, lanes: 6}, seed, 60)
-	storm{faults: []fault{faultVisitor(3), faultStopService()}, n: 8, atOnce: 3, most: time.Second}.rage(r, seed)
-	r.end()
+// TestInstancesJoinAndLeave lets instances join and leave under load. Nothing is lost or doubled.
+func TestInstancesJoinAndLeave(t *testing.T) {
+	seed := chooseSeed(t)
+	s := newScenario(t, newBrokers(t), plan{instances: 2, lanes: 6}, seed, 60)
+	chaos{faults: []fault{faultExtraInstance(3), faultStopService()}, n: 8, atOnce: 3, most: time.Second}.run(s, seed)
+	s.end()
 }

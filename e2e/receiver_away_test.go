@@ -8,14 +8,16 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-func TestAReceiverThatIsAwayGetsEverythingInOrderWhenItIsBack(t *testing.T) {
-	seed := seedOf(t)
-	r := newRun(t, newBrokers(t), plan{instances: 1, lanes: 4}, seed, 60)
-	r.receiverProxy.Disable()
-	r.goOnFor(awayFor() / 2)
-	require.NoError(t, r.receiverProxy.Enable())
-	r.receiver.Fail("", testkit.Failure{Status: 503, Times: -1})
-	r.goOnFor(awayFor() / 2)
-	r.receiver.ClearFailures("")
-	r.end()
+// TestReceiverAway makes the receiver unreachable, then lets it refuse everything. When it is back, it gets everything
+// in order.
+func TestReceiverAway(t *testing.T) {
+	seed := chooseSeed(t)
+	s := newScenario(t, newBrokers(t), plan{instances: 1, lanes: 4}, seed, 60)
+	s.receiver.proxy.Disable()
+	s.runFor(outageTime() / 2)
+	require.NoError(t, s.receiver.proxy.Enable())
+	s.receiver.Fail("", testkit.Failure{Status: 503, Times: -1})
+	s.runFor(outageTime() / 2)
+	s.receiver.ClearFailures("")
+	s.end()
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/orderledger/orderledger/internal/importer"
 )
 
-func TestASellersCallsTakeAShipmentFromCreationToItsPush(t *testing.T) {
+// TestSellerCalls takes shipments from creation to their pushes by calls of an own seller.
+func TestSellerCalls(t *testing.T) {
 	sellers := filepath.Join(t.TempDir(), "sellers.json")
 	require.NoError(t, os.WriteFile(sellers, []byte(`[{"id":"`+demo.OwnSeller+`","token":"`+demo.OwnToken+`","own":true}]`), 0o600))
 	s := newStack(t, "--sellers", sellers)

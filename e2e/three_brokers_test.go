@@ -11,21 +11,21 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// burdened are the brokers that lead lanes and coordinate their transactions, by node id.
-func (tw *town) burdened(adm *kadm.Client) []int32 {
-	tw.t.Helper()
+// leaders returns the node ids of the brokers that lead lanes and coordinate their transactions.
+func (d *deployment) leaders(adm *kadm.Client) []int32 {
+	d.t.Helper()
 	var ids []string
-	for lane := range tw.plan.lanes {
-		aa, bb := kafka.LaneTransactionalIDs(tw.cluster, int32(lane))
+	for lane := range d.plan.lanes {
+		aa, bb := kafka.LaneTransactionalIDs(d.cluster, int32(lane))
 		ids = append(ids, aa, bb)
 	}
 	coordinates := map[int32]bool{}
-	for _, c := range adm.FindTxnCoordinators(tw.t.Context(), ids...) {
-		require.NoError(tw.t, c.Err)
+	for _, c := range adm.FindTxnCoordinators(d.t.Context(), ids...) {
+		require.NoError(d.t, c.Err)
 		coordinates[c.NodeID] = true
 	}
-	topics, err := adm.ListTopics(tw.t.Context(), events.TopicEvents)
-	require.NoError(tw.t, err)
+	topics, err := adm.ListTopics(d.t.Context(), events.TopicEvents)
+	require.NoError(d.t, err)
 	var nodes []int32
 	for _, p := range topics[events.TopicEvents].Partitions.Sorted() {
 		if coordinates[p.Leader] {
@@ -36,10 +36,11 @@ func (tw *town) burdened(adm *kadm.Client) []int32 {
 	return nodes
 }
 
-// inSync says whether every partition of the ledger has all of its replicas in step.
+// inSync reports whether every replica of every partition of the ledger is in sync.
 func inSync(t testing.TB, adm *kadm.Client) bool {
 	t.Helper()
-	topics, err := adm.ListTopics(t.Context(), events.TopicEvents, events.TopicDecisions, events.TopicInbox, events.TopicSuborders,
+	topics, err := adm.ListTopics(t.Context(),
+		events.TopicEvents, events.TopicDecisions, events.TopicInbox, events.TopicSuborders,
 		"__transaction_state", "__consumer_offsets")
 	if err != nil {
 		return false
@@ -49,25 +50,27 @@ func inSync(t testing.TB, adm *kadm.Client) bool {
 	return whole
 }
 
-func TestOneOfThreeBrokersThatIsKilledStopsNothing(t *testing.T) {
-	seed := seedOf(t)
+// TestOneOfThreeBrokersKilled kills brokers in turn while they lead lanes and coordinate their transactions. Calls are
+// answered meanwhile.
+func TestOneOfThreeBrokersKilled(t *testing.T) {
+	seed := chooseSeed(t)
 	b := newBrokers(t)
 	if b.n < 3 {
-		t.Skipf("one broker: set ORDERLEDGER_TEST_KAFKA to a cluster of three")
+		t.Skip("only one broker: set ORDERLEDGER_TEST_KAFKA to a cluster of three")
 	}
-	b.needHand(t)
-	r := newRun(t, b, plan{instances: 1, lanes: 6}, seed, 60)
+	b.requireControl(t)
+	s := newScenario(t, b, plan{instances: 1, lanes: 6}, seed, 60)
 	adm := kadm.NewClient(b.client(t))
-	victims := r.burdened(adm)
+	victims := s.leaders(adm)
 	require.NotEmpty(t, victims, "no broker leads a lane and coordinates a lane's transactions")
 	for _, n := range victims {
 		t.Logf("broker %d leads lanes and coordinates transactions; it is killed", n)
 		require.NoError(t, b.kill(t.Context(), int(n)))
-		// Commands are answered by the ledger itself, so these promises were all made without the broker.
-		r.answers(undisturbed / 2)
-		r.advance(2 * undisturbed)
+		// Only a commit answers a command, so the ledger made these promises without the broker.
+		s.awaitAnswers(steady / 2)
+		s.awaitPromises(2 * steady)
 		require.NoError(t, b.revive(t.Context(), int(n)))
-		require.Eventually(t, func() bool { return inSync(t, adm) }, 4*testkit.Limit, testkit.Limit/300, "the replicas are in step again")
+		require.Eventually(t, func() bool { return inSync(t, adm) }, 4*testkit.Limit, testkit.Limit/300, "all replicas are in sync")
 	}
-	r.end()
+	s.end()
 }

@@ -17,16 +17,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The variables of the storm.
+// The variables of chaos tests.
 const (
-	// envSeed is the seed of the faults and of the load. Default: the time, which is printed.
+	// envSeed is the seed of the faults and of the workload. The default is the time; tests print it.
 	envSeed = "ORDERLEDGER_CHAOS_SEED"
-	// envFaults is how many faults there are. Default: a few; make chaos has hundreds.
+	// envFaults is the number of faults. The default is a few; make chaos sets hundreds.
 	envFaults = "ORDERLEDGER_CHAOS_FAULTS"
 )
 
-// seedOf returns the seed of a test and says how to repeat it, at the start and again when it fails.
-func seedOf(t testing.TB) uint64 {
+// chooseSeed returns the seed of a test and logs the command that repeats it, at the start and again if it fails.
+func chooseSeed(t testing.TB) uint64 {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano() % 1_000_000_000)
 	if text := os.Getenv(envSeed); text != "" {
@@ -39,25 +39,25 @@ func seedOf(t testing.TB) uint64 {
 		again += " " + envFaults + "=" + n
 	}
 	again += " go test ./e2e -count=1 -timeout 1h -run '^" + t.Name() + "$'"
-	t.Logf("seed %d; again: %s", seed, again)
+	t.Logf("seed %d; repeat with: %s", seed, again)
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("again: %s", again)
+			t.Logf("repeat with: %s", again)
 		}
 	})
 	return seed
 }
 
-// awayFor is how long a part is away in its own scenario: a minute in the long version.
-func awayFor() time.Duration {
+// outageTime is how long a part is down in its own scenario: a minute in the long version.
+func outageTime() time.Duration {
 	if os.Getenv(envFaults) != "" {
 		return time.Minute
 	}
 	return 4 * time.Second
 }
 
-// faultsOf returns how many faults a storm has.
-func faultsOf(t testing.TB, few int) int {
+// faultCount returns the number of faults, few unless a variable sets it.
+func faultCount(t testing.TB, few int) int {
 	t.Helper()
 	text := os.Getenv(envFaults)
 	if text == "" {
@@ -68,39 +68,39 @@ func faultsOf(t testing.TB, few int) int {
 	return n
 }
 
-// storm does n faults, drawn by weight, several at once. What is drawn is decided by the seed alone; when it hits is a
-// matter of the machine.
-type storm struct {
+// chaos makes n faults, drawn by weight, several at once. The seed alone decides what is drawn; the timing depends on
+// the machine.
+type chaos struct {
 	faults []fault
 	n      int
 	atOnce int
-	most   time.Duration // The longest wait before the next one.
+	most   time.Duration // The longest wait before the next fault.
 }
 
-// rage runs the storm to its end and logs how many faults of each kind there were.
-func (s storm) rage(r *run, seed uint64) {
-	r.t.Helper()
+// run makes all faults and logs how many there were of each kind.
+func (c chaos) run(s *scenario, seed uint64) {
+	s.t.Helper()
 	random := rand.New(rand.NewPCG(seed, 0x73746f726d))
-	ctx, cancel := context.WithCancel(r.t.Context())
+	ctx, cancel := context.WithCancel(s.t.Context())
 	defer cancel()
 	begun := time.Now()
-	journal, err := os.Create(filepath.Join(r.dir, "faults.log"))
-	require.NoError(r.t, err)
-	defer journal.Close()
+	log, err := os.Create(filepath.Join(s.dir, "faults.log"))
+	require.NoError(s.t, err)
+	defer log.Close()
 	var mu sync.Mutex
 	var problems []error
 	note := func(format string, args ...any) {
 		mu.Lock()
 		defer mu.Unlock()
-		fmt.Fprintf(journal, "%7.2f  %s\n", time.Since(begun).Seconds(), fmt.Sprintf(format, args...))
+		fmt.Fprintf(log, "%7.2f  %s\n", time.Since(begun).Seconds(), fmt.Sprintf(format, args...))
 	}
-	slots := make(chan struct{}, s.atOnce)
+	slots := make(chan struct{}, c.atOnce)
 	var all sync.WaitGroup
 	counts := map[string]int{}
-	for n := 1; n <= s.n; {
+	for n := 1; n <= c.n; {
 		slots <- struct{}{}
-		f := s.draw(random)
-		do, what, ok := f.begin(r, random)
+		f := c.draw(random)
+		do, what, ok := f.begin(s, random)
 		if !ok {
 			<-slots
 			if !after(ctx, 10*time.Millisecond) {
@@ -109,7 +109,7 @@ func (s storm) rage(r *run, seed uint64) {
 			continue
 		}
 		counts[f.kind]++
-		note("%d begins: %s", n, what)
+		note("fault %d begins: %s", n, what)
 		number := n
 		all.Go(func() {
 			defer func() { <-slots }()
@@ -118,35 +118,35 @@ func (s storm) rage(r *run, seed uint64) {
 				problems = append(problems, fmt.Errorf("fault %d, %s: %w", number, what, err))
 				mu.Unlock()
 			}
-			note("%d is over", number)
+			note("fault %d is over", number)
 		})
 		n++
 		if n%20 == 0 {
-			told, obeyed := r.load.record.size()
-			note("so far %d notifications and %d answers, %d tries without one", told, obeyed, r.load.record.fails.Load())
+			notifications, answers := s.workload.record.size()
+			note("so far %d notifications and %d answers, %d tries without an answer", notifications, answers, s.workload.record.unanswered.Load())
 		}
-		if !after(ctx, between(random, time.Millisecond, s.most)) {
+		if !after(ctx, between(random, time.Millisecond, c.most)) {
 			break
 		}
 	}
 	all.Wait()
-	r.t.Logf("%d faults in %.0f s: %s", s.n, time.Since(begun).Seconds(), countsText(counts))
-	require.NoError(r.t, errors.Join(problems...))
+	s.t.Logf("%d faults in %.0f s: %s", c.n, time.Since(begun).Seconds(), countsText(counts))
+	require.NoError(s.t, errors.Join(problems...))
 }
 
 // draw picks a fault by weight.
-func (s storm) draw(random *rand.Rand) fault {
+func (c chaos) draw(random *rand.Rand) fault {
 	sum := 0
-	for _, f := range s.faults {
+	for _, f := range c.faults {
 		sum += f.weight
 	}
 	n := random.IntN(sum)
-	for _, f := range s.faults {
+	for _, f := range c.faults {
 		if n -= f.weight; n < 0 {
 			return f
 		}
 	}
-	return s.faults[0]
+	return c.faults[0]
 }
 
 func countsText(counts map[string]int) string {

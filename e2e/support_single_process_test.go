@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// stack is `orderledger up` as a process on ports and a folder of its own, which outlive the process.
+// stack is `orderledger up` as a process. Its ports and its data folder outlive the process.
 type stack struct {
 	t        testing.TB
 	binary   string
@@ -48,7 +48,7 @@ type stack struct {
 	url      string
 	kafka    string
 	native   string
-	user     string // of ClickHouse; empty is the default one
+	user     string // Of ClickHouse; empty for the default user.
 	password string
 	receiver *testkit.Receiver
 	flags    []string
@@ -56,7 +56,7 @@ type stack struct {
 	log      *os.File
 }
 
-// newStack prepares a stack with a receiver and starts it, with further flags if there are any.
+// newStack starts a stack with a receiver, and with the flags.
 func newStack(t testing.TB, flags ...string) *stack {
 	t.Helper()
 	if _, err := engine.Locate(); err != nil {
@@ -86,7 +86,7 @@ func newStack(t testing.TB, flags ...string) *stack {
 	return s
 }
 
-// start runs the process and waits until it says it is ready.
+// start runs the process and waits until it is ready.
 func (s *stack) start() {
 	s.t.Helper()
 	args := append([]string{
@@ -99,7 +99,7 @@ func (s *stack) start() {
 	require.Eventually(s.t, func() bool { return get(s.t.Context(), s.url+"/readyz") == nil }, time.Minute, 20*time.Millisecond, "up is not ready")
 }
 
-// kill ends the process as a power switch would.
+// kill ends the process with SIGKILL.
 func (s *stack) kill() {
 	s.t.Helper()
 	require.NoError(s.t, s.cmd.Process.Kill())
@@ -107,7 +107,7 @@ func (s *stack) kill() {
 	s.cmd = nil
 }
 
-// stop ends the process in order and requires that it says so.
+// stop ends the process with SIGTERM and requires that it exits without an error.
 func (s *stack) stop() {
 	s.t.Helper()
 	require.NoError(s.t, s.cmd.Process.Signal(syscall.SIGTERM))
@@ -118,13 +118,15 @@ func (s *stack) stop() {
 // sql opens the tables.
 func (s *stack) sql() driver.Conn {
 	s.t.Helper()
-	conn, err := clickhouse.Open(&clickhouse.Options{Addr: []string{s.native}, Auth: clickhouse.Auth{Username: s.user, Password: s.password}})
+	conn, err := clickhouse.Open(&clickhouse.Options{
+		Addr: []string{s.native}, Auth: clickhouse.Auth{Username: s.user, Password: s.password},
+	})
 	require.NoError(s.t, err)
 	s.t.Cleanup(func() { _ = conn.Close() })
 	return conn
 }
 
-// count runs a query that gives one number.
+// count returns the number that a query selects.
 func count(t testing.TB, conn driver.Conn, query string) int {
 	t.Helper()
 	var n uint64

@@ -17,23 +17,23 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// program is one of ours as a process, under a supervisor that starts it again when it ends by itself, as an operator's
-// would. What is done to it on purpose is not undone: who kills it starts it.
+// program is one of our programs as a process, with a supervisor that starts it again when it ends unasked, as an
+// operator's would. The supervisor does not restart it after kill or stop.
 type program struct {
 	t     testing.TB
 	name  string
 	path  string
 	args  []string
 	env   []string
-	ready string // Answers GET with 200 when it is ready; empty for one that need not be asked.
+	ready string // The URL that answers 200 when it is ready; empty if nobody waits for that.
 	log   *os.File
-	// busy is held by the fault that has the process in hand, so that faults of one process do not overlap.
+	// busy is held by the fault that harms the process, so that two faults of it do not overlap.
 	busy sync.Mutex
 
-	mu     sync.Mutex
-	cmd    *exec.Cmd     // Nil while it does not run; guarded by mu.
-	ended  chan struct{} // Closed when cmd has ended; guarded by mu.
-	wanted bool          // Whether the supervisor starts it again; guarded by mu.
+	mu      sync.Mutex
+	cmd     *exec.Cmd     // Nil while it does not run; guarded by mu.
+	ended   chan struct{} // Closed when cmd has ended; guarded by mu.
+	restart bool          // Whether the supervisor starts it again; guarded by mu.
 }
 
 // newProgram prepares a process whose output goes to a file of its name in dir. It is killed when the test ends.
@@ -53,10 +53,10 @@ func newProgram(t testing.TB, dir, name, path string, env, args []string) *progr
 func (p *program) start() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.wanted {
+	if p.restart {
 		return
 	}
-	p.wanted = true
+	p.restart = true
 	p.spawn()
 }
 
@@ -64,10 +64,10 @@ func (p *program) start() {
 func (p *program) spawn() {
 	cmd := exec.Command(p.path, p.args...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = p.env, p.log, p.log
-	endWithUs(cmd)
+	killWithParent(cmd)
 	if err := cmd.Start(); err != nil {
 		p.t.Errorf("start %s: %v", p.name, err)
-		p.wanted = false
+		p.restart = false
 		return
 	}
 	ended := make(chan struct{})
@@ -77,13 +77,13 @@ func (p *program) spawn() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.cmd = nil
-		if p.wanted {
-			p.t.Logf("%s ended by itself: %v: %s", p.name, err, p.lastWords())
-			// The wait is the supervisor's, so that a program that can't start does not take the machine.
+		if p.restart {
+			p.t.Logf("%s ended unasked: %v: %s", p.name, err, p.logTail())
+			// A pause, so that a program that can't start does not use all of the machine.
 			time.AfterFunc(300*time.Millisecond, func() {
 				p.mu.Lock()
 				defer p.mu.Unlock()
-				if p.wanted && p.cmd == nil {
+				if p.restart && p.cmd == nil {
 					p.spawn()
 				}
 			})
@@ -92,18 +92,18 @@ func (p *program) spawn() {
 	}()
 }
 
-// lastWords is the end of what the process wrote.
-func (p *program) lastWords() string {
+// logTail returns the last two lines that the process wrote.
+func (p *program) logTail() string {
 	text, _ := os.ReadFile(p.log.Name())
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 	return strings.Join(lines[max(0, len(lines)-2):], " ")
 }
 
-// signal sends a signal to the process, if it runs, and returns what is closed when it has ended.
-func (p *program) signal(s syscall.Signal, wanted bool) chan struct{} {
+// signal sends a signal to the process, if it runs. The channel is closed when the process has ended.
+func (p *program) signal(s syscall.Signal, restart bool) chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.wanted = wanted
+	p.restart = restart
 	if p.cmd == nil {
 		ended := make(chan struct{})
 		close(ended)
@@ -113,10 +113,10 @@ func (p *program) signal(s syscall.Signal, wanted bool) chan struct{} {
 	return p.ended
 }
 
-// kill ends the process as a power switch would; a stopped one too.
+// kill ends the process with SIGKILL, also a frozen one.
 func (p *program) kill() { <-p.signal(syscall.SIGKILL, false) }
 
-// stop ends the process in order and says how long that took. One that does not obey within the limit is killed.
+// stop ends the process with SIGTERM and returns how long that took. A process that exceeds the limit is killed.
 func (p *program) stop(limit time.Duration) (time.Duration, error) {
 	begun := time.Now()
 	ended := p.signal(syscall.SIGTERM, false)
@@ -129,11 +129,11 @@ func (p *program) stop(limit time.Duration) (time.Duration, error) {
 	}
 }
 
-// pause freezes the process, and resume lets it go on.
+// pause freezes the process, and resume continues it.
 func (p *program) pause()  { p.signal(syscall.SIGSTOP, true) }
 func (p *program) resume() { p.signal(syscall.SIGCONT, true) }
 
-// awaitReady waits until the process says that it is ready.
+// awaitReady waits until the process reports that it is ready.
 func (p *program) awaitReady(ctx context.Context, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -148,7 +148,7 @@ func (p *program) awaitReady(ctx context.Context, limit time.Duration) error {
 	}
 }
 
-// get asks an address that answers 200 when all is well.
+// get returns an error unless the URL answers 200.
 func get(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -167,7 +167,7 @@ func get(ctx context.Context, url string) error {
 	return nil
 }
 
-// after waits and says whether the context is still alive.
+// after waits, and reports false if the context ended first.
 func after(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

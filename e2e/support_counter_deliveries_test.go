@@ -12,14 +12,14 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// pushed is a message of suborders.v1 as the receiver must get it.
+// pushed is a message of suborders.v1 in the form that the receiver must get.
 type pushed struct {
 	id   int64
 	body []byte
 }
 
-// countDeliveries compares what the receiver got with suborders.v1, and that with the ledger: each message delivered,
-// in order, every repeat the same bytes, and nothing that is not in the topic.
+// countDeliveries compares the receiver's requests with suborders.v1, and suborders.v1 with the ledger: each message is
+// delivered, in order, every repeat has the same bytes, and nothing arrives that is not in the topic.
 func (e *evidence) countDeliveries(v *verdict, l *ledger) {
 	for _, wrong := range e.receiver {
 		v.add("receiver", "%s", wrong)
@@ -28,10 +28,11 @@ func (e *evidence) countDeliveries(v *verdict, l *ledger) {
 	for i := range l.events {
 		ev := &l.events[i]
 		if _, created := ev.event.GetBody().(*ledgerv1.Event_ShipmentCreated); created {
-			v.check(caused[ev.env.ID] == "SUBORDER_CREATE", "message lost", "%s made no SUBORDER_CREATE", ev.env.ID)
+			v.check(caused[ev.env.ID] == "SUBORDER_CREATE", "message lost", "%s caused no SUBORDER_CREATE", ev.env.ID)
 		}
-		if cancelled, last := ev.event.GetBody().(*ledgerv1.Event_ItemsCancelled); last && cancelled != nil && ev.event.GetAfter().GetStatus() == ledgerv1.Status_STATUS_CANCELLED {
-			v.check(caused[ev.env.ID] == "SUBORDER_CANCEL", "message lost", "%s made no SUBORDER_CANCEL", ev.env.ID)
+		_, cancelled := ev.event.GetBody().(*ledgerv1.Event_ItemsCancelled)
+		if cancelled && ev.event.GetAfter().GetStatus() == ledgerv1.Status_STATUS_CANCELLED {
+			v.check(caused[ev.env.ID] == "SUBORDER_CANCEL", "message lost", "%s caused no SUBORDER_CANCEL", ev.env.ID)
 		}
 	}
 	arrived := map[string][]int64{} // By suborder, in the order of the first arrival.
@@ -46,7 +47,7 @@ func (e *evidence) countDeliveries(v *verdict, l *ledger) {
 		} else {
 			bodies[r.OrderCode][r.MessageID] = r.Body
 		}
-		// Requests are kept in the order of their answers; the first one that was taken is what the order is about.
+		// Requests are in the order of their answers. The order of messages is that of their first acceptance.
 		if r.Status >= 200 && r.Status < 300 && !accepted[r.OrderCode][r.MessageID] {
 			accepted[r.OrderCode][r.MessageID] = true
 			arrived[r.OrderCode] = append(arrived[r.OrderCode], r.MessageID)
@@ -67,8 +68,8 @@ func (e *evidence) countDeliveries(v *verdict, l *ledger) {
 	}
 }
 
-// readSuborders returns the messages that the receiver is due, by suborder, and the type of message that each event
-// caused. A message that a translator wrote twice must be the same, and counts once.
+// readSuborders returns the messages that the receiver must get, by suborder, and the type of message that each event
+// caused. A message that a translator wrote twice must have equal bodies, and counts once.
 func (e *evidence) readSuborders(v *verdict) (due map[string][]pushed, caused map[string]string) {
 	due, caused = map[string][]pushed{}, map[string]string{}
 	for _, lane := range slices.Sorted(maps.Keys(e.suborders)) {
@@ -90,7 +91,7 @@ func (e *evidence) readSuborders(v *verdict) (due map[string][]pushed, caused ma
 			}
 			v.check(id > last, "message order", "lane %d offset %d: %d after %d", lane, r.Offset, id, last)
 			last, seen[id] = id, r.Value
-			v.check(caused[h[events.HeaderCausationID]] == "", "message", "%s made two messages", h[events.HeaderCausationID])
+			v.check(caused[h[events.HeaderCausationID]] == "", "message", "%s caused two messages", h[events.HeaderCausationID])
 			caused[h[events.HeaderCausationID]] = h[events.HeaderType]
 			if body, taken := forReceiver(h, r.Value); taken {
 				due[string(r.Key)] = append(due[string(r.Key)], pushed{id, body})
@@ -100,8 +101,8 @@ func (e *evidence) readSuborders(v *verdict) (due map[string][]pushed, caused ma
 	return due, caused
 }
 
-// forReceiver is what becomes of a message on the way to an endpoint that takes everything and SUBORDER_COMPLETE when
-// it is shipped: a COMPLETE of a later stage is nothing to it, or what its headers say that it is otherwise.
+// forReceiver returns the body that an endpoint gets whose filter takes everything, and SUBORDER_COMPLETE at the stage
+// shipped. It gets a COMPLETE of a later stage under the type that the headers name instead, or not at all.
 func forReceiver(h map[string]string, body []byte) ([]byte, bool) {
 	const complete = "SUBORDER_COMPLETE"
 	if h[events.HeaderType] != complete || slices.Contains(strings.Split(h["ol_stages"], ","), "shipped") {

@@ -13,7 +13,8 @@ import (
 	"github.com/orderledger/orderledger/internal/importer"
 )
 
-// olist is the folder with real order histories, which are not ours to ship. See CONTRIBUTING.md.
+// olist returns the folder with real order histories, or skips the test. Their licence keeps them out of this
+// repository, see CONTRIBUTING.md.
 func olist(t testing.TB) string {
 	t.Helper()
 	dir := os.Getenv("ORDERLEDGER_TEST_OLIST")
@@ -23,7 +24,7 @@ func olist(t testing.TB) string {
 	return dir
 }
 
-// figures are what SQL over the tables must give, by the name that expected.json uses.
+// figures are the queries for the figures of expected.json, by name.
 var figures = map[string]string{
 	"notifications":             "SELECT uniqExact(input_key) FROM orderledger.decisions WHERE outcome = 'applied'",
 	"shipments":                 "SELECT count() FROM orderledger.shipments",
@@ -68,7 +69,7 @@ func requireFigures(t testing.TB, conn driver.Conn, dir string) {
 	require.Equal(t, want["shipments"], count(t, conn, "SELECT count() FROM orderledger.shipments WHERE status IN ('CANCELLED','APPROVED','SHIPPED','DELIVERED')"))
 }
 
-// importOlist sends the file and waits until tables and pushes have caught up.
+// importOlist imports the file and waits until tables and pushes have caught up.
 func importOlist(t testing.TB, s *stack, dir string) importer.Result {
 	t.Helper()
 	f, err := os.Open(filepath.Join(dir, "notifications.ndjson.gz"))
@@ -81,41 +82,12 @@ func importOlist(t testing.TB, s *stack, dir string) importer.Result {
 	return result
 }
 
-// olistPushes are the messages that the histories make, by type.
+// olistPushes are the numbers of messages that the histories cause, by type.
 var olistPushes = map[string]int{"SUBORDER_CREATE": 7433, "SUBORDER_COMPLETE": 6424, "SUBORDER_CANCEL": 468}
 
-// requirePushes requires what a receiver must have got, by distinct message id, in order, repeats equal.
+// requirePushes requires that the receiver got every message, in order, with equal repeats.
 func requirePushes(t testing.TB, s *stack) {
 	t.Helper()
 	require.Equal(t, olistPushes, s.receiver.Types())
 	s.receiver.RequireNoViolations(t)
-}
-
-func TestRealHistoriesGiveTheFiguresThatAnyHonestCountGives(t *testing.T) {
-	dir := olist(t)
-	s := newStack(t)
-	result := importOlist(t, s, dir)
-	require.Equal(t, 19565, result.Accepted)
-	conn := s.sql()
-	requireFigures(t, conn, dir)
-	requirePushes(t, s)
-	requireWholeLedger(t, s.kafka)
-	requireTablesEqualLedger(t, s)
-
-	const early = "SELECT uniqExact(input_key) FROM orderledger.decisions WHERE outcome = 'applied' AND waited"
-	const waiting = "SELECT uniqExact(input_key) FROM orderledger.decisions WHERE outcome = 'waiting'"
-	require.Positive(t, count(t, conn, waiting), "some are told before their shipment is")
-	require.Equal(t, count(t, conn, waiting), count(t, conn, early), "and each of those was applied when it came")
-
-	events := count(t, conn, "SELECT count() FROM orderledger.events")
-	requests := s.receiver.Distinct()
-	importOlist(t, s, dir)
-	requireFigures(t, conn, dir)
-	require.Equal(t, events, count(t, conn, "SELECT count() FROM orderledger.events"), "the same file again changes nothing")
-	require.Equal(t, 19565, count(t, conn, "SELECT count() FROM orderledger.decisions WHERE outcome = 'duplicate'"), "but decisions, all duplicate")
-	require.Equal(t, requests, s.receiver.Distinct())
-
-	s.stop()
-	s.start()
-	requireFigures(t, s.sql(), dir)
 }

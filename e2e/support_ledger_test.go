@@ -57,8 +57,8 @@ func headers(r *kgo.Record) []events.Header {
 	return hs
 }
 
-// requireWholeLedger reads the ledger as an auditor would: every chain whole, laneseq and versions dense, every state
-// the fold of its events, every input with one final decision. It returns the last state of each shipment.
+// requireWholeLedger reads the ledger as an auditor would: every chain is whole, laneseq and versions are dense, every
+// state is the fold of its events, and every input has one final decision. It returns the last state of each shipment.
 func requireWholeLedger(t testing.TB, brokers string) map[string]*ledgerv1.Shipment {
 	t.Helper()
 	states := map[string]*ledgerv1.Shipment{}
@@ -80,14 +80,15 @@ func requireWholeLedger(t testing.TB, brokers string) map[string]*ledgerv1.Shipm
 	return states
 }
 
-// decided is one decision as the log has it.
+// decided is one decision in the log.
 type decided struct {
 	offset   int64
 	envelope events.Envelope
 	decision *ledgerv1.Decision
 }
 
-// requireDecisions checks the decisions' own chain, that no input was decided twice, and returns the valid decisions.
+// requireDecisions checks the chain of the decisions and that no input was decided twice. It returns the valid
+// decisions.
 func requireDecisions(t testing.TB, brokers string) []decided {
 	t.Helper()
 	var all []decided
@@ -116,8 +117,7 @@ func requireDecisions(t testing.TB, brokers string) []decided {
 	return all
 }
 
-// requireDecidedOnce requires that every inbox record has one final decision, or a first one and the end of its
-// waiting.
+// requireDecidedOnce requires that every inbox record has one decision, or two if it waited.
 func requireDecidedOnce(t testing.TB, lane int32, decisions []decided) {
 	t.Helper()
 	seen := map[int64]*ledgerv1.Decision{}
@@ -127,8 +127,7 @@ func requireDecidedOnce(t testing.TB, lane int32, decisions []decided) {
 		}
 		offset := d.decision.GetInboxOffset()
 		if before := seen[offset]; before != nil {
-			waiting := before.GetOutcome() == ledgerv1.Outcome_OUTCOME_WAITING || before.GetOutcome() == ledgerv1.Outcome_OUTCOME_QUARANTINED
-			require.True(t, waiting && d.decision.GetWaited(), "lane %d inbox offset %d was decided twice: %v, then %v", lane, offset, before, d.decision)
+			require.True(t, maySecondDecisionFollow(before) && d.decision.GetWaited(), "lane %d inbox offset %d was decided twice: %v, then %v", lane, offset, before, d.decision)
 		}
 		seen[offset] = d.decision
 	}
@@ -151,7 +150,7 @@ func requireTablesEqualLedger(t testing.TB, s *stack) {
 		var wantOrdered, wantCancelled uint64
 		for _, item := range state.GetItems() {
 			wantOrdered += uint64(item.GetOrdered())
-			wantCancelled += uint64(item.GetCancelledSeller() + item.GetCancelledCustomer() + item.GetCancelledMarketplace() + item.GetCancelledUnknown())
+			wantCancelled += uint64(cancelledUnits(item))
 		}
 		require.Equal(t, []any{"STATUS_" + status, version, ordered, cancelled}, []any{state.GetStatus().String(), state.GetVersion(), wantOrdered, wantCancelled}, id)
 		n++
@@ -164,4 +163,16 @@ func requireTablesEqualLedger(t testing.TB, s *stack) {
 	}
 	require.Equal(t, total, count(t, s.sql(), "SELECT count() FROM orderledger.events"), "every event has its row, once")
 	require.Equal(t, total, count(t, s.sql(), "SELECT uniqExact(lane, offset) FROM orderledger.events"))
+}
+
+// maySecondDecisionFollow reports whether an input with this decision may be decided once more, when its shipment is
+// created.
+func maySecondDecisionFollow(first *ledgerv1.Decision) bool {
+	outcome := first.GetOutcome()
+	return outcome == ledgerv1.Outcome_OUTCOME_WAITING || outcome == ledgerv1.Outcome_OUTCOME_QUARANTINED
+}
+
+// cancelledUnits sums the units of an item that anybody cancelled. The services' own sum is what these tests check.
+func cancelledUnits(i *ledgerv1.Item) uint32 {
+	return i.GetCancelledSeller() + i.GetCancelledCustomer() + i.GetCancelledMarketplace() + i.GetCancelledUnknown()
 }

@@ -12,16 +12,16 @@ import (
 	"github.com/orderledger/orderledger/internal/demo"
 )
 
-// expectations reads histories as a person would and writes down how those end that have only one end: by the furthest
-// step that was told, or cancelled when every unit was.
-func (l *load) expectations(histories []demo.Notification) {
-	type life struct {
+// recordEndings reads histories and records how the shipments with only one possible ending must end: at the furthest
+// step that was reported, or cancelled if every unit was.
+func (l *workload) recordEndings(histories []demo.Notification) {
+	type history struct {
 		units, cancelled, furthest int
 		returned, formFailed       bool
 		seen                       map[string]bool
 	}
 	steps := []string{"APPROVED", "PACKED", "READY_TO_DISPATCH", "PICKUP_COMPLETE", "SHIPPED", "DELIVERED"}
-	lives := map[string]*life{}
+	all := map[string]*history{}
 	for _, h := range histories {
 		var n struct {
 			EventType, ShipmentID string
@@ -32,21 +32,21 @@ func (l *load) expectations(histories []demo.Notification) {
 			}
 		}
 		if err := json.Unmarshal(h.Body, &n); err != nil {
-			l.record.protest("history: %v", err)
+			l.record.addViolation("history: %v", err)
 			return
 		}
 		for _, item := range n.Attributes.ReturnItems {
-			if s := lives[item.ShipmentID]; s != nil {
+			if s := all[item.ShipmentID]; s != nil {
 				s.returned = true
 			}
 		}
 		if n.ShipmentID == "" {
 			continue
 		}
-		s := lives[n.ShipmentID]
+		s := all[n.ShipmentID]
 		if s == nil {
-			s = &life{seen: map[string]bool{}}
-			lives[n.ShipmentID] = s
+			s = &history{seen: map[string]bool{}}
+			all[n.ShipmentID] = s
 		}
 		if s.seen[string(h.Body)] {
 			continue
@@ -63,14 +63,14 @@ func (l *load) expectations(histories []demo.Notification) {
 		s.formFailed = s.formFailed || n.Attributes.Status == "FORM_FAILED"
 		s.furthest = max(s.furthest, slices.Index(steps, n.Attributes.Status))
 	}
-	for id, s := range lives {
+	for id, s := range all {
 		switch {
 		case s.units == 0 || s.returned:
-			// Its creation lies outside of the histories, or it came back: the rules of returns are not counted here.
+			// Its creation is not in these histories, or it was returned: the record does not know the rules of returns.
 		case s.cancelled >= s.units:
 			l.record.expect(id, ending{"CANCELLED", uint32(s.units)})
 		case s.formFailed && s.furthest == 0:
-			// Its form failed, and what mends that was not told any more.
+			// Its form failed, and the notification that corrects it is not in these histories.
 		default:
 			l.record.expect(id, ending{steps[s.furthest], uint32(s.cancelled)})
 		}
@@ -80,7 +80,7 @@ func (l *load) expectations(histories []demo.Notification) {
 // object keeps the bodies below readable.
 type object = map[string]any
 
-// cart is some shipments of the own seller that live together, so that one call names several of them.
+// cart is a group of shipments of an own seller that go through the same calls, several in one call.
 type cart struct {
 	name     string
 	location string
@@ -88,30 +88,30 @@ type cart struct {
 	at       time.Time
 }
 
-// item returns the id of item k of shipment n, and group the cancellation group, which is the item's own.
+// item returns the id of item k of shipment n, and group the id of its cancellation group. Each item has its own.
 func (c cart) item(n, k int) string  { return fmt.Sprintf("%s%02d%d", c.name, n, k) }
 func (c cart) group(n, k int) string { return "grp" + c.item(n, k) }
 
 // units is how many units each item has.
 const units = 2
 
-// seller lives carts of shipments until the load is over.
-func (l *load) seller(ctx context.Context, n int) {
+// seller takes one cart after another from creation to its end until the workload is over.
+func (l *workload) seller(ctx context.Context, n int) {
 	random := rand.New(rand.NewPCG(l.seed, uint64(n)))
 	for i := 0; !l.over() && ctx.Err() == nil; i++ {
 		c := cart{name: fmt.Sprintf("%d%d%05d", l.seed%1_000_000, n, i), location: "LOC" + strings.Repeat("0", 31) + "9", at: time.Now().UTC().Truncate(time.Second)}
 		for k := range 1 + random.IntN(4) {
 			c.ids = append(c.ids, fmt.Sprintf("own-%s-%d", c.name, k))
 		}
-		l.live(ctx, c, random)
+		l.fulfil(ctx, c, random)
 		if !after(ctx, time.Duration(20+random.IntN(200))*time.Millisecond) {
 			return
 		}
 	}
 }
 
-// live takes a cart from its creation to its end.
-func (l *load) live(ctx context.Context, c cart, random *rand.Rand) {
+// fulfil takes a cart from its creation to its end.
+func (l *workload) fulfil(ctx context.Context, c cart, random *rand.Rand) {
 	for n, id := range c.ids {
 		var items []object
 		for k := range 2 {
@@ -121,7 +121,7 @@ func (l *load) live(ctx context.Context, c cart, random *rand.Rand) {
 				"priceComponents": object{"sellingPrice": 249, "shippingCharge": 0, "totalPrice": 249},
 			})
 		}
-		l.own(ctx, c, id, "shipment_created", c.at.Add(-time.Hour), object{
+		l.notifyOwn(ctx, c, id, "shipment_created", c.at.Add(-time.Hour), object{
 			"dispatchAfterDate": wireTime(c.at.Add(-time.Hour)), "dispatchByDate": wireTime(c.at.Add(24 * time.Hour)),
 			"updatedAt": wireTime(c.at.Add(-time.Hour)), "hold": false, "shipmentType": "NORMAL", "orderItems": items,
 		})
@@ -130,7 +130,7 @@ func (l *load) live(ctx context.Context, c cart, random *rand.Rand) {
 	left := []int{0, 1} // The items that are not cancelled.
 	for kind < 6 && len(left) > 0 {
 		k := left[0]
-		if !l.obey(ctx, c, "cancel", fmt.Sprintf("cancel%d", k), func(n int, id string) object {
+		if !l.callUntilAccepted(ctx, c, "cancel", fmt.Sprintf("cancel%d", k), func(n int, id string) object {
 			return object{"shipmentId": id, "locationId": c.location, "cancellationGroupIds": []string{c.group(n, k)}, "reason": "cannot_procure_item"}
 		}) {
 			return
@@ -147,7 +147,7 @@ func (l *load) live(ctx context.Context, c cart, random *rand.Rand) {
 		}
 		return
 	}
-	if !l.obey(ctx, c, "labels", "labels", func(n int, id string) object {
+	if !l.callUntilAccepted(ctx, c, "labels", "labels", func(n int, id string) object {
 		var tax []object
 		for _, k := range left {
 			tax = append(tax, object{"orderItemId": c.item(n, k), "taxRate": 18, "quantity": units})
@@ -160,13 +160,13 @@ func (l *load) live(ctx context.Context, c cart, random *rand.Rand) {
 	}) {
 		return
 	}
-	// Dispatch is refused until the labels are made, which may take as long as the faults do.
-	if !l.obey(ctx, c, "dispatch", "dispatch", nil) {
+	// Dispatch is refused until the labels are rendered, which may take as long as the faults last.
+	if !l.callUntilAccepted(ctx, c, "dispatch", "dispatch", nil) {
 		return
 	}
 	for _, kind := range []string{"shipment_pickup_complete", "shipment_shipped", "shipment_delivered"} {
 		for _, id := range c.ids {
-			l.own(ctx, c, id, kind, time.Now().UTC(), object{"status": strings.ToUpper(strings.TrimPrefix(kind, "shipment_"))})
+			l.notifyOwn(ctx, c, id, kind, time.Now().UTC(), object{"status": strings.ToUpper(strings.TrimPrefix(kind, "shipment_"))})
 		}
 	}
 	for _, id := range c.ids {
@@ -174,26 +174,28 @@ func (l *load) live(ctx context.Context, c cart, random *rand.Rand) {
 	}
 }
 
-// own tells of a shipment of the own seller.
-func (l *load) own(ctx context.Context, c cart, id, kind string, at time.Time, attributes object) {
+// notifyOwn sends a notification about a shipment of the own seller.
+func (l *workload) notifyOwn(ctx context.Context, c cart, id, kind string, at time.Time, attributes object) {
 	body, err := json.Marshal(object{
 		"eventType": kind, "source": "sandbox", "version": "v3", "timestamp": wireTime(at), "sellerId": demo.OwnSeller,
 		"locationId": c.location, "shipmentId": id, "attributes": attributes,
 	})
 	if err != nil {
-		l.record.protest("marshal: %v", err)
+		l.record.addViolation("marshal: %v", err)
 		return
 	}
-	l.tell(ctx, body)
+	l.notify(ctx, body)
 }
 
-// tries is how often a call is made anew after a lawful refusal: its shipment may not be known or packed yet.
+// tries is how often a rejected call is made again: its shipment may not be known or packed yet.
 const tries = 40
 
-// obey calls for all shipments of a cart until each has got its yes. A call without an answer is repeated under its
-// key; one that was refused, because the ledger has not come so far yet, is made again under a new one. The name tells
-// calls of one action apart.
-func (l *load) obey(ctx context.Context, c cart, action, name string, item func(n int, id string) object) bool {
+// callUntilAccepted calls for all shipments of a cart until each is accepted. A call without an answer is repeated
+// under its key. A rejected one is made again under a new key, because the ledger may have been behind. The name
+// distinguishes calls of one action.
+func (l *workload) callUntilAccepted(
+	ctx context.Context, c cart, action, name string, item func(n int, id string) object,
+) bool {
 	left := slices.Clone(c.ids)
 	for try := range tries {
 		key := fmt.Sprintf("%s-%s-%d", c.name, name, try)
@@ -212,7 +214,7 @@ func (l *load) obey(ctx context.Context, c cart, action, name string, item func(
 	return false
 }
 
-func (l *load) body(c cart, action string, ids []string, item func(n int, id string) object) []byte {
+func (l *workload) body(c cart, action string, ids []string, item func(n int, id string) object) []byte {
 	body := object{"shipmentIds": ids, "locationId": c.location}
 	if action != "dispatch" {
 		var list []object
@@ -223,14 +225,14 @@ func (l *load) body(c cart, action string, ids []string, item func(n int, id str
 	}
 	text, err := json.Marshal(body)
 	if err != nil {
-		l.record.protest("marshal: %v", err)
+		l.record.addViolation("marshal: %v", err)
 	}
 	return text
 }
 
-// call makes one call, repeated with the same key until every shipment in it is answered.
-func (l *load) call(ctx context.Context, action, key string, body []byte) (map[string]obeyed, bool) {
-	l.record.trying(key)
+// call makes one call, and repeats it with the same key until every shipment in it is answered.
+func (l *workload) call(ctx context.Context, action, key string, body []byte) (map[string]callAnswer, bool) {
+	l.record.addTried(key)
 	for {
 		text, position, ok := l.post(ctx, "/sellers/v3/shipments/"+action, key, body)
 		if !ok {
@@ -240,32 +242,32 @@ func (l *load) call(ctx context.Context, action, key string, body []byte) (map[s
 			Shipments []struct{ ShipmentID, Status, ErrorCode string }
 		}
 		if err := json.Unmarshal(text, &answer); err != nil {
-			l.record.protest("answer to %s: %v: %s", action, err, text)
+			l.record.addViolation("answer to %s: %v: %s", action, err, text)
 			return nil, false
 		}
-		results := map[string]obeyed{}
+		results := map[string]callAnswer{}
 		open := false
 		for _, s := range answer.Shipments {
 			if s.ErrorCode == "DEPENDENT_SYSTEM_CALL_FAILED" {
 				open = true
 				continue
 			}
-			o := obeyed{
+			o := callAnswer{
 				key: "seller/" + demo.OwnSeller + "/" + key, shipment: s.ShipmentID,
 				ok: s.Status == "SUCCESS", code: s.ErrorCode, position: position,
 			}
 			results[s.ShipmentID] = o
-			l.record.answered(o)
+			l.record.addAnswer(o)
 		}
 		if !open {
 			return results, true
 		}
-		l.record.fails.Add(1)
+		l.record.unanswered.Add(1)
 		if !after(ctx, 50*time.Millisecond) {
 			return nil, false
 		}
 	}
 }
 
-// wireTime is how notifications write times.
+// wireTime formats a time as notifications do.
 func wireTime(t time.Time) string { return t.Format("2006-01-02T15:04:05-07:00") }

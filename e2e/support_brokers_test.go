@@ -21,16 +21,16 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// brokers is an Apache Kafka that this package has to itself while it runs: its scenarios delete the ledger's topics,
-// and may kill brokers.
+// brokers is an Apache Kafka that only this package uses while it runs: its scenarios delete the ledger's topics and
+// may kill brokers.
 type brokers struct {
 	addrs []string
-	ctl   string // Takes "kill N" and "revive N"; empty when there is no hand on the brokers.
+	ctl   string // The command that takes "kill N" and "revive N"; empty when brokers can't be killed.
 	n     int    // How many brokers there are.
 	busy  sync.Mutex
 }
 
-// newBrokers returns the Kafka without a ledger in it, or skips the test.
+// newBrokers deletes the ledger on the Kafka and returns it, or skips the test without a Kafka.
 func newBrokers(t testing.TB) *brokers {
 	t.Helper()
 	b := &brokers{addrs: testkit.ApacheKafka(t), ctl: os.Getenv("ORDERLEDGER_TEST_KAFKA_CTL")}
@@ -38,24 +38,26 @@ func newBrokers(t testing.TB) *brokers {
 	return b
 }
 
-// needHand skips the test when brokers can't be killed.
-func (b *brokers) needHand(t testing.TB) {
+// requireControl skips the test if brokers can't be killed.
+func (b *brokers) requireControl(t testing.TB) {
 	t.Helper()
 	if b.ctl == "" {
-		t.Skip(errNoCtl)
+		t.Skip(errNoControl)
 	}
 }
 
 // client returns a client of these brokers, closed when the test ends.
 func (b *brokers) client(t testing.TB, opts ...kgo.Opt) *kgo.Client {
 	t.Helper()
-	client, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(b.addrs...), kgo.MetadataMinAge(100 * time.Millisecond)}, opts...)...)
+	all := append([]kgo.Opt{kgo.SeedBrokers(b.addrs...), kgo.MetadataMinAge(100 * time.Millisecond)}, opts...)
+	client, err := kgo.NewClient(all...)
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
 	return client
 }
 
-// wipe deletes every topic of a ledger and waits until none is left. The groups of earlier ledgers have other names.
+// wipe deletes every topic of a ledger and waits until none is left. Groups need no deletion: each deployment has its
+// own names.
 func (b *brokers) wipe(t testing.TB) {
 	t.Helper()
 	adm := kadm.NewClient(b.client(t))
@@ -80,23 +82,23 @@ func (b *brokers) wipe(t testing.TB) {
 			gone = gone && errors.Is(d.Err, kerr.UnknownTopicOrPartition)
 		}
 		return gone
-	}, "the topics of the last ledger are gone")
+	}, "the topics of the last ledger are deleted")
 }
 
-// kill ends broker n, counted from 1, as a power switch would.
+// kill ends broker n, counted from 1, with SIGKILL.
 func (b *brokers) kill(ctx context.Context, n int) error { return b.control(ctx, "kill", n) }
 
-// revive starts it again with its data and returns when it listens.
+// revive starts broker n again with its data and returns when it listens.
 func (b *brokers) revive(ctx context.Context, n int) error { return b.control(ctx, "revive", n) }
 
 func (b *brokers) control(ctx context.Context, verb string, n int) error {
 	if b.ctl == "" {
-		return errNoCtl
+		return errNoControl
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	words := append(strings.Fields(b.ctl), verb, strconv.Itoa(n))
-	// The output goes to a file: a broker that is left running would keep a pipe open.
+	// To a file, not a pipe: the broker that the command starts keeps its output open.
 	log, err := os.CreateTemp("", "orderledger-ctl")
 	if err != nil {
 		return err
@@ -112,4 +114,4 @@ func (b *brokers) control(ctx context.Context, verb string, n int) error {
 	return nil
 }
 
-var errNoCtl = errors.New("no hand on the brokers: set ORDERLEDGER_TEST_KAFKA_CTL to a command that takes kill N and revive N")
+var errNoControl = errors.New("brokers can't be killed: set ORDERLEDGER_TEST_KAFKA_CTL to a command that takes kill N and revive N")

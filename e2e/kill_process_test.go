@@ -16,8 +16,8 @@ import (
 	"github.com/orderledger/orderledger/internal/importer"
 )
 
-// killDuring imports a file while the process is killed with -9 three times, at moments chosen by how far the import
-// has come, and started again each time.
+// killDuring imports a file and kills the process with SIGKILL three times on the way, each time at a random line. The
+// process is started again after each.
 func killDuring(t *testing.T, s *stack, file []byte, lines int) importer.Result {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
@@ -48,7 +48,7 @@ func killDuring(t *testing.T, s *stack, file []byte, lines int) importer.Result 
 			select {
 			case <-progressed:
 			case <-time.After(time.Minute):
-				require.Fail(t, "the import does not get on")
+				require.Fail(t, "the import makes no progress")
 			}
 		}
 		t.Logf("kill at line %d", done.Load())
@@ -61,7 +61,9 @@ func killDuring(t *testing.T, s *stack, file []byte, lines int) importer.Result 
 	return end.result
 }
 
-func TestNothingIsLostOrDoubledWhenTheProcessIsKilledDuringAnImport(t *testing.T) {
+// TestProcessKilledDuringImport imports invented histories while `orderledger up` is killed. Nothing is lost or
+// doubled.
+func TestProcessKilledDuringImport(t *testing.T) {
 	s := newStack(t)
 	var file bytes.Buffer
 	histories := demo.Histories(7, 600, time.Now())
@@ -78,12 +80,13 @@ func TestNothingIsLostOrDoubledWhenTheProcessIsKilledDuringAnImport(t *testing.T
 	require.Equal(t, 600, count(t, conn, "SELECT count() FROM orderledger.shipments"))
 	require.Zero(t, count(t, conn, "SELECT count() FROM orderledger.decisions WHERE outcome IN ('quarantined', 'rejected')"))
 	final := count(t, conn, "SELECT uniqExact(input_key) FROM orderledger.decisions WHERE outcome IN ('applied', 'stale', 'duplicate')")
-	require.Equal(t, count(t, conn, "SELECT uniqExact(input_key) FROM orderledger.decisions"), final, "every input has come to its end")
+	require.Equal(t, count(t, conn, "SELECT uniqExact(input_key) FROM orderledger.decisions"), final, "every input has a final decision")
 	require.Equal(t, 600, s.receiver.Types()["SUBORDER_CREATE"])
 	s.receiver.RequireNoViolations(t)
 }
 
-func TestRealHistoriesGiveTheSameFiguresWhenTheProcessIsKilledThreeTimes(t *testing.T) {
+// TestRealHistoriesProcessKilled does the same with real histories, whose figures are known.
+func TestRealHistoriesProcessKilled(t *testing.T) {
 	dir := olist(t)
 	s := newStack(t)
 	file, err := os.ReadFile(filepath.Join(dir, "notifications.ndjson.gz"))

@@ -10,11 +10,12 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// reasonRepeated is what a decision about a notification says whose key had been decided before.
+// reasonRepeated is the reason of decisions about a notification whose key was decided before.
 const reasonRepeated = "repeated_key"
 
-// readLedger decodes both topics as an auditor would, checking each record against the one before: the chains whole,
-// the sequences and versions dense, every state the fold of its events, every batch of decisions knowing its events.
+// readLedger decodes both topics as an auditor would and checks each record against the one before: the chains are
+// whole, the sequences and versions dense, every state is the fold of its events, and every decision names the head of
+// the events that it was made with.
 func (e *evidence) readLedger(v *verdict) *ledger {
 	l := &ledger{states: map[string]*ledgerv1.Shipment{}}
 	heads := map[int32][]events.Hash{} // By lane, the head after each event.
@@ -56,7 +57,7 @@ func (e *evidence) readDecisions(v *verdict, l *ledger, heads map[int32][]events
 			v.check(chain.Seq == env.LaneSeq, "decisionseq", "lane %d offset %d: %d, want %d", lane, r.Offset, env.LaneSeq, chain.Seq)
 			v.check(chain.Head == env.ChainHash, "chain", "decisions of lane %d break at offset %d", lane, r.Offset)
 			if voided != nil {
-				v.add("voided", "lane %d voids offsets %d to %d: only an embedded broker may need that", lane, voided.GetFirstOffset(), voided.GetLastOffset())
+				v.add("voided", "lane %d voids offsets %d to %d, which only an embedded broker may need", lane, voided.GetFirstOffset(), voided.GetLastOffset())
 				continue
 			}
 			seq := d.GetEventsLaneseq()
@@ -67,9 +68,9 @@ func (e *evidence) readDecisions(v *verdict, l *ledger, heads map[int32][]events
 	}
 }
 
-// countPromises checks that every answer was kept, and that nothing was decided that nobody asked for.
+// countPromises checks that the ledger kept the promise of every answer, and decided nothing that nobody sent.
 func (e *evidence) countPromises(v *verdict, l *ledger) {
-	for _, wrong := range e.clients.wrong {
+	for _, wrong := range e.clients.violations {
 		v.add("answer", "%s", wrong)
 	}
 	byInput := map[inputID][]*ledgerDecision{}
@@ -90,7 +91,7 @@ func (e *evidence) countPromises(v *verdict, l *ledger) {
 		countInput(v, id, all)
 	}
 	e.countInbox(v, byOffset)
-	for _, n := range e.clients.told {
+	for _, n := range e.clients.notifications {
 		if n.unresolved {
 			v.check(len(byKey[n.key]) > 0, "notification lost", "%s has no decision", n.key)
 			continue
@@ -99,18 +100,18 @@ func (e *evidence) countPromises(v *verdict, l *ledger) {
 		v.check(len(byKey[unsplit(n.key)]) > 0, "notification lost", "%s has no decision", n.key)
 	}
 	e.countAnswers(v, l, byInput)
-	for id, want := range e.clients.ends {
+	for id, want := range e.clients.endings {
 		state := l.states[id]
 		var cancelled uint32
 		for _, item := range state.GetItems() {
-			cancelled += item.GetCancelledSeller() + item.GetCancelledCustomer() + item.GetCancelledMarketplace() + item.GetCancelledUnknown()
+			cancelled += cancelledUnits(item)
 		}
 		got := ending{strings.TrimPrefix(state.GetStatus().String(), "STATUS_"), cancelled}
 		v.check(got == want, "ending", "%s ended as %v, want %v", id, got, want)
 	}
 }
 
-// unsplit is the key of a return's notification before it was split by shipment: type/return@shipment/time/hash.
+// unsplit returns the key of a return's notification before it was split by shipment: type/return@shipment/time/hash.
 func unsplit(key string) string {
 	head, tail, found := strings.Cut(key, "@")
 	if !found {
@@ -120,8 +121,8 @@ func unsplit(key string) string {
 	return head + "/" + tail
 }
 
-// countInput checks that a key was decided once for a shipment: one first decision, at most one end of its waiting, and
-// repeats only as such.
+// countInput checks that a key was decided once for a shipment: it has one first decision, at most one that ends its
+// waiting, and any others are marked as repeats.
 func countInput(v *verdict, id inputID, all []*ledgerDecision) {
 	if id.key == "" {
 		return
@@ -143,7 +144,7 @@ func countInput(v *verdict, id inputID, all []*ledgerDecision) {
 		v.add("never decided", "%s of %s has %d decisions, none of them the first", id.key, id.shipment, len(all))
 		return
 	}
-	open := first.decision.GetOutcome() == ledgerv1.Outcome_OUTCOME_WAITING || first.decision.GetOutcome() == ledgerv1.Outcome_OUTCOME_QUARANTINED
+	open := maySecondDecisionFollow(first.decision)
 	v.check(ended == 0 || ended == 1 && open, "decided twice", "%s of %s: its waiting ended %d times after %s", id.key, id.shipment, ended, first.decision.GetOutcome())
 }
 
@@ -163,9 +164,14 @@ func (e *evidence) countInbox(v *verdict, byOffset map[int32]map[int64][]*ledger
 	}
 }
 
-// countAnswers compares what callers were told with what the ledger says.
+// positive are the outcomes that a caller gets as a success.
+var positive = []ledgerv1.Outcome{
+	ledgerv1.Outcome_OUTCOME_ACCEPTED, ledgerv1.Outcome_OUTCOME_APPLIED, ledgerv1.Outcome_OUTCOME_DUPLICATE,
+}
+
+// countAnswers compares the answers that callers got with the ledger.
 func (e *evidence) countAnswers(v *verdict, l *ledger, byInput map[inputID][]*ledgerDecision) {
-	answers := map[inputID]obeyed{}
+	answers := map[inputID]callAnswer{}
 	atOffset := map[int32]map[int64]*ledgerEvent{}
 	byEventKey := map[inputID]int{}
 	for i := range l.events {
@@ -176,7 +182,7 @@ func (e *evidence) countAnswers(v *verdict, l *ledger, byInput map[inputID][]*le
 		atOffset[ev.lane][ev.record.Offset] = ev
 		byEventKey[inputID{ev.env.InputKey, ev.env.ShipmentID}]++
 	}
-	for _, o := range e.clients.obeyed {
+	for _, o := range e.clients.answers {
 		id := inputID{o.key, o.shipment}
 		if before, again := answers[id]; again {
 			v.check(before.ok == o.ok && before.code == o.code, "answer changed", "%s of %s: %t %s, then %t %s", o.key, o.shipment, before.ok, before.code, o.ok, o.code)
@@ -188,7 +194,7 @@ func (e *evidence) countAnswers(v *verdict, l *ledger, byInput map[inputID][]*le
 			continue
 		}
 		d := all[0].decision
-		yes := d.GetOutcome() == ledgerv1.Outcome_OUTCOME_ACCEPTED || d.GetOutcome() == ledgerv1.Outcome_OUTCOME_APPLIED || d.GetOutcome() == ledgerv1.Outcome_OUTCOME_DUPLICATE
+		yes := slices.Contains(positive, d.GetOutcome())
 		v.check(yes == o.ok, "answer", "%s of %s was answered with ok %t %s and decided %s", o.key, o.shipment, o.ok, o.code, d.GetOutcome())
 		produced := 0
 		if d.GetLastVersion() > 0 {
@@ -199,11 +205,11 @@ func (e *evidence) countAnswers(v *verdict, l *ledger, byInput map[inputID][]*le
 			ev := atOffset[all[0].lane][at]
 			v.check(ev != nil && ev.env.InputKey == o.key, "position", "%s of %s: no event of it at %d of lane %d", o.key, o.shipment, at, all[0].lane)
 		}
-		v.check(!o.ok || produced == 0 || len(o.position) > 0, "position", "%s of %s made events and its answer has no position", o.key, o.shipment)
+		v.check(!o.ok || produced == 0 || len(o.position) > 0, "position", "%s of %s has events and its answer has no position", o.key, o.shipment)
 	}
 	for id, all := range byInput {
 		if strings.HasPrefix(id.key, "seller/") {
-			v.check(e.clients.tried[id.key], "never asked for", "%s of %s has %d decisions", id.key, id.shipment, len(all))
+			v.check(e.clients.tried[id.key], "never sent", "%s of %s has %d decisions", id.key, id.shipment, len(all))
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// tables is what ClickHouse shows, every row of it, doubles too.
+// tables are all rows that ClickHouse returns, doubles included.
 type tables struct {
 	events, decisions []historyRow
 	shipments         []shipmentRow
@@ -24,7 +24,7 @@ type historyRow struct {
 	Lane         uint16
 	Offset, Seq  uint64
 	ID, Shipment string
-	Version      uint64 // Of the event, or the last that the decision made.
+	Version      uint64 // Of the event, or of the last event of the decision.
 	Kind, Key    string
 	Chain        string
 }
@@ -89,14 +89,15 @@ func selectAll[R any](t testing.TB, conn driver.Conn, query string, into func(*R
 	return out
 }
 
-// countTables compares every table with what the ledger says it must hold: no row too few, none too many, none other.
+// countTables compares every table with the rows that follow from the ledger: none is missing, doubled or different.
 func (e *evidence) countTables(v *verdict, l *ledger) {
 	var eventRows, decisionRows []historyRow
 	for i := range l.events {
 		ev := &l.events[i]
 		eventRows = append(eventRows, historyRow{
-			Lane: uint16(ev.lane), Offset: uint64(ev.record.Offset), Seq: ev.env.LaneSeq, ID: ev.env.ID, Shipment: ev.env.ShipmentID,
-			Version: ev.env.Version, Kind: events.ShortType(ev.env.Type), Key: ev.env.InputKey, Chain: string(ev.env.ChainHash[:]),
+			Lane: uint16(ev.lane), Offset: uint64(ev.record.Offset), Seq: ev.env.LaneSeq,
+			ID: ev.env.ID, Shipment: ev.env.ShipmentID, Version: ev.env.Version,
+			Kind: events.ShortType(ev.env.Type), Key: ev.env.InputKey, Chain: string(ev.env.ChainHash[:]),
 		})
 	}
 	for i := range l.decisions {
@@ -115,8 +116,7 @@ func (e *evidence) countTables(v *verdict, l *ledger) {
 		for _, i := range s.GetItems() {
 			r := itemRow{
 				Shipment: id, Item: i.GetOrderItemId(), Version: s.GetVersion(), Ordered: i.GetOrdered(), Held: i.GetHeld(),
-				Cancelled: i.GetCancelledSeller() + i.GetCancelledCustomer() + i.GetCancelledMarketplace() + i.GetCancelledUnknown(),
-				Shipped:   i.GetShipped(), Delivered: i.GetDelivered(),
+				Cancelled: cancelledUnits(i), Shipped: i.GetShipped(), Delivered: i.GetDelivered(),
 			}
 			row.Ordered, row.Cancelled = row.Ordered+r.Ordered, row.Cancelled+r.Cancelled
 			items = append(items, r)
@@ -129,7 +129,7 @@ func (e *evidence) countTables(v *verdict, l *ledger) {
 			})
 		}
 	}
-	// States are compared as messages: their bytes may differ.
+	// Equal states may have different bytes, so they are compared as messages.
 	shown := make([]shipmentRow, 0, len(e.tables.shipments))
 	for _, row := range e.tables.shipments {
 		state := &ledgerv1.Shipment{}

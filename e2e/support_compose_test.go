@@ -20,14 +20,14 @@ import (
 )
 
 const (
-	// composeLimit is how long anything in containers may take. Only a failing test waits so long.
+	// composeLimit is how long anything in containers may take. Only a failing test waits that long.
 	composeLimit = 3 * time.Minute
 	composeEvery = 100 * time.Millisecond
-	// composeProject keeps containers and data of tests apart from those of whoever runs them.
+	// composeProject separates the containers and data of tests from those of the user.
 	composeProject = "orderledger-e2e"
 )
 
-// composed is docker-compose.yml with the example receiver, in a project of its own. The addresses are those it
+// composed is docker-compose.yml with the example receiver, in a project of its own, at the addresses that the file
 // publishes.
 type composed struct {
 	*stack
@@ -35,12 +35,12 @@ type composed struct {
 	admin    *kadm.Client
 }
 
-// adminPorts are where each service publishes its health.
+// adminPorts are the ports where each service publishes its health.
 var adminPorts = map[string]string{
 	"ingest": "9101", "projector": "9102", "emitter": "9103", "ingest-2": "9111", "projector-2": "9112", "emitter-2": "9113",
 }
 
-// newComposed builds and starts the services; they and their data are gone when the test ends.
+// newComposed builds and starts the services. They and their data are removed when the test ends.
 func newComposed(t testing.TB, profiles ...string) *composed {
 	t.Helper()
 	if os.Getenv("ORDERLEDGER_TEST_COMPOSE") == "" {
@@ -65,8 +65,8 @@ func newComposed(t testing.TB, profiles ...string) *composed {
 	return c
 }
 
-// clickHouse says which server answers, and whether it is one: a machine that can't pull the image may have another
-// program behind its name.
+// clickHouse names the server that answers. On a machine that can't pull the image, another program may stand in under
+// its name.
 func (c *composed) clickHouse() string {
 	var version string
 	require.NoError(c.t, c.sql().QueryRow(c.t.Context(), "SELECT version()").Scan(&version))
@@ -83,7 +83,7 @@ func (c *composed) docker(args ...string) string {
 	for _, profile := range c.profiles {
 		all = append(all, "--profile", profile)
 	}
-	// The test's own context has ended when it cleans up.
+	// Not the test's context, which has ended in cleanups.
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "docker", append(all, args...)...)
@@ -93,13 +93,13 @@ func (c *composed) docker(args ...string) string {
 	return string(out)
 }
 
-// kill ends an instance as a power switch would. Docker takes that for a stop by hand, so that nothing starts it again.
+// kill ends an instance with SIGKILL. Docker treats that as a manual stop and does not restart it.
 func (c *composed) kill(service string) {
 	c.t.Helper()
 	c.docker("kill", "--signal", "KILL", service)
 }
 
-// start starts an instance that was killed, and returns when it says that it can work.
+// start starts an instance that was killed, and waits until it is ready.
 func (c *composed) start(service string) {
 	c.t.Helper()
 	c.docker("start", service)
@@ -129,7 +129,7 @@ func (c *composed) fetch(url string, into any) error {
 	return json.NewDecoder(resp.Body).Decode(into)
 }
 
-// groups are the consumer groups that share the work of a service.
+// groups returns the consumer groups that share the work of a service.
 func groups(service string) []string {
 	const cluster = "orderledger"
 	switch strings.TrimSuffix(service, "-2") {
@@ -142,8 +142,8 @@ func groups(service string) []string {
 	}
 }
 
-// shared waits until a service's work is shared by so many instances, each with some of it.
-func (c *composed) shared(service string, instances int) {
+// awaitShared waits until this many instances share the work of a service, each with a part.
+func (c *composed) awaitShared(service string, instances int) {
 	c.t.Helper()
 	require.Eventually(c.t, func() bool {
 		described, err := c.admin.DescribeGroups(c.t.Context(), groups(service)...)
@@ -161,16 +161,16 @@ func (c *composed) shared(service string, instances int) {
 			}
 		}
 		return true
-	}, composeLimit, composeEvery, "%s: the work is not shared by %d instances", service, instances)
+	}, composeLimit, composeEvery, "%s: %d instances do not share the work", service, instances)
 }
 
-// stats is what the example receiver tells of what it got.
+// stats are the counts that the example receiver reports.
 type stats struct {
 	Received, Messages, Repeats, Rejected, OutOfOrder, Changed int
 	EventTypes                                                 map[string]int
 }
 
-// received asks the receiver, and requires that each suborder's messages came in order and repeats were equal.
+// received returns the receiver's counts, and requires that messages were in order and repeats equal.
 func (c *composed) received() stats {
 	c.t.Helper()
 	var s stats
@@ -180,21 +180,21 @@ func (c *composed) received() stats {
 	return s
 }
 
-// inTurn sends each request to the next of several addresses, as a load balancer does that does not know who is alive.
-type inTurn struct {
+// roundRobin sends each request to the next of several addresses, like a load balancer without health checks.
+type roundRobin struct {
 	http.RoundTripper
 	hosts []string
 	next  atomic.Uint64
 }
 
-// newInTurn returns a client for some hosts.
-func newInTurn(hosts ...string) *http.Client {
+// newRoundRobin returns a client for these hosts.
+func newRoundRobin(hosts ...string) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // It is one.
 	transport.MaxIdleConnsPerHost = 64
-	return &http.Client{Transport: &inTurn{RoundTripper: transport, hosts: hosts}, Timeout: time.Minute}
+	return &http.Client{Transport: &roundRobin{RoundTripper: transport, hosts: hosts}, Timeout: time.Minute}
 }
 
-func (b *inTurn) RoundTrip(r *http.Request) (*http.Response, error) {
+func (b *roundRobin) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.URL.Host = b.hosts[b.next.Add(1)%uint64(len(b.hosts))]
 	return b.RoundTripper.RoundTrip(r)

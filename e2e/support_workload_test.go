@@ -1,0 +1,234 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orderledger/orderledger/internal/demo"
+	"github.com/orderledger/orderledger/internal/importer"
+)
+
+// workload is the outside world: a marketplace that sends notifications and sellers who call, through any of the
+// instances, again and again until they are answered.
+type workload struct {
+	t      testing.TB
+	urls   []string
+	seed   uint64
+	record *record
+	client *http.Client
+
+	pace  *time.Ticker  // Limits the rate of notifications.
+	ended chan struct{} // Closed when nothing new may begin.
+	all   sync.WaitGroup
+	calls atomic.Uint64
+}
+
+// newWorkload starts the workload. It ends with finish, or with the test.
+func newWorkload(t testing.TB, urls []string, seed uint64, perSecond int) *workload {
+	t.Helper()
+	l := &workload{
+		t: t, urls: urls, seed: seed, record: newRecord(), pace: time.NewTicker(time.Second / time.Duration(perSecond)),
+		ended: make(chan struct{}),
+		// A short timeout: a request that hangs is repeated at another instance.
+		client: &http.Client{
+			Timeout:   12 * time.Second,
+			Transport: &http.Transport{MaxIdleConnsPerHost: 32, IdleConnTimeout: time.Minute},
+		},
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(func() {
+		cancel()
+		l.all.Wait()
+		l.client.CloseIdleConnections()
+	})
+	notes := make(chan []byte)
+	l.all.Go(func() { l.marketplace(ctx, notes) })
+	for range 4 {
+		l.all.Go(func() {
+			for body := range notes {
+				l.notify(ctx, body)
+			}
+		})
+	}
+	for n := range 3 {
+		l.all.Go(func() { l.seller(ctx, n) })
+	}
+	return l
+}
+
+// finish begins nothing new and waits until everything that has begun is answered.
+func (l *workload) finish(limit time.Duration) *record {
+	l.t.Helper()
+	close(l.ended)
+	done := make(chan struct{})
+	go func() {
+		l.all.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(limit):
+		require.Fail(l.t, "some calls had no answer within "+limit.String())
+	}
+	l.pace.Stop()
+	return l.record
+}
+
+// over reports whether the workload may begin nothing new.
+func (l *workload) over() bool {
+	select {
+	case <-l.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// marketplace hands out notifications until the workload is over, one in thirty of them twice.
+func (l *workload) marketplace(ctx context.Context, notes chan<- []byte) {
+	defer close(notes)
+	random := rand.New(rand.NewPCG(l.seed, 77))
+	var again [][]byte
+	for round := uint64(0); ; round++ {
+		histories := demo.Histories(l.seed+round*1_000_003, 25, time.Now())
+		l.recordEndings(histories)
+		for _, n := range histories {
+			bodies := [][]byte{n.Body}
+			if random.IntN(30) == 0 {
+				again = append(again, n.Body)
+			}
+			if len(again) > 0 && random.IntN(30) == 0 {
+				bodies = append(bodies, again[0])
+				again = again[1:]
+			}
+			for _, body := range bodies {
+				// A history that has begun is sent to its end, because the record has its ending.
+				select {
+				case <-l.pace.C:
+				case <-ctx.Done():
+					return
+				}
+				select {
+				case notes <- body:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}
+		if l.over() {
+			return
+		}
+	}
+}
+
+// notify sends a notification until it is accepted.
+func (l *workload) notify(ctx context.Context, body []byte) {
+	var answer struct {
+		Key         string
+		Lane        int32
+		InboxOffset int64
+		Unresolved  bool
+	}
+	text, _, ok := l.post(ctx, "/notifications", "", body)
+	if !ok {
+		return
+	}
+	if err := json.Unmarshal(text, &answer); err != nil {
+		l.record.addViolation("answer to a notification: %v: %s", err, text)
+		return
+	}
+	l.record.addNotification(acceptedNotification{
+		key: answer.Key, lane: answer.Lane, inboxOffset: answer.InboxOffset, unresolved: answer.Unresolved,
+	})
+}
+
+// post sends a request to one instance after the other until one answers 200. Nothing that is sent here may be refused:
+// a refusal is recorded as a violation.
+func (l *workload) post(
+	ctx context.Context, path, key string, body []byte,
+) (answer []byte, position map[int32]int64, ok bool) {
+	at := int(l.calls.Add(1))
+	wait := 20 * time.Millisecond
+	for try := 0; ; try++ {
+		status, text, header, err := l.send(ctx, l.urls[(at+try)%len(l.urls)]+path, key, body)
+		switch {
+		case err == nil && status == http.StatusOK:
+			position, err := readPosition(header)
+			if err != nil {
+				l.record.addViolation("%s: %v", path, err)
+			}
+			return text, position, true
+		case err == nil && status < 500 && status != http.StatusTooManyRequests:
+			l.record.addViolation("%s was refused with %d: %s", path, status, text)
+			return nil, nil, false
+		}
+		l.record.unanswered.Add(1)
+		if !after(ctx, wait) {
+			return nil, nil, false
+		}
+		wait = min(2*wait, 500*time.Millisecond)
+	}
+}
+
+func (l *workload) send(
+	ctx context.Context, url, key string, body []byte,
+) (status int, text []byte, position string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, "", err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if key != "" {
+		req.Header.Set("Idempotency-Key", key)
+		req.Header.Set("Authorization", "Bearer "+demo.OwnToken)
+	}
+	resp, err := l.client.Do(req)
+	if err != nil {
+		return 0, nil, "", err
+	}
+	defer resp.Body.Close()
+	text, err = io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	return resp.StatusCode, text, resp.Header.Get("Ledger-Position"), err
+}
+
+// readPosition parses lane:offset,lane:offset.
+func readPosition(header string) (map[int32]int64, error) {
+	if header == "" {
+		return nil, nil
+	}
+	out := map[int32]int64{}
+	for part := range strings.SplitSeq(header, ",") {
+		lane, offset, _ := strings.Cut(part, ":")
+		l, err1 := strconv.ParseInt(lane, 10, 32)
+		o, err2 := strconv.ParseInt(offset, 10, 64)
+		if err1 != nil || err2 != nil {
+			return nil, fmt.Errorf("Ledger-Position %q", header)
+		}
+		out[int32(l)] = o
+	}
+	return out, nil
+}
+
+// awaitCaughtUp returns when every instance reports that all parts have caught up.
+func awaitCaughtUp(ctx context.Context, urls []string) error {
+	for _, url := range urls {
+		var last importer.Progress
+		if err := importer.Wait(ctx, url, func(p importer.Progress) { last = p }); err != nil {
+			return fmt.Errorf("%s: %s: %w", url, last, err)
+		}
+	}
+	return nil
+}
