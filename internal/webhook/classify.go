@@ -2,21 +2,21 @@ package webhook
 
 import "net/http"
 
-// Verdict is what an answer means for the message.
+// Verdict says what to do with a message after an attempt.
 type Verdict int
 
 // The verdicts.
 const (
-	// OK means the receiver has taken the message.
+	// OK means that the receiver has accepted the message.
 	OK Verdict = iota
-	// Retry means that trying again by itself may help: no answer, a busy or a broken receiver.
+	// Retry means that a retry may succeed on its own: there was no response, or the receiver is busy or broken.
 	Retry
-	// RetrySlow means that a person has to change something first (address, credentials, body): trying often would
-	// only make noise, and giving up would break the order of what follows.
+	// RetrySlow means that a person has to change something first: the address, the credentials or the body. Frequent
+	// retries would be useless, and giving up would break the order of the later messages.
 	RetrySlow
 )
 
-// String returns the word used in logs, metrics and delivery records.
+// String returns the name of the verdict in logs, metrics and delivery records.
 func (v Verdict) String() string {
 	switch v {
 	case OK:
@@ -29,8 +29,8 @@ func (v Verdict) String() string {
 	return "unknown"
 }
 
-// Classify maps the result of [Client.Post] to a verdict. Redirects count as slow: following them loses the body,
-// and a receiver that has moved needs a new URL. So does 410, which receivers use to say that they want no more.
+// Classify maps the result of [Client.Post] to a verdict. A redirect is RetrySlow: following it would lose the body,
+// and a receiver that has moved needs a new URL. So is 410, by which receivers ask not to get any more messages.
 func Classify(response Response, err error) Verdict {
 	switch {
 	case err != nil:

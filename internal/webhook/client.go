@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// drainBytes is how much of an answer is read so that its connection can be used again. A longer answer costs its
-// connection instead: reading it would let a receiver hold a slot for as long as it likes to talk.
+// drainBytes is how much of a response is read so that its connection can be reused. A longer response costs the
+// connection: by reading all of it, a receiver could occupy a slot as long as it likes.
 const drainBytes = 64 << 10
 
 // Client sends messages to one URL. It is safe for concurrent use.
@@ -26,36 +26,37 @@ type Client struct {
 	http    *http.Client
 }
 
-// Message is one body and its stable identity.
+// Message is a body with its id.
 type Message struct {
-	// ID is the webhook-id: the same in every attempt, so that a receiver can tell a repeat.
+	// ID is the webhook-id. It is the same in every attempt, so that a receiver can recognise a repeat.
 	ID string
-	// Body is sent as it is. It is not changed and must not be changed until Post returns.
+	// Body is sent as it is. Post does not change it, and nobody else may until Post returns.
 	Body []byte
-	// Traceparent continues a trace when it is not empty.
+	// Traceparent is the traceparent header. Empty means none.
 	Traceparent string
 }
 
-// Response is what a receiver answered.
+// Response is the response of a receiver.
 type Response struct {
 	Status int
-	// RetryAfter is what the receiver asked for in Retry-After, or zero. It is not capped.
+	// RetryAfter is the wait that the receiver requested with Retry-After, or zero. It is not capped.
 	RetryAfter time.Duration
 }
 
-// New returns a client, or every problem of its configuration. It opens no connection.
+// New returns a client, or every problem of its configuration. It does not connect.
 func New(config Config) (*Client, error) {
 	if err := config.Validate(); err != nil {
 		return nil, fmt.Errorf("webhook client: %w", err)
 	}
 	target, err := url.Parse(config.URL)
 	if err != nil {
-		return nil, errors.New("webhook client: url cannot be read")
+		return nil, errors.New("webhook client: url is not a URL")
 	}
 	headers := http.Header{"Content-Type": {"application/json"}, "User-Agent": {"orderledger-emitter"}}
 	for name, value := range config.Headers {
 		headers.Set(name, value)
 	}
+	dialer := &net.Dialer{Timeout: min(config.Timeout, 10*time.Second), KeepAlive: 30 * time.Second}
 	return &Client{
 		url:     target,
 		headers: headers,
@@ -64,13 +65,13 @@ func New(config Config) (*Client, error) {
 		http: &http.Client{
 			Transport: &http.Transport{
 				Proxy:                  http.ProxyFromEnvironment,
-				DialContext:            (&net.Dialer{Timeout: min(config.Timeout, 10*time.Second), KeepAlive: 30 * time.Second}).DialContext,
+				DialContext:            dialer.DialContext,
 				TLSHandshakeTimeout:    min(config.Timeout, 10*time.Second),
 				MaxIdleConns:           config.MaxConns,
 				MaxIdleConnsPerHost:    config.MaxConns,
 				IdleConnTimeout:        90 * time.Second,
 				MaxResponseHeaderBytes: 64 << 10,
-				// Nobody reads the answer's body, so asking for it compressed only costs the receiver.
+				// Nobody reads the body of the response, so compressing it would be wasted work of the receiver.
 				DisableCompression: true,
 			},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -78,26 +79,26 @@ func New(config Config) (*Client, error) {
 	}, nil
 }
 
-// Post sends one message once, with the present time as its timestamp. It returns when the answer has been read, the
-// timeout has passed or ctx ends.
+// Post sends a message once, with the current time as its timestamp. It returns when it has read the response, when the
+// timeout is over or when ctx ends. It is safe for concurrent use.
 func (c *Client) Post(ctx context.Context, m Message) (Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	resp, err := c.http.Do(c.request(ctx, m))
 	if err != nil {
-		// net/http puts the URL into its errors, and the URL may hold a token.
+		// The errors of net/http contain the URL, which may contain a token.
 		if wrapped, ok := errors.AsType[*url.Error](err); ok {
 			err = wrapped.Err
 		}
 		return Response{}, fmt.Errorf("post message %s: %w", m.ID, err)
 	}
 	defer resp.Body.Close()
-	// The status has arrived: what becomes of the rest does not change what the receiver decided.
+	// An error in the body is ignored, because the status already says what the receiver decided.
 	_, _ = io.CopyN(io.Discard, resp.Body, drainBytes)
 	return Response{Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now())}, nil
 }
 
-// request builds what http.NewRequestWithContext would, without parsing the URL for every message.
+// request builds the same as http.NewRequestWithContext, but does not parse the URL for every message.
 func (c *Client) request(ctx context.Context, m Message) *http.Request {
 	now := time.Now()
 	header := make(http.Header, len(c.headers)+4)
@@ -120,18 +121,18 @@ func (c *Client) request(ctx context.Context, m Message) *http.Request {
 	}
 	if len(m.Body) > 0 {
 		body := m.Body
-		// GetBody lets the transport send again when a kept connection turns out to be closed before any byte was
-		// written. It does not resend what may have arrived: a POST is not idempotent to it.
+		// With GetBody the transport can send the request again when an idle connection turns out to be closed before any
+		// byte was written. It never resends a request that may have arrived, because a POST is not idempotent.
 		request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 		request.Body, _ = request.GetBody()
 	}
 	return request.WithContext(ctx)
 }
 
-// Close drops idle connections. It may be called more than once; requests in flight are not touched.
+// Close closes idle connections. It is idempotent and does not affect requests in flight.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// retryAfter reads both forms of the header: seconds, or an HTTP date.
+// retryAfter parses both forms of the header: seconds, or an HTTP date.
 func retryAfter(value string, now time.Time) time.Duration {
 	if value == "" {
 		return 0

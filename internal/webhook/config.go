@@ -8,23 +8,23 @@ import (
 	"time"
 )
 
-// Config says where and how a client sends.
+// Config configures a Client.
 type Config struct {
-	// URL receives the POSTs; http or https with a host. It may hold a token, so it is never logged.
+	// URL receives the POSTs: http or https, with a host. It may contain a token, so it is never logged.
 	URL string
-	// Secrets sign every message, newest first. Without any, messages carry id and timestamp but no signature.
+	// Secrets sign every message, newest first. Without any, messages have an id and a timestamp but no signature.
 	Secrets []Secret
-	// Headers are added to every request, for instance an Authorization the receiver asks for. Those this package
-	// sets itself are refused.
+	// Headers are added to every request, for example an Authorization that the receiver requires. The headers that this
+	// package sets are refused.
 	Headers map[string]string
-	// Timeout bounds one attempt, from dialling to the last byte read of the answer. Zero is refused.
+	// Timeout bounds one attempt, from dialling to the last byte of the response that is read. Zero is refused.
 	Timeout time.Duration
-	// MaxConns is the number of idle connections kept, at least the number of requests the caller has in flight:
-	// with fewer, each burst dials anew. Zero is refused.
+	// MaxConns is the number of idle connections that are kept. It should be at least the number of requests in flight, or
+	// each burst opens new connections. Zero is refused.
 	MaxConns int
 }
 
-// DefaultConfig returns the configuration of everything but the URL.
+// DefaultConfig returns a configuration that lacks only the URL.
 func DefaultConfig() Config {
 	return Config{Timeout: 30 * time.Second, MaxConns: 64}
 }
@@ -33,7 +33,7 @@ func DefaultConfig() Config {
 func (c Config) Validate() error {
 	var problems []error
 	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		// The parser's own error would repeat the URL.
+		// The error of url.Parse contains the URL.
 		problems = append(problems, errors.New("url is not http(s)://host"))
 	}
 	for _, secret := range c.Secrets {

@@ -1,30 +1,32 @@
-// Package webhook sends signed HTTP messages and says what an answer means.
+// Package webhook sends signed HTTP messages and classifies the responses.
 //
 // # What it is for
 //
-// A [Client] POSTs bytes it is given, never re-encoded, with the headers of Standard Webhooks 1.0
-// (https://www.standardwebhooks.com): webhook-id, webhook-timestamp and, when there are secrets,
-// webhook-signature. A [Signer] holds one secret, or several while a receiver changes from one to the next;
-// each gives a signature of its own and a receiver is content with any of them. [Verify] is the other side.
+// A [Client] POSTs the bytes that it is given, without re-encoding them, with the headers of Standard Webhooks 1.0
+// (https://www.standardwebhooks.com): webhook-id, webhook-timestamp and, if there are secrets, webhook-signature. A
+// [Signer] holds one secret, or several while a receiver changes from one to the next. It makes one signature per
+// secret, and a receiver accepts a message if any of them is valid. [Verify] is the receiver's side.
 //
-// # Promises
+// # What it promises
 //
-//   - A message is sent at most once per call. There are no retries here: a retry has to wait in a lane
-//     without holding a slot, which only the caller can do.
-//   - Redirects are not followed. Go's client turns a POST that meets a 301, 302 or 303 into a GET without a
-//     body; a 2xx for that GET would be booked as a delivery that never happened.
-//   - [Classify] is total: a status or an error is [OK], [Retry] or [RetrySlow]. Nothing is "never": dropping one
-//     message would break the order of all that follow, so an answer that only a person can repair is tried
-//     again slowly.
-//   - Secrets do not appear in logs: [Secret] prints masked, and errors carry no URL, which may hold a token.
+//   - Each call sends a message at most once. There are no retries here: a retry has to wait in the queue of its
+//     suborder without holding a slot, and only the caller can arrange that.
+//   - Redirects are not followed. Go's client turns a POST that is answered with 301, 302 or 303 into a GET without a
+//     body, and a 2xx for that GET would count as a delivery that never happened.
+//   - [Classify] is total: every status and every error is [OK], [Retry] or [RetrySlow]. There is no verdict "never",
+//     because dropping one message would break the order of all that follow. If only a person can repair the cause, the
+//     message is retried slowly.
+//   - Secrets do not appear in logs: a [Secret] prints masked, and errors do not contain the URL, which may contain a
+//     token.
 //
 // # What it does not do
 //
-// No ordering, queues or persistence (package emitter), no guard against private addresses yet, no ed25519
-// signatures (v1a) yet.
+// It has no order, no queues and no storage; package emitter has. It does not refuse private addresses yet, and it does
+// not make ed25519 signatures (v1a) yet.
 //
 // # How it fails
 //
-// [Client.Post] returns a [Response] for every answer that was received, whatever its status, and an error when
-// there was none: refused, reset, timed out or cancelled. A receiver may have acted on a message in both cases.
+// [Client.Post] returns a [Response] for every response it received, whatever its status, and an error if it received
+// none: the connection was refused or reset, or the request timed out or was cancelled. Even then the receiver may have
+// processed the message.
 package webhook

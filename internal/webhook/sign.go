@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// The header names of Standard Webhooks, in the form net/http stores them.
+// The headers of Standard Webhooks, in the canonical form of net/http.
 const (
 	HeaderID        = "Webhook-Id"
 	HeaderTimestamp = "Webhook-Timestamp"
@@ -24,8 +24,8 @@ const (
 
 const secretPrefix = "whsec_"
 
-// The specification asks for 24 to 64 bytes. We refuse what is shorter, because it is a weak key, and accept what
-// is longer, because HMAC hashes it down.
+// The specification requires 24 to 64 bytes. A shorter key is refused because it is weak; a longer one is accepted
+// because HMAC hashes it.
 const minSecretBytes = 24
 
 // Errors of Verify and ParseSecret.
@@ -36,10 +36,10 @@ var (
 	ErrBadSecret    = fmt.Errorf("secret is not %s and base64 of at least %d bytes", secretPrefix, minSecretBytes)
 )
 
-// Secret is a symmetric signing key. Its zero value signs nothing. It prints masked.
+// Secret is a symmetric signing key. Its zero value is refused by Config.Validate. It prints masked.
 type Secret struct{ key []byte }
 
-// ParseSecret reads the serialised form, "whsec_" followed by standard base64. The error does not repeat the text.
+// ParseSecret parses the text form: "whsec_" followed by standard base64. The error does not contain the text.
 func ParseSecret(text string) (Secret, error) {
 	encoded, found := strings.CutPrefix(text, secretPrefix)
 	if !found {
@@ -55,7 +55,7 @@ func ParseSecret(text string) (Secret, error) {
 // String returns a mask.
 func (s Secret) String() string { return secretPrefix + "***" }
 
-// GoString returns a mask, so that %#v of a configuration is safe.
+// GoString returns a mask, so that %#v of a configuration does not print the key.
 func (s Secret) GoString() string { return s.String() }
 
 // LogValue returns a mask.
@@ -64,12 +64,12 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // Signer signs messages with every secret it holds. It is safe for concurrent use.
 type Signer struct{ keys []*signingKey }
 
-// signingKey keeps keyed hashes for reuse: keying an HMAC costs two compressions and four allocations, which
-// for a 2 KB message is a quarter of the work.
+// signingKey pools keyed hashes. Keying an HMAC costs two compressions and four allocations, which is a quarter of the
+// work for a message of 2 KB.
 type signingKey struct{ pool sync.Pool }
 
-// NewSigner returns a signer for the secrets, newest first; the signatures are listed in that order. Without
-// secrets it signs nothing.
+// NewSigner returns a signer for the secrets, newest first. Its signatures are in the same order. Without secrets it
+// signs nothing.
 func NewSigner(secrets ...Secret) *Signer {
 	s := &Signer{}
 	for _, secret := range secrets {
@@ -78,8 +78,8 @@ func NewSigner(secrets ...Secret) *Signer {
 	return s
 }
 
-// Sign returns the value of the webhook-signature header: one "v1,<base64>" per secret, separated by spaces, or ""
-// without secrets.
+// Sign returns the value of the webhook-signature header: one "v1,<base64>" per secret, separated by spaces. Without
+// secrets it is empty.
 func (s *Signer) Sign(id string, at time.Time, body []byte) string {
 	if len(s.keys) == 0 {
 		return ""
@@ -110,9 +110,9 @@ func (k *signingKey) append(out, prefix, body []byte) []byte {
 	return base64.StdEncoding.AppendEncode(out, mac.Sum(sum[:0]))
 }
 
-// Verify checks that one of the signatures in the header was made over the body with one of the secrets and that
-// the timestamp lies within tolerance of now, before or after. It wraps [ErrNoSignature], [ErrStale] or
-// [ErrBadSignature]. Comparison takes the same time wherever the signatures differ.
+// Verify checks that the body was signed with one of the secrets, and that the timestamp is at most tolerance before or
+// after now. Its error wraps [ErrNoSignature], [ErrStale] or [ErrBadSignature]. It compares signatures in constant
+// time.
 func Verify(header http.Header, body []byte, now time.Time, tolerance time.Duration, secrets ...Secret) error {
 	id, given := header.Get(HeaderID), header.Get(HeaderSignature)
 	seconds, err := strconv.ParseInt(header.Get(HeaderTimestamp), 10, 64)

@@ -36,7 +36,8 @@ func headers(id string, at time.Time, signature string) http.Header {
 	}
 }
 
-func TestSignatureIsWhatTheOfficialLibraryMakesAndAccepts(t *testing.T) {
+// TestSignerMatchesOfficialLibrary compares signatures with those of the specification's own library.
+func TestSignerMatchesOfficialLibrary(t *testing.T) {
 	t.Parallel()
 	official, err := standardwebhooks.NewWebhook(oldSecret)
 	require.NoError(t, err)
@@ -53,7 +54,7 @@ func TestSignatureIsWhatTheOfficialLibraryMakesAndAccepts(t *testing.T) {
 	require.NoError(t, official.Verify([]byte("{}"), headers("1", now, signer.Sign("1", now, []byte("{}")))))
 }
 
-func TestEverySecretSignsDuringAChange(t *testing.T) {
+func TestSignerWithSeveralSecrets(t *testing.T) {
 	t.Parallel()
 	now, body := time.Now(), []byte(`{"messageId": 7}`)
 	both := NewSigner(secret(t, newSecret), secret(t, oldSecret)).Sign("7", now, body)
@@ -77,18 +78,18 @@ func TestVerify(t *testing.T) {
 		secret Secret
 		want   error
 	}{
-		"right":                     {headers("7", now, good), string(body), key, nil},
-		"right among others":        {headers("7", now, "v1a,x v1,AAAA "+good), string(body), key, nil},
-		"another body":              {headers("7", now, good), `{"messageId": 8}`, key, ErrBadSignature},
-		"another id":                {headers("8", now, good), string(body), key, ErrBadSignature},
-		"another secret":            {headers("7", now, good), string(body), secret(t, newSecret), ErrBadSignature},
-		"the secret's absence":      {headers("7", now, good), string(body), Secret{}, ErrBadSignature},
-		"another time":              {headers("7", now.Add(time.Second), good), string(body), key, ErrBadSignature},
-		"too old":                   {headers("7", now.Add(-61*time.Second), good), string(body), key, ErrStale},
-		"too new":                   {headers("7", now.Add(61*time.Second), good), string(body), key, ErrStale},
-		"no signature":              {headers("7", now, ""), string(body), key, ErrNoSignature},
-		"no id":                     {headers("", now, good), string(body), key, ErrNoSignature},
-		"a timestamp that is words": {http.Header{HeaderID: {"7"}, HeaderTimestamp: {"now"}, HeaderSignature: {good}}, string(body), key, ErrNoSignature},
+		"valid":              {headers("7", now, good), string(body), key, nil},
+		"valid among others": {headers("7", now, "v1a,x v1,AAAA "+good), string(body), key, nil},
+		"another body":       {headers("7", now, good), `{"messageId": 8}`, key, ErrBadSignature},
+		"another id":         {headers("8", now, good), string(body), key, ErrBadSignature},
+		"another secret":     {headers("7", now, good), string(body), secret(t, newSecret), ErrBadSignature},
+		"no secret":          {headers("7", now, good), string(body), Secret{}, ErrBadSignature},
+		"another time":       {headers("7", now.Add(time.Second), good), string(body), key, ErrBadSignature},
+		"too old":            {headers("7", now.Add(-61*time.Second), good), string(body), key, ErrStale},
+		"too new":            {headers("7", now.Add(61*time.Second), good), string(body), key, ErrStale},
+		"no signature":       {headers("7", now, ""), string(body), key, ErrNoSignature},
+		"no id":              {headers("", now, good), string(body), key, ErrNoSignature},
+		"not a timestamp":    {http.Header{HeaderID: {"7"}, HeaderTimestamp: {"now"}, HeaderSignature: {good}}, string(body), key, ErrNoSignature},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -97,7 +98,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-func TestSecretsAreParsedAndNeverShown(t *testing.T) {
+func TestSecretIsMasked(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_!!!!", "whsec_c2hvcnQ="} {
 		_, err := ParseSecret(text)
@@ -141,19 +142,20 @@ func client(t testing.TB, url string, change func(*Config)) *Client {
 	return c
 }
 
-func TestPost(t *testing.T) {
+func TestClientPost(t *testing.T) {
 	t.Parallel()
 
-	t.Run("the bytes, the identity and the signature arrive", func(t *testing.T) {
+	t.Run("body, id and signature arrive", func(t *testing.T) {
 		t.Parallel()
 		body := []byte(`{ "messageId" : 7, "note": "é" }`)
 		official, err := standardwebhooks.NewWebhook(oldSecret)
 		require.NoError(t, err)
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			got, err := io.ReadAll(r.Body)
-			if err != nil || string(got) != string(body) || official.Verify(got, r.Header) != nil || r.Method != http.MethodPost ||
-				r.ContentLength != int64(len(body)) || r.URL.RequestURI() != "/in?a=b" || r.Header.Get("Authorization") != "Bearer x" ||
-				r.Header.Get("Webhook-Id") != "7" || r.Header.Get("Traceparent") != "00-1-2-01" || r.Header.Get("Accept-Encoding") != "" {
+			if err != nil || string(got) != string(body) || official.Verify(got, r.Header) != nil ||
+				r.Method != http.MethodPost || r.ContentLength != int64(len(body)) || r.URL.RequestURI() != "/in?a=b" ||
+				r.Header.Get("Authorization") != "Bearer x" || r.Header.Get("Webhook-Id") != "7" ||
+				r.Header.Get("Traceparent") != "00-1-2-01" || r.Header.Get("Accept-Encoding") != "" {
 				w.WriteHeader(http.StatusBadRequest)
 			}
 		}))
@@ -166,7 +168,7 @@ func TestPost(t *testing.T) {
 		}
 	})
 
-	t.Run("redirects are answers, not instructions", func(t *testing.T) {
+	t.Run("redirects are not followed", func(t *testing.T) {
 		t.Parallel()
 		var followed bool
 		mux := http.NewServeMux()
@@ -187,7 +189,7 @@ func TestPost(t *testing.T) {
 		require.False(t, followed)
 	})
 
-	t.Run("connections are used again, also after long answers", func(t *testing.T) {
+	t.Run("connections are reused, also after long responses", func(t *testing.T) {
 		t.Parallel()
 		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
@@ -197,7 +199,7 @@ func TestPost(t *testing.T) {
 		opened := 0
 		server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 			if state == http.StateNew {
-				opened++ // Connections come one after the other here.
+				opened++ // Requests follow one another, so this does not race.
 			}
 		}
 		server.Start()
@@ -210,7 +212,7 @@ func TestPost(t *testing.T) {
 		require.Equal(t, 1, opened)
 	})
 
-	t.Run("an answer without end is given up after its status", func(t *testing.T) {
+	t.Run("an endless response is abandoned after its status", func(t *testing.T) {
 		t.Parallel()
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			for chunk := make([]byte, 16<<10); r.Context().Err() == nil; {
@@ -225,7 +227,7 @@ func TestPost(t *testing.T) {
 		require.Equal(t, 200, got.Status)
 	})
 
-	t.Run("silence, refusal and cancellation are errors that name the message and not the address", func(t *testing.T) {
+	t.Run("an error names the message and not the URL", func(t *testing.T) {
 		t.Parallel()
 		entered := make(chan struct{}, 2)
 		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -251,7 +253,7 @@ func TestPost(t *testing.T) {
 		}
 	})
 
-	t.Run("retry-after is read in both forms", func(t *testing.T) {
+	t.Run("both forms of Retry-After are parsed", func(t *testing.T) {
 		t.Parallel()
 		now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 		for value, want := range map[string]time.Duration{
@@ -271,7 +273,7 @@ func TestPost(t *testing.T) {
 	})
 }
 
-func TestConfigReportsEveryProblemAndNoSecret(t *testing.T) {
+func TestNewReportsAllProblems(t *testing.T) {
 	t.Parallel()
 	_, err := New(Config{URL: "example.org/geheim", Secrets: []Secret{{}}, Headers: map[string]string{"webhook-signature": "x", "host": "y"}})
 	for _, problem := range []string{"url", "secret", "webhook-signature", "host", "timeout", "max conns"} {
