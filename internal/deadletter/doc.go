@@ -1,11 +1,19 @@
-// Package deadletter is the form of a record that was set aside because nobody could read it: its bytes, where it was,
-// and why.
+// Package deadletter defines the record of a dead letter: a copy of a record that no program could read, with its
+// position and the reason.
 //
-// A [Letter] becomes a record of orders.deadletters.v1 by [Letter.Record] and is read again by [Parse]. It keeps key,
-// value and headers of the original as they were, so that a redrive puts back exactly what was there. The key of the
-// dead letter is the position of the original, topic/partition/offset: a program that sets a record aside again after a
-// crash repeats the key, and readers keep one of each.
+// # What it promises
 //
-// It does not decide what is undecodable, and it does not produce: whoever sets a record aside does so with its own
-// client, and goes on only when the letter is stored.
+// [Letter.Record] makes a record of orders.deadletters.v1 of a [Letter], and [Parse] reads it back. A letter keeps the
+// key, the value and the headers of the original unchanged, so that a redrive writes exactly the same bytes. The key of
+// the letter is the position of the original, topic/partition/offset. A program that writes a letter again after a
+// crash uses the same key, so readers can drop the repeat.
+//
+// # What it does not do
+//
+// It does not decide which records are unreadable, and it does not produce. The program that finds such a record writes
+// the letter with its own client, and moves on only after the letter is stored.
+//
+// # How it fails
+//
+// Parse returns an error for a record that [Letter.Record] did not make.
 package deadletter

@@ -12,7 +12,7 @@ import (
 	"github.com/orderledger/orderledger/events"
 )
 
-// The headers that a dead letter adds in front of the original's.
+// The headers that a dead letter adds before those of the original.
 const (
 	HeaderTopic     = "dl_topic"
 	HeaderPartition = "dl_partition"
@@ -22,25 +22,25 @@ const (
 	HeaderKey       = "dl_key"
 )
 
-// own is how many headers Record adds.
-const own = 6
+// ownHeaders is the number of headers that Record adds.
+const ownHeaders = 6
 
-// Letter is a record that was set aside.
+// Letter is a dead letter.
 type Letter struct {
-	// Topic, Partition and Offset say where it is.
+	// Topic, Partition and Offset are the position of the original.
 	Topic     string
 	Partition int32
 	Offset    int64
-	// Reason says why, for people.
+	// Reason is a text for people.
 	Reason string
-	// At is when it was set aside.
+	// At is when the letter was written.
 	At time.Time
 	// Key, Value and Headers are those of the original. A nil value stays nil.
 	Key, Value []byte
 	Headers    []kgo.RecordHeader
 }
 
-// Of returns the letter for a record.
+// Of returns the letter of a record.
 func Of(r *kgo.Record, reason string, at time.Time) Letter {
 	return Letter{
 		Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Reason: reason, At: at,
@@ -53,9 +53,9 @@ func (l Letter) Position() string {
 	return l.Topic + "/" + strconv.Itoa(int(l.Partition)) + "/" + strconv.FormatInt(l.Offset, 10)
 }
 
-// Record returns the record of the dead-letter topic, which has one partition.
+// Record returns the letter as a record of the dead-letter topic, which has one partition.
 func (l Letter) Record() *kgo.Record {
-	headers := make([]kgo.RecordHeader, 0, own+len(l.Headers))
+	headers := make([]kgo.RecordHeader, 0, ownHeaders+len(l.Headers))
 	headers = append(headers,
 		kgo.RecordHeader{Key: HeaderTopic, Value: []byte(l.Topic)},
 		kgo.RecordHeader{Key: HeaderPartition, Value: strconv.AppendInt(nil, int64(l.Partition), 10)},
@@ -70,14 +70,14 @@ func (l Letter) Record() *kgo.Record {
 	}
 }
 
-// Parse reads a record of the dead-letter topic.
+// Parse parses a record of the dead-letter topic.
 func Parse(r *kgo.Record) (Letter, error) {
-	if len(r.Headers) < own {
-		return Letter{}, fmt.Errorf("dead letter at %d: not one of ours", r.Offset)
+	if len(r.Headers) < ownHeaders {
+		return Letter{}, fmt.Errorf("dead letter at %d: headers missing", r.Offset)
 	}
-	l := Letter{Value: r.Value, Headers: r.Headers[own:]}
+	l := Letter{Value: r.Value, Headers: r.Headers[ownHeaders:]}
 	var errs []error
-	for i, h := range r.Headers[:own] {
+	for i, h := range r.Headers[:ownHeaders] {
 		v := string(h.Value)
 		switch h.Key {
 		case HeaderTopic:

@@ -10,14 +10,14 @@ import (
 	"github.com/orderledger/orderledger/internal/deadletter"
 )
 
-func TestALetterKeepsTheRecordAsItWas(t *testing.T) {
+func TestLetterRoundTrip(t *testing.T) {
 	t.Parallel()
 	for name, value := range map[string][]byte{"bytes": {0, 1, 0xff}, "empty": {}, "null": nil} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			original := &kgo.Record{
 				Topic: "orders.events.v1", Partition: 3, Offset: 77, Key: []byte("s1"), Value: value,
-				// A letter about a letter must not be confused by its headers.
+				// The original may be a letter itself, with headers of the same names.
 				Headers: []kgo.RecordHeader{{Key: "ce_id", Value: []byte("x")}, {Key: deadletter.HeaderTopic, Value: []byte("other")}},
 			}
 			letter := deadletter.Of(original, "no type", time.UnixMilli(1700000000123).UTC())
@@ -31,7 +31,7 @@ func TestALetterKeepsTheRecordAsItWas(t *testing.T) {
 	}
 }
 
-func TestAForeignRecordIsNoLetter(t *testing.T) {
+func TestParseForeignRecord(t *testing.T) {
 	t.Parallel()
 	_, err := deadletter.Parse(&kgo.Record{Offset: 5})
 	require.ErrorContains(t, err, "dead letter at 5")
