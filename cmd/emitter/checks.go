@@ -12,7 +12,7 @@ import (
 	"github.com/orderledger/orderledger/internal/preflight"
 )
 
-// checks are the start-up checks of this program.
+// checks returns the start-up checks of this program.
 func checks(cfg config) []preflight.Check {
 	groups := []string{kafka.GroupTranslate(cfg.Kafka.Cluster)}
 	for _, e := range cfg.Emitter.Deliver.Endpoints {
@@ -27,10 +27,12 @@ func checks(cfg config) []preflight.Check {
 	}})
 }
 
-// resolve looks the endpoints' hosts up. It sends nothing: a receiver must not get what is no message.
+// resolve resolves the hosts of the endpoints. It sends nothing, because a receiver must get messages only.
 func resolve(ctx context.Context, endpoints []emitter.Endpoint) []preflight.Finding {
 	if len(endpoints) == 0 {
-		return []preflight.Finding{preflight.Warning("set "+envEndpoints+" or "+envSettings, "none is configured: nothing is sent")}
+		return []preflight.Finding{
+			preflight.Warning("set "+envEndpoints+" or "+envSettings, "none is configured: nothing is sent"),
+		}
 	}
 	var good []string
 	var findings []preflight.Finding
@@ -40,13 +42,14 @@ func resolve(ctx context.Context, endpoints []emitter.Endpoint) []preflight.Find
 			_, err = net.DefaultResolver.LookupHost(ctx, u.Hostname())
 		}
 		if err != nil {
-			findings = append(findings, preflight.Failure("correct the host in its URL, or the name server of this machine", "endpoint %s: %v", e.Name, err))
+			findings = append(findings, preflight.Failure(
+				"correct the host in its URL, or the name server of this machine", "endpoint %s: %v", e.Name, err))
 			continue
 		}
 		good = append(good, e.Name)
 	}
 	if len(good) > 0 {
-		findings = append(findings, preflight.Good("the hosts of %s are known", strings.Join(good, ", ")))
+		findings = append(findings, preflight.Good("the hosts of %s resolve", strings.Join(good, ", ")))
 	}
 	return findings
 }

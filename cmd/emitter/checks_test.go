@@ -26,7 +26,7 @@ func TestCheckResolvesEndpointHosts(t *testing.T) {
 	vars[envEndpoints], vars[envSecrets] = "wms="+receiver.URL(), secret
 	out.Reset()
 	require.NoError(t, run(t.Context(), []string{"-check"}, env(vars), &out, io.Discard), out.String())
-	require.Contains(t, out.String(), "ok    endpoints           the hosts of wms are known")
+	require.Contains(t, out.String(), "ok    endpoints           the hosts of wms resolve")
 	require.Empty(t, receiver.Requests())
 
 	vars[envEndpoints] = "wms=http://no-such-host.invalid/hook"

@@ -11,22 +11,24 @@ import (
 	"github.com/orderledger/orderledger/internal/setting"
 )
 
-// The environment variables, beside those of kafka.Config.
+// The environment variables, in addition to those of kafka.Config.
 const (
-	// envEndpoints: URLs of endpoints with default settings, separated by commas; each may have a name in front, as in
-	// wms=https://wms.example/hook. Without one the name is made from the URL. Default none.
+	// envEndpoints: URLs of endpoints with default settings, separated by commas. Each may be preceded by a name, as in
+	// wms=https://wms.example/hook; otherwise the name is made from the URL. Default none.
 	envEndpoints = "ORDERLEDGER_EMITTER_ENDPOINTS"
-	// envSecrets: "whsec_" secrets of those endpoints, newest first, separated by commas. Default none: unsigned.
+	// envSecrets: "whsec_" secrets of those endpoints, newest first, separated by commas. Default none: messages are
+	// unsigned.
 	envSecrets = "ORDERLEDGER_EMITTER_SECRETS"
-	// envSettings: a JSON file with endpoints and channels, all settings of each. Default none.
+	// envSettings: path of a JSON file with endpoints and channels and all their settings. Default none.
 	envSettings = "ORDERLEDGER_EMITTER_ENDPOINTS_FILE"
-	// envInstance: makes this process a static member of its groups; unique among the living. Default none.
+	// envInstance: makes this process a static member of its groups. No other running process may have the same value.
+	// Default none.
 	envInstance = "ORDERLEDGER_EMITTER_INSTANCE_ID"
-	// envSession: after how much silence the partitions of an instance go to others, such as 10s, in both of its groups.
-	// It must exceed each endpoint's timeout by two seconds. Default 10s to translate, an endpoint's timeout and 15s to
-	// deliver; the broker has a lower bound, group.min.session.timeout.ms, usually 6s.
+	// envSession: how long an instance may be silent before its partitions go to others, such as 10s, in all its groups.
+	// It must exceed the timeout of each endpoint by two seconds. Default 10s to translate, and the endpoint's timeout
+	// plus 15s to deliver. The broker has a lower bound, group.min.session.timeout.ms, usually 6s.
 	envSession = "ORDERLEDGER_EMITTER_SESSION_TIMEOUT"
-	// envAdmin: host:port of metrics and health. Default 127.0.0.1:9103; "off" serves none.
+	// envAdmin: host:port of metrics and health. Default 127.0.0.1:9103; "off" disables them.
 	envAdmin = "ORDERLEDGER_EMITTER_ADMIN_ADDR"
 )
 

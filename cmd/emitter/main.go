@@ -1,9 +1,9 @@
-// Command emitter tells external fulfilment systems about suborders: it translates the ledger's events into SUBORDER
-// messages, and delivers these to endpoints, in order for each suborder.
+// Command emitter sends suborder messages to external fulfilment systems: it translates the events of the ledger into
+// SUBORDER messages and delivers them to endpoints, in order for each suborder.
 //
-// It is configured by the environment; see config.go. It stops on SIGINT and SIGTERM: first it takes no more events,
-// then no more messages; requests in flight are waited for, positions are committed, clients are closed, and the admin
-// server goes last.
+// Environment variables configure it; see config.go. It stops on SIGINT and SIGTERM in this order: it translates no
+// more events, starts no more requests, waits for the requests in flight, commits the positions, closes the clients,
+// and closes the admin server last.
 package main
 
 import (

@@ -24,7 +24,7 @@ import (
 
 const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
-// env is an environment of these variables alone.
+// env returns an environment with only these variables.
 func env(vars map[string]string) func(string) string {
 	return func(name string) string { return vars[name] }
 }
@@ -57,7 +57,7 @@ func TestReadConfig(t *testing.T) {
 	}, cfg.Emitter.Deliver.Endpoints)
 
 	cfg, err = readConfig(env(nil))
-	require.NoError(t, err, "nothing has to be set")
+	require.NoError(t, err, "no variable is required")
 	require.Equal(t, []string{"127.0.0.1:9092"}, cfg.Kafka.Brokers)
 	require.Equal(t, kafka.Cluster, cfg.Kafka.Backend())
 	require.Equal(t, defaultAdmin, cfg.Admin.Addr)
@@ -111,7 +111,7 @@ func TestRunDeliversAnEventToAnEndpoint(t *testing.T) {
 	go func() {
 		ran <- run(ctx, nil, env(map[string]string{
 			kafka.EnvBrokers: brokers[0], envEndpoints: "wms=" + receiver.URL(), envSecrets: secret, envAdmin: "127.0.0.1:0",
-			// The broker of the test has the settings of an embedded one, which this address says.
+			// The boot URL marks the broker as embedded; the broker of the test has the settings of one.
 			kafka.EnvBootURL: "http://127.0.0.1:1/boot", service.EnvLogLevel: "DEBUG",
 		}), io.Discard, &log)
 	}()
@@ -130,10 +130,10 @@ func TestRunDeliversAnEventToAnEndpoint(t *testing.T) {
 	}
 	require.NoError(t, testkit.Client(t, brokers, kafka.ManualPartitions()).ProduceSync(t.Context(), r).FirstErr())
 
-	testkit.Eventually(t, func() bool { return len(receiver.Requests()) > 0 }, "the endpoint is told")
+	testkit.Eventually(t, func() bool { return len(receiver.Requests()) > 0 }, "the message arrives")
 	require.Contains(t, string(receiver.Requests()[0].Body), `"eventType":"SUBORDER_CREATE"`)
 	stop()
 	require.NoError(t, <-ran)
 	require.Contains(t, log.String(), `"level":"DEBUG"`)
-	require.NotContains(t, log.String(), "MfKQ9r8", "the secret is not in the log of a whole run")
+	require.NotContains(t, log.String(), "MfKQ9r8", "the log does not contain the secret")
 }
