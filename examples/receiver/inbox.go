@@ -11,10 +11,10 @@ import (
 	"github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// maxBody is the largest message accepted.
+// maxBody is the size of the largest body that is accepted.
 const maxBody = 4 << 20
 
-// message is what a receiver needs of a body to place it; the rest is the order itself.
+// message holds the fields of a body that identify it. The other fields describe the order.
 type message struct {
 	MessageID    int64  `json:"messageId"`
 	EventType    string `json:"eventType"`
@@ -22,9 +22,9 @@ type message struct {
 	LocationCode string `json:"locationCode"`
 }
 
-// inbox takes messages. Its zero value is not usable.
+// inbox receives messages. Use newInbox to make one.
 type inbox struct {
-	webhook *standardwebhooks.Webhook // nil accepts unsigned messages
+	webhook *standardwebhooks.Webhook // Nil accepts unsigned messages.
 	out     io.Writer
 
 	mu     sync.Mutex
@@ -32,22 +32,22 @@ type inbox struct {
 	counts counts
 }
 
-// order is what is remembered of one suborder.
+// order holds what the inbox remembers about one suborder.
 type order struct {
-	last   int64              // highest messageId stored
-	stored map[int64][32]byte // digest of each stored body
+	last   int64              // Highest messageId stored.
+	stored map[int64][32]byte // Digest of each stored body, by messageId.
 }
 
-// counts is the answer of GET /stats.
+// counts is the response of GET /stats.
 type counts struct {
-	Received   int            `json:"received"`   // requests with a readable message
-	Messages   int            `json:"messages"`   // different messages stored
-	Repeats    int            `json:"repeats"`    // messages that had been stored before
-	Suborders  int            `json:"suborders"`  // different orderCodes
-	EventTypes map[string]int `json:"eventTypes"` // different messages by type
-	Rejected   int            `json:"rejected"`   // bad signature or unreadable
-	OutOfOrder int            `json:"outOfOrder"` // new messages below one stored before; must stay 0
-	Changed    int            `json:"changed"`    // repeats with other bytes; must stay 0
+	Received   int            `json:"received"`   // Requests with a readable message.
+	Messages   int            `json:"messages"`   // Different messages stored.
+	Repeats    int            `json:"repeats"`    // Requests with a message that was stored before.
+	Suborders  int            `json:"suborders"`  // Different orderCodes.
+	EventTypes map[string]int `json:"eventTypes"` // Different messages by type.
+	Rejected   int            `json:"rejected"`   // Requests with a bad signature or an unreadable body.
+	OutOfOrder int            `json:"outOfOrder"` // New messages below a stored one; must stay 0.
+	Changed    int            `json:"changed"`    // Repeats with other bytes; must stay 0.
 }
 
 func newInbox(secret string, out io.Writer) (*inbox, error) {
@@ -61,8 +61,8 @@ func newInbox(secret string, out io.Writer) (*inbox, error) {
 	return in, nil
 }
 
-// receive takes one message. It answers 401 to a bad signature and 400 to what it cannot read: the sender tries those
-// again slowly, until somebody repairs the cause.
+// receive handles one message. It answers 401 to a bad signature and 400 to an unreadable body. The sender retries both
+// slowly until somebody repairs the cause.
 func (in *inbox) receive(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
@@ -70,7 +70,7 @@ func (in *inbox) receive(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if in.webhook != nil {
-		// Over the bytes as they came: decoding and encoding again would change them.
+		// Verify the received bytes: decoding and re-encoding would change them.
 		if err := in.webhook.Verify(body, r.Header); err != nil {
 			in.reject(w, http.StatusUnauthorized, err)
 			return
@@ -82,7 +82,7 @@ func (in *inbox) receive(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if fmt.Sprint(m.MessageID) != r.Header.Get("Webhook-Id") || m.OrderCode == "" {
-		in.reject(w, http.StatusBadRequest, fmt.Errorf("webhook-id %q does not go with the body", r.Header.Get("Webhook-Id")))
+		in.reject(w, http.StatusBadRequest, fmt.Errorf("webhook-id %q does not match the body", r.Header.Get("Webhook-Id")))
 		return
 	}
 	in.store(m, sha256.Sum256(body))
@@ -132,5 +132,5 @@ func (in *inbox) stats(w http.ResponseWriter, _ *http.Request) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(in.counts) // The caller is gone when this fails.
+	_ = json.NewEncoder(w).Encode(in.counts) // It fails only if the caller has gone.
 }

@@ -1,13 +1,13 @@
-// Command receiver is a small external fulfilment system: it takes SUBORDER messages, verifies their signatures, tells
-// repeats from news, checks the order of each suborder and prints what it gets. It is an example to copy from, and uses
-// nothing of orderledger itself.
+// Command receiver is a small external fulfilment system. It receives SUBORDER messages, verifies their signatures,
+// recognises repeats, checks the order of each suborder and prints the messages. It is an example to copy from, and it
+// does not import any package of orderledger.
 //
 //	receiver -listen 127.0.0.1:8090 -secret whsec_...
 //	curl http://127.0.0.1:8090/stats
 //
-// What a receiver has to do: verify the signature over the bytes as they came, answer 2xx only when the message is
-// stored, ignore a messageId it has stored already, and answer within the endpoint's timeout. It keeps what it
-// knows in memory; a real one keeps it where it keeps the orders, in the same transaction.
+// A receiver must verify the signature over the received bytes, answer 2xx only after the message is stored, ignore a
+// messageId that it has already stored, and answer within the timeout of the endpoint. This one stores the ids in
+// memory. A real one stores them with its orders, in the same transaction.
 package main
 
 import (
@@ -30,7 +30,7 @@ func main() {
 	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "receiver:", err)
 		stop()
-		os.Exit(1) //nolint:gocritic // Stopped by hand above.
+		os.Exit(1) //nolint:gocritic // stop was called above.
 	}
 }
 
@@ -63,7 +63,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
-		// The context has ended; requests in hand get a moment to be answered.
+		// ctx has ended, but running requests still get five seconds.
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		stopped <- server.Shutdown(grace)

@@ -60,7 +60,7 @@ func TestReceiver(t *testing.T) {
 	require.Contains(t, out.String(), "OUT OF ORDER")
 }
 
-func TestRunListensAndStops(t *testing.T) {
+func TestReceiverRun(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
