@@ -16,7 +16,7 @@ import (
 const pollRecords = 500
 
 // errBackwards ends a worker: offsets went back while messages were pending, so the topic was truncated or recreated.
-// After a restart the worker reads it from a clean state, and tells old messages from new ones by their ids.
+// After a restart the worker reads it from a clean state, and distinguishes old messages from new ones by their ids.
 var errBackwards = errors.New("offsets went backwards")
 
 // poll fetches records for the loop until ctx ends or the worker cannot continue.

@@ -80,5 +80,6 @@
 // Deliver retries an unreachable endpoint or Kafka for ever; the metrics show it. It skips a record that is not a
 // message (no ce_id, ce_type, key or body), logs it as an error, counts it and reports it as "malformed". Run returns
 // an error when the offsets of a partition go backwards while messages are pending, which means that the topic was
-// truncated or recreated. After a restart it reads the new topic and tells old messages from new ones by their ids.
+// truncated or recreated. After a restart it reads the new topic and distinguishes old messages from new ones by their
+// ids.
 package emitter
