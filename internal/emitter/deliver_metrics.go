@@ -79,8 +79,8 @@ func newLevelCollector(d *Deliverer) *levelCollector {
 		lag:       desc("lag_records", "Offsets from the watermark to the end of the log."),
 		pending:   desc("pending", "Messages in memory that are not delivered yet."),
 		inFlight:  desc("in_flight", "Requests in flight."),
-		ready:     desc("lanes_ready", "Suborder queues that wait for a slot."),
-		waiting:   desc("lanes_waiting", "Suborder queues that wait for a retry."),
+		ready:     desc("queues_ready", "Suborder queues that wait for a slot."),
+		waiting:   desc("queues_waiting", "Suborder queues that wait for a retry."),
 		oldest:    desc("oldest_waiting_seconds", "How long the suborder that has been failing longest has been failing."),
 	}
 }

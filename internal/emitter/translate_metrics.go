@@ -20,7 +20,7 @@ func newTranslateMetrics(reg prometheus.Registerer) (*translateMetrics, error) {
 			Help: "Messages written, repeats included, by event type of the suborder.",
 		}, []string{"event_type"}),
 		ignored: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: metricsPrefix + "untold_total", Help: "Events that make no message.",
+			Name: metricsPrefix + "ignored_total", Help: "Events that make no message.",
 		}),
 		deadLetters: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: metricsPrefix + "dead_letters_total", Help: "Events written to the dead letters, by reason.",
