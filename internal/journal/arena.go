@@ -1,6 +1,6 @@
 package journal
 
-// arena hands out pieces of large blocks, all of which it takes back at once.
+// arena hands out pieces of large blocks, and takes all of them back at once.
 type arena struct {
 	blocks [][]byte
 	block  int
@@ -20,6 +20,7 @@ func (a *arena) reset() {
 	a.block, a.used = 0, 0
 }
 
+// take returns n bytes, valid until reset. Large ones are allocated: they would leave most of a block unused.
 func (a *arena) take(n int) []byte {
 	if n > arenaBlock/4 {
 		return make([]byte, n)
@@ -30,7 +31,7 @@ func (a *arena) take(n int) []byte {
 	if a.block == len(a.blocks) {
 		a.blocks = append(a.blocks, make([]byte, arenaBlock))
 	}
-	v := a.blocks[a.block][a.used : a.used+n : a.used+n]
+	v := a.blocks[a.block][a.used : a.used+n : a.used+n] // The capacity too: an append must not run into the next piece.
 	a.used += n
 	return v
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// batch is a transaction in the making: what its inputs were decided to be, against an overlay that later inputs of the
-// same batch see, and the records that say so. Nothing of the lane changes before the commit is confirmed, so an abort
-// only forgets the batch.
+// batch is a transaction in the making: the decisions about its inputs, taken against an overlay that later inputs of
+// the same batch see, and the records of them. Nothing of the lane changes before the commit is confirmed, so an abort
+// only drops the batch.
 type batch struct {
 	l   *lane
 	now time.Time
@@ -33,14 +33,14 @@ type batch struct {
 
 	probe lanestore.Probe // Open while inputs are decided.
 
-	more string // A shipment for which more waits than the batch holds; nothing may be decided before that.
+	more string // A shipment for which more inputs wait than the batch holds; they are decided before anything else.
 
 	encoder
 }
 
 type answerID struct{ shipmentID, key string }
 
-// step is one input and what became of it.
+// step is one input and its decision.
 type step struct {
 	in *input
 	d  shipment.Decision
@@ -48,15 +48,15 @@ type step struct {
 	repeats *lanestore.Answer
 	// sameAs is the step of this batch that gave the answer, -1 when it is older.
 	sameAs int
-	// known is set for a record whose decision is in the ledger already.
-	known bool
 
-	first, last uint64
-	eventRec    int // Index of the last event's record.
-	decisionRec int // Index of the decision's record.
+	first, last uint64 // Versions of its events; 0 for none.
+	eventRec    int    // Index of the last event's record, -1 for none.
+	decisionRec int    // Index of the decision's record, -1 where the input has none of its own.
 	occurred    time.Time
 }
 
+// newBatch returns an empty batch that starts at the store's position. It takes the memory of the last batch: a lane
+// decides thousands of inputs a second, and new maps and buffers for each batch were most of what the collector did.
 func (c *committer) newBatch() *batch {
 	l, b := c.l, c.spare
 	c.spare = nil
@@ -75,7 +75,7 @@ func (c *committer) newBatch() *batch {
 	m := l.store.Meta()
 	b.events, b.decisions = m.Events.Chain(), m.Decisions.Chain()
 	b.inboxNext, b.more = l.inboxNext, ""
-	// Headers and Kafka know milliseconds. The time never goes backward in a lane, whatever the clock does.
+	// Headers and Kafka timestamps have milliseconds. The time never goes backward in a lane, whatever the clock does.
 	b.now = time.UnixMilli(max(l.j.deps.Now().UnixMilli(), m.RecordedMs)).UTC()
 	b.recorded = timestamppb.New(b.now)
 	b.headers.begin(&b.arena, l.j.source, b.now)
@@ -107,7 +107,8 @@ func (b *batch) add(in *input) error {
 	if err != nil || given == 0 || in.waiting != nil || in.noExpand {
 		return err
 	}
-	// What has waited for this shipment, or for what just became of it, is applied at once and in order.
+	// Inputs that waited for this shipment, or for its new state, are applied at once and in order: a later input of the
+	// same shipment must not overtake them.
 	waiting, err := b.waitingFor(in.record.ShipmentID)
 	if err != nil {
 		return err
@@ -130,7 +131,7 @@ func (b *batch) step(in *input) (int, error) {
 	fromInbox := in.call == nil && in.waiting == nil
 	if fromInbox {
 		if in.record.Offset < b.l.inboxNext || b.l.ahead[in.record.Offset] {
-			s.known = true
+			// The ledger has its decision already: the inbox is read from the last position in the store, which may be older.
 			b.inboxNext = max(b.inboxNext, in.record.Offset+1)
 			b.steps = append(b.steps, s)
 			return 0, nil
@@ -156,7 +157,7 @@ func (b *batch) step(in *input) (int, error) {
 	s.d = b.l.decider.run(in, state, b.now)
 	if s.d.Outcome == ledgerv1.Outcome_OUTCOME_WAITING {
 		if in.waiting != nil {
-			return 0, nil // It goes on waiting.
+			return 0, nil // It still waits, and needs no second decision that says so.
 		}
 		b.hold(&s)
 	}
@@ -174,7 +175,7 @@ func (b *batch) step(in *input) (int, error) {
 func (b *batch) hold(s *step) {
 	switch in := s.in; {
 	case in.call != nil:
-		s.d.Outcome = ledgerv1.Outcome_OUTCOME_QUARANTINED // There is no body to hold; its caller knows.
+		s.d.Outcome = ledgerv1.Outcome_OUTCOME_QUARANTINED // It has no body to hold; its caller learns the outcome.
 	case len(in.record.Body) > b.l.j.cfg.MaxDecisionBody:
 		s.d = in.refuse(shipment.ReasonTooLarge, "its shipment is not known, and it is too large to be held until it is")
 	default:
@@ -206,7 +207,8 @@ func (b *batch) decided(s step) {
 	b.steps = append(b.steps, s)
 }
 
-// state returns the latest state of a shipment as this batch sees it, nil when it is not known.
+// state returns the latest state of a shipment as this batch sees it, nil when it is not known: from the overlay, from
+// the cache, from the store, in the order of what they cost.
 func (b *batch) state(id string) (*shipment.State, error) {
 	if s, ok := b.states[id]; ok {
 		return s, nil
@@ -222,7 +224,7 @@ func (b *batch) state(id string) (*shipment.State, error) {
 	return lanestore.DecodeState(id, raw)
 }
 
-// waitingFor returns what waits for a shipment, oldest first, as this batch sees it.
+// waitingFor returns the inputs that wait for a shipment, oldest first, as this batch sees it.
 func (b *batch) waitingFor(id string) ([]*lanestore.WaitingInput, error) {
 	var list []*lanestore.WaitingInput
 	if b.l.store.Meta().Waiting > 0 {
@@ -264,7 +266,7 @@ func (b *batch) write(s *step, before *shipment.State) error {
 
 func (b *batch) nextDecision() uint64 { return b.decisions.Seq + uint64(b.ndecisions) + 1 }
 
-// records returns what the transaction holds: the events, then the decisions about them.
+// records calls fn for the records of the transaction: the events, then the decisions about them.
 func (b *batch) records(fn func(*kgo.Record)) {
 	for i := range b.eventRecs {
 		fn(b.eventRecs[i])
@@ -274,7 +276,8 @@ func (b *batch) records(fn func(*kgo.Record)) {
 	}
 }
 
-// store puts the batch's records, which have their offsets now, into a change of the store.
+// store puts the records of a committed batch, which have their offsets now, into a change of the store. It is the same
+// change that a takeover makes when it reads these records from the topics.
 func (b *batch) store(sb *lanestore.Batch) error {
 	rec := 0
 	for i := range b.steps {

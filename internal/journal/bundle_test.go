@@ -204,7 +204,9 @@ type decisionLine struct {
 
 func (b *bundle) read() *book {
 	b.Helper()
-	k := &book{events: make([][]eventLine, b.lanes), decisions: make([][]decisionLine, b.lanes), inbox: make([]int64, b.lanes)}
+	k := &book{
+		events: make([][]eventLine, b.lanes), decisions: make([][]decisionLine, b.lanes), inbox: make([]int64, b.lanes),
+	}
 	for lane := range int32(b.lanes) {
 		chain := events.Chain{}
 		b.records(events.TopicEvents, lane, func(r *kgo.Record, h []events.Header) {
@@ -247,7 +249,8 @@ func (b *bundle) records(topic string, lane int32, fn func(*kgo.Record, []events
 	b.Helper()
 	j, err := New(Config{Cluster: "x", Lanes: b.lanes, StoreDir: "x"}, Deps{Options: kafka.Options(testkit.KafkaConfig(b.brokers, b.lanes))})
 	require.NoError(b, err)
-	require.NoError(b, j.topics.scan(context.WithoutCancel(b.Context()), topic, lane, 0, b.end(topic, lane), func(r *kgo.Record) error {
+	ctx := context.WithoutCancel(b.Context())
+	require.NoError(b, j.topics.scan(ctx, topic, lane, 0, b.end(topic, lane), func(r *kgo.Record) error {
 		var h []events.Header
 		for i := range r.Headers {
 			h = append(h, events.Header(r.Headers[i]))

@@ -33,6 +33,8 @@ func (c *committer) process(inputs []*input) error {
 	return err
 }
 
+// processAll is process without giving calls back. A rejected record fails the transaction of the whole batch, and the
+// broker does not say which one it was: halves are tried until the record is alone.
 func (c *committer) processAll(inputs []*input) error {
 	for len(inputs) > 0 {
 		n, err := c.attempt(inputs)
@@ -171,6 +173,7 @@ func (c *committer) applyWaiting() error {
 	return nil
 }
 
+// applyWaitingOf decides again the inputs that wait for one shipment, in their order.
 func (c *committer) applyWaitingOf(id string) error {
 	list, err := c.l.store.WaitingFor(id)
 	if err != nil {

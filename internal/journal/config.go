@@ -14,36 +14,37 @@ import (
 	"github.com/orderledger/orderledger/internal/shipment"
 )
 
-// Config says which ledger an instance writes, and within which bounds.
+// Config says which ledger an instance writes, and within which bounds. It has one field a setting, and so more than
+// other structs.
 type Config struct {
 	// Cluster names the ledger; consumer groups and the source of events carry it.
 	Cluster string
 	// Prefix starts every transactional id, see kafka.TransactionalPrefix. Empty means Cluster.
 	Prefix string
-	// InstanceID makes the instance a static member of the owners' group, so that a restart within SessionTimeout moves
+	// InstanceID makes the instance a static member of the lanes' group, so that a restart within SessionTimeout moves
 	// no lane. It must be unique and stable. Empty means a dynamic member, whose lanes move as soon as it leaves.
 	InstanceID string
 	// Advertise is the base URL at which other instances reach this one. Empty means that there are no others: nothing is
-	// forwarded here, and lanes that are taken away stop at once.
+	// forwarded here, and lanes that the group takes away stop at once.
 	Advertise string
-	// NoStandby leaves lanes that others own alone. Otherwise their stores are kept up to date, so that taking one over is
-	// a fence and a short read.
+	// NoStandby turns standbys off. Otherwise the instance keeps the stores of lanes that others own up to date, so that
+	// taking one over is a fence and a short read.
 	NoStandby bool
-	// StoreDir holds one folder a lane. It is a cache and may be deleted at any time the journal is not running.
+	// StoreDir holds one folder a lane. It is a cache and may be deleted while the journal is not running.
 	StoreDir string
 	// Lanes is the number of partitions of events, decisions and inbox. Run refuses topics that differ.
 	Lanes int
 	// MaxBatch is the most inputs decided in one transaction. Zero means 1000.
 	MaxBatch int
-	// MaxBatchBytes ends a batch when its records have grown so large. Zero means 8 MiB.
+	// MaxBatchBytes is the size of its records at which a batch ends. Zero means 8 MiB.
 	MaxBatchBytes int
-	// MaxRecordBytes is the most one record may take; an input whose record is larger is quarantined. Zero means
+	// MaxRecordBytes bounds one record; an input whose record would be larger is quarantined. Zero means
 	// kafka.MaxMessageBytes less some room for the batch around it.
 	MaxRecordBytes int
 	// MaxDecisionBody is the largest input that a waiting or quarantined decision holds. Zero means 1 MiB.
 	MaxDecisionBody int
-	// CacheBytes bounds the memory of all lane stores together: half for what Pebble has read, a quarter for what it is
-	// to write (at least 512 KiB a lane), a quarter for encoded states. Zero means 128 MiB.
+	// CacheBytes bounds the memory of all lane stores together: half for blocks that Pebble has read, a quarter for its
+	// write buffers (at least 512 KiB a lane), a quarter for encoded states. Zero means 128 MiB.
 	CacheBytes int64
 	// WaitingLimit is how long a fact waits for its shipment before it is quarantined. Zero means 72 hours.
 	WaitingLimit time.Duration
@@ -54,25 +55,26 @@ type Config struct {
 	SessionTimeout time.Duration
 	// RebalanceTimeout is how long the group waits for an instance to give lanes up. Zero means 5 seconds.
 	RebalanceTimeout time.Duration
-	// TransactionTimeout is when the broker aborts a transaction that nobody ends, and how long an instance waits for
-	// one of its own to be written before it takes the lane over again. Zero means 8 seconds.
+	// TransactionTimeout is the age at which the broker aborts a transaction that nobody ends, and how long an instance
+	// waits for one of its own to be written before it takes the lane over again. Zero means 8 seconds.
 	TransactionTimeout time.Duration
-	// TakeoverTimeout bounds each step of a takeover that makes no progress. Zero means 30 seconds.
+	// TakeoverTimeout is how long a step of a takeover may make no progress. Zero means 30 seconds.
 	TakeoverTimeout time.Duration
 	// ReleaseTimeout is how long a new owner waits for the last one to finish before it fences the lane. Zero means 500
 	// milliseconds.
 	ReleaseTimeout time.Duration
-	// DrainTimeout is how long a lane that was taken away serves on if its next owner never comes. Zero means 10 minutes.
+	// DrainTimeout is how long a lane that the group took away still serves if no next owner takes it. Zero means 10
+	// minutes.
 	DrainTimeout time.Duration
-	// InboxCommitEvery is how often the inbox position is told to the group of that name while it moves; an idle lane
-	// tells it at once. Zero means one second.
+	// InboxCommitEvery is the interval at which inbox positions that move are committed to the inbox group; positions that
+	// rest are committed at once. Zero means one second.
 	InboxCommitEvery time.Duration
 	// InboxKeep is how many records below its position a lane leaves in the inbox when it trims it. Zero keeps all.
 	InboxKeep int64
-	// InboxTrimEvery is how often the inbox is trimmed, if InboxKeep says so. Zero means ten minutes.
+	// InboxTrimEvery is the interval at which the inbox is trimmed, where InboxKeep is set. Zero means ten minutes.
 	InboxTrimEvery time.Duration
-	// Embedded says that the broker is the embedded one, whose death can tear a transaction. Opening a lane then
-	// mends it; on a real cluster the same finding is damage, and the lane stays closed.
+	// Embedded says that the broker is the embedded one, which can tear a transaction when it is killed. A takeover then
+	// repairs the lane; on a real cluster the same finding is damage, and the lane stays closed.
 	Embedded bool
 }
 
@@ -142,7 +144,8 @@ func (c Config) Validate() error {
 	for name, d := range map[string]time.Duration{
 		"waiting limit": c.WaitingLimit, "max clock behind": c.MaxClockBehind, "session timeout": c.SessionTimeout,
 		"rebalance timeout": c.RebalanceTimeout, "transaction timeout": c.TransactionTimeout,
-		"takeover timeout": c.TakeoverTimeout, "release timeout": c.ReleaseTimeout, "drain timeout": c.DrainTimeout, "inbox commit every": c.InboxCommitEvery, "inbox trim every": c.InboxTrimEvery,
+		"takeover timeout": c.TakeoverTimeout, "release timeout": c.ReleaseTimeout, "drain timeout": c.DrainTimeout,
+		"inbox commit interval": c.InboxCommitEvery, "inbox trim interval": c.InboxTrimEvery,
 	} {
 		if d < 0 {
 			bad("journal %s %s: want 0 (the default) or more", name, d)
@@ -159,12 +162,12 @@ type Deps struct {
 	// read the record, and quarantines it. It must be pure: a record is decoded again after a crash, and when its waiting
 	// ends.
 	Decode func(shipmentID, sellerID string, body []byte) (shipment.Input, error)
-	// AskRelease asks the instance at a URL, which advertised it, to finish with a lane; that one calls Release. Nil means
-	// that nobody is asked.
+	// AskRelease asks the instance that advertised a URL to call Release for a lane. Nil means that lanes are fenced
+	// without asking, and stop at once when the group takes them away.
 	AskRelease func(ctx context.Context, url string, lane int32) error
-	// Policy is what the configuration says for a seller and location. Nil means the zero policy for all.
+	// Policy returns the configured policy of a seller and location. Nil means the zero policy for all.
 	Policy func(sellerID, locationID string) shipment.Policy
-	// Log gets one line per outcome, at DEBUG but for what is set aside. Nil means none.
+	// Log gets one line per outcome: at WARN for quarantined inputs, otherwise at DEBUG. Nil means none.
 	Log *slog.Logger
 	// Registerer gets the metrics. Nil means none.
 	Registerer prometheus.Registerer

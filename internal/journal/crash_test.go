@@ -28,8 +28,10 @@ type crash struct {
 
 func newCrash(t *testing.T, on testkit.KafkaBackend) *crash {
 	t.Helper()
-	c := &crash{T: t, bundle: setupOn(t, on, 1), dir: t.TempDir(), reached: make(chan struct{}, 100), release: make(chan struct{})}
-	return c
+	return &crash{
+		T: t, bundle: setupOn(t, on, 1), dir: t.TempDir(),
+		reached: make(chan struct{}, 100), release: make(chan struct{}),
+	}
 }
 
 // dieBefore lets the owner die before the broker hears of a request.

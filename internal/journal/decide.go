@@ -15,7 +15,7 @@ import (
 
 // decider decides single inputs against a state. No input stops its lane, whatever the rules do with it.
 type decider struct {
-	decide func(*shipment.State, shipment.Input, shipment.Context) shipment.Decision
+	decide decideFunc
 	decode func(shipmentID, sellerID string, body []byte) (shipment.Input, error)
 	policy func(sellerID, locationID string) shipment.Policy
 	log    *slog.Logger
@@ -27,7 +27,7 @@ func (d *decider) run(in *input, state *shipment.State, now time.Time) (out ship
 	case in.foreign != nil:
 		return in.refuse(shipment.ReasonBadID, in.foreign.Error())
 	case in.forced != nil:
-		return in.refuse(shipment.ReasonTooLarge, "the broker refused the records: "+in.forced.Error())
+		return in.refuse(shipment.ReasonTooLarge, "the broker rejected the records: "+in.forced.Error())
 	case in.expired:
 		return in.refuse(shipment.ReasonWaitedTooLong, "its shipment did not become known in time")
 	}
@@ -57,8 +57,8 @@ func (d *decider) logFailed(in *input, kind string, err error, more ...slog.Attr
 	}, more...)...)
 }
 
-// policyOf asks for what is configured for the shipment's seller and location, which at its creation only the input
-// knows.
+// policyOf returns the configured policy of the shipment's seller and location. At the creation only the input names
+// them.
 func (d *decider) policyOf(in *input, state *shipment.State) shipment.Policy {
 	seller, location := state.GetSellerId(), state.GetLocationId()
 	if created, ok := in.parsed.(shipment.Created); ok && state == nil {
@@ -77,38 +77,39 @@ func (d *decider) parse(in *input) error {
 	}
 	parsed, err := d.decode(in.record.ShipmentID, in.record.SellerID, in.record.Body)
 	if err == nil && parsed == nil {
-		err = errors.New("decoded to nothing")
+		err = errors.New("the decoder returned no input")
 	}
 	in.parsed = parsed
 	return err
 }
 
-// name decodes what was not decided anew, so that its decision can say what it was.
+// name decodes an input that is not decided again, so that its decision can carry its type.
 func (d *decider) name(in *input) {
-	defer func() { _ = recover() }() // It stays nameless, as it was the first time.
+	defer func() { _ = recover() }() // The first one had no type either.
 	_ = d.parse(in)
 }
 
-// check holds a decision to what every reader of the ledger relies on.
+// check checks a decision for everything that readers of the ledger rely on. A mistake in the rules must not get into
+// the ledger: it can't be taken back.
 func check(shipmentID string, state *shipment.State, d *shipment.Decision) error {
 	version := state.GetVersion()
 	for _, e := range d.Events {
 		version++
 		switch after := e.GetAfter(); {
 		case after == nil || events.TypeOf(e) == "":
-			return errors.New("an event without a body or a state")
+			return errors.New("check decision: an event has no body or no state")
 		case after.GetShipmentId() != shipmentID:
-			return fmt.Errorf("an event of shipment %q", after.GetShipmentId())
+			return fmt.Errorf("check decision: an event is of shipment %q", after.GetShipmentId())
 		case after.GetVersion() != version:
-			return fmt.Errorf("an event of version %d after %d", after.GetVersion(), version-1)
+			return fmt.Errorf("check decision: version %d follows %d", after.GetVersion(), version-1)
 		}
 	}
 	if d.Outcome == ledgerv1.Outcome_OUTCOME_UNSPECIFIED {
-		return errors.New("no outcome")
+		return errors.New("check decision: no outcome")
 	}
 	if len(d.Events) > 0 && (d.Outcome == ledgerv1.Outcome_OUTCOME_REJECTED ||
 		d.Outcome == ledgerv1.Outcome_OUTCOME_WAITING || d.Outcome == ledgerv1.Outcome_OUTCOME_QUARANTINED) {
-		return fmt.Errorf("%d events of an input that was refused", len(d.Events))
+		return fmt.Errorf("check decision: %d events of an input that was refused", len(d.Events))
 	}
 	return nil
 }

@@ -10,14 +10,14 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// encoder makes the records of a batch. Bodies lie in one arena, and headers in another, that are used again by the next
-// batch: a lane writes thousands of records a second.
+// encoder makes the records of a batch. Their bodies and headers lie in an arena, which the next batch uses again once
+// the broker has confirmed this one: a lane writes thousands of records a second, with a score of headers each.
 type encoder struct {
 	arena    arena
 	headers  headers
 	recorded *timestamppb.Timestamp // The batch's time, shared by its decisions.
 	scratch  []events.Header
-	values   [][]byte // Encoded events of the step at hand and before.
+	values   [][]byte // Encoded events of this step and the ones before.
 	spareRec []*kgo.Record
 
 	eventRecs    []*kgo.Record
@@ -36,6 +36,7 @@ func (c *encoder) reset() {
 	c.ndecisions, c.size = 0, 0
 }
 
+// record returns an empty record, with the room for headers of one of the last batch.
 func (c *encoder) record() *kgo.Record {
 	n := len(c.spareRec)
 	if n == 0 {
@@ -53,19 +54,22 @@ func (c *encoder) event(e *ledgerv1.Event) int {
 	n := e.SizeVT()
 	v := c.arena.take(n)
 	if _, err := e.MarshalToSizedBufferVT(v); err != nil {
-		// Generated code fails on a short buffer only. An empty value could not be read by anyone.
+		// Generated code fails on a short buffer only, which is a mistake of the line above. Nobody could read the record.
 		panic(err)
 	}
 	c.values = append(c.values, v)
 	return n
 }
 
-// overhead is about what headers and key add to a record.
+// overhead estimates what headers and key add to a record. It errs upward: a record that the broker finds too large
+// costs an aborted transaction and a search by halving.
 func (b *batch) overhead(in *input) int {
 	r := &in.record
-	return 1024 + 3*len(r.ShipmentID) + len(r.Key) + len(r.CorrelationID) + len(r.AuthID) + len(r.TraceParent) + len(in.cause)
+	return 1024 + 3*len(r.ShipmentID) + len(r.Key) + len(r.CorrelationID) + len(r.AuthID) + len(r.TraceParent) +
+		len(in.cause)
 }
 
+// envelope returns the part of an envelope that all records of an input share.
 func (b *batch) envelope(in *input) events.Envelope {
 	r := &in.record
 	return events.Envelope{
@@ -75,7 +79,7 @@ func (b *batch) envelope(in *input) events.Envelope {
 	}
 }
 
-// link makes the record of an encoded event and links it into the chain.
+// link makes the record of the i-th event of a step, whose encoded value is one of values, and links it into the chain.
 func (b *batch) link(s *step, e *ledgerv1.Event, value, i int) {
 	env := b.envelope(s.in)
 	env.Version = s.first + uint64(i)
@@ -101,7 +105,8 @@ func writable(t *timestamppb.Timestamp) time.Time {
 	return t.AsTime()
 }
 
-// linked makes a record whose envelope takes the next sequence of a chain.
+// linked makes a record whose envelope takes the next sequence of a chain. Only part of the headers is under the chain:
+// its own hash can't be, and a trace id is no fact of the ledger.
 func (b *batch) linked(topic string, env *events.Envelope, chain *events.Chain, value []byte) *kgo.Record {
 	env.LaneSeq = chain.Seq + 1
 	b.scratch = b.headers.chained(b.scratch[:0], env)
@@ -115,7 +120,8 @@ func (b *batch) linked(topic string, env *events.Envelope, chain *events.Chain, 
 		r.Key = b.arena.text(env.ShipmentID)
 	}
 	r.Value = value
-	// The time of recording, never the time it happened: a broker refuses timestamps that lie ahead.
+	// The time of recording, never the time it happened: a broker refuses timestamps that lie more than an hour ahead
+	// (message.timestamp.after.max.ms), and facts of the marketplace may have any.
 	r.Timestamp = env.RecordedAt
 	for i := range b.scratch {
 		r.Headers = append(r.Headers, kgo.RecordHeader(b.scratch[i]))
@@ -152,7 +158,8 @@ func (b *batch) appendDecision(env *events.Envelope, d *ledgerv1.Decision) {
 	b.bodies = append(b.bodies, d)
 }
 
-// holdsBody tells whether a decision holds its input: it is the only place from where it can still be applied, or read.
+// holdsBody reports whether a decision holds the body of its input. The inbox is trimmed, so for an input that waits or
+// is quarantined this is the only copy that lasts.
 func holdsBody(s *step) bool {
 	if s.in.call != nil || s.in.bare {
 		return false
@@ -160,6 +167,7 @@ func holdsBody(s *step) bool {
 	return s.d.Outcome == ledgerv1.Outcome_OUTCOME_WAITING || s.d.Outcome == ledgerv1.Outcome_OUTCOME_QUARANTINED
 }
 
+// decision returns the decision about a step. Where the body is left out it says at least how large it was.
 func (b *batch) decision(s *step) *ledgerv1.Decision {
 	in := s.in
 	d := &ledgerv1.Decision{
@@ -193,7 +201,7 @@ func (b *batch) decision(s *step) *ledgerv1.Decision {
 	return d
 }
 
-// Bounds of what others' texts may add to a decision.
+// Bounds of texts that come from outside. A decision that is too large could not be recorded at all.
 const (
 	maxMessage      = 2 << 10
 	maxUnknownItems = 1000

@@ -9,7 +9,7 @@ import (
 	"github.com/orderledger/orderledger/internal/journal/lanestore"
 )
 
-// What a caller may get in place of a receipt. All but ErrInDoubt mean that nothing was stored.
+// Errors that a caller may get in place of a receipt. All but ErrInDoubt mean that nothing was stored.
 var (
 	// ErrNotOwner says that this instance does not own the shipment's lane: send it to the owner.
 	ErrNotOwner = errors.New("this instance does not own the lane")
@@ -23,13 +23,13 @@ var (
 	ErrInvalid = errors.New("invalid command")
 )
 
-// What keeps a lane closed. Ready and the log name them.
+// Errors that keep a lane closed. Ready and the log name them.
 var (
 	// ErrClockBehind says that this machine's clock is too far behind the time last recorded in a lane.
 	ErrClockBehind = errors.New("the clock is behind the time recorded in the lane")
 	// ErrDamaged says that a lane's events and decisions are not what an owner wrote.
 	ErrDamaged = errors.New("the lane is damaged")
-	// ErrOutOfRange says that a topic no longer holds, or does not yet hold, the position to read on from.
+	// ErrOutOfRange says that a topic no longer holds the position to read on from, or does not hold it yet.
 	ErrOutOfRange = errors.New("the position is out of the topic's range")
 	// ErrLanes says that the topics' partitions are not the configured lanes.
 	ErrLanes = errors.New("the topics do not have the configured number of lanes")
@@ -43,7 +43,7 @@ const (
 	ReasonRestored = lanestore.ReasonRestored
 )
 
-// tornError says that the last transaction of an embedded broker is there in part.
+// tornError says that the last transaction of an embedded broker was written in part.
 type tornError struct {
 	first, last int64 // Offsets of the decisions that lost their events.
 }
@@ -52,7 +52,8 @@ func (e *tornError) Error() string {
 	return fmt.Sprintf("decisions %d to %d lost their events", e.first, e.last)
 }
 
-// isFenced reports that another owner holds the transactional id.
+// isFenced reports that another owner holds the transactional id. Which of these errors a broker returns depends on its
+// version, and on whether the epochs of the id have just run out.
 func isFenced(err error) bool {
 	return errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) ||
 		errors.Is(err, kerr.InvalidProducerIDMapping) || errors.Is(err, kerr.InvalidTxnState)

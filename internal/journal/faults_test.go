@@ -68,9 +68,17 @@ func TestFaultsOfEveryRequestLoseAndRepeatNothing(t *testing.T) {
 		key  kmsg.Key
 		errs []*kerr.Error
 	}{
-		{kmsg.Produce, []*kerr.Error{kerr.NotLeaderForPartition, kerr.RequestTimedOut, kerr.NotEnoughReplicasAfterAppend, kerr.InvalidProducerEpoch, kerr.TransactionAbortable, kerr.UnknownServerError}},
-		{kmsg.EndTxn, []*kerr.Error{kerr.CoordinatorNotAvailable, kerr.ConcurrentTransactions, kerr.ProducerFenced, kerr.InvalidProducerEpoch, kerr.RequestTimedOut, kerr.UnknownServerError, kerr.TransactionAbortable, kerr.InvalidTxnState}},
-		{kmsg.InitProducerID, []*kerr.Error{kerr.CoordinatorLoadInProgress, kerr.ConcurrentTransactions, kerr.UnknownServerError}},
+		{kmsg.Produce, []*kerr.Error{
+			kerr.NotLeaderForPartition, kerr.RequestTimedOut, kerr.NotEnoughReplicasAfterAppend, kerr.InvalidProducerEpoch,
+			kerr.TransactionAbortable, kerr.UnknownServerError,
+		}},
+		{kmsg.EndTxn, []*kerr.Error{
+			kerr.CoordinatorNotAvailable, kerr.ConcurrentTransactions, kerr.ProducerFenced, kerr.InvalidProducerEpoch,
+			kerr.RequestTimedOut, kerr.UnknownServerError, kerr.TransactionAbortable, kerr.InvalidTxnState,
+		}},
+		{kmsg.InitProducerID, []*kerr.Error{
+			kerr.CoordinatorLoadInProgress, kerr.ConcurrentTransactions, kerr.UnknownServerError,
+		}},
 		{kmsg.FindCoordinator, []*kerr.Error{kerr.CoordinatorNotAvailable}},
 		{kmsg.Fetch, []*kerr.Error{kerr.NotLeaderForPartition, kerr.UnknownServerError}},
 		{kmsg.ListOffsets, []*kerr.Error{kerr.NotLeaderForPartition, kerr.UnknownServerError}},
@@ -96,9 +104,17 @@ func TestFaultsOfEveryRequestLoseAndRepeatNothing(t *testing.T) {
 func TestFaultsOfTheGroupMoveLanesAndLoseNothing(t *testing.T) {
 	t.Parallel()
 	for key, errs := range map[kmsg.Key][]*kerr.Error{
-		kmsg.Heartbeat: {kerr.RebalanceInProgress, kerr.UnknownMemberID, kerr.IllegalGeneration, kerr.CoordinatorNotAvailable},
-		kmsg.JoinGroup: {kerr.UnknownMemberID, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress, kerr.NotCoordinator, kerr.UnknownServerError},
-		kmsg.SyncGroup: {kerr.RebalanceInProgress, kerr.UnknownMemberID, kerr.IllegalGeneration, kerr.CoordinatorNotAvailable, kerr.UnknownServerError},
+		kmsg.Heartbeat: {
+			kerr.RebalanceInProgress, kerr.UnknownMemberID, kerr.IllegalGeneration, kerr.CoordinatorNotAvailable,
+		},
+		kmsg.JoinGroup: {
+			kerr.UnknownMemberID, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress, kerr.NotCoordinator,
+			kerr.UnknownServerError,
+		},
+		kmsg.SyncGroup: {
+			kerr.RebalanceInProgress, kerr.UnknownMemberID, kerr.IllegalGeneration, kerr.CoordinatorNotAvailable,
+			kerr.UnknownServerError,
+		},
 	} {
 		for _, e := range errs {
 			t.Run(fmt.Sprint(key.Name(), "/", e.Message), func(t *testing.T) {
@@ -126,7 +142,10 @@ func TestFaultsOfTheGroupMoveLanesAndLoseNothing(t *testing.T) {
 func TestRequestsAndRepliesThatAreLostLoseAndRepeatNothing(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
-		for _, key := range []kmsg.Key{kmsg.Produce, kmsg.EndTxn, kmsg.InitProducerID, kmsg.Fetch, kmsg.ListOffsets, kmsg.Metadata, kmsg.OffsetCommit, kmsg.Heartbeat} {
+		for _, key := range []kmsg.Key{
+			kmsg.Produce, kmsg.EndTxn, kmsg.InitProducerID, kmsg.Fetch, kmsg.ListOffsets, kmsg.Metadata, kmsg.OffsetCommit,
+			kmsg.Heartbeat,
+		} {
 			for name, lose := range map[string]func(*netfault.LossyDialer){
 				" lost on its way":     func(net *netfault.LossyDialer) { net.DropRequests(key, 2) },
 				" whose reply is lost": func(net *netfault.LossyDialer) { net.DropReplies(key, 2) },

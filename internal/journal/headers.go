@@ -8,8 +8,8 @@ import (
 	"github.com/orderledger/orderledger/events"
 )
 
-// headers writes the headers of a batch's records: what Envelope.AppendHeaders writes, byte for byte, but into the
-// batch's arena, with the values that all records share made once. Headers are a third of what a lane does.
+// headers writes the headers of a batch's records. They are byte for byte those of Envelope.AppendHeaders, but lie in
+// the batch's arena, and values that all records share are made once. Headers take a third of a lane's CPU time.
 type headers struct {
 	arena      *arena
 	recordedAt time.Time

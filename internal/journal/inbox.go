@@ -16,11 +16,11 @@ import (
 	"github.com/orderledger/orderledger/internal/kafka"
 )
 
-// headerSeller carries the tenant of a notification, which events hold in their state.
+// headerSeller carries the tenant of a notification. Events need no such header: their state has it.
 const headerSeller = "orderledger-sellerid"
 
-// maxText bounds keys and ids in headers; longer ones are replaced by their digest, so that nobody's text can make a
-// decision too large to be written.
+// maxText bounds keys and ids in headers. A longer one is replaced by its digest, so that no text from outside can make
+// a decision too large to be written.
 const maxText = 4 << 10
 
 // InboxRecord is a notification that was accepted and is not decided yet.
@@ -46,7 +46,7 @@ func NewInbox(lanes int, options ...kgo.Opt) (*Inbox, error) {
 }
 
 // Append writes a record to its lane's partition and returns when it is durable. A retry after an error may store it
-// twice: the second is then a duplicate by its key. The end of ctx means that it may be stored or not.
+// twice: the second is then a duplicate by its key. When ctx ends first, the record may be stored or not.
 func (i *Inbox) Append(ctx context.Context, r InboxRecord) (lane int32, offset int64, err error) {
 	lane = events.Lane(r.ShipmentID, i.lanes)
 	if r.ReceivedAt.IsZero() {
@@ -59,7 +59,7 @@ func (i *Inbox) Append(ctx context.Context, r InboxRecord) (lane int32, offset i
 	return lane, rec.Offset, nil
 }
 
-// Close writes nothing more; what Append has not confirmed may be stored or not. It may be called more than once.
+// Close ends all writes; a record that Append has not confirmed may be stored or not. It may be called more than once.
 func (i *Inbox) Close() { i.client.Close() }
 
 // inboxRecord returns the Kafka record of a notification.
@@ -86,11 +86,11 @@ func inboxRecord(r *InboxRecord, lane int32) *kgo.Record {
 	}
 }
 
-// errForeign says that a record lies in another lane than its shipment's.
+// errForeign says that a record lies in another lane than its shipment's: somebody wrote to the inbox without Inbox.
 var errForeign = errors.New("the shipment id does not belong to this lane")
 
-// readInbox reads a record of the inbox, whoever wrote it. An error says why it can only be quarantined; the record is
-// then as far filled as it could be.
+// readInbox reads a record of the inbox, whoever wrote it. An error says why it can only be quarantined; it returns the
+// record all the same, with everything that could be read.
 func readInbox(rec *kgo.Record, lanes int) (InboxRecord, error) {
 	r := InboxRecord{ShipmentID: string(rec.Key), ReceivedAt: rec.Timestamp.UTC(), Offset: rec.Offset, Body: rec.Value}
 	for i := range rec.Headers {

@@ -10,15 +10,16 @@ import (
 	"github.com/orderledger/orderledger/events"
 )
 
-// fetched is what one poll of the inbox gave.
+// fetched is the result of one poll of the inbox.
 type fetched struct {
 	records []*kgo.Record
 	end     int64
 	err     error
 }
 
-// inboxReader reads a lane's inbox partition from an offset on. The position is the lane's own, held in its decisions;
-// there is no group.
+// inboxReader reads a lane's inbox partition from an offset on. It is in no consumer group: the lane's decisions hold
+// its position, in the same transaction as everything else about an input, which an offset committed to a group could
+// not be.
 type inboxReader struct {
 	client  *kgo.Client
 	fetched chan fetched
@@ -37,7 +38,7 @@ func (j *Journal) readInbox(lane int32, from int64) (*inboxReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The reader lives as long as the lane is open, not as long as the call that opens it.
+	// The reader runs until the lane is closed, not until the takeover that starts it returns.
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &inboxReader{client: client, fetched: make(chan fetched), cancel: cancel, done: make(chan struct{})}
 	go r.run(ctx, j.cfg.MaxBatch)

@@ -9,7 +9,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// input is what a lane decides: a command, a record of the inbox, or one that has waited.
+// input is something a lane decides: a command, a record of the inbox, or one that has waited.
 type input struct {
 	call    *call                   // Nil but for commands.
 	waiting *lanestore.WaitingInput // Nil but for an input that has waited.
@@ -21,9 +21,9 @@ type input struct {
 	foreign error
 	// expired ends the waiting by age, without another decision.
 	expired bool
-	// noExpand leaves what waits for this input's shipment to a later batch.
+	// noExpand leaves the inputs that wait for this one's shipment to a later batch.
 	noExpand bool
-	// forced is the error of a broker that refused this input's records; bare leaves the body out too.
+	// forced is the broker's error where it rejected this input's records; bare leaves the body out too.
 	forced error
 	bare   bool
 
@@ -66,7 +66,8 @@ func (in *input) kind() string {
 	return shipment.TypeOf(in.parsed)
 }
 
-// refuse returns the decision about an input that can't be decided at all: a fact is quarantined, a command rejected.
+// refuse returns the decision about an input that can't be decided at all. A command is rejected, since its caller can
+// act on that; a fact is quarantined, since nobody would send it again.
 func (in *input) refuse(code shipment.Code, message string) shipment.Decision {
 	d := shipment.Decision{Outcome: ledgerv1.Outcome_OUTCOME_REJECTED, Reason: code, Message: message}
 	if in.isFact() {
@@ -75,7 +76,7 @@ func (in *input) refuse(code shipment.Code, message string) shipment.Decision {
 	return d
 }
 
-// kindSafe is kind where the rules have panicked, and a type may too.
+// kindSafe is kind for an input that has made the rules panic: naming it may panic too.
 func (in *input) kindSafe() (kind string) {
 	defer func() {
 		if recover() != nil {

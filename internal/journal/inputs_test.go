@@ -204,7 +204,9 @@ func TestWaitingEndsByAgeButTheCreationStillAppliesIt(t *testing.T) {
 		}
 		j.decided(0, b.append(note("a", "c", toy{Kind: "create"}), note("b", "c", toy{Kind: "create"})))
 		k := b.check()
-		require.Equal(t, []ledgerv1.Outcome{waits, waits, quarantined, quarantined, waits, applied, applied, applied, applied, duplicate}, k.outcomes())
+		require.Equal(t, []ledgerv1.Outcome{
+			waits, waits, quarantined, quarantined, waits, applied, applied, applied, applied, duplicate,
+		}, k.outcomes())
 		require.EqualValues(t, shipment.ReasonWaitedTooLong, k.decisions[0][2].GetReason())
 		require.NotEmpty(t, k.decisions[0][2].GetBody())
 		require.Zero(t, j.lanes.serving(0).store.Meta().Waiting)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// intake collects what a lane is to decide: commands, inbox records, and inputs that have waited too long. It also takes
-// the requests that end the lane's service.
+// intake collects what a lane is to decide: commands, inbox records, and inputs that have waited too long. It also
+// takes the requests that end the lane's service.
 type intake struct {
 	l        *lane
 	calls    chan []*call       // From any goroutine.
@@ -76,6 +76,7 @@ func (k *intake) await(ctx context.Context, expired <-chan time.Time) ([]*input,
 	return inputs, nil
 }
 
+// takeRetry takes the calls that a lost lane gave back. They come first, as they came before all others.
 func (k *intake) takeRetry(inputs []*input) []*input {
 	inputs = take(inputs, k.retry...)
 	k.retry = nil
@@ -107,6 +108,8 @@ func (k *intake) giveBack(inputs []*input) {
 	}
 }
 
+// fetched takes inbox records. An error of the reader closes the lane: the takeover finds out whether its position is
+// still there.
 func (k *intake) fetched(f fetched) error {
 	if f.err != nil {
 		return fmt.Errorf("read inbox lane %d: %w", k.l.id, f.err)

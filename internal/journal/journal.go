@@ -30,7 +30,7 @@ type Journal struct {
 	metrics *metrics
 	source  string
 	hooks   hooks
-	decide  func(*shipment.State, shipment.Input, shipment.Context) shipment.Decision // shipment.Decide, but in tests of faults.
+	decide  decideFunc // shipment.Decide, except in tests of faults.
 	keys    keys
 
 	topics   topics
@@ -42,6 +42,9 @@ type Journal struct {
 
 	life lifecycle
 }
+
+// decideFunc is the type of shipment.Decide.
+type decideFunc func(*shipment.State, shipment.Input, shipment.Context) shipment.Decision
 
 // lifecycle guards a journal against being run twice, or closed without being run.
 type lifecycle struct {

@@ -14,7 +14,7 @@ import (
 // draining. One goroutine runs it, and everything that is not said to be for others is that goroutine's.
 //
 // The stages of its work are types of their own, in the order of a batch's life: takeover opens the lane, intake
-// collects inputs, batch decides them, committer writes them, answers tells their callers.
+// collects inputs, batch decides them, committer writes them, answers gives their callers receipts.
 type lane struct {
 	j      *Journal
 	id     int32
@@ -84,6 +84,7 @@ func (e *lostError) Unwrap() error { return e.err }
 
 func lost(err error) *lostError { return &lostError{err: err, fenced: isFenced(err)} }
 
+// run takes the lane over and serves it, again and again, until it is stopped or belongs to another instance.
 func (l *lane) run(ctx context.Context) {
 	defer close(l.gone)
 	defer l.j.lanes.endDraining(l)
@@ -179,9 +180,11 @@ func (l *lane) handleLost(ctx context.Context, err error) (giveUp bool) {
 // askFencedEvery is how often a fenced owner asks the group whether the lane is its own after all.
 const askFencedEvery = 100 * time.Millisecond
 
-// steady is how long a lane must have been open for its next failure to count as the first.
+// steady is how long a lane must have been open for its next failure to count as the first. Without it a lane that
+// opens and fails at once would be taken over without a pause, and fence another instance each time.
 const steady = 5 * time.Second
 
+// wait waits for a while, or until ctx ends.
 func wait(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -198,9 +201,10 @@ func resultLabel(err error) string {
 	return "opened"
 }
 
+// setOpen lets callers in. The store comes first: whoever sees the lane open reads it.
 func (l *lane) setOpen() {
 	select {
-	case <-l.intake.again: // It was asked for before this takeover.
+	case <-l.intake.again: // The takeover that has just ended is what was asked for.
 	default:
 	}
 	l.reading.Store(l.store)
@@ -210,6 +214,7 @@ func (l *lane) setOpen() {
 	close(*l.opened.Load())
 }
 
+// setClosed makes callers wait for the next takeover, on a new channel: the old one is closed.
 func (l *lane) setClosed(err error) {
 	l.open.Store(false)
 	if err != nil {

@@ -160,6 +160,7 @@ func (j *Journal) revoke(ids []int32) {
 	}
 }
 
+// stopAll stops lanes and waits for them, side by side: each may have a transaction to finish.
 func stopAll(lanes []*lane) {
 	var wg sync.WaitGroup
 	for _, l := range lanes {

@@ -15,15 +15,14 @@ import (
 	"github.com/orderledger/orderledger/internal/kafka"
 )
 
-// A coordinator of Apache Kafka that comes up before the leader of a partition can take that partition for deleted,
-// skip its marker, and hold the transaction for complete (KAFKA-20734; 4.3.0 has it). The partition then has an open
-// transaction that nobody will ever end: readers stop before it. Its outcome is still known, to the coordinator alone,
-// and only until the id is fenced, which makes the coordinator forget. So whoever takes a lane over looks for that
-// first, and writes what is missing.
+// A coordinator of Apache Kafka that starts before a partition has a leader can take the partition for deleted, skip
+// its marker, and call the transaction complete (KAFKA-20734; 4.3.0 has it). The partition then has an open transaction
+// that nobody will ever end, and readers stop before it. Only the coordinator still knows the outcome, and only until
+// the id is fenced. So a takeover looks for lost markers before it fences, and writes them.
 
-// writeLostMarkers ends the lane's transactions whose coordinator has ended them without telling a partition. It
-// changes nothing that is not certain. An error says that it could not be found out now, and that the lane must not be
-// fenced yet; where this instance may not ask, the takeover goes on as without it.
+// writeLostMarkers writes the markers of transactions that the coordinator has ended and a partition of the lane has
+// not. It acts only on certain outcomes. After an error the lane must not be fenced yet. Where this instance is not
+// allowed to ask, the takeover continues without: most clusters never lose a marker.
 func (t *takeover) writeLostMarkers(ctx context.Context) error {
 	if t.l.j.cfg.Embedded {
 		return nil
@@ -32,21 +31,21 @@ func (t *takeover) writeLostMarkers(ctx context.Context) error {
 	defer cancel()
 	lost, err := t.lostMarkers(ctx)
 	if isForbidden(err) {
-		t.l.log.WarnContext(ctx, "not known whether a transaction lost its marker: DESCRIBE on the transactional ids and READ on the "+
-			"topics are needed", slog.Any("err", err))
+		t.l.log.WarnContext(ctx, "lost markers not looked for",
+			slog.String("needs", "DESCRIBE on the transactional ids and READ on the topics"), slog.Any("err", err))
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("before the fence: %w", err)
+		return fmt.Errorf("look for lost markers: %w", err)
 	}
 	for _, m := range lost {
 		if err := t.writeMarker(ctx, m); err != nil {
 			if !isForbidden(err) {
 				return fmt.Errorf("lost marker of producer %d in %s lane %d: %w", m.pid, m.topic, t.l.id, err)
 			}
-			// Only an operator can, and the fence would take the outcome away.
-			return fmt.Errorf("%s lane %d has a transaction of producer %d whose marker the broker lost (committed: %t); writing it needs "+
-				"CLUSTER_ACTION on the cluster: %w", m.topic, t.l.id, m.pid, m.commit, err)
+			// Only an operator can write it, and the fence would destroy the outcome.
+			return fmt.Errorf("%s lane %d has a transaction of producer %d whose marker the broker lost (committed: %t); "+
+				"writing it needs CLUSTER_ACTION on the cluster: %w", m.topic, t.l.id, m.pid, m.commit, err)
 		}
 		t.l.j.metrics.repaired.WithLabelValues("marker").Inc()
 		t.l.log.WarnContext(ctx, "lost marker of a transaction written", slog.String("lost_in", m.topic),
@@ -61,7 +60,7 @@ func isForbidden(err error) bool {
 		errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.ClusterAuthorizationFailed)
 }
 
-// lostMarker is an end of a transaction that a partition of the lane never got.
+// lostMarker is a marker that a partition of the lane never got.
 type lostMarker struct {
 	topic       string
 	pid         int64
@@ -75,7 +74,8 @@ func (t *takeover) lostMarkers(ctx context.Context) ([]lostMarker, error) {
 	if err != nil || !open {
 		return nil, err
 	}
-	// The coordinator first: what it holds for complete now, every partition must have the marker of a moment later.
+	// The coordinator first: for a transaction that it calls complete now, every partition must have the marker when it is
+	// asked afterwards.
 	txns, err := t.endedTransactions(ctx)
 	if err != nil || len(txns) == 0 {
 		return nil, err
@@ -90,10 +90,13 @@ func (t *takeover) lostMarkers(ctx context.Context) ([]lostMarker, error) {
 	var lost []lostMarker
 	for _, txn := range txns {
 		producers.EachProducer(func(p kadm.DescribedProducer) {
-			// Each end raises the epoch by one, so only an open transaction of the epoch before is the one that ended so. The
-			// outcome of an older one is not known here.
+			// Each end raises the epoch by one (KIP-890), so only an open transaction of the epoch before is the one that ended
+			// in this state. The coordinator no longer knows the outcome of an older one.
 			if p.ProducerID == txn.ProducerID && p.CurrentTxnStartOffset >= 0 && p.ProducerEpoch == txn.ProducerEpoch-1 {
-				lost = append(lost, lostMarker{p.Topic, p.ProducerID, txn.ProducerEpoch, max(p.CoordinatorEpoch, 0), txn.State == completeCommit})
+				lost = append(lost, lostMarker{
+					topic: p.Topic, pid: p.ProducerID, epoch: txn.ProducerEpoch, coordinator: max(p.CoordinatorEpoch, 0),
+					commit: txn.State == completeCommit,
+				})
 			}
 		})
 	}
@@ -105,8 +108,8 @@ const (
 	completeAbort  = "CompleteAbort"
 )
 
-// endedTransactions returns what the coordinator knows of the lane's ids whose last transaction is complete. It waits
-// for one that is being ended: its markers may still be on their way, or be lost.
+// endedTransactions describes the lane's transactional ids whose last transaction is complete. It waits for one that is
+// being ended: its markers may still be on their way, or be lost.
 func (t *takeover) endedTransactions(ctx context.Context) ([]kadm.DescribedTransaction, error) {
 	aa, bb := kafka.LaneTransactionalIDs(t.l.j.cfg.Prefix, t.l.id)
 	for {
@@ -131,12 +134,12 @@ func (t *takeover) endedTransactions(ctx context.Context) ([]kadm.DescribedTrans
 			return ended, nil
 		}
 		if wait(ctx, 20*time.Millisecond); ctx.Err() != nil {
-			return nil, fmt.Errorf("a transaction is being ended and does not come to its end: %w", ctx.Err())
+			return nil, fmt.Errorf("wait for a transaction to end: %w", ctx.Err())
 		}
 	}
 }
 
-// hasOpen tells whether readers can't reach the end of the lane's events or decisions yet.
+// hasOpen reports whether an open transaction keeps readers from the end of the lane's events or decisions.
 func (t *takeover) hasOpen(ctx context.Context) (bool, error) {
 	stable, err := t.l.j.topics.stableSpans(ctx, t.l.id)
 	if err != nil {

@@ -26,10 +26,13 @@ func TestACommandInDoubtIsNotDecidedTwiceWhenTheNextTakeoverFailsHalfWay(t *test
 	// the events; the next one reads neither again. Without a key of its own nothing else tells that the command is
 	// stored.
 	net.DropReplies(kmsg.EndTxn, -1)
-	met := b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: events.TopicEvents, Err: kerr.UnknownServerError, When: func(kmsg.Request) bool {
-		net.DropReplies(kmsg.EndTxn, 0)
-		return counted(j.metrics.batches.WithLabelValues("unknown")) > 0
-	}})
+	met := b.cluster.Fault(kfake.Fault{
+		Keys: []kmsg.Key{kmsg.Fetch}, Topic: events.TopicEvents, Err: kerr.UnknownServerError,
+		When: func(kmsg.Request) bool {
+			net.DropReplies(kmsg.EndTxn, 0)
+			return counted(j.metrics.batches.WithLabelValues("unknown")) > 0
+		},
+	})
 	r := j.mustSubmit(cmd("a", "note", "once"))
 	require.Positive(t, met.Hits())
 	require.EqualValues(t, 2, r.Version)

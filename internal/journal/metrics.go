@@ -6,19 +6,20 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
+// metrics holds one field a metric, and so more fields than other structs.
 type metrics struct {
-	batches    *prometheus.CounterVec // result: committed, aborted, unknown
+	batches    *prometheus.CounterVec // By result: committed, aborted, unknown.
 	inputs     prometheus.Histogram
 	commit     prometheus.Histogram
-	decisions  *prometheus.CounterVec
+	decisions  *prometheus.CounterVec // By outcome.
 	events     prometheus.Counter
-	takeovers  *prometheus.CounterVec // result: opened, failed
+	takeovers  *prometheus.CounterVec // By result: opened, failed.
 	takeover   prometheus.Histogram
-	releases   *prometheus.CounterVec // result: asked, unanswered
+	releases   *prometheus.CounterVec // By result: asked, unanswered.
 	followed   prometheus.Gauge
 	standbyLag *prometheus.GaugeVec
 	rebuilds   prometheus.Counter
-	repaired   *prometheus.CounterVec // how: voided, recovered, marker
+	repaired   *prometheus.CounterVec // By how: voided, recovered, marker.
 	open       prometheus.Gauge
 	owned      prometheus.Gauge
 	inboxLag   *prometheus.GaugeVec
@@ -31,14 +32,15 @@ const namespace = "orderledger_journal"
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		batches: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: namespace, Name: "batches_total", Help: "Transactions of lanes, by how they ended.",
+			Namespace: namespace, Name: "batches_total", Help: "Transactions of lanes, by result.",
 		}, []string{"result"}),
 		inputs: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "batch_inputs", Help: "Inputs decided in one transaction.",
 			Buckets: prometheus.ExponentialBuckets(1, 2, 12),
 		}),
 		commit: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: namespace, Name: "commit_seconds", Help: "Time from the first record of a transaction to its confirmed commit.",
+			Namespace: namespace, Name: "commit_seconds",
+			Help:    "Time from the first record of a transaction to its confirmed commit.",
 			Buckets: prometheus.ExponentialBuckets(0.00025, 2, 16),
 		}),
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -48,30 +50,32 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Namespace: namespace, Name: "events_total", Help: "Events recorded.",
 		}),
 		takeovers: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: namespace, Name: "takeovers_total", Help: "Attempts to take a lane over, by how they ended.",
+			Namespace: namespace, Name: "takeovers_total", Help: "Attempts to take a lane over, by result.",
 		}, []string{"result"}),
 		takeover: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: namespace, Name: "takeover_seconds", Help: "Time from asking the last owner, or the first fence, to the open lane.",
+			Namespace: namespace, Name: "takeover_seconds",
+			Help:    "Time from asking the last owner to release a lane, or from the fence, to the open lane.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2, 16),
 		}),
 		releases: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "releases_asked_total",
-			Help: "Last owners that were asked for a lane before it was fenced, by whether they gave it.",
+			Help: "Releases asked of last owners before a lane was fenced, by result.",
 		}, []string{"result"}),
 		followed: prometheus.NewGauge(prometheus.GaugeOpts{
-			Namespace: namespace, Name: "lanes_followed", Help: "Lanes of other instances whose stores are kept up to date here.",
+			Namespace: namespace, Name: "lanes_followed", Help: "Lanes of other instances that have a standby here.",
 		}),
 		standbyLag: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: namespace, Name: "standby_lag", Help: "Offsets of a followed lane's events that its store does not hold yet.",
+			Namespace: namespace, Name: "standby_lag", Help: "Offsets of a lane's events that its standby has not read yet.",
 		}, []string{"lane"}),
 		rebuilds: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: namespace, Name: "store_rebuilds_total", Help: "Lane stores that were built again from the lane.",
+			Namespace: namespace, Name: "store_rebuilds_total", Help: "Lane stores rebuilt from the lane.",
 		}),
 		repaired: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: namespace, Name: "torn_decisions_total", Help: "Decisions of torn transactions that were mended, and markers that a broker had lost.",
+			Namespace: namespace, Name: "torn_decisions_total",
+			Help: "Repaired decisions of torn transactions, and lost markers that were written.",
 		}, []string{"how"}),
 		open: prometheus.NewGauge(prometheus.GaugeOpts{
-			Namespace: namespace, Name: "lanes_open", Help: "Lanes of this instance that take commands.",
+			Namespace: namespace, Name: "lanes_open", Help: "Lanes that this instance serves.",
 		}),
 		owned: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "lanes_assigned", Help: "Lanes that the group assigns to this instance.",
@@ -83,12 +87,13 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Namespace: namespace, Name: "waiting", Help: "Facts of a lane whose shipment is not known yet.",
 		}, []string{"lane"}),
 	}
+	// All outcomes from the start: a rate over a series that appears late misses its first increase.
 	for _, o := range []ledgerv1.Outcome{1, 2, 3, 4, 5, 6, 7} {
 		m.decisions.WithLabelValues(outcomeLabel(o))
 	}
 	m.collectors = []prometheus.Collector{
-		m.batches, m.inputs, m.commit, m.decisions, m.events, m.takeovers, m.takeover, m.releases, m.followed, m.standbyLag, m.rebuilds, m.repaired, m.open, m.owned,
-		m.inboxLag, m.waiting,
+		m.batches, m.inputs, m.commit, m.decisions, m.events, m.takeovers, m.takeover, m.releases, m.followed, m.standbyLag,
+		m.rebuilds, m.repaired, m.open, m.owned, m.inboxLag, m.waiting,
 	}
 	if reg == nil {
 		return m, nil

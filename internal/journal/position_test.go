@@ -139,7 +139,10 @@ func TestASecondInstanceOfTheSameNameIsRefused(t *testing.T) {
 func TestConfigurationProblemsAreToldTogether(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, DefaultConfig().Validate())
-	err := Config{Lanes: 5000, MaxBatch: -1, MaxBatchBytes: -1, MaxRecordBytes: -1, MaxDecisionBody: -1, CacheBytes: -1, WaitingLimit: -1}.Validate()
+	err := Config{
+		Lanes: 5000, MaxBatch: -1, MaxBatchBytes: -1, MaxRecordBytes: -1, MaxDecisionBody: -1, CacheBytes: -1,
+		WaitingLimit: -1,
+	}.Validate()
 	for _, word := range []string{"cluster", "store folder", "lanes 5000", "batch of -1 inputs", "batch of -1 bytes", "record of", "decision body", "cache", "waiting limit"} {
 		require.ErrorContains(t, err, word)
 	}

@@ -8,7 +8,9 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// repeat finds out whether the input's key was answered before, in this batch too, and if so what the answer is now.
+// repeat reports whether the input's key was answered before, also in this batch, and decides the step if so. A command
+// gets the first answer and no decision of its own, so that a client that retries for hours fills no ledger. A
+// notification gets a decision, as every record of the inbox does.
 func (b *batch) repeat(s *step) (bool, error) {
 	in := s.in
 	if in.record.Key == "" || in.foreign != nil || in.expired {
@@ -19,7 +21,7 @@ func (b *batch) repeat(s *step) (bool, error) {
 		return false, err
 	}
 	if in.waiting != nil && prior.Outcome == ledgerv1.Outcome_OUTCOME_WAITING {
-		return false, nil // That is itself.
+		return false, nil // The prior answer is its own, from when it began to wait.
 	}
 	same := prior.Hash == in.record.Hash
 	switch {
@@ -33,17 +35,18 @@ func (b *batch) repeat(s *step) (bool, error) {
 			Outcome: ledgerv1.Outcome_OUTCOME_DUPLICATE, Reason: ReasonRepeated, Message: "the same notification came before",
 		}
 	default:
-		// A natural key holds the hash, so this is no honest repeat. It is set aside, not lost.
+		// A natural key contains the hash, so this is not a genuine retry. The input is quarantined, not lost.
 		s.d = in.refuse(shipment.CodeIdempotencyKeyReused, "the key was used for another input")
 	}
 	return true, nil
 }
 
+// answered returns the answer to the input's key, nil for none.
 func (b *batch) answered(s *step) (*lanestore.Answer, error) {
 	id := answerID{s.in.record.ShipmentID, s.in.record.Key}
 	if i, ok := b.answers[id]; ok {
 		if i < 0 {
-			return nil, nil
+			return nil, nil // Its earlier decision in this batch does not answer the key for good.
 		}
 		earlier := &b.steps[i]
 		s.sameAs = i
@@ -53,7 +56,7 @@ func (b *batch) answered(s *step) (*lanestore.Answer, error) {
 		}, nil
 	}
 	if strings.HasPrefix(id.key, lanestore.GeneratedKey) {
-		return nil, nil // Nobody else has it.
+		return nil, nil // The journal has just generated it, so no earlier command can have it.
 	}
 	return b.probe.Answered(b.l.store, id.shipmentID, id.key)
 }

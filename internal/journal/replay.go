@@ -19,8 +19,8 @@ var (
 	errVoidSeen = errors.New("a record voids decisions that were read already")
 )
 
-// judge decides, of a lane that was read to its end after the fence, whether it is whole. Nil judges nothing: before the
-// fence the last owner may be in the middle of a transaction.
+// judge decides, of a lane that was read to its end after the fence, whether it is whole. Nil judges nothing: before
+// the fence the last owner may be in the middle of a transaction.
 type judge func(ctx context.Context, tail decisionTail, orphans []events.Envelope, fresh bool) error
 
 // replay brings the store to the lane's end, building it again where it disagrees, until there is nothing to repair.

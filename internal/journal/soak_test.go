@@ -140,7 +140,8 @@ func TestALaneGoesOnOverTheEndOfTheEpochs(t *testing.T) {
 	took := time.Since(began)
 	e.look()
 	t.Logf("%d transactions in %s, %.0f/s; producer ids renewed: Aa %d, BB %d; takeovers %d; heap KiB %d; resident %s",
-		transactions, took.Round(time.Millisecond), float64(transactions)/took.Seconds(), e.wraps[0], e.wraps[1], takeovers, memory, resident(t))
+		transactions, took.Round(time.Millisecond), float64(transactions)/took.Seconds(), e.wraps[0], e.wraps[1], takeovers,
+		memory, resident(t))
 	require.Positive(t, e.wraps[0], "Aa went over the end of its epochs")
 	require.Positive(t, e.wraps[1], "BB went over the end of its epochs")
 	require.True(t, overflow)

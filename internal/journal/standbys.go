@@ -173,6 +173,7 @@ func (f *standbys) reserve() []*standby {
 	return fresh
 }
 
+// current returns the lanes that have a standby now.
 func (f *standbys) current() map[int32]*standby {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -222,6 +223,8 @@ func (f *standbys) apply(ctx context.Context, s *standby, p kgo.FetchTopicPartit
 	}
 }
 
+// apply puts records into the store as a takeover does. It leaves voided decisions and lost events to that: both can be
+// judged only at the end of the lane, after a fence.
 func (s *standby) apply(p kgo.FetchTopicPartition) error {
 	m := s.store.Meta()
 	pos := m.Events

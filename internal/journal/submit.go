@@ -14,12 +14,12 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// Command is a request to change one shipment, with who asks and why.
+// Command is a request to change one shipment, with its actor and its cause.
 type Command struct {
 	ShipmentID string
 	Input      shipment.Input
 	// Key is the caller's idempotency key for this shipment, or one of NewKey; empty means that none was given. It may not
-	// begin with "auto/", nor with "once/" but for those of NewKey.
+	// begin with "auto/", and begins with "once/" only if NewKey made it.
 	Key string
 	// Hash is the digest of the input for this shipment: the same key with another hash is rejected.
 	Hash events.Hash
@@ -27,7 +27,7 @@ type Command struct {
 	SellerID, AuthType, AuthID, CorrelationID, CausationID, TraceParent string
 }
 
-// Receipt says what became of a command, and where that is recorded.
+// Receipt is the outcome of a command, and where it is recorded.
 type Receipt struct {
 	ShipmentID string
 	// Version is that of the last event it gave; 0 when it gave none.
@@ -36,7 +36,7 @@ type Receipt struct {
 	// Offset is that of the last event in the events topic, or of the decision in the decisions topic where Version is 0.
 	Offset  int64
 	Outcome ledgerv1.Outcome
-	// Reason and Message are set for everything but a plain yes.
+	// Reason and Message are empty where the command was simply accepted.
 	Reason  shipment.Code
 	Message string
 	// Repeated says that the key had been answered before, and this is that answer.
@@ -49,7 +49,7 @@ type Result struct {
 	Err     error
 }
 
-// call is a command on its way through a lane.
+// call is a command on its way through a lane, and the place where its caller finds the result.
 type call struct {
 	cmd  Command
 	key  string // The command's, or a generated one.
@@ -60,7 +60,8 @@ type call struct {
 	done   chan struct{} // Closed once result is set.
 }
 
-// The states of a call. Only a call that is still queued may be given up by its caller as certainly not stored.
+// The states of a call. While it is queued its caller may give it up as certainly not stored; once the lane has taken
+// it only the lane can say.
 const (
 	callQueued int32 = iota
 	callTaken
@@ -95,7 +96,8 @@ func (c *call) answer(r Receipt, err error) {
 	close(c.done)
 }
 
-// send hands calls to their lane, as one, so that they are decided in one transaction if they fit, or answers them.
+// send hands calls to their lane together, so that they are decided in one transaction if they fit. Where no lane takes
+// them it answers them with the reason.
 func (j *Journal) send(ctx context.Context, lane int32, calls []*call) {
 	var err error
 	if l := j.lanes.serving(lane); l == nil {
@@ -118,10 +120,10 @@ func (j *Journal) send(ctx context.Context, lane int32, calls []*call) {
 	}
 }
 
-// wait returns what became of a call.
+// wait returns the result of a call.
 func (c *call) wait(ctx context.Context) Result {
 	if c.lane == nil {
-		return c.result // It was answered in place of being sent.
+		return c.result // No lane took it.
 	}
 	select {
 	case <-c.done:
@@ -135,8 +137,8 @@ func (c *call) wait(ctx context.Context) Result {
 			return Result{Err: ErrNotOwner}
 		}
 	}
-	// It was taken. The lane answers what it took before it goes, so this ends; but a caller whose time is over learns at
-	// once that it may be stored.
+	// The lane has taken it, and answers every call that it took before it ends. A caller whose time is over does not wait
+	// for that: the command may be stored.
 	select {
 	case <-c.done:
 		return c.result
@@ -195,7 +197,7 @@ func (j *Journal) submitLane(ctx context.Context, cmds []Command, indexes []int,
 	}
 }
 
-// sendAndWait returns what became of calls of one lane.
+// sendAndWait returns the results of calls of one lane, in their order.
 func (j *Journal) sendAndWait(ctx context.Context, calls []*call) []Result {
 	results := make([]Result, len(calls))
 	for part := range slices.Chunk(calls, j.cfg.MaxBatch) {

@@ -9,8 +9,8 @@ import (
 	"github.com/orderledger/orderledger/internal/journal/lanestore"
 )
 
-// takeover makes this instance the owner of a lane. Its fields outlive one takeover: what was read once is not read
-// again by the next.
+// takeover makes this instance the owner of a lane. Its fields outlive one takeover, so that the next one after an
+// error does not read again what this one has read.
 type takeover struct {
 	l *lane
 	// seen is how far each topic has been read, aborted records and markers included.
@@ -29,7 +29,7 @@ func (t *takeover) run(ctx context.Context) error {
 	if err := t.warmUp(ctx); err != nil {
 		return err
 	}
-	t.began = time.Now()
+	t.began = time.Now() // From here on nobody decides: the last owner stops.
 	t.askRelease(ctx)
 	// Before the fence: it makes the coordinator forget how a transaction without a marker ended.
 	if err := t.writeLostMarkers(ctx); err != nil {
@@ -48,16 +48,20 @@ func (t *takeover) run(ctx context.Context) error {
 	if err := t.haveStore(ctx, want); err != nil {
 		return err
 	}
+	// The ends are asked for only now: nobody else can write after the fence, so they are final.
 	spans, err := t.replay(ctx, want, l.j.topics.spans, t.reconcile)
 	if err != nil {
 		return err
 	}
 	m := l.store.Meta()
+	// Recorded time may not go backward, so this instance would record a time that is ahead of its own clock, and end
+	// waiting and returns by it.
 	if behind := time.UnixMilli(m.RecordedMs).Sub(l.j.deps.Now()); behind > l.j.cfg.MaxClockBehind {
 		return fmt.Errorf("%w: by %s", ErrClockBehind, behind)
 	}
 	if in := spans[events.TopicInbox]; m.Inbox < in.start || m.Inbox > in.end {
-		return fmt.Errorf("%w: inbox lane %d holds %d to %d, the lane is at %d", ErrOutOfRange, l.id, in.start, in.end, m.Inbox)
+		return fmt.Errorf("%w: inbox lane %d holds %d to %d, the lane is at %d",
+			ErrOutOfRange, l.id, in.start, in.end, m.Inbox)
 	}
 	l.resetFrom(m)
 	l.intake.retry = append(l.intake.retry, l.answers.settle()...)
@@ -91,6 +95,8 @@ func (t *takeover) warmUp(ctx context.Context) error {
 	return err
 }
 
+// haveStore opens the lane's store unless it is open. Topics that were deleted and created again have other ids, also
+// while this process runs.
 func (t *takeover) haveStore(ctx context.Context, want lanestore.Meta) error {
 	l := t.l
 	if l.store != nil && !l.store.Meta().SameLedger(want) {

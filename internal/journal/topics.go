@@ -38,7 +38,8 @@ func (t *topics) identity(ctx context.Context) (lanestore.Meta, error) {
 		case topic.Err != nil:
 			return lanestore.Meta{}, fmt.Errorf("topic %s: %w", name, topic.Err)
 		case len(topic.Partitions) != t.lanes:
-			return lanestore.Meta{}, fmt.Errorf("topic %s: %w: %d partitions, %d lanes", name, ErrLanes, len(topic.Partitions), t.lanes)
+			return lanestore.Meta{}, fmt.Errorf("topic %s: %w: %d partitions, %d lanes",
+				name, ErrLanes, len(topic.Partitions), t.lanes)
 		}
 		ids = append(ids, topic.ID.String())
 	}
@@ -127,8 +128,9 @@ func (t *topics) scan(ctx context.Context, topic string, lane int32, from, to in
 	return nil
 }
 
-var errStuck = errors.New("no progress: a transaction is open below the end. If nobody ends it, a broker may have lost its " +
-	"marker (KAFKA-20734): allow ingest DESCRIBE on its transactional ids and CLUSTER_ACTION, or end it with kafka-transactions.sh")
+var errStuck = errors.New("no progress: a transaction is open below the end. If nobody ends it, a broker may have lost " +
+	"its marker (KAFKA-20734): allow ingest DESCRIBE on its transactional ids and CLUSTER_ACTION, or end it with " +
+	"kafka-transactions.sh")
 
 // poll is PollFetches with a limit. It returns the errors that the client does not retry.
 func poll(ctx context.Context, client *kgo.Client, limit time.Duration) (kgo.Fetches, error) {

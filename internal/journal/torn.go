@@ -14,15 +14,16 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// An embedded broker ends a transaction partition by partition, so its death can leave the last one of a lane in part.
+// The embedded broker ends a transaction partition by partition, so a kill can leave the last one of a lane in part.
 // Events without their decisions stand, and the decisions are written. Decisions without their events are void, and a
-// record says so to every reader. On Apache Kafka neither can happen.
+// record names them to every reader. On Apache Kafka neither can happen.
 
-// errRepaired says that records were written that the lane has yet to be read for.
-var errRepaired = errors.New("a torn transaction was mended")
+// errRepaired says that the repair wrote records that the lane has not replayed yet.
+var errRepaired = errors.New("a torn transaction was repaired")
 
-// voids reads which decisions of the part that is still to be read are void. It reads them ahead of the others, because
-// a void batch is known only by the record after it. Where no such record can be, it returns nil and reads nothing.
+// voids returns the ranges of void decisions in the part of the topic that is still to be read. They have to be known
+// in advance, because the record that voids a batch comes after it. Where there can be none, it returns nil without
+// reading: the topic would be read twice for nothing.
 func (t *takeover) voids(ctx context.Context, end int64) ([]span, error) {
 	if !t.l.j.cfg.Embedded && !t.voidsKnown {
 		return nil, nil
@@ -56,24 +57,27 @@ func isVoid(voids []span, offset int64) bool {
 	return slices.ContainsFunc(voids, func(v span) bool { return offset >= v.start && offset < v.end })
 }
 
-// reconcile compares the last decision with the last event, and mends the lane where the last transaction is torn.
+// reconcile compares the last decision with the last event, and repairs the lane where the last transaction is torn.
+// Each decision names the laneseq and chain head of the events of its batch, so the two topics are whole if the last
+// decision names the last event.
 func (t *takeover) reconcile(ctx context.Context, tail decisionTail, orphans []events.Envelope, fresh bool) error {
 	m := t.l.store.Meta()
 	have, decided := m.Events.Seq, m.DecidedSeq
 	switch {
 	case have == decided:
 		if have > 0 && m.DecidedHead != m.Events.Head {
-			return fmt.Errorf("%w: events and decisions have other heads at laneseq %d", ErrDamaged, have)
+			return fmt.Errorf("%w: events and decisions disagree about the chain head at laneseq %d", ErrDamaged, have)
 		}
 		return nil
 	case !t.l.j.cfg.Embedded:
-		return fmt.Errorf("%w: events end at laneseq %d, decisions know of %d", ErrDamaged, have, decided)
+		return fmt.Errorf("%w: events end at laneseq %d, decisions at %d", ErrDamaged, have, decided)
 	case have > decided:
 		if uint64(len(orphans)) != have-decided {
 			return fmt.Errorf("%w: it holds events without their decisions", errStale)
 		}
 		return t.restore(ctx, orphans)
 	case !fresh:
+		// The store has applied them, and a batch can't be taken out of it again.
 		return fmt.Errorf("%w: it holds decisions without their events", errStale)
 	case tail.laneseq != decided || tail.before > have || tail.first < 0:
 		return fmt.Errorf("%w: more than one batch of decisions lost its events", ErrDamaged)
@@ -81,10 +85,13 @@ func (t *takeover) reconcile(ctx context.Context, tail decisionTail, orphans []e
 	return t.void(ctx, &tornError{tail.first, tail.last})
 }
 
-// void records that a batch of decisions does not count: a later one of it may have leaned on the events that are lost.
+// void records that a batch of decisions does not count. The whole batch, because each of its decisions may rest on
+// events of the ones before, which are lost.
 func (t *takeover) void(ctx context.Context, torn *tornError) error {
 	b := t.l.commits.newBatch()
-	v := &ledgerv1.DecisionsVoided{FirstOffset: torn.first, LastOffset: torn.last, Reason: "their events were lost when the broker died"}
+	v := &ledgerv1.DecisionsVoided{
+		FirstOffset: torn.first, LastOffset: torn.last, Reason: "their events were lost when the broker died",
+	}
 	body, err := v.MarshalVT()
 	if err != nil {
 		return err
@@ -98,12 +105,13 @@ func (t *takeover) void(ctx context.Context, torn *tornError) error {
 		return fmt.Errorf("void torn decisions: %w", err)
 	}
 	t.l.j.metrics.repaired.WithLabelValues("voided").Add(float64(torn.last - torn.first + 1))
-	t.l.log.WarnContext(ctx, "torn transaction voided", slog.Int64("first_offset", torn.first), slog.Int64("last_offset", torn.last))
-	// The store has read them, and it knows no way back.
+	t.l.log.WarnContext(ctx, "torn transaction voided",
+		slog.Int64("first_offset", torn.first), slog.Int64("last_offset", torn.last))
+	// The store has applied them, so it is built again.
 	return fmt.Errorf("%w: %w", errStale, torn)
 }
 
-// authSystem is who causes what the ledger does by itself.
+// authSystem is the actor of records that no input caused.
 const authSystem = "system"
 
 // recover writes the decisions that were lost, from the headers of the events they gave.
@@ -125,10 +133,11 @@ func (t *takeover) restore(ctx context.Context, orphans []events.Envelope) error
 		i = n
 	}
 	if err := t.l.writer.commit(b); err != nil { //nolint:contextcheck // A transaction in hand is ended when ctx ends.
-		return fmt.Errorf("recover lost decisions: %w", err)
+		return fmt.Errorf("restore lost decisions: %w", err)
 	}
 	t.l.j.metrics.repaired.WithLabelValues("recovered").Add(float64(len(b.decisionRecs)))
-	t.l.log.WarnContext(ctx, "lost decisions recovered", slog.Int("decisions", len(b.decisionRecs)), slog.Int("events", len(orphans)))
+	t.l.log.WarnContext(ctx, "lost decisions restored",
+		slog.Int("decisions", len(b.decisionRecs)), slog.Int("events", len(orphans)))
 	t.l.commits.spare = b
 	return errRepaired
 }
@@ -138,6 +147,8 @@ func sameInput(a, b *events.Envelope) bool {
 		a.InboxOffset == b.InboxOffset && a.CausationID == b.CausationID
 }
 
+// restored returns the decision about an input that gave the events from first to last. Its outcome, reason and message
+// are lost; that it gave events says enough.
 func (t *takeover) restored(b *batch, first, last *events.Envelope) (*ledgerv1.Decision, error) {
 	state, err := t.l.store.State(first.ShipmentID)
 	if err != nil {
@@ -153,7 +164,7 @@ func (t *takeover) restored(b *batch, first, last *events.Envelope) (*ledgerv1.D
 	if first.InboxOffset >= 0 {
 		offset := first.InboxOffset
 		d.Outcome, d.InboxOffset = ledgerv1.Outcome_OUTCOME_APPLIED, &offset
-		// What was in the inbox below the position had its decision already: it waited.
+		// An inbox record below the position had a decision before: it waited.
 		d.Waited = offset < t.l.store.Meta().Inbox
 	}
 	return d, nil

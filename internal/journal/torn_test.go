@@ -88,7 +88,9 @@ func TestEventsWhoseDecisionsWereLostStand(t *testing.T) {
 	t.Parallel()
 	whole, _, decisions := tear(t, testkit.Kfake)
 	b := setup(t, 1)
-	b.transplant(whole, func(topic string, seq uint64) bool { return topic == events.TopicDecisions && seq > decisions }, nil)
+	b.transplant(whole, func(topic string, seq uint64) bool {
+		return topic == events.TopicDecisions && seq > decisions
+	}, nil)
 	dir := t.TempDir()
 	j := b.start(embedded(), storeIn(dir)).ready()
 	j.decided(0, 7)
@@ -113,7 +115,9 @@ func TestDecisionsWhoseEventsWereLostAreVoidWithTheirBatch(t *testing.T) {
 	j.decided(0, 7)
 	ends(t, whole, b)
 	// Somebody who is not told that the broker is embedded honours the record too.
-	for _, opts := range [][]option{{embedded(), storeIn(dir)}, {storeIn(t.TempDir())}, {embedded(), storeIn(t.TempDir())}} {
+	for _, opts := range [][]option{
+		{embedded(), storeIn(dir)}, {storeIn(t.TempDir())}, {embedded(), storeIn(t.TempDir())},
+	} {
 		j.stop()
 		j = b.start(opts...).ready()
 		j.decided(0, 7)

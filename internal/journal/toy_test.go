@@ -59,9 +59,12 @@ func decideToy(s *shipment.State, in shipment.Input, c shipment.Context) shipmen
 	case y.Kind == "panic":
 		panic("the input asked for it")
 	case y.Kind == "create" && s == nil:
-		after := &ledgerv1.Shipment{ShipmentId: id, Version: 1, OrderId: text, SellerId: c.SellerID, UpdatedAt: timestamppb.New(c.Now)}
+		after := &ledgerv1.Shipment{
+			ShipmentId: id, Version: 1, OrderId: text, SellerId: c.SellerID, UpdatedAt: timestamppb.New(c.Now),
+		}
+		created := &ledgerv1.ShipmentCreated{At: moment(y.At, c.Now)}
 		return shipment.Decision{Outcome: yes, State: after, Events: []*shipment.Event{{
-			After: after, Body: &ledgerv1.Event_ShipmentCreated{ShipmentCreated: &ledgerv1.ShipmentCreated{At: moment(y.At, c.Now)}},
+			After: after, Body: &ledgerv1.Event_ShipmentCreated{ShipmentCreated: created},
 		}}}
 	case y.Kind == "create":
 		return shipment.Decision{Outcome: ledgerv1.Outcome_OUTCOME_DUPLICATE, Reason: shipment.ReasonAlreadyKnown, State: s}

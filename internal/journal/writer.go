@@ -25,8 +25,9 @@ type writer struct {
 	err error // The first error of a record of the transaction at hand; guarded by mu.
 }
 
-// fence makes new clients for both ids and takes the ids, Aa before BB. New ones, because a live client answers from
-// its memory, even after it was fenced; in this order, because two owners that fence crosswise could both go on.
+// fence makes new clients for both ids and takes the ids, Aa before BB. New ones, because a live client answers
+// ProducerID from its memory, even after it was fenced; in this order, because two owners that fence crosswise could
+// each hold one id, and both commit.
 func fence(ctx context.Context, cfg *Config, options []kgo.Opt, lane int32) (*writer, error) {
 	w := &writer{timeout: cfg.TransactionTimeout}
 	aa, bb := kafka.LaneTransactionalIDs(cfg.Prefix, lane)
@@ -63,16 +64,16 @@ func (w *writer) close() {
 	}
 }
 
-// unknownError says that a commit was asked for and its outcome is not known. The lane is lost with it.
+// unknownError says that a commit was requested and its outcome is not known. The lane is lost with it.
 type unknownError struct{ lost *lostError }
 
 func (e *unknownError) Error() string { return "outcome unknown: " + e.lost.Error() }
 func (e *unknownError) Unwrap() error { return e.lost }
 
-// commit writes a batch in one transaction. An error is a recordError, after which the id is kept and the lane goes
-// on; an unknownError; or a lostError, after which nothing of the batch can become visible.
+// commit writes a batch in one transaction. Its error is a recordError, after which the writer can be used again; an
+// unknownError; or a lostError, after which nothing of the batch can become visible.
 //
-// It has no context: a transaction in hand is ended, and the time it may take is bounded by the transaction's timeout.
+// It has no context: an instance that stops finishes its transaction, which the transaction's timeout bounds.
 func (w *writer) commit(b *batch) error {
 	ctx, cancel := context.WithTimeout(context.Background(), w.timeout)
 	defer cancel()
@@ -95,7 +96,7 @@ func (w *writer) commit(b *batch) error {
 		if errors.Is(err, kerr.OperationNotAttempted) {
 			return gone
 		}
-		// Also when it says fenced: the client may have asked twice, and been fenced in between.
+		// Also when the error is a fence: the client may have sent the request twice, and been fenced after the first.
 		return &unknownError{gone}
 	}
 	// Only now: a turn that passes after an abort or an unknown outcome would let two owners commit side by side.
@@ -103,7 +104,8 @@ func (w *writer) commit(b *batch) error {
 	return nil
 }
 
-// promise is called for every record, also concurrently with Flush.
+// promise notes a failed record. The client calls it for every record, also concurrently with Flush. A fence replaces
+// another error, because it decides what the lane does next.
 func (w *writer) promise(_ *kgo.Record, err error) {
 	if err == nil {
 		return
@@ -121,11 +123,11 @@ func (w *writer) failure() error {
 	return w.err
 }
 
-// abort ends the transaction after a record failed. Only where the broker refused a record for what it is, and the
-// abort is confirmed, does the owner keep its id; the turn stays with it.
+// abort ends the transaction after a record failed. The writer stays usable only where the broker rejected a record for
+// what it is, and confirms the abort; the turn then stays with the same id.
 func (w *writer) abort(ctx context.Context, client *kgo.Client, cause error) error {
 	if !isRejected(cause) {
-		// The clients are closed and the next takeover's fence aborts what is open.
+		// The clients will be closed, and the fence of the next takeover aborts the open transaction.
 		return lost(fmt.Errorf("produce: %w", cause))
 	}
 	if err := client.EndTransaction(ctx, kgo.TryAbort); err != nil {

@@ -17,8 +17,8 @@ const GeneratedKey = "auto/"
 const (
 	// ReasonRepeated is the reason of a decision about an input whose key had been answered before.
 	ReasonRepeated shipment.Code = "repeated_key"
-	// ReasonRestored is the reason of a decision written anew from the events that the input gave, after an embedded broker
-	// lost the first one. Its value is from before the word was settled, and is in ledgers.
+	// ReasonRestored is the reason of a decision written anew from the events that the input gave, after an embedded
+	// broker lost the first one. Its value is from before the word was settled, and is in ledgers.
 	ReasonRestored shipment.Code = "recovered"
 )
 

@@ -8,7 +8,7 @@ import (
 )
 
 // A command that goes to another instance, or is sent again, needs a key even if its caller gave none: only by it can
-// the lane tell a repeat from a second command. Nobody can use such a key again later, so its answer need not be kept
+// the lane recognize a repeat. Nobody can use such a key again later, so its answer need not be kept
 // for the life of the shipment, as that of a caller's key is. The key holds the time it was made, answers lie in the
 // store by that time, and one range delete drops the old ones.
 const (

@@ -40,8 +40,8 @@ func NewMeta(clusterID string, topics []string) Meta {
 	}
 }
 
-// SameLedger reports whether both are of one ledger and format. Topic ids tell a topic that was deleted and created
-// again from the one whose records the store holds.
+// SameLedger reports whether both are of one ledger and format. A topic that was deleted
+// and created again has another id than the one whose records the store holds.
 func (m *Meta) SameLedger(o Meta) bool {
 	return m.Format == o.Format && m.ClusterID == o.ClusterID && slices.Equal(m.Topics, o.Topics)
 }

@@ -13,9 +13,9 @@
 // # What it promises
 //
 // Callbacks come one after the other, with lane ids only. Owner answers from what the group last said, and asks the
-// group again when somebody reports that an answer was wrong (OwnerWrong): once for all callers, every 25 ms at most. An
-// owner is believed until it is reported wrong, because an instance that the group names may still be reading the lane
-// while the last owner serves it.
+// group again when somebody reports that an answer was wrong (OwnerWrong): once for all callers, every 25 ms at most.
+// An owner is believed until it is reported wrong, because an instance that the group names may still be reading the
+// lane while the last owner serves it.
 //
 // Members say in the user data of their membership under which URL others reach them, behind the data of the balancer,
 // which does not look there. So instances with and without a URL may be in one group.

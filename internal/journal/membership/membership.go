@@ -23,7 +23,7 @@ type Config struct {
 	InstanceID string
 	// Advertise is the base URL at which other instances reach this one. Empty means that they can't.
 	Advertise string
-	// Nonce tells this instance from all others where it has no URL.
+	// Nonce names this instance where it has no URL. No other instance may have it.
 	Nonce string
 	// SessionTimeout is how long the group waits for a member that went silent.
 	SessionTimeout time.Duration
@@ -44,7 +44,8 @@ type Callbacks struct {
 	// Assigned is called with the lanes that have become this instance's, and with none when the group has nothing for it.
 	// It must return soon: the group waits for it.
 	Assigned func(lanes []int32)
-	// Revoked is called with the lanes that the group takes away. The next owner is told only after it has returned.
+	// Revoked is called with the lanes that the group takes away. The group assigns them to the
+	// next owner only after it has returned.
 	Revoked func(lanes []int32)
 	// Stopping is called once, when Run is about to leave the group.
 	Stopping func()
