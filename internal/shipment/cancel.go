@@ -8,14 +8,19 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// reasonSeller is the marketplace's reason for a seller's own cancellation; the seller's reason is the sub-reason.
+// reasonSeller is the reason that the marketplace shows for a seller's own cancellation. The seller's reason is the
+// sub-reason.
 const reasonSeller = "seller_cancellation"
 
-// cancelled applies a cancellation that the marketplace tells. It may come at any time and is capped at what is left.
+// cancelled applies a cancellation that the marketplace reports. It applies in any state, and to the live units at
+// most.
+//
+// If no unit is left, it is most likely the echo of a cancellation that is already applied, such as the seller's own.
+// It cancels nothing then and is a duplicate, but its reason and time still fill in those that are missing.
 func (x *decider) cancelled(f Cancelled) {
 	for _, l := range f.Items {
 		if l.Quantity <= 0 || l.Quantity > maxUnits {
-			x.quarantine(ReasonBadQuantity, "The fact cancels a number of units that cannot be.")
+			x.quarantine(ReasonBadQuantity, "The fact cancels an impossible number of units.")
 			return
 		}
 	}
@@ -39,60 +44,64 @@ func (x *decider) cancelled(f Cancelled) {
 	case len(p.units) > 0 || p.timed || len(p.patches) == 0:
 		x.settle(p.unknown)
 	default:
-		// It cancels nothing, so it is a duplicate; the reason that it tells is kept nevertheless.
+		// It cancels nothing, so it is a duplicate. But the reason that it gives is kept.
 		x.end(ledgerv1.Outcome_OUTCOME_DUPLICATE)
 	}
 	if x.d.Outcome == ledgerv1.Outcome_OUTCOME_DUPLICATE {
 		x.d.UnknownItems = p.unknown
-		x.d.Reason, x.d.Message = ReasonAlreadyKnown, x.subject()+" The fact tells nothing new."
+		x.d.Reason, x.d.Message = ReasonAlreadyKnown, x.subject()+" The fact reports nothing new."
 		if p.nothingLeft {
-			x.d.Reason, x.d.Message = ReasonNothingLeft, x.subject()+" Nothing is left of what the fact cancels."
+			x.d.Reason, x.d.Message = ReasonNothingLeft, x.subject()+" The units that the fact cancels are cancelled already."
 		}
 	}
 }
 
-// cancelPlan is what a cancellation comes down to.
+// cancelPlan collects what a cancellation does, line by line. left counts the live units of each item, so that two
+// lines for one item do not cancel the same units.
 type cancelPlan struct {
 	left      []uint32
 	units     []*ledgerv1.CancelledUnits
 	patches   []*ledgerv1.ItemPatch
 	unknown   []string
 	irregular bool
-	// timed says that a patch tells a time, nothingLeft that a line found no live unit.
+	// timed means that a patch carries a time, nothingLeft that a line found no live unit.
 	timed, nothingLeft bool
 }
 
+// planCancel adds one line of a cancellation to the plan. By default the quantity of a line is cancelled on top of what
+// was cancelled before; a policy can read it as the total.
 func (x *decider) planCancel(p *cancelPlan, i int, l CancelledItem, f Cancelled) {
 	it := x.s.Items[i]
 	by := x.actor(l.Reason)
-	wanted := uint32(max(0, min(l.Quantity, maxUnits)))
+	asked := uint32(max(0, min(l.Quantity, maxUnits)))
 	if x.Policy.AbsoluteCancellations && len(f.Items) > 0 {
 		already := it.GetOrdered() - p.left[i]
-		wanted -= min(wanted, already)
-	} else if repeats(it, l, f, wanted) {
+		asked -= min(asked, already)
+	} else if repeats(it, l, f, asked) {
 		x.seen = true
 		return
 	}
-	units := min(wanted, p.left[i])
+	units := min(asked, p.left[i])
 	if units == 0 {
 		x.seen, p.nothingLeft = true, true
 		x.planEcho(p, it, l, f)
 		return
 	}
-	p.irregular = p.irregular || wanted > units || rowReportedCancelled.at(forwardOf(it)).does == contradict
+	p.irregular = p.irregular || asked > units || rowReportedCancelled.at(forwardOf(it)).does == contradict
 	p.left[i] -= units
 	p.units = append(p.units, &ledgerv1.CancelledUnits{
 		OrderItemId: l.OrderItemID, Units: units, By: by, Reason: l.Reason, SubReason: l.SubReason,
 	})
 }
 
-// planEcho takes what a cancellation that finds nothing left still tells of those that were applied: the time, where
-// one was only found, else a reason that is missing.
+// planEcho keeps what a line that finds no live unit adds to cancellations that were applied before: the time, if a
+// pull had only found them, else a missing reason.
 func (x *decider) planEcho(p *cancelPlan, it *ledgerv1.Item, l CancelledItem, f Cancelled) {
 	patch := &ledgerv1.ItemPatch{
-		OrderItemId: l.OrderItemID, CancellationReason: l.Reason, CancellationSubReason: l.SubReason, CancelledBy: x.actor(l.Reason),
+		OrderItemId: l.OrderItemID, CancellationReason: l.Reason, CancellationSubReason: l.SubReason,
+		CancelledBy: x.actor(l.Reason),
 	}
-	wanted := uint32(max(0, min(l.Quantity, maxUnits)))
+	asked := uint32(max(0, min(l.Quantity, maxUnits)))
 	var found, known uint32
 	for _, c := range it.GetCancellations() {
 		if c.GetAt().GetCertainty() == reportedCertainty {
@@ -103,11 +112,11 @@ func (x *decider) planEcho(p *cancelPlan, it *ledgerv1.Item, l CancelledItem, f 
 	}
 	switch {
 	case len(f.Items) == 0:
-		wanted = found
+		asked = found
 	case x.Policy.AbsoluteCancellations:
-		wanted -= min(wanted, known)
+		asked -= min(asked, known)
 	}
-	if n := min(wanted, found); n > 0 {
+	if n := min(asked, found); n > 0 {
 		patch.CancelledAt, patch.CancelledUnits = reported(f.At), n
 		p.patches, p.timed = append(p.patches, patch), true
 		return
@@ -117,16 +126,16 @@ func (x *decider) planEcho(p *cancelPlan, it *ledgerv1.Item, l CancelledItem, f 
 	}
 }
 
-// repeats reports whether this very cancellation was applied before: the same units of the item at the same time for
-// the same reason are one fact, by whatever way it came. Fewer units were applied where no more were left.
-func repeats(it *ledgerv1.Item, l CancelledItem, f Cancelled, wanted uint32) bool {
+// repeats reports whether this cancellation was applied before. The same units of the item at the same time for the
+// same reason are one fact, whether a notification or a pull brought it. Fewer units were applied if no more were left.
+func repeats(it *ledgerv1.Item, l CancelledItem, f Cancelled, asked uint32) bool {
 	matches := l.reportedBy(f)
 	return slices.ContainsFunc(it.GetCancellations(), func(c *ledgerv1.Cancellation) bool {
-		return matches(c) && (c.GetUnits() == wanted || c.GetUnits() < wanted && (live(it) == 0 || c.GetRevived() > 0))
+		return matches(c) && (c.GetUnits() == asked || c.GetUnits() < asked && (live(it) == 0 || c.GetRevived() > 0))
 	})
 }
 
-// reportedBy recognises the cancellations that a line of a fact has led to, but for their units.
+// reportedBy matches the cancellations that a line of a fact has led to. It ignores their units.
 func (l CancelledItem) reportedBy(f Cancelled) func(*ledgerv1.Cancellation) bool {
 	at := stamp(f.At)
 	return func(c *ledgerv1.Cancellation) bool {
@@ -135,15 +144,16 @@ func (l CancelledItem) reportedBy(f Cancelled) func(*ledgerv1.Cancellation) bool
 	}
 }
 
-// lacksReason reports whether an item has a cancellation without a reason, other than one of the same moment: what a
-// fact says without a reason, it does not explain by another of its lines.
+// lacksReason reports whether an item has a cancellation without a reason, other than those of the same moment: if a
+// fact cancels units without a reason, another line of that fact does not explain them.
 func lacksReason(it *ledgerv1.Item, except time.Time) bool {
 	return slices.ContainsFunc(it.GetCancellations(), func(c *ledgerv1.Cancellation) bool {
 		return c.GetReason() == "" && !same(c.GetAt().GetAt(), stamp(except))
 	})
 }
 
-// actor says who stands behind a reason.
+// actor names who cancelled, judged by the reason. Who it was counts: the fulfilment systems learn the units that the
+// customer cancelled and those that the seller cancelled apart.
 func (x *decider) actor(reason string) ledgerv1.CancelledBy {
 	if by, ok := x.Policy.CancelledBy[reason]; ok {
 		return by
@@ -154,6 +164,7 @@ func (x *decider) actor(reason string) ledgerv1.CancelledBy {
 	return unknownActor
 }
 
+// emitCancel emits the plan: one event for the units, and one for the reasons and times that it adds.
 func (x *decider) emitCancel(p *cancelPlan, at *ledgerv1.Moment) {
 	if len(p.units) > 0 {
 		b := &ledgerv1.ItemsCancelled{At: at, Items: p.units, Revision: x.renderAgain(p.left)}
@@ -169,7 +180,8 @@ func (x *decider) emitCancel(p *cancelPlan, at *ledgerv1.Moment) {
 	}
 }
 
-// renderAgain gives the next revision when documents are being made of units of which some are left; else 0.
+// renderAgain returns the next document revision if documents are being rendered and some units of them are left, else
+// 0. The worker may have read the quantities of before; its result carries the old revision and is stale.
 func (x *decider) renderAgain(left []uint32) uint32 {
 	if x.s.GetDocumentRevision() == 0 {
 		return 0
@@ -182,14 +194,16 @@ func (x *decider) renderAgain(left []uint32) uint32 {
 	return 0
 }
 
-// cancel cancels whole cancellation groups at the seller's wish, as long as packing is not done.
+// cancel is the seller's command to cancel whole cancellation groups. It is allowed until packing is done.
 func (x *decider) cancel(c Cancel) {
-	if len(c.Reason) > maxIDBytes || !slices.Contains([]string{"cannot_procure_item", "not_enough_inventory", "b2b_order"}, c.Reason) {
+	reasons := []string{"cannot_procure_item", "not_enough_inventory", "b2b_order"}
+	if !slices.Contains(reasons, c.Reason) {
 		x.refuse(CodeInvalidReason, "Give one of the reasons cannot_procure_item, not_enough_inventory, b2b_order.")
 		return
 	}
 	for _, g := range c.GroupIDs {
-		if !slices.ContainsFunc(x.s.GetItems(), func(it *ledgerv1.Item) bool { return it.GetCancellationGroupId() == g }) {
+		inGroup := func(it *ledgerv1.Item) bool { return it.GetCancellationGroupId() == g }
+		if !slices.ContainsFunc(x.s.GetItems(), inGroup) {
 			x.refuse(CodeInvalidItemID, "It has no cancellation group "+clip(g)+"; name one of its own.")
 			return
 		}
@@ -201,7 +215,8 @@ func (x *decider) cancel(c Cancel) {
 			continue
 		}
 		if cell := rowCancel.at(it.GetStatus()); cell.does != move {
-			x.refuseCell(cell, "Item "+it.GetOrderItemId()+" is "+statusName(it.GetStatus())+" and can no longer be cancelled by the seller.")
+			x.refuseCell(cell, "Item "+it.GetOrderItemId()+" is "+statusName(it.GetStatus())+
+				" and can no longer be cancelled by the seller.")
 			return
 		}
 		p.units = append(p.units, &ledgerv1.CancelledUnits{
@@ -211,14 +226,14 @@ func (x *decider) cancel(c Cancel) {
 		p.left[i] = 0
 	}
 	if len(p.units) == 0 {
-		x.refuseCell(rowCancel.at(cancelled), "All units named are cancelled already; nothing is left to do.")
+		x.refuseCell(rowCancel.at(cancelled), "All these units are cancelled already; nothing is left to do.")
 		return
 	}
 	x.emitCancel(&p, reported(x.now))
 	x.accept()
 }
 
-// clip bounds what a message repeats of an input.
+// clip bounds what a message repeats of an input: messages are stored, and an input can hold anything.
 func clip(s string) string {
 	return strings.ToValidUTF8(s[:min(len(s), 64)], "")
 }

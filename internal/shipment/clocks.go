@@ -15,10 +15,10 @@ const (
 	clockPickup   = ledgerv1.ClockKind_CLOCK_KIND_REVERSE_PICKUP
 )
 
-// pickupSubject names the reverse pickup of one line of a return.
+// pickupSubject names the reverse pickup of one line of a return. Each line is picked up for itself.
 func pickupSubject(r *ledgerv1.Return) string { return r.GetReturnId() + "/" + r.GetOrderItemId() }
 
-// clockAt finds a clock; -1 when there is none. The clocks of the shipment are one of a kind.
+// clockAt finds a clock, or returns -1. The shipment has at most one clock of each kind for each subject.
 func (d *draft) clockAt(kind ledgerv1.ClockKind, subject string) int {
 	for i, c := range d.Clocks {
 		if c.GetKind() == kind && c.GetSubjectId() == subject {
@@ -28,7 +28,7 @@ func (d *draft) clockAt(kind ledgerv1.ClockKind, subject string) int {
 	return -1
 }
 
-// open starts a clock unless it runs already or nobody knows when it is due.
+// open starts a clock, unless it exists or has no due time: without a due time there is no promise to measure.
 func (d *draft) open(kind ledgerv1.ClockKind, subject string, started, dueAt *timestamppb.Timestamp) {
 	if dueAt == nil || d.clockAt(kind, subject) >= 0 {
 		return
@@ -36,7 +36,8 @@ func (d *draft) open(kind ledgerv1.ClockKind, subject string, started, dueAt *ti
 	d.addClock(&ledgerv1.Clock{Kind: kind, SubjectId: subject, StartedAt: started, FirstDueAt: dueAt, DueAt: dueAt})
 }
 
-// promise moves the due time of a clock that still runs, and opens it when there was none.
+// promise moves the due time of a running clock of the shipment, or opens the clock. A clock that has ended keeps its
+// due time: the outcome was judged by it.
 func (d *draft) promise(kind ledgerv1.ClockKind, dueAt *timestamppb.Timestamp) {
 	if dueAt == nil {
 		return
@@ -53,7 +54,7 @@ func (d *draft) promise(kind ledgerv1.ClockKind, dueAt *timestamppb.Timestamp) {
 	}
 }
 
-// passedBy reports whether what a clock of the shipment waits for is over.
+// passedBy reports whether a clock of the shipment would have ended already.
 func (d *draft) passedBy(kind ledgerv1.ClockKind) bool {
 	if kind == clockDispatch {
 		return d.dispatchedAt() != nil
@@ -61,7 +62,9 @@ func (d *draft) passedBy(kind ledgerv1.ClockKind) bool {
 	return d.Times.GetDelivered() != nil
 }
 
-// attempt counts an attempt. A new date can only move the due time on; without a clock it opens one.
+// attempt counts an attempt. A new date can only postpone the due time, because a failed attempt shortens no promise.
+// If there is no clock, the date opens one; an attempt without a date only counts, as the marketplace's own client
+// cannot send one.
 func (d *draft) attempt(kind ledgerv1.ClockKind, subject string, at, newDue *timestamppb.Timestamp) {
 	i := d.clockAt(kind, subject)
 	if i < 0 {
@@ -78,10 +81,11 @@ func (d *draft) attempt(kind ledgerv1.ClockKind, subject string, at, newDue *tim
 	}
 }
 
+// running reports whether a clock has neither been met nor cancelled.
 func running(c *ledgerv1.Clock) bool { return c.GetDone() == nil && c.GetCancelledAt() == nil }
 
-// settleClocks ends clocks, and begins them again, as the times and states of the draft say. It looks at where things
-// stand and not at the event, so that facts in any order end in the same outcome.
+// settleClocks ends and reopens clocks by the times and states of the draft. It ignores the event, so that facts in any
+// order end in the same outcome. A hold stops no clock: the promise to the customer stands.
 func (d *draft) settleClocks() {
 	if len(d.Clocks) == 0 {
 		return
@@ -95,6 +99,8 @@ func (d *draft) settleClocks() {
 		case clockDispatch:
 			e = d.shipmentEnding(d.dispatchedAt(), low, rank(pickedUp))
 		case clockDeliver:
+			// Nobody waits for goods that the courier brings back. If they are delivered after all, the promise counts
+			// again.
 			e = d.shipmentEnding(d.Times.GetDelivered(), low, rank(delivered))
 			if low > 0 && len(d.Returns) > 0 {
 				e.cancelled = d.turnedRoundAt()
@@ -113,14 +119,14 @@ func (d *draft) settleClocks() {
 	}
 }
 
-// ending says how a clock stands: what it waits for, and what takes it away.
+// ending is what ends a clock: done when it was kept, cancelled when it no longer matters. Both may be set.
 type ending struct {
 	done      *ledgerv1.Moment
 	cancelled *timestamppb.Timestamp
 }
 
-// end writes an ending into a clock. What was done stays done, though a late fact may correct its time; a completion
-// that happened before the cancellation counts, however late it is told.
+// end writes an ending into a clock. What was done stays done, though a late fact may correct its time. A completion
+// that happened before the cancellation counts, however late it is reported.
 func (d *draft) end(i int, c *ledgerv1.Clock, e ending) {
 	var done *ledgerv1.Moment
 	var gone *timestamppb.Timestamp
@@ -138,19 +144,21 @@ func (d *draft) end(i int, c *ledgerv1.Clock, e ending) {
 	}
 }
 
-// shipmentEnding is that of a clock of the whole shipment, which waits for all live units and falls with the last.
-func (d *draft) shipmentEnding(m *ledgerv1.Moment, low, wanted int) ending {
+// shipmentEnding is the ending of a clock of the whole shipment. It is done when all live units have reached the rank,
+// and cancelled when no unit is live.
+func (d *draft) shipmentEnding(m *ledgerv1.Moment, low, target int) ending {
 	switch {
 	case low == 0:
 		return ending{done: m, cancelled: d.Times.GetCancelled().GetAt()}
-	case low >= wanted:
+	case low >= target:
 		return ending{done: m}
 	default:
 		return ending{}
 	}
 }
 
-// dispatchedAt is when the goods left the seller: picked up or shipped, whichever was told, and the first of both.
+// dispatchedAt is when the goods left the seller: when they were picked up or shipped, whichever was reported, or the
+// first of both. The flows differ: self-ship has no pickup, and the marketplace does not report each step.
 func (d *draft) dispatchedAt() *ledgerv1.Moment {
 	a, b := d.Times.GetPickedUp(), d.Times.GetShipped()
 	switch {
@@ -170,7 +178,7 @@ func (d *draft) dispatchedAt() *ledgerv1.Moment {
 	}
 }
 
-// turnedRoundAt is when courier returns had taken back all live units; nil while they have not.
+// turnedRoundAt is when the last live unit went into a courier return, or nil while some are still on their way.
 func (d *draft) turnedRoundAt() *timestamppb.Timestamp {
 	var at *timestamppb.Timestamp
 	for _, it := range d.Items {
@@ -186,17 +194,19 @@ func (d *draft) turnedRoundAt() *timestamppb.Timestamp {
 	return at
 }
 
+// serviceEnding is the ending of the clock of a service. A tech visit that led to a rejection is cancelled as a
+// service, but it took place: its clock is done.
 func (d *draft) serviceEnding(id string) ending {
 	for _, v := range d.Services {
 		if v.GetServiceId() != id {
 			continue
 		}
-		// A visit that led to a rejection took place: it is cancelled as a service, and kept as a promise.
 		return ending{done: v.GetCompleted(), cancelled: v.GetCancelled().GetAt()}
 	}
 	return ending{}
 }
 
+// pickupEnding is the ending of a reverse pickup's clock. It is cancelled with the return.
 func (d *draft) pickupEnding(subject string) ending {
 	for _, r := range d.Returns {
 		if pickupSubject(r) != subject {

@@ -8,7 +8,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// created begins a shipment, or brings what differs when it is told again.
+// created begins a shipment, or updates it when the marketplace reports it again.
 func (x *decider) created(f Created) {
 	if !x.goodCreated(f) {
 		return
@@ -23,12 +23,13 @@ func (x *decider) created(f Created) {
 	x.settle(unknown)
 }
 
-// goodCreated quarantines a creation that makes no sense.
+// goodCreated quarantines a creation that makes no sense. Nothing of it is applied: a shipment with half its items
+// would be worse than one that a person has to look at.
 func (x *decider) goodCreated(f Created) bool {
 	seen := make(map[string]bool, len(f.Items))
 	switch {
 	case len(f.Items) == 0:
-		x.quarantine(ReasonNoItems, "The shipment is told without items.")
+		x.quarantine(ReasonNoItems, "The shipment is reported without items.")
 		return false
 	case len(f.Items) > maxItems || len(f.Services) > maxItems || len(f.Forms) > maxItems:
 		x.quarantine(ReasonTooLarge, "The shipment has too many items, services or forms.")
@@ -43,13 +44,14 @@ func (x *decider) goodCreated(f Created) bool {
 	for _, it := range f.Items {
 		switch {
 		case !goodID(it.OrderItemID) || len(it.CancellationGroupID) > maxIDBytes || seen[it.OrderItemID]:
-			x.quarantine(ReasonBadID, "The id of an item is missing, too long or told twice.")
+			x.quarantine(ReasonBadID, "The id of an item is missing, too long or repeated.")
 			return false
 		case it.Quantity == 0 || it.Quantity > maxUnits || it.Cancelled > it.Quantity:
-			x.quarantine(ReasonBadQuantity, "Item "+it.OrderItemID+" has a number of units that cannot be.")
+			x.quarantine(ReasonBadQuantity, "Item "+it.OrderItemID+" has an impossible number of units.")
 			return false
 		case !x.promisableStamp(it.Details.GetOrderDate()):
-			x.quarantine(ReasonBadTime, "The order date of item "+it.OrderItemID+" is before 1990 or too far in the future.")
+			x.quarantine(ReasonBadTime,
+				"The order date of item "+it.OrderItemID+" is before 1990 or too far in the future.")
 			return false
 		}
 		seen[it.OrderItemID] = true
@@ -67,7 +69,8 @@ func (x *decider) goodCreated(f Created) bool {
 	return true
 }
 
-// begin emits ShipmentCreated. It always starts at APPROVED: what has happened since is told by events of its own.
+// begin emits ShipmentCreated. A shipment always starts at APPROVED: further states get events of their own, so that
+// readers who count transitions miss none.
 func (x *decider) begin(f Created, at *ledgerv1.Moment) {
 	seller := f.SellerID
 	if seller == "" {
@@ -122,6 +125,8 @@ func (x *decider) begin(f Created, at *ledgerv1.Moment) {
 	})
 }
 
+// newService is a service that was reported with its shipment. The state of ShipmentCreated holds it from the start, so
+// it needs no event of its own.
 func newService(v ActivateService, at *ledgerv1.Moment) *ledgerv1.Service {
 	dueAt := stamp(v.DueAt)
 	return &ledgerv1.Service{
@@ -130,7 +135,7 @@ func newService(v ActivateService, at *ledgerv1.Moment) *ledgerv1.Service {
 	}
 }
 
-// fulfilment is the flow: as the type says, else as configured, else standard.
+// fulfilment is the flow of a new shipment: that of its type, else the configured one, else standard. It never changes.
 func (x *decider) fulfilment(shipmentType string) ledgerv1.Fulfilment {
 	switch {
 	case shipmentType == "SELF":
@@ -144,7 +149,7 @@ func (x *decider) fulfilment(shipmentType string) ledgerv1.Fulfilment {
 	}
 }
 
-// createdDetails completes the details by what the envelope tells.
+// createdDetails fills gaps of the details from the notification itself.
 func (x *decider) createdDetails(f Created) *ledgerv1.ShipmentDetails {
 	details := f.Details
 	if f.Source != "" && details.GetSource() == "" || f.ShipmentType != "" && details.GetShipmentType() == "" {
@@ -155,8 +160,8 @@ func (x *decider) createdDetails(f Created) *ledgerv1.ShipmentDetails {
 	return details
 }
 
-// foundFurther emits what the items are told to have reached before anybody told of them, the nearest first. Nobody
-// knows when it happened, so that a later notification can still say.
+// foundFurther emits the states that items have already reached when they are reported for the first time, the nearest
+// first. Nobody knows when they were reached: the times are inferred, and a later notification can still correct them.
 func (x *decider) foundFurther(f Created, at *ledgerv1.Moment) (unknown []string) {
 	guess := withCertainty(at, inferred)
 	byStatus := map[ledgerv1.Status][]string{}
@@ -166,11 +171,15 @@ func (x *decider) foundFurther(f Created, at *ledgerv1.Moment) (unknown []string
 			s = f.Status
 		}
 		if s == requested || s == returned {
+			// A return implies no more than that the goods were shipped. The return itself is reported with its id.
 			s = shipped
 		}
 		byStatus[s] = append(byStatus[s], l.OrderItemID)
 	}
-	for _, s := range []ledgerv1.Status{cancelled, formFailed, packing, packed, ready, pickedUp, shipped, delivered, completed} {
+	order := []ledgerv1.Status{
+		cancelled, formFailed, packing, packed, ready, pickedUp, shipped, delivered, completed,
+	}
+	for _, s := range order {
 		ids := byStatus[s]
 		if len(ids) == 0 {
 			continue
@@ -189,7 +198,8 @@ func (x *decider) foundFurther(f Created, at *ledgerv1.Moment) (unknown []string
 	return unknown
 }
 
-// createdAgain brings what differs from what is known. It never moves a state.
+// createdAgain updates the fields that differ from what is known. It never moves a state: that is left to the facts
+// that report one.
 func (x *decider) createdAgain(f Created) {
 	var unknown []string
 	b := &ledgerv1.PropertiesUpdated{At: reported(f.At)}
@@ -215,6 +225,7 @@ func (x *decider) createdAgain(f Created) {
 	x.settle(unknown)
 }
 
+// diffItem adds the details of an item that differ.
 func (x *decider) diffItem(p *patch, b *ledgerv1.PropertiesUpdated, i int, details *ledgerv1.ItemDetails) {
 	it := x.s.Items[i]
 	p.prefix = "items." + it.GetOrderItemId() + "."
@@ -224,6 +235,8 @@ func (x *decider) diffItem(p *patch, b *ledgerv1.PropertiesUpdated, i int, detai
 	p.prefix = ""
 }
 
+// diffForms adds forms that are new or have a new link. A link is never removed: the marketplace leaves out what it
+// does not repeat.
 func (x *decider) diffForms(p *patch, b *ledgerv1.PropertiesUpdated, forms []*ledgerv1.Form) {
 	for _, f := range forms {
 		if f.GetName() == "" {
@@ -243,7 +256,8 @@ func (x *decider) diffForms(p *patch, b *ledgerv1.PropertiesUpdated, forms []*le
 	}
 }
 
-// emitPatch emits PropertiesUpdated if anything differs. The marketplace's own time rides along and is no news alone.
+// emitPatch emits PropertiesUpdated if anything differs. A new time of update in the marketplace alone is no reason:
+// every pull shows one.
 func (x *decider) emitPatch(p *patch, b *ledgerv1.PropertiesUpdated, updated *timestamppb.Timestamp) {
 	if len(p.changed) == 0 {
 		return

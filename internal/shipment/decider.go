@@ -9,11 +9,12 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// Decide says what becomes of an input; s is nil while the shipment is not known. It changes neither the state nor the
-// input; events and states may share parts of both, so the caller must not change them afterwards either.
-// It answers every input and never panics, be it a nil, a zero value or a number nobody meant.
+// Decide decides an input; s is nil while the shipment is not known. It changes neither the state nor the input. Events
+// and states may share parts of both, so the caller must not change them afterwards either. It answers every input and
+// never panics, be it a nil, a zero value or an absurd number.
 func Decide(s *State, in Input, c Context) Decision {
 	x := decider{Context: c, s: s, d: Decision{State: s}, now: c.Now}
+	// Time never goes backward in a shipment, though it may on a machine, or between two owners of a lane.
 	if last := s.GetUpdatedAt(); last != nil && x.now.Before(last.AsTime()) {
 		x.now = last.AsTime()
 	}
@@ -22,7 +23,8 @@ func Decide(s *State, in Input, c Context) Decision {
 	return x.d
 }
 
-// decider holds what one decision works with.
+// decider holds the working state of one decision. It has a method for each input and each step of a rule, far more
+// than thirty: they are the rules, and what they share is this state.
 type decider struct {
 	Context
 	d Decision
@@ -31,11 +33,12 @@ type decider struct {
 	// now is the time of recording, never before that of the state.
 	now   time.Time
 	stamp *timestamppb.Timestamp
-	// seen and outranked tell why a fact changed nothing.
+	// seen and outranked say why a fact changed nothing: it was applied before, or the state has moved on.
 	seen, outranked bool
 }
 
-// decide leads an input to its rule. The order of checks is that of severity: what makes no sense, what waits, who may.
+// decide dispatches an input by its type. The checks before a rule run in the order of severity: does the input make
+// sense, is the shipment known, may the caller do this.
 func (x *decider) decide(in Input) {
 	switch f := in.(type) {
 	case Created:
@@ -71,7 +74,7 @@ func (x *decider) decide(in Input) {
 	}
 }
 
-// command leads a command to its rule. Pointers to inputs, and nil, are no inputs.
+// command dispatches a command by its type. Pointers to inputs are no inputs, and neither is nil.
 func (x *decider) command(in Input) {
 	switch c := in.(type) {
 	case RequestLabels:
@@ -119,7 +122,8 @@ func (x *decider) command(in Input) {
 	}
 }
 
-// fact guards a fact: one that makes no sense is quarantined, one of an unknown shipment waits.
+// fact guards a fact: if it makes no sense it is quarantined, and if its shipment is unknown it waits, because
+// notifications overtake one another.
 func (x *decider) fact(f Fact, rule func()) {
 	switch {
 	case !x.sane(f):
@@ -131,7 +135,8 @@ func (x *decider) fact(f Fact, rule func()) {
 	}
 }
 
-// own guards a command: the shipment is the caller's, is where the caller says, and its marketplace is this system.
+// own guards a command: the shipment must be the caller's and at the given location, and this system must be its
+// marketplace. Another seller's shipment is reported as unknown, so that ids cannot be probed.
 func (x *decider) own(location string, rule func()) {
 	switch {
 	case x.s == nil || x.s.GetSellerId() != x.SellerID:
@@ -139,13 +144,15 @@ func (x *decider) own(location string, rule func()) {
 	case location != "" && x.s.GetLocationId() != "" && location != x.s.GetLocationId():
 		x.refuse(CodeInvalidShipments, "It is not at location "+location+"; name location "+x.s.GetLocationId()+".")
 	case !x.Policy.Own:
-		x.refuse(CodeOperationNotAllowed, "Its marketplace is another system; give the command there, and the ledger follows.")
+		x.refuse(CodeOperationNotAllowed,
+			"Its marketplace is another system; give the command there, and the ledger follows.")
 	default:
 		rule()
 	}
 }
 
-// emit appends an event: the state after it follows from it, and the transition from both states.
+// emit appends an event. It folds the event into the state with the code that Evolve uses, so that the two cannot
+// differ, and derives the transition from the states before and after.
 func (x *decider) emit(e *Event) {
 	if e.Transition == nil {
 		e.Transition = &ledgerv1.Transition{}
@@ -157,18 +164,19 @@ func (x *decider) emit(e *Event) {
 	describe(e, x.s, d.State)
 	x.s = d.State
 	if x.d.Events == nil {
+		// Few decisions have more than two.
 		x.d.Events = make([]*Event, 0, 2)
 	}
 	x.d.Events = append(x.d.Events, e)
 }
 
-// follow emits an event and what follows from it by itself.
+// follow emits an event and the events that follow from it.
 func (x *decider) follow(e *Event, at *ledgerv1.Moment) {
 	x.emit(e)
 	x.followUps(at)
 }
 
-// accept ends a command. One that emitted nothing found its effect there.
+// accept ends a command. If it emitted nothing, it was already applied.
 func (x *decider) accept() {
 	if len(x.d.Events) == 0 {
 		x.d.Outcome, x.d.Reason = ledgerv1.Outcome_OUTCOME_DUPLICATE, ReasonAlreadyKnown
@@ -178,7 +186,7 @@ func (x *decider) accept() {
 	x.end(ledgerv1.Outcome_OUTCOME_ACCEPTED)
 }
 
-// settle ends a fact: applied when it changed something, else by the reason why it did not.
+// settle ends a fact: it is applied if it changed something, else the outcome says why it did not.
 func (x *decider) settle(unknown []string) {
 	if x.over() {
 		return
@@ -192,6 +200,7 @@ func (x *decider) settle(unknown []string) {
 		}
 		x.end(ledgerv1.Outcome_OUTCOME_APPLIED)
 	case len(unknown) > 0 && !x.seen && !x.outranked:
+		// It is about items of this shipment only by its id, which is probably wrong.
 		x.quarantine(ReasonUnknownItems, "It has none of the items "+listOf(unknown)+".")
 		x.d.UnknownItems = unknown
 	case x.outranked && !x.seen:
@@ -199,14 +208,14 @@ func (x *decider) settle(unknown []string) {
 		x.d.Message = x.subject() + " The fact came too late to change anything."
 	default:
 		x.d.Outcome, x.d.Reason = ledgerv1.Outcome_OUTCOME_DUPLICATE, ReasonAlreadyKnown
-		x.d.Message = x.subject() + " The fact tells nothing new."
+		x.d.Message = x.subject() + " The fact reports nothing new."
 	}
 }
 
 // over reports whether a rule has ended the decision already.
 func (x *decider) over() bool { return x.d.Outcome != ledgerv1.Outcome_OUTCOME_UNSPECIFIED }
 
-// end takes the events over, unless they make the state too large for a record.
+// end accepts the events, unless they make the state too large for a record.
 func (x *decider) end(o ledgerv1.Outcome) {
 	if grew(x.d.Events) && x.s.SizeVT() > maxStateBytes {
 		x.tooLarge(o)
@@ -215,37 +224,37 @@ func (x *decider) end(o ledgerv1.Outcome) {
 	x.d.Outcome, x.d.State = o, x.s
 }
 
-// quarantine sets a fact aside that makes no sense. Nothing of it is applied.
+// quarantine records that a fact makes no sense. Nothing of it is applied.
 func (x *decider) quarantine(reason Code, message string) {
 	x.drop()
 	x.d.Outcome, x.d.Reason = ledgerv1.Outcome_OUTCOME_QUARANTINED, reason
 	x.d.Message = x.subject() + " " + message
 }
 
-// reject refuses a command about a shipment that the caller may not know of.
+// reject refuses a command without naming the shipment, which may be another seller's.
 func (x *decider) reject(code Code, message string) {
 	x.drop()
 	x.d.Outcome, x.d.Reason, x.d.Message = ledgerv1.Outcome_OUTCOME_REJECTED, code, message
 }
 
-// refuse refuses a command, with a sentence that names the shipment and its state and says what to do.
+// refuse refuses a command. Its sentence names the shipment and its state, and the message says what to do.
 func (x *decider) refuse(code Code, message string) {
 	x.reject(code, x.subject()+" "+message)
 }
 
-// stale ends an input that came too late.
+// stale ends an input that arrived too late.
 func (x *decider) stale(message string) {
 	x.drop()
 	x.d.Outcome, x.d.Reason = ledgerv1.Outcome_OUTCOME_STALE, ReasonOutranked
 	x.d.Message = x.subject() + " " + message
 }
 
-// drop takes back what was emitted.
+// drop takes back the events.
 func (x *decider) drop() {
 	x.d.Events, x.s = nil, x.d.State
 }
 
-// tooLarge sets an input aside whose events no record could carry.
+// tooLarge ends an input whose events would not fit into a record. A lane must not stop at an input that Kafka refuses.
 func (x *decider) tooLarge(o ledgerv1.Outcome) {
 	const message = "The shipment would become too large to record."
 	if o == ledgerv1.Outcome_OUTCOME_ACCEPTED {
@@ -256,7 +265,7 @@ func (x *decider) tooLarge(o ledgerv1.Outcome) {
 	x.quarantine(ReasonTooLarge, message)
 }
 
-// subject names the shipment and its state, as every message begins.
+// subject is the beginning of every message: the shipment and its state.
 func (x *decider) subject() string {
 	if x.s == nil {
 		return "The shipment is not known."
@@ -273,7 +282,7 @@ func statusName(s ledgerv1.Status) string {
 	return strings.TrimPrefix(s.String(), "STATUS_")
 }
 
-// listOf names a few ids.
+// listOf lists a few ids. The rest is left out, because messages are stored.
 func listOf(ids []string) string {
 	const most = 5
 	var b strings.Builder

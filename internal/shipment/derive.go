@@ -7,8 +7,9 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// rank orders the states: facts move items up, never down, and a shipment shows its lowest item. States of one rank
-// are equally far. CANCELLED has none, because the units of a cancelled item do not count.
+// rank orders the states: facts move items up, never down, and a shipment shows its lowest item. States of the same
+// rank are equally far. CANCELLED has no rank, because the units of a cancelled item do not count. Returns rank last,
+// so that a shipment shows a return only when nothing is on its way.
 func rank(s ledgerv1.Status) int {
 	switch s {
 	case approved:
@@ -36,7 +37,7 @@ func rank(s ledgerv1.Status) int {
 	}
 }
 
-// live counts the units of an item that were not cancelled.
+// live counts the units of an item that are not cancelled.
 func live(it *ledgerv1.Item) uint32 {
 	c := events.CancelledUnits(it)
 	if c >= it.GetOrdered() {
@@ -45,7 +46,7 @@ func live(it *ledgerv1.Item) uint32 {
 	return it.GetOrdered() - c
 }
 
-// forwardOf gives the state that facts look at: how far the live units have gone, whatever came back since.
+// forwardOf returns the state by which facts are judged: how far the live units have gone, regardless of returns.
 func forwardOf(it *ledgerv1.Item) ledgerv1.Status {
 	if live(it) == 0 {
 		return cancelled
@@ -63,7 +64,7 @@ func anyLive(items []*ledgerv1.Item) bool {
 	return false
 }
 
-// lowest gives the rank of the live item that has gone least far; 0 when none is live.
+// lowest returns the lowest rank of the live items, or 0 if none is live.
 func lowest(items []*ledgerv1.Item) int {
 	low := 0
 	for _, it := range items {
@@ -77,7 +78,8 @@ func lowest(items []*ledgerv1.Item) int {
 	return low
 }
 
-// turnedRound reports whether all live units of an item are in courier returns, and since when.
+// turnedRound reports whether all live units of an item are in courier returns, and since when. Units that were
+// cancelled on the way are counted first, because the courier brings those back in any case.
 func turnedRound(it *ledgerv1.Item, returns []*ledgerv1.Return) (at *timestamppb.Timestamp, all bool) {
 	var back uint64
 	for _, r := range returns {
@@ -89,7 +91,7 @@ func turnedRound(it *ledgerv1.Item, returns []*ledgerv1.Return) (at *timestamppb
 	return at, back > 0 && back >= uint64(live(it))+uint64(onTheWayBack(it))
 }
 
-// lowestArriving is lowest among the items that the courier does not bring back; 0 when there is none.
+// lowestArriving is lowest without the items that the courier brings back: nobody waits for their delivery.
 func lowestArriving(items []*ledgerv1.Item, returns []*ledgerv1.Return) int {
 	if len(returns) == 0 {
 		return lowest(items)
@@ -109,7 +111,8 @@ func lowestArriving(items []*ledgerv1.Item, returns []*ledgerv1.Return) int {
 	return low
 }
 
-// itemStatus derives the status of an item from its units, its forward state and its returns.
+// itemStatus derives the status of an item from its units, its forward state and its returns. Because it is derived, a
+// rejected or cancelled return needs no rule that undoes it.
 func itemStatus(it *ledgerv1.Item, returns []*ledgerv1.Return) ledgerv1.Status {
 	n := live(it)
 	if n == 0 {
@@ -129,8 +132,8 @@ func itemStatus(it *ledgerv1.Item, returns []*ledgerv1.Return) ledgerv1.Status {
 	}
 }
 
-// returnedUnits counts the live units of an item in completed returns, and in those that are open or completed.
-// Courier returns bring back first what was cancelled on the way: such units are not live.
+// returnedUnits counts the live units of an item in completed returns, and in open or completed returns. Courier
+// returns first bring back units that were cancelled on the way, which are not live.
 func returnedUnits(it *ledgerv1.Item, returns []*ledgerv1.Return) (done, all uint64) {
 	gone := uint64(onTheWayBack(it))
 	var courierDone, courierOpen uint64
@@ -156,7 +159,8 @@ func returnedUnits(it *ledgerv1.Item, returns []*ledgerv1.Return) (done, all uin
 	return done, all
 }
 
-// onTheWayBack counts the units that were cancelled after they had been shipped, and that nothing brought back to life.
+// onTheWayBack counts the units that were cancelled after they were shipped, without those that the cancellation of a
+// courier return revived.
 func onTheWayBack(it *ledgerv1.Item) uint32 {
 	var n uint32
 	for _, c := range it.GetCancellations() {
@@ -167,13 +171,13 @@ func onTheWayBack(it *ledgerv1.Item) uint32 {
 	return n
 }
 
-// counts tells whether a return still stands: a rejected or cancelled one falls away by itself.
+// counts reports whether a return stands. Rejected and cancelled returns no longer take any units.
 func counts(r *ledgerv1.Return) bool {
 	return r.GetStatus() != rmaRejected && r.GetStatus() != rmaCancelled
 }
 
-// shipmentStatus derives the status of a shipment: that of its lowest item which is not cancelled. FORM_FAILED shows
-// before its equal, because somebody has to act on it.
+// shipmentStatus derives the status of a shipment: that of its lowest item that is not cancelled. FORM_FAILED wins over
+// PACKING_IN_PROGRESS, which has the same rank, because somebody has to act on it.
 func shipmentStatus(items []*ledgerv1.Item) ledgerv1.Status {
 	low := cancelled
 	for _, it := range items {

@@ -8,16 +8,16 @@ import (
 )
 
 // Diagrams draws the tables as a page of Markdown: a Mermaid state diagram of each flow, of returns and of services,
-// and the whole table of forward states below. It is a pure function of the tables, so that the page cannot be wrong
-// for long: a test compares the two.
+// and below them the whole table of forward states. It reads nothing but the tables, and a test compares its result
+// with the page, so that the page stays right.
 func Diagrams() string {
 	var b strings.Builder
 	b.WriteString("## Standard flow\n\n")
 	drawForward(&b, standardLine, standardRows())
 	b.WriteString("\n## Self-ship flow\n\n")
 	drawForward(&b, selfShipLine, selfShipRows())
-	b.WriteString("\nA fact can jump: `shipment_delivered` leads from any state before DELIVERED to it, and the event names the states passed over. " +
-		"The diagrams show the step from the state before.\n")
+	b.WriteString("\nA fact can jump: `shipment_delivered` leads to DELIVERED from any state before it, and the event names " +
+		"the skipped\nstates. The diagrams show only the step from the state right before.\n")
 	b.WriteString("\n## Returns\n\n")
 	drawReturns(&b)
 	b.WriteString("\n## Services and tech visits\n\n")
@@ -27,39 +27,59 @@ func Diagrams() string {
 	return b.String()
 }
 
-// rowName is how people read a row: commands in words, facts by their notification.
+// rowName names a row for people: a command in words, a fact by its notification.
 func rowName(r row) string {
 	names := [rows]string{
-		rowRequestLabels: "request labels", rowCompletePacking: "documents ready", rowFailForms: "documents failed",
-		rowAcknowledgeForms: "acknowledge forms", rowDispatch: "dispatch", rowCancel: "cancel",
-		rowDispatchSelfShip: "dispatch self-ship", rowAttemptDelivery: "attempt delivery", rowConfirmDelivery: "confirm delivery",
-		rowUpdateTracking: "update tracking", rowActivateService: "activate service",
-		rowReportedPacking: "found PACKING_IN_PROGRESS", rowReportedPacked: "shipment_packed", rowReportedReady: "shipment_ready_to_dispatch",
-		rowReportedPickedUp: "shipment_pickup_complete", rowReportedShipped: "shipment_shipped", rowReportedDelivered: "shipment_delivered",
-		rowReportedCompleted: "found COMPLETED", rowReportedFormFailed: "shipment_form_failed", rowReportedCancelled: "shipment_cancelled",
-		rowReportedHold: "shipment_hold", rowReportedUnhold: "shipment_unhold", rowReportedDates: "shipment_dispatch_dates_changed",
-		rowReportedProperties: "shipment_created again", rowReportedReturn: "return_created",
+		rowRequestLabels:      "request labels",
+		rowCompletePacking:    "documents ready",
+		rowFailForms:          "documents failed",
+		rowAcknowledgeForms:   "acknowledge forms",
+		rowDispatch:           "dispatch",
+		rowCancel:             "cancel",
+		rowDispatchSelfShip:   "dispatch self-ship",
+		rowAttemptDelivery:    "attempt delivery",
+		rowConfirmDelivery:    "confirm delivery",
+		rowUpdateTracking:     "update tracking",
+		rowActivateService:    "activate service",
+		rowReportedPacking:    "found PACKING_IN_PROGRESS",
+		rowReportedPacked:     "shipment_packed",
+		rowReportedReady:      "shipment_ready_to_dispatch",
+		rowReportedPickedUp:   "shipment_pickup_complete",
+		rowReportedShipped:    "shipment_shipped",
+		rowReportedDelivered:  "shipment_delivered",
+		rowReportedCompleted:  "found COMPLETED",
+		rowReportedFormFailed: "shipment_form_failed",
+		rowReportedCancelled:  "shipment_cancelled",
+		rowReportedHold:       "shipment_hold",
+		rowReportedUnhold:     "shipment_unhold",
+		rowReportedDates:      "shipment_dispatch_dates_changed",
+		rowReportedProperties: "shipment_created again",
+		rowReportedReturn:     "return_created",
 	}
 	return names[min(r, rows-1)]
 }
 
+// standardRows and selfShipRows are the inputs that a diagram shows, in the order of their labels.
 func standardRows() []row {
 	return []row{
-		rowRequestLabels, rowCompletePacking, rowFailForms, rowAcknowledgeForms, rowDispatch, rowCancel, rowReportedPacked, rowReportedReady,
-		rowReportedPickedUp, rowReportedShipped, rowReportedDelivered, rowReportedCompleted, rowReportedFormFailed, rowReportedCancelled,
+		rowRequestLabels, rowCompletePacking, rowFailForms, rowAcknowledgeForms, rowDispatch, rowCancel,
+		rowReportedPacked, rowReportedReady, rowReportedPickedUp, rowReportedShipped, rowReportedDelivered,
+		rowReportedCompleted, rowReportedFormFailed, rowReportedCancelled,
 	}
 }
 
 func selfShipRows() []row {
 	return []row{
-		rowCancel, rowDispatchSelfShip, rowConfirmDelivery, rowReportedShipped, rowReportedDelivered, rowReportedCompleted, rowReportedCancelled,
+		rowCancel, rowDispatchSelfShip, rowConfirmDelivery, rowReportedShipped, rowReportedDelivered,
+		rowReportedCompleted, rowReportedCancelled,
 	}
 }
 
-// isFact reports whether the row is of a fact.
+// isFact reports whether the row belongs to a fact.
 func (r row) isFact() bool { return r >= rowReportedPacking }
 
-// drawForward draws one flow: a command from wherever it is allowed, a fact from the state before the one it tells.
+// drawForward draws one flow: a command from every state that allows it, a fact only from the state before its own.
+// With all jumps the diagram would be a tangle.
 func drawForward(b *strings.Builder, line []ledgerv1.Status, list []row) {
 	open(b)
 	b.WriteString("    [*] --> APPROVED: shipment_created\n")
@@ -101,7 +121,7 @@ func drawForward(b *strings.Builder, line []ledgerv1.Status, list []row) {
 	shut(b)
 }
 
-// adjacent reports whether nothing lies between two states of a line. FORM_FAILED stands beside PACKING_IN_PROGRESS.
+// adjacent reports whether no state of the line lies between two ranks. FORM_FAILED ranks with PACKING_IN_PROGRESS.
 func adjacent(line []ledgerv1.Status, from, to ledgerv1.Status) bool {
 	for _, s := range line {
 		if rank(s) > rank(from) && rank(s) < rank(to) {
@@ -114,26 +134,38 @@ func adjacent(line []ledgerv1.Status, from, to ledgerv1.Status) bool {
 func open(b *strings.Builder) { b.WriteString("```mermaid\nstateDiagram-v2\n") }
 func shut(b *strings.Builder) { b.WriteString("```\n") }
 
+// returnRowName names a row of the table of returns for people.
 func returnRowName(r returnRow) string {
 	names := [returnRows]string{
-		rowRequestTechVisit: "request tech visit", rowAttemptTechVisit: "attempt tech visit", rowApproveReturn: "approve",
-		rowRejectReturn: "reject", rowCompleteReturn: "complete", rowPickUpReturn: "pickup", rowAttemptPickup: "attempt pickup",
-		rowCancelReturn: "cancel", rowReturnApproved: "found approved", rowReturnRejected: "found rejected",
-		rowReturnPickedUp: "return_picked_up", rowReturnCompleted: "return_completed", rowReturnCancelled: "return_cancelled",
+		rowRequestTechVisit: "request tech visit",
+		rowAttemptTechVisit: "attempt tech visit",
+		rowApproveReturn:    "approve",
+		rowRejectReturn:     "reject",
+		rowCompleteReturn:   "complete",
+		rowPickUpReturn:     "pickup",
+		rowAttemptPickup:    "attempt pickup",
+		rowCancelReturn:     "cancel",
+		rowReturnApproved:   "found approved",
+		rowReturnRejected:   "found rejected",
+		rowReturnPickedUp:   "return_picked_up",
+		rowReturnCompleted:  "return_completed",
+		rowReturnCancelled:  "return_cancelled",
 	}
 	return names[r]
 }
 
+// drawReturns leaves out contradictions, which lead from any end to any other.
 func drawReturns(b *strings.Builder) {
 	open(b)
-	b.WriteString("    [*] --> CREATED: standard\n    [*] --> REQUESTED: self-ship, the customer's\n    [*] --> APPROVED: self-ship, the courier's\n")
+	b.WriteString("    [*] --> CREATED: standard\n")
+	b.WriteString("    [*] --> REQUESTED: self-ship, customer return\n    [*] --> APPROVED: self-ship, courier return\n")
 	for r := range returnRows {
 		whose := ""
 		switch returnTransitions[r].source {
 		case fromCustomer:
-			whose = " (customer's)"
+			whose = " (customer return)"
 		case fromCourier:
-			whose = " (courier's)"
+			whose = " (courier return)"
 		default:
 		}
 		for from := rmaRequested; int(from) < returnStatuses; from++ {
@@ -145,10 +177,15 @@ func drawReturns(b *strings.Builder) {
 	shut(b)
 }
 
+// drawServices draws forward services and tech visits in one diagram: they share their states.
 func drawServices(b *strings.Builder) {
 	names := [serviceRows]string{
-		rowAttemptService: "attempt", rowCompleteService: "complete", rowStartService: "item delivered",
-		rowCancelService: "item or return cancelled", rowVisitApproved: "return approved", rowVisitRejected: "return rejected",
+		rowAttemptService:  "attempt",
+		rowCompleteService: "complete",
+		rowStartService:    "item delivered",
+		rowCancelService:   "item or return cancelled",
+		rowVisitApproved:   "return approved",
+		rowVisitRejected:   "return rejected",
 	}
 	open(b)
 	b.WriteString("    [*] --> ACTIVATED: forward service\n    [*] --> REQUESTED: tech visit\n")
@@ -162,7 +199,7 @@ func drawServices(b *strings.Builder) {
 	shut(b)
 }
 
-// drawTable writes the table of forward states as it stands in the code.
+// drawTable writes the table of forward states cell by cell.
 func drawTable(b *strings.Builder) {
 	b.WriteString("| Input |")
 	for s := approved; s <= returned; s++ {
@@ -176,8 +213,9 @@ func drawTable(b *strings.Builder) {
 		}
 		b.WriteString("\n")
 	}
-	b.WriteString("\n→ leads to that state; ⇝ leads there and is marked irregular; *stays*: allowed, leads nowhere; *late*: fills a time that is unknown or " +
-		"inferred, else stale; *forward*: as in the item's state below its returns; a code: the command is rejected with it.\n")
+	b.WriteString("\n→ leads to that state. ⇝ leads there, and the event is marked irregular. " +
+		"*stays*: allowed, leads nowhere.\n*late*: fills a time that is unknown or inferred, else the fact is stale. " +
+		"*forward*: decided by the item's\nstate below its returns. A code: the command is rejected with it.\n")
 }
 
 func cellText(c statusCell) string {

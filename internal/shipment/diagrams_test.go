@@ -17,7 +17,7 @@ const (
 	end   = "<!-- generated: end -->\n"
 )
 
-func TestThePageOfStatesIsTheTables(t *testing.T) {
+func TestDiagrams(t *testing.T) {
 	t.Parallel()
 	b, err := os.ReadFile(page)
 	if *update && os.IsNotExist(err) {
@@ -33,7 +33,7 @@ func TestThePageOfStatesIsTheTables(t *testing.T) {
 		require.NoError(t, os.WriteFile(page, []byte(want), 0o644))
 		return
 	}
-	require.Equal(t, want, string(b), "the page is stale: go test ./internal/shipment -run ThePageOfStates -update")
+	require.Equal(t, want, string(b), "the page is stale: go test ./internal/shipment -run TestDiagrams -update")
 }
 
 func TestEveryRowHasAName(t *testing.T) {

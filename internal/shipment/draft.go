@@ -8,31 +8,34 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// draft is a state in the making. It shares with the state before all that it has not touched: a list is copied when
-// its first entry changes, an entry when it changes itself. Nobody else sees it until it is finished.
+// draft is a state under construction. It shares with the state before it everything that has not changed: a list is
+// copied before its first entry changes, an entry before it changes itself. Most events change one item and one clock
+// of a state, and a deep copy would cost more than all the rest. It has a method for each event, which makes many.
 type draft struct {
 	*State
 	prior *State
 
 	items, clocks, services, returns, times bool
-	// late holds every state where it is: the event fills times only.
+	// late means that the event moves no state: it fills times only.
 	late bool
 }
 
-// newDraft begins the state after s.
+// newDraft begins the state after s. It copies field by field, because a generated message must not be copied as a
+// whole.
 func newDraft(s *State) draft {
 	return draft{prior: s, State: &State{
 		ShipmentId: s.ShipmentId, Version: s.Version + 1, OrderId: s.OrderId, SellerId: s.SellerId, LocationId: s.LocationId,
 		Fulfilment: s.Fulfilment, Status: s.Status, OnHold: s.OnHold, Irregular: s.Irregular, UpdatedAt: s.UpdatedAt,
-		MarketplaceUpdatedAt: s.MarketplaceUpdatedAt, Times: s.Times, DispatchAfter: s.DispatchAfter, DispatchBy: s.DispatchBy,
-		DeliverBy: s.DeliverBy, TentativeDelivery: s.TentativeDelivery, Items: s.Items, Services: s.Services, Returns: s.Returns,
-		Clocks: s.Clocks, Forms: s.Forms, DocumentRevision: s.DocumentRevision, Stages: s.Stages, Details: s.Details,
+		MarketplaceUpdatedAt: s.MarketplaceUpdatedAt, Times: s.Times, DispatchAfter: s.DispatchAfter,
+		DispatchBy: s.DispatchBy, DeliverBy: s.DeliverBy, TentativeDelivery: s.TentativeDelivery,
+		Items: s.Items, Services: s.Services, Returns: s.Returns, Clocks: s.Clocks,
+		Forms: s.Forms, DocumentRevision: s.DocumentRevision, Stages: s.Stages, Details: s.Details,
 		PackRequest: s.PackRequest, Packing: s.Packing, DeliveryAttempts: s.DeliveryAttempts,
 		LastDeliveryAttempt: s.LastDeliveryAttempt, HoldReportedAt: s.HoldReportedAt, DatesReportedAt: s.DatesReportedAt,
 	}}
 }
 
-// ownTimes gives times that may be written.
+// ownTimes returns times that may be changed.
 func (d *draft) ownTimes() *ledgerv1.Times {
 	if !d.times {
 		t := d.Times
@@ -45,7 +48,7 @@ func (d *draft) ownTimes() *ledgerv1.Times {
 	return d.Times
 }
 
-// item gives an item that may be written.
+// item returns an item that may be changed.
 func (d *draft) item(i int) *ledgerv1.Item {
 	if !d.items {
 		d.Items, d.items = slices.Clone(d.Items), true
@@ -64,7 +67,7 @@ func (d *draft) item(i int) *ledgerv1.Item {
 	return it
 }
 
-// clock gives a clock that may be written.
+// clock returns a clock that may be changed.
 func (d *draft) clock(i int) *ledgerv1.Clock {
 	if !d.clocks {
 		d.Clocks, d.clocks = slices.Clone(d.Clocks), true
@@ -80,7 +83,7 @@ func (d *draft) clock(i int) *ledgerv1.Clock {
 	return c
 }
 
-// service gives a service that may be written. Services change too rarely for anything but a deep copy.
+// service returns a service that may be changed. Services change so rarely that a deep copy is good enough.
 func (d *draft) service(i int) *ledgerv1.Service {
 	if !d.services {
 		d.Services, d.services = slices.Clone(d.Services), true
@@ -93,7 +96,7 @@ func (d *draft) service(i int) *ledgerv1.Service {
 	return v
 }
 
-// back gives a line of a return that may be written.
+// back returns a line of a return that may be changed.
 func (d *draft) back(i int) *ledgerv1.Return {
 	if !d.returns {
 		d.Returns, d.returns = slices.Clone(d.Returns), true
@@ -106,7 +109,8 @@ func (d *draft) back(i int) *ledgerv1.Return {
 	return r
 }
 
-// append helpers clip, so that two states which grew from one never write into one array.
+// The three functions that append clip the list first, so that two states that grew from the same one never write into
+// the same array.
 func (d *draft) addClock(c *ledgerv1.Clock) {
 	d.Clocks, d.clocks = append(slices.Clip(d.Clocks), c), true
 }
@@ -119,7 +123,8 @@ func (d *draft) addReturn(r *ledgerv1.Return) {
 	d.Returns, d.returns = append(slices.Clip(d.Returns), r), true
 }
 
-// finish derives what follows from the rest: statuses, stages, times of the whole, clocks.
+// finish derives statuses, stages, the time of cancellation and clocks. The order matters: each step reads the results
+// of the one before it.
 func (d *draft) finish() {
 	d.OnHold = false
 	for i, it := range d.Items {
@@ -137,7 +142,7 @@ func (d *draft) finish() {
 	d.settleClocks()
 }
 
-// settleCancelled notes when the last live unit was cancelled, in whatever order the cancellations came.
+// settleCancelled notes when the last live unit was cancelled, in whatever order the cancellations arrived.
 func (d *draft) settleCancelled() {
 	if d.Status != cancelled {
 		if d.Times.GetCancelled() != nil {
@@ -158,14 +163,17 @@ func (d *draft) settleCancelled() {
 	}
 }
 
-// settleStages notes the stages that all live units have reached, each once and for ever. Delivery is not waited for
-// where the courier brings the goods back.
+// settleStages notes the stages that all live units have reached. A stage is noted once and never removed, because a
+// message about it may have been sent. Units that the courier brings back hold no stage up.
 func (d *draft) settleStages() {
 	low := lowest(d.Items)
 	if low == rank(shipped) {
 		low = max(low, lowestArriving(d.Items, d.Returns))
 	}
-	for stage, s := range [...]ledgerv1.Status{ledgerv1.Stage_STAGE_SHIPPED: shipped, ledgerv1.Stage_STAGE_DELIVERED: delivered, ledgerv1.Stage_STAGE_COMPLETED: completed} {
+	for stage, s := range [...]ledgerv1.Status{
+		ledgerv1.Stage_STAGE_SHIPPED: shipped, ledgerv1.Stage_STAGE_DELIVERED: delivered,
+		ledgerv1.Stage_STAGE_COMPLETED: completed,
+	} {
 		if s == unset || low < rank(s) {
 			continue
 		}
@@ -175,7 +183,7 @@ func (d *draft) settleStages() {
 	}
 }
 
-// noteUpdate sets the recorded time, which never goes backward.
+// noteUpdate sets the recorded time, if the event has one.
 func (d *draft) noteUpdate(at *timestamppb.Timestamp) {
 	if at != nil {
 		d.UpdatedAt = at

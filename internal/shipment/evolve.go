@@ -2,12 +2,12 @@ package shipment
 
 import "github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 
-// Evolve gives the state after an event; s is nil before the first.
+// Evolve returns the state after an event; s is nil before the first.
 //
-// All of it follows from the event's body and transition and the state before, but for two things which are taken from
-// the event's `after`: what a ShipmentCreated tells, and the time of recording, which is the envelope's.
-// So a verifier can check that Evolve(before, e) equals e.After. Neither argument is changed; the result shares with
-// both what did not change.
+// The result follows from the state before and from the event's body and transition, except for two things that are
+// taken from the event's `after`: the contents of a ShipmentCreated, and the time of recording, which the envelope also
+// holds. So a verifier can check that Evolve(before, e) equals e.After. Neither argument is changed; the result shares
+// with both of them the parts that did not change.
 func Evolve(s *State, e *Event) *State {
 	if e == nil {
 		return s
@@ -24,7 +24,7 @@ func Evolve(s *State, e *Event) *State {
 	return d.State
 }
 
-// apply plays the event into the draft and derives the rest.
+// apply folds the event into the draft and derives the rest.
 func (d *draft) apply(e *Event) {
 	d.late = e.GetTransition().GetLate()
 	d.Irregular = d.Irregular || e.GetTransition().GetIrregular()
@@ -67,7 +67,7 @@ func (d *draft) apply(e *Event) {
 	d.finish()
 }
 
-// applyAftermath plays events of services and returns.
+// applyAftermath folds events of services and returns.
 func (d *draft) applyAftermath(e *Event) {
 	switch b := e.GetBody().(type) {
 	case *ledgerv1.Event_ServiceActivated:
@@ -75,7 +75,8 @@ func (d *draft) applyAftermath(e *Event) {
 	case *ledgerv1.Event_ServiceStarted:
 		d.serviceStarted(b.ServiceStarted)
 	case *ledgerv1.Event_ServiceAttempted:
-		d.attempted(b.ServiceAttempted.GetServiceId(), clockService, b.ServiceAttempted.GetAt(), b.ServiceAttempted.GetNewDue())
+		e := b.ServiceAttempted
+		d.attempted(e.GetServiceId(), clockService, e.GetAt(), e.GetNewDue())
 	case *ledgerv1.Event_ServiceCompleted:
 		d.serviceCompleted(b.ServiceCompleted.GetServiceId(), b.ServiceCompleted.GetAt())
 	case *ledgerv1.Event_ServiceCancelled:
@@ -83,7 +84,8 @@ func (d *draft) applyAftermath(e *Event) {
 	case *ledgerv1.Event_TechVisitRequested:
 		d.techVisitRequested(b.TechVisitRequested)
 	case *ledgerv1.Event_TechVisitAttempted:
-		d.attempted(b.TechVisitAttempted.GetServiceId(), clockVisit, b.TechVisitAttempted.GetAt(), b.TechVisitAttempted.GetNewDue())
+		e := b.TechVisitAttempted
+		d.attempted(e.GetServiceId(), clockVisit, e.GetAt(), e.GetNewDue())
 	case *ledgerv1.Event_TechVisitCompleted:
 		d.serviceCompleted(b.TechVisitCompleted.GetServiceId(), b.TechVisitCompleted.GetAt())
 	case *ledgerv1.Event_TechVisitCancelled:
@@ -97,18 +99,22 @@ func (d *draft) applyAftermath(e *Event) {
 	case *ledgerv1.Event_ReturnApproved:
 		d.returnApproved(b.ReturnApproved)
 	case *ledgerv1.Event_ReturnRejected:
-		d.returnReached(rowReturnRejected, b.ReturnRejected.GetReturnId(), b.ReturnRejected.GetOrderItemIds(), b.ReturnRejected.GetAt(), b.ReturnRejected.GetComments())
+		e := b.ReturnRejected
+		d.returnReached(rowReturnRejected, e.GetReturnId(), e.GetOrderItemIds(), e.GetAt(), e.GetComments())
 	case *ledgerv1.Event_PickupAttempted:
 		d.pickupAttempted(b.PickupAttempted)
 	case *ledgerv1.Event_ReturnPickedUp:
-		d.returnReached(rowReturnPickedUp, b.ReturnPickedUp.GetReturnId(), b.ReturnPickedUp.GetOrderItemIds(), b.ReturnPickedUp.GetAt(), "")
+		e := b.ReturnPickedUp
+		d.returnReached(rowReturnPickedUp, e.GetReturnId(), e.GetOrderItemIds(), e.GetAt(), "")
 	case *ledgerv1.Event_ReturnCompleted:
-		d.returnReached(rowReturnCompleted, b.ReturnCompleted.GetReturnId(), b.ReturnCompleted.GetOrderItemIds(), b.ReturnCompleted.GetAt(), "")
+		e := b.ReturnCompleted
+		d.returnReached(rowReturnCompleted, e.GetReturnId(), e.GetOrderItemIds(), e.GetAt(), "")
 	case *ledgerv1.Event_ReturnCancelled:
 		d.returnCancelled(b.ReturnCancelled)
 	case *ledgerv1.Event_ReturnUpdated:
 		d.returnUpdated(b.ReturnUpdated)
 	default:
-		// ShipmentCreated cannot come twice, and an event without a body says nothing.
+		// A second ShipmentCreated is never written, and an event without a body changes nothing. Neither must panic:
+		// events are read from Kafka.
 	}
 }

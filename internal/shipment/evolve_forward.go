@@ -8,12 +8,13 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// in reports whether an item is meant; no ids mean all.
+// in reports whether an item is among the ids; no ids mean all items.
 func in(ids []string, it *ledgerv1.Item) bool {
 	return len(ids) == 0 || slices.Contains(ids, it.GetOrderItemId())
 }
 
-// climb moves the items that the row moves to its state, and notes the time even when none moves.
+// climb moves items to the state of the row. It notes the time even if it moves none, because a late fact can still
+// correct a time.
 func (d *draft) climb(r row, at *ledgerv1.Moment, ids []string) {
 	target := unset
 	moved := false
@@ -33,10 +34,10 @@ func (d *draft) climb(r row, at *ledgerv1.Moment, ids []string) {
 	}
 }
 
-// targetOf gives the state that the row of a fact leads to.
+// targetOf returns the state to which the row of a fact leads.
 func targetOf(r row) ledgerv1.Status { return r.at(approved).to }
 
-// raise moves one item and counts its units as shipped or delivered when it passes those steps.
+// raise moves one item. Its live units count as shipped or delivered when it passes those steps, also in one jump.
 func (d *draft) raise(i int, target ledgerv1.Status) {
 	it := d.item(i)
 	was, is, n := rank(it.Forward), rank(target), live(it)
@@ -49,7 +50,7 @@ func (d *draft) raise(i int, target ledgerv1.Status) {
 	it.Forward = target
 }
 
-// addUnits adds without wrapping: a state that wrapped would be wrong in silence.
+// addUnits adds without wrapping: a wrapped number would look right.
 func addUnits(a, b uint32) uint32 {
 	if s := a + b; s >= a {
 		return s
@@ -57,6 +58,8 @@ func addUnits(a, b uint32) uint32 {
 	return ^uint32(0)
 }
 
+// labelsRequested also serves the packing state that a pull has found: nobody requested labels here then, and no clock
+// starts, because the event has no due time.
 func (d *draft) labelsRequested(b *ledgerv1.LabelsRequested) {
 	for i, it := range d.Items {
 		if !d.late && in(b.GetOrderItemIds(), it) && (rowRequestLabels.moves(it) || rowReportedPacking.moves(it)) {
@@ -76,6 +79,7 @@ func (d *draft) labelsRequested(b *ledgerv1.LabelsRequested) {
 	})
 }
 
+// packed completes all forms: a shipment cannot be packed without them, whoever packs it.
 func (d *draft) packed(b *ledgerv1.ShipmentPacked) {
 	d.climb(rowReportedPacked, b.GetAt(), b.GetOrderItemIds())
 	if b.GetPacking() != nil {
@@ -84,6 +88,7 @@ func (d *draft) packed(b *ledgerv1.ShipmentPacked) {
 	d.setForms(ledgerv1.FormStatus_FORM_STATUS_COMPLETED, func(*ledgerv1.Form) bool { return true })
 }
 
+// shipped also takes what a self-ship seller reports with the dispatch; the marketplace's notification has none of it.
 func (d *draft) shipped(b *ledgerv1.ShipmentShipped) {
 	d.climb(rowReportedShipped, b.GetAt(), b.GetOrderItemIds())
 	own := b.GetSelfShip()
@@ -104,7 +109,8 @@ func (d *draft) shipped(b *ledgerv1.ShipmentShipped) {
 	d.tentative(own.GetTentativeDelivery(), b.GetAt().GetAt())
 }
 
-// tentative notes the delivery date that the seller names. It is a promise only where the marketplace made none.
+// tentative notes the seller's delivery date. It is a promise only if the marketplace has made none: a seller cannot
+// postpone what the marketplace has promised to the customer.
 func (d *draft) tentative(date, from *timestamppb.Timestamp) {
 	if date == nil {
 		return
@@ -122,12 +128,15 @@ func (d *draft) tentative(date, from *timestamppb.Timestamp) {
 	}
 }
 
+// deliveryAttempted counts an attempt. It never opens a clock without a date: without a promise there is nothing to
+// miss.
 func (d *draft) deliveryAttempted(b *ledgerv1.DeliveryAttempted) {
 	d.DeliveryAttempts++
 	d.LastDeliveryAttempt = b.GetAt()
 	d.attempt(clockDeliver, d.ShipmentId, b.GetAt().GetAt(), b.GetNewDue())
 }
 
+// trackingUpdated counts the new date from the time of shipping, because a clock that it opens started then.
 func (d *draft) trackingUpdated(b *ledgerv1.TrackingUpdated) {
 	if b.GetCourier() != nil {
 		d.Packing = mergePacking(d.Packing, &ledgerv1.Packing{Courier: b.GetCourier()})
@@ -139,7 +148,7 @@ func (d *draft) datesChanged(b *ledgerv1.DispatchDatesChanged) {
 	d.setDates(b.GetAt().GetAt(), b.GetDispatchAfter(), b.GetDispatchBy(), b.GetDeliverBy())
 }
 
-// setDates takes the dates that are told. The clocks move with them while they run.
+// setDates sets the dates that are reported. The clocks move with them while they run.
 func (d *draft) setDates(at, after, by, deliver *timestamppb.Timestamp) {
 	if after != nil || by != nil || deliver != nil {
 		d.DatesReportedAt = latest(d.DatesReportedAt, at)

@@ -6,6 +6,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
+// held sets absolute quantities. They are capped, because units may have been cancelled since.
 func (d *draft) held(b *ledgerv1.ShipmentHeld) {
 	d.HoldReportedAt = latest(d.HoldReportedAt, b.GetAt().GetAt())
 	for _, h := range b.GetHeld() {
@@ -33,6 +34,8 @@ func indexOf(items []*ledgerv1.Item, id string) int {
 	return -1
 }
 
+// itemsCancelled caps the units again, though the decision has capped them: an event from another writer must not make
+// more units cancelled than ordered.
 func (d *draft) itemsCancelled(b *ledgerv1.ItemsCancelled) {
 	for _, c := range b.GetItems() {
 		i := indexOf(d.Items, c.GetOrderItemId())
@@ -53,7 +56,7 @@ func (d *draft) itemsCancelled(b *ledgerv1.ItemsCancelled) {
 	d.DocumentRevision = max(d.DocumentRevision, b.GetRevision())
 }
 
-// countOf gives the place where the units cancelled by somebody are counted.
+// countOf returns the field that counts the units cancelled by an actor.
 func countOf(it *ledgerv1.Item, by ledgerv1.CancelledBy) *uint32 {
 	switch by {
 	case ledgerv1.CancelledBy_CANCELLED_BY_SELLER:
@@ -67,7 +70,8 @@ func countOf(it *ledgerv1.Item, by ledgerv1.CancelledBy) *uint32 {
 	}
 }
 
-// revive brings back units that were cancelled on the way, the latest first.
+// revive brings back units that were cancelled on the way: a courier return that carried them was cancelled, so they
+// were delivered after all. The latest cancellation is revived first.
 func (d *draft) revive(i int, units uint32) {
 	it := d.item(i)
 	list := slices.Clone(it.Cancellations)
@@ -88,19 +92,22 @@ func (d *draft) revive(i int, units uint32) {
 		units -= n
 	}
 	it.Cancellations = list
-	// The others may have arrived already; then these have too.
+	// If the other units have arrived, these have arrived with them.
 	if rank(it.Forward) >= rank(delivered) {
 		it.Delivered = max(it.Delivered, live(it))
 	}
 }
 
+// formFailed moves items back to FORM_FAILED and marks the named forms. The acknowledgement number of a form that
+// failed again is void. A late event changes the time only: the forms may have been repaired since.
 func (d *draft) formFailed(b *ledgerv1.FormFailed) {
 	for i, it := range d.Items {
 		if !d.late && in(b.GetOrderItemIds(), it) && rowReportedFormFailed.moves(it) {
 			d.item(i).Forward = formFailed
 		}
 	}
-	if known := d.Times.GetFormFailed(); b.GetAt() != nil && (fills(known, b.GetAt()) || before(known.GetAt(), b.GetAt().GetAt())) {
+	known := d.Times.GetFormFailed()
+	if b.GetAt() != nil && (fills(known, b.GetAt()) || before(known.GetAt(), b.GetAt().GetAt())) {
 		d.ownTimes().FormFailed = b.GetAt()
 	}
 	if d.late {
@@ -119,6 +126,7 @@ func (d *draft) formFailed(b *ledgerv1.FormFailed) {
 	}
 }
 
+// formAcknowledged resumes packing only when every failed form has its number.
 func (d *draft) formAcknowledged(b *ledgerv1.FormAcknowledged) {
 	d.Forms = slices.Clone(d.Forms)
 	for _, a := range b.GetForms() {
@@ -142,7 +150,7 @@ func (d *draft) formAcknowledged(b *ledgerv1.FormAcknowledged) {
 	}
 }
 
-// setForms gives a status to the forms that are chosen.
+// setForms sets the status of the chosen forms.
 func (d *draft) setForms(s ledgerv1.FormStatus, chosen func(*ledgerv1.Form) bool) {
 	owned := false
 	for i, f := range d.Forms {

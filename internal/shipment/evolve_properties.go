@@ -6,6 +6,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
+// propertiesUpdated merges the fields that the event holds. Everything that it leaves out stays as it is.
 func (d *draft) propertiesUpdated(b *ledgerv1.PropertiesUpdated) {
 	if b.GetDetails() != nil {
 		d.Details = mergeDetails(d.Details, b.GetDetails())
@@ -30,6 +31,7 @@ func (d *draft) propertiesUpdated(b *ledgerv1.PropertiesUpdated) {
 	}
 }
 
+// patchItem updates details, or what is known of an item's cancellations.
 func (d *draft) patchItem(i int, p *ledgerv1.ItemPatch) {
 	it := d.item(i)
 	if p.GetDetails() != nil {
@@ -49,7 +51,7 @@ func (d *draft) patchItem(i int, p *ledgerv1.ItemPatch) {
 		}
 		c = c.CloneVT()
 		c.Reason, c.SubReason = p.GetCancellationReason(), p.GetCancellationSubReason()
-		// Who cancelled becomes known with the reason: its units move to that count.
+		// The reason says who cancelled: the units move to that actor's count.
 		if c.GetBy() == unknownActor && p.GetCancelledBy() != unknownActor {
 			n := c.GetUnits() - min(c.GetUnits(), c.GetRevived())
 			from := countOf(it, unknownActor)
@@ -63,8 +65,8 @@ func (d *draft) patchItem(i int, p *ledgerv1.ItemPatch) {
 	it.Cancellations = list
 }
 
-// confirmCancellations gives the told time to as many units as are meant of those whose cancellation was only found, and
-// with it the reason that was told. Units that are not meant stay behind as a cancellation of their own.
+// confirmCancellations sets the reported time and reason on cancellations that a pull had only found, up to the
+// reported units. If the report covers only part of a cancellation, the rest is split off as another one.
 func confirmCancellations(it *ledgerv1.Item, p *ledgerv1.ItemPatch) {
 	left := p.GetCancelledUnits()
 	list := make([]*ledgerv1.Cancellation, 0, len(it.Cancellations)+1)
@@ -97,6 +99,7 @@ func confirmCancellations(it *ledgerv1.Item, p *ledgerv1.ItemPatch) {
 	it.Cancellations = list
 }
 
+// patchForm adds a form or updates its link.
 func (d *draft) patchForm(f *ledgerv1.Form) {
 	i := slices.IndexFunc(d.Forms, func(g *ledgerv1.Form) bool { return g.GetName() == f.GetName() })
 	if i < 0 {
@@ -109,4 +112,6 @@ func (d *draft) patchForm(f *ledgerv1.Form) {
 	d.Forms[i] = g
 }
 
+// unknownActor stands for whoever cancelled while no reason says who. Such units have a count of their own: neither the
+// seller's nor the customer's may include them.
 const unknownActor = ledgerv1.CancelledBy_CANCELLED_BY_UNSPECIFIED

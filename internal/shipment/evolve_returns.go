@@ -1,10 +1,12 @@
 package shipment
 
 import (
+	"slices"
+
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// eachLine calls f with the index of every line of a return that is meant.
+// eachLine calls f with the index of each line of a return that is among the ids; no ids mean all lines.
 func (d *draft) eachLine(returnID string, ids []string, f func(i int)) {
 	for i, r := range d.Returns {
 		if r.GetReturnId() == returnID && meant(ids, r.GetOrderItemId()) {
@@ -13,18 +15,10 @@ func (d *draft) eachLine(returnID string, ids []string, f func(i int)) {
 	}
 }
 
-func meant(ids []string, id string) bool {
-	if len(ids) == 0 {
-		return true
-	}
-	for _, x := range ids {
-		if x == id {
-			return true
-		}
-	}
-	return false
-}
+// meant reports whether an id is among ids; no ids mean all.
+func meant(ids []string, id string) bool { return len(ids) == 0 || slices.Contains(ids, id) }
 
+// returnCreated adds the lines, and moves their items to SHIPPED if they were not reported to be.
 func (d *draft) returnCreated(b *ledgerv1.ReturnCreated) {
 	for _, line := range b.GetLines() {
 		i := indexOf(d.Items, line.GetOrderItemId())
@@ -35,7 +29,7 @@ func (d *draft) returnCreated(b *ledgerv1.ReturnCreated) {
 		if line.GetSource() == fromCourier && !d.Items[i].GetCourierReturn() {
 			d.item(i).CourierReturn = true
 		}
-		// What comes back had left, though not that it had arrived.
+		// Goods that come back must have left. They need not have arrived.
 		if rowReportedReturn.moves(d.Items[i]) {
 			d.raise(i, shipped)
 			d.reachTime(shipped, withCertainty(b.GetAt(), inferred), true)
@@ -43,6 +37,7 @@ func (d *draft) returnCreated(b *ledgerv1.ReturnCreated) {
 	}
 }
 
+// returnTracked notes when tracking was reported, so that an older report cannot replace it later.
 func (d *draft) returnTracked(b *ledgerv1.ReturnTrackingUpdated) {
 	for _, line := range b.GetLines() {
 		d.eachLine(b.GetReturnId(), []string{line.GetOrderItemId()}, func(i int) {
@@ -54,12 +49,15 @@ func (d *draft) returnTracked(b *ledgerv1.ReturnTrackingUpdated) {
 	}
 }
 
+// setText and setMessage set a field, unless the new value is empty: reports leave out what they do not change.
 func setText(to *string, s string) {
 	if s != "" {
 		*to = s
 	}
 }
 
+// returnExpected notes when the date was reported. Staleness is judged for each field on its own: a new tracking number
+// says nothing about the date.
 func (d *draft) returnExpected(b *ledgerv1.ReturnExpectedDateChanged) {
 	for _, line := range b.GetLines() {
 		d.eachLine(b.GetReturnId(), []string{line.GetOrderItemId()}, func(i int) {
@@ -70,6 +68,7 @@ func (d *draft) returnExpected(b *ledgerv1.ReturnExpectedDateChanged) {
 	}
 }
 
+// returnApproved opens a clock for each line, if the event has a due time: each line is picked up for itself.
 func (d *draft) returnApproved(b *ledgerv1.ReturnApproved) {
 	d.returnReached(rowReturnApproved, b.GetReturnId(), b.GetOrderItemIds(), b.GetAt(), b.GetComments())
 	if b.GetPickupDue() == nil {
@@ -80,7 +79,7 @@ func (d *draft) returnApproved(b *ledgerv1.ReturnApproved) {
 	})
 }
 
-// returnReached moves the lines that the row moves, and notes the time for all.
+// returnReached moves lines to the state of the row, and notes the time for all of them.
 func (d *draft) returnReached(row returnRow, returnID string, ids []string, at *ledgerv1.Moment, comments string) {
 	d.eachLine(returnID, ids, func(i int) {
 		r := d.back(i)
@@ -99,7 +98,9 @@ func (d *draft) returnReached(row returnRow, returnID string, ids []string, at *
 	})
 }
 
-// passReturn infers the steps on the way of a return that nobody told of.
+// passReturn infers the times of steps that a customer return must have passed: it was picked up before it was
+// completed, and, with a self-ship seller, approved before that. Standard returns need no approval, and courier returns
+// no pickup.
 func (d *draft) passReturn(r *ledgerv1.Return, row returnRow, at *ledgerv1.Moment) {
 	if row != rowReturnPickedUp && row != rowReturnCompleted || r.GetSource() != fromCustomer {
 		return
@@ -118,6 +119,7 @@ func (d *draft) passReturn(r *ledgerv1.Return, row returnRow, at *ledgerv1.Momen
 	}
 }
 
+// returnTime returns the field that holds the time of a row's state.
 func returnTime(r *ledgerv1.Return, row returnRow) **ledgerv1.Moment {
 	switch row {
 	case rowReturnApproved:
@@ -133,6 +135,7 @@ func returnTime(r *ledgerv1.Return, row returnRow) **ledgerv1.Moment {
 	}
 }
 
+// pickupAttempted counts the attempt on every line that it was made for.
 func (d *draft) pickupAttempted(b *ledgerv1.PickupAttempted) {
 	d.eachLine(b.GetReturnId(), b.GetOrderItemIds(), func(i int) {
 		r := d.back(i)
@@ -142,6 +145,8 @@ func (d *draft) pickupAttempted(b *ledgerv1.PickupAttempted) {
 	})
 }
 
+// returnCancelled revives the units that the event names. Which units those are depends on the other returns, so the
+// decision has counted them.
 func (d *draft) returnCancelled(b *ledgerv1.ReturnCancelled) {
 	d.returnReached(rowReturnCancelled, b.GetReturnId(), b.GetOrderItemIds(), b.GetAt(), "")
 	for _, u := range b.GetRevived() {
@@ -151,17 +156,20 @@ func (d *draft) returnCancelled(b *ledgerv1.ReturnCancelled) {
 	}
 }
 
+// returnUpdated merges fields. If the event holds a time of creation, a notification has arrived for a return that a
+// pull had found, and everything that was inferred from the later time moves back.
 func (d *draft) returnUpdated(b *ledgerv1.ReturnUpdated) {
 	for _, line := range b.GetLines() {
 		d.eachLine(b.GetReturnId(), []string{line.GetOrderItemId()}, func(i int) {
 			r := d.back(i)
-			// That it was shipped was inferred from this return; the earlier it was made, the earlier that was.
-			if was := d.Times.GetShipped(); line.GetCreated() != nil && was.GetCertainty() == inferred && same(was.GetAt(), r.GetCreated().GetAt()) {
+			// The time of shipping was inferred from this return. If the return turns out to be older, so was shipping.
+			was := d.Times.GetShipped()
+			if line.GetCreated() != nil && was.GetCertainty() == inferred && same(was.GetAt(), r.GetCreated().GetAt()) {
 				d.ownTimes().Shipped = nil
 				d.reachTime(shipped, withCertainty(line.GetCreated(), inferred), false)
 			}
 			if line.GetCreated() != nil {
-				// What was found with it stays as new as it was.
+				// Fields found by the pull keep the time of the pull, though the return is older now.
 				r.TrackingReportedAt = latest(r.TrackingReportedAt, r.GetCreated().GetAt())
 				r.ExpectedReportedAt = latest(r.ExpectedReportedAt, r.GetCreated().GetAt())
 			}

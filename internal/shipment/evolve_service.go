@@ -30,6 +30,7 @@ func (d *draft) serviceActivated(b *ledgerv1.ServiceActivated) {
 	})
 }
 
+// serviceStarted starts the clock of a service: the promise to do it counts from the delivery of its item.
 func (d *draft) serviceStarted(b *ledgerv1.ServiceStarted) {
 	for _, id := range b.GetServiceIds() {
 		i := serviceIndex(d.Services, id)
@@ -42,6 +43,7 @@ func (d *draft) serviceStarted(b *ledgerv1.ServiceStarted) {
 	}
 }
 
+// attempted counts an attempt. A new date only ever postpones the service.
 func (d *draft) attempted(id string, kind ledgerv1.ClockKind, at *ledgerv1.Moment, newDue *timestamppb.Timestamp) {
 	i := serviceIndex(d.Services, id)
 	if i < 0 {
@@ -64,6 +66,7 @@ func (d *draft) serviceCompleted(id string, at *ledgerv1.Moment) {
 	}
 }
 
+// servicesCancelled cancels services; their clocks are cancelled with them.
 func (d *draft) servicesCancelled(ids []string, at *ledgerv1.Moment) {
 	for _, id := range ids {
 		if i := serviceIndex(d.Services, id); i >= 0 {
@@ -73,14 +76,18 @@ func (d *draft) servicesCancelled(ids []string, at *ledgerv1.Moment) {
 	}
 }
 
+// techVisitRequested starts the clock at once: the promise is the visit, not what it finds.
 func (d *draft) techVisitRequested(b *ledgerv1.TechVisitRequested) {
 	d.addService(&ledgerv1.Service{
 		ServiceId: b.GetServiceId(), OrderItemId: b.GetOrderItemId(), ReturnId: b.GetReturnId(), Kind: kindVisit,
-		Status: serviceRequested, FirstDueAt: b.GetDueAt(), DueAt: b.GetDueAt(), Activated: b.GetAt(), Description: b.GetDescription(),
+		Status: serviceRequested, FirstDueAt: b.GetDueAt(), DueAt: b.GetDueAt(), Activated: b.GetAt(),
+		Description: b.GetDescription(),
 	})
 	d.open(clockVisit, b.GetServiceId(), b.GetAt().GetAt(), b.GetDueAt())
 }
 
+// techVisitCancelled cancels a visit. If it took place, as before a rejection, it also has a time of completion, and
+// its clock is kept.
 func (d *draft) techVisitCancelled(b *ledgerv1.TechVisitCancelled) {
 	i := serviceIndex(d.Services, b.GetServiceId())
 	if i < 0 {

@@ -8,18 +8,19 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// statusReached applies a fact that says how far the goods have gone.
+// statusReached applies a fact that reports how far the goods have gone.
 func (x *decider) statusReached(f StatusReached) {
 	r, ok := rowOf(f.Status)
 	if !ok || f.Status == packing || f.Status == completed {
-		x.quarantine(ReasonBadBody, "The fact names a status that no notification tells: "+statusName(f.Status)+".")
+		x.quarantine(ReasonBadBody, "The fact names a status that no notification reports: "+statusName(f.Status)+".")
 		return
 	}
 	x.reach(r, reported(f.At), nil)
 	x.settle(nil)
 }
 
-// reach applies a status to the items named, or to all. Where it moves none, it can still tell a time.
+// reach applies a status to the named items, or to all. If it moves none, it can still fill a time: notifications
+// overtake one another, and the time of an earlier step is worth keeping.
 func (x *decider) reach(r row, at *ledgerv1.Moment, ids []string) {
 	target := targetOf(r)
 	var moved []string
@@ -28,6 +29,7 @@ func (x *decider) reach(r row, at *ledgerv1.Moment, ids []string) {
 		if !in(ids, it) || !r.moves(it) {
 			continue
 		}
+		// The marketplace completes items one by one, so that event always names them.
 		if len(ids) > 0 || r == rowReportedCompleted {
 			moved = append(moved, it.GetOrderItemId())
 		}
@@ -39,6 +41,7 @@ func (x *decider) reach(r row, at *ledgerv1.Moment, ids []string) {
 	}
 	known := *timeOf(timesOf(x.s), target)
 	if !fills(known, at) {
+		// A pull that sees a state again is no late notification: it does not claim a time.
 		if sameMoment(known, at) || at.GetCertainty() != reportedCertainty {
 			x.seen = true
 		} else {
@@ -52,7 +55,7 @@ func (x *decider) reach(r row, at *ledgerv1.Moment, ids []string) {
 	x.emit(e)
 }
 
-// timesOf gives times to read, also where there are none.
+// timesOf returns the times of a state for reading; a state without any has empty ones.
 func timesOf(s *State) *ledgerv1.Times {
 	if t := s.GetTimes(); t != nil {
 		return t
@@ -60,7 +63,8 @@ func timesOf(s *State) *ledgerv1.Times {
 	return &ledgerv1.Times{}
 }
 
-// boxed holds an event with its transition and body in one piece: the steps forward are most of all events.
+// boxed holds an event, its transition and its body in one allocation. Most events are steps forward, and the lane's
+// goroutine makes them all.
 type boxed[W, B any] struct {
 	event      Event
 	transition ledgerv1.Transition
@@ -68,11 +72,12 @@ type boxed[W, B any] struct {
 	body       B
 }
 
-// stepEvent makes the event of a state that was reached.
+// stepEvent makes the event for a state that was reached.
 func stepEvent(target ledgerv1.Status, at *ledgerv1.Moment, ids []string) *Event {
 	switch target {
 	case packing:
-		return &Event{Body: &ledgerv1.Event_LabelsRequested{LabelsRequested: &ledgerv1.LabelsRequested{At: at, OrderItemIds: ids}}}
+		b := &ledgerv1.LabelsRequested{At: at, OrderItemIds: ids}
+		return &Event{Body: &ledgerv1.Event_LabelsRequested{LabelsRequested: b}}
 	case packed:
 		b := &boxed[ledgerv1.Event_ShipmentPacked, ledgerv1.ShipmentPacked]{}
 		b.body.At, b.body.OrderItemIds, b.wrapper.ShipmentPacked = at, ids, &b.body
@@ -99,7 +104,8 @@ func stepEvent(target ledgerv1.Status, at *ledgerv1.Moment, ids []string) *Event
 		b.event.Body, b.event.Transition = &b.wrapper, &b.transition
 		return &b.event
 	default:
-		return &Event{Body: &ledgerv1.Event_ShipmentCompleted{ShipmentCompleted: &ledgerv1.ShipmentCompleted{At: at, OrderItemIds: ids}}}
+		b := &ledgerv1.ShipmentCompleted{At: at, OrderItemIds: ids}
+		return &Event{Body: &ledgerv1.Event_ShipmentCompleted{ShipmentCompleted: b}}
 	}
 }
 
@@ -119,21 +125,24 @@ func (x *decider) datesChanged(f DatesChanged) {
 	x.settle(nil)
 }
 
-// diffDates gives the told dates that differ.
-func (x *decider) diffDates(p *patch, after, by, deliver time.Time, outAfter, outBy, outDeliver **timestamppb.Timestamp) {
+// diffDates returns the reported dates that differ.
+func (x *decider) diffDates(
+	p *patch, after, by, deliver time.Time, outAfter, outBy, outDeliver **timestamppb.Timestamp,
+) {
 	p.time("dispatch_after", x.s.GetDispatchAfter(), stamp(after), outAfter)
 	p.time("dispatch_by", x.s.GetDispatchBy(), stamp(by), outBy)
 	p.time("deliver_by", x.s.GetDeliverBy(), stamp(deliver), outDeliver)
 }
 
-// datesReportedAfter reports whether dates were told that are later than a fact.
+// datesReportedAfter reports whether dates were reported later than a fact.
 func (x *decider) datesReportedAfter(f Fact) bool {
 	t := x.s.GetDatesReportedAt()
 	return t != nil && f.At.Before(t.AsTime())
 }
 
-// formsFailed applies the fact that forms failed. At FORM_FAILED it is news only if it names another form or tells the
-// time of a failure that was only found. A failure that is known already stops no packing that has gone on since.
+// formsFailed applies the fact that forms failed. At FORM_FAILED it changes something only if it names another form or
+// fills the time of a failure that a pull had found. A failure that is known already does not stop a retry: an item
+// that is packing again since then stays where it is.
 func (x *decider) formsFailed(f FormsFailed) {
 	at := reported(f.At)
 	last := x.s.GetTimes().GetFormFailed()
@@ -168,6 +177,7 @@ func (x *decider) formsFailed(f FormsFailed) {
 	x.settle(nil)
 }
 
+// newlyFailed lists the forms that are not known to have failed.
 func (x *decider) newlyFailed(names []string) []string {
 	var out []string
 	for _, name := range names {

@@ -2,8 +2,9 @@ package shipment
 
 import "github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 
-// followUps emits what follows by itself from where things stand: services end with their items, begin with their
-// delivery, and items complete when nothing is left to do. One event can lead to the next, so it goes on until none.
+// followUps emits the events that follow from the state without another input: services are cancelled with their items
+// and start at delivery, and items complete when nothing is left to do. One event can lead to the next, so it repeats
+// until none follows. The bound keeps a mistake in a rule from stopping the lane: each round ends a service or an item.
 func (x *decider) followUps(at *ledgerv1.Moment) {
 	if len(x.s.GetServices()) == 0 && x.s.GetFulfilment() != selfShip {
 		return
@@ -23,7 +24,7 @@ func (x *decider) followUps(at *ledgerv1.Moment) {
 	}
 }
 
-// cancelServices ends open services of items that have no live units or are back.
+// cancelServices cancels the open services of items that have no live units or are returned.
 func (x *decider) cancelServices(at *ledgerv1.Moment) *Event {
 	var ids []string
 	for _, v := range x.s.GetServices() {
@@ -39,10 +40,11 @@ func (x *decider) cancelServices(at *ledgerv1.Moment) *Event {
 	if ids == nil {
 		return nil
 	}
-	return &Event{Body: &ledgerv1.Event_ServiceCancelled{ServiceCancelled: &ledgerv1.ServiceCancelled{At: at, ServiceIds: ids}}}
+	b := &ledgerv1.ServiceCancelled{At: at, ServiceIds: ids}
+	return &Event{Body: &ledgerv1.Event_ServiceCancelled{ServiceCancelled: b}}
 }
 
-// startServices begins services whose item has arrived.
+// startServices starts the services of items that have arrived.
 func (x *decider) startServices(at *ledgerv1.Moment) *Event {
 	var ids []string
 	for _, v := range x.s.GetServices() {
@@ -56,10 +58,12 @@ func (x *decider) startServices(at *ledgerv1.Moment) *Event {
 	if ids == nil {
 		return nil
 	}
-	return &Event{Body: &ledgerv1.Event_ServiceStarted{ServiceStarted: &ledgerv1.ServiceStarted{At: at, ServiceIds: ids}}}
+	b := &ledgerv1.ServiceStarted{At: at, ServiceIds: ids}
+	return &Event{Body: &ledgerv1.Event_ServiceStarted{ServiceStarted: b}}
 }
 
-// completeItems completes items that have arrived and whose services are over; self-ship items need none.
+// completeItems completes items that have arrived and whose services have ended. Without a service, only self-ship
+// items complete: for the others the marketplace decides when an order is completed, and a pull finds it.
 func (x *decider) completeItems(at *ledgerv1.Moment) *Event {
 	var ids []string
 	for _, it := range x.s.GetItems() {
@@ -82,7 +86,7 @@ func (x *decider) completeItems(at *ledgerv1.Moment) *Event {
 	return stepEvent(completed, at, ids)
 }
 
-// isOpen reports whether something is left to do for a service.
+// isOpen reports whether a service has yet to end.
 func isOpen(v *ledgerv1.Service) bool {
 	return v.GetStatus() != serviceCompleted && v.GetStatus() != serviceCancelled
 }

@@ -2,7 +2,7 @@ package shipment
 
 import "github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 
-// failForms is the packing worker's bad news.
+// failForms records that the packing worker could not make some forms.
 func (x *decider) failForms(c FailForms) {
 	if !x.current(rowFailForms, c.Revision) {
 		return
@@ -13,8 +13,8 @@ func (x *decider) failForms(c FailForms) {
 	x.accept()
 }
 
-// acknowledgeForms takes the portal's numbers of failed forms. Packing goes on when no failed form is left; until then
-// the shipment stays FORM_FAILED.
+// acknowledgeForms records the portal's acknowledgement numbers of failed forms. Packing resumes, with a new document
+// revision, when no failed form is left; until then the shipment stays FORM_FAILED.
 func (x *decider) acknowledgeForms(c AcknowledgeForms) {
 	if !x.flow(standard) || !x.open(rowAcknowledgeForms, "Forms can be acknowledged while it is FORM_FAILED.") {
 		return
@@ -30,7 +30,8 @@ func (x *decider) acknowledgeForms(c AcknowledgeForms) {
 	anyFailed := len(failed) > 0
 	news := false
 	for _, a := range c.Forms {
-		if _, known := numbers[a.GetName()]; a.GetName() == "" || a.GetAckNumber() == "" || anyFailed && !known {
+		_, known := numbers[a.GetName()]
+		if a.GetName() == "" || a.GetAckNumber() == "" || anyFailed && !known {
 			x.refuse(CodeInvalidRequest, "Give the name of one of its forms and its acknowledgement number.")
 			return
 		}

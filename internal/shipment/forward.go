@@ -13,7 +13,8 @@ const (
 	selfShip = ledgerv1.Fulfilment_FULFILMENT_SELF_SHIP
 )
 
-// flow refuses a command of the other flow.
+// flow refuses a command of the other flow: in the standard flow the marketplace ships, in the self-ship flow the
+// seller.
 func (x *decider) flow(f ledgerv1.Fulfilment) bool {
 	if isSelfShip := x.s.GetFulfilment() == selfShip; isSelfShip == (f == selfShip) {
 		return true
@@ -26,7 +27,7 @@ func (x *decider) flow(f ledgerv1.Fulfilment) bool {
 	return false
 }
 
-// open refuses a command whose row is closed in the shipment's state.
+// open refuses a command whose row is closed in the state of the shipment.
 func (x *decider) open(r row, advice string) bool {
 	c := r.at(x.s.GetStatus())
 	if c.does == move || c.does == stay {
@@ -36,7 +37,7 @@ func (x *decider) open(r row, advice string) bool {
 	return false
 }
 
-// refuseCell refuses with the code of a closed cell.
+// refuseCell refuses a command with the code of a closed cell.
 func (x *decider) refuseCell(c statusCell, advice string) {
 	code := c.code
 	if code == "" {
@@ -45,22 +46,24 @@ func (x *decider) refuseCell(c statusCell, advice string) {
 	x.refuse(code, advice)
 }
 
-// free refuses what a hold or the date of dispatch forbids. Both look at now: neither undoes what has been done.
+// free refuses a command that a hold or, if gated, the earliest dispatch date forbids. Both bind the seller, never a
+// fact: goods that have left have left.
 func (x *decider) free(gated bool) bool {
 	if x.s.GetOnHold() {
 		x.refuse(CodeOperationNotAllowed, "Wait until the marketplace releases it.")
 		return false
 	}
 	if after := x.s.GetDispatchAfter(); gated && after != nil && x.now.Before(after.AsTime()) {
-		x.refuse(CodeOperationNotAllowed, "It may not be processed before "+after.AsTime().In(ist).Format(time.RFC3339)+"; try again then.")
+		at := after.AsTime().In(ist).Format(time.RFC3339)
+		x.refuse(CodeOperationNotAllowed, "It may not be processed before "+at+"; try again then.")
 		return false
 	}
 	return true
 }
 
-// requestLabels starts packing: the documents are made elsewhere and come back as CompletePacking or FailForms.
+// requestLabels starts packing. The packing worker renders the documents and submits CompletePacking or FailForms.
 func (x *decider) requestLabels(c RequestLabels) {
-	if !x.flow(standard) || !x.open(rowRequestLabels, "Labels can be asked for while it is APPROVED or FORM_FAILED.") ||
+	if !x.flow(standard) || !x.open(rowRequestLabels, "Labels can be requested while it is APPROVED or FORM_FAILED.") ||
 		!x.free(true) || !x.goodPackRequest(c.Request) {
 		return
 	}
@@ -70,7 +73,7 @@ func (x *decider) requestLabels(c RequestLabels) {
 	x.accept()
 }
 
-// packDue is when documents are due. A retry does not move it: the clock runs through FORM_FAILED.
+// packDue is when the documents are due. A retry does not move it: the clock keeps running in FORM_FAILED.
 func (x *decider) packDue() *timestamppb.Timestamp {
 	for _, c := range x.s.GetClocks() {
 		if c.GetKind() == clockPack {
@@ -83,7 +86,7 @@ func (x *decider) packDue() *timestamppb.Timestamp {
 	return timestamppb.New(x.now.Add(x.Policy.PackWithin))
 }
 
-// goodPackRequest checks what the seller gives for the documents.
+// goodPackRequest checks the seller's data for the documents.
 func (x *decider) goodPackRequest(r *ledgerv1.PackRequest) bool {
 	known := func(id string) bool {
 		if indexOf(x.s.GetItems(), id) >= 0 {
@@ -97,7 +100,8 @@ func (x *decider) goodPackRequest(r *ledgerv1.PackRequest) bool {
 			return false
 		}
 		if !(t.GetTaxRate() >= 0 && t.GetTaxRate() <= 100) || !(t.GetPurchasePrice() >= 0) {
-			x.refuse(CodeInvalidTax, "Give a tax rate from 0 to 100 and a price that is not negative for item "+clip(t.GetOrderItemId())+".")
+			x.refuse(CodeInvalidTax,
+				"Give a tax rate from 0 to 100 and a price that is not negative for item "+clip(t.GetOrderItemId())+".")
 			return false
 		}
 	}
@@ -114,7 +118,7 @@ func (x *decider) goodPackRequest(r *ledgerv1.PackRequest) bool {
 	return true
 }
 
-// goodInvoiceDate refuses an invoice date that is not between the order and today, by day.
+// goodInvoiceDate refuses an invoice date before the day of the order or after today, by days in IST.
 func (x *decider) goodInvoiceDate(m *ledgerv1.Moment) bool {
 	if m.GetAt() == nil {
 		return true
@@ -128,7 +132,7 @@ func (x *decider) goodInvoiceDate(m *ledgerv1.Moment) bool {
 	return true
 }
 
-// orderedAt is when the shipment's story began, as far as anything is told of it.
+// orderedAt is the earliest reported time of the order; zero if none is known.
 func (x *decider) orderedAt() time.Time {
 	first := x.s.GetTimes().GetCreated().GetAt()
 	for _, it := range x.s.GetItems() {
@@ -142,26 +146,28 @@ func (x *decider) orderedAt() time.Time {
 	return first.AsTime()
 }
 
-// dispatch says that a packed shipment can be picked up.
+// dispatch makes a packed shipment ready for pickup. The earliest dispatch date does not matter any more: it has kept
+// packing from starting early.
 func (x *decider) dispatch() {
-	if !x.flow(standard) || !x.open(rowDispatch, "It can be marked ready to dispatch while it is PACKED.") || !x.free(false) {
+	if !x.flow(standard) || !x.open(rowDispatch, "It can become ready to dispatch while it is PACKED.") ||
+		!x.free(false) {
 		return
 	}
 	x.emit(stepEvent(ready, reported(x.now), nil))
 	x.accept()
 }
 
-// current sorts the packing worker's results: those of an older set of documents, or of a shipment that has moved on,
-// are stale.
+// current reports whether a result of the packing worker applies. A result of an older document revision is stale, and
+// so is any result when the shipment has moved on.
 func (x *decider) current(r row, revision uint32) bool {
 	if !x.flow(standard) {
 		return false
 	}
 	switch c := r.at(x.s.GetStatus()); {
 	case revision > x.s.GetDocumentRevision():
-		x.refuse(CodeInvalidRequest, "These documents were never asked for.")
+		x.refuse(CodeInvalidRequest, "These documents were never requested.")
 	case revision < x.s.GetDocumentRevision():
-		x.stale("A newer set of documents was asked for; this one is dropped.")
+		x.stale("A newer revision of the documents was requested; this one is dropped.")
 	case c.does == move:
 		return true
 	case c.does == repeat:
@@ -172,7 +178,7 @@ func (x *decider) current(r row, revision uint32) bool {
 	return false
 }
 
-// completePacking is the packing worker's good news.
+// completePacking records that the packing worker has rendered the documents.
 func (x *decider) completePacking(c CompletePacking) {
 	if !x.current(rowCompletePacking, c.Revision) {
 		return

@@ -8,25 +8,26 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// What is beyond these makes no sense to us. They are wide: a fact that is quarantined needs a person.
+// Facts beyond these limits make no sense. The limits are wide, because every fact that is quarantined needs a person.
 const (
-	// maxIDBytes bounds an id; real ones have 10 to 40 bytes.
+	// maxIDBytes bounds an id; real ids have 10 to 40 bytes.
 	maxIDBytes = 256
 	// maxItems bounds the lines of a shipment.
 	maxItems = 1000
 	// maxUnits bounds a quantity.
 	maxUnits = 1_000_000
-	// maxStateBytes keeps an event, which carries the state and what changed of it, below Kafka's usual limit of 1 MiB.
+	// maxStateBytes bounds a state. An event carries the state and the changes to it, and Kafka's default limit for a
+	// record is 1 MiB.
 	maxStateBytes = 384 << 10
-	// maxAhead is how far a marketplace's clock may be ahead of ours.
+	// maxAhead is how far the marketplace's clock may be ahead of ours.
 	maxAhead = 24 * time.Hour
 	// maxPromise is how far in the future a promised date may lie.
 	maxPromise = 10 * 366 * 24 * time.Hour
-	// firstYear is before any order that a marketplace of this kind can tell of.
+	// firstYear is earlier than any order of a marketplace of this kind.
 	firstYear = 1990
 )
 
-// sane quarantines facts that make no sense whatever the state: bad ids, absurd times, another seller's shipment.
+// sane quarantines facts that make no sense in any state: bad ids, absurd times, another seller's shipment.
 func (x *decider) sane(f Fact) bool {
 	switch {
 	case f.ShipmentID == "" || !goodID(f.ShipmentID) || len(f.SellerID) > maxIDBytes || len(f.LocationID) > maxIDBytes:
@@ -43,7 +44,7 @@ func (x *decider) sane(f Fact) bool {
 	return false
 }
 
-// unintelligible quarantines what can be read but not understood, with the reason that was found on the way in.
+// unintelligible quarantines a notification that is readable but makes no sense, with the reason that the parser gave.
 func (x *decider) unintelligible(f Unintelligible) {
 	x.quarantine(f.Reason, f.Message)
 	if f.Reason == "" {
@@ -54,14 +55,16 @@ func (x *decider) unintelligible(f Unintelligible) {
 	}
 }
 
+// goodID reports whether an id is present and short enough to be one.
 func goodID(id string) bool { return id != "" && len(id) <= maxIDBytes }
 
-// plausible reports whether something may have happened then.
+// plausible reports whether a fact can have this time. It may lie ahead of our clock by a day, because two clocks
+// differ.
 func (x *decider) plausible(t time.Time) bool {
 	return t.Year() >= firstYear && !t.After(x.now.Add(maxAhead))
 }
 
-// promisable reports whether something may be promised for then; nothing told is fine.
+// promisable reports whether the times can be promises; zero times are fine.
 func (x *decider) promisable(times ...time.Time) bool {
 	for _, t := range times {
 		if !t.IsZero() && (t.Year() < firstYear || t.After(x.now.Add(maxPromise))) {
@@ -71,12 +74,13 @@ func (x *decider) promisable(times ...time.Time) bool {
 	return true
 }
 
-// promisableStamp is promisable for a timestamp that came in a message.
+// promisableStamp is promisable for a timestamp from a message, which may also be out of range.
 func (x *decider) promisableStamp(t *timestamppb.Timestamp) bool {
 	return t == nil || t.IsValid() && x.promisable(t.AsTime())
 }
 
-// grew reports whether events can have made the state larger by more than a few bytes.
+// grew reports whether events can have made the state larger by more than a few bytes. It saves most decisions the
+// computation of the state's size.
 func grew(events []*Event) bool {
 	for _, e := range events {
 		switch e.GetBody().(type) {

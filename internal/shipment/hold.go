@@ -2,8 +2,8 @@ package shipment
 
 import "github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 
-// hold puts units on hold. Its quantities are absolute, so that a repeat changes nothing. One that is older than what
-// was last told of the hold comes too late.
+// hold puts units on hold. Its quantities are absolute, so that a repeat changes nothing. A fact that is older than the
+// last report about the hold is stale. A hold for no unit at all is a release.
 func (x *decider) hold(f Hold) {
 	older := x.holdReportedAfter(f.Fact)
 	var held []*ledgerv1.ItemUnits
@@ -27,9 +27,9 @@ func (x *decider) hold(f Hold) {
 		}
 		after[i] = min(h.GetUnits(), live(x.s.Items[i]))
 	}
-	any := false
+	some := false
 	for i, it := range x.s.GetItems() {
-		any = any || after[i] > 0
+		some = some || after[i] > 0
 		if after[i] != it.GetHeld() {
 			held = append(held, &ledgerv1.ItemUnits{OrderItemId: it.GetOrderItemId(), Units: after[i]})
 		}
@@ -37,27 +37,34 @@ func (x *decider) hold(f Hold) {
 	x.outranked = x.outranked || older || !anyLive(x.s.GetItems())
 	switch {
 	case len(held) == 0:
-	case any:
-		x.emit(&Event{Body: &ledgerv1.Event_ShipmentHeld{ShipmentHeld: &ledgerv1.ShipmentHeld{At: reported(f.At), Held: held}}})
+	case some:
+		b := &ledgerv1.ShipmentHeld{At: reported(f.At), Held: held}
+		x.emit(&Event{Body: &ledgerv1.Event_ShipmentHeld{ShipmentHeld: b}})
 	default:
-		x.emit(&Event{Body: &ledgerv1.Event_ShipmentReleased{ShipmentReleased: &ledgerv1.ShipmentReleased{At: reported(f.At)}}})
+		x.release(f.Fact)
 	}
 	x.settle(unknown)
 }
 
-// holdReportedAfter reports whether something of the hold was told that is later than a fact.
+// release emits the release of all units. The marketplace has no notification that releases some.
+func (x *decider) release(f Fact) {
+	b := &ledgerv1.ShipmentReleased{At: reported(f.At)}
+	x.emit(&Event{Body: &ledgerv1.Event_ShipmentReleased{ShipmentReleased: b}})
+}
+
+// holdReportedAfter reports whether the hold was reported later than a fact.
 func (x *decider) holdReportedAfter(f Fact) bool {
 	t := x.s.GetHoldReportedAt()
 	return t != nil && f.At.Before(t.AsTime())
 }
 
-// unhold releases all units. If it tells of a state further on, as it can of PACKED, that is reached too; a state that
-// is behind means nothing.
+// unhold releases all units. The notification also names a status, which can be PACKED: if the status is ahead of the
+// state, it is reached too; otherwise it is ignored.
 func (x *decider) unhold(f Unhold) {
 	if x.s.GetOnHold() && x.holdReportedAfter(f.Fact) {
 		x.outranked = true
 	} else if x.s.GetOnHold() {
-		x.emit(&Event{Body: &ledgerv1.Event_ShipmentReleased{ShipmentReleased: &ledgerv1.ShipmentReleased{At: reported(f.At)}}})
+		x.release(f.Fact)
 	}
 	if r, ok := rowOf(f.Status); ok {
 		for _, it := range x.s.GetItems() {

@@ -6,9 +6,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// Input is what may happen to a shipment: a command, which may be rejected, or a fact, which may not.
-//
-// It is a closed sum: Decide knows every one of them.
+// Input is a command, which may be rejected, or a fact, which may not. It is a closed sum: Decide handles every member.
 //
 //sumtype:decl
 type Input interface {
@@ -23,24 +21,24 @@ type When struct {
 	Day bool
 }
 
-// Commands of the seller, and of the packing worker.
+// Commands of the seller and of the packing worker.
 type (
 	// RequestLabels asks for labels and invoice: the marketplace calls it pack.
 	RequestLabels struct {
 		LocationID string
 		Request    *ledgerv1.PackRequest
 	}
-	// CompletePacking is the packing worker's result: documents are ready. An older revision is stale.
+	// CompletePacking is the packing worker's result: the documents are ready. An older revision is stale.
 	CompletePacking struct {
 		Revision uint32
 		Packing  *ledgerv1.Packing
 	}
-	// FailForms is the packing worker's result: forms failed. An older revision is stale.
+	// FailForms is the packing worker's result: some forms failed. An older revision is stale.
 	FailForms struct {
 		Revision uint32
 		Forms    []string
 	}
-	// Dispatch says that the shipment is ready for pickup.
+	// Dispatch reports that the shipment is ready for pickup.
 	Dispatch struct{ LocationID string }
 	// Cancel cancels whole cancellation groups before packing is done. No groups means all.
 	Cancel struct {
@@ -48,11 +46,11 @@ type (
 		GroupIDs   []string
 		Reason     string
 	}
-	// AcknowledgeForms gives the acknowledgement numbers of failed forms.
+	// AcknowledgeForms gives the acknowledgement numbers of forms that failed.
 	AcknowledgeForms struct {
 		Forms []*ledgerv1.FormAcknowledgement
 	}
-	// DispatchSelfShip says that a self-ship seller sent it off.
+	// DispatchSelfShip reports that a self-ship seller has sent the shipment.
 	DispatchSelfShip struct {
 		LocationID           string
 		DispatchedAt         When
@@ -63,19 +61,19 @@ type (
 		InvoiceLines         []*ledgerv1.InvoiceLine
 		DispatchLocationJSON string
 	}
-	// AttemptDelivery says that delivery was tried. NewDue is zero when no new date was given.
+	// AttemptDelivery reports a failed attempt to deliver. NewDue is zero when the seller gave no new date.
 	AttemptDelivery struct {
 		LocationID        string
 		At                When
 		Reason, SubReason string
 		NewDue            When
 	}
-	// ConfirmDelivery says that it arrived.
+	// ConfirmDelivery reports that the shipment arrived.
 	ConfirmDelivery struct {
 		LocationID string
 		At         When
 	}
-	// UpdateTracking changes courier or tracking number of a self-ship shipment.
+	// UpdateTracking changes the courier or the tracking number of a self-ship shipment.
 	UpdateTracking struct {
 		Courier           *ledgerv1.Courier
 		TentativeDelivery When
@@ -85,19 +83,19 @@ type (
 		ServiceID, OrderItemID, Description string
 		DueAt                               time.Time
 	}
-	// AttemptService says that a forward service or a tech visit was tried.
+	// AttemptService reports a failed attempt at a forward service or a tech visit.
 	AttemptService struct {
 		ServiceID                   string
 		At                          When
 		NewDue                      When
 		Reason, SubReason, Comments string
 	}
-	// CompleteService says that a forward service is done.
+	// CompleteService reports that a forward service is done.
 	CompleteService struct {
 		ServiceID string
 		At        When
 	}
-	// RequestTechVisit asks for the tech visit of a return.
+	// RequestTechVisit requests the tech visit of a return.
 	RequestTechVisit struct {
 		ReturnID, ServiceID, OrderItemID, Description string
 		DueAt                                         time.Time
@@ -105,7 +103,7 @@ type (
 	// ApproveReturn approves a customer return; an open tech visit completes.
 	ApproveReturn struct {
 		LocationID, ReturnID, ServiceID, Comments string
-		// VisitedAt is zero when there was no visit, or its date was not given.
+		// VisitedAt is zero when there was no visit or the seller gave no date.
 		VisitedAt When
 	}
 	// RejectReturn rejects a customer return after its tech visit.
@@ -115,44 +113,44 @@ type (
 	}
 	// CompleteReturn acknowledges a courier return.
 	CompleteReturn struct{ LocationID, ReturnID string }
-	// PickUpReturn says that the goods of a customer return were picked up.
+	// PickUpReturn reports that the goods of a customer return were picked up.
 	PickUpReturn struct {
 		LocationID, ReturnID string
 		At                   When
 	}
-	// AttemptPickup says that a reverse pickup was tried.
+	// AttemptPickup reports a failed attempt at a reverse pickup.
 	AttemptPickup struct {
 		LocationID, ReturnID, Reason string
 		At, NewDue                   When
 	}
-	// CancelReturn says that the goods of a courier return were delivered after all. DeliveredAt may be zero.
+	// CancelReturn reports that the goods of a courier return were delivered after all. DeliveredAt may be zero.
 	CancelReturn struct {
 		LocationID, ReturnID string
 		DeliveredAt          When
 	}
 )
 
-// Fact is what every notification says.
+// Fact holds the fields that all facts have.
 type Fact struct {
 	ShipmentID string
 	// SellerID and LocationID are empty where the notification does not say.
 	SellerID, LocationID string
 	// At is the notification's timestamp.
 	At time.Time
-	// Source is the channel that told.
+	// Source is the channel that reported it.
 	Source string
 }
 
-// Facts: the marketplace's notifications, and what a pull found.
+// Facts: the marketplace's notifications and the results of pulls.
 type (
-	// Created is shipment_created: the shipment as the marketplace tells it first, or again.
+	// Created is shipment_created: the shipment as the marketplace reports it, for the first time or again.
 	Created struct {
 		Fact
 		OrderID      string
 		ShipmentType string
-		// Status is the lowest status told of the items; APPROVED when they do not say.
+		// Status is the lowest status reported for the items; APPROVED when the notification gives none.
 		Status                                                ledgerv1.Status
-		DispatchAfter, DispatchBy, DeliverBy, MarketUpdatedAt time.Time // Zero where not told.
+		DispatchAfter, DispatchBy, DeliverBy, MarketUpdatedAt time.Time // Zero where not reported.
 		Hold                                                  bool
 		Items                                                 []CreatedItem
 		Forms                                                 []*ledgerv1.Form
@@ -163,12 +161,13 @@ type (
 	CreatedItem struct {
 		OrderItemID, CancellationGroupID string
 		Quantity                         uint32
-		// Cancelled units are told already at creation, by an unknown actor, where the channel's extension says so.
+		// Cancelled counts units that were cancelled before the shipment was reported. Only the channel's extension
+		// reports them, and not who cancelled them.
 		Cancelled uint32
 		Status    ledgerv1.Status
 		Details   *ledgerv1.ItemDetails
 	}
-	// Hold is shipment_hold. No items means all units.
+	// Hold is shipment_hold. No items mean all units.
 	Hold struct {
 		Fact
 		Items []*ledgerv1.ItemUnits
@@ -183,17 +182,18 @@ type (
 		Fact
 		Status ledgerv1.Status
 	}
-	// DatesChanged is shipment_dispatch_dates_changed. Zero dates were not told.
+	// DatesChanged is shipment_dispatch_dates_changed. Zero dates were not reported.
 	DatesChanged struct {
 		Fact
 		DispatchAfter, DispatchBy, DeliverBy time.Time
 	}
-	// Cancelled is shipment_cancelled. No items means all units.
+	// Cancelled is shipment_cancelled. No items mean all units.
 	Cancelled struct {
 		Fact
 		Items []CancelledItem
 	}
-	// CancelledItem is a line of Cancelled. Quantity is signed as on the wire, so that nonsense can be told.
+	// CancelledItem is a line of Cancelled. Quantity is signed as on the wire, so that a negative number reaches the
+	// rule that quarantines it.
 	CancelledItem struct {
 		OrderItemID, Reason, SubReason string
 		Quantity                       int64
@@ -211,11 +211,11 @@ type (
 	}
 	// ReturnLine is a line of ReturnReported.
 	ReturnLine struct {
-		// Return holds what was told; its status, times and irregular mark are decided here.
+		// Return holds the reported fields. Its status, times and irregular mark are decided here.
 		Return *ledgerv1.Return
 		// Quantity is signed as on the wire.
 		Quantity int64
-		// TechVisit is nil when none was told.
+		// TechVisit is nil when none was reported.
 		TechVisit *RequestTechVisit
 	}
 	// ReturnTracked is return_item_tracking_id_update.
@@ -230,33 +230,34 @@ type (
 		ReturnID string
 		Lines    []*ledgerv1.ReturnExpectedDate
 	}
-	// ReturnReached is return_picked_up, return_completed and return_cancelled. No items means all lines.
+	// ReturnReached is return_picked_up, return_completed and return_cancelled. No items mean all lines.
 	ReturnReached struct {
 		Fact
 		ReturnID     string
 		Status       ledgerv1.ReturnStatus
 		OrderItemIDs []string
 	}
-	// Observed is what a pull found and no notification told: only the fields that are set.
+	// Observed is the result of a pull: fields that no notification has reported. Only fields that are set count.
 	Observed struct {
 		Fact
-		// Status is one the shipment, or the items listed, have reached; unset when nothing is said of it.
+		// Status is one that the shipment, or the listed items, have reached; unset when the pull shows none.
 		Status       ledgerv1.Status
 		OrderItemIDs []string
-		// Details, item details and packing replace what was known where they are set.
+		// Details, Items and Packing replace what was known where they are set.
 		Details *ledgerv1.ShipmentDetails
 		Items   []*ledgerv1.ItemPatch
 		Packing *ledgerv1.Packing
-		// Return is a return as the marketplace shows it; only the fields that are set. ReturnStatus may be APPROVED or
-		// REJECTED, which no notification tells.
+		// Return is a return as the marketplace shows it; only fields that are set count. Its status may be APPROVED or
+		// REJECTED, which no notification reports.
 		Return *ledgerv1.Return
-		// Services found on the shipment or on the return.
+		// Services and TechVisits are those that the pull found on the shipment or on the return.
 		Services             []ActivateService
 		TechVisits           []RequestTechVisit
 		MarketplaceUpdatedAt time.Time
 	}
-	// Unintelligible is a notification that can be read but makes no sense: an unknown type, the year 0, an id that is
-	// too long. It is quarantined with its reason, whatever the state.
+	// Unintelligible is a notification that is readable but makes no sense: an unknown type, the year 0, an id that is
+	// too long. It is quarantined with its reason, whatever the state. Rejecting it would not help: the marketplace
+	// blocks everything behind a notification that is not accepted.
 	Unintelligible struct {
 		Fact
 		EventType string

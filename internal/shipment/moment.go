@@ -14,15 +14,16 @@ const (
 	assumed           = ledgerv1.Certainty_CERTAINTY_ASSUMED
 )
 
-// ist is the marketplace's day. It has had no other offset since 1945, and time zone files are not ours to read.
+// ist is the time zone of the marketplace's days. Its offset has not changed since 1945, so the zone is fixed here: the
+// time zone files of a machine would make decisions depend on the machine.
 //
-//nolint:gochecknoglobals // A constant that the language cannot express.
+//nolint:gochecknoglobals // Go has no constants of this type.
 var ist = time.FixedZone("IST", int((5*time.Hour + 30*time.Minute).Seconds()))
 
 // IsZero reports whether no time was given.
 func (w When) IsZero() bool { return w.Time.IsZero() }
 
-// stamp turns a time into a timestamp; the zero time into none.
+// stamp turns a time into a timestamp, and the zero time into nil.
 func stamp(t time.Time) *timestamppb.Timestamp {
 	if t.IsZero() {
 		return nil
@@ -30,7 +31,7 @@ func stamp(t time.Time) *timestamppb.Timestamp {
 	return timestamppb.New(t)
 }
 
-// told is a moment that somebody told.
+// reported is the moment of something that somebody reported.
 func reported(t time.Time) *ledgerv1.Moment {
 	// One allocation for both: every input makes one of these.
 	b := &struct {
@@ -42,7 +43,7 @@ func reported(t time.Time) *ledgerv1.Moment {
 	return &b.m
 }
 
-// withCertainty is the same moment, known in another way.
+// withCertainty returns the same moment with another certainty.
 func withCertainty(m *ledgerv1.Moment, c ledgerv1.Certainty) *ledgerv1.Moment {
 	if m == nil || m.Certainty == c {
 		return m
@@ -50,7 +51,7 @@ func withCertainty(m *ledgerv1.Moment, c ledgerv1.Certainty) *ledgerv1.Moment {
 	return &ledgerv1.Moment{At: m.At, Certainty: c, Day: m.Day}
 }
 
-// before compares two timestamps without turning them into times, which the hot path would feel.
+// before compares two timestamps without converting them to times, which would show in the benchmark.
 func before(a, b *timestamppb.Timestamp) bool {
 	if a.GetSeconds() != b.GetSeconds() {
 		return a.GetSeconds() < b.GetSeconds()
@@ -58,10 +59,12 @@ func before(a, b *timestamppb.Timestamp) bool {
 	return a.GetNanos() < b.GetNanos()
 }
 
+// same reports whether two timestamps are equal; nil equals only nil.
 func same(a, b *timestamppb.Timestamp) bool {
 	return (a == nil) == (b == nil) && a.GetSeconds() == b.GetSeconds() && a.GetNanos() == b.GetNanos()
 }
 
+// latest returns the later of two timestamps; nil is earlier than any.
 func latest(a, b *timestamppb.Timestamp) *timestamppb.Timestamp {
 	if a == nil || b != nil && before(a, b) {
 		return b
@@ -69,7 +72,7 @@ func latest(a, b *timestamppb.Timestamp) *timestamppb.Timestamp {
 	return a
 }
 
-// sameMoment reports whether two moments say the same: the same instant, or the same day where only that is known.
+// sameMoment reports whether two moments are the same instant, or the same day where only the day is known.
 func sameMoment(a, b *ledgerv1.Moment) bool {
 	if a == nil || b == nil || a.Day != b.Day {
 		return false
@@ -80,7 +83,7 @@ func sameMoment(a, b *ledgerv1.Moment) bool {
 	return same(a.At, b.At)
 }
 
-// dayOf gives the day in IST as a number that can be compared.
+// dayOf numbers the days in IST, so that they can be compared.
 func dayOf(t time.Time) int64 {
 	_, offset := t.In(ist).Zone()
 	sec := t.Unix() + int64(offset)
@@ -96,7 +99,8 @@ func endOfDay(t time.Time) time.Time {
 	return time.Date(y, m, d, 23, 59, 59, 0, ist).UTC()
 }
 
-// happened is the moment of something that is told to have happened: a plain date is the end of that day, at most now.
+// happened is the moment of something that somebody did. A plain date is the end of that day, at most now: any earlier
+// time could put the step before the one that it followed.
 func happened(w When, now time.Time) *ledgerv1.Moment {
 	if !w.Day {
 		return reported(w.Time)
@@ -108,7 +112,7 @@ func happened(w When, now time.Time) *ledgerv1.Moment {
 	return &ledgerv1.Moment{At: timestamppb.New(t), Day: true}
 }
 
-// due is the time of a promise: a plain date is the end of that day.
+// due is the time of a promise. A plain date is the end of that day, because the whole day may be used.
 func due(w When) *timestamppb.Timestamp {
 	if w.IsZero() {
 		return nil
@@ -119,7 +123,7 @@ func due(w When) *timestamppb.Timestamp {
 	return timestamppb.New(w.Time)
 }
 
-// isFuture reports whether a time is told that has not come yet; a plain date is in the future from tomorrow on.
+// isFuture reports whether a time has not come yet. A plain date is in the future from tomorrow on.
 func isFuture(w When, now time.Time) bool {
 	if w.Day {
 		return dayOf(w.Time) > dayOf(now)
@@ -127,8 +131,9 @@ func isFuture(w When, now time.Time) bool {
 	return w.Time.After(now)
 }
 
-// precedes reports whether a time is before a step that was told. They are compared by day where one of them is a day.
-// A time that was inferred or assumed is the latest that the step can have had, so it holds nobody to anything.
+// precedes reports whether a time is before a step whose time was reported. If either is a plain date, they are
+// compared by day. An inferred or assumed time is only the latest that the step can have had, so no date contradicts
+// it.
 func precedes(w When, step *ledgerv1.Moment) bool {
 	if step == nil || step.GetCertainty() != reportedCertainty {
 		return false

@@ -7,8 +7,9 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// observed applies what a pull found. Nobody told when it happened, only when it was seen, so its times are inferred:
-// they hold until a notification tells better. Properties come first, so that what follows is judged by them.
+// observed applies the result of a pull. A pull shows when something was seen, not when it happened, so its times are
+// inferred until a notification reports better ones. Properties come first, because the steps
+// after them are judged by the new fields.
 func (x *decider) observed(f Observed) {
 	if !x.goodObserved(f) {
 		return
@@ -40,6 +41,7 @@ func (x *decider) observed(f Observed) {
 	x.settle(unknown)
 }
 
+// goodObserved quarantines the result of a pull that makes no sense.
 func (x *decider) goodObserved(f Observed) bool {
 	if _, ok := rowOf(f.Status); !ok {
 		switch f.Status {
@@ -62,7 +64,8 @@ func (x *decider) goodObserved(f Observed) bool {
 		}
 	}
 	if r := f.Return; r != nil {
-		if !goodID(r.GetReturnId()) || r.GetStatus() < 0 || int(r.GetStatus()) >= returnStatuses || !x.promisableStamp(r.GetExpectedDate()) {
+		if !goodID(r.GetReturnId()) || r.GetStatus() < 0 || int(r.GetStatus()) >= returnStatuses ||
+			!x.promisableStamp(r.GetExpectedDate()) {
 			x.quarantine(ReasonBadBody, "The return that was found has no id, an unknown status or an absurd date.")
 			return false
 		}
@@ -70,7 +73,7 @@ func (x *decider) goodObserved(f Observed) bool {
 	return true
 }
 
-// known parts the ids that the shipment has from those it does not.
+// known splits ids into those that the shipment has and those that it lacks.
 func (x *decider) known(ids []string) (known, missing []string) {
 	for _, id := range ids {
 		if indexOf(x.s.GetItems(), id) >= 0 {
@@ -82,7 +85,7 @@ func (x *decider) known(ids []string) (known, missing []string) {
 	return known, missing
 }
 
-// observedStatus applies a status that was found, to the items named or to all.
+// observedStatus applies a status that was found to the named items, or to all.
 func (x *decider) observedStatus(s ledgerv1.Status, at *ledgerv1.Moment, ids []string, patches []*ledgerv1.ItemPatch) {
 	switch s {
 	case unset:
@@ -107,7 +110,8 @@ func (x *decider) observedStatus(s ledgerv1.Status, at *ledgerv1.Moment, ids []s
 	}
 }
 
-// observedCancel cancels all that is left of items that were found cancelled.
+// observedCancel cancels the live units of items that were found cancelled. A pull shows no quantity, so all of them
+// went.
 func (x *decider) observedCancel(at *ledgerv1.Moment, ids []string, patches []*ledgerv1.ItemPatch) {
 	p := cancelPlan{left: make([]uint32, len(x.s.GetItems()))}
 	for i, it := range x.s.GetItems() {
@@ -118,7 +122,8 @@ func (x *decider) observedCancel(at *ledgerv1.Moment, ids []string, patches []*l
 		c := &ledgerv1.CancelledUnits{OrderItemId: it.GetOrderItemId(), Units: p.left[i]}
 		for _, patch := range patches {
 			if patch.GetOrderItemId() == c.OrderItemId {
-				c.Reason, c.SubReason, c.By = patch.GetCancellationReason(), patch.GetCancellationSubReason(), x.patchActor(patch)
+				c.Reason, c.SubReason = patch.GetCancellationReason(), patch.GetCancellationSubReason()
+				c.By = x.patchActor(patch)
 			}
 		}
 		p.irregular = p.irregular || rowReportedCancelled.at(forwardOf(it)).does == contradict
@@ -129,6 +134,7 @@ func (x *decider) observedCancel(at *ledgerv1.Moment, ids []string, patches []*l
 	x.emitCancel(&p, at)
 }
 
+// patchActor names who cancelled: as the pull says, else judged by the reason.
 func (x *decider) patchActor(p *ledgerv1.ItemPatch) ledgerv1.CancelledBy {
 	if by := p.GetCancelledBy(); by != unknownActor {
 		return by
@@ -136,7 +142,7 @@ func (x *decider) patchActor(p *ledgerv1.ItemPatch) ledgerv1.CancelledBy {
 	return x.actor(p.GetCancellationReason())
 }
 
-// observedProperties brings the fields that differ.
+// observedProperties updates the fields that differ.
 func (x *decider) observedProperties(f Observed) (unknown []string) {
 	b := &ledgerv1.PropertiesUpdated{At: reported(f.At)}
 	p := &patch{}
@@ -162,11 +168,12 @@ func (x *decider) observedProperties(f Observed) (unknown []string) {
 	}
 	n := len(x.d.Events)
 	x.emitPatch(p, b, stamp(f.MarketplaceUpdatedAt))
-	x.seen = x.seen || len(x.d.Events) == n && (f.Details != nil || len(f.Items) > len(unknown) || f.Packing != nil)
+	brought := f.Details != nil || len(f.Items) > len(unknown) || f.Packing != nil
+	x.seen = x.seen || brought && len(x.d.Events) == n
 	return unknown
 }
 
-// foundServices activates the forward services that are new.
+// foundServices activates the forward services that are not known yet.
 func (x *decider) foundServices(list []ActivateService, at *ledgerv1.Moment) (unknown []string) {
 	for _, v := range list {
 		i := indexOf(x.s.GetItems(), v.OrderItemID)

@@ -1,23 +1,25 @@
 package shipment
 
 import (
+	"slices"
+
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// patch gathers what differs between what is known and what is told: only fields that are told count, because the
-// marketplace leaves out what it does not say.
+// patch collects the differences between the known and the reported fields. Only reported fields count, because the
+// marketplace leaves out fields that it does not mention: an empty field never clears a known one.
 type patch struct {
 	prefix  string
 	changed []string
-	// older says that what is told is older than what is known: it fills what is not known and replaces nothing.
+	// older means that the report is older than what is known: it fills unknown fields and replaces nothing.
 	older bool
-	// outdated says that something differed and was too old.
+	// outdated means that a field differed, but the report was too old to replace it.
 	outdated bool
 }
 
-// takes reports whether a field that differs is taken.
+// takes reports whether a field that differs is taken over.
 func (p *patch) takes(unknown bool) bool {
 	if p.older && !unknown {
 		p.outdated = true
@@ -26,8 +28,10 @@ func (p *patch) takes(unknown bool) bool {
 	return true
 }
 
+// note adds a path to the list of changes that the event shows.
 func (p *patch) note(path string) { p.changed = append(p.changed, p.prefix+path) }
 
+// text compares a text; an empty one was not reported.
 func (p *patch) text(path, known, reported string, out *string) {
 	if reported != "" && reported != known && p.takes(known == "") {
 		*out = reported
@@ -35,6 +39,7 @@ func (p *patch) text(path, known, reported string, out *string) {
 	}
 }
 
+// flag only ever sets: in a report, false looks like absent.
 func (p *patch) flag(path string, known, reported bool, out *bool) {
 	if reported && !known {
 		*out = true
@@ -42,6 +47,7 @@ func (p *patch) flag(path string, known, reported bool, out *bool) {
 	}
 }
 
+// time compares a time; nil was not reported.
 func (p *patch) time(path string, known, reported *timestamppb.Timestamp, out **timestamppb.Timestamp) {
 	if reported != nil && !same(known, reported) && p.takes(known == nil) {
 		*out = reported
@@ -49,7 +55,7 @@ func (p *patch) time(path string, known, reported *timestamppb.Timestamp, out **
 	}
 }
 
-// message is for parts that change as a whole.
+// message compares parts that change as a whole.
 func message[M interface {
 	comparable
 	EqualVT(M) bool
@@ -61,7 +67,7 @@ func message[M interface {
 	}
 }
 
-// diffDetails gives the told fields that differ, nil when none does.
+// diffDetails returns the reported fields that differ, or nil if none does.
 func diffDetails(p *patch, known, reported *ledgerv1.ShipmentDetails) *ledgerv1.ShipmentDetails {
 	if reported == nil {
 		return nil
@@ -72,14 +78,18 @@ func diffDetails(p *patch, known, reported *ledgerv1.ShipmentDetails) *ledgerv1.
 	p.text("details.packaging_policy", known.GetPackagingPolicy(), reported.GetPackagingPolicy(), &out.PackagingPolicy)
 	p.flag("details.mps", known.GetMps(), reported.GetMps(), &out.Mps)
 	p.text("details.source", known.GetSource(), reported.GetSource(), &out.Source)
-	p.text("details.dispatch_service_tier", known.GetDispatchServiceTier(), reported.GetDispatchServiceTier(), &out.DispatchServiceTier)
-	message(p, "details.delivery_address", known.GetDeliveryAddress(), reported.GetDeliveryAddress(), &out.DeliveryAddress)
+	p.text("details.dispatch_service_tier",
+		known.GetDispatchServiceTier(), reported.GetDispatchServiceTier(), &out.DispatchServiceTier)
+	message(p, "details.delivery_address",
+		known.GetDeliveryAddress(), reported.GetDeliveryAddress(), &out.DeliveryAddress)
 	message(p, "details.billing_address", known.GetBillingAddress(), reported.GetBillingAddress(), &out.BillingAddress)
 	message(p, "details.buyer", known.GetBuyer(), reported.GetBuyer(), &out.Buyer)
-	p.text("details.dispatch_location_json", known.GetDispatchLocationJson(), reported.GetDispatchLocationJson(), &out.DispatchLocationJson)
+	p.text("details.dispatch_location_json",
+		known.GetDispatchLocationJson(), reported.GetDispatchLocationJson(), &out.DispatchLocationJson)
 	p.text("details.extensions_json", known.GetExtensionsJson(), reported.GetExtensionsJson(), &out.ExtensionsJson)
 	p.text("details.service_profile", known.GetServiceProfile(), reported.GetServiceProfile(), &out.ServiceProfile)
-	if sub := reported.GetSubShipments(); len(sub) > 0 && !equalList(known.GetSubShipments(), sub) && p.takes(len(known.GetSubShipments()) == 0) {
+	old, sub := known.GetSubShipments(), reported.GetSubShipments()
+	if len(sub) > 0 && !slices.EqualFunc(old, sub, (*ledgerv1.SubShipment).EqualVT) && p.takes(len(old) == 0) {
 		out.SubShipments = sub
 		p.note("details.sub_shipments")
 	}
@@ -89,19 +99,7 @@ func diffDetails(p *patch, known, reported *ledgerv1.ShipmentDetails) *ledgerv1.
 	return out
 }
 
-func equalList[M interface{ EqualVT(M) bool }](a, b []M) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if !a[i].EqualVT(b[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-// mergeDetails gives the details after a patch.
+// mergeDetails returns the details after a patch. It sets exactly the fields that diffDetails compares.
 func mergeDetails(known, reported *ledgerv1.ShipmentDetails) *ledgerv1.ShipmentDetails {
 	out := known.CloneVT()
 	if out == nil {
@@ -131,6 +129,7 @@ func setMessage[M comparable](to *M, m M) {
 	}
 }
 
+// diffItem returns the reported fields of an item that differ, or nil if none does.
 func diffItem(p *patch, known, reported *ledgerv1.ItemDetails) *ledgerv1.ItemDetails {
 	if reported == nil {
 		return nil
@@ -144,14 +143,16 @@ func diffItem(p *patch, known, reported *ledgerv1.ItemDetails) *ledgerv1.ItemDet
 	p.text("listing_id", known.GetListingId(), reported.GetListingId(), &out.ListingId)
 	p.text("title", known.GetTitle(), reported.GetTitle(), &out.Title)
 	p.text("hsn", known.GetHsn(), reported.GetHsn(), &out.Hsn)
-	if ids := reported.GetPackageIds(); len(ids) > 0 && !equalTexts(known.GetPackageIds(), ids) && p.takes(len(known.GetPackageIds()) == 0) {
+	old, ids := known.GetPackageIds(), reported.GetPackageIds()
+	if len(ids) > 0 && !slices.Equal(old, ids) && p.takes(len(old) == 0) {
 		out.PackageIds = ids
 		p.note("package_ids")
 	}
 	message(p, "price", known.GetPrice(), reported.GetPrice(), &out.Price)
 	p.text("service_profile", known.GetServiceProfile(), reported.GetServiceProfile(), &out.ServiceProfile)
 	p.flag("is_replacement", known.GetIsReplacement(), reported.GetIsReplacement(), &out.IsReplacement)
-	p.text("dispatch_service_tier", known.GetDispatchServiceTier(), reported.GetDispatchServiceTier(), &out.DispatchServiceTier)
+	p.text("dispatch_service_tier",
+		known.GetDispatchServiceTier(), reported.GetDispatchServiceTier(), &out.DispatchServiceTier)
 	p.text("extensions_json", known.GetExtensionsJson(), reported.GetExtensionsJson(), &out.ExtensionsJson)
 	if len(p.changed) == n {
 		return nil
@@ -159,18 +160,7 @@ func diffItem(p *patch, known, reported *ledgerv1.ItemDetails) *ledgerv1.ItemDet
 	return out
 }
 
-func equalTexts(a, b []string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
-}
-
+// mergeItem returns the details of an item after a patch.
 func mergeItem(known, reported *ledgerv1.ItemDetails) *ledgerv1.ItemDetails {
 	out := known.CloneVT()
 	if out == nil {
@@ -194,7 +184,8 @@ func mergeItem(known, reported *ledgerv1.ItemDetails) *ledgerv1.ItemDetails {
 	return out
 }
 
-// mergePacking gives the couriers, invoice and documents after what is told now.
+// mergePacking returns couriers, invoice and documents after a report or a packing result. Invoice lines are replaced
+// as a whole: they belong to one invoice.
 func mergePacking(known, reported *ledgerv1.Packing) *ledgerv1.Packing {
 	out := known.CloneVT()
 	if out == nil {
@@ -222,7 +213,8 @@ func mergePacking(known, reported *ledgerv1.Packing) *ledgerv1.Packing {
 	return out
 }
 
-// diffReturn gives the told fields of a line of a return that differ; its state and times are not among them.
+// diffReturn returns the reported fields of a line of a return that differ, or nil if none does. State and times have
+// rules of their own and are not compared.
 func diffReturn(p *patch, known, reported *ledgerv1.Return) *ledgerv1.Return {
 	n := len(p.changed)
 	out := &ledgerv1.Return{OrderItemId: known.GetOrderItemId()}
@@ -230,7 +222,8 @@ func diffReturn(p *patch, known, reported *ledgerv1.Return) *ledgerv1.Return {
 	p.text("sub_reason", known.GetSubReason(), reported.GetSubReason(), &out.SubReason)
 	p.text("comments", known.GetComments(), reported.GetComments(), &out.Comments)
 	p.text("action", known.GetAction(), reported.GetAction(), &out.Action)
-	p.text("replacement_order_item_id", known.GetReplacementOrderItemId(), reported.GetReplacementOrderItemId(), &out.ReplacementOrderItemId)
+	p.text("replacement_order_item_id",
+		known.GetReplacementOrderItemId(), reported.GetReplacementOrderItemId(), &out.ReplacementOrderItemId)
 	p.text("shipment_status", known.GetShipmentStatus(), reported.GetShipmentStatus(), &out.ShipmentStatus)
 	p.text("type", known.GetType(), reported.GetType(), &out.Type)
 	p.text("product_id", known.GetProductId(), reported.GetProductId(), &out.ProductId)
@@ -242,13 +235,15 @@ func diffReturn(p *patch, known, reported *ledgerv1.Return) *ledgerv1.Return {
 	if len(p.changed) == n {
 		return nil
 	}
-	if t := reported.GetMarketplaceUpdatedAt(); t != nil && (known.GetMarketplaceUpdatedAt() == nil || before(known.GetMarketplaceUpdatedAt(), t)) {
-		out.MarketplaceUpdatedAt = t
+	last, updated := known.GetMarketplaceUpdatedAt(), reported.GetMarketplaceUpdatedAt()
+	if updated != nil && (last == nil || before(last, updated)) {
+		out.MarketplaceUpdatedAt = updated
 		p.note("marketplace_updated_at")
 	}
 	return out
 }
 
+// mergeReturn sets the fields of a line of a return that a patch holds.
 func mergeReturn(r, reported *ledgerv1.Return) {
 	setText(&r.Reason, reported.GetReason())
 	setText(&r.SubReason, reported.GetSubReason())

@@ -1,9 +1,10 @@
 package shipment
 
-// Code is a permanent name for a reason, as callers and readers of decisions see it.
+// Code is a permanent name for a reason. Callers and readers of decisions branch on it, so a code never changes.
 type Code string
 
-// Codes of rejected commands, in the marketplace's words where it has some.
+// Codes of rejected commands. Where the marketplace's API has a code for a case, ours is the same, so that its official
+// client understands our answers.
 const (
 	CodeInvalidShipments      Code = "INVALID_SHIPMENTS"
 	CodeInvalidItemState      Code = "INVALID_ITEM_STATE"
@@ -25,7 +26,8 @@ const (
 	CodeIdempotencyKeyReused  Code = "IDEMPOTENCY_KEY_REUSED"
 )
 
-// Reasons of facts that were not simply applied.
+// Reasons of facts that were not simply applied. Only readers of the ledger see these; the marketplace never does,
+// because a notification is answered before it is decided.
 const (
 	ReasonUnknownItems     Code = "unknown_items"
 	ReasonUnknownShipment  Code = "unknown_shipment"

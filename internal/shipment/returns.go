@@ -6,8 +6,8 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// lines finds the lines of a return that a command moves. A command on a return means all its lines; those that are in
-// another state already are left alone, unless that is all of them.
+// lines finds the lines of a return that a command moves. A command on a return applies to all its lines. Lines that
+// are in another state already are left alone, but if all of them are, the command is refused.
 func (x *decider) lines(r returnRow, id, advice string) []*ledgerv1.Return {
 	if !x.flow(selfShip) {
 		return nil
@@ -18,11 +18,11 @@ func (x *decider) lines(r returnRow, id, advice string) []*ledgerv1.Return {
 		if l.GetReturnId() != id || id == "" {
 			continue
 		}
-		if want := returnTransitions[r].source; want != l.GetSource() {
-			if want == fromCourier {
-				x.refuse(CodeOperationNotAllowed, "Return "+id+" is the customer's: "+advice)
+		if source := returnTransitions[r].source; source != l.GetSource() {
+			if source == fromCourier {
+				x.refuse(CodeOperationNotAllowed, "Return "+id+" is a customer return: "+advice)
 			} else {
-				x.refuse(CodeOperationNotAllowed, "Return "+id+" is the courier's: "+advice)
+				x.refuse(CodeOperationNotAllowed, "Return "+id+" is a courier return: "+advice)
 			}
 			return nil
 		}
@@ -55,14 +55,15 @@ func itemIDs(lines []*ledgerv1.Return) []string {
 func (x *decider) visits(returnID string, items []string) []*ledgerv1.Service {
 	var out []*ledgerv1.Service
 	for _, v := range x.s.GetServices() {
-		if v.GetKind() == kindVisit && v.GetReturnId() == returnID && meant(items, v.GetOrderItemId()) && rowVisitApproved.at(v).does == move {
+		if v.GetKind() == kindVisit && v.GetReturnId() == returnID && meant(items, v.GetOrderItemId()) &&
+			rowVisitApproved.at(v).does == move {
 			out = append(out, v)
 		}
 	}
 	return out
 }
 
-// visitNamed refuses a service id that is no visit of the return; none named is fine.
+// visitNamed refuses a service id that is not a visit of the return. The id is optional.
 func (x *decider) visitNamed(returnID, id string) bool {
 	if id == "" {
 		return true
@@ -74,19 +75,19 @@ func (x *decider) visitNamed(returnID, id string) bool {
 	return false
 }
 
-// requestTechVisit asks for the tech visit of a customer return.
+// requestTechVisit requests the tech visit of a customer return.
 func (x *decider) requestTechVisit(c RequestTechVisit) {
-	lines := x.lines(rowRequestTechVisit, c.ReturnID, "a tech visit can be asked for while it is REQUESTED.")
+	lines := x.lines(rowRequestTechVisit, c.ReturnID, "a tech visit can be requested while it is REQUESTED.")
 	if lines == nil {
 		return
 	}
 	if !goodID(c.ServiceID) || !x.promisable(c.DueAt) {
-		x.refuse(CodeInvalidService, "Give an id for the service and a date that can be kept.")
+		x.refuse(CodeInvalidService, "Give an id for the service and a date that can be met.")
 		return
 	}
 	if i := serviceIndex(x.s.GetServices(), c.ServiceID); i >= 0 {
 		if x.s.Services[i].GetReturnId() != c.ReturnID {
-			x.refuse(CodeInvalidService, "Service "+c.ServiceID+" is another one; choose another id.")
+			x.refuse(CodeInvalidService, "Service "+c.ServiceID+" belongs to something else; choose another id.")
 			return
 		}
 		x.accept()
@@ -100,19 +101,21 @@ func (x *decider) requestTechVisit(c RequestTechVisit) {
 	x.accept()
 }
 
+// requestVisit emits the request of a visit, for the item of the line unless another is named.
 func (x *decider) requestVisit(c RequestTechVisit, line *ledgerv1.Return, at *ledgerv1.Moment) {
 	item := c.OrderItemID
 	if item == "" {
 		item = line.GetOrderItemId()
 	}
 	x.emit(&Event{Body: &ledgerv1.Event_TechVisitRequested{TechVisitRequested: &ledgerv1.TechVisitRequested{
-		At: at, ServiceId: c.ServiceID, ReturnId: line.GetReturnId(), OrderItemId: item, DueAt: stamp(c.DueAt), Description: c.Description,
+		At: at, ServiceId: c.ServiceID, ReturnId: line.GetReturnId(), OrderItemId: item, DueAt: stamp(c.DueAt),
+		Description: c.Description,
 	}}})
 }
 
-// approveReturn approves a customer return, with or without a tech visit; an open one completes.
+// approveReturn approves a customer return, with or without a tech visit. An open visit completes.
 func (x *decider) approveReturn(c ApproveReturn) {
-	lines := x.lines(rowApproveReturn, c.ReturnID, "a customer's return can be approved while it is REQUESTED.")
+	lines := x.lines(rowApproveReturn, c.ReturnID, "a customer return can be approved while it is REQUESTED.")
 	if lines == nil || !x.visitNamed(c.ReturnID, c.ServiceID) {
 		return
 	}
@@ -126,7 +129,7 @@ func (x *decider) approveReturn(c ApproveReturn) {
 	x.accept()
 }
 
-// visitDate checks when a visit took place: not before it was asked for, nor before the return was made.
+// visitDate checks the date of a visit: it must not be before the request of the visit or of the return.
 func (x *decider) visitDate(returnID string, w When, lines []*ledgerv1.Return) (*ledgerv1.Moment, bool) {
 	steps := []*ledgerv1.Moment{lines[0].GetCreated()}
 	for _, v := range x.visits(returnID, itemIDs(lines)) {
@@ -135,6 +138,7 @@ func (x *decider) visitDate(returnID string, w When, lines []*ledgerv1.Return) (
 	return x.past(w, "the visit", steps...)
 }
 
+// completeVisits completes the open visits of lines that were approved, or went further.
 func (x *decider) completeVisits(returnID string, items []string, at *ledgerv1.Moment) {
 	for _, v := range x.visits(returnID, items) {
 		x.emit(&Event{Body: &ledgerv1.Event_TechVisitCompleted{TechVisitCompleted: &ledgerv1.TechVisitCompleted{
@@ -143,6 +147,7 @@ func (x *decider) completeVisits(returnID string, items []string, at *ledgerv1.M
 	}
 }
 
+// cancelVisits cancels the open visits of lines that ended without approval; visited means that the visit took place.
 func (x *decider) cancelVisits(returnID string, items []string, at *ledgerv1.Moment, visited bool) {
 	for _, v := range x.visits(returnID, items) {
 		x.emit(&Event{Body: &ledgerv1.Event_TechVisitCancelled{TechVisitCancelled: &ledgerv1.TechVisitCancelled{
@@ -151,27 +156,30 @@ func (x *decider) cancelVisits(returnID string, items []string, at *ledgerv1.Mom
 	}
 }
 
-// approve emits ReturnApproved. The wire has no due date for a reverse pickup: it is the policy's, for the customer
-// returns of self-ship sellers alone.
+// approve emits ReturnApproved. For a customer return of a self-ship seller it also sets the due time of the reverse
+// pickup. The marketplace's API has no date for that, so it is the policy's number of days.
 func (x *decider) approve(returnID string, ids []string, comments string, at *ledgerv1.Moment, t *ledgerv1.Transition) {
 	b := &ledgerv1.ReturnApproved{At: at, ReturnId: returnID, OrderItemIds: ids, Comments: comments}
 	for _, l := range x.s.GetReturns() {
-		if l.GetReturnId() == returnID && l.GetSource() == fromCustomer && x.s.GetFulfilment() == selfShip && x.Policy.ReversePickupWithin > 0 {
+		if l.GetReturnId() == returnID && l.GetSource() == fromCustomer &&
+			x.s.GetFulfilment() == selfShip && x.Policy.ReversePickupWithin > 0 {
 			b.PickupDue = timestamppb.New(at.GetAt().AsTime().Add(x.Policy.ReversePickupWithin))
 		}
 	}
 	x.emit(&Event{Transition: t, Body: &ledgerv1.Event_ReturnApproved{ReturnApproved: b}})
 }
 
-// rejectReturn rejects a customer return after its tech visit: without an open one it is refused.
+// rejectReturn rejects a customer return after its tech visit. Without an open visit the command is refused: only
+// somebody who has seen the goods may reject them.
 func (x *decider) rejectReturn(c RejectReturn) {
-	lines := x.lines(rowRejectReturn, c.ReturnID, "a customer's return can be rejected while it is REQUESTED.")
+	lines := x.lines(rowRejectReturn, c.ReturnID, "a customer return can be rejected while it is REQUESTED.")
 	if lines == nil || !x.visitNamed(c.ReturnID, c.ServiceID) {
 		return
 	}
 	ids := itemIDs(lines)
 	if len(x.visits(c.ReturnID, ids)) == 0 {
-		x.refuse(CodeInvalidReturnState, "Return "+c.ReturnID+" has no open tech visit, and only a visit can lead to a rejection.")
+		x.refuse(CodeInvalidReturnState,
+			"Return "+c.ReturnID+" has no open tech visit, and only a visit can lead to a rejection.")
 		return
 	}
 	visited, ok := x.visitDate(c.ReturnID, c.VisitedAt, lines)
@@ -185,9 +193,9 @@ func (x *decider) rejectReturn(c RejectReturn) {
 	x.accept()
 }
 
-// completeReturn acknowledges that a courier return is back.
+// completeReturn confirms that the goods of a courier return are back.
 func (x *decider) completeReturn(c CompleteReturn) {
-	lines := x.lines(rowCompleteReturn, c.ReturnID, "a courier's return can be completed while it is APPROVED.")
+	lines := x.lines(rowCompleteReturn, c.ReturnID, "a courier return can be completed while it is APPROVED.")
 	if lines == nil {
 		return
 	}
@@ -195,15 +203,14 @@ func (x *decider) completeReturn(c CompleteReturn) {
 	x.accept()
 }
 
+// completeLines completes lines of a return, and what follows for the services of their items.
 func (x *decider) completeLines(returnID string, ids []string, at *ledgerv1.Moment, t *ledgerv1.Transition) {
-	x.follow(&Event{Transition: t, Body: &ledgerv1.Event_ReturnCompleted{ReturnCompleted: &ledgerv1.ReturnCompleted{
-		At: at, ReturnId: returnID, OrderItemIds: ids,
-	}}}, at)
+	x.follow(returnEvent(rowReturnCompleted, returnID, ids, at, t), at)
 }
 
-// pickUpReturn says that the goods of a customer return were picked up, which completes it.
+// pickUpReturn records that the goods of a customer return were picked up, which completes the return.
 func (x *decider) pickUpReturn(c PickUpReturn) {
-	lines := x.lines(rowPickUpReturn, c.ReturnID, "a customer's return can be picked up while it is APPROVED.")
+	lines := x.lines(rowPickUpReturn, c.ReturnID, "a customer return can be picked up while it is APPROVED.")
 	if lines == nil {
 		return
 	}
@@ -212,14 +219,14 @@ func (x *decider) pickUpReturn(c PickUpReturn) {
 		return
 	}
 	ids := itemIDs(lines)
-	x.emit(&Event{Body: &ledgerv1.Event_ReturnPickedUp{ReturnPickedUp: &ledgerv1.ReturnPickedUp{At: at, ReturnId: c.ReturnID, OrderItemIds: ids}}})
+	x.emit(returnEvent(rowReturnPickedUp, c.ReturnID, ids, at, nil))
 	x.completeLines(c.ReturnID, ids, at, nil)
 	x.accept()
 }
 
-// attemptPickup counts an attempt. The same one told again is not counted.
+// attemptPickup counts a failed attempt. If the same attempt is reported again, it is not counted again.
 func (x *decider) attemptPickup(c AttemptPickup) {
-	lines := x.lines(rowAttemptPickup, c.ReturnID, "a pickup can be attempted while a customer's return is APPROVED.")
+	lines := x.lines(rowAttemptPickup, c.ReturnID, "a pickup can be attempted while a customer return is APPROVED.")
 	if lines == nil {
 		return
 	}
@@ -243,10 +250,11 @@ func (x *decider) attemptPickup(c AttemptPickup) {
 	x.accept()
 }
 
-// cancelReturn says that the goods of a courier return were delivered after all. It all happens at once: the return
-// ends, its units count as delivered, also those that were cancelled on the way, and what follows of delivery follows.
+// cancelReturn records that the goods of a courier return were delivered after all. In one decision the return ends,
+// its units count as delivered (including those that were cancelled on the way), and services start as after any
+// delivery.
 func (x *decider) cancelReturn(c CancelReturn) {
-	lines := x.lines(rowCancelReturn, c.ReturnID, "a courier's return can be cancelled while it is APPROVED.")
+	lines := x.lines(rowCancelReturn, c.ReturnID, "a courier return can be cancelled while it is APPROVED.")
 	if lines == nil {
 		return
 	}
@@ -258,8 +266,10 @@ func (x *decider) cancelReturn(c CancelReturn) {
 	x.accept()
 }
 
-// deliverBack ends courier returns by delivering their items.
-func (x *decider) deliverBack(returnID string, lines []*ledgerv1.Return, at, delivery *ledgerv1.Moment, t *ledgerv1.Transition) {
+// deliverBack cancels courier returns and delivers their items. Other items of the shipment are not delivered by this.
+func (x *decider) deliverBack(
+	returnID string, lines []*ledgerv1.Return, at, delivery *ledgerv1.Moment, t *ledgerv1.Transition,
+) {
 	ids := itemIDs(lines)
 	b := &ledgerv1.ReturnCancelled{At: at, ReturnId: returnID, OrderItemIds: ids}
 	for _, l := range lines {
@@ -281,8 +291,8 @@ func (x *decider) deliverBack(returnID string, lines []*ledgerv1.Return, at, del
 	}
 }
 
-// revivable counts the cancelled units that the end of a courier return brings back: those cancelled on the way that
-// no other courier return has taken.
+// revivable counts the cancelled units that the cancellation of a courier return revives: units that were cancelled on
+// the way and that no other courier return has taken.
 func (x *decider) revivable(line *ledgerv1.Return) uint32 {
 	i := indexOf(x.s.GetItems(), line.GetOrderItemId())
 	if i < 0 {
@@ -290,7 +300,8 @@ func (x *decider) revivable(line *ledgerv1.Return) uint32 {
 	}
 	gone := uint64(onTheWayBack(x.s.Items[i]))
 	for _, r := range x.s.GetReturns() {
-		if r.GetOrderItemId() == line.GetOrderItemId() && r.GetReturnId() != line.GetReturnId() && r.GetSource() == fromCourier && counts(r) {
+		if r.GetOrderItemId() == line.GetOrderItemId() && r.GetReturnId() != line.GetReturnId() &&
+			r.GetSource() == fromCourier && counts(r) {
 			gone -= min(gone, uint64(r.GetUnits()))
 		}
 	}

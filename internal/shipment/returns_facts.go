@@ -1,19 +1,22 @@
 package shipment
 
 import (
+	"slices"
+
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// returnReported makes the lines of a return that are new, and brings what differs of those that are known.
+// returnReported creates the lines of a return that are new, and updates those that are known. A return over several
+// shipments has been split by its lines before it gets here, so an unknown item is really unknown.
 func (x *decider) returnReported(f ReturnReported) {
 	if !goodID(f.ReturnID) {
 		x.quarantine(ReasonBadID, "The return's id is missing or too long.")
 		return
 	}
 	if len(f.Lines) == 0 {
-		x.quarantine(ReasonNoItems, "The return is told without lines.")
+		x.quarantine(ReasonNoItems, "The return is reported without lines.")
 		return
 	}
 	if len(f.Lines) > maxItems {
@@ -28,6 +31,9 @@ func (x *decider) returnReported(f ReturnReported) {
 	at := reported(f.At)
 	var unknown []string
 	var fresh, again []*ledgerv1.Return
+	isFresh := func(item string) bool {
+		return slices.ContainsFunc(fresh, func(r *ledgerv1.Return) bool { return r.GetOrderItemId() == item })
+	}
 	for _, l := range f.Lines {
 		r := l.Return.CloneVT()
 		if r == nil {
@@ -37,7 +43,7 @@ func (x *decider) returnReported(f ReturnReported) {
 		switch {
 		case indexOf(x.s.GetItems(), r.GetOrderItemId()) < 0:
 			unknown = append(unknown, r.GetOrderItemId())
-		case x.line(f.ReturnID, r.GetOrderItemId()) != nil || hasLine(fresh, r.GetOrderItemId()):
+		case x.line(f.ReturnID, r.GetOrderItemId()) != nil || isFresh(r.GetOrderItemId()):
 			again = append(again, r)
 		default:
 			fresh = append(fresh, r)
@@ -61,28 +67,21 @@ func (x *decider) returnReported(f ReturnReported) {
 	x.settle(unknown)
 }
 
+// goodLine quarantines a line that makes no sense. Its source is taken as reported and never derived from the state:
+// the marketplace reports a cancellation between out-for-delivery and delivery as a customer return of a SHIPPED item.
 func (x *decider) goodLine(l ReturnLine) bool {
 	r := l.Return
 	switch {
 	case !goodID(r.GetOrderItemId()):
 		x.quarantine(ReasonBadID, "A line of the return names no item.")
 	case l.Quantity <= 0 || l.Quantity > maxUnits:
-		x.quarantine(ReasonBadQuantity, "The return is of a number of units that cannot be.")
+		x.quarantine(ReasonBadQuantity, "The return has an impossible number of units.")
 	case r.GetSource() != fromCustomer && r.GetSource() != fromCourier:
-		x.quarantine(ReasonBadBody, "The return is told to be neither the customer's nor the courier's.")
+		x.quarantine(ReasonBadBody, "The return is neither a customer return nor a courier return.")
 	case !x.promisableStamp(r.GetExpectedDate()) || !x.promisableStamp(r.GetMarketplaceUpdatedAt()):
 		x.quarantine(ReasonBadTime, "A date of the return is before 1990 or too far in the future.")
 	default:
 		return true
-	}
-	return false
-}
-
-func hasLine(lines []*ledgerv1.Return, item string) bool {
-	for _, r := range lines {
-		if r.GetOrderItemId() == item {
-			return true
-		}
 	}
 	return false
 }
@@ -97,8 +96,9 @@ func (x *decider) line(returnID, item string) *ledgerv1.Return {
 	return nil
 }
 
-// makeReturn emits ReturnCreated for lines that are new, each in its first state; a self-ship courier return needs no
-// approval and gets it at once.
+// makeReturn emits ReturnCreated for new lines, each in its first state: CREATED in the standard flow, where the
+// marketplace decides about returns, and REQUESTED in the self-ship flow, where the seller does. A courier return of a
+// self-ship seller has nothing to decide and is approved at once.
 func (x *decider) makeReturn(lines []*ledgerv1.Return, at *ledgerv1.Moment) {
 	if len(lines) == 0 {
 		return
@@ -118,13 +118,15 @@ func (x *decider) makeReturn(lines []*ledgerv1.Return, at *ledgerv1.Moment) {
 		r.Irregular = x.tooMany(r)
 		t.Irregular = t.Irregular || r.Irregular
 	}
-	x.follow(&Event{Transition: t, Body: &ledgerv1.Event_ReturnCreated{ReturnCreated: &ledgerv1.ReturnCreated{At: at, Lines: lines}}}, at)
+	b := &ledgerv1.ReturnCreated{At: at, Lines: lines}
+	x.follow(&Event{Transition: t, Body: &ledgerv1.Event_ReturnCreated{ReturnCreated: b}}, at)
 	if len(ready) > 0 {
 		x.approve(lines[0].GetReturnId(), ready, "", at, nil)
 	}
 }
 
-// tooMany reports whether a return takes more units than are live and not in other returns.
+// tooMany reports whether a return has more units than are live and not in other returns. The reported number is kept
+// all the same; the return is only marked irregular.
 func (x *decider) tooMany(line *ledgerv1.Return) bool {
 	i := indexOf(x.s.GetItems(), line.GetOrderItemId())
 	if i < 0 {
@@ -139,8 +141,8 @@ func (x *decider) tooMany(line *ledgerv1.Return) bool {
 	return n > uint64(live(x.s.Items[i]))
 }
 
-// updateReturn emits ReturnUpdated for lines whose fields differ, or whose creation was only found and is told now.
-// What is older than what was found fills what is not known and replaces nothing.
+// updateReturn emits ReturnUpdated for lines whose fields differ, or whose creation a pull had found and is reported
+// now. A report that is older than the pull fills unknown fields and replaces nothing.
 func (x *decider) updateReturn(returnID string, lines []*ledgerv1.Return, at *ledgerv1.Moment) {
 	b := &ledgerv1.ReturnUpdated{At: at, ReturnId: returnID}
 	p, late := &patch{}, false
@@ -150,7 +152,8 @@ func (x *decider) updateReturn(returnID string, lines []*ledgerv1.Return, at *le
 			continue
 		}
 		p.prefix = line.GetOrderItemId() + "."
-		p.older = before(at.GetAt(), latest(known.GetCreated().GetAt(), latest(known.GetTrackingReportedAt(), known.GetExpectedReportedAt())))
+		last := latest(known.GetTrackingReportedAt(), known.GetExpectedReportedAt())
+		p.older = before(at.GetAt(), latest(known.GetCreated().GetAt(), last))
 		diff := diffReturn(p, known, line)
 		if fills(known.GetCreated(), at) {
 			if diff == nil {
@@ -172,7 +175,7 @@ func (x *decider) updateReturn(returnID string, lines []*ledgerv1.Return, at *le
 	x.emit(&Event{Body: &ledgerv1.Event_ReturnUpdated{ReturnUpdated: b}, Transition: &ledgerv1.Transition{Late: late}})
 }
 
-// reportedVisit requests a tech visit that the marketplace tells of; false when it names a return that is not known.
+// reportedVisit requests a tech visit that the marketplace reports; false if its return is not known.
 func (x *decider) reportedVisit(v RequestTechVisit, at *ledgerv1.Moment) (id string, ok bool) {
 	var line *ledgerv1.Return
 	for _, r := range x.s.GetReturns() {
@@ -194,8 +197,8 @@ func (x *decider) reportedVisit(v RequestTechVisit, at *ledgerv1.Moment) (id str
 	return "", true
 }
 
-// returnKnown quarantines a fact about a return that the shipment does not have: the resolver leads here only what it
-// has seen created, so waiting would be for ever.
+// returnKnown quarantines a fact about a return that the shipment does not have. The resolver sends a fact here only
+// when it knows the return's shipment, so the fact would wait for ever.
 func (x *decider) returnKnown(id string) bool {
 	for _, r := range x.s.GetReturns() {
 		if r.GetReturnId() == id && id != "" {
@@ -206,7 +209,8 @@ func (x *decider) returnKnown(id string) bool {
 	return false
 }
 
-// returnTracked changes the tracking of a return.
+// returnTracked updates the tracking of a return. Its age is judged by the last report about tracking alone: a new
+// expected date does not make an unreported tracking number old.
 func (x *decider) returnTracked(f ReturnTracked) {
 	if !x.returnKnown(f.ReturnID) {
 		return
@@ -236,7 +240,7 @@ func (x *decider) returnTracked(f ReturnTracked) {
 	x.settleLines(len(f.Lines), unknown)
 }
 
-// returnExpected changes when a return is expected.
+// returnExpected updates the date on which a return is expected.
 func (x *decider) returnExpected(f ReturnExpected) {
 	if !x.returnKnown(f.ReturnID) {
 		return
@@ -244,7 +248,7 @@ func (x *decider) returnExpected(f ReturnExpected) {
 	b := &ledgerv1.ReturnExpectedDateChanged{At: reported(f.At), ReturnId: f.ReturnID}
 	var unknown []string
 	for _, l := range f.Lines {
-		if !goodExpected(x, l.GetExpectedDate()) {
+		if !x.goodExpected(l.GetExpectedDate()) {
 			return
 		}
 		r := x.line(f.ReturnID, l.GetOrderItemId())
@@ -265,7 +269,8 @@ func (x *decider) returnExpected(f ReturnExpected) {
 	x.settleLines(len(f.Lines), unknown)
 }
 
-func goodExpected(x *decider, t *timestamppb.Timestamp) bool {
+// goodExpected quarantines a fact without a usable date: the date is all that it reports.
+func (x *decider) goodExpected(t *timestamppb.Timestamp) bool {
 	if t != nil && x.promisableStamp(t) {
 		return true
 	}
@@ -273,6 +278,7 @@ func goodExpected(x *decider, t *timestamppb.Timestamp) bool {
 	return false
 }
 
+// settleLines ends a fact about lines of a return, which must name some.
 func (x *decider) settleLines(n int, unknown []string) {
 	if n == 0 {
 		x.quarantine(ReasonNoItems, "The fact names no items.")
@@ -281,11 +287,12 @@ func (x *decider) settleLines(n int, unknown []string) {
 	x.settle(unknown)
 }
 
-// returnFact applies a state of a return that the marketplace tells.
+// returnFact applies a state of a return that the marketplace reports.
 func (x *decider) returnFact(f ReturnReached) {
 	row, ok := returnRowOf(f.Status)
 	if !ok {
-		x.quarantine(ReasonBadBody, "The fact names a state of a return that nobody tells: "+returnName(f.Status)+".")
+		x.quarantine(ReasonBadBody,
+			"The fact names a state of a return that no notification reports: "+returnName(f.Status)+".")
 		return
 	}
 	if !x.returnKnown(f.ReturnID) {
@@ -303,7 +310,8 @@ func (x *decider) returnFact(f ReturnReached) {
 	x.settle(unknown)
 }
 
-// returnState moves the lines that the row moves; of the others it fills times, or finds that it came too late.
+// returnState moves lines to the state of the row. For lines that it does not move it fills a missing time, or it is a
+// repeat, or it is stale.
 func (x *decider) returnState(row returnRow, id string, items []string, at *ledgerv1.Moment) {
 	var moving, lateLines []*ledgerv1.Return
 	t, lateness := &ledgerv1.Transition{}, &ledgerv1.Transition{Late: true}
@@ -314,7 +322,7 @@ func (x *decider) returnState(row returnRow, id string, items []string, at *ledg
 		known := *returnTime(r, row)
 		switch c := row.at(r.GetStatus()); {
 		case c.does == contradict && known == nil && endedAfter(r, at):
-			// Of two ends that contradict each other the later one stands, in whatever order they come.
+			// If two ends contradict each other, the later one stands, in whatever order they arrive.
 			lateLines = append(lateLines, r)
 			lateness.Irregular = true
 		case c.does == contradict && known == nil, c.does == move:
@@ -337,7 +345,7 @@ func (x *decider) returnState(row returnRow, id string, items []string, at *ledg
 	}
 }
 
-// endedAfter reports whether a return came to its state later than a time.
+// endedAfter reports whether a return reached its state later than a time.
 func endedAfter(r *ledgerv1.Return, at *ledgerv1.Moment) bool {
 	row, ok := returnRowOf(r.GetStatus())
 	if !ok {
@@ -347,9 +355,12 @@ func endedAfter(r *ledgerv1.Return, at *ledgerv1.Moment) bool {
 	return end != nil && before(at.GetAt(), end.GetAt())
 }
 
-// moveReturn emits what a state of a return brings with it: the end of its tech visits, and of a self-ship courier
-// return that was cancelled, the delivery.
-func (x *decider) moveReturn(row returnRow, id string, lines []*ledgerv1.Return, at *ledgerv1.Moment, t *ledgerv1.Transition) {
+// moveReturn emits a state of a return and what follows from it. Tech visits end with the decision about their return.
+// The cancellation of a courier return of a self-ship seller means that its goods were delivered after all; in the
+// standard flow it means no such thing, and the marketplace reports the delivery.
+func (x *decider) moveReturn(
+	row returnRow, id string, lines []*ledgerv1.Return, at *ledgerv1.Moment, t *ledgerv1.Transition,
+) {
 	if len(lines) == 0 {
 		return
 	}
@@ -372,24 +383,31 @@ func (x *decider) moveReturn(row returnRow, id string, lines []*ledgerv1.Return,
 	}
 }
 
+// returnEvent makes the event for a state of a return.
 func returnEvent(row returnRow, id string, items []string, at *ledgerv1.Moment, t *ledgerv1.Transition) *Event {
 	e := &Event{Transition: t}
 	switch row {
 	case rowReturnApproved:
-		e.Body = &ledgerv1.Event_ReturnApproved{ReturnApproved: &ledgerv1.ReturnApproved{At: at, ReturnId: id, OrderItemIds: items}}
+		b := &ledgerv1.ReturnApproved{At: at, ReturnId: id, OrderItemIds: items}
+		e.Body = &ledgerv1.Event_ReturnApproved{ReturnApproved: b}
 	case rowReturnRejected:
-		e.Body = &ledgerv1.Event_ReturnRejected{ReturnRejected: &ledgerv1.ReturnRejected{At: at, ReturnId: id, OrderItemIds: items}}
+		b := &ledgerv1.ReturnRejected{At: at, ReturnId: id, OrderItemIds: items}
+		e.Body = &ledgerv1.Event_ReturnRejected{ReturnRejected: b}
 	case rowReturnPickedUp:
-		e.Body = &ledgerv1.Event_ReturnPickedUp{ReturnPickedUp: &ledgerv1.ReturnPickedUp{At: at, ReturnId: id, OrderItemIds: items}}
+		b := &ledgerv1.ReturnPickedUp{At: at, ReturnId: id, OrderItemIds: items}
+		e.Body = &ledgerv1.Event_ReturnPickedUp{ReturnPickedUp: b}
 	case rowReturnCompleted:
-		e.Body = &ledgerv1.Event_ReturnCompleted{ReturnCompleted: &ledgerv1.ReturnCompleted{At: at, ReturnId: id, OrderItemIds: items}}
+		b := &ledgerv1.ReturnCompleted{At: at, ReturnId: id, OrderItemIds: items}
+		e.Body = &ledgerv1.Event_ReturnCompleted{ReturnCompleted: b}
 	default:
-		e.Body = &ledgerv1.Event_ReturnCancelled{ReturnCancelled: &ledgerv1.ReturnCancelled{At: at, ReturnId: id, OrderItemIds: items}}
+		b := &ledgerv1.ReturnCancelled{At: at, ReturnId: id, OrderItemIds: items}
+		e.Body = &ledgerv1.Event_ReturnCancelled{ReturnCancelled: b}
 	}
 	return e
 }
 
-// observedReturn applies a return as a pull shows it.
+// observedReturn applies a return that a pull found: it creates or updates the return first, then moves it to its
+// state.
 func (x *decider) observedReturn(r *ledgerv1.Return, at *ledgerv1.Moment) (unknown []string) {
 	id := r.GetReturnId()
 	var items []string

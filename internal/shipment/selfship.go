@@ -6,14 +6,14 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// past refuses a time of something done that lies in the future or before the step that must come first.
-// No time at all is the command's own, marked as assumed.
+// past checks the time of something that was done. It refuses a time in the future or before an earlier step. Without a
+// time it assumes the time of the command: the marketplace's own client cannot send one for every command.
 func (x *decider) past(w When, what string, steps ...*ledgerv1.Moment) (*ledgerv1.Moment, bool) {
 	if w.IsZero() {
 		return &ledgerv1.Moment{At: x.stamp, Certainty: assumed}, true
 	}
 	if isFuture(w, x.now) || w.Time.Year() < firstYear {
-		x.refuse(CodeInvalidDate, "The date of "+what+" may not be in the future; give the day it happened.")
+		x.refuse(CodeInvalidDate, "The date of "+what+" may not be in the future; give the day on which it happened.")
 		return nil, false
 	}
 	for _, step := range steps {
@@ -26,7 +26,7 @@ func (x *decider) past(w When, what string, steps ...*ledgerv1.Moment) (*ledgerv
 	return happened(w, x.now), true
 }
 
-// future refuses a promise that cannot be kept; none is fine.
+// future refuses a promise for a day that has passed. The date is optional.
 func (x *decider) future(w When) (*timestamppb.Timestamp, bool) {
 	switch {
 	case w.IsZero():
@@ -39,7 +39,7 @@ func (x *decider) future(w When) (*timestamppb.Timestamp, bool) {
 	}
 }
 
-// dispatchSelfShip says that the seller sent it off.
+// dispatchSelfShip records that the seller has sent the shipment.
 func (x *decider) dispatchSelfShip(c DispatchSelfShip) {
 	if !x.flow(selfShip) || !x.open(rowDispatchSelfShip, "It can be dispatched while it is APPROVED.") || !x.free(true) {
 		return
@@ -69,27 +69,29 @@ func (x *decider) dispatchSelfShip(c DispatchSelfShip) {
 	x.accept()
 }
 
-// goodInvoice refuses an invoice that is not about the live units of every live item.
+// goodInvoice refuses an invoice that does not bill exactly the live units of every item.
 func (x *decider) goodInvoice(lines []*ledgerv1.InvoiceLine) bool {
 	billed := make([]uint64, len(x.s.GetItems()))
 	for _, l := range lines {
 		i := indexOf(x.s.GetItems(), l.GetOrderItemId())
 		if i < 0 {
-			x.refuse(CodeInvalidItemID, "It has no item "+clip(l.GetOrderItemId())+"; name its own items in the invoice.")
+			x.refuse(CodeInvalidItemID,
+				"It has no item "+clip(l.GetOrderItemId())+"; name its own items in the invoice.")
 			return false
 		}
 		billed[i] += uint64(l.GetQuantity())
 	}
 	for i, it := range x.s.GetItems() {
 		if billed[i] != uint64(live(it)) {
-			x.refuse(CodeQuantityMismatch, "The invoice must name every unit of item "+it.GetOrderItemId()+" that is not cancelled, and no other.")
+			x.refuse(CodeQuantityMismatch,
+				"The invoice must name every unit of item "+it.GetOrderItemId()+" that is not cancelled, and no other.")
 			return false
 		}
 	}
 	return true
 }
 
-// attemptDelivery counts an attempt. The same one told again is not counted.
+// attemptDelivery counts a failed attempt. If the same attempt is reported again, it is not counted again.
 func (x *decider) attemptDelivery(c AttemptDelivery) {
 	if !x.flow(selfShip) || !x.open(rowAttemptDelivery, "Delivery can be attempted while it is SHIPPED.") {
 		return
@@ -112,16 +114,16 @@ func (x *decider) attemptDelivery(c AttemptDelivery) {
 	x.accept()
 }
 
-// newDue checks the new date of an attempt: any that can be written down, because an early one moves nothing.
+// newDue checks the new date of an attempt. An early date needs no check, because it moves nothing.
 func (x *decider) newDue(w When) (*timestamppb.Timestamp, bool) {
 	if !x.promisable(w.Time) {
-		x.refuse(CodeInvalidDate, "The new date is out of any range.")
+		x.refuse(CodeInvalidDate, "The new date is out of range.")
 		return nil, false
 	}
 	return due(w), true
 }
 
-// later reports whether a new date would move a due time, or open a clock.
+// later reports whether a new date would postpone a due time or open a clock.
 func (x *decider) later(kind ledgerv1.ClockKind, subject string, newDue *timestamppb.Timestamp) bool {
 	if newDue == nil {
 		return false
@@ -134,13 +136,13 @@ func (x *decider) later(kind ledgerv1.ClockKind, subject string, newDue *timesta
 	return true
 }
 
-// sameAttempt reports whether an attempt was told before. Attempts whose time nobody told are told apart by when they
-// were recorded.
+// sameAttempt reports whether an attempt was reported before. Attempts without a time have that of the command, so two
+// of them are the same only if they were recorded at the same time.
 func sameAttempt(last, at *ledgerv1.Moment) bool {
 	return last.GetCertainty() == at.GetCertainty() && sameMoment(last, at)
 }
 
-// confirmDelivery says that it arrived. What follows of services and completion follows by itself.
+// confirmDelivery records that the shipment arrived, with everything that follows for services and completion.
 func (x *decider) confirmDelivery(c ConfirmDelivery) {
 	if !x.flow(selfShip) || !x.open(rowConfirmDelivery, "Delivery can be confirmed while it is SHIPPED.") {
 		return
@@ -153,7 +155,7 @@ func (x *decider) confirmDelivery(c ConfirmDelivery) {
 	x.accept()
 }
 
-// arriving names the items that a delivery is of, where the courier brings others back; none means all.
+// arriving names the items that a delivery covers if the courier brings others back; none mean all.
 func (x *decider) arriving() []string {
 	var ids []string
 	some := false
@@ -173,7 +175,7 @@ func (x *decider) arriving() []string {
 	return ids
 }
 
-// updateTracking changes who carries it, or when the seller means to deliver.
+// updateTracking changes the courier or the delivery date that the seller plans.
 func (x *decider) updateTracking(c UpdateTracking) {
 	if !x.flow(selfShip) || !x.open(rowUpdateTracking, "Tracking can be changed while it is SHIPPED.") {
 		return

@@ -2,14 +2,15 @@ package shipment
 
 import "github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 
-// activate orders a forward service. One whose item has arrived starts at once; one whose item is gone ends at once.
+// activate orders a forward service. If the item has arrived, the service starts at once; if the item has no live
+// units, it is cancelled at once.
 func (x *decider) activate(v ActivateService, at *ledgerv1.Moment) {
 	x.follow(&Event{Body: &ledgerv1.Event_ServiceActivated{ServiceActivated: &ledgerv1.ServiceActivated{
 		At: at, ServiceId: v.ServiceID, OrderItemId: v.OrderItemID, DueAt: stamp(v.DueAt), Description: v.Description,
 	}}}, at)
 }
 
-// activateService orders a forward service for an item of a self-ship shipment.
+// activateService is the command to order a forward service for an item of a self-ship shipment.
 func (x *decider) activateService(c ActivateService) {
 	if !x.flow(selfShip) {
 		return
@@ -20,27 +21,28 @@ func (x *decider) activateService(c ActivateService) {
 		return
 	}
 	if !goodID(c.ServiceID) || !x.promisable(c.DueAt) {
-		x.refuse(CodeInvalidService, "Give an id for the service and a date that can be kept.")
+		x.refuse(CodeInvalidService, "Give an id for the service and a date that can be met.")
 		return
 	}
 	if k := serviceIndex(x.s.GetServices(), c.ServiceID); k >= 0 {
 		if v := x.s.Services[k]; v.GetKind() != kindForward || v.GetOrderItemId() != c.OrderItemID {
-			x.refuse(CodeInvalidService, "Service "+c.ServiceID+" is another one; choose another id.")
+			x.refuse(CodeInvalidService, "Service "+c.ServiceID+" belongs to something else; choose another id.")
 			return
 		}
 		x.accept()
 		return
 	}
 	if cell := rowActivateService.at(x.s.Items[i].GetStatus()); cell.does != stay {
-		x.refuseCell(cell, "Item "+c.OrderItemID+" is "+statusName(x.s.Items[i].GetStatus())+" and can have no more services.")
+		x.refuseCell(cell,
+			"Item "+c.OrderItemID+" is "+statusName(x.s.Items[i].GetStatus())+" and can have no more services.")
 		return
 	}
 	x.activate(c, reported(x.now))
 	x.accept()
 }
 
-// service finds the service that a command means. The official client cannot name it; then it must be the only one
-// that is open to the command.
+// service finds the service of a command. The marketplace's official client cannot send the id; then the shipment must
+// have exactly one service that the command can apply to.
 func (x *decider) service(id string, open func(*ledgerv1.Service) bool) *ledgerv1.Service {
 	if id != "" {
 		if i := serviceIndex(x.s.GetServices(), id); i >= 0 {
@@ -55,7 +57,7 @@ func (x *decider) service(id string, open func(*ledgerv1.Service) bool) *ledgerv
 			continue
 		}
 		if found != nil {
-			x.refuse(CodeInvalidService, "It has several open services; name the one that is meant.")
+			x.refuse(CodeInvalidService, "It has several open services; give the id of one.")
 			return nil
 		}
 		found = v
@@ -66,7 +68,7 @@ func (x *decider) service(id string, open func(*ledgerv1.Service) bool) *ledgerv
 	return found
 }
 
-// attemptService counts an attempt of a forward service, or of a return's tech visit.
+// attemptService counts a failed attempt at a forward service, or at the tech visit of a return.
 func (x *decider) attemptService(c AttemptService) {
 	if !x.flow(selfShip) {
 		return
@@ -76,7 +78,7 @@ func (x *decider) attemptService(c AttemptService) {
 		return
 	}
 	if rowAttemptService.at(v).does != stay {
-		x.refuseService(v, "An attempt needs a service that has started and is not over.")
+		x.refuseService(v, "An attempt needs a service that has started and has not ended.")
 		return
 	}
 	began := v.GetStarted()
@@ -103,13 +105,14 @@ func (x *decider) attemptService(c AttemptService) {
 		}}})
 	} else {
 		x.emit(&Event{Body: &ledgerv1.Event_ServiceAttempted{ServiceAttempted: &ledgerv1.ServiceAttempted{
-			At: at, ServiceId: v.GetServiceId(), Reason: c.Reason, SubReason: c.SubReason, Comments: c.Comments, NewDue: newDue,
+			At: at, ServiceId: v.GetServiceId(), Reason: c.Reason, SubReason: c.SubReason,
+			Comments: c.Comments, NewDue: newDue,
 		}}})
 	}
 	x.accept()
 }
 
-// completeService ends a forward service; its item completes with the last one.
+// completeService completes a forward service. The item completes with its last service.
 func (x *decider) completeService(c CompleteService) {
 	if !x.flow(selfShip) {
 		return
@@ -136,6 +139,7 @@ func (x *decider) completeService(c CompleteService) {
 	x.accept()
 }
 
+// refuseService names the service and its state, as refuse names the shipment.
 func (x *decider) refuseService(v *ledgerv1.Service, advice string) {
 	x.refuse(CodeInvalidServiceState, "Service "+v.GetServiceId()+" is "+serviceName(v.GetStatus())+". "+advice)
 }

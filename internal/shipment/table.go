@@ -2,7 +2,8 @@ package shipment
 
 import "github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 
-// Short names, because the table below is read far more often than it is written.
+// Short names, because the table below is read far more often than it is written. They name statuses everywhere in the
+// package.
 const (
 	unset      = ledgerv1.Status_STATUS_UNSPECIFIED
 	approved   = ledgerv1.Status_STATUS_APPROVED
@@ -21,24 +22,24 @@ const (
 	statuses = int(returned) + 1
 )
 
-// treatment is what a cell of the table says of an input.
+// treatment is how a cell of the table treats an input.
 type treatment uint8
 
 const (
-	// refuse rejects a command with the cell's code, INVALID_ITEM_STATE when it has none. It is the zero value: what
-	// the table does not name is closed.
+	// refuse rejects a command with the cell's code, INVALID_ITEM_STATE when it has none. It is the zero value, so that
+	// a cell that nobody filled in is closed.
 	refuse treatment = iota
 	// move leads to the cell's state.
 	move
 	// stay is allowed and leads nowhere.
 	stay
-	// late fills a time that is unknown or inferred, else the fact is stale.
+	// late fills a time that is unknown or inferred; if there is none, the fact is stale.
 	late
 	// stale changes nothing: the state has moved on.
 	stale
-	// repeat changes nothing: its effect is there.
+	// repeat changes nothing: the input was already applied.
 	repeat
-	// forward looks at the forward state of each item, below its returns: facts know nothing of returns.
+	// forward decides by the forward state of each item, below its returns: facts about the way out ignore returns.
 	forward
 	// contradict leads to the cell's state and marks the event as irregular.
 	contradict
@@ -51,7 +52,7 @@ type cell[S ~int32] struct {
 	code Code
 }
 
-// row is a kind of input as the table of forward states knows it.
+// row is a kind of input in the table of forward states.
 type row uint8
 
 // Rows of the table of forward states: commands, then facts.
@@ -89,20 +90,28 @@ type (
 	statusCell  = cell[ledgerv1.Status]
 )
 
+// Constructors of cells, named so that the table reads like sentences.
 func to(s ledgerv1.Status) statusCell { return statusCell{does: move, to: s} }
 func no(code Code) statusCell         { return statusCell{code: code} }
 func only(t treatment) statusCell     { return statusCell{does: t} }
 
-// transitions is the table of forward states: what each input does in each of the twelve states. Commands look at the
-// state of the shipment, those that name items at the items'; facts look at the forward state of each item.
+// transitions is the table of forward states: what each input does in each of the twelve states. Commands are judged by
+// the state of the shipment, or of the items that they name. Facts are judged by the forward state of each item,
+// because the marketplace reports the way out without regard to returns.
 //
-//nolint:gochecknoglobals // The table is the one place that says what leads where; it is never written.
+// Facts never find a closed cell. The goods have moved whether we expected it or not, and the marketplace would block
+// everything behind a notification that we reject.
+//
+//nolint:gochecknoglobals // The table is the one place that holds all transitions; nothing writes to it.
 var transitions = [rows]statusCells{
 	rowRequestLabels: {
 		approved: to(packing), formFailed: to(packing), packing: no(CodeItemPackingInProgress),
-		ready: no(CodeItemAlreadyDispatched), pickedUp: no(CodeItemAlreadyDispatched), shipped: no(CodeItemAlreadyDispatched),
-		delivered: no(CodeItemAlreadyDispatched), completed: no(CodeItemAlreadyDispatched), cancelled: no(CodeItemAlreadyCancelled),
+		ready: no(CodeItemAlreadyDispatched), pickedUp: no(CodeItemAlreadyDispatched),
+		shipped: no(CodeItemAlreadyDispatched), delivered: no(CodeItemAlreadyDispatched),
+		completed: no(CodeItemAlreadyDispatched), cancelled: no(CodeItemAlreadyCancelled),
 	},
+	// The packing worker's results may arrive late: the shipment was cancelled, or the marketplace packed it. Then they
+	// are stale and not rejected, because nobody made a mistake.
 	rowCompletePacking: {
 		approved: only(stale), packing: to(packed), formFailed: only(stale), packed: only(repeat), ready: only(repeat),
 		pickedUp: only(repeat), shipped: only(repeat), delivered: only(repeat), completed: only(repeat),
@@ -117,13 +126,16 @@ var transitions = [rows]statusCells{
 		formFailed: to(packing), packing: no(CodeItemPackingInProgress), cancelled: no(CodeItemAlreadyCancelled),
 	},
 	rowDispatch: {
-		approved: no(CodeItemNotPacked), packing: no(CodeItemPackingInProgress), formFailed: no(CodeItemNotPacked), packed: to(ready),
-		ready: no(CodeItemAlreadyDispatched), pickedUp: no(CodeItemAlreadyDispatched), shipped: no(CodeItemAlreadyDispatched),
-		delivered: no(CodeItemAlreadyDispatched), completed: no(CodeItemAlreadyDispatched), cancelled: no(CodeItemAlreadyCancelled),
+		approved: no(CodeItemNotPacked), packing: no(CodeItemPackingInProgress), formFailed: no(CodeItemNotPacked),
+		packed: to(ready), ready: no(CodeItemAlreadyDispatched), pickedUp: no(CodeItemAlreadyDispatched),
+		shipped: no(CodeItemAlreadyDispatched), delivered: no(CodeItemAlreadyDispatched),
+		completed: no(CodeItemAlreadyDispatched), cancelled: no(CodeItemAlreadyCancelled),
 	},
+	// The seller may cancel until packing is done. From then on only the marketplace can.
 	rowCancel: {
 		approved: to(cancelled), packing: to(cancelled), formFailed: to(cancelled), cancelled: no(CodeItemAlreadyCancelled),
 	},
+	// A self-ship seller packs without us: one command leads from APPROVED to SHIPPED.
 	rowDispatchSelfShip: {
 		approved: to(shipped), shipped: no(CodeItemAlreadyDispatched), delivered: no(CodeItemAlreadyDispatched),
 		completed: no(CodeItemAlreadyDispatched), cancelled: no(CodeItemAlreadyCancelled),
@@ -131,6 +143,7 @@ var transitions = [rows]statusCells{
 	rowAttemptDelivery: {shipped: only(stay), cancelled: no(CodeItemAlreadyCancelled)},
 	rowConfirmDelivery: {shipped: to(delivered), cancelled: no(CodeItemAlreadyCancelled)},
 	rowUpdateTracking:  {shipped: only(stay), cancelled: no(CodeItemAlreadyCancelled)},
+	// A service can be ordered at any time, even after its item is completed. It then starts at once.
 	rowActivateService: {
 		approved: only(stay), packing: only(stay), formFailed: only(stay), packed: only(stay), ready: only(stay),
 		pickedUp: only(stay), shipped: only(stay), delivered: only(stay), completed: only(stay),
@@ -143,21 +156,26 @@ var transitions = [rows]statusCells{
 	rowReportedShipped:   climb(shipped),
 	rowReportedDelivered: climb(delivered),
 	rowReportedCompleted: climb(completed),
+	// Failed forms matter while the shipment is being packed. Later somebody has already dealt with them.
 	rowReportedFormFailed: {
 		approved: to(formFailed), packing: to(formFailed), formFailed: only(stay), packed: only(stale), ready: only(stale),
 		pickedUp: only(stale), shipped: only(stale), delivered: only(stale), completed: only(stale),
 		cancelled: only(stale), requested: only(forward), returned: only(forward),
 	},
+	// A cancellation applies from any state. From SHIPPED on it contradicts what was reported before: the goods are on
+	// their way. It is applied all the same, because the marketplace has cancelled the order.
 	rowReportedCancelled: {
 		approved: to(cancelled), packing: to(cancelled), formFailed: to(cancelled), packed: to(cancelled),
 		ready: to(cancelled), pickedUp: to(cancelled),
 		shipped: against(cancelled), delivered: against(cancelled), completed: against(cancelled),
 		cancelled: only(repeat), requested: only(forward), returned: only(forward),
 	},
+	// A hold, a new date or a new field can come in any state and leads nowhere. Only a hold needs a live unit.
 	rowReportedHold:       everywhere(stay, stale),
 	rowReportedUnhold:     everywhere(stay, stay),
 	rowReportedDates:      everywhere(stay, stay),
 	rowReportedProperties: everywhere(stay, stay),
+	// A return implies that the goods were shipped, but not that they arrived: the courier may have turned round.
 	rowReportedReturn: {
 		approved: to(shipped), packing: to(shipped), formFailed: to(shipped), packed: to(shipped), ready: to(shipped),
 		pickedUp: to(shipped), shipped: only(stay), delivered: only(stay), completed: only(stay),
@@ -165,9 +183,11 @@ var transitions = [rows]statusCells{
 	},
 }
 
+// against is a cell that moves although it contradicts an earlier fact.
 func against(s ledgerv1.Status) statusCell { return statusCell{does: contradict, to: s} }
 
-// climb is the row of a fact that says how far the goods have gone: it moves what ranks lower and is late elsewhere.
+// climb is the row of a fact that reports how far the goods have gone: it moves items of a lower rank, and for all
+// others it is late.
 func climb(target ledgerv1.Status) statusCells {
 	var r statusCells
 	for s := approved; s <= completed; s++ {
@@ -180,6 +200,7 @@ func climb(target ledgerv1.Status) statusCells {
 	return r
 }
 
+// everywhere is the row of a fact that is treated alike in all states but CANCELLED.
 func everywhere(alive, dead treatment) statusCells {
 	var r statusCells
 	for s := approved; s <= completed; s++ {
@@ -189,7 +210,7 @@ func everywhere(alive, dead treatment) statusCells {
 	return r
 }
 
-// rowOf gives the row of a fact that says how far the goods have gone.
+// rowOf returns the row of a fact that reports how far the goods have gone.
 func rowOf(s ledgerv1.Status) (row, bool) {
 	switch s {
 	case packing:
@@ -211,7 +232,7 @@ func rowOf(s ledgerv1.Status) (row, bool) {
 	}
 }
 
-// at looks a cell up; a status that the table does not know is closed.
+// at looks up a cell. A status from a later version of the schema is closed.
 func (r row) at(s ledgerv1.Status) statusCell {
 	if r >= rows || s < 0 || int(s) >= statuses {
 		return statusCell{}

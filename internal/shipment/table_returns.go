@@ -17,10 +17,10 @@ const (
 	fromCourier  = ledgerv1.ReturnSource_RETURN_SOURCE_COURIER
 )
 
-// returnRow is a kind of input as the table of returns knows it.
+// returnRow is a kind of input in the table of returns.
 type returnRow uint8
 
-// Rows of the table of returns: commands, which are the self-ship seller's, then facts.
+// Rows of the table of returns: first commands, which only self-ship sellers give, then facts.
 const (
 	rowRequestTechVisit returnRow = iota
 	rowAttemptTechVisit
@@ -40,7 +40,7 @@ const (
 
 type returnCell = cell[ledgerv1.ReturnStatus]
 
-// returnCells is a row: whose returns the input is for, and what it does in each of their states.
+// returnCells is a row: which returns the input is for, and what it does in each of their states.
 type returnCells struct {
 	// source is unset where the input is for returns of both kinds.
 	source ledgerv1.ReturnSource
@@ -50,6 +50,10 @@ type returnCells struct {
 func back(t treatment, s ledgerv1.ReturnStatus) returnCell { return returnCell{does: t, to: s} }
 
 // returnTransitions is the table of returns. A command that finds no cell gets INVALID_RETURN_STATE.
+//
+// A customer return (the marketplace's RVP) is approved or rejected, then picked up. A courier return (RTO) needs no
+// approval: the goods never arrived, and the seller can only confirm that they are back, or that they were delivered
+// after all. A fact that ends a return which has already ended otherwise contradicts it; of two ends the later stands.
 //
 //nolint:gochecknoglobals // See transitions.
 var returnTransitions = [returnRows]returnCells{
@@ -62,8 +66,9 @@ var returnTransitions = [returnRows]returnCells{
 	rowAttemptPickup:    {source: fromCustomer, cells: [returnStatuses]returnCell{rmaApproved: {does: stay}}},
 	rowCancelReturn:     {source: fromCourier, cells: [returnStatuses]returnCell{rmaApproved: back(move, rmaCancelled)}},
 	rowReturnApproved: {cells: [returnStatuses]returnCell{
-		rmaRequested: back(move, rmaApproved), rmaCreated: back(move, rmaApproved), rmaApproved: {does: late}, rmaPickedUp: {does: late},
-		rmaCompleted: {does: late}, rmaRejected: back(contradict, rmaApproved), rmaCancelled: back(contradict, rmaApproved),
+		rmaRequested: back(move, rmaApproved), rmaCreated: back(move, rmaApproved), rmaApproved: {does: late},
+		rmaPickedUp: {does: late}, rmaCompleted: {does: late},
+		rmaRejected: back(contradict, rmaApproved), rmaCancelled: back(contradict, rmaApproved),
 	}},
 	rowReturnRejected: {cells: [returnStatuses]returnCell{
 		rmaRequested: back(move, rmaRejected), rmaCreated: back(move, rmaRejected), rmaApproved: back(move, rmaRejected),
@@ -81,11 +86,12 @@ var returnTransitions = [returnRows]returnCells{
 	}},
 	rowReturnCancelled: {cells: [returnStatuses]returnCell{
 		rmaRequested: back(move, rmaCancelled), rmaCreated: back(move, rmaCancelled), rmaApproved: back(move, rmaCancelled),
-		rmaPickedUp: back(move, rmaCancelled), rmaCompleted: back(contradict, rmaCancelled), rmaRejected: back(contradict, rmaCancelled),
-		rmaCancelled: {does: late},
+		rmaPickedUp: back(move, rmaCancelled), rmaCompleted: back(contradict, rmaCancelled),
+		rmaRejected: back(contradict, rmaCancelled), rmaCancelled: {does: late},
 	}},
 }
 
+// at looks up a cell. A status from a later version of the schema is closed.
 func (r returnRow) at(s ledgerv1.ReturnStatus) returnCell {
 	if r >= returnRows || s < 0 || int(s) >= returnStatuses {
 		return returnCell{}
@@ -93,7 +99,7 @@ func (r returnRow) at(s ledgerv1.ReturnStatus) returnCell {
 	return returnTransitions[r].cells[s]
 }
 
-// returnRowOf gives the row of a fact about a return.
+// returnRowOf returns the row of a fact about a return.
 func returnRowOf(s ledgerv1.ReturnStatus) (returnRow, bool) {
 	switch s {
 	case rmaApproved:

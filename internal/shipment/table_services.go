@@ -8,10 +8,10 @@ import (
 
 const serviceStatuses = int(serviceCancelled) + 1
 
-// serviceRow is a kind of input as the table of services knows it.
+// serviceRow is a kind of input in the table of services.
 type serviceRow uint8
 
-// Rows of the table of services: commands, then what follows from events of the item or the return.
+// Rows of the table of services: first commands, then events of the item or the return.
 const (
 	rowAttemptService serviceRow = iota
 	rowCompleteService
@@ -24,8 +24,9 @@ const (
 
 type serviceCell = cell[ledgerv1.ServiceStatus]
 
-// serviceTransitions is the table of services: forward services go from ACTIVATED through IN_PROGRESS, tech visits
-// from REQUESTED.
+// serviceTransitions is the table of services. Forward services start at ACTIVATED and pass IN_PROGRESS. Tech visits
+// start at REQUESTED, and end with the decision about their return: approval completes the visit, rejection cancels it.
+// The marketplace shows it so, though in both cases somebody was there.
 //
 //nolint:gochecknoglobals // See transitions.
 var serviceTransitions = [serviceRows][serviceStatuses]serviceCell{
@@ -40,6 +41,7 @@ var serviceTransitions = [serviceRows][serviceStatuses]serviceCell{
 	rowVisitRejected: {serviceRequested: {does: move, to: serviceCancelled}},
 }
 
+// at looks up the cell of a service. A status from a later version of the schema is closed.
 func (r serviceRow) at(v *ledgerv1.Service) serviceCell {
 	s := v.GetStatus()
 	if r >= serviceRows || s < 0 || int(s) >= serviceStatuses {

@@ -2,7 +2,7 @@ package shipment
 
 import "github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 
-// The lines of the two flows: the states that goods pass in rank order. FORM_FAILED is a detour on the way to PACKED.
+// The states that the goods pass in each flow, in rank order. FORM_FAILED is a detour on the way to PACKED.
 //
 //nolint:gochecknoglobals // Constants that the language cannot express.
 var (
@@ -10,6 +10,7 @@ var (
 	selfShipLine = []ledgerv1.Status{approved, shipped, delivered, completed}
 )
 
+// lineOf returns the states of a flow. A shipment without a flow is a standard one.
 func lineOf(f ledgerv1.Fulfilment) []ledgerv1.Status {
 	if f == ledgerv1.Fulfilment_FULFILMENT_SELF_SHIP {
 		return selfShipLine
@@ -17,7 +18,7 @@ func lineOf(f ledgerv1.Fulfilment) []ledgerv1.Status {
 	return standardLine
 }
 
-// timeOf gives the place of a step's time.
+// timeOf returns the field that holds the time of a step.
 func timeOf(t *ledgerv1.Times, step ledgerv1.Status) **ledgerv1.Moment {
 	switch step {
 	case packing:
@@ -43,7 +44,8 @@ func timeOf(t *ledgerv1.Times, step ledgerv1.Status) **ledgerv1.Moment {
 	}
 }
 
-// fills reports whether a moment is news for a step: its time is unknown, or stood in for what is told now.
+// fills reports whether a moment improves on what is known of a step: its time is unknown, or it was inferred or
+// assumed and the moment is reported.
 func fills(known, m *ledgerv1.Moment) bool {
 	if known == nil {
 		return true
@@ -51,12 +53,12 @@ func fills(known, m *ledgerv1.Moment) bool {
 	return known.GetCertainty() != reportedCertainty && m.GetCertainty() == reportedCertainty
 }
 
-// reachTime notes that a step was reached. Steps on the way that nobody told of cannot have come later: their inferred
-// times become the earliest that is told of any step after them, so that the order of arrival leaves no trace.
+// reachTime notes that a step was reached. Steps before it that nobody reported cannot have been later: their inferred
+// time is the earliest time reported for any step after them, so that the order of arrival leaves no trace.
 func (d *draft) reachTime(step ledgerv1.Status, m *ledgerv1.Moment, moved bool) {
 	t := d.ownTimes()
 	at := timeOf(t, step)
-	// Items of one shipment can reach a step one after the other; the step's time is that of the last.
+	// Items of one shipment can reach a step at different times; the step's time is that of the last item.
 	if fills(*at, m) || moved && m.GetCertainty() == reportedCertainty && before((*at).GetAt(), m.GetAt()) {
 		*at = m
 	}
@@ -78,7 +80,7 @@ func (d *draft) reachTime(step ledgerv1.Status, m *ledgerv1.Moment, moved bool) 
 	}
 }
 
-// passed lists the states between two that nobody told of, those strictly between or up to and with the last.
+// passed lists the states between two ranks, which nobody reported; with means that the last one is among them.
 func passed(f ledgerv1.Fulfilment, from, last int, with bool) []ledgerv1.Status {
 	var out []ledgerv1.Status
 	for _, s := range lineOf(f) {

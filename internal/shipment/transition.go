@@ -1,24 +1,28 @@
 package shipment
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// describe fills in what an event did to the states. Marks that only the decision knows are there already.
+// describe fills in the transition of an event from the states before and after it. The decision has already set the
+// marks that do not follow from them.
 func describe(e *Event, prior, after *State) {
 	t := e.Transition
 	t.From, t.To = prior.GetStatus(), after.GetStatus()
 	if n := len(prior.GetStages()); len(after.GetStages()) > n {
 		t.Stages = after.GetStages()[n:]
 	}
+	// Drafts copy the list of items when the first one changes: the same list means that none has.
 	if len(prior.GetItems()) == 0 || len(after.GetItems()) == 0 || &prior.Items[0] == &after.Items[0] {
 		return
 	}
+	// A return reports that the goods had left, but names no state. So SHIPPED itself is among the skipped states.
 	_, withLast := e.GetBody().(*ledgerv1.Event_ReturnCreated)
 	for i, it := range after.GetItems() {
-		if i >= len(prior.GetItems()) || prior.Items[i] == it {
+		if i >= len(prior.GetItems()) || prior.Items[i] == it { // The draft did not touch it.
 			continue
 		}
 		was := prior.Items[i]
@@ -41,7 +45,8 @@ func describe(e *Event, prior, after *State) {
 			t.Items = append(t.Items, &ledgerv1.ItemTransition{})
 		}
 		one := t.Items[len(t.Items)-1]
-		one.OrderItemId, one.From, one.To, one.LiveBefore, one.LiveAfter = it.GetOrderItemId(), was.GetStatus(), it.GetStatus(), n, m
+		one.OrderItemId, one.From, one.To = it.GetOrderItemId(), was.GetStatus(), it.GetStatus()
+		one.LiveBefore, one.LiveAfter = n, m
 	}
 }
 
@@ -55,6 +60,6 @@ func union(list, more []ledgerv1.Status) []ledgerv1.Status {
 			list = append(list, s)
 		}
 	}
-	slices.SortFunc(list, func(a, b ledgerv1.Status) int { return rank(a) - rank(b) })
+	slices.SortFunc(list, func(a, b ledgerv1.Status) int { return cmp.Compare(rank(a), rank(b)) })
 	return list
 }
