@@ -18,6 +18,7 @@ import (
 	"github.com/orderledger/orderledger/internal/clickhouse"
 	front "github.com/orderledger/orderledger/internal/embedded/clickhouse"
 	"github.com/orderledger/orderledger/internal/embedded/engine"
+	"github.com/orderledger/orderledger/internal/embedded/filelock"
 	"github.com/orderledger/orderledger/internal/setting"
 )
 
@@ -146,9 +147,9 @@ func sweep() {
 		if _, err := os.Stat(path); err != nil {
 			continue // Another process is creating it.
 		}
-		if lock, err := engine.TryLock(path); err == nil {
+		if lock, err := filelock.Try(path); err == nil {
 			_ = os.RemoveAll(dir)
-			lock.Unlock()
+			_ = lock.Release()
 		}
 	}
 }

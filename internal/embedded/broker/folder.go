@@ -7,16 +7,18 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/orderledger/orderledger/internal/embedded/filelock"
 )
 
 // folder is a data folder in use:
 //
-//	LOCK     locked with flock until the process ends
+//	LOCK     locked until the broker closes
 //	RUNNING  exists while the folder is in use; at start it means that the last process was killed
 //	log/     kfake's files
 type folder struct {
 	dir, log string
-	lock     *os.File
+	lock     *filelock.Lock
 	unclean  bool
 }
 
@@ -25,24 +27,19 @@ func openFolder(dir, boot string) (*folder, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("embedded kafka: %w", err)
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, "LOCK"), os.O_CREATE|os.O_RDWR, 0o644)
+	var err error
+	f.lock, err = filelock.Try(filepath.Join(dir, "LOCK"))
+	if errors.Is(err, filelock.ErrLocked) {
+		return nil, fmt.Errorf("embedded kafka %q: another process uses this folder; stop it, or choose another folder", dir)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("embedded kafka: %w", err)
+		return nil, fmt.Errorf("embedded kafka %q: %w", dir, err)
 	}
-	if err := flock(lock); err != nil {
-		_ = lock.Close()
-		if errors.Is(err, errLocked) {
-			return nil, fmt.Errorf("embedded kafka %q: another process uses this folder; stop it, or choose another folder", dir)
-		}
-		return nil, fmt.Errorf("embedded kafka %q: lock: %w", dir, err)
-	}
-	f.lock = lock
 	if _, err := os.Stat(f.marker()); err == nil {
 		f.unclean = true
 	}
 	if err := f.writeMarker(boot); err != nil {
-		_ = unflock(lock)
-		return nil, fmt.Errorf("embedded kafka %q: %w", dir, err)
+		return nil, fmt.Errorf("embedded kafka %q: %w", dir, errors.Join(err, f.lock.Release()))
 	}
 	return f, nil
 }
@@ -66,7 +63,7 @@ func (f *folder) close(clean bool) error {
 	if clean {
 		err = errors.Join(os.Remove(f.marker()), syncDir(f.dir))
 	}
-	return errors.Join(err, unflock(f.lock))
+	return errors.Join(err, f.lock.Release())
 }
 
 // size returns the size of the log in bytes.

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/orderledger/orderledger/internal/embedded/engine"
+	"github.com/orderledger/orderledger/internal/embedded/filelock"
 )
 
 // ErrFolderInUse says that another process serves the data folder.
@@ -27,7 +27,7 @@ var ErrOtherVersion = errors.New("the data folder belongs to another version of 
 //	tmp/      large inserts on their way in; emptied at start
 type folder struct {
 	dir, engine, tmp string
-	lock             *engine.FileLock
+	lock             *filelock.Lock
 	// unclean is true when the last process that served the folder did not stop cleanly.
 	unclean bool
 }
@@ -47,16 +47,15 @@ func openFolder(dir, tmp, version string) (*folder, error) {
 			return nil, err
 		}
 	}
-	f.lock, err = engine.TryLock(filepath.Join(dir, "lock"))
-	if errors.Is(err, engine.ErrLocked) {
+	f.lock, err = filelock.Try(filepath.Join(dir, "lock"))
+	if errors.Is(err, filelock.ErrLocked) {
 		return nil, fmt.Errorf("%s: %w: stop that one, or give this one a folder of its own", dir, ErrFolderInUse)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if err := f.prepare(version); err != nil {
-		f.lock.Unlock()
-		return nil, err
+		return nil, errors.Join(err, f.lock.Release())
 	}
 	return f, nil
 }
@@ -112,9 +111,9 @@ func (f *folder) marker() string { return filepath.Join(f.dir, "running") }
 
 // close frees the folder. Only a clean stop removes the mark.
 func (f *folder) close(clean bool) error {
-	defer f.lock.Unlock()
-	if !clean {
-		return nil
+	var err error
+	if clean {
+		err = os.Remove(f.marker())
 	}
-	return os.Remove(f.marker())
+	return errors.Join(err, f.lock.Release())
 }

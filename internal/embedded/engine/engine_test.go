@@ -3,7 +3,6 @@ package engine
 import (
 	"archive/tar"
 	"compress/gzip"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -153,23 +152,6 @@ func TestFetchRefusesAnotherPackage(t *testing.T) {
 	_, err = Fetch(t.Context(), nil)
 	require.ErrorContains(t, err, "npm is not installed")
 	require.ErrorContains(t, err, EnvLibrary)
-}
-
-func TestFileLockIsExclusive(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "lock")
-	first, err := TryLock(path)
-	require.NoError(t, err)
-	_, err = TryLock(path)
-	require.ErrorIs(t, err, ErrLocked)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err = Lock(ctx, path)
-	require.ErrorIs(t, err, context.Canceled)
-	first.Unlock()
-	second, err := Lock(t.Context(), path)
-	require.NoError(t, err)
-	second.Unlock()
 }
 
 func TestErrorHasTheCode(t *testing.T) {

@@ -15,6 +15,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/orderledger/orderledger/internal/embedded/filelock"
 )
 
 // Fetch puts the library into the cache unless it is there already, and returns its path. The package comes through the
@@ -36,11 +38,11 @@ func Fetch(ctx context.Context, progress func(done, total int64)) (string, error
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("fetch the engine: %w", err)
 	}
-	lock, err := Lock(ctx, dir+".lock")
+	lock, err := filelock.Take(ctx, dir+".lock")
 	if err != nil {
 		return "", fmt.Errorf("fetch the engine: %w", err)
 	}
-	defer lock.Unlock()
+	defer func() { _ = lock.Release() }() // The process loses it at the latest when it ends.
 	// Somebody may have fetched it while this process waited.
 	target := filepath.Join(dir, libraryName)
 	if _, err := os.Stat(target); err == nil {
