@@ -9,6 +9,7 @@ import (
 	"github.com/orderledger/orderledger/internal/ingest"
 	"github.com/orderledger/orderledger/internal/journal"
 	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/sellers"
 	"github.com/orderledger/orderledger/internal/service"
 	"github.com/orderledger/orderledger/internal/setting"
 )
@@ -47,7 +48,7 @@ const (
 	envCache = "ORDERLEDGER_INGEST_CACHE_MIB"
 	// envWorkers: "off" leaves packing and resolving to other instances. Default on.
 	envWorkers = "ORDERLEDGER_INGEST_WORKERS"
-	// envSellers: a JSON file, an array of sellers; see ingest.Seller. Default none.
+	// envSellers: a JSON file, an array of sellers; see sellers.Seller. Default none.
 	envSellers = "ORDERLEDGER_SELLERS_FILE"
 	// envStrict: "true" refuses notifications for sellers that the file does not list. Default false.
 	envStrict = "ORDERLEDGER_SELLERS_STRICT"
@@ -132,11 +133,11 @@ func readPeers(e *setting.Reader, cfg *config) {
 	cfg.Journal.NoStandby = !standby
 }
 
-func readSellers(e *setting.Reader, cfg *ingest.SellersConfig) {
+func readSellers(e *setting.Reader, cfg *sellers.Config) {
 	if path := e.Get(envSellers); path != "" {
 		data, err := os.ReadFile(path)
 		if err == nil {
-			cfg.Sellers, err = ingest.UnmarshalSellers(data)
+			cfg.Sellers, err = sellers.Unmarshal(data)
 		}
 		if err != nil {
 			e.Bad(envSellers, "%w", err)

@@ -20,6 +20,8 @@ import (
 	"github.com/orderledger/orderledger/internal/journal"
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/marketplace"
+	"github.com/orderledger/orderledger/internal/peer"
+	"github.com/orderledger/orderledger/internal/sellers"
 	"github.com/orderledger/orderledger/internal/service"
 )
 
@@ -59,11 +61,11 @@ func serve(ctx context.Context, cfg config, process *service.Process) (err error
 	}
 	cfg.Ingest.Lanes, cfg.Journal.Lanes, cfg.Journal.Prefix = lanes, lanes, prefix
 
-	sellers := ingest.NewSellers(cfg.Ingest.Sellers)
-	peers := ingest.NewPeers(cfg.Ingest.Peers, cfg.Ingest.Cluster)
+	directory := sellers.New(cfg.Ingest.Sellers)
+	peers := peer.NewClient(cfg.Ingest.Peers, cfg.Ingest.Cluster)
 	defer peers.Close()
 	deps := journal.Deps{
-		Options: options, Decode: marketplace.Decode(cfg.Ingest.Marketplace), Policy: sellers.Policy, Log: log, Registerer: reg,
+		Options: options, Decode: marketplace.Decode(cfg.Ingest.Marketplace), Policy: directory.Policy, Log: log, Registerer: reg,
 	}
 	if peers != nil {
 		deps.AskRelease = peers.AskRelease

@@ -19,8 +19,8 @@ import (
 
 	"github.com/orderledger/orderledger/internal/demo"
 	"github.com/orderledger/orderledger/internal/importer"
-	"github.com/orderledger/orderledger/internal/ingest"
 	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/sellers"
 	"github.com/orderledger/orderledger/internal/service"
 )
 
@@ -48,7 +48,7 @@ for you to look around.`,
 			d.o = upOptions{
 				Data: data, Listen: "127.0.0.1:0", KafkaListen: "127.0.0.1:0", ClickHouseListen: "127.0.0.1:0", ClickHouseHTTPListen: "127.0.0.1:0",
 				SuborderSecret: demo.Secret, Engine: path,
-				Sellers: []ingest.Seller{{ID: demo.OwnSeller, Token: demo.OwnToken, Name: "Demo Seller", SellerPolicy: ingest.SellerPolicy{Own: true}}},
+				Sellers: []sellers.Seller{{ID: demo.OwnSeller, Token: demo.OwnToken, Name: "Demo Seller", PolicyConfig: sellers.PolicyConfig{Own: true}}},
 			}
 			return d.run(cmd.Context())
 		},

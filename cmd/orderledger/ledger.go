@@ -19,6 +19,7 @@ import (
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/marketplace"
 	"github.com/orderledger/orderledger/internal/projector"
+	"github.com/orderledger/orderledger/internal/sellers"
 	"github.com/orderledger/orderledger/internal/service"
 	"github.com/orderledger/orderledger/projections"
 )
@@ -75,13 +76,13 @@ func ensureTopics(ctx context.Context, brokers *kafka.Config) error {
 }
 
 func (l *ledger) newIngest(o upOptions, brokers kafka.Config, prefix string, log *slog.Logger, reg prometheus.Registerer) error {
-	sellers, err := o.sellers()
+	list, err := o.sellers()
 	if err != nil {
 		return err
 	}
 	in := ingest.DefaultConfig()
 	in.Addr, in.Cluster, in.Lanes = "", brokers.Cluster, brokers.Lanes
-	in.Sellers.Sellers = sellers
+	in.Sellers.Sellers = list
 	in.BlobDir, in.ResolverDir = filepath.Join(o.Data, "documents"), filepath.Join(o.Data, "resolver")
 	in.Workers = true
 
@@ -90,7 +91,7 @@ func (l *ledger) newIngest(o upOptions, brokers kafka.Config, prefix string, log
 	j.InboxKeep = 100_000 // As cmd/ingest does.
 	j.StoreDir, j.InstanceID = filepath.Join(o.Data, "lanes"), "up"
 	l.journal, err = journal.New(j, journal.Deps{
-		Options: kafka.Options(brokers), Decode: marketplace.Decode(in.Marketplace), Policy: ingest.NewSellers(in.Sellers).Policy,
+		Options: kafka.Options(brokers), Decode: marketplace.Decode(in.Marketplace), Policy: sellers.New(in.Sellers).Policy,
 		Log: log.With(slog.String("part", "journal")), Registerer: reg,
 	})
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/orderledger/orderledger/internal/emitter"
-	"github.com/orderledger/orderledger/internal/ingest"
+	"github.com/orderledger/orderledger/internal/sellers"
 	"github.com/orderledger/orderledger/internal/service"
 	"github.com/orderledger/orderledger/internal/webhook"
 )
@@ -40,7 +40,7 @@ type upOptions struct {
 	// Engine is the path of the ClickHouse engine's library.
 	Engine string
 	// Sellers are served beside those of the file.
-	Sellers []ingest.Seller
+	Sellers []sellers.Seller
 }
 
 func upCommand() *cobra.Command {
@@ -187,7 +187,7 @@ func announce(out io.Writer, s servers, api string, started time.Time) {
 }
 
 // sellers returns the configured sellers.
-func (o upOptions) sellers() ([]ingest.Seller, error) {
+func (o upOptions) sellers() ([]sellers.Seller, error) {
 	if o.SellersFile == "" {
 		return o.Sellers, nil
 	}
@@ -195,7 +195,7 @@ func (o upOptions) sellers() ([]ingest.Seller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--sellers: %w", err)
 	}
-	fromFile, err := ingest.UnmarshalSellers(text)
+	fromFile, err := sellers.Unmarshal(text)
 	if err != nil {
 		return nil, fmt.Errorf("--sellers %s: %w", o.SellersFile, err)
 	}

@@ -18,7 +18,7 @@ func (b *bench) labels(shipmentID, token string, headers ...string) answer {
 	return b.send(http.MethodPost, "/sellers/v3/shipments/labels", labelsOf(shipmentID), append(bearer(token), headers...)...)
 }
 
-func TestAShipmentIsPackedAndDispatchedThroughTheSellersAPI(t *testing.T) {
+func TestCommandsPackAndDispatch(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil, nil)
 	b.notify(created("S1"))
@@ -48,7 +48,7 @@ func TestAShipmentIsPackedAndDispatchedThroughTheSellersAPI(t *testing.T) {
 	b.state("S1", status(ledgerv1.Status_STATUS_READY_TO_DISPATCH))
 }
 
-func TestAnothersShipmentIsNotFound(t *testing.T) {
+func TestCommandsHideOtherSellers(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil, nil)
 	b.notify(created("S1"))
@@ -58,7 +58,7 @@ func TestAnothersShipmentIsNotFound(t *testing.T) {
 	require.Equal(t, nobodys.member(t, "shipments", 0, "errorMessage"), theirs.member(t, "shipments", 0, "errorMessage"), "it can't be told from an unknown one")
 }
 
-func TestACallNeedsAToken(t *testing.T) {
+func TestAccessNeedsToken(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil, nil)
 	for name, headers := range map[string][]string{
@@ -70,7 +70,7 @@ func TestACallNeedsAToken(t *testing.T) {
 	}
 }
 
-func TestACallThatIsWrongAsAWholeIsRefusedAsAWhole(t *testing.T) {
+func TestCommandsRefuseBadCall(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil, nil)
 	many := make([]string, 26)
@@ -98,7 +98,7 @@ func TestACallThatIsWrongAsAWholeIsRefusedAsAWhole(t *testing.T) {
 	require.Equal(t, "GET", wrong.header.Get("Allow"))
 }
 
-func TestAnIdempotencyKeyIsAnsweredOnce(t *testing.T) {
+func TestCommandsIdempotencyKey(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil, nil)
 	b.notify(created("S1"))
@@ -121,7 +121,7 @@ func TestAnIdempotencyKeyIsAnsweredOnce(t *testing.T) {
 	require.Equal(t, "INVALID_SHIPMENTS", other.member(t, "shipments", 0, "errorCode"), "another seller's key is another key")
 }
 
-func TestReadsWithoutAReadModelAreNotNow(t *testing.T) {
+func TestReadsReturn503WithoutReadModel(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil, nil)
 	a := b.send(http.MethodGet, "/sellers/v3/shipments?shipmentIds=S1", "", bearer(ownToken)...)

@@ -17,6 +17,8 @@ import (
 	"github.com/orderledger/orderledger/internal/journal"
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/marketplace"
+	"github.com/orderledger/orderledger/internal/peer"
+	"github.com/orderledger/orderledger/internal/sellers"
 	"github.com/orderledger/orderledger/internal/service"
 	"github.com/orderledger/orderledger/internal/testkit"
 	"github.com/orderledger/orderledger/internal/testkit/netfault"
@@ -76,16 +78,16 @@ type node struct {
 func (c *cluster) start(name string) *node {
 	c.Helper()
 	n := &node{c: c, name: name, link: &netfault.Link{}, done: make(chan error, 1), hurt: make(chan struct{})}
-	peer := freeAddr(c)
+	peerAddr := freeAddr(c)
 	options := append(kafka.Options(testkit.KafkaConfig(c.brokers, c.lanes)), kgo.Dialer(n.link.Dial))
 	cfg := ingest.DefaultConfig()
-	cfg.Addr, cfg.Lanes, cfg.Sellers, cfg.Workers = "127.0.0.1:0", c.lanes, sellers(), false
+	cfg.Addr, cfg.Lanes, cfg.Sellers, cfg.Workers = "127.0.0.1:0", c.lanes, testSellers(), false
 	cfg.BlobDir, cfg.ResolverDir = c.TempDir(), c.TempDir()
-	cfg.Peers = ingest.PeersConfig{
-		Addr: peer, URL: "http://" + n.link.Proxy(c, peer), Secrets: secrets(peerSecret),
+	cfg.Peers = peer.Config{
+		Addr: peerAddr, URL: "http://" + n.link.Proxy(c, peerAddr), Secrets: secrets(peerSecret),
 	}
-	directory := ingest.NewSellers(cfg.Sellers)
-	peers := ingest.NewPeers(cfg.Peers, cfg.Cluster)
+	directory := sellers.New(cfg.Sellers)
+	peers := peer.NewClient(cfg.Peers, cfg.Cluster)
 	var err error
 	n.journal, err = journal.New(journal.Config{
 		Cluster: cfg.Cluster, StoreDir: c.TempDir(), Lanes: c.lanes, InstanceID: name, CacheBytes: 8 << 20,

@@ -1,63 +1,66 @@
 package ingest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"time"
 
 	"github.com/orderledger/orderledger/internal/marketplace"
+	"github.com/orderledger/orderledger/internal/peer"
+	"github.com/orderledger/orderledger/internal/sellers"
 )
 
-// Config says how an instance listens, whom it serves and within which bounds.
+// Config says where an instance listens, which sellers it serves and within which bounds.
 type Config struct {
-	// Addr is host:port to listen on. Port 0 takes a free one. Empty listens nowhere: the handler is served by others.
+	// Addr is host:port to listen on. Port 0 takes a free one. Empty listens nowhere: the caller serves Handler itself.
 	Addr string
 	// Cluster names the ledger: consumer groups carry it.
 	Cluster string
-	// Lanes is the number of lanes, which is that of partitions.
+	// Lanes is the number of lanes, and of the partitions of each topic.
 	Lanes int
-	// Sellers is who may call, and under which policy.
-	Sellers SellersConfig
+	// Sellers lists the sellers that may call, and their policies.
+	Sellers sellers.Config
 	// Marketplace says how bodies are read.
 	Marketplace marketplace.Settings
-	// MaxBodyBytes is the largest body that is taken. Zero means 1 MiB.
+	// MaxBodyBytes is the size of the largest body that is read. Zero means 1 MiB.
 	MaxBodyBytes int64
-	// NotificationTimeout bounds the way of a notification into Kafka. Zero means 20 seconds.
+	// NotificationTimeout bounds storing a notification in Kafka. Zero means 20 seconds.
 	NotificationTimeout time.Duration
-	// CommandTimeout bounds the way of a call through the journal. Zero means 30 seconds: below the 60 that clients of
-	// the order API wait.
+	// CommandTimeout bounds deciding a call. Zero means 30 seconds: clients of the order API wait 60.
 	CommandTimeout time.Duration
-	// PositionTimeout is how long a read waits for its position, if the caller names no shorter time. Zero means 10
-	// seconds.
+	// PositionTimeout is how long a read waits for the position that it asks for. Zero means 10 seconds.
 	PositionTimeout time.Duration
 	// SignatureWindow is how far the date of a signed notification may be from now, either way. Zero means 15 minutes.
 	SignatureWindow time.Duration
-	// PublicURL is how the marketplace sees this service, such as https://orders.example.com: it is part of what is
-	// signed. Empty means that it is taken from the request.
+	// PublicURL is the URL of this service as the marketplace sees it, such as https://orders.example.com. Signatures of
+	// notifications cover it. Empty means the URL of the request.
 	PublicURL string
-	// BlobDir holds the documents. Empty means "documents".
+	// BlobDir is the folder of the documents. Empty means "documents".
 	BlobDir string
-	// ResolverDir holds the resolver's store, which is a cache. Empty means "resolver".
+	// ResolverDir is the folder of the resolver's pending store, which is a cache. Empty means "resolver".
 	ResolverDir string
-	// UnresolvedLimit is how long a notification of a return that nobody knows waits for its shipment. Zero means seven
-	// days. After it, it is recorded as waiting under the return's id, and ends quarantined.
+	// UnresolvedLimit is how long a notification of an unknown return waits for its shipment. After that the ledger records
+	// it as waiting under the return's id, and quarantines it in the end. Zero means seven days.
 	UnresolvedLimit time.Duration
-	// RatePerSecond and Burst bound the calls of one seller. Zero means no bound.
+	// RatePerSecond and Burst bound the calls of one seller. A rate of zero means no bound; a burst of zero means the calls
+	// of one second.
 	RatePerSecond float64
 	Burst         int
-	// Peers says how this instance and the others reach one another.
-	Peers PeersConfig
-	// Workers says whether this instance packs and resolves; all instances may.
+	// Peers says how this instance and the other ones reach one another.
+	Peers peer.Config
+	// Workers says whether this instance packs and resolves. Any number of instances may.
 	Workers bool
 	// InstanceID makes the workers static members of their groups, so that a restart within SessionTimeout moves nothing.
 	// It must be unique and stable. Empty means dynamic members.
 	InstanceID string
-	// SessionTimeout is how long the workers' groups wait for one that went silent. Zero means 8 seconds.
+	// SessionTimeout is how long a worker may be silent before its group gives its partitions to others. Zero means 8
+	// seconds.
 	SessionTimeout time.Duration
 }
 
-// DefaultConfig returns the configuration for a service on this machine.
+// DefaultConfig returns the configuration of a service on this machine.
 func DefaultConfig() Config {
 	return Config{
 		Addr: "127.0.0.1:8080", Cluster: "orderledger", Marketplace: marketplace.DefaultSettings(), Workers: true,
@@ -75,18 +78,15 @@ func (c Config) withDefaults() Config {
 	orElse(&c.ResolverDir, "resolver")
 	orElse(&c.UnresolvedLimit, 7*24*time.Hour)
 	orElse(&c.SessionTimeout, 8*time.Second)
-	c.Peers = c.Peers.withDefaults()
+	c.Peers = c.Peers.WithDefaults()
 	if c.RatePerSecond > 0 {
 		orElse(&c.Burst, max(1, int(c.RatePerSecond)))
 	}
 	return c
 }
 
-func orElse[T comparable](v *T, otherwise T) {
-	if zero := *new(T); *v == zero {
-		*v = otherwise
-	}
-}
+// orElse replaces a zero value.
+func orElse[T comparable](v *T, otherwise T) { *v = cmp.Or(*v, otherwise) }
 
 // Validate returns all problems of the configuration, joined.
 func (c Config) Validate() error {
@@ -101,12 +101,13 @@ func (c Config) Validate() error {
 		bad("ingest lanes %d: want 1 or more", c.Lanes)
 	}
 	if c.MaxBodyBytes < 0 || c.MaxBodyBytes > 2<<20 {
-		bad("ingest body of %d bytes: want 0 (1 MiB) to 2 MiB, which is what an inbox record and a decision can hold", c.MaxBodyBytes)
+		bad("ingest body of %d bytes: want 0 (1 MiB) to 2 MiB, the most that an inbox record and a decision can hold",
+			c.MaxBodyBytes)
 	}
 	for name, d := range map[string]time.Duration{
-		"notification timeout": c.NotificationTimeout, "command timeout": c.CommandTimeout, "position timeout": c.PositionTimeout,
-		"signature window": c.SignatureWindow, "unresolved limit": c.UnresolvedLimit,
-		"session timeout": c.SessionTimeout,
+		"notification timeout": c.NotificationTimeout, "command timeout": c.CommandTimeout,
+		"position timeout": c.PositionTimeout, "signature window": c.SignatureWindow,
+		"unresolved limit": c.UnresolvedLimit, "session timeout": c.SessionTimeout,
 	} {
 		if d < 0 {
 			bad("ingest %s %s: want 0 (the default) or more", name, d)

@@ -18,7 +18,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-func TestANotificationThatKafkaDoesNotTakeIsNotAnsweredWith200(t *testing.T) {
+func TestNotificationsReturn503WithoutKafka(t *testing.T) {
 	t.Parallel()
 	cluster, brokers := testkit.KafkaCluster(t)
 	testkit.Topics(t, brokers, lanes)
@@ -42,14 +42,14 @@ func TestANotificationThatKafkaDoesNotTakeIsNotAnsweredWith200(t *testing.T) {
 	require.Error(t, in.Ready(t.Context()))
 }
 
-func TestAnInstanceThatOwnsNoLaneSaysSo(t *testing.T) {
+func TestCommandsReturn503WithoutLane(t *testing.T) {
 	t.Parallel()
 	brokers := testkit.Kafka(t)
 	options := kafka.Options(testkit.KafkaConfig(brokers, lanes))
 	ledger, err := journal.New(journal.Config{Cluster: "c", StoreDir: t.TempDir(), Lanes: lanes}, journal.Deps{Options: options})
 	require.NoError(t, err)
 	cfg := ingest.DefaultConfig()
-	cfg.Lanes, cfg.Sellers, cfg.CommandTimeout = lanes, sellers(), 100*time.Millisecond
+	cfg.Lanes, cfg.Sellers, cfg.CommandTimeout = lanes, testSellers(), 100*time.Millisecond
 	in, err := ingest.New(cfg, ingest.Deps{Options: options, Journal: ledger, Log: testkit.Logger(t)})
 	require.NoError(t, err)
 	t.Cleanup(in.Close)
@@ -60,7 +60,7 @@ func TestAnInstanceThatOwnsNoLaneSaysSo(t *testing.T) {
 	require.Equal(t, "1", a.header.Get("Retry-After"))
 }
 
-func TestASellerThatCallsTooOftenIsAskedToWait(t *testing.T) {
+func TestAccessLimitsRate(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil, func(c *ingest.Config) { c.RatePerSecond, c.Burst = 0.001, 2 })
 	call := func(token string) answer {
@@ -74,7 +74,7 @@ func TestASellerThatCallsTooOftenIsAskedToWait(t *testing.T) {
 	require.NotEqual(t, http.StatusTooManyRequests, call(otherToken).status, "others have their own")
 }
 
-func TestPackingAgainChangesNothing(t *testing.T) {
+func TestPackingRepeatChangesNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil, func(c *ingest.Config) { c.Cluster = "orderledger" })
 	b.notify(created("S1"))
@@ -84,7 +84,7 @@ func TestPackingAgainChangesNothing(t *testing.T) {
 
 	// Another worker that begins at the beginning, as after the loss of its positions.
 	cfg := ingest.DefaultConfig()
-	cfg.Addr, cfg.Lanes, cfg.Sellers, cfg.Cluster, cfg.BlobDir, cfg.ResolverDir = "", lanes, sellers(), "again", b.blobs, t.TempDir()
+	cfg.Addr, cfg.Lanes, cfg.Sellers, cfg.Cluster, cfg.BlobDir, cfg.ResolverDir = "", lanes, testSellers(), "again", b.blobs, t.TempDir()
 	options := kafka.Options(testkit.KafkaConfig(b.brokers, lanes))
 	in, err := ingest.New(cfg, ingest.Deps{Options: options, Journal: b.journal, Log: testkit.Logger(t)})
 	require.NoError(t, err)
@@ -113,7 +113,7 @@ func TestPackingAgainChangesNothing(t *testing.T) {
 	require.True(t, before.EqualVT(after), "version %d, then %d", before.GetVersion(), after.GetVersion())
 }
 
-func TestACancellationWhilePackingRendersAgain(t *testing.T) {
+func TestPackingRendersAfterCancellation(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil, func(c *ingest.Config) { c.Workers = false })
 	two := strings.Replace(created("S1"), `"orderItems":[`, `"orderItems":[{"orderItemId":"J","orderId":"OD1","cancellationGroupId":"g2","quantity":1,"priceComponents":{"totalPrice":7}},`, 1)
@@ -125,7 +125,7 @@ func TestACancellationWhilePackingRendersAgain(t *testing.T) {
 	require.Equal(t, "SUCCESS", a.member(t, "shipments", 0, "status"), "%s", a.body)
 
 	cfg := ingest.DefaultConfig()
-	cfg.Addr, cfg.Lanes, cfg.Sellers, cfg.BlobDir, cfg.ResolverDir = "", lanes, sellers(), b.blobs, t.TempDir()
+	cfg.Addr, cfg.Lanes, cfg.Sellers, cfg.BlobDir, cfg.ResolverDir = "", lanes, testSellers(), b.blobs, t.TempDir()
 	in, err := ingest.New(cfg, ingest.Deps{Options: kafka.Options(testkit.KafkaConfig(b.brokers, lanes)), Journal: b.journal, Log: testkit.Logger(t)})
 	require.NoError(t, err)
 	t.Cleanup(in.Close)
@@ -140,7 +140,7 @@ func TestACancellationWhilePackingRendersAgain(t *testing.T) {
 	require.Len(t, s.GetPacking().GetInvoiceLines(), 1)
 }
 
-func TestRequestsAreCountedByRouteAndNotByPath(t *testing.T) {
+func TestMetricsCountByRoute(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil, func(c *ingest.Config) { c.Workers = false })
 	b.notify(created("S1"))

@@ -14,6 +14,7 @@ import (
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/ingest"
+	"github.com/orderledger/orderledger/internal/peer"
 	"github.com/orderledger/orderledger/internal/setting"
 	"github.com/orderledger/orderledger/internal/testkit"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
@@ -60,7 +61,7 @@ func (f *fleet) member(change func(*ingest.Config)) *member {
 	f.t.Cleanup(srv.Close)
 	m.peerURL, m.peers = srv.URL, srv
 	m.bench = newBench(f.t, f.brokers, nil, func(c *ingest.Config) {
-		c.Peers = ingest.PeersConfig{
+		c.Peers = peer.Config{
 			Addr: "127.0.0.1:0", URL: srv.URL, Secrets: secrets(peerSecret), AttemptTimeout: 2 * time.Second, HandOverTimeout: 10 * time.Second,
 		}
 		if change != nil {

@@ -7,9 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -18,9 +16,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/time/rate"
 
+	"github.com/orderledger/orderledger/internal/documents"
+	"github.com/orderledger/orderledger/internal/httpx"
 	"github.com/orderledger/orderledger/internal/journal"
 	"github.com/orderledger/orderledger/internal/kafka"
-	"github.com/orderledger/orderledger/internal/marketplace"
+	"github.com/orderledger/orderledger/internal/peer"
+	"github.com/orderledger/orderledger/internal/returns"
+	"github.com/orderledger/orderledger/internal/sellers"
 	"github.com/orderledger/orderledger/internal/service"
 )
 
@@ -28,11 +30,11 @@ import (
 type Deps struct {
 	// Options are the broker options of every client, as kafka.Options gives them.
 	Options []kgo.Opt
-	// Journal decides commands; its own Run is the caller's. It must decode with Decode and judge with the policy of the
-	// same sellers.
+	// Journal decides commands; the caller runs it. It must decode with marketplace.Decode under the same settings, and
+	// judge with the policy of the same sellers.
 	Journal *journal.Journal
 	// Peers asks the other instances. Nil means that there are none: then calls for lanes that are not here are 503.
-	Peers *Peers
+	Peers *peer.Client
 	// ClickHouse is the read model. Nil means that reads answer 503.
 	ClickHouse driver.Conn
 	// Log gets one line per request and outcome. Nil means none.
@@ -43,28 +45,19 @@ type Deps struct {
 	Now func() time.Time
 }
 
-// Ingest is one instance. Its methods may be used by many goroutines.
+// Ingest is one instance. Many goroutines may use its methods.
 type Ingest struct {
 	cfg       Config
 	log       *slog.Logger
-	now       func() time.Time
-	metrics   *metrics
-	limits    *limits
-	sellers   *Sellers
+	http      *httpx.Server
 	journal   *journal.Journal
+	states    states
 	inbox     *journal.Inbox
 	producer  *kgo.Client
-	admin     *kadm.Client
-	watcher   *watcher
-	states    states
-	documents *documents
-	options   []kgo.Opt
-	reg       prometheus.Registerer
-	router    *router
+	peers     *peer.Server
+	returns   *returns.Returns
+	documents *documents.Documents
 	handler   http.Handler
-	peers     http.Handler
-	peerKeys  peerKeys
-	handing   atomic.Bool // Lanes are being given to other instances.
 
 	listening chan struct{} // Closed once addr is valid.
 	addr      string
@@ -86,7 +79,7 @@ func New(cfg Config, d Deps) (*Ingest, error) {
 	if d.Now == nil {
 		d.Now = time.Now
 	}
-	m, err := newMetrics(d.Registerer)
+	server, err := httpx.New(d.Log, d.Registerer)
 	if err != nil {
 		return nil, fmt.Errorf("ingest: %w", err)
 	}
@@ -99,176 +92,164 @@ func New(cfg Config, d Deps) (*Ingest, error) {
 		inbox.Close()
 		return nil, fmt.Errorf("ingest client: %w", err)
 	}
-	g := &Ingest{
-		cfg: cfg, log: d.Log, now: d.Now, metrics: m, limits: newLimits(cfg.RatePerSecond, cfg.Burst),
-		sellers: NewSellers(cfg.Sellers), journal: d.Journal, inbox: inbox, producer: producer, admin: kadm.NewClient(producer),
-		states: states{d.ClickHouse}, documents: &documents{dir: cfg.BlobDir, currency: cfg.Marketplace.Currency},
-		options: d.Options, reg: d.Registerer, listening: make(chan struct{}),
+	i := &Ingest{
+		cfg: cfg, log: d.Log, http: server, journal: d.Journal, states: states{d.ClickHouse},
+		inbox: inbox, producer: producer, listening: make(chan struct{}),
 	}
-	g.watcher = newWatcher(g.admin, cfg.Cluster)
-	g.router = &router{
-		journal: d.Journal, peers: d.Peers, self: cfg.Peers.URL, lanes: cfg.Lanes, patient: cfg.Peers.AttemptTimeout,
-		log: d.Log, metrics: m, seldom: rate.Sometimes{Interval: time.Second},
+	if err := i.wire(d); err != nil {
+		i.Close()
+		return nil, fmt.Errorf("ingest: %w", err)
 	}
-	g.peerKeys = peerKeys{cfg.Cluster, cfg.Peers.Secrets}
-	g.handler, g.peers = g.routes(), g.peerRoutes()
-	return g, nil
+	return i, nil
 }
 
-// Handler returns everything that is served.
-func (g *Ingest) Handler() http.Handler { return g.handler }
+// wire makes the parts and the handlers that use them.
+func (i *Ingest) wire(d Deps) error {
+	cfg, directory, admin := i.cfg, sellers.New(i.cfg.Sellers), kadm.NewClient(i.producer)
+	m, err := newMetrics(d.Registerer)
+	if err != nil {
+		return err
+	}
+	peers := peer.Deps{
+		Journal: d.Journal, Client: d.Peers, HTTP: i.http, Log: d.Log, Registerer: d.Registerer, Now: d.Now,
+		Cluster: cfg.Cluster, Lanes: cfg.Lanes, Marketplace: cfg.Marketplace,
+		MaxBodyBytes: cfg.MaxBodyBytes, CommandTimeout: cfg.CommandTimeout,
+	}
+	router, err := peer.NewRouter(cfg.Peers, peers)
+	if err != nil {
+		return err
+	}
+	if i.peers, err = peer.NewServer(cfg.Peers, peers); err != nil {
+		return err
+	}
+	if i.returns, err = returns.New(returns.Config{
+		Cluster: cfg.Cluster, Lanes: cfg.Lanes, Dir: cfg.ResolverDir, Limit: cfg.UnresolvedLimit,
+		AppendTimeout: cfg.NotificationTimeout, InstanceID: cfg.InstanceID, SessionTimeout: cfg.SessionTimeout,
+		Marketplace: cfg.Marketplace,
+	}, returns.Deps{
+		Options: d.Options, Producer: i.producer, Inbox: i.inbox, Log: d.Log, Registerer: d.Registerer, Now: d.Now,
+	}); err != nil {
+		return err
+	}
+	if i.documents, err = documents.New(documents.Config{
+		Cluster: cfg.Cluster, Dir: cfg.BlobDir, Currency: cfg.Marketplace.Currency, SubmitTimeout: cfg.CommandTimeout,
+		InstanceID: cfg.InstanceID, SessionTimeout: cfg.SessionTimeout,
+	}, documents.Deps{
+		Options: d.Options, Submitter: router, Sellers: directory, Log: d.Log, Registerer: d.Registerer,
+	}); err != nil {
+		return err
+	}
+	h := &handlers{
+		access: &access{
+			sellers: directory, perSecond: rate.Limit(cfg.RatePerSecond), burst: cfg.Burst,
+			limiters: map[string]*rate.Limiter{},
+		},
+		notifications: &notifications{
+			sellers: directory, inbox: i.inbox, returns: i.returns, settings: cfg.Marketplace, maxBody: cfg.MaxBodyBytes,
+			timeout: cfg.NotificationTimeout, window: cfg.SignatureWindow, publicURL: cfg.PublicURL, now: d.Now,
+			counted: m.notifications,
+		},
+		commands: &commands{
+			router: router, states: i.states, settings: cfg.Marketplace, maxBody: cfg.MaxBodyBytes,
+			timeout: cfg.CommandTimeout, log: d.Log, counted: m.commands,
+		},
+		reads: &reads{
+			states: i.states, documents: i.documents, settings: cfg.Marketplace, maxBody: cfg.MaxBodyBytes,
+			watcher: &watcher{
+				admin: admin, group: kafka.GroupProjector(cfg.Cluster), lanes: cfg.Lanes, timeout: cfg.PositionTimeout,
+			},
+		},
+		progress: &progress{admin: admin, cluster: cfg.Cluster, lanes: cfg.Lanes},
+	}
+	i.handler = h.routes(i.http)
+	return nil
+}
 
-// PeerHandler returns what is served to other instances; without secrets it refuses everything.
-func (g *Ingest) PeerHandler() http.Handler { return g.peers }
+// Handler returns all routes.
+func (i *Ingest) Handler() http.Handler { return i.handler }
 
-// Units returns the instance's units in the order of their start, which is the reverse of that of their stopping: lanes
-// are handed over while everything is served, then HTTP ends, then the workers, then what other instances ask. The
-// journal must run before and stop after all of them.
-func (g *Ingest) Units() []service.Unit {
+// PeerHandler returns the routes for other instances. Without secrets it refuses every request.
+func (i *Ingest) PeerHandler() http.Handler { return i.peers.Handler() }
+
+// Units returns the instance's units in the order in which to start them; they stop in the reverse order. So an instance
+// hands its lanes over while it still serves everything, then ends HTTP, then the workers, then the listener for other
+// instances. Run the journal before all of them and stop it after.
+func (i *Ingest) Units() []service.Unit {
 	var units []service.Unit
-	several := g.cfg.Peers.Addr != ""
+	several := i.cfg.Peers.Addr != ""
 	if several {
-		units = append(units, service.Unit{Name: "peers", Run: g.servePeers})
+		units = append(units, service.Unit{Name: "peers", Run: i.peers.Serve})
 	}
-	if g.cfg.Workers {
-		packing := &packer{g: g}
-		aliases := &aliaser{g: g}
-		resolving := &resolver{g: g}
-		units = append(units,
-			service.Unit{Name: "packing", Run: packing.Run},
-			service.Unit{Name: "aliases", Run: aliases.Run},
-			service.Unit{Name: "resolver", Run: resolving.Run},
-		)
+	if i.cfg.Workers {
+		units = append(units, i.documents.Units()...)
+		units = append(units, i.returns.Units()...)
 	}
-	units = append(units, service.Unit{Name: "http", Run: g.serve})
+	units = append(units, service.Unit{Name: "http", Run: i.serve})
 	if several {
-		units = append(units, service.Unit{Name: "handover", Run: g.handOver})
+		units = append(units, service.Unit{Name: "handover", Run: i.peers.HandOver})
 	}
 	return units
 }
 
-// member are the options of a worker in its group. The client's own session timeout, 45 seconds, would keep what a
-// killed instance was working on from the others for as long.
-func (g *Ingest) member(group string) []kgo.Opt {
-	opts := []kgo.Opt{kgo.ConsumerGroup(group), kgo.SessionTimeout(g.cfg.SessionTimeout)}
-	if g.cfg.InstanceID != "" {
-		opts = append(opts, kgo.InstanceID(g.cfg.InstanceID))
-	}
-	return opts
-}
-
-// Addr returns the address in use, once there is one.
-func (g *Ingest) Addr(ctx context.Context) (string, error) {
+// Addr returns the address of the listener, once it listens. It returns an error if ctx ends before.
+func (i *Ingest) Addr(ctx context.Context) (string, error) {
 	select {
-	case <-g.listening:
-		return g.addr, nil
+	case <-i.listening:
+		return i.addr, nil
 	case <-ctx.Done():
 		return "", fmt.Errorf("ingest address: %w", ctx.Err())
 	}
 }
 
-// Ready returns nil when the instance can take notifications and commands, and is not about to stop.
-func (g *Ingest) Ready(ctx context.Context) error {
-	if g.handing.Load() {
-		return errHanding
+// errHandingOver is the readiness of an instance that is about to stop.
+var errHandingOver = errors.New("handing over: other instances are taking the lanes")
+
+// Ready returns nil if the instance can take notifications and commands, and is not about to stop.
+func (i *Ingest) Ready(ctx context.Context) error {
+	if i.http.Draining() {
+		return errHandingOver
 	}
-	if err := g.journal.Ready(); err != nil {
+	if err := i.journal.Ready(); err != nil {
 		return err
 	}
-	if g.states.conn != nil {
-		if err := g.states.conn.Ping(ctx); err != nil {
+	if i.states.conn != nil {
+		if err := i.states.conn.Ping(ctx); err != nil {
 			return fmt.Errorf("read model: %w", err)
 		}
 	}
 	return nil
 }
 
-// Close gives clients back. The units must have ended. It may be called more than once.
-func (g *Ingest) Close() {
-	g.closing.Do(func() {
-		g.inbox.Close()
-		g.producer.Close()
+// Close closes the clients. The units must have ended. It may be called more than once.
+func (i *Ingest) Close() {
+	i.closing.Do(func() {
+		i.inbox.Close()
+		i.producer.Close()
 	})
 }
 
-// serve listens until ctx ends, then finishes the requests in hand.
-func (g *Ingest) serve(ctx context.Context) error {
-	if g.cfg.Addr == "" {
+// serve listens until ctx ends, and then finishes the requests in hand.
+func (i *Ingest) serve(ctx context.Context) error {
+	if i.cfg.Addr == "" {
 		<-ctx.Done()
 		return nil
 	}
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", g.cfg.Addr)
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", i.cfg.Addr)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	g.addr = ln.Addr().String()
-	close(g.listening)
-	g.log.InfoContext(ctx, "ingest listening", slog.String("addr", g.addr))
+	i.addr = ln.Addr().String()
+	close(i.listening)
+	i.log.InfoContext(ctx, "ingest listening", slog.String("addr", i.addr))
 	return service.Serve(ctx, &http.Server{
-		Handler: g.handler,
-		// Bodies are small: who needs longer for one holds a connection and nothing else.
+		Handler: i.handler,
+		// Bodies are small, so a client that needs longer only holds a connection.
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
-		// Above the longest answer, so that a problem document can still be written.
-		WriteTimeout:   g.cfg.CommandTimeout + g.cfg.PositionTimeout + 20*time.Second,
+		// More than the slowest answer takes, so that a problem document can still be written.
+		WriteTimeout:   i.cfg.CommandTimeout + i.cfg.PositionTimeout + 20*time.Second,
 		IdleTimeout:    2 * time.Minute,
 		MaxHeaderBytes: 64 << 10,
-		ErrorLog:       slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
+		ErrorLog:       slog.NewLogLogger(i.log.Handler(), slog.LevelDebug),
 	}, ln)
-}
-
-// routes is the table of what is served. Paths are the marketplace's own, below /sellers, so that its clients work with
-// another base URL; where its pages disagree on a method, both are served.
-func (g *Ingest) routes() http.Handler {
-	mux := http.NewServeMux()
-	on := func(pattern string, h handler) { mux.Handle(pattern, g.handle(pattern, h)) }
-	onSeller := func(pattern string, h handler) { on(pattern, g.asSeller(h)) }
-	onRead := func(pattern string, h handler) { onSeller(pattern, g.reading(h)) }
-
-	on("POST /notifications", g.notify)
-	on("POST /notifications/{seller}", g.notify)
-
-	for _, action := range marketplace.Actions() {
-		onSeller("POST /sellers"+action.Path, g.act(action))
-	}
-	onSeller("POST /sellers/v3/shipments/{id}/update", g.update)
-
-	onRead("GET /sellers/v3/shipments", g.find)
-	onRead("POST /sellers/v3/shipments/filter", g.search)
-	onRead("POST /sellers/v3/shipments/filter/{$}", g.search)
-	onRead("GET /sellers/v3/shipments/filter", g.next)
-	onRead("GET /sellers/v3/shipments/filter/{$}", g.next)
-	onRead("GET /sellers/v3/shipments/{ids}", g.details)
-	onRead("GET /sellers/v3/shipments/{ids}/labels", g.labels(marketplace.MaxShipmentIDs))
-	onRead("POST /sellers/v3/shipments/{ids}/labelOnly/pdf", g.labels(marketplace.MaxLabelOnlyIDs))
-	onRead("GET /sellers/v3/shipments/{ids}/labelOnly/pdf", g.labels(marketplace.MaxLabelOnlyIDs))
-	onRead("POST /sellers/v3/shipments/{ids}/labelOnly", g.labelOnly)
-	onRead("GET /sellers/v3/shipments/{ids}/labelOnly", g.labelOnly)
-	onRead("GET /sellers/v3/shipments/{ids}/invoices", g.invoices)
-	onRead("GET /sellers/v3/shipments/{ids}/forms", g.forms)
-	onRead("POST /sellers/v3/shipments/{ids}/forms", g.forms)
-
-	on("GET /progress", g.progress)
-	on("GET /decisions/summary", g.summary)
-	on("/", func(_ context.Context, c *call) error {
-		if allowed := otherMethods(mux, c.r); len(allowed) > 0 {
-			c.w.Header().Set("Allow", strings.Join(allowed, ", "))
-			return newProblem(problemMethod, c.r.URL.Path+" takes "+strings.Join(allowed, " and "))
-		}
-		return newProblem(problemNotFound, "nothing is served at "+c.r.Method+" "+c.r.URL.Path)
-	})
-	return mux
-}
-
-// otherMethods are those that the path is served with.
-func otherMethods(mux *http.ServeMux, r *http.Request) []string {
-	var allowed []string
-	for _, method := range []string{http.MethodGet, http.MethodPost} {
-		other := r.Clone(r.Context())
-		other.Method = method
-		if _, pattern := mux.Handler(other); pattern != "/" {
-			allowed = append(allowed, method)
-		}
-	}
-	return allowed
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-func TestWhatCallersAreToldIsLinearizableWhileOwnersDieSleepAndMove(t *testing.T) {
+func TestClusterIsLinearizable(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		c := newCluster(t, on, 4)

@@ -13,7 +13,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-func TestANotificationIsDurableAndThenDecided(t *testing.T) {
+func TestNotificationsAreDecided(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil, nil)
 	first := b.notify(created("S1"))
@@ -32,7 +32,7 @@ func TestANotificationIsDurableAndThenDecided(t *testing.T) {
 	require.Equal(t, got[0].GetInputKey(), got[1].GetInputKey())
 }
 
-func TestBadNotificationsAreAnsweredAsTheMarketplaceNeeds(t *testing.T) {
+func TestNotificationsBadBodies(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil, nil)
 	refused := map[string]struct {
@@ -77,7 +77,7 @@ func TestBadNotificationsAreAnsweredAsTheMarketplaceNeeds(t *testing.T) {
 	require.Equal(t, map[string]int{"unknown_event_type": 1, "bad_time": 1, "bad_quantity": 1, "bad_id": 1}, reasons)
 }
 
-func TestAnotherSellersShipmentIsQuarantined(t *testing.T) {
+func TestNotificationsOfOtherSeller(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil, nil)
 	b.notify(created("S1"))
@@ -89,13 +89,13 @@ func TestAnotherSellersShipmentIsQuarantined(t *testing.T) {
 	require.Equal(t, "other_seller", got.GetReason())
 }
 
-func TestTheDocumentsSampleSignatureIsReproduced(t *testing.T) {
+func TestSignMatchesDocumentation(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "83762abd87b41e66ddd58320a4e803251e72b776", ingest.Sign(time.Unix(1432026135, 0),
 		"http://seller.api.pilotseller.com/notify/fki", http.MethodPost, "669a57f4-fe05-11e4-a322-1697f925ec7b"))
 }
 
-func TestSignaturesAreCheckedWhereASecretIsConfigured(t *testing.T) {
+func TestNotificationsCheckSignature(t *testing.T) {
 	t.Parallel()
 	const url, secret = "https://orders.example/notifications/own?x=1", "669a57f4"
 	b := setup(t, nil, func(c *ingest.Config) {
@@ -132,7 +132,7 @@ func TestSignaturesAreCheckedWhereASecretIsConfigured(t *testing.T) {
 	require.Equal(t, "own", s.GetSellerId())
 }
 
-func TestStrictSellersRefuseStrangers(t *testing.T) {
+func TestNotificationsStrictSellers(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil, func(c *ingest.Config) { c.Sellers.Strict = true })
 	require.Equal(t, http.StatusNotFound, b.send(http.MethodPost, "/notifications/stranger", created("S1")).status)

@@ -14,11 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/orderledger/orderledger/events"
-	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/httpx"
 )
-
-// retrySoon is how long callers are asked to wait when nothing is wrong with their request.
-const retrySoon = time.Second
 
 // position is a place in the ledger.
 type position struct {
@@ -39,7 +36,7 @@ func (p *positions) add(lane int32, offset int64) {
 	*p = append(*p, position{lane, offset})
 }
 
-// String writes lane:offset,lane:offset by lane; empty for none.
+// String returns lane:offset,lane:offset in the order of the lanes; empty for none.
 func (p positions) String() string {
 	sorted := slices.SortedFunc(slices.Values(p), func(a, b position) int { return int(a.lane - b.lane) })
 	parts := make([]string, len(sorted))
@@ -63,59 +60,73 @@ func parsePositions(s string, lanes int) (positions, error) {
 	return out, nil
 }
 
-// watcher knows up to where the projection is complete, by the positions that the projector commits after its last
-// table. It asks the broker only while somebody waits, and once for all who do.
+// watcher waits until the projection is complete up to a position. It reads the offsets that the projector commits after
+// its last table. It asks the broker only while a read waits, and once for all that do.
 type watcher struct {
-	admin *kadm.Client
-	group string
+	admin   *kadm.Client
+	group   string // The projector's.
+	lanes   int
+	timeout time.Duration // The longest wait.
 
-	mu   sync.Mutex
-	done map[int32]int64 // Per lane, the first offset that is not complete; guarded by mu.
-	at   time.Time       // When done was asked for; guarded by mu.
+	mu      sync.Mutex
+	done    map[int32]int64 // Per lane, the first offset that is not complete; guarded by mu.
+	askedAt time.Time       // When the broker was asked for done; guarded by mu.
 }
 
-// pollEvery is how often a waiting read asks. A projection is behind by some tens of milliseconds.
+// pollEvery is the interval between questions to the broker. A projection is behind by some tens of milliseconds.
 const pollEvery = 10 * time.Millisecond
 
-func newWatcher(admin *kadm.Client, cluster string) *watcher {
-	return &watcher{admin: admin, group: kafka.GroupProjector(cluster)}
+// await waits until the read model holds the position in the request's If-Position-At-Least header, if it has one.
+func (w *watcher) await(ctx context.Context, c *httpx.Call) error {
+	header := c.Request.Header.Get(HeaderIfPosition)
+	if header == "" {
+		return nil
+	}
+	want, err := parsePositions(header, w.lanes)
+	if err != nil {
+		return httpx.Unprocessable.New(HeaderIfPosition + ": " + err.Error())
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.timeout)
+	defer cancel()
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	var last error
+	for {
+		ok, err := w.reached(ctx, want)
+		if ok {
+			return nil
+		}
+		if err != nil {
+			last = err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return notYet.New("the tables do not hold " + want.String() + " yet").Because(last).After(retrySoon)
+		}
+	}
 }
 
-// reached reports whether all positions are complete, asking the broker unless an answer is younger than pollEvery.
+// reached reports whether all positions are complete. It asks the broker unless the last answer is younger than
+// pollEvery.
 func (w *watcher) reached(ctx context.Context, want positions) (bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.covers(want) {
 		return true, nil
 	}
-	if time.Since(w.at) < pollEvery {
+	if time.Since(w.askedAt) < pollEvery {
 		return false, nil
 	}
-	offsets, err := committed(ctx, w.admin, w.group, events.TopicEvents)
+	offsets, err := committedOffsets(ctx, w.admin, w.group, events.TopicEvents)
 	if err != nil {
 		return false, err
 	}
-	w.done, w.at = map[int32]int64{}, time.Now()
+	w.done, w.askedAt = map[int32]int64{}, time.Now()
 	for p, o := range offsets {
 		w.done[p] = o.At
 	}
 	return w.covers(want), nil
-}
-
-// committed returns the positions that a group has committed in a topic. A group that has never been, or partitions it
-// has committed nothing for, are not in it.
-func committed(ctx context.Context, admin *kadm.Client, group, topic string) (map[int32]kadm.OffsetResponse, error) {
-	offsets, err := admin.FetchOffsets(ctx, group)
-	if err == nil {
-		err = offsets.Error()
-	}
-	if errors.Is(err, kerr.GroupIDNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("positions of %s: %w", group, err)
-	}
-	return offsets[topic], nil
 }
 
 func (w *watcher) covers(want positions) bool {
@@ -127,33 +138,20 @@ func (w *watcher) covers(want positions) bool {
 	return true
 }
 
-// await waits until the read model holds what the caller has seen, as its If-Position-At-Least says.
-func (g *Ingest) await(ctx context.Context, c *call) error {
-	header := c.r.Header.Get(HeaderIfPosition)
-	if header == "" {
-		return nil
+// committedOffsets returns the offsets that a group has committed in a topic. It leaves out partitions without a commit;
+// a group that never existed has none.
+func committedOffsets(
+	ctx context.Context, admin *kadm.Client, group, topic string,
+) (map[int32]kadm.OffsetResponse, error) {
+	offsets, err := admin.FetchOffsets(ctx, group)
+	if err == nil {
+		err = offsets.Error()
 	}
-	want, err := parsePositions(header, g.cfg.Lanes)
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return nil, nil
+	}
 	if err != nil {
-		return newProblem(problemUnprocessable, HeaderIfPosition+": "+err.Error())
+		return nil, fmt.Errorf("offsets of %s: %w", group, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, g.cfg.PositionTimeout)
-	defer cancel()
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
-	var last error
-	for {
-		ok, err := g.watcher.reached(ctx, want)
-		if ok {
-			return nil
-		}
-		if err != nil {
-			last = err
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return newProblem(problemNotYet, "the tables do not hold "+want.String()+" yet").because(last).retryAfter(retrySoon)
-		}
-	}
+	return offsets[topic], nil
 }

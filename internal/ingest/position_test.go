@@ -17,7 +17,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-func TestProgressSaysWhetherEverythingIsDone(t *testing.T) {
+func TestProgressReportsCaughtUp(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil, nil)
 	b.notify(created("S1"))
@@ -43,7 +43,7 @@ func TestProgressSaysWhetherEverythingIsDone(t *testing.T) {
 	require.InDelta(t, 1, a.member(t, "lanes", lane, "decided"), 0)
 }
 
-func TestAReadWaitsForItsPosition(t *testing.T) {
+func TestReadsWaitForPosition(t *testing.T) {
 	t.Parallel()
 	conn := readModel(t)
 	b := setup(t, conn, func(c *ingest.Config) { c.PositionTimeout = 50 * time.Millisecond })

@@ -9,26 +9,33 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 
 	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/httpx"
 	"github.com/orderledger/orderledger/internal/kafka"
 )
 
-// progressReport says how far each part of the ledger has come.
+// progress measures how far each part of the ledger has come.
+type progress struct {
+	admin   *kadm.Client
+	cluster string
+	lanes   int
+}
+
 type progressReport struct {
-	// CaughtUp says that every input there was is decided, readable and pushed.
+	// CaughtUp says that every input is decided, readable and pushed.
 	CaughtUp bool `json:"caughtUp"`
-	// Behind is how many records each part has before it.
+	// Behind is the number of records that each part has still to handle.
 	Behind map[string]int64 `json:"behind"`
-	// Lanes has one line per lane, Endpoints one per endpoint.
+	// Lanes has one entry per lane, Endpoints one per endpoint.
 	Lanes     []laneProgress   `json:"lanes"`
 	Endpoints map[string]int64 `json:"endpoints"`
-	// WaitingForReturns is how many positions lie between the oldest notification whose return is not known and the
-	// newest that was looked at. It holds nothing up.
+	// WaitingForReturns is the number of offsets between the oldest notification of an unknown return and the newest that
+	// the resolver has examined. Other notifications do not wait for them.
 	WaitingForReturns int64 `json:"waitingForReturns"`
 }
 
 type laneProgress struct {
 	Lane int32 `json:"lane"`
-	// Each is the end of a topic and how far its readers are.
+	// InboxEnd, EventsEnd and DecisionsEnd are the ends of the topics; the others are the offsets of their readers.
 	InboxEnd     int64 `json:"inboxEnd"`
 	Decided      int64 `json:"decided"`
 	EventsEnd    int64 `json:"eventsEnd"`
@@ -38,24 +45,26 @@ type laneProgress struct {
 	Translated   int64 `json:"translated"`
 }
 
-// progress handles GET /progress.
-func (g *Ingest) progress(ctx context.Context, c *call) error {
+// handle handles GET /progress.
+func (g *progress) handle(ctx context.Context, c *httpx.Call) error {
 	report, err := g.measure(ctx)
 	if err != nil {
-		return newProblem(problemUnavailable, "Kafka did not answer").because(err).retryAfter(retrySoon)
+		return httpx.Unavailable.New("Kafka did not answer").Because(err).After(retrySoon)
 	}
-	return c.respond(report)
+	return c.Respond(report)
 }
 
-// measure follows the inputs on their way. Each part is asked about what the part before it had already written when it
-// was found to be done; asking about all at one moment would miss what is between two of them. Notifications of returns
-// go round: the ledger makes aliases, aliases lead to the inbox, so the inbox is looked at twice.
-func (g *Ingest) measure(ctx context.Context) (progressReport, error) {
-	report := progressReport{Behind: map[string]int64{}, Endpoints: map[string]int64{}, Lanes: make([]laneProgress, g.cfg.Lanes)}
+// measure follows the inputs on their way: it reads the end of each topic after its writer was found to be done. Reading
+// all at one moment would miss records between two parts. Notifications of returns make a loop, because the ledger makes
+// aliases and aliases lead to the inbox; so it measures the inbox twice.
+func (g *progress) measure(ctx context.Context) (progressReport, error) {
+	report := progressReport{
+		Behind: map[string]int64{}, Endpoints: map[string]int64{}, Lanes: make([]laneProgress, g.lanes),
+	}
 	for i := range report.Lanes {
 		report.Lanes[i].Lane = int32(i)
 	}
-	cluster := g.cfg.Cluster
+	cluster := g.cluster
 	inbox := func() error {
 		behind, err := g.behind(ctx, kafka.GroupInbox(cluster), events.TopicInbox, func(lane int32, end, at int64) {
 			report.Lanes[lane].InboxEnd, report.Lanes[lane].Decided = end, at
@@ -95,22 +104,22 @@ func (g *Ingest) measure(ctx context.Context) (progressReport, error) {
 	return report, nil
 }
 
-// measureResolver looks at the way of a return's notification: the aliases that the ledger makes known, and those that
-// the resolver has read; then what it has looked at.
-func (g *Ingest) measureResolver(ctx context.Context, report *progressReport) error {
+// measureResolver follows the notifications of returns: the aliases that the ledger has still to make, those that the
+// resolver has still to read, and the notifications that it has still to examine.
+func (g *progress) measureResolver(ctx context.Context, report *progressReport) error {
 	report.Behind["resolver"] = 0
 	ends, err := g.ends(ctx, events.TopicUnresolved)
 	if err != nil {
 		return err
 	}
-	var any int64
+	var total int64
 	for _, end := range ends {
-		any += end
+		total += end
 	}
-	if any == 0 {
-		return nil // Nobody has ever waited: what aliases there are does not matter.
+	if total == 0 {
+		return nil // No notification ever needed an alias.
 	}
-	cluster := g.cfg.Cluster
+	cluster := g.cluster
 	aliases, err := g.behind(ctx, kafka.GroupAliases(cluster), events.TopicEvents, nil)
 	if err != nil {
 		return err
@@ -122,7 +131,7 @@ func (g *Ingest) measureResolver(ctx context.Context, report *progressReport) er
 	if ends, err = g.ends(ctx, events.TopicUnresolved); err != nil {
 		return err
 	}
-	offsets, err := committed(ctx, g.admin, kafka.GroupResolver(cluster), events.TopicUnresolved)
+	offsets, err := committedOffsets(ctx, g.admin, kafka.GroupResolver(cluster), events.TopicUnresolved)
 	if err != nil {
 		return err
 	}
@@ -140,18 +149,18 @@ func (g *Ingest) measureResolver(ctx context.Context, report *progressReport) er
 	return nil
 }
 
-// measureEmitter looks at translation and at each endpoint that has ever committed a position.
-func (g *Ingest) measureEmitter(ctx context.Context, report *progressReport) error {
+// measureEmitter follows translation, and each endpoint that has ever committed an offset.
+func (g *progress) measureEmitter(ctx context.Context, report *progressReport) error {
 	report.Behind["translate"], report.Behind["endpoints"] = 0, 0
-	prefix := kafka.GroupEndpoint(g.cfg.Cluster, "")
+	prefix := kafka.GroupEndpoint(g.cluster, "")
 	groups, err := g.admin.ListGroups(ctx)
 	if err != nil {
 		return fmt.Errorf("list groups: %w", err)
 	}
-	if _, there := groups[kafka.GroupTranslate(g.cfg.Cluster)]; !there {
-		return nil // Nobody emits.
+	if _, found := groups[kafka.GroupTranslate(g.cluster)]; !found {
+		return nil // There is no emitter.
 	}
-	translate, err := g.behind(ctx, kafka.GroupTranslate(g.cfg.Cluster), events.TopicEvents, func(lane int32, _, at int64) {
+	translate, err := g.behind(ctx, kafka.GroupTranslate(g.cluster), events.TopicEvents, func(lane int32, _, at int64) {
 		report.Lanes[lane].Translated = at
 	})
 	if err != nil {
@@ -172,14 +181,14 @@ func (g *Ingest) measureEmitter(ctx context.Context, report *progressReport) err
 	return nil
 }
 
-// behind is how many records of a topic a group has before it. A partition it has committed nothing for is whole before
-// it.
-func (g *Ingest) behind(ctx context.Context, group, topic string, each func(partition int32, end, at int64)) (int64, error) {
+// behind returns how many records of a topic a group has still to read. A partition without a commit counts from its
+// start.
+func (g *progress) behind(ctx context.Context, group, topic string, each func(partition int32, end, at int64)) (int64, error) {
 	ends, err := g.ends(ctx, topic)
 	if err != nil {
 		return 0, err
 	}
-	offsets, err := committed(ctx, g.admin, group, topic)
+	offsets, err := committedOffsets(ctx, g.admin, group, topic)
 	if err != nil {
 		return 0, err
 	}
@@ -187,15 +196,15 @@ func (g *Ingest) behind(ctx context.Context, group, topic string, each func(part
 	for p, end := range ends {
 		at := max(offsets[p].At, 0)
 		sum += max(end-at, 0)
-		if each != nil && int(p) < g.cfg.Lanes {
+		if each != nil && int(p) < g.lanes {
 			each(p, end, at)
 		}
 	}
 	return sum, nil
 }
 
-// ends are the ends of a topic's partitions, as readers of committed records see them.
-func (g *Ingest) ends(ctx context.Context, topic string) (map[int32]int64, error) {
+// ends returns the ends of a topic's partitions, as read-committed readers see them.
+func (g *progress) ends(ctx context.Context, topic string) (map[int32]int64, error) {
 	listed, err := g.admin.ListCommittedOffsets(ctx, topic)
 	if err == nil {
 		err = listed.Error()

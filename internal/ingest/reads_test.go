@@ -107,7 +107,7 @@ func ids(t *testing.T, a answer) []string {
 	return out
 }
 
-func TestShipmentsAreFoundByTheirIDs(t *testing.T) {
+func TestReadsFindByID(t *testing.T) {
 	t.Parallel()
 	conn := readModel(t)
 	b := setup(t, conn, nil)
@@ -139,7 +139,7 @@ func TestShipmentsAreFoundByTheirIDs(t *testing.T) {
 	require.Equal(t, http.StatusUnprocessableEntity, b.get("?shipmentIds="+many).status)
 }
 
-func TestASearchPagesThroughAllThatMatches(t *testing.T) {
+func TestReadsSearchPages(t *testing.T) {
 	t.Parallel()
 	conn := readModel(t)
 	b := setup(t, conn, nil)
@@ -205,7 +205,7 @@ func TestASearchPagesThroughAllThatMatches(t *testing.T) {
 	require.Equal(t, http.StatusUnprocessableEntity, b.get("/filter?next_token=abc").status)
 }
 
-func TestLabelsAreAPDFOncePackedAndJSONBefore(t *testing.T) {
+func TestReadsLabels(t *testing.T) {
 	t.Parallel()
 	conn := readModel(t)
 	b := setup(t, conn, nil)
@@ -241,7 +241,7 @@ func TestLabelsAreAPDFOncePackedAndJSONBefore(t *testing.T) {
 	require.InDelta(t, 18, invoice.member(t, "invoices", 0, "orderItems", 0, "taxDetails", "igstRate"), 0)
 }
 
-func TestAReturnIsActedOnThroughItsID(t *testing.T) {
+func TestCommandsFindReturn(t *testing.T) {
 	t.Parallel()
 	conn := readModel(t)
 	b := setup(t, conn, nil)
@@ -257,7 +257,7 @@ func TestAReturnIsActedOnThroughItsID(t *testing.T) {
 	require.Equal(t, "INVALID_RETURNS", stranger.member(t, "returns", 0, "errorCode"))
 }
 
-func TestTheSummaryCountsInputsByWhatBecameOfThem(t *testing.T) {
+func TestReadsSummary(t *testing.T) {
 	t.Parallel()
 	conn := readModel(t)
 	b := setup(t, conn, nil)
@@ -279,7 +279,7 @@ func TestTheSummaryCountsInputsByWhatBecameOfThem(t *testing.T) {
 	require.Equal(t, http.StatusUnprocessableEntity, b.send(http.MethodGet, "/decisions/summary", "").status)
 }
 
-func TestAServiceIsFoundByItsIDOrByItsShipmentWhereOnlyOneIsMeant(t *testing.T) {
+func TestCommandsFindService(t *testing.T) {
 	t.Parallel()
 	conn := readModel(t)
 	b := setup(t, conn, nil)

@@ -36,7 +36,7 @@ func returned(want ledgerv1.ReturnStatus) func(*ledgerv1.Shipment) bool {
 	}
 }
 
-func TestANotificationThatNamesOnlyAReturnFindsItsShipment(t *testing.T) {
+func TestResolverFindsShipment(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil, nil)
 	b.delivered("S1")
@@ -48,7 +48,7 @@ func TestANotificationThatNamesOnlyAReturnFindsItsShipment(t *testing.T) {
 	b.state("S1", returned(ledgerv1.ReturnStatus_RETURN_STATUS_PICKED_UP))
 }
 
-func TestWhatComesBeforeItsReturnWaitsAndGoesOnInOrder(t *testing.T) {
+func TestResolverKeepsOrder(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil, nil)
 	b.delivered("S1")
@@ -72,7 +72,7 @@ func TestWhatComesBeforeItsReturnWaitsAndGoesOnInOrder(t *testing.T) {
 	}, order)
 }
 
-func TestAReturnOfTwoShipmentsReachesBothAndSoDoesWhatFollows(t *testing.T) {
+func TestResolverReachesAllShipments(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil, nil)
 	b.delivered("S1")
@@ -86,7 +86,7 @@ func TestAReturnOfTwoShipmentsReachesBothAndSoDoesWhatFollows(t *testing.T) {
 	b.state("S2", returned(ledgerv1.ReturnStatus_RETURN_STATUS_COMPLETED))
 }
 
-func TestAReturnThatNobodyEverKnowsIsRecordedInTheEnd(t *testing.T) {
+func TestResolverExpiresUnknownReturn(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil, func(c *ingest.Config) { c.UnresolvedLimit = time.Nanosecond })
 	b.notify(aReturn("return_completed", "R9", "2024-04-08T00:00:00Z", ``))

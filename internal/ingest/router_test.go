@@ -16,12 +16,13 @@ import (
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/ingest"
+	"github.com/orderledger/orderledger/internal/peer"
 	"github.com/orderledger/orderledger/internal/service"
 	"github.com/orderledger/orderledger/internal/testkit"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-func TestACallIsSplitAmongTheOwnersAndAnsweredInItsOrder(t *testing.T) {
+func TestRouterSplitsCallByOwner(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
 	a, b := f.pair(func(c *ingest.Config) { c.Workers = false })
@@ -57,7 +58,7 @@ func TestACallIsSplitAmongTheOwnersAndAnsweredInItsOrder(t *testing.T) {
 	}
 }
 
-func TestAnUpdateWhoseShipmentStandsInThePathReachesItsOwnerToo(t *testing.T) {
+func TestRouterForwardsUpdate(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
 	a, b := f.pair(func(c *ingest.Config) { c.Workers = false })
@@ -72,7 +73,7 @@ func TestAnUpdateWhoseShipmentStandsInThePathReachesItsOwnerToo(t *testing.T) {
 	require.Equal(t, 1, a.counted("orderledger_ingest_forwarded_total", "answered"))
 }
 
-func TestDocumentsReachTheOwnerOfTheirShipment(t *testing.T) {
+func TestRouterForwardsPacking(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
 	a := f.member(nil)
@@ -87,7 +88,7 @@ func TestDocumentsReachTheOwnerOfTheirShipment(t *testing.T) {
 	testkit.Eventually(t, func() bool { return a.counted("orderledger_ingest_forwarded_total", "answered") == 1 }, "the packer has told the owner")
 }
 
-func TestTheItemsOfOneShipmentAreDecidedInTheOrderOfTheCallAtAnotherInstance(t *testing.T) {
+func TestRouterKeepsOrderOfItems(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
 	a, b := f.pair(func(c *ingest.Config) { c.Workers = false })
@@ -102,7 +103,7 @@ func TestTheItemsOfOneShipmentAreDecidedInTheOrderOfTheCallAtAnotherInstance(t *
 	require.NotEqual(t, ledgerv1.Outcome_OUTCOME_ACCEPTED, decided[2].GetOutcome(), "there is nothing left for the second")
 }
 
-func TestACallOutlivesAFrozenOwner(t *testing.T) {
+func TestRouterOutlivesFrozenOwner(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
 	a, b := f.pair(func(c *ingest.Config) { c.Workers, c.Peers.AttemptTimeout = false, 100*time.Millisecond })
@@ -130,7 +131,7 @@ func TestACallOutlivesAFrozenOwner(t *testing.T) {
 	require.GreaterOrEqual(t, a.counted("orderledger_ingest_forward_seconds", "lost"), 2)
 }
 
-func TestACallWhoseAnswerIsLostGetsTheFirstAnswer(t *testing.T) {
+func TestRouterRetryGetsFirstAnswer(t *testing.T) {
 	t.Parallel()
 	for name, headers := range map[string][]string{"without a key": nil, "with a key of the caller's": {"Idempotency-Key", "k1"}} {
 		for _, dies := range []bool{false, true} {
@@ -211,7 +212,7 @@ func (f *fleet) load(calls int, by func(i int, shipmentID string) answer, during
 	return failed
 }
 
-func TestCallsGoOnWhileAnInstanceComes(t *testing.T) {
+func TestRouterServesWhileInstanceJoins(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
 	a, b := f.pair(func(c *ingest.Config) { c.Workers = false })
@@ -220,7 +221,7 @@ func TestCallsGoOnWhileAnInstanceComes(t *testing.T) {
 	require.Empty(t, failed)
 }
 
-func TestCallsGoOnWhileAnInstanceHandsOver(t *testing.T) {
+func TestRouterServesDuringHandOver(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
 	a, b := f.member(func(c *ingest.Config) { c.Workers = false }), f.member(func(c *ingest.Config) { c.Workers = false })
@@ -270,11 +271,11 @@ func TestCallsGoOnWhileAnInstanceHandsOver(t *testing.T) {
 	require.Len(t, a.owned(), lanes)
 }
 
-func TestAnOwnerThatTellsNoAddressIsNotWaitedForTillTheEnd(t *testing.T) {
+func TestRouterGivesUpOnUnreachableOwner(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
 	quick := func(c *ingest.Config) { c.Workers, c.Peers.AttemptTimeout = false, 50*time.Millisecond }
-	a, b := f.member(quick), f.member(func(c *ingest.Config) { quick(c); c.Peers = ingest.PeersConfig{} })
+	a, b := f.member(quick), f.member(func(c *ingest.Config) { quick(c); c.Peers = peer.Config{} })
 	a.start()
 	b.start()
 	f.settle()
@@ -282,11 +283,11 @@ func TestAnOwnerThatTellsNoAddressIsNotWaitedForTillTheEnd(t *testing.T) {
 		got := from.labelsOfAll(shipmentIn(to.owned()[0], 0))
 		require.Equal(t, http.StatusServiceUnavailable, got.status, "%s", got.body)
 		require.Equal(t, "urn:orderledger:problem:unavailable", got.member(t, "type"))
-		require.GreaterOrEqual(t, from.counted("orderledger_ingest_retries_total", "no_way"), 1)
+		require.GreaterOrEqual(t, from.counted("orderledger_ingest_retries_total", "owner_unreachable"), 1)
 	}
 }
 
-func TestWhatMayBeStoredStaysInDoubtUntilItIsAnswered(t *testing.T) {
+func TestRouterKeepsInDoubt(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
 	a, b := f.pair(func(c *ingest.Config) { c.Workers, c.CommandTimeout = false, 500*time.Millisecond })
@@ -316,7 +317,7 @@ func TestWhatMayBeStoredStaysInDoubtUntilItIsAnswered(t *testing.T) {
 	require.GreaterOrEqual(t, a.counted("orderledger_ingest_retries_total", "unreachable"), 1)
 }
 
-func TestACallThatAnotherVersionReadsDifferentlyWaitsForOneThatReadsItAlike(t *testing.T) {
+func TestRouterWaitsForSameVersion(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
 	a, b := f.pair(func(c *ingest.Config) { c.Workers, c.CommandTimeout = false, 2*time.Second })

@@ -21,6 +21,8 @@ import (
 	"github.com/orderledger/orderledger/internal/journal"
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/marketplace"
+	"github.com/orderledger/orderledger/internal/peer"
+	"github.com/orderledger/orderledger/internal/sellers"
 	"github.com/orderledger/orderledger/internal/testkit"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
@@ -47,10 +49,10 @@ type bench struct {
 	stop func() // Ends it as at the end of the test; may be called more than once.
 }
 
-func sellers() ingest.SellersConfig {
-	return ingest.SellersConfig{Sellers: []ingest.Seller{
-		{ID: "own", Token: ownToken, SellerPolicy: ingest.SellerPolicy{Own: true}, Name: "Own Goods", GSTIN: "29ABC"},
-		{ID: "other", Tokens: []string{otherToken}, SellerPolicy: ingest.SellerPolicy{Own: true}},
+func testSellers() sellers.Config {
+	return sellers.Config{Sellers: []sellers.Seller{
+		{ID: "own", Token: ownToken, PolicyConfig: sellers.PolicyConfig{Own: true}, Name: "Own Goods", GSTIN: "29ABC"},
+		{ID: "other", Tokens: []string{otherToken}, PolicyConfig: sellers.PolicyConfig{Own: true}},
 	}}
 }
 
@@ -71,15 +73,15 @@ func newBench(t *testing.T, brokers []string, conn driver.Conn, change func(*ing
 	b := &bench{t: t, brokers: brokers, reg: prometheus.NewRegistry(), blobs: t.TempDir()}
 	options := kafka.Options(testkit.KafkaConfig(brokers, lanes))
 	cfg := ingest.DefaultConfig()
-	cfg.Addr, cfg.Lanes, cfg.Sellers = "", lanes, sellers()
+	cfg.Addr, cfg.Lanes, cfg.Sellers = "", lanes, testSellers()
 	cfg.BlobDir, cfg.ResolverDir = b.blobs, t.TempDir()
 	if change != nil {
 		change(&cfg)
 	}
 	log := testkit.Logger(t)
-	directory := ingest.NewSellers(cfg.Sellers)
+	directory := sellers.New(cfg.Sellers)
 	b.cfg = cfg
-	b.deps = ingest.Deps{Options: options, ClickHouse: conn, Log: log, Registerer: b.reg, Peers: ingest.NewPeers(cfg.Peers, cfg.Cluster)}
+	b.deps = ingest.Deps{Options: options, ClickHouse: conn, Log: log, Registerer: b.reg, Peers: peer.NewClient(cfg.Peers, cfg.Cluster)}
 	deps := journal.Deps{Options: options, Decode: marketplace.Decode(cfg.Marketplace), Policy: directory.Policy, Log: log}
 	if b.deps.Peers != nil {
 		deps.AskRelease = b.deps.Peers.AskRelease

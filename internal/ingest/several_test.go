@@ -18,7 +18,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-func TestALaneWhoseOwnerIsFrozenKeepsNoOthersDocumentsWaiting(t *testing.T) {
+func TestPackingIsolatesFrozenOwner(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
 	a := f.member(nil)
@@ -46,7 +46,7 @@ func TestALaneWhoseOwnerIsFrozenKeepsNoOthersDocumentsWaiting(t *testing.T) {
 	f.state(theirs, status(ledgerv1.Status_STATUS_PACKED))
 }
 
-func TestReturnsThatWaitAtAnInstanceThatEndsAreLedOnByTheOthers(t *testing.T) {
+func TestResolverMovesToOtherInstance(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
 	a, b := f.pair(nil)
@@ -73,7 +73,7 @@ func TestReturnsThatWaitAtAnInstanceThatEndsAreLedOnByTheOthers(t *testing.T) {
 	}
 }
 
-func TestNothingIsLedOnBeforeAllAliasesAreRead(t *testing.T) {
+func TestResolverReadsAllAliasesFirst(t *testing.T) {
 	t.Parallel()
 	brokers := testkit.Kafka(t)
 	testkit.Topics(t, brokers, lanes)

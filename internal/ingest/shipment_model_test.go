@@ -97,7 +97,7 @@ func op(call, ret int64, in cancelOp, out cancelled) porcupine.Operation {
 	return porcupine.Operation{Input: in, Output: out, Call: call, Return: ret}
 }
 
-func TestTheModelOfAShipmentTellsRightHistoriesFromWrongOnes(t *testing.T) {
+func TestShipmentModel(t *testing.T) {
 	t.Parallel()
 	yes := func(offset int64) cancelled { return cancelled{accepted: true, offset: offset} }
 	no, unknown := cancelled{}, cancelled{unknown: true}

@@ -9,24 +9,27 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/orderledger/orderledger/internal/httpx"
+	"github.com/orderledger/orderledger/internal/sellers"
 )
 
 // Sign returns the signature of a notification: lower-case hex SHA-1 of the time in Unix seconds, the registered URL,
-// the method and the secret. It covers no byte of the body: it proves that the sender knows the secret, not what it
-// said. TLS does the rest.
+// the method and the secret. It covers no byte of the body: it proves that the sender knows the secret, not what the
+// sender wrote. TLS has to protect the body.
 func Sign(at time.Time, url, method, secret string) string {
 	sum := sha1.Sum([]byte(strconv.FormatInt(at.Unix(), 10) + url + method + secret)) //nolint:gosec // As above.
 	return hex.EncodeToString(sum[:])
 }
 
-// credentials are what the headers of a signed notification say.
+// credentials are the headers of a signed notification.
 type credentials struct {
 	appID, signature string
 	at               time.Time
 }
 
-// readCredentials reads the headers, in the spelling with underscores, as documented, or with hyphens, as they arrive
-// behind proxies that drop the others. signed is false where there are none.
+// readCredentials reads the headers, spelled with underscores, as documented, or with hyphens, as they arrive behind
+// proxies that drop the others. signed is false if there are none; detail says what is wrong with them.
 func readCredentials(h http.Header) (c credentials, signed bool, detail string) {
 	authorization := either(h, "X_Authorization", "X-Authorization")
 	date := either(h, "X_Date", "X-Date")
@@ -47,7 +50,7 @@ func readCredentials(h http.Header) (c credentials, signed bool, detail string) 
 		return c, true, "X_Authorization: want appId:signature in it"
 	}
 	c.appID, c.signature = string(plain[:cut]), strings.ToLower(string(plain[cut+1:]))
-	// The docs say a date and the signature is made with Unix seconds: either form may be sent.
+	// The documentation speaks of a date, and its signature is made with Unix seconds: senders may send either.
 	if seconds, err := strconv.ParseInt(date, 10, 64); err == nil {
 		c.at = time.Unix(seconds, 0)
 	} else if c.at, err = http.ParseTime(date); err != nil {
@@ -56,8 +59,8 @@ func readCredentials(h http.Header) (c credentials, signed bool, detail string) 
 	return c, true, ""
 }
 
-// verify says what is wrong with a signature; empty means that it is right.
-func (c credentials) verify(s *seller, url string, now time.Time, window time.Duration) string {
+// verify returns what is wrong with a signature; empty means that it is right.
+func (c credentials) verify(s *sellers.Seller, url string, now time.Time, window time.Duration) string {
 	if s.AppID != "" && c.appID != s.AppID {
 		return "the application is not the seller's"
 	}
@@ -78,53 +81,54 @@ func either(h http.Header, name, other string) string {
 	return h.Get(other)
 }
 
-// authenticate finds out for which seller a notification is, and checks its signature where one is needed. path is the
-// seller in the URL, told that in the body.
+// seller returns the seller that a notification is for, and checks its signature if one is needed. inPath is the seller
+// that the URL names, inBody the one that the body names; either may be empty.
 //
-// A notification that names no seller must be signed as soon as any seller's must be: else nobody's facts were safe.
-func (g *Ingest) authenticate(r *http.Request, path, told string) (sellerID string, p *problem) {
-	sellerID = told
-	if path != "" {
-		sellerID = path
-		if told != "" && told != path {
-			return "", newProblem(problemUnknownSeller, "the URL names one seller and the body another")
+// As soon as any seller's notifications must be signed, one that names no seller must be signed too. Otherwise leaving
+// the name out would be a way around every signature.
+func (n *notifications) seller(r *http.Request, inPath, inBody string) (sellerID string, p *httpx.Problem) {
+	sellerID = inBody
+	if inPath != "" {
+		sellerID = inPath
+		if inBody != "" && inBody != inPath {
+			return "", unknownSeller.New("the URL names one seller and the body another")
 		}
 	}
 	c, signed, detail := readCredentials(r.Header)
-	who := g.sellers.find(sellerID)
-	if sellerID == "" && g.sellers.anySigned {
+	who := n.sellers.Find(sellerID)
+	if sellerID == "" && n.sellers.Signs() {
 		if !signed || detail != "" {
-			return "", newProblem(problemBadSignature, "it names no seller, so it must be signed: "+detail)
+			return "", badSignature.New("it names no seller, so it must be signed: " + detail)
 		}
-		if who = g.sellers.byApp[c.appID]; who == nil {
-			return "", newProblem(problemBadSignature, "the application is not known")
+		if who = n.sellers.FindByApp(c.appID); who == nil {
+			return "", badSignature.New("the application is not known")
 		}
 		sellerID = who.ID
 	}
 	if who != nil && who.NotificationSecret != "" {
 		switch {
 		case !signed:
-			return "", newProblem(problemBadSignature, "the headers X_Date and X_Authorization are needed")
+			return "", badSignature.New("the headers X_Date and X_Authorization are needed")
 		case detail == "":
-			detail = c.verify(who, g.signedURL(who, r), g.now(), g.cfg.SignatureWindow)
+			detail = c.verify(who, n.signedURL(who, r), n.now(), n.window)
 		}
 		if detail != "" {
-			return "", newProblem(problemBadSignature, detail)
+			return "", badSignature.New(detail)
 		}
 	}
-	if sellerID != "" && !g.sellers.known(sellerID) {
-		return "", newProblem(problemUnknownSeller, "no seller of this id is configured")
+	if sellerID != "" && !n.sellers.Accepts(sellerID) {
+		return "", unknownSeller.New("no seller of this id is configured")
 	}
 	return sellerID, nil
 }
 
-// signedURL is the URL that a notification is signed for: the registered one.
-func (g *Ingest) signedURL(s *seller, r *http.Request) string {
+// signedURL returns the URL that a notification is signed for.
+func (n *notifications) signedURL(s *sellers.Seller, r *http.Request) string {
 	if s.URL != "" {
 		return s.URL
 	}
-	if g.cfg.PublicURL != "" {
-		return strings.TrimRight(g.cfg.PublicURL, "/") + r.URL.RequestURI()
+	if n.publicURL != "" {
+		return strings.TrimRight(n.publicURL, "/") + r.URL.RequestURI()
 	}
 	scheme := "http"
 	if r.TLS != nil {

@@ -3,7 +3,6 @@ package ingest
 import (
 	"context"
 	"fmt"
-	"strconv"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
@@ -11,17 +10,18 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// states reads the read model. Every query names the seller: that is what makes another seller's ids not found.
+// states reads the read model; conn is nil if this instance has none. Every query names the seller, so another seller's
+// ids are not found.
 type states struct{ conn driver.Conn }
 
-// query returns the states that a condition on shipments_state selects. The condition is of this package, its arguments
-// are the callers'.
+// query returns the states that a condition on shipments_state selects. The condition must be this package's own text;
+// callers' values go into args.
 func (s states) query(ctx context.Context, condition string, args ...any) ([]*ledgerv1.Shipment, error) {
 	rows, err := s.conn.Query(ctx, "SELECT state FROM shipments_state FINAL WHERE "+condition, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read shipments: %w", err)
 	}
-	defer rows.Close() //nolint:errcheck // What went wrong is in rows.Err.
+	defer rows.Close() //nolint:errcheck // rows.Err reports it.
 	var out []*ledgerv1.Shipment
 	for rows.Next() {
 		var state string
@@ -40,7 +40,7 @@ func (s states) query(ctx context.Context, condition string, args ...any) ([]*le
 	return out, nil
 }
 
-// byShipment returns the shipments that there are, in the order of the ids.
+// byShipment returns the shipments that exist, in the order of the ids.
 func (s states) byShipment(ctx context.Context, sellerID string, ids []string) ([]*ledgerv1.Shipment, error) {
 	found, err := s.query(ctx, "seller_id = ? AND shipment_id IN (?)", sellerID, ids)
 	if err != nil {
@@ -64,32 +64,35 @@ func (s states) byOrder(ctx context.Context, sellerID string, ids []string) ([]*
 }
 
 func (s states) byItem(ctx context.Context, sellerID string, ids []string) ([]*ledgerv1.Shipment, error) {
-	return s.query(ctx, "seller_id = ? AND shipment_id IN (SELECT shipment_id FROM order_items WHERE seller_id = ? AND order_item_id IN (?)) ORDER BY shipment_id",
+	return s.query(ctx, "seller_id = ? AND shipment_id IN "+
+		"(SELECT shipment_id FROM order_items WHERE seller_id = ? AND order_item_id IN (?)) ORDER BY shipment_id",
 		sellerID, sellerID, ids)
 }
 
-// shipmentsOf leads returns or services of a seller to their shipments.
-func (g *Ingest) shipmentsOf(ctx context.Context, sellerID string, subject marketplace.Subject, ids []string) (map[string][]string, error) {
+// shipmentsOf returns the shipments of each of a seller's returns or services.
+func (s states) shipmentsOf(
+	ctx context.Context, sellerID string, subject marketplace.Subject, ids []string,
+) (map[string][]string, error) {
 	out := map[string][]string{}
 	if len(ids) == 0 {
 		return out, nil
 	}
-	if g.states.conn == nil {
-		return nil, errNoReads()
+	if s.conn == nil {
+		return nil, noReadModel()
 	}
 	query := "SELECT DISTINCT return_id, shipment_id FROM returns WHERE seller_id = ? AND return_id IN (?)"
 	args := []any{sellerID, ids}
 	if subject == marketplace.SubjectService {
-		// Services do not know their seller; their shipments do.
+		// The table of services has no seller; that of their shipments has.
 		query = "SELECT DISTINCT service_id, shipment_id FROM services WHERE service_id IN (?) AND shipment_id IN " +
 			"(SELECT shipment_id FROM shipments WHERE seller_id = ?)"
 		args = []any{ids, sellerID}
 	}
-	rows, err := g.states.conn.Query(ctx, query, args...)
+	rows, err := s.conn.Query(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("look up %s: %w", subject.ListMember(), err)
 	}
-	defer rows.Close() //nolint:errcheck // What went wrong is in rows.Err.
+	defer rows.Close() //nolint:errcheck // rows.Err reports it.
 	for rows.Next() {
 		var id, shipmentID string
 		if err := rows.Scan(&id, &shipmentID); err != nil {
@@ -103,32 +106,25 @@ func (g *Ingest) shipmentsOf(ctx context.Context, sellerID string, subject marke
 	return out, nil
 }
 
-// onlyService returns the one service of a shipment that is open, or nil where there is none, or more than one.
-func (g *Ingest) onlyService(ctx context.Context, sellerID, shipmentID string) (*place, error) {
-	if g.states.conn == nil {
-		return nil, errNoReads()
+// onlyOpenService returns the one open service of a shipment. It is empty if there is none, or more than one.
+func (s states) onlyOpenService(ctx context.Context, sellerID, shipmentID string) (string, error) {
+	if s.conn == nil {
+		return "", noReadModel()
 	}
-	found, err := g.states.byShipment(ctx, sellerID, []string{shipmentID})
+	found, err := s.byShipment(ctx, sellerID, []string{shipmentID})
 	if err != nil || len(found) == 0 {
-		return nil, err
+		return "", err
 	}
-	var only *place
+	only := ""
 	for _, service := range found[0].GetServices() {
 		switch service.GetStatus() {
 		case ledgerv1.ServiceStatus_SERVICE_STATUS_COMPLETED, ledgerv1.ServiceStatus_SERVICE_STATUS_CANCELLED:
 		default:
-			if only != nil {
-				return nil, nil //nolint:nilnil // Ambiguous is the same as none: documented.
+			if only != "" {
+				return "", nil
 			}
-			only = &place{shipmentID: shipmentID, serviceID: service.GetServiceId()}
+			only = service.GetServiceId()
 		}
 	}
 	return only, nil
 }
-
-// errNoReads is the answer of an instance that was given no ClickHouse.
-func errNoReads() *problem {
-	return newProblem(problemUnavailable, "this instance has no read model").retryAfter(retrySoon)
-}
-
-func itoa[T int | int64](n T) string { return strconv.FormatInt(int64(n), 10) }

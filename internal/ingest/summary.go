@@ -3,12 +3,14 @@ package ingest
 import (
 	"context"
 	"fmt"
+
+	"github.com/orderledger/orderledger/internal/httpx"
 )
 
-// summaryReport says how the inputs of a story ended.
+// summaryReport counts the inputs of a story by their outcomes.
 type summaryReport struct {
 	CorrelationID string `json:"correlationId"`
-	// Inputs is how many distinct inputs there were.
+	// Inputs is the number of distinct inputs.
 	Inputs uint64 `json:"inputs"`
 	// Outcomes counts them by their final outcome.
 	Outcomes map[string]uint64 `json:"outcomes"`
@@ -16,23 +18,24 @@ type summaryReport struct {
 	Reasons map[string]uint64 `json:"reasons"`
 }
 
-// summary handles GET /decisions/summary?correlation_id=. An input may have several decisions: one that waited has a
-// second when its waiting ends, and a repeat of an input has one that says duplicate. What counts is what became of the
-// input: the last decision that is not about a repeat, the only one where all are.
-func (g *Ingest) summary(ctx context.Context, c *call) error {
-	if g.states.conn == nil {
-		return errNoReads()
+// summary handles GET /decisions/summary?correlation_id=. An input may have several decisions: an input that waited gets
+// a second one when its waiting ends, and a repeat of an input gets one with the outcome duplicate. The final outcome is
+// that of the last decision that is not about a repeat; if all are, that of the last.
+func (r *reads) summary(ctx context.Context, c *httpx.Call) error {
+	if r.states.conn == nil {
+		return noReadModel()
 	}
 	report := summaryReport{
-		CorrelationID: c.r.URL.Query().Get("correlation_id"), Outcomes: map[string]uint64{}, Reasons: map[string]uint64{},
+		CorrelationID: c.Request.URL.Query().Get("correlation_id"),
+		Outcomes:      map[string]uint64{}, Reasons: map[string]uint64{},
 	}
 	if report.CorrelationID == "" {
-		return newProblem(problemUnprocessable, "correlation_id is needed")
+		return httpx.Unprocessable.New("correlation_id is needed")
 	}
-	if err := g.await(ctx, c); err != nil {
+	if err := r.watcher.await(ctx, c); err != nil {
 		return err
 	}
-	rows, err := g.states.conn.Query(ctx, `SELECT final.1 AS outcome, final.2 AS reason, count()
+	rows, err := r.states.conn.Query(ctx, `SELECT final.1 AS outcome, final.2 AS reason, count()
 FROM (
 	SELECT argMax((outcome, reason), (reason != 'repeated_key', decisionseq)) AS final
 	FROM decisions
@@ -43,7 +46,7 @@ GROUP BY outcome, reason`, report.CorrelationID)
 	if err != nil {
 		return fmt.Errorf("summary: %w", err)
 	}
-	defer rows.Close() //nolint:errcheck // What went wrong is in rows.Err.
+	defer rows.Close() //nolint:errcheck // rows.Err reports it.
 	for rows.Next() {
 		var outcome, reason string
 		var n uint64
@@ -59,5 +62,5 @@ GROUP BY outcome, reason`, report.CorrelationID)
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("summary: %w", err)
 	}
-	return c.respond(report)
+	return c.Respond(report)
 }

@@ -208,7 +208,7 @@ func TestMeasuredTakeoverAfterKill(t *testing.T) {
 	c.ledger()
 }
 
-func TestMeasuredTakeoverOfAStoppedProcessThatWritesNothingWhenItWakes(t *testing.T) {
+func TestMeasuredTakeoverOfStoppedProcess(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, testkit.Apache, 4)
 	rounds := 1

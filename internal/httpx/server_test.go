@@ -1,0 +1,119 @@
+package httpx_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+
+	"github.com/orderledger/orderledger/internal/httpx"
+)
+
+// serve runs one request through a handler; the log is one line of JSON.
+func serve(t *testing.T, h httpx.Handler, r *http.Request) (*httptest.ResponseRecorder, map[string]any) {
+	t.Helper()
+	var log bytes.Buffer
+	s, err := httpx.New(slog.New(slog.NewJSONHandler(&log, nil)), nil)
+	require.NoError(t, err)
+	w := httptest.NewRecorder()
+	s.Handle("GET /x", h).ServeHTTP(w, r)
+	var line map[string]any
+	require.NoError(t, json.Unmarshal(log.Bytes(), &line), "%s", log.String())
+	require.Equal(t, "request handled", line["msg"])
+	return w, line
+}
+
+func get(t *testing.T) *http.Request {
+	t.Helper()
+	return httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/x", http.NoBody)
+}
+
+func TestHandleAnswersAndLogsOnce(t *testing.T) {
+	t.Parallel()
+	r := get(t)
+	r.Header.Set("X-Correlation-Id", "story\x01\n")
+	w, line := serve(t, func(_ context.Context, c *httpx.Call) error {
+		c.Note(slog.String("found", "it"))
+		return c.Respond(map[string]int{"a": 1})
+	}, r)
+	require.Equal(t, http.StatusOK, w.Code)
+	require.JSONEq(t, `{"a":1}`, w.Body.String())
+	require.Equal(t, "story", w.Header().Get("X-Correlation-Id"))
+	require.Equal(t, "story", line["correlation_id"])
+	require.Equal(t, "it", line["found"])
+	require.Equal(t, "GET /x", line["route"])
+	require.InDelta(t, 200, line["status"], 0)
+}
+
+func TestHandleTurnsErrorsIntoProblems(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		h      httpx.Handler
+		status int
+		kind   string
+		log    string
+	}{
+		"a problem": {func(context.Context, *httpx.Call) error {
+			return httpx.Unavailable.New("the inbox is away").Because(errors.New("no broker")).After(1500 * time.Millisecond)
+		}, 503, "unavailable", "no broker"},
+		"any other error": {func(context.Context, *httpx.Call) error { return errors.New("a secret") }, 500, "internal", "a secret"},
+		"a panic":         {func(context.Context, *httpx.Call) error { panic("a secret") }, 500, "internal", "panic: a secret"},
+	} {
+		w, line := serve(t, tc.h, get(t))
+		require.Equal(t, tc.status, w.Code, name)
+		require.Equal(t, "application/problem+json", w.Header().Get("Content-Type"), name)
+		require.NotContains(t, w.Body.String(), "secret", name)
+		require.Contains(t, w.Body.String(), `"urn:orderledger:problem:`+tc.kind+`"`, name)
+		require.Equal(t, tc.kind, line["problem"], name)
+		require.Contains(t, line["err"], tc.log, name)
+		if tc.kind == "unavailable" {
+			require.Equal(t, "2", w.Header().Get("Retry-After"), "rounded up to whole seconds")
+		}
+	}
+}
+
+func TestCallBodyHasALimit(t *testing.T) {
+	t.Parallel()
+	read := func(_ context.Context, c *httpx.Call) error {
+		body, err := c.Body(4)
+		if err != nil {
+			return err
+		}
+		c.Bytes(http.StatusOK, body)
+		return nil
+	}
+	for body, status := range map[string]int{"": 200, "four": 200, "fives": 413} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/x", strings.NewReader(body))
+		w, _ := serve(t, read, r)
+		require.Equal(t, status, w.Code, body)
+	}
+}
+
+func TestServerDrains(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	s, err := httpx.New(nil, reg)
+	require.NoError(t, err)
+	h := s.Handle("GET /x", func(_ context.Context, c *httpx.Call) error { return c.Respond(nil) })
+	closes := func() string {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, get(t))
+		return w.Header().Get("Connection")
+	}
+	require.Empty(t, closes())
+	s.Drain()
+	require.True(t, s.Draining())
+	require.Equal(t, "close", closes())
+	families, err := reg.Gather()
+	require.NoError(t, err)
+	require.Len(t, families, 2)
+}

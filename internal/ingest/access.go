@@ -1,0 +1,66 @@
+package ingest
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/orderledger/orderledger/internal/httpx"
+	"github.com/orderledger/orderledger/internal/sellers"
+)
+
+// access lets sellers in: it checks their tokens and bounds the rate of their calls.
+type access struct {
+	sellers   *sellers.Directory
+	perSecond rate.Limit // Zero means no bound.
+	burst     int
+
+	mu       sync.Mutex
+	limiters map[string]*rate.Limiter // By seller; guarded by mu. Only listed sellers have tokens, so it is bounded.
+}
+
+// sellerHandler answers a call of a seller.
+type sellerHandler func(ctx context.Context, c *httpx.Call, who *sellers.Seller) error
+
+// seller runs a handler for the seller whose token the request bears.
+func (a *access) seller(h sellerHandler) httpx.Handler {
+	return func(ctx context.Context, c *httpx.Call) error {
+		scheme, token, _ := strings.Cut(c.Request.Header.Get("Authorization"), " ")
+		if !strings.EqualFold(scheme, "Bearer") || token == "" {
+			return httpx.Unauthorized.New("an Authorization header with a bearer token is needed")
+		}
+		who := a.sellers.Authenticate(strings.TrimSpace(token))
+		if who == nil {
+			return httpx.Unauthorized.New("the token is not valid")
+		}
+		c.Note(slog.String("seller_id", who.ID))
+		if wait := a.reserve(who.ID, time.Now()); wait > 0 {
+			return httpx.TooManyRequests.New("the seller's rate is used up").After(wait)
+		}
+		return h(ctx, c, who)
+	}
+}
+
+// reserve counts a call of a seller. It returns how long the seller must wait instead, zero if it need not.
+func (a *access) reserve(sellerID string, now time.Time) time.Duration {
+	if a.perSecond <= 0 {
+		return 0
+	}
+	a.mu.Lock()
+	limiter := a.limiters[sellerID]
+	if limiter == nil {
+		limiter = rate.NewLimiter(a.perSecond, a.burst)
+		a.limiters[sellerID] = limiter
+	}
+	a.mu.Unlock()
+	r := limiter.ReserveN(now, 1)
+	if wait := r.DelayFrom(now); wait > 0 {
+		r.CancelAt(now)
+		return wait
+	}
+	return 0
+}

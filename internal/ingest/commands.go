@@ -1,0 +1,220 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/orderledger/orderledger/internal/httpx"
+	"github.com/orderledger/orderledger/internal/journal"
+	"github.com/orderledger/orderledger/internal/marketplace"
+	"github.com/orderledger/orderledger/internal/peer"
+	"github.com/orderledger/orderledger/internal/sellers"
+	"github.com/orderledger/orderledger/internal/shipment"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// authSeller is the type of caller that causes what a seller's call changes.
+const authSeller = "seller"
+
+// maxKeyBytes is the length of the longest Idempotency-Key.
+const maxKeyBytes = 128
+
+// commands executes the calls of sellers that change something.
+type commands struct {
+	router   *peer.Router
+	states   states
+	settings marketplace.Settings
+	maxBody  int64
+	timeout  time.Duration
+	log      *slog.Logger
+	counted  *prometheus.CounterVec
+}
+
+// request is a seller's call that is being executed.
+type request struct {
+	*httpx.Call
+	who     *sellers.Seller
+	action  marketplace.Action
+	pathID  string // The shipment in the path; empty where the body names it.
+	body    []byte
+	items   []marketplace.Command
+	targets []target // Of the items.
+}
+
+// action returns the handler of an action: one command per item, one result per item.
+func (m *commands) action(action marketplace.Action) sellerHandler {
+	return func(ctx context.Context, c *httpx.Call, who *sellers.Seller) error {
+		body, err := c.Body(m.maxBody)
+		if err != nil {
+			return err
+		}
+		items, err := action.Read(body, m.settings)
+		if err != nil {
+			return err
+		}
+		return m.execute(ctx, &request{Call: c, who: who, action: action, body: body, items: items})
+	}
+}
+
+// update handles the one call that names its shipment in the path.
+func (m *commands) update(ctx context.Context, c *httpx.Call, who *sellers.Seller) error {
+	body, err := c.Body(m.maxBody)
+	if err != nil {
+		return err
+	}
+	item, err := marketplace.ReadUpdate(c.Request.PathValue("id"), body, m.settings)
+	if err != nil {
+		return err
+	}
+	return m.execute(ctx, &request{
+		Call: c, who: who, pathID: item.ShipmentID, body: body, items: []marketplace.Command{item},
+		action: marketplace.Action{Name: marketplace.RouteUpdate, Subject: marketplace.SubjectShipment},
+	})
+}
+
+// execute submits the commands of a call and answers with their results.
+func (m *commands) execute(ctx context.Context, r *request) error {
+	key := r.Request.Header.Get(HeaderIdempotencyKey)
+	if key != httpx.Printable(key) || len(key) > maxKeyBytes {
+		return httpx.Unprocessable.New("Idempotency-Key: want at most 128 printable ASCII characters")
+	}
+	ctx, cancel := context.WithTimeout(ctx, m.timeout)
+	defer cancel()
+	var err error
+	if r.targets, err = m.findTargets(ctx, r.who.ID, r.action, r.items); err != nil {
+		return err
+	}
+	call := peer.Call{
+		Route: r.action.Name, PathID: r.pathID, Body: r.body,
+		SellerID: r.who.ID, AuthType: authSeller, AuthID: r.who.ID,
+		CorrelationID: r.CorrelationID, TraceParent: r.TraceParent,
+	}
+	for i, item := range r.items {
+		for _, at := range r.targets[i].at {
+			one := item
+			if at.serviceID != "" {
+				one = one.WithService(at.serviceID)
+			}
+			call.Submissions = append(call.Submissions, peer.Submission{
+				Index: i, ServiceID: at.serviceID, ShipmentID: at.shipmentID, Input: one.Input, Hash: one.Hash,
+				Key: commandKey(r.who.ID, key, r.action, one),
+			})
+		}
+	}
+	return m.answer(ctx, r, call.Submissions, m.router.Submit(ctx, call))
+}
+
+// commandKey returns the key of a command under the caller's key. It contains the seller, whose keys are its own, and
+// for returns and services the item, because a shipment may have several of them.
+func commandKey(sellerID, key string, action marketplace.Action, c marketplace.Command) string {
+	switch {
+	case key == "":
+		return ""
+	case action.Subject == marketplace.SubjectShipment:
+		return "seller/" + sellerID + "/" + key
+	default:
+		return "seller/" + sellerID + "/" + key + "/" + c.ID
+	}
+}
+
+// answer writes the results. An item with several submissions gets the first refusal among them.
+func (m *commands) answer(ctx context.Context, r *request, submitted []peer.Submission, got []peer.Result) error {
+	results := make([]marketplace.Result, len(r.items))
+	for i, item := range r.items {
+		results[i] = marketplace.Result{ID: itemID(item), OK: true}
+		if code := r.targets[i].code; code != "" {
+			results[i].OK, results[i].Code, results[i].Message = false, code, r.targets[i].message
+		}
+	}
+	var positions positions
+	var failed error
+	lost, reused := 0, 0
+	for j, one := range got {
+		index := submitted[j].Index
+		res := &results[index]
+		if one.Err != nil {
+			lost++
+			failed = errors.Join(failed, one.Err)
+			if res.OK {
+				res.OK, res.Code, res.Message = false, httpx.CodeUnavailable, problemOf(one.Err).Detail
+			}
+			continue
+		}
+		if one.Receipt.Version > 0 {
+			positions.add(one.Receipt.Lane, one.Receipt.Offset)
+		}
+		switch one.Receipt.Outcome {
+		case ledgerv1.Outcome_OUTCOME_ACCEPTED, ledgerv1.Outcome_OUTCOME_APPLIED, ledgerv1.Outcome_OUTCOME_DUPLICATE:
+		default:
+			if one.Receipt.Reason == shipment.CodeIdempotencyKeyReused {
+				reused++
+			}
+			if res.OK {
+				res.OK, res.Code, res.Message = false, one.Receipt.Reason, one.Receipt.Message
+			}
+		}
+		m.logReceipt(ctx, r, r.items[index], one.Receipt)
+	}
+	if lost > 0 && lost == len(got) {
+		// No item has an outcome, so the call failed and not its items.
+		return failed
+	}
+	if reused > 0 && reused == len(got) {
+		p := httpx.Unprocessable.New("the Idempotency-Key was used for another body")
+		p.Code = shipment.CodeIdempotencyKeyReused
+		return p
+	}
+	if failed != nil {
+		r.Note(slog.Any("err", failed))
+	}
+	return m.write(r, results, positions)
+}
+
+// write counts the results and answers 200 with them.
+func (m *commands) write(r *request, results []marketplace.Result, positions positions) error {
+	ok := 0
+	for i := range results {
+		result := "rejected"
+		if results[i].OK {
+			result = "accepted"
+			ok++
+		}
+		m.counted.WithLabelValues(r.action.Name, result).Inc()
+	}
+	r.Note(slog.String("action", r.action.Name), slog.Int("items", len(r.items)), slog.Int("accepted", ok))
+	body, err := marketplace.RenderResults(r.action.Subject, results)
+	if err != nil {
+		return fmt.Errorf("answer %s: %w", r.action.Name, err)
+	}
+	if header := positions.String(); header != "" {
+		r.Writer.Header().Set(HeaderPosition, header)
+	}
+	r.JSON(http.StatusOK, body)
+	return nil
+}
+
+func (m *commands) logReceipt(ctx context.Context, r *request, item marketplace.Command, got journal.Receipt) {
+	message := "command accepted"
+	if got.Outcome == ledgerv1.Outcome_OUTCOME_REJECTED {
+		message = "command rejected"
+	}
+	m.log.LogAttrs(ctx, slog.LevelInfo, message,
+		slog.String("action", r.action.Name), slog.String("shipment_id", got.ShipmentID),
+		slog.String("id", itemID(item)), slog.Uint64("version", got.Version), slog.Int("lane", int(got.Lane)),
+		slog.Int64("offset", got.Offset), slog.String("reason", string(got.Reason)),
+		slog.Bool("repeated", got.Repeated), slog.String("correlation_id", r.CorrelationID))
+}
+
+// itemID returns how the answer names an item.
+func itemID(c marketplace.Command) string {
+	if c.ID != "" {
+		return c.ID
+	}
+	return c.ShipmentID
+}

@@ -1,0 +1,83 @@
+package ingest
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/orderledger/orderledger/internal/httpx"
+	"github.com/orderledger/orderledger/internal/marketplace"
+)
+
+// The headers of our own, beside httpx.HeaderCorrelationID.
+const (
+	HeaderIdempotencyKey = "Idempotency-Key"
+	HeaderPosition       = "Ledger-Position"
+	HeaderIfPosition     = "If-Position-At-Least"
+)
+
+// handlers are the concerns that answer requests.
+type handlers struct {
+	access        *access
+	notifications *notifications
+	commands      *commands
+	reads         *reads
+	progress      *progress
+}
+
+// routes is the table of routes. Paths are the marketplace's own, below /sellers, so that its clients work with another
+// base URL. If its pages disagree on a method, both are served.
+func (h *handlers) routes(server *httpx.Server) http.Handler {
+	mux := http.NewServeMux()
+	on := func(pattern string, fn httpx.Handler) { mux.Handle(pattern, server.Handle(pattern, problems(fn))) }
+	onSeller := func(pattern string, fn sellerHandler) { on(pattern, h.access.seller(fn)) }
+	onRead := func(pattern string, fn sellerHandler) { onSeller(pattern, h.reads.fresh(fn)) }
+
+	on("POST /notifications", h.notifications.handle)
+	on("POST /notifications/{seller}", h.notifications.handle)
+
+	for _, action := range marketplace.Actions() {
+		onSeller("POST /sellers"+action.Path, h.commands.action(action))
+	}
+	onSeller("POST /sellers/v3/shipments/{id}/update", h.commands.update)
+
+	onRead("GET /sellers/v3/shipments", h.reads.find)
+	onRead("POST /sellers/v3/shipments/filter", h.reads.search)
+	onRead("POST /sellers/v3/shipments/filter/{$}", h.reads.search)
+	onRead("GET /sellers/v3/shipments/filter", h.reads.next)
+	onRead("GET /sellers/v3/shipments/filter/{$}", h.reads.next)
+	onRead("GET /sellers/v3/shipments/{ids}", h.reads.details)
+	onRead("GET /sellers/v3/shipments/{ids}/labels", h.reads.labels(marketplace.MaxShipmentIDs))
+	onRead("POST /sellers/v3/shipments/{ids}/labelOnly/pdf", h.reads.labels(marketplace.MaxLabelOnlyIDs))
+	onRead("GET /sellers/v3/shipments/{ids}/labelOnly/pdf", h.reads.labels(marketplace.MaxLabelOnlyIDs))
+	onRead("POST /sellers/v3/shipments/{ids}/labelOnly", h.reads.labelOnly)
+	onRead("GET /sellers/v3/shipments/{ids}/labelOnly", h.reads.labelOnly)
+	onRead("GET /sellers/v3/shipments/{ids}/invoices", h.reads.invoices)
+	onRead("GET /sellers/v3/shipments/{ids}/forms", h.reads.forms)
+	onRead("POST /sellers/v3/shipments/{ids}/forms", h.reads.forms)
+
+	on("GET /progress", h.progress.handle)
+	on("GET /decisions/summary", h.reads.summary)
+	on("/", func(_ context.Context, c *httpx.Call) error {
+		r := c.Request
+		if allowed := allowedMethods(mux, r); len(allowed) > 0 {
+			c.Writer.Header().Set("Allow", strings.Join(allowed, ", "))
+			return httpx.MethodNotAllowed.New(r.URL.Path + " takes " + strings.Join(allowed, " and "))
+		}
+		return httpx.NotFound.New("nothing is served at " + r.Method + " " + r.URL.Path)
+	})
+	return mux
+}
+
+// allowedMethods returns the methods that the path of a request is served with.
+func allowedMethods(mux *http.ServeMux, r *http.Request) []string {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		other := r.Clone(r.Context())
+		other.Method = method
+		if _, pattern := mux.Handler(other); pattern != "/" {
+			allowed = append(allowed, method)
+		}
+	}
+	return allowed
+}

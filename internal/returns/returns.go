@@ -1,0 +1,115 @@
+package returns
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/journal"
+	"github.com/orderledger/orderledger/internal/marketplace"
+	"github.com/orderledger/orderledger/internal/service"
+)
+
+// Config says where a Returns keeps its cache and within which bounds it works. Every field is needed, but for
+// InstanceID.
+type Config struct {
+	// Cluster names the ledger: consumer groups carry it.
+	Cluster string
+	// Lanes is the number of partitions of each topic.
+	Lanes int
+	// Dir is the folder of the pending store. Run empties the store in it.
+	Dir string
+	// Limit is how long a notification waits for the shipment of its return.
+	Limit time.Duration
+	// AppendTimeout bounds one try to append to the inbox, and one look at the ends of topics.
+	AppendTimeout time.Duration
+	// InstanceID makes the workers static members of their groups; empty means dynamic members.
+	InstanceID string
+	// SessionTimeout is how long a member of the groups may be silent.
+	SessionTimeout time.Duration
+	// Marketplace says how bodies are read, as everywhere in the instance.
+	Marketplace marketplace.Settings
+}
+
+// Deps are what a Returns is given. It closes none of them.
+type Deps struct {
+	// Options are the broker options of every client, as kafka.Options gives them.
+	Options []kgo.Opt
+	// Producer writes records to the partitions that they name.
+	Producer *kgo.Client
+	// Inbox gets the notifications whose shipments are known.
+	Inbox *journal.Inbox
+	// Log gets one line per outcome that matters to operators.
+	Log *slog.Logger
+	// Registerer gets the metrics. Nil means none.
+	Registerer prometheus.Registerer
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// Returns stores notifications of returns and resolves them. Many goroutines may use it.
+type Returns struct {
+	cfg      Config
+	deps     Deps
+	resolved *prometheus.CounterVec
+}
+
+// New returns a Returns that resolves nothing until its units run; Append and Link work from the start.
+func New(cfg Config, d Deps) (*Returns, error) {
+	r := &Returns{cfg: cfg, deps: d, resolved: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "orderledger_ingest_resolved_total",
+		Help: "Notifications of returns by when their shipment was found: at_once, later or never.",
+	}, []string{"how"})}
+	if d.Registerer != nil {
+		if err := d.Registerer.Register(r.resolved); err != nil {
+			return nil, fmt.Errorf("returns: register metrics: %w", err)
+		}
+	}
+	return r, nil
+}
+
+// Units returns the workers. They may stop in any order.
+func (r *Returns) Units() []service.Unit {
+	aliases := &aliasWorker{cfg: r.cfg, options: r.deps.Options, log: r.deps.Log}
+	res := &resolver{
+		cfg: r.cfg, options: r.deps.Options, admin: kadm.NewClient(r.deps.Producer), inbox: r.deps.Inbox,
+		log: r.deps.Log, now: r.deps.Now, resolved: r.resolved,
+	}
+	return []service.Unit{{Name: "aliases", Run: aliases.run}, {Name: "resolver", Run: res.run}}
+}
+
+// Append stores a notification that names only a return, for the resolver. When it returns without an error the
+// notification is durable, at that position of orders.unresolved.v1. rec's ShipmentID, Key and Hash are not stored: they
+// follow once the shipment is known.
+func (r *Returns) Append(
+	ctx context.Context, returnID string, rec journal.InboxRecord,
+) (partition int32, offset int64, err error) {
+	out := unresolvedRecord(returnID, r.cfg.Lanes, rec)
+	if err := r.deps.Producer.ProduceSync(ctx, out).FirstErr(); err != nil {
+		return 0, 0, fmt.Errorf("produce to %s: %w", events.TopicUnresolved, err)
+	}
+	return out.Partition, out.Offset, nil
+}
+
+// Link records that a return has lines in all these shipments. The ledger would make the same aliases one by one, each
+// after its shipment has decided the return; the resolver must know all of them before the return's next notification.
+func (r *Returns) Link(ctx context.Context, returnID, sellerID string, shipments []string) error {
+	records := make([]*kgo.Record, 0, len(shipments))
+	for _, id := range shipments {
+		rec, err := aliasRecord(returnID, id, sellerID, r.cfg.Lanes)
+		if err != nil {
+			return err
+		}
+		records = append(records, rec)
+	}
+	if err := r.deps.Producer.ProduceSync(ctx, records...).FirstErr(); err != nil {
+		return fmt.Errorf("produce to %s: %w", events.TopicAliases, err)
+	}
+	return nil
+}

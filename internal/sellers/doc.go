@@ -1,0 +1,16 @@
+// Package sellers says who a seller is: which sellers the marketplace has, the tokens and secrets that prove a caller to
+// be one of them, and the policy under which the ledger judges their shipments.
+//
+// A Directory is made once from a valid Config and never changes, so it needs no lock and its answers never fail. A
+// change of the sellers file takes effect when the process starts again.
+//
+// # Promises
+//
+// No verb of fmt, no JSON and no log line shows a token or a secret of a Seller: each formatter prints a masked copy.
+// Looking a token up takes the same time whatever part of a guess is right.
+//
+// # What it does not do
+//
+// It knows no HTTP: package ingest reads the headers of a request and checks the signature of a notification with the
+// secret that it finds here. It does not limit the rate of calls.
+package sellers

@@ -1,0 +1,88 @@
+package sellers
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/orderledger/orderledger/internal/shipment"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// PolicyConfig says how the ledger judges a seller's shipments.
+type PolicyConfig struct {
+	// Own says that this system is the seller's marketplace: it packs. False means that facts come from outside.
+	Own bool `json:"own,omitempty"`
+	// Fulfilment is "standard" or "self_ship", for shipments that do not say. Empty means standard.
+	Fulfilment string `json:"fulfilment,omitempty"`
+	// PackWithinSeconds is how long after a request for labels they are due. Zero means 30 minutes.
+	PackWithinSeconds int `json:"packWithinSeconds,omitempty"`
+	// ReversePickupDays is when the pickup of an approved self-ship return is due. Zero means never.
+	ReversePickupDays int `json:"reversePickupDays,omitempty"`
+	// AbsoluteCancellations reads cancelled quantities as totals.
+	AbsoluteCancellations bool `json:"absoluteCancellations,omitempty"`
+	// CancelledBy maps reasons to "seller", "customer" or "marketplace". Nil means the marketplace's usual reasons.
+	CancelledBy map[string]string `json:"cancelledBy,omitempty"`
+}
+
+func (p PolicyConfig) validate(who string) error {
+	var problems []error
+	switch p.Fulfilment {
+	case "", "standard", "self_ship":
+	default:
+		problems = append(problems, fmt.Errorf("seller %s: fulfilment %q: want standard or self_ship", who, p.Fulfilment))
+	}
+	if p.PackWithinSeconds < 0 || p.ReversePickupDays < 0 {
+		problems = append(problems, fmt.Errorf("seller %s: packWithinSeconds and reversePickupDays: want 0 or more", who))
+	}
+	for reason, by := range p.CancelledBy {
+		if _, ok := cancellers()[by]; !ok {
+			problems = append(problems, fmt.Errorf("seller %s: reason %s is cancelled by %q: "+
+				"want seller, customer or marketplace", who, reason, by))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func cancellers() map[string]ledgerv1.CancelledBy {
+	return map[string]ledgerv1.CancelledBy{
+		"seller":      ledgerv1.CancelledBy_CANCELLED_BY_SELLER,
+		"customer":    ledgerv1.CancelledBy_CANCELLED_BY_CUSTOMER,
+		"marketplace": ledgerv1.CancelledBy_CANCELLED_BY_MARKETPLACE,
+	}
+}
+
+// usualReasons are the reasons that notifications of the marketplace have been seen to carry.
+func usualReasons() map[string]ledgerv1.CancelledBy {
+	return map[string]ledgerv1.CancelledBy{
+		"seller_cancellation":      ledgerv1.CancelledBy_CANCELLED_BY_SELLER,
+		"order_cancelled":          ledgerv1.CancelledBy_CANCELLED_BY_CUSTOMER,
+		"cancellation_requested":   ledgerv1.CancelledBy_CANCELLED_BY_CUSTOMER,
+		"buyer_cancellation":       ledgerv1.CancelledBy_CANCELLED_BY_CUSTOMER,
+		"marketplace_cancellation": ledgerv1.CancelledBy_CANCELLED_BY_MARKETPLACE,
+	}
+}
+
+func (p PolicyConfig) policy() shipment.Policy {
+	out := shipment.Policy{
+		Own:                   p.Own,
+		Fulfilment:            ledgerv1.Fulfilment_FULFILMENT_STANDARD,
+		PackWithin:            30 * time.Minute,
+		ReversePickupWithin:   time.Duration(p.ReversePickupDays) * 24 * time.Hour,
+		AbsoluteCancellations: p.AbsoluteCancellations,
+		CancelledBy:           usualReasons(),
+	}
+	if p.Fulfilment == "self_ship" {
+		out.Fulfilment = ledgerv1.Fulfilment_FULFILMENT_SELF_SHIP
+	}
+	if p.PackWithinSeconds > 0 {
+		out.PackWithin = time.Duration(p.PackWithinSeconds) * time.Second
+	}
+	if p.CancelledBy != nil {
+		out.CancelledBy = map[string]ledgerv1.CancelledBy{}
+		for reason, by := range p.CancelledBy {
+			out.CancelledBy[reason] = cancellers()[by]
+		}
+	}
+	return out
+}
