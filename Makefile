@@ -64,7 +64,7 @@ fuzz: ## Fuzz the parsers of outside input, a minute each
 	$(GO) test -fuzz FuzzParseNotification -fuzztime 1m ./internal/marketplace
 	$(GO) test -fuzz FuzzReadCommands -fuzztime 1m ./internal/marketplace
 	$(GO) test -fuzz FuzzAppendJSON -fuzztime 1m ./events
-	$(GO) test -fuzz FuzzNothingThatIsToldPanics -fuzztime 1m ./internal/shipment
+	$(GO) test -fuzz FuzzDecide -fuzztime 1m ./internal/shipment
 	$(GO) test -fuzz FuzzDecodeForward -fuzztime 1m ./internal/peer
 	$(GO) test -fuzz FuzzDecodeCompleted -fuzztime 1m ./internal/emitter
 	$(GO) test -fuzz FuzzParse -fuzztime 1m ./internal/embedded/clickhouse

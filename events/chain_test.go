@@ -10,7 +10,7 @@ import (
 	"github.com/orderledger/orderledger/events/eventstest"
 )
 
-func TestTheChainIsTheSameInAnyOrderOfHeaders(t *testing.T) {
+func TestChainIgnoresHeaderOrder(t *testing.T) {
 	t.Parallel()
 	env := eventstest.Envelope(events.TypeShipmentHeld)
 	headers := env.AppendHeaders(nil)
@@ -24,7 +24,7 @@ func TestTheChainIsTheSameInAnyOrderOfHeaders(t *testing.T) {
 	require.Equal(t, want, events.Chain{}.Next(events.TopicEvents, 3, whole, []byte("value")))
 }
 
-func TestEveryChangeOfARecordChangesTheChain(t *testing.T) {
+func TestChainDetectsEveryChange(t *testing.T) {
 	t.Parallel()
 	env := eventstest.Envelope(events.TypeShipmentHeld)
 	headers := env.AppendHeaders(nil)
@@ -52,7 +52,7 @@ func TestEveryChangeOfARecordChangesTheChain(t *testing.T) {
 	require.NotEqual(t, start.Next("t", 0, moved, nil).Head, start.Next("t", 0, other, nil).Head)
 }
 
-func TestALaneOfRecordsVerifiesAndATamperedOneDoesNot(t *testing.T) {
+func TestChainVerifiesLane(t *testing.T) {
 	t.Parallel()
 	lane := eventstest.NewLane(5)
 	var records []eventstest.Rec

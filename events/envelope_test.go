@@ -12,7 +12,7 @@ import (
 	"github.com/orderledger/orderledger/events/eventstest"
 )
 
-func TestAnEnvelopeSurvivesTheRoundTrip(t *testing.T) {
+func TestEnvelopeRoundTrip(t *testing.T) {
 	t.Parallel()
 	full := eventstest.Envelope(events.TypeItemsCancelled)
 	full.ChainHash = events.Hash{9, 8, 7}
@@ -36,14 +36,14 @@ func TestAnEnvelopeSurvivesTheRoundTrip(t *testing.T) {
 	}
 }
 
-func TestHeadersAreInTheChainsOrder(t *testing.T) {
+func TestEnvelopeHeadersAreSorted(t *testing.T) {
 	t.Parallel()
 	e := eventstest.Envelope(events.TypeShipmentHeld)
 	headers := e.AppendHeaders(nil)
 	require.True(t, slices.IsSortedFunc(headers, func(a, b events.Header) int { return strings.Compare(a.Key, b.Key) }))
 }
 
-func TestEveryBadHeaderIsNamed(t *testing.T) {
+func TestDecodeEnvelopeNamesBadHeaders(t *testing.T) {
 	t.Parallel()
 	bad := []string{
 		events.HeaderVersion, events.HeaderLaneSeq, events.HeaderInboxOffset, events.HeaderTime, events.HeaderRecordedTime,
@@ -61,7 +61,8 @@ func TestEveryBadHeaderIsNamed(t *testing.T) {
 	require.ErrorIs(t, new(events.View).Read(headers, nil), events.ErrUndecodable)
 }
 
-func TestNumbersBeyondSixtyThreeBitsAndImpossibleDaysAreRefused(t *testing.T) {
+// Numbers above 63 bits and impossible days are refused.
+func TestDecodeEnvelopeBounds(t *testing.T) {
 	t.Parallel()
 	e := eventstest.Envelope(events.TypeShipmentHeld)
 	good := e.AppendHeaders(nil)
@@ -87,7 +88,8 @@ func TestNumbersBeyondSixtyThreeBitsAndImpossibleDaysAreRefused(t *testing.T) {
 	}
 }
 
-func TestNullAndUnknownRecordsAreErrorsThatCanBeTold(t *testing.T) {
+// Null values and unknown types have errors of their own.
+func TestDecodeErrors(t *testing.T) {
 	t.Parallel()
 	e := eventstest.Envelope(events.TypeShipmentHeld)
 	headers := e.AppendHeaders(nil)
@@ -107,7 +109,7 @@ func TestNullAndUnknownRecordsAreErrorsThatCanBeTold(t *testing.T) {
 	require.ErrorIs(t, err, events.ErrUnknownType)
 }
 
-func TestAViewSaysWhatTheCodecSays(t *testing.T) {
+func TestViewMatchesDecode(t *testing.T) {
 	t.Parallel()
 	for _, typ := range events.Types() {
 		e := eventstest.Event(typ)

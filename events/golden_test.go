@@ -48,7 +48,8 @@ func goldenTypes() []string {
 	return append(events.Types(), events.TypeDecision, events.TypeDecisionsVoided)
 }
 
-func TestGoldenRecordsAreReadAsEver(t *testing.T) {
+// Records are read today as they were when they were written.
+func TestGoldenRecords(t *testing.T) {
 	t.Parallel()
 	sums := readSums(t)
 	for _, typ := range goldenTypes() {
@@ -109,7 +110,7 @@ func TestGoldenRecordsAreReadAsEver(t *testing.T) {
 	}
 }
 
-func TestEveryGoldenFileIsOfATypeThatIsStillKnown(t *testing.T) {
+func TestGoldenFilesHaveKnownTypes(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{}
 	for _, typ := range goldenTypes() {
@@ -123,7 +124,7 @@ func TestEveryGoldenFileIsOfATypeThatIsStillKnown(t *testing.T) {
 	}
 }
 
-func TestTheJSONSchemaRefusesWhatIsNotAnEvent(t *testing.T) {
+func TestJSONSchemaRefusesOthers(t *testing.T) {
 	t.Parallel()
 	body, err := jsonschema.UnmarshalJSON(strings.NewReader(`{"transition": {"to": "STATUS_NOWHERE"}}`))
 	require.NoError(t, err)

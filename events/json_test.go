@@ -14,7 +14,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-func TestJSONIsWhatProtojsonWrites(t *testing.T) {
+func TestAppendJSONMatchesProtojson(t *testing.T) {
 	t.Parallel()
 	for _, typ := range events.Types() {
 		t.Run(events.ShortType(typ), func(t *testing.T) {
@@ -49,7 +49,7 @@ func sameAsProtojson(t *testing.T, typ string, m proto.Message) {
 	}
 }
 
-func TestJSONOfFieldsOutOfOrderIsTheSame(t *testing.T) {
+func TestAppendJSONReordersFields(t *testing.T) {
 	t.Parallel()
 	e := eventstest.Event(events.TypeShipmentCreated)
 	body, err := proto.Marshal(e)
@@ -73,7 +73,8 @@ func TestJSONOfFieldsOutOfOrderIsTheSame(t *testing.T) {
 	require.JSONEq(t, string(want), string(got))
 }
 
-func TestJSONShowsWhatNoWriterWrites(t *testing.T) {
+// Values that no writer of the ledger makes are shown, not refused.
+func TestAppendJSONOfForeignValues(t *testing.T) {
 	t.Parallel()
 	e := eventstest.Event(events.TypeShipmentCreated)
 	e.After.OrderId = "bad \xff\xfe text"
@@ -96,7 +97,8 @@ func TestJSONShowsWhatNoWriterWrites(t *testing.T) {
 	require.Equal(t, 99, shown.After.Status)
 }
 
-func TestJSONOfNonsenseIsAnErrorAndLeavesTheBufferAlone(t *testing.T) {
+// An error leaves the buffer as it was.
+func TestAppendJSONErrors(t *testing.T) {
 	t.Parallel()
 	dst := []byte("kept")
 	for name, body := range map[string][]byte{
@@ -114,7 +116,7 @@ func TestJSONOfNonsenseIsAnErrorAndLeavesTheBufferAlone(t *testing.T) {
 }
 
 //nolint:paralleltest // Counting allocations must not run beside others.
-func TestJSONAllocatesNothing(t *testing.T) {
+func TestAppendJSONAllocatesNothing(t *testing.T) {
 	body, err := eventstest.Event(events.TypeShipmentCreated).MarshalVT()
 	require.NoError(t, err)
 	dst := make([]byte, 0, 1<<16)

@@ -9,7 +9,7 @@ import (
 	"github.com/orderledger/orderledger/events"
 )
 
-func TestLanesAreThoseOfKafkasOwnPartitioner(t *testing.T) {
+func TestLaneMatchesKafkaPartitioner(t *testing.T) {
 	t.Parallel()
 	// The hashes that Kafka's own tests list for its murmur2.
 	for key, hash := range map[string]int32{

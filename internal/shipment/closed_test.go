@@ -8,7 +8,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// everyCommand gives each of the commands as it could be meant: with ids that are there and a date that fits.
+// everyCommand returns each command as a client would send it: with ids that exist and a date that fits.
 func everyCommand(s *State) []Input {
 	at := When{Time: hour(2)}
 	return []Input{
@@ -39,7 +39,7 @@ func everyCommand(s *State) []Input {
 	}
 }
 
-func TestTerminalStatesAreClosedToEveryCommand(t *testing.T) {
+func TestTerminalStatesRejectCommands(t *testing.T) {
 	t.Parallel()
 	for name, flow := range map[string]func(...uint32) Created{"standard": created, "self-ship": createdSelf} {
 		for _, s := range []ledgerv1.Status{completed, cancelled, returned} {
@@ -51,16 +51,16 @@ func TestTerminalStatesAreClosedToEveryCommand(t *testing.T) {
 					st := given(t, c)
 					st.c.Now = hour(1.5)
 					if s == cancelled {
-						st.tell(Cancelled{Fact: at(1)})
+						st.decide(Cancelled{Fact: at(1)})
 					} else {
-						st.tell(reach(delivered, 1))
+						st.decide(reach(delivered, 1))
 						// The service is over before the goods come back.
-						st.tell(CompleteService{ServiceID: "V-1", At: When{Time: hour(1)}})
-						st.tell(seen(completed, 1.1))
+						st.decide(CompleteService{ServiceID: "V-1", At: When{Time: hour(1)}})
+						st.decide(seen(completed, 1.1))
 					}
 					if s == returned {
-						st.tell(returnReported("R-1", fromCustomer, 1.2, "item-1", 2))
-						st.tell(ReturnReached{at(1.3), "R-1", rmaCompleted, nil})
+						st.decide(returnReported("R-1", fromCustomer, 1.2, "item-1", 2))
+						st.decide(ReturnReached{at(1.3), "R-1", rmaCompleted, nil})
 					}
 					require.Equal(t, s, st.s.Status)
 					st.c.Now = hour(3)
@@ -71,7 +71,7 @@ func TestTerminalStatesAreClosedToEveryCommand(t *testing.T) {
 						require.Equal(t, completed, st.s.Status)
 						return
 					}
-					d := st.tell(in)
+					d := st.decide(in)
 					require.Empty(t, d.Events, d.Message)
 					require.NotContains(t, []ledgerv1.Outcome{accepted, applied}, d.Outcome)
 				})
@@ -80,7 +80,7 @@ func TestTerminalStatesAreClosedToEveryCommand(t *testing.T) {
 	}
 }
 
-func TestReturnsThatAreOverAreClosedToEveryCommand(t *testing.T) {
+func TestEndedReturnsRejectCommands(t *testing.T) {
 	t.Parallel()
 	for _, source := range []ledgerv1.ReturnSource{fromCustomer, fromCourier} {
 		for _, end := range []ledgerv1.ReturnStatus{rmaCompleted, rmaRejected, rmaCancelled} {
@@ -94,20 +94,20 @@ func TestReturnsThatAreOverAreClosedToEveryCommand(t *testing.T) {
 				AttemptPickup{ReturnID: "R-1", At: When{Time: hour(2)}},
 				CancelReturn{ReturnID: "R-1"},
 			} {
-				told := returnReported("R-1", source, 1.2, "item-1", 1)
-				told.Lines[0].TechVisit = &RequestTechVisit{ServiceID: "V-2", DueAt: hour(80)}
-				st := given(t, createdSelf(2), reach(shipped, 1), told)
-				st.tell(Observed{Fact: at(1.3), Return: &ledgerv1.Return{ReturnId: "R-1", Status: end}})
+				rma := returnReported("R-1", source, 1.2, "item-1", 1)
+				rma.Lines[0].TechVisit = &RequestTechVisit{ServiceID: "V-2", DueAt: hour(80)}
+				st := given(t, createdSelf(2), reach(shipped, 1), rma)
+				st.decide(Observed{Fact: at(1.3), Return: &ledgerv1.Return{ReturnId: "R-1", Status: end}})
 				require.Equal(t, end, st.s.Returns[0].Status)
 				st.c.Now = hour(3)
-				d := st.tell(in)
+				d := st.decide(in)
 				require.Equal(t, rejected, d.Outcome, "%s %s: %s", end, TypeOf(in), d.Message)
 			}
 		}
 	}
 }
 
-func TestFactsStillReachTerminalStates(t *testing.T) {
+func TestTerminalStatesAcceptFacts(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(2), Cancelled{Fact: at(1)})
 	st.does(DatesChanged{Fact: at(2), DispatchBy: hour(30)}, applied, "DispatchDatesChanged")

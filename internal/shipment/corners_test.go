@@ -9,7 +9,8 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-func TestADeliveryThatWasKeptStaysKeptWhenAnotherItemComesBackToLife(t *testing.T) {
+// A delivery that was on time stays on time when units of another item are revived.
+func TestClockMetStaysMetAfterRevival(t *testing.T) {
 	t.Parallel()
 	d := selfShipDispatch()
 	d.InvoiceLines = invoice("item-1", 2, "item-2", 1)
@@ -30,7 +31,7 @@ func TestADeliveryThatWasKeptStaysKeptWhenAnotherItemComesBackToLife(t *testing.
 	require.Equal(t, completed, st.s.Status)
 }
 
-func TestAServiceEndsWithTheReturnOfItsItem(t *testing.T) {
+func TestServiceEndsWithReturn(t *testing.T) {
 	t.Parallel()
 	c := createdSelf(2)
 	c.Services = []ActivateService{{ServiceID: "V-1", OrderItemID: "item-1", DueAt: hour(100)}}
@@ -41,7 +42,8 @@ func TestAServiceEndsWithTheReturnOfItsItem(t *testing.T) {
 	require.Equal(t, hour(3), st.clock(clockService).CancelledAt.AsTime())
 }
 
-func TestFormFailedShowsBeforeItsEqual(t *testing.T) {
+// FORM_FAILED and PACKING_IN_PROGRESS have the same rank; the shipment shows the first.
+func TestStatusPrefersFormFailed(t *testing.T) {
 	t.Parallel()
 	items := []*ledgerv1.Item{{Status: packed}, {Status: packing}, {Status: formFailed}, {Status: cancelled}}
 	require.Equal(t, formFailed, shipmentStatus(items))
@@ -50,7 +52,8 @@ func TestFormFailedShowsBeforeItsEqual(t *testing.T) {
 	require.Equal(t, cancelled, shipmentStatus(items[3:]))
 }
 
-func TestASellersDateNeverReplacesTheMarketplaces(t *testing.T) {
+// The seller's delivery date never replaces the marketplace's.
+func TestClockKeepsMarketplaceDate(t *testing.T) {
 	t.Parallel()
 	st := given(t, createdSelf(2), selfShipDispatch())
 	require.Equal(t, hour(48), st.s.TentativeDelivery.AsTime())
@@ -59,7 +62,8 @@ func TestASellersDateNeverReplacesTheMarketplaces(t *testing.T) {
 	require.Equal(t, hour(96), st.clock(clockDeliver).DueAt.AsTime())
 }
 
-func TestASelfShipCourierReturnThatTheMarketplaceCancelsIsDelivered(t *testing.T) {
+// A courier return of a self-ship seller that the marketplace cancels was delivered after all.
+func TestReturnCancelledByMarketplaceDelivers(t *testing.T) {
 	t.Parallel()
 	st := given(t, createdSelf(1), reach(shipped, 1), returnReported("R-1", fromCourier, 2, "item-1", 1))
 	st.does(ReturnReached{at(3), "R-1", rmaCancelled, nil}, applied, "ReturnCancelled", "ShipmentDelivered", "ShipmentCompleted")
@@ -67,15 +71,15 @@ func TestASelfShipCourierReturnThatTheMarketplaceCancelsIsDelivered(t *testing.T
 	require.Equal(t, hour(3), st.clock(clockDeliver).Done.At.AsTime())
 }
 
-func TestAVisitEndsWithItsReturn(t *testing.T) {
+func TestVisitEndsWithReturn(t *testing.T) {
 	t.Parallel()
-	told := returnReported("R-1", fromCustomer, 2, "item-1", 1)
-	told.Lines[0].TechVisit = &RequestTechVisit{ServiceID: "V-1", DueAt: hour(60)}
+	rma := returnReported("R-1", fromCustomer, 2, "item-1", 1)
+	rma.Lines[0].TechVisit = &RequestTechVisit{ServiceID: "V-1", DueAt: hour(60)}
 	for status, body := range map[ledgerv1.ReturnStatus]string{
 		rmaCancelled: "TechVisitCancelled", rmaRejected: "TechVisitCancelled", rmaApproved: "TechVisitCompleted", rmaCompleted: "TechVisitCompleted",
 	} {
-		st := given(t, createdSelf(1), reach(delivered, 1), told)
-		st.tell(ReturnReached{at(3), "R-1", status, nil})
+		st := given(t, createdSelf(1), reach(delivered, 1), rma)
+		st.decide(ReturnReached{at(3), "R-1", status, nil})
 		require.Equal(t, body, st.bodies()[0])
 		c := st.clock(clockVisit)
 		require.Equal(t, status == rmaCancelled, c.CancelledAt != nil, status)
@@ -83,7 +87,8 @@ func TestAVisitEndsWithItsReturn(t *testing.T) {
 	}
 }
 
-func TestIDsThatAreTooLongAreQuarantinedBeforeTheyWait(t *testing.T) {
+// A fact with an id that is too long is quarantined even if its shipment is unknown.
+func TestFactWithLongIDIsQuarantined(t *testing.T) {
 	t.Parallel()
 	f := at(1)
 	f.SellerID = strings.Repeat("x", 300)
@@ -93,13 +98,13 @@ func TestIDsThatAreTooLongAreQuarantinedBeforeTheyWait(t *testing.T) {
 	st.does(StatusReached{at(1), packed}, waiting)
 }
 
-func TestACommandForAnotherLocationFindsNothing(t *testing.T) {
+func TestCommandForOtherLocation(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(1))
 	st.refuses(RequestLabels{LocationID: "LOC2"}, CodeInvalidShipments)
 }
 
-func TestRequestsForLabelsAreChecked(t *testing.T) {
+func TestRequestLabelsChecks(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(1))
 	request := func(r *ledgerv1.PackRequest) Input { return RequestLabels{Request: r} }

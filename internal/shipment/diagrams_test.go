@@ -36,7 +36,7 @@ func TestDiagrams(t *testing.T) {
 	require.Equal(t, want, string(b), "the page is stale: go test ./internal/shipment -run TestDiagrams -update")
 }
 
-func TestEveryRowHasAName(t *testing.T) {
+func TestRowsHaveNames(t *testing.T) {
 	t.Parallel()
 	for r := range rows {
 		require.NotEmpty(t, rowName(r))

@@ -10,16 +10,16 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// inState gives a shipment of one item with two units in each of the twelve states, all times told.
+// inState returns a shipment of one item with two units in one of the twelve states. All its times are reported.
 func inState(t T, flow Created, s ledgerv1.Status) *story {
 	if flow.ShipmentType == "SELF" && s == delivered {
-		// Without a service left to do, delivery would complete it.
+		// Without an open service, delivery would complete the item.
 		flow.Services = []ActivateService{{ServiceID: "V-1", OrderItemID: "item-1"}}
 	}
 	st := given(t, flow)
 	step := func(inputs ...Input) {
 		for _, in := range inputs {
-			d := st.tell(in)
+			d := st.decide(in)
 			require.Contains(t, []ledgerv1.Outcome{applied, accepted}, d.Outcome, "%s: %s", TypeOf(in), d.Message)
 		}
 	}
@@ -60,7 +60,7 @@ func inState(t T, flow Created, s ledgerv1.Status) *story {
 	return st
 }
 
-// cells are what the table below says in two letters.
+// cells translates the two letters of the tables below.
 var cells = map[string]struct {
 	outcome ledgerv1.Outcome
 	code    Code
@@ -75,7 +75,7 @@ var cells = map[string]struct {
 // The columns of the tables, in the order of the states' numbers.
 const columns = "APPROVED PACKING FORM_FAILED PACKED READY PICKUP SHIPPED DELIVERED COMPLETED CANCELLED RETURN_REQUESTED RETURNED"
 
-// What each input does in each state. Written by hand from the rules, not from the table in the code.
+// What each input does in each state, written by hand from the rules, not from the table in the code.
 const standardTable = `
 request labels    ok PP ok IS AD AD AD AD AD AC IS IS
 complete packing  st ok st du du du du du du st st st
@@ -97,22 +97,22 @@ complete return   NA NA NA NA NA NA NA NA NA NA NA NA
 pick up return    NA NA NA NA NA NA NA NA NA NA NA NA
 attempt pickup    NA NA NA NA NA NA NA NA NA NA NA NA
 cancel return     NA NA NA NA NA NA NA NA NA NA NA NA
-told packed       ap ap ap st st st st st st ap st st
-told ready        ap ap ap ap st st st st st ap st st
-told picked up    ap ap ap ap ap st st st st ap st st
-told shipped      ap ap ap ap ap ap st st st ap st st
-told delivered    ap ap ap ap ap ap ap st st ap st st
-told form failed  ap ap du st st st st st st st st st
-told cancelled    ap ap ap ap ap ap ap ap ap du ap ap
-told hold         ap ap ap ap ap ap ap ap ap st ap ap
-told unhold       du du du du du du du du du du du du
-told dates        ap ap ap ap ap ap ap ap ap ap ap ap
-told again        du du du du du du du du du du du du
-told new details  ap ap ap ap ap ap ap ap ap ap ap ap
-told return       ap ap ap ap ap ap ap ap ap ap ap ap
-told tracking     qu qu qu qu qu qu qu qu qu qu qu qu
-told expected     qu qu qu qu qu qu qu qu qu qu qu qu
-told return done  qu qu qu qu qu qu qu qu qu qu qu qu
+fact packed       ap ap ap st st st st st st ap st st
+fact ready        ap ap ap ap st st st st st ap st st
+fact picked up    ap ap ap ap ap st st st st ap st st
+fact shipped      ap ap ap ap ap ap st st st ap st st
+fact delivered    ap ap ap ap ap ap ap st st ap st st
+fact form failed  ap ap du st st st st st st st st st
+fact cancelled    ap ap ap ap ap ap ap ap ap du ap ap
+fact hold         ap ap ap ap ap ap ap ap ap st ap ap
+fact unhold       du du du du du du du du du du du du
+fact dates        ap ap ap ap ap ap ap ap ap ap ap ap
+fact again        du du du du du du du du du du du du
+fact new details  ap ap ap ap ap ap ap ap ap ap ap ap
+fact return       ap ap ap ap ap ap ap ap ap ap ap ap
+fact tracking     qu qu qu qu qu qu qu qu qu qu qu qu
+fact expected     qu qu qu qu qu qu qu qu qu qu qu qu
+fact return done  qu qu qu qu qu qu qu qu qu qu qu qu
 found packing     ap du du du du du du du du ap du du
 found shipped     ap ap ap ap ap ap du du du ap du du
 found completed   ap ap ap ap ap ap ap ap du ap ap ap
@@ -142,22 +142,22 @@ complete return   NR NR NR NR NR NR NR NR NR NR NA NA
 pick up return    NR NR NR NR NR NR NR NR NR NR RS RS
 attempt pickup    NR NR NR NR NR NR NR NR NR NR RS RS
 cancel return     NR NR NR NR NR NR NR NR NR NR NA NA
-told packed       ap ap ap st st st st st st ap st st
-told ready        ap ap ap ap st st st st st ap st st
-told picked up    ap ap ap ap ap st st st st ap st st
-told shipped      ap ap ap ap ap ap st st st ap st st
-told delivered    ap ap ap ap ap ap ap st st ap st st
-told form failed  ap ap du st st st st st st st st st
-told cancelled    ap ap ap ap ap ap ap ap ap du ap ap
-told hold         ap ap ap ap ap ap ap ap ap st ap ap
-told unhold       du du du du du du du du du du du du
-told dates        ap ap ap ap ap ap ap ap ap ap ap ap
-told again        du du du du du du du du du du du du
-told new details  ap ap ap ap ap ap ap ap ap ap ap ap
-told return       ap ap ap ap ap ap ap ap ap ap ap ap
-told tracking     qu qu qu qu qu qu qu qu qu qu qu qu
-told expected     qu qu qu qu qu qu qu qu qu qu qu qu
-told return done  qu qu qu qu qu qu qu qu qu qu qu qu
+fact packed       ap ap ap st st st st st st ap st st
+fact ready        ap ap ap ap st st st st st ap st st
+fact picked up    ap ap ap ap ap st st st st ap st st
+fact shipped      ap ap ap ap ap ap st st st ap st st
+fact delivered    ap ap ap ap ap ap ap st st ap st st
+fact form failed  ap ap du st st st st st st st st st
+fact cancelled    ap ap ap ap ap ap ap ap ap du ap ap
+fact hold         ap ap ap ap ap ap ap ap ap st ap ap
+fact unhold       du du du du du du du du du du du du
+fact dates        ap ap ap ap ap ap ap ap ap ap ap ap
+fact again        du du du du du du du du du du du du
+fact new details  ap ap ap ap ap ap ap ap ap ap ap ap
+fact return       ap ap ap ap ap ap ap ap ap ap ap ap
+fact tracking     qu qu qu qu qu qu qu qu qu qu qu qu
+fact expected     qu qu qu qu qu qu qu qu qu qu qu qu
+fact return done  qu qu qu qu qu qu qu qu qu qu qu qu
 found packing     ap du du du du du du du du ap du du
 found shipped     ap ap ap ap ap ap du du du ap du du
 found completed   ap ap ap ap ap ap ap ap du ap du du
@@ -166,7 +166,7 @@ found approved    du du du du du du du du du du du du
 unintelligible    qu qu qu qu qu qu qu qu qu qu qu qu
 `
 
-// inputNamed gives the input of a row, as it would be sent to this shipment two hours later.
+// inputNamed returns the input of a row, as it would be sent to this shipment two hours later.
 func inputNamed(name string, s *State, flow Created) Input {
 	switch name {
 	case "request labels":
@@ -209,38 +209,38 @@ func inputNamed(name string, s *State, flow Created) Input {
 		return AttemptPickup{ReturnID: "R-1", At: When{Time: hour(2)}}
 	case "cancel return":
 		return CancelReturn{ReturnID: "R-1"}
-	case "told packed":
+	case "fact packed":
 		return reach(packed, 2)
-	case "told ready":
+	case "fact ready":
 		return reach(ready, 2)
-	case "told picked up":
+	case "fact picked up":
 		return reach(pickedUp, 2)
-	case "told shipped":
+	case "fact shipped":
 		return reach(shipped, 2)
-	case "told delivered":
+	case "fact delivered":
 		return reach(delivered, 2)
-	case "told form failed":
+	case "fact form failed":
 		return FormsFailed{at(2), []string{"form"}}
-	case "told cancelled":
+	case "fact cancelled":
 		return cancelFact(2, "order_cancelled", lineOfUnits("item-1", 1))
-	case "told hold":
+	case "fact hold":
 		return Hold{Fact: at(2)}
-	case "told unhold":
+	case "fact unhold":
 		return Unhold{at(2), approved}
-	case "told dates":
+	case "fact dates":
 		return DatesChanged{Fact: at(2), DispatchBy: hour(30)}
-	case "told again":
+	case "fact again":
 		return flow
-	case "told new details":
+	case "fact new details":
 		flow.Details = &ledgerv1.ShipmentDetails{PackagingPolicy: "GREEN_PACKAGE"}
 		return flow
-	case "told return":
+	case "fact return":
 		return returnReported("R-2", fromCustomer, 2, "item-1", 1)
-	case "told tracking":
+	case "fact tracking":
 		return ReturnTracked{at(2), "R-9", []*ledgerv1.ReturnTracking{{OrderItemId: "item-1", TrackingId: "T"}}}
-	case "told expected":
+	case "fact expected":
 		return ReturnExpected{at(2), "R-9", []*ledgerv1.ReturnExpectedDate{{OrderItemId: "item-1", ExpectedDate: ts(hour(9))}}}
-	case "told return done":
+	case "fact return done":
 		return ReturnReached{at(2), "R-9", rmaCompleted, nil}
 	case "found packing":
 		return seen(packing, 2)
@@ -274,7 +274,7 @@ func TestEveryInputInEveryState(t *testing.T) {
 					st := inState(t, flow.created, ledgerv1.Status(i+1))
 					st.c.Now = hour(3)
 					in := inputNamed(input, st.s, flow.created)
-					d := st.tell(in)
+					d := st.decide(in)
 					expected := cells[want[i]]
 					require.Equal(t, expected.outcome, d.Outcome, d.Message)
 					if expected.code != "" {
@@ -284,8 +284,8 @@ func TestEveryInputInEveryState(t *testing.T) {
 						require.Contains(t, d.Message, ship)
 						require.Contains(t, d.Message, statusName(st.s.Status))
 					}
-					// Told a second time, nothing changes any more.
-					d = st.tell(in)
+					// The same input again changes nothing.
+					d = st.decide(in)
 					require.Empty(t, d.Events, d.Message)
 				})
 			}
@@ -293,7 +293,8 @@ func TestEveryInputInEveryState(t *testing.T) {
 	}
 }
 
-func TestExternalSellersGiveCommandsElsewhere(t *testing.T) {
+// A seller whose marketplace is another system gives its commands there.
+func TestCommandsOfExternalSellers(t *testing.T) {
 	t.Parallel()
 	for _, in := range []Input{
 		RequestLabels{},
@@ -322,26 +323,26 @@ func TestExternalSellersGiveCommandsElsewhere(t *testing.T) {
 			require.False(t, IsFact(in))
 			st := given(t, created(1))
 			st.c.Policy.Own = false
-			require.Equal(t, CodeOperationNotAllowed, st.tell(in).Reason)
+			require.Equal(t, CodeOperationNotAllowed, st.decide(in).Reason)
 			st.c.SellerID = "another"
-			require.Equal(t, CodeInvalidShipments, st.tell(in).Reason)
+			require.Equal(t, CodeInvalidShipments, st.decide(in).Reason)
 			require.NotContains(t, st.last.Message, ship, "another seller learns nothing")
-			require.Equal(t, CodeInvalidShipments, newStory(t).tell(in).Reason)
+			require.Equal(t, CodeInvalidShipments, newStory(t).decide(in).Reason)
 		})
 	}
 }
 
-func TestFactsWaitForTheirShipment(t *testing.T) {
+func TestFactsWaitForShipment(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
-		"told packed", "told shipped", "told form failed", "told cancelled", "told hold", "told unhold", "told dates",
-		"told return", "told tracking", "told expected", "told return done", "found shipped",
+		"fact packed", "fact shipped", "fact form failed", "fact cancelled", "fact hold", "fact unhold", "fact dates",
+		"fact return", "fact tracking", "fact expected", "fact return done", "found shipped",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			st := newStory(t)
 			st.c.Now = hour(3)
-			d := st.tell(inputNamed(name, &State{}, created(1)))
+			d := st.decide(inputNamed(name, &State{}, created(1)))
 			require.Equal(t, waiting, d.Outcome)
 			require.Equal(t, ReasonUnknownShipment, d.Reason)
 			require.Nil(t, d.State)

@@ -10,7 +10,8 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-func TestAJumpNamesTheStatesItPassedAndALateFactCorrectsTheirTimes(t *testing.T) {
+// A jump names the states that it skipped, and a late fact corrects their times.
+func TestJumpNamesSkippedStates(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(1))
 	st.does(reach(delivered, 5), applied, "ShipmentDelivered")
@@ -32,12 +33,13 @@ func TestAJumpNamesTheStatesItPassedAndALateFactCorrectsTheirTimes(t *testing.T)
 	require.Equal(t, ReasonOutranked, st.last.Reason)
 }
 
-func TestACancellationAppliesFromAnyStateAndIsIrregularOnceShipped(t *testing.T) {
+// From SHIPPED on a cancellation is irregular.
+func TestCancellationInEveryState(t *testing.T) {
 	t.Parallel()
 	for _, s := range []ledgerv1.Status{approved, packed, pickedUp, shipped, delivered, completed} {
 		st := given(t, created(2))
 		if s != approved {
-			st.tell(seen(s, 1))
+			st.decide(seen(s, 1))
 		}
 		st.does(Cancelled{Fact: at(2)}, applied, "ItemsCancelled")
 		require.Equal(t, cancelled, st.s.Status)
@@ -47,7 +49,7 @@ func TestACancellationAppliesFromAnyStateAndIsIrregularOnceShipped(t *testing.T)
 	}
 }
 
-func TestADeliveryThatWasKeptStaysKeptWhenItIsCancelledLater(t *testing.T) {
+func TestClockMetStaysMetAfterCancellation(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(1), reach(delivered, 3))
 	st.does(Cancelled{Fact: at(4)}, applied, "ItemsCancelled")
@@ -55,7 +57,8 @@ func TestADeliveryThatWasKeptStaysKeptWhenItIsCancelledLater(t *testing.T) {
 	require.Nil(t, st.clock(clockDeliver).CancelledAt)
 }
 
-func TestALateCompletionBeforeTheCancellationCounts(t *testing.T) {
+// A completion before the cancellation counts, though it is reported after it.
+func TestClockCountsLateCompletion(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(1), Cancelled{Fact: at(4)})
 	require.Equal(t, hour(4), st.clock(clockDispatch).CancelledAt.AsTime())
@@ -69,7 +72,8 @@ func TestALateCompletionBeforeTheCancellationCounts(t *testing.T) {
 	require.Equal(t, cancelled, st.s.Status)
 }
 
-func TestCancelledQuantitiesAreDeltasCappedAtWhatIsLeft(t *testing.T) {
+// By default the quantity is cancelled on top of what was cancelled before, up to the live units.
+func TestCancellationIsCapped(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(3))
 	st.c.Policy.CancelledBy = map[string]ledgerv1.CancelledBy{"order_cancelled": ledgerv1.CancelledBy_CANCELLED_BY_CUSTOMER}
@@ -84,7 +88,7 @@ func TestCancelledQuantitiesAreDeltasCappedAtWhatIsLeft(t *testing.T) {
 	require.Equal(t, ReasonNothingLeft, st.last.Reason)
 }
 
-func TestCancelledQuantitiesCanBeAbsolute(t *testing.T) {
+func TestCancellationAbsolute(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(3))
 	st.c.Policy.AbsoluteCancellations = true
@@ -94,7 +98,7 @@ func TestCancelledQuantitiesCanBeAbsolute(t *testing.T) {
 	require.EqualValues(t, 3, st.item("item-1").CancelledUnknown)
 }
 
-func TestAnEchoFillsAMissingReason(t *testing.T) {
+func TestCancellationEchoFillsReason(t *testing.T) {
 	t.Parallel()
 	c := created(2)
 	c.Items[0].Cancelled = 2
@@ -108,7 +112,8 @@ func TestAnEchoFillsAMissingReason(t *testing.T) {
 	require.Equal(t, "seller_cancellation", st.item("item-1").Cancellations[0].Reason)
 }
 
-func TestUnknownItemsAreNamedAndTheRestApplies(t *testing.T) {
+// The known items of the fact are applied.
+func TestUnknownItemsAreNamed(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(1))
 	st.does(cancelFact(1, "r", lineOfUnits("item-1", 1), lineOfUnits("item-8", 1)), applied, "ItemsCancelled")
@@ -119,7 +124,8 @@ func TestUnknownItemsAreNamedAndTheRestApplies(t *testing.T) {
 	require.Equal(t, []string{"item-8"}, st.last.UnknownItems)
 }
 
-func TestAShipmentFirstSeenAsShippedIsCreatedAndShipped(t *testing.T) {
+// A shipment that is shipped when it is first reported gets two events.
+func TestCreatedAsShipped(t *testing.T) {
 	t.Parallel()
 	c := created(1, 2)
 	c.Status = shipped
@@ -131,7 +137,7 @@ func TestAShipmentFirstSeenAsShippedIsCreatedAndShipped(t *testing.T) {
 	require.Equal(t, hour(-0.5), st.clock(clockDispatch).Done.At.AsTime())
 }
 
-func TestItemsFirstSeenInDifferentStatesKeepThem(t *testing.T) {
+func TestCreatedWithMixedStates(t *testing.T) {
 	t.Parallel()
 	c := created(1, 2, 1)
 	c.Items[0].Status, c.Items[1].Status, c.Items[2].Status = delivered, packed, cancelled
@@ -147,7 +153,8 @@ func TestItemsFirstSeenInDifferentStatesKeepThem(t *testing.T) {
 	require.NotNil(t, st.clock(clockDeliver).Done)
 }
 
-func TestASecondCreationBringsWhatDiffersAndMovesNothing(t *testing.T) {
+// A second creation updates what differs and moves no state.
+func TestCreatedAgain(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(1), reach(shipped, 1))
 	again := created(1)
@@ -172,7 +179,8 @@ func TestASecondCreationBringsWhatDiffersAndMovesNothing(t *testing.T) {
 	st.does(old, staleFact)
 }
 
-func TestAPullFindsWhatNobodyTold(t *testing.T) {
+// A pull finds what no notification has reported.
+func TestObserved(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(1, 1), reach(delivered, 1))
 	st.does(Observed{
@@ -195,14 +203,14 @@ func TestAPullFindsWhatNobodyTold(t *testing.T) {
 	st.does(Observed{Fact: at(7), Status: requested}, duplicate)
 }
 
-func TestASelfShipDeliveryToldByTheMarketplaceCompletesToo(t *testing.T) {
+func TestDeliveredFactCompletesSelfShip(t *testing.T) {
 	t.Parallel()
 	st := given(t, createdSelf(1), reach(shipped, 1))
 	st.does(reach(delivered, 2), applied, "ShipmentDelivered", "ShipmentCompleted")
 	require.Equal(t, completed, st.s.Status)
 }
 
-func TestReturnsThatContradictThemselvesAreIrregular(t *testing.T) {
+func TestReturnContradictionIsIrregular(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(2), reach(delivered, 1))
 	st.does(returnReported("R-1", fromCustomer, 2, "item-1", 3), applied, "ReturnCreated")
@@ -220,7 +228,7 @@ func TestReturnsThatContradictThemselvesAreIrregular(t *testing.T) {
 	require.Equal(t, delivered, st.s.Status)
 }
 
-func TestAReturnCanHaveSeveralLines(t *testing.T) {
+func TestReturnWithSeveralLines(t *testing.T) {
 	t.Parallel()
 	st := given(t, createdSelf(1, 1), reach(delivered, 1))
 	two := returnReported("R-1", fromCustomer, 2, "item-1", 1)
@@ -237,7 +245,7 @@ func TestAReturnCanHaveSeveralLines(t *testing.T) {
 	require.Equal(t, returned, st.s.Status)
 }
 
-func TestWhatMakesNoSenseIsQuarantined(t *testing.T) {
+func TestQuarantine(t *testing.T) {
 	t.Parallel()
 	fact := func(change func(*Fact)) Fact { f := at(1); change(&f); return f }
 	creation := func(change func(*Created)) Input { c := created(1, 1); change(&c); return c }
@@ -286,7 +294,7 @@ func TestWhatMakesNoSenseIsQuarantined(t *testing.T) {
 
 func reachAs(f Fact) Input { return StatusReached{f, packed} }
 
-func TestTheRecordedTimeNeverGoesBackward(t *testing.T) {
+func TestUpdatedAtNeverGoesBackward(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(1))
 	was := st.s.UpdatedAt.AsTime()
@@ -295,7 +303,7 @@ func TestTheRecordedTimeNeverGoesBackward(t *testing.T) {
 	require.Equal(t, was, st.s.UpdatedAt.AsTime())
 }
 
-func TestAPlainDateIsTheEndOfItsDayInIST(t *testing.T) {
+func TestPlainDateIsEndOfDay(t *testing.T) {
 	t.Parallel()
 	// 20:00 UTC is past midnight in India.
 	day := When{time.Date(2026, 3, 2, 20, 0, 0, 0, time.UTC), true}

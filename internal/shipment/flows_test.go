@@ -10,7 +10,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-func TestTheSeventeenNotificationsAreInputs(t *testing.T) {
+func TestInputOfEachNotification(t *testing.T) {
 	t.Parallel()
 	want := []string{
 		"shipment_created", "shipment_hold", "shipment_unhold", "shipment_packed", "shipment_ready_to_dispatch",
@@ -39,7 +39,8 @@ func TestTheSeventeenNotificationsAreInputs(t *testing.T) {
 	}
 }
 
-func TestTheFlowIsWhatTheTypeSaysElseWhatIsConfigured(t *testing.T) {
+// The shipment's type decides, else the configuration.
+func TestFulfilment(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		shipmentType string
@@ -62,7 +63,8 @@ func TestTheFlowIsWhatTheTypeSaysElseWhatIsConfigured(t *testing.T) {
 	}
 }
 
-func TestAHeldUnitBlocksSelfShipDispatchAndNoCancellation(t *testing.T) {
+// A hold blocks the dispatch, but no cancellation.
+func TestHoldBlocksSelfShipDispatch(t *testing.T) {
 	t.Parallel()
 	st := given(t, createdSelf(2), Hold{at(0), []*ledgerv1.ItemUnits{{OrderItemId: "item-1", Units: 1}}})
 	clocks := st.s.Clocks
@@ -73,7 +75,8 @@ func TestAHeldUnitBlocksSelfShipDispatchAndNoCancellation(t *testing.T) {
 	require.False(t, st.s.OnHold, "nothing is left to hold")
 }
 
-func TestTheDispatchDateGatesSelfShipAndNeverInRetrospect(t *testing.T) {
+// The earliest dispatch date blocks the command, but never a fact.
+func TestDispatchDateGatesSelfShip(t *testing.T) {
 	t.Parallel()
 	c := createdSelf(2)
 	c.DispatchAfter = hour(5)
@@ -90,7 +93,7 @@ func TestTheDispatchDateGatesSelfShipAndNeverInRetrospect(t *testing.T) {
 	labels.does(Dispatch{}, accepted, "ReadyToDispatch")
 }
 
-func TestAPartialCancellationLeavesTheClocksRunning(t *testing.T) {
+func TestClocksRunOnAfterPartialCancel(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(3, 1), RequestLabels{})
 	st.does(Cancel{GroupIDs: []string{"grp-item-2"}, Reason: "not_enough_inventory"}, accepted, "ItemsCancelled")
@@ -107,13 +110,13 @@ func TestAPartialCancellationLeavesTheClocksRunning(t *testing.T) {
 	}
 }
 
-func TestDocumentsAreCountedByRevision(t *testing.T) {
+func TestDocumentRevisions(t *testing.T) {
 	t.Parallel()
 	c := created(2, 1)
 	c.Forms = []*ledgerv1.Form{{Name: "EWAY"}}
 	st := given(t, c)
 	st.does(cancelFact(0, "r", lineOfUnits("item-1", 1)), applied, "ItemsCancelled")
-	require.Zero(t, st.s.DocumentRevision, "nobody has asked for documents")
+	require.Zero(t, st.s.DocumentRevision, "nobody has requested documents")
 	st.does(RequestLabels{}, accepted, "LabelsRequested")
 	require.EqualValues(t, 1, st.s.DocumentRevision)
 	st.does(FailForms{Revision: 1, Forms: []string{"EWAY"}}, accepted, "FormFailed")
@@ -132,7 +135,7 @@ func TestDocumentsAreCountedByRevision(t *testing.T) {
 	require.Equal(t, cancelled, st.s.Status)
 }
 
-func TestAFailedFormThatIsFoundIsThatOfItsItems(t *testing.T) {
+func TestObservedFormFailedOfItems(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(1, 1))
 	st.does(Observed{Fact: at(1), Status: formFailed, OrderItemIDs: []string{"item-2"}}, applied, "FormFailed")
@@ -144,7 +147,8 @@ func TestAFailedFormThatIsFoundIsThatOfItsItems(t *testing.T) {
 	require.Equal(t, formFailed, st.item("item-1").Status)
 }
 
-func TestAttemptsMoveTheirClocksAndKeepTheFirstDueTime(t *testing.T) {
+// An attempt postpones the due time and keeps the first one.
+func TestAttemptsPostponeClocks(t *testing.T) {
 	t.Parallel()
 	c := createdSelf(2)
 	c.Services = []ActivateService{{ServiceID: "V-1", OrderItemID: "item-1", DueAt: hour(60)}}
@@ -159,7 +163,7 @@ func TestAttemptsMoveTheirClocksAndKeepTheFirstDueTime(t *testing.T) {
 			if step.due != 0 {
 				due = at(step.due)
 			}
-			require.Equal(t, accepted, st.tell(attempt(float64(20+i), due)).Outcome, st.last.Message)
+			require.Equal(t, accepted, st.decide(attempt(float64(20+i), due)).Outcome, st.last.Message)
 			require.Equal(t, hour(step.want), st.clock(kind).DueAt.AsTime())
 			require.Equal(t, hour(first), st.clock(kind).FirstDueAt.AsTime())
 			require.EqualValues(t, i+1, st.clock(kind).Attempts)
@@ -168,9 +172,9 @@ func TestAttemptsMoveTheirClocksAndKeepTheFirstDueTime(t *testing.T) {
 	moves(clockDeliver, 96, func(h float64, due When) Input { return AttemptDelivery{At: at(h), NewDue: due} })
 	st.does(ConfirmDelivery{At: at(10)}, accepted, "ShipmentDelivered", "ServiceStarted")
 	moves(clockService, 60, func(h float64, due When) Input { return AttemptService{ServiceID: "V-1", At: at(h), NewDue: due} })
-	told := returnReported("R-1", fromCustomer, 11, "item-1", 1)
-	told.Lines[0].TechVisit = &RequestTechVisit{ServiceID: "V-2", DueAt: hour(70)}
-	st.does(told, applied, "ReturnCreated", "TechVisitRequested")
+	rma := returnReported("R-1", fromCustomer, 11, "item-1", 1)
+	rma.Lines[0].TechVisit = &RequestTechVisit{ServiceID: "V-2", DueAt: hour(70)}
+	st.does(rma, applied, "ReturnCreated", "TechVisitRequested")
 	moves(clockVisit, 70, func(h float64, due When) Input { return AttemptService{ServiceID: "V-2", At: at(h), NewDue: due} })
 	st.c.Now = hour(19)
 	st.s.UpdatedAt = ts(hour(12))
@@ -180,13 +184,13 @@ func TestAttemptsMoveTheirClocksAndKeepTheFirstDueTime(t *testing.T) {
 	moves(clockPickup, approvedAt+7*24, func(h float64, due When) Input { return AttemptPickup{ReturnID: "R-1", At: at(h), NewDue: due} })
 }
 
-func TestAPickupAttemptWithoutAClockOpensOne(t *testing.T) {
+func TestPickupAttemptOpensClock(t *testing.T) {
 	t.Parallel()
 	st := newStory(t)
 	st.c.Policy.ReversePickupWithin = 0
-	st.tell(createdSelf(1))
-	st.tell(reach(delivered, 0))
-	st.tell(returnReported("R-1", fromCustomer, 0, "item-1", 1))
+	st.decide(createdSelf(1))
+	st.decide(reach(delivered, 0))
+	st.decide(returnReported("R-1", fromCustomer, 0, "item-1", 1))
 	st.does(ApproveReturn{ReturnID: "R-1"}, accepted, "ReturnApproved")
 	require.Nil(t, st.clock(clockPickup), "no due date, no clock")
 	st.c.Now = hour(5)
@@ -197,7 +201,8 @@ func TestAPickupAttemptWithoutAClockOpensOne(t *testing.T) {
 	require.EqualValues(t, 2, st.s.Returns[0].PickupAttempts)
 }
 
-func TestAnActionOnSomeLinesOfAReturnEndsTheirVisitsOnly(t *testing.T) {
+// A fact about some lines of a return ends the visits of those lines only.
+func TestReturnLinesEndOwnVisits(t *testing.T) {
 	t.Parallel()
 	two := returnReported("R-1", fromCustomer, 2, "item-1", 1)
 	two.Lines = append(two.Lines, ReturnLine{Return: &ledgerv1.Return{OrderItemId: "item-2", Source: fromCustomer}, Quantity: 1})
@@ -213,7 +218,7 @@ func TestAnActionOnSomeLinesOfAReturnEndsTheirVisitsOnly(t *testing.T) {
 	require.Equal(t, rmaCompleted, st.s.Returns[1].Status)
 }
 
-func TestUnitsThatComeBackToLifeCountAsDelivered(t *testing.T) {
+func TestRevivedUnitsCountAsDelivered(t *testing.T) {
 	t.Parallel()
 	d := selfShipDispatch()
 	d.InvoiceLines = invoice("item-1", 3)
@@ -226,7 +231,7 @@ func TestUnitsThatComeBackToLifeCountAsDelivered(t *testing.T) {
 	require.EqualValues(t, 3, live(st.item("item-1")))
 }
 
-func TestServicesOfAStandardShipmentCompleteTheirItem(t *testing.T) {
+func TestStandardServicesCompleteItem(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(1, 1))
 	st.does(Observed{Fact: at(0), Services: []ActivateService{{ServiceID: "V-1", OrderItemID: "item-1"}, {ServiceID: "V-2", OrderItemID: "item-7"}}}, applied, "ServiceActivated")
@@ -236,7 +241,7 @@ func TestServicesOfAStandardShipmentCompleteTheirItem(t *testing.T) {
 	st.does(cancelFact(2, "r", lineOfUnits("item-1", 1)), applied, "ItemsCancelled", "ServiceCancelled")
 }
 
-func TestReturnsOfBothTypesBeginWhereTheFlowSays(t *testing.T) {
+func TestReturnFirstState(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		flow   func(...uint32) Created
@@ -252,12 +257,13 @@ func TestReturnsOfBothTypesBeginWhereTheFlowSays(t *testing.T) {
 		st := given(t, c.flow(1), reach(shipped, 1))
 		st.does(returnReported("R-1", c.source, 2, "item-1", 1), applied, c.bodies...)
 		require.Equal(t, c.want, st.s.Returns[0].Status)
-		require.Equal(t, c.source, st.s.Returns[0].Source, "the source is as told, also on what is only shipped")
+		require.Equal(t, c.source, st.s.Returns[0].Source, "the source is as reported, also for an item that is only shipped")
 		require.Nil(t, st.s.Times.Delivered)
 	}
 }
 
-func TestAMarketplaceCanTellATechVisitLater(t *testing.T) {
+// The tech visit of a return can be reported after the return.
+func TestVisitReportedLater(t *testing.T) {
 	t.Parallel()
 	st := given(t, createdSelf(1), reach(delivered, 1), returnReported("R-1", fromCustomer, 2, "item-1", 1))
 	visit := Observed{Fact: at(3), TechVisits: []RequestTechVisit{{ReturnID: "R-1", ServiceID: "V-1", DueAt: hour(60)}}}
@@ -269,7 +275,8 @@ func TestAMarketplaceCanTellATechVisitLater(t *testing.T) {
 	st.does(visit, staleFact)
 }
 
-func TestADeliveryDateThatIsToldLaterIsPromisedFromTheBeginning(t *testing.T) {
+// A delivery date that is reported later opens a clock that starts at creation.
+func TestClockOpenedByLaterDate(t *testing.T) {
 	t.Parallel()
 	c := created(1)
 	c.DeliverBy, c.DispatchBy = time.Time{}, time.Time{}
@@ -280,7 +287,7 @@ func TestADeliveryDateThatIsToldLaterIsPromisedFromTheBeginning(t *testing.T) {
 	require.Equal(t, hour(90), st.clock(clockDeliver).DueAt.AsTime())
 }
 
-func TestADeliveryIsNotOfWhatTheCourierBringsBack(t *testing.T) {
+func TestDeliveryExcludesCourierReturns(t *testing.T) {
 	t.Parallel()
 	c := createdSelf(2, 1)
 	c.Services = []ActivateService{{ServiceID: "V-1", OrderItemID: "item-2", DueAt: hour(100)}}
@@ -302,7 +309,7 @@ func TestADeliveryIsNotOfWhatTheCourierBringsBack(t *testing.T) {
 	require.Equal(t, completed, st.s.Status)
 }
 
-func TestAReversePickupIsCancelledWithItsReturn(t *testing.T) {
+func TestPickupClockEndsWithReturn(t *testing.T) {
 	t.Parallel()
 	for _, end := range []ledgerv1.ReturnStatus{rmaCancelled, rmaRejected} {
 		st := given(t, createdSelf(1), reach(delivered, 0), returnReported("R-1", fromCustomer, 0, "item-1", 1), ApproveReturn{ReturnID: "R-1"})
@@ -322,7 +329,7 @@ func (st *story) bodyOf(s ledgerv1.ReturnStatus) string {
 	return "ReturnCancelled"
 }
 
-func TestFormsAreCompletedByWhatIsToldAgain(t *testing.T) {
+func TestCreatedAgainUpdatesForms(t *testing.T) {
 	t.Parallel()
 	c := created(1)
 	c.Forms = []*ledgerv1.Form{{Name: "EWAY"}, {Name: "ROAD"}}
@@ -335,7 +342,8 @@ func TestFormsAreCompletedByWhatIsToldAgain(t *testing.T) {
 	st.does(c, duplicate)
 }
 
-func TestADispatchSaysFromWhereAndIsRefusedWhenItIsTooLarge(t *testing.T) {
+// A dispatch location that makes the state too large is refused.
+func TestSelfShipDispatchLocation(t *testing.T) {
 	t.Parallel()
 	d := selfShipDispatch()
 	d.DispatchLocationJSON = `"` + strings.Repeat("x", 500_000) + `"`

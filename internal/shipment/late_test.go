@@ -9,7 +9,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-func TestAHoldThatIsToldLateChangesNothingToldAfterIt(t *testing.T) {
+func TestHoldOlderThanReportIsStale(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(2), Hold{Fact: at(1)}, Unhold{at(5), approved})
 	st.does(Hold{Fact: at(3)}, staleFact)
@@ -20,11 +20,12 @@ func TestAHoldThatIsToldLateChangesNothingToldAfterIt(t *testing.T) {
 	st.does(Hold{at(4), []*ledgerv1.ItemUnits{{OrderItemId: "item-1", Units: 1}}}, staleFact)
 	require.EqualValues(t, 2, st.item("item-1").Held)
 	st.does(Unhold{at(4), packed}, applied, "ShipmentPacked")
-	require.True(t, st.s.OnHold, "what it says of the state is judged by rank")
+	require.True(t, st.s.OnHold, "the status of a release is judged by rank")
 	st.does(Unhold{at(6), packed}, applied, "ShipmentReleased")
 }
 
-func TestAHoldFromCreationEndsOnlyLater(t *testing.T) {
+// A release that is older than the creation does not end its hold.
+func TestHoldFromCreation(t *testing.T) {
 	t.Parallel()
 	c := created(1)
 	c.Hold = true
@@ -33,7 +34,7 @@ func TestAHoldFromCreationEndsOnlyLater(t *testing.T) {
 	st.does(Unhold{at(1), approved}, applied, "ShipmentReleased")
 }
 
-func TestDatesThatAreToldLateFillOnlyWhatIsNotKnown(t *testing.T) {
+func TestDatesOlderThanReportFillGaps(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(1), DatesChanged{Fact: at(6), DispatchBy: hour(50)})
 	st.does(DatesChanged{Fact: at(4), DispatchBy: hour(40)}, staleFact)
@@ -44,12 +45,12 @@ func TestDatesThatAreToldLateFillOnlyWhatIsNotKnown(t *testing.T) {
 	again := created(1)
 	again.At, again.MarketUpdatedAt, again.DispatchBy = hour(5), hour(5), hour(45)
 	st.does(again, duplicate)
-	require.Equal(t, hour(50), st.s.DispatchBy.AsTime(), "a creation that is told again is not later than the dates")
+	require.Equal(t, hour(50), st.s.DispatchBy.AsTime(), "a creation that is reported again is not later than the dates")
 	st.does(DatesChanged{Fact: at(6), DispatchBy: hour(60)}, applied, "DispatchDatesChanged")
 	require.Equal(t, hour(24), st.clock(clockDispatch).FirstDueAt.AsTime())
 }
 
-func TestAnOlderCreationFillsOnlyWhatIsNotKnown(t *testing.T) {
+func TestCreatedAgainOlderFillsGaps(t *testing.T) {
 	t.Parallel()
 	c := created(1)
 	c.MarketUpdatedAt = hour(2)
@@ -69,7 +70,7 @@ func TestAnOlderCreationFillsOnlyWhatIsNotKnown(t *testing.T) {
 	st.does(old, staleFact)
 }
 
-func TestTrackingAndExpectedDatesOfAReturnNeverGoBack(t *testing.T) {
+func TestReturnFieldsNeverGoBack(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(1), reach(delivered, 1), returnReported("R-1", fromCustomer, 2, "item-1", 1))
 	track := func(h float64, id, courier string) Input {
@@ -79,7 +80,7 @@ func TestTrackingAndExpectedDatesOfAReturnNeverGoBack(t *testing.T) {
 	st.does(track(4, "T-4", ""), staleFact)
 	st.does(track(4, "T-4", "Van"), applied, "ReturnTrackingUpdated")
 	require.Equal(t, "T-5", st.s.Returns[0].TrackingId)
-	require.Equal(t, "Van", st.s.Returns[0].CourierName, "what is not known is filled")
+	require.Equal(t, "Van", st.s.Returns[0].CourierName, "an unknown field is filled")
 	expect := func(h, date float64) Input {
 		return ReturnExpected{at(h), "R-1", []*ledgerv1.ReturnExpectedDate{{OrderItemId: "item-1", ExpectedDate: ts(hour(date))}}}
 	}
@@ -91,14 +92,14 @@ func TestTrackingAndExpectedDatesOfAReturnNeverGoBack(t *testing.T) {
 	require.Equal(t, hour(91), st.s.Returns[0].ExpectedDate.AsTime())
 }
 
-func TestACancellationThatWasFoundGetsTheTimesThatAreTold(t *testing.T) {
+func TestCancellationFoundGetsReportedTime(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(3), seen(cancelled, 5))
 	require.Equal(t, inferred, st.s.Times.Cancelled.Certainty)
 	st.c.Policy.CancelledBy = map[string]ledgerv1.CancelledBy{"order_cancelled": ledgerv1.CancelledBy_CANCELLED_BY_CUSTOMER}
 	st.does(cancelFact(3, "order_cancelled", lineOfUnits("item-1", 1)), applied, "PropertiesUpdated")
 	require.True(t, st.last.Events[0].Transition.Late)
-	require.Equal(t, hour(5), st.s.Times.Cancelled.At.AsTime(), "two units wait for their time")
+	require.Equal(t, hour(5), st.s.Times.Cancelled.At.AsTime(), "two units have no reported time yet")
 	st.does(cancelFact(4, "seller_cancellation", lineOfUnits("item-1", 2)), applied, "PropertiesUpdated")
 	require.Equal(t, hour(4), st.s.Times.Cancelled.At.AsTime())
 	require.Equal(t, reportedCertainty, st.s.Times.Cancelled.Certainty)
@@ -112,7 +113,8 @@ func TestACancellationThatWasFoundGetsTheTimesThatAreTold(t *testing.T) {
 	require.Equal(t, ReasonNothingLeft, st.last.Reason)
 }
 
-func TestACancellationOfAllTellsTheTimeOfOneThatWasFound(t *testing.T) {
+// A cancellation of all units gives its time to one that a pull had found.
+func TestCancellationOfAllGivesTime(t *testing.T) {
 	t.Parallel()
 	c := created(3)
 	c.Status = cancelled
@@ -123,7 +125,7 @@ func TestACancellationOfAllTellsTheTimeOfOneThatWasFound(t *testing.T) {
 	require.EqualValues(t, 3, st.item("item-1").CancelledUnknown)
 }
 
-func TestAbsoluteCancellationsTellTimesOnce(t *testing.T) {
+func TestCancellationAbsoluteGivesTimeOnce(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(3))
 	st.c.Policy.AbsoluteCancellations = true
@@ -135,7 +137,8 @@ func TestAbsoluteCancellationsTellTimesOnce(t *testing.T) {
 	st.does(cancelFact(3, "r", lineOfUnits("item-1", 3)), duplicate)
 }
 
-func TestARepeatExplainsNoOtherCancellation(t *testing.T) {
+// A repeat gives its reason to no other cancellation.
+func TestCancellationRepeatKeepsReasons(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(3))
 	st.c.Policy.AbsoluteCancellations = true
@@ -145,7 +148,8 @@ func TestARepeatExplainsNoOtherCancellation(t *testing.T) {
 	require.Empty(t, st.item("item-1").Cancellations[0].Reason)
 }
 
-func TestTwoCancellationsOfAnItemInOneSecondAreTwoFacts(t *testing.T) {
+// Two cancellations of an item in one second are two facts.
+func TestCancellationsInOneSecond(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(5))
 	st.does(cancelFact(1, "r", lineOfUnits("item-1", 1)), applied, "ItemsCancelled")
@@ -155,7 +159,7 @@ func TestTwoCancellationsOfAnItemInOneSecondAreTwoFacts(t *testing.T) {
 	require.Equal(t, ReasonAlreadyKnown, st.last.Reason)
 }
 
-func TestAReturnThatWasFoundGetsTheTimeThatIsTold(t *testing.T) {
+func TestReturnFoundGetsReportedTime(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(1))
 	found := &ledgerv1.Return{ReturnId: "R-1", OrderItemId: "item-1", Units: 1, Source: fromCourier, TrackingId: "T-2"}
@@ -168,14 +172,14 @@ func TestAReturnThatWasFoundGetsTheTimeThatIsTold(t *testing.T) {
 	r := st.s.Returns[0]
 	require.Equal(t, hour(3), r.Created.At.AsTime())
 	require.Equal(t, reportedCertainty, r.Created.Certainty)
-	require.Equal(t, "T-2", r.TrackingId, "what was found is newer")
+	require.Equal(t, "T-2", r.TrackingId, "the pull is newer")
 	require.Equal(t, "refused", r.Reason)
 	require.Equal(t, hour(3), st.clock(clockDeliver).CancelledAt.AsTime())
-	require.Equal(t, hour(3), st.s.Times.Shipped.At.AsTime(), "it had left before it came back")
+	require.Equal(t, hour(3), st.s.Times.Shipped.At.AsTime(), "the goods left before they came back")
 	st.does(late, staleFact)
 }
 
-func TestOfTwoEndsOfAReturnTheLaterStands(t *testing.T) {
+func TestReturnLaterEndStands(t *testing.T) {
 	t.Parallel()
 	for _, later := range []ledgerv1.ReturnStatus{rmaCompleted, rmaCancelled} {
 		earlier := rmaCompleted + rmaCancelled - later
@@ -185,13 +189,13 @@ func TestOfTwoEndsOfAReturnTheLaterStands(t *testing.T) {
 			if !inOrder {
 				facts[0], facts[1] = facts[1], facts[0]
 			}
-			st.tell(facts[0])
-			d := st.tell(facts[1])
+			st.decide(facts[0])
+			d := st.decide(facts[1])
 			require.Equal(t, applied, d.Outcome)
 			require.True(t, d.Events[0].Transition.Irregular)
 			require.Equal(t, !inOrder, d.Events[0].Transition.Late)
 			require.Equal(t, later, st.s.Returns[0].Status)
-			require.Equal(t, hour(3), (*returnTime(st.s.Returns[0], mustRow(earlier))).At.AsTime(), "a time that was told is never lost")
+			require.Equal(t, hour(3), (*returnTime(st.s.Returns[0], mustRow(earlier))).At.AsTime(), "a reported time is never lost")
 		}
 	}
 }
@@ -201,7 +205,8 @@ func mustRow(s ledgerv1.ReturnStatus) returnRow {
 	return row
 }
 
-func TestAFormThatFailedBeforeItsAcknowledgementStopsNoPacking(t *testing.T) {
+// A failure that is older than the acknowledgement does not stop packing.
+func TestFormFailedBeforeAcknowledgement(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(1), RequestLabels{}, seen(formFailed, 3))
 	st.does(AcknowledgeForms{Forms: []*ledgerv1.FormAcknowledgement{{Name: "EWAY", AckNumber: "1"}}}, accepted, "FormAcknowledged")
@@ -216,7 +221,8 @@ func TestAFormThatFailedBeforeItsAcknowledgementStopsNoPacking(t *testing.T) {
 	require.Equal(t, formFailed, st.s.Status)
 }
 
-func TestAStepThatNobodyToldHoldsNoDateBack(t *testing.T) {
+// A date may lie before a step whose time was not reported.
+func TestDateBeforeInferredStep(t *testing.T) {
 	t.Parallel()
 	st := given(t, createdSelf(1), returnReported("R-1", fromCourier, 5, "item-1", 1))
 	require.Equal(t, inferred, st.s.Times.Shipped.Certainty)
@@ -226,7 +232,7 @@ func TestAStepThatNobodyToldHoldsNoDateBack(t *testing.T) {
 	require.Equal(t, hour(4), st.s.Times.Shipped.At.AsTime())
 }
 
-func TestFactsOfAReturnInAnyOrderEndInTheSameReturn(t *testing.T) {
+func TestReturnFactsInAnyOrder(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		hours := rapid.Permutation([]float64{3, 4, 5, 6, 7, 8, 9, 10, 11, 12}).Draw(t, "hours")
@@ -246,7 +252,7 @@ func TestFactsOfAReturnInAnyOrderEndInTheSameReturn(t *testing.T) {
 		play := func(facts []Input) *ledgerv1.Return {
 			st := given(t, created(1), reach(delivered, 1), returnReported("R-1", fromCustomer, 2, "item-1", 1))
 			for _, f := range facts {
-				st.tell(f)
+				st.decide(f)
 			}
 			return st.s.Returns[0]
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// anyInput draws inputs that could be meant: known and unknown ids, right and wrong states, repeated and late times.
+// anyInput draws plausible inputs: known and unknown ids, right and wrong states, repeated and late times.
 func anyInput(t *rapid.T) Input {
 	fact := func() Fact { return at(rapid.Float64Range(0, 20).Draw(t, "hours")) }
 	when := func() When {
@@ -121,7 +121,8 @@ func anyInput(t *rapid.T) Input {
 	}
 }
 
-func TestAnyStoryKeepsTheInvariants(t *testing.T) {
+// Random inputs keep the invariants that story.check asserts.
+func TestInvariants(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		flow := created(3, 2, 1)
@@ -135,19 +136,19 @@ func TestAnyStoryKeepsTheInvariants(t *testing.T) {
 		for range rapid.IntRange(1, 25).Draw(t, "steps") {
 			in := anyInput(t)
 			was := st.s
-			d := st.tell(in)
+			d := st.decide(in)
 			if terminal(was) && !IsFact(in) {
 				require.NotEqual(t, accepted, d.Outcome, "%#v: %s", in, st.bodies())
 			}
-			// The same input at once again, as a retry that carries no key.
-			again := st.tell(in)
-			require.Empty(t, again.Events, "%#v did more the second time: %s", in, st.bodies())
+			// The same input again, as a retry without a key.
+			again := st.decide(in)
+			require.Empty(t, again.Events, "%#v changed something the second time: %s", in, st.bodies())
 		}
 		require.True(t, fold(st.events).EqualVT(st.s), "folding the events gives another state")
 	})
 }
 
-// terminal reports whether nothing is left to do for a seller: all is cancelled or back, and no return is open.
+// terminal reports whether a seller has nothing left to do: all units are cancelled or returned, and no return is open.
 func terminal(s *State) bool {
 	for _, r := range s.GetReturns() {
 		if counts(r) && r.GetStatus() != rmaCompleted {
@@ -157,7 +158,7 @@ func terminal(s *State) bool {
 	return s.GetStatus() == cancelled || s.GetStatus() == returned
 }
 
-// fold makes the state from events as a reader has them: from bytes.
+// fold rebuilds the state from events as a reader does, from bytes.
 func fold(events []*Event) *State {
 	var s *State
 	for _, e := range events {
@@ -174,7 +175,7 @@ func fold(events []*Event) *State {
 	return s
 }
 
-func TestFactsInAnyOrderEndInTheSameTimes(t *testing.T) {
+func TestFactsInAnyOrder(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		flow := created(3, 2)
@@ -198,12 +199,12 @@ func TestFactsInAnyOrderEndInTheSameTimes(t *testing.T) {
 				continue
 			}
 			left[id] -= n
-			// Each at a time of its own: two that agree in everything are one.
+			// Each has a time of its own: two facts that agree in everything are one.
 			facts = append(facts, cancelFact(float64(i)*5+rapid.Float64Range(0, 4).Draw(t, "hours"), "r", lineOfUnits(id, n)))
 		}
 		inOrder := playAll(t, flow, facts)
 		shuffled := playAll(t, flow, rapid.Permutation(facts).Draw(t, "order"))
-		// Completion is nobody's fact here: a self-ship item completes at its delivery if it is live when that is told.
+		// No fact reports completion here: a self-ship item completes with its delivery if it is live when that is decided.
 		inOrder.Times.Completed, shuffled.Times.Completed = nil, nil
 		require.True(t, inOrder.GetTimes().EqualVT(shuffled.GetTimes()), "%v\n%v", inOrder.GetTimes(), shuffled.GetTimes())
 		require.Equal(t, inOrder.GetStatus(), shuffled.GetStatus())
@@ -214,22 +215,22 @@ func TestFactsInAnyOrderEndInTheSameTimes(t *testing.T) {
 	})
 }
 
-// playAll plays facts, of which some may have come before their shipment and waited.
+// playAll decides facts. Some of them arrive before their shipment and wait first.
 func playAll(t *rapid.T, flow Created, facts []Input) *State {
 	st := newStory(t)
 	early := rapid.IntRange(0, len(facts)).Draw(t, "early")
 	for _, f := range facts[:early] {
-		require.Equal(t, waiting, st.tell(f).Outcome)
+		require.Equal(t, waiting, st.decide(f).Outcome)
 	}
-	st.tell(flow)
+	st.decide(flow)
 	st.c.Now = hour(21)
 	for _, f := range facts {
-		st.tell(f)
+		st.decide(f)
 	}
 	return st.s
 }
 
-// wild draws values that nobody could mean.
+// wild draws absurd values.
 func wild(t *rapid.T) Input {
 	text := rapid.OneOf(rapid.SampledFrom([]string{"", "item-1", "item-2", "R-1", "V-1", ship, string(make([]byte, 300))}), rapid.String())
 	s := func() string { return text.Draw(t, "text") }
@@ -313,12 +314,12 @@ func wild(t *rapid.T) Input {
 	}
 }
 
-// wildStory plays inputs that make no sense among some that do.
+// wildStory mixes absurd inputs with plausible ones.
 func wildStory(t *rapid.T) {
 	st := newStory(t)
 	st.c.Now = hour(21)
 	if rapid.Bool().Draw(t, "begun") {
-		st.tell(createdSelf(2, 1))
+		st.decide(createdSelf(2, 1))
 	}
 	for range rapid.IntRange(1, 12).Draw(t, "steps") {
 		var in Input
@@ -327,16 +328,16 @@ func wildStory(t *rapid.T) {
 		} else {
 			in = wild(t)
 		}
-		st.tell(in)
+		st.decide(in)
 	}
 }
 
-func TestNothingThatIsToldPanics(t *testing.T) {
+func TestDecideNeverPanics(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, wildStory)
 }
 
-func FuzzNothingThatIsToldPanics(f *testing.F) {
+func FuzzDecide(f *testing.F) {
 	f.Fuzz(rapid.MakeFuzz(wildStory))
 }
 

@@ -9,23 +9,23 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// does tells an input and asserts its outcome and its events.
+// does decides an input and asserts its outcome and its events.
 func (st *story) does(in Input, want ledgerv1.Outcome, bodies ...string) {
 	st.t.Helper()
-	d := st.tell(in)
+	d := st.decide(in)
 	require.Equal(st.t, want, d.Outcome, "%s: %s %s", TypeOf(in), d.Reason, d.Message)
 	require.Equal(st.t, bodies, st.bodies())
 }
 
-// refuses tells an input and asserts the code of its rejection.
+// refuses decides an input and asserts the code of its rejection.
 func (st *story) refuses(in Input, code Code) {
 	st.t.Helper()
-	d := st.tell(in)
+	d := st.decide(in)
 	require.Equal(st.t, rejected, d.Outcome, d.Message)
 	require.Equal(st.t, code, d.Reason, d.Message)
 }
 
-func TestAStandardShipmentFromOrderToReturn(t *testing.T) {
+func TestStandardFlow(t *testing.T) {
 	t.Parallel()
 	st := newStory(t)
 	st.does(created(2), applied, "ShipmentCreated")
@@ -60,7 +60,7 @@ func TestAStandardShipmentFromOrderToReturn(t *testing.T) {
 	require.False(t, st.s.Irregular)
 }
 
-func TestFormsThatFailAreAcknowledgedOneByOne(t *testing.T) {
+func TestAcknowledgeFormsOneByOne(t *testing.T) {
 	t.Parallel()
 	c := created(1)
 	c.Forms = []*ledgerv1.Form{{Name: "EWAY"}, {Name: "ROAD"}}
@@ -82,7 +82,7 @@ func TestFormsThatFailAreAcknowledgedOneByOne(t *testing.T) {
 	st.does(CompletePacking{Revision: 2}, duplicate)
 }
 
-func TestCancellingWhilePackingRendersTheDocumentsAgain(t *testing.T) {
+func TestCancelWhilePackingRendersAgain(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(2, 1), RequestLabels{})
 	st.does(Cancel{GroupIDs: []string{"grp-item-2"}, Reason: "cannot_procure_item"}, accepted, "ItemsCancelled")
@@ -99,7 +99,7 @@ func TestCancellingWhilePackingRendersTheDocumentsAgain(t *testing.T) {
 	require.EqualValues(t, 1, st.item("item-2").CancelledSeller)
 }
 
-func TestAHoldBlocksTheSellerAndNobodyElse(t *testing.T) {
+func TestHoldBlocksSellerOnly(t *testing.T) {
 	t.Parallel()
 	c := created(3, 2)
 	c.Hold = true
@@ -122,7 +122,7 @@ func TestAHoldBlocksTheSellerAndNobodyElse(t *testing.T) {
 	require.Equal(t, ReasonUnknownItems, st.last.Reason)
 }
 
-func TestLabelsWaitForTheDispatchDate(t *testing.T) {
+func TestDispatchDateGatesLabels(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(1), DatesChanged{Fact: at(0), DispatchAfter: hour(5), DispatchBy: hour(50)})
 	require.Equal(t, hour(50), st.clock(clockDispatch).DueAt.AsTime())
@@ -143,7 +143,7 @@ func selfShipDispatch() DispatchSelfShip {
 	}
 }
 
-func TestASelfShipShipmentWithoutServiceCompletesAtDelivery(t *testing.T) {
+func TestSelfShipFlow(t *testing.T) {
 	t.Parallel()
 	c := createdSelf(2)
 	c.DeliverBy = time.Time{}
@@ -179,7 +179,7 @@ func TestASelfShipShipmentWithoutServiceCompletesAtDelivery(t *testing.T) {
 	st.refuses(ConfirmDelivery{At: When{Time: hour(29)}}, CodeInvalidItemState)
 }
 
-func TestASelfShipShipmentWithServiceWaitsForIt(t *testing.T) {
+func TestSelfShipFlowWithService(t *testing.T) {
 	t.Parallel()
 	c := createdSelf(2)
 	c.Services = []ActivateService{{ServiceID: "V-1", OrderItemID: "item-1", Description: "install", DueAt: hour(100)}}
@@ -195,7 +195,7 @@ func TestASelfShipShipmentWithServiceWaitsForIt(t *testing.T) {
 	st.does(AttemptService{ServiceID: "V-2", At: When{Time: hour(20)}, NewDue: When{Time: hour(40)}}, accepted, "ServiceAttempted")
 	require.Len(t, st.s.Clocks, 4, "a new date opens a clock where there was none")
 	st.does(CompleteService{ServiceID: "V-2", At: When{Time: hour(20)}}, accepted, "ServiceCompleted")
-	// The official client cannot name the service: the only one open is meant.
+	// The official client cannot send the service's id: the only open service is meant.
 	st.does(AttemptService{At: When{Time: hour(20)}}, accepted, "ServiceAttempted")
 	require.Equal(t, hour(100), st.clock(clockService).DueAt.AsTime(), "without a new date it only counts")
 	st.does(CompleteService{At: When{Time: hour(20)}}, accepted, "ServiceCompleted", "ShipmentCompleted")
@@ -204,7 +204,7 @@ func TestASelfShipShipmentWithServiceWaitsForIt(t *testing.T) {
 	require.Equal(t, completed, st.s.Status, "a completed item stays so")
 }
 
-func TestCancellingASelfShipItemCancelsItsServices(t *testing.T) {
+func TestSelfShipCancelEndsServices(t *testing.T) {
 	t.Parallel()
 	c := createdSelf(2)
 	c.Services = []ActivateService{{ServiceID: "V-1", OrderItemID: "item-1", DueAt: hour(100)}}
@@ -223,12 +223,12 @@ func deliveredSelf(t T) *story {
 	return st
 }
 
-func TestACustomerReturnIsApprovedAfterItsVisitAndPickedUp(t *testing.T) {
+func TestCustomerReturnFlow(t *testing.T) {
 	t.Parallel()
 	st := deliveredSelf(t)
-	told := returnReported("R-1", fromCustomer, 11, "item-1", 2)
-	told.Lines[0].TechVisit = &RequestTechVisit{ServiceID: "V-1", DueAt: hour(60)}
-	st.does(told, applied, "ReturnCreated", "TechVisitRequested")
+	rma := returnReported("R-1", fromCustomer, 11, "item-1", 2)
+	rma.Lines[0].TechVisit = &RequestTechVisit{ServiceID: "V-1", DueAt: hour(60)}
+	st.does(rma, applied, "ReturnCreated", "TechVisitRequested")
 	require.Equal(t, rmaRequested, st.s.Returns[0].Status)
 	require.Equal(t, requested, st.s.Status)
 	st.does(AttemptService{ServiceID: "V-1", At: When{Time: hour(12)}, NewDue: When{Time: hour(70)}}, accepted, "TechVisitAttempted")
@@ -248,21 +248,21 @@ func TestACustomerReturnIsApprovedAfterItsVisitAndPickedUp(t *testing.T) {
 	st.refuses(PickUpReturn{ReturnID: "R-1", At: When{Time: hour(26)}}, CodeInvalidReturnState)
 }
 
-func TestACustomerReturnIsRejectedOnlyAfterAVisit(t *testing.T) {
+func TestCustomerReturnRejectNeedsVisit(t *testing.T) {
 	t.Parallel()
 	st := deliveredSelf(t)
-	st.tell(returnReported("R-1", fromCustomer, 11, "item-1", 2))
+	st.decide(returnReported("R-1", fromCustomer, 11, "item-1", 2))
 	st.refuses(RejectReturn{ReturnID: "R-1"}, CodeInvalidReturnState)
 	st.does(RequestTechVisit{ReturnID: "R-1", ServiceID: "V-1", DueAt: hour(60)}, accepted, "TechVisitRequested")
 	st.does(RequestTechVisit{ReturnID: "R-1", ServiceID: "V-1", DueAt: hour(60)}, duplicate)
 	st.does(RejectReturn{ReturnID: "R-1", ServiceID: "V-1", Comments: "fine"}, accepted, "TechVisitCancelled", "ReturnRejected")
 	require.Equal(t, serviceCancelled, st.s.Services[0].Status)
 	require.NotNil(t, st.clock(clockVisit).Done, "the visit took place")
-	require.Equal(t, completed, st.s.Status, "a rejected return falls away")
+	require.Equal(t, completed, st.s.Status, "a rejected return no longer counts")
 	st.refuses(CancelReturn{ReturnID: "R-1"}, CodeOperationNotAllowed)
 }
 
-func TestACourierReturnIsAcknowledged(t *testing.T) {
+func TestCourierReturnFlow(t *testing.T) {
 	t.Parallel()
 	st := given(t, createdSelf(2), selfShipDispatch())
 	st.does(returnReported("R-1", fromCourier, 1, "item-1", 2), applied, "ReturnCreated", "ReturnApproved")
@@ -275,19 +275,19 @@ func TestACourierReturnIsAcknowledged(t *testing.T) {
 	require.Equal(t, returned, st.s.Status)
 }
 
-func TestCancellingACourierReturnDeliversAtOnce(t *testing.T) {
+func TestCancelCourierReturnDelivers(t *testing.T) {
 	t.Parallel()
 	st := given(t, createdSelf(2), selfShipDispatch(), returnReported("R-1", fromCourier, 1, "item-1", 2))
 	st.does(CancelReturn{ReturnID: "R-1"}, accepted, "ReturnCancelled", "ShipmentDelivered", "ShipmentCompleted")
 	require.Equal(t, completed, st.s.Status)
-	require.Equal(t, assumed, st.s.Times.Delivered.Certainty, "nobody said when")
+	require.Equal(t, assumed, st.s.Times.Delivered.Certainty, "the command gave no time")
 	require.NotNil(t, st.clock(clockDeliver).Done)
 	require.Nil(t, st.clock(clockDeliver).CancelledAt, "reopened and done")
 	// The marketplace's echo.
 	st.does(ReturnReached{at(2), "R-1", rmaCancelled, nil}, staleFact)
 }
 
-func TestUnitsCancelledOnTheWayComeBackWithTheCourierReturn(t *testing.T) {
+func TestCancelCourierReturnRevivesUnits(t *testing.T) {
 	t.Parallel()
 	st := given(t, createdSelf(2), selfShipDispatch())
 	st.does(cancelFact(1, "order_cancelled", lineOfUnits("item-1", 2)), applied, "ItemsCancelled")
@@ -302,17 +302,18 @@ func TestUnitsCancelledOnTheWayComeBackWithTheCourierReturn(t *testing.T) {
 	require.NotNil(t, st.clock(clockDeliver).Done)
 }
 
-func TestAStandardReturnThatIsCancelledDeliversNothing(t *testing.T) {
+// The cancellation of a standard return delivers nothing.
+func TestStandardReturnCancelled(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(1), reach(shipped, 1), returnReported("R-1", fromCourier, 2, "item-1", 1))
 	require.NotNil(t, st.clock(clockDeliver).CancelledAt)
 	st.refuses(CancelReturn{ReturnID: "R-1"}, CodeOperationNotAllowed)
 	st.does(ReturnReached{at(3), "R-1", rmaCancelled, nil}, applied, "ReturnCancelled")
 	require.Equal(t, shipped, st.s.Status)
-	require.Nil(t, st.clock(clockDeliver).CancelledAt, "the promise stands again")
+	require.Nil(t, st.clock(clockDeliver).CancelledAt, "the promise counts again")
 }
 
-func TestAReturnImpliesThatItWasShipped(t *testing.T) {
+func TestReturnImpliesShipped(t *testing.T) {
 	t.Parallel()
 	st := given(t, created(1))
 	st.does(returnReported("R-1", fromCustomer, 5, "item-1", 1), applied, "ReturnCreated")

@@ -11,7 +11,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// noon is when the stories below begin: the middle of a day both in UTC and in IST.
+// noon is when each story begins: in the middle of a day both in UTC and in IST.
 func noon() time.Time { return time.Date(2026, 3, 2, 7, 0, 0, 0, time.UTC) }
 
 const (
@@ -20,13 +20,13 @@ const (
 	location = "LOC1"
 )
 
-// T is what both testing.T and rapid.T can do.
+// T is implemented by testing.T and rapid.T.
 type T interface {
 	require.TestingT
 	Helper()
 }
 
-// story plays inputs one after the other and checks after each what must always hold.
+// story decides inputs one after the other, and after each checks the invariants.
 type story struct {
 	t      T
 	s      *State
@@ -42,11 +42,11 @@ func newStory(t T) *story {
 	}}
 }
 
-// given begins a story with a shipment of the inputs' making.
+// given begins a story with inputs that must all be applied or accepted.
 func given(t T, inputs ...Input) *story {
 	st := newStory(t)
 	for _, in := range inputs {
-		d := st.tell(in)
+		d := st.decide(in)
 		require.Contains(t, []ledgerv1.Outcome{applied, accepted}, d.Outcome, "%s: %s %s", TypeOf(in), d.Reason, d.Message)
 	}
 	return st
@@ -62,8 +62,8 @@ const (
 	staleFact   = ledgerv1.Outcome_OUTCOME_STALE
 )
 
-// tell gives an input to the shipment, one minute after the one before.
-func (st *story) tell(in Input) Decision {
+// decide decides an input, one minute after the one before.
+func (st *story) decide(in Input) Decision {
 	st.t.Helper()
 	st.c.Now = st.c.Now.Add(time.Minute)
 	prior := st.s
@@ -76,7 +76,7 @@ func (st *story) tell(in Input) Decision {
 	return d
 }
 
-// check asserts what holds for every decision whatsoever.
+// check asserts the invariants of every decision.
 func (st *story) check(prior *State, d Decision) {
 	st.t.Helper()
 	require.NotEqual(st.t, ledgerv1.Outcome_OUTCOME_UNSPECIFIED, d.Outcome)
@@ -88,7 +88,7 @@ func (st *story) check(prior *State, d Decision) {
 		return
 	}
 	if d.Outcome == duplicate {
-		// An echo cancels nothing, but may tell the reason of what was cancelled.
+		// An echo cancels nothing, but can give the reason of an earlier cancellation.
 		require.Len(st.t, d.Events, 1)
 		require.NotNil(st.t, d.Events[0].GetPropertiesUpdated())
 		require.Equal(st.t, ReasonNothingLeft, d.Reason)
@@ -100,7 +100,7 @@ func (st *story) check(prior *State, d Decision) {
 		require.NotNil(st.t, e.GetBody())
 		require.Equal(st.t, before.GetVersion()+1, e.GetAfter().GetVersion())
 		require.True(st.t, Evolve(before, e).EqualVT(e.GetAfter()), "%T does not follow", e.GetBody())
-		require.True(st.t, Evolve(reread(st.t, before), rereadEvent(st.t, e)).EqualVT(e.GetAfter()), "%T does not follow when read again", e.GetBody())
+		require.True(st.t, Evolve(reread(st.t, before), rereadEvent(st.t, e)).EqualVT(e.GetAfter()), "%T does not follow after a round trip", e.GetBody())
 		require.Equal(st.t, before.GetStatus(), e.GetTransition().GetFrom())
 		require.Equal(st.t, e.GetAfter().GetStatus(), e.GetTransition().GetTo())
 		require.False(st.t, before.GetUpdatedAt() != nil && e.GetAfter().GetUpdatedAt().AsTime().Before(before.GetUpdatedAt().AsTime()))
@@ -130,7 +130,7 @@ func rereadEvent(t T, e *Event) *Event {
 	return out
 }
 
-// checkUnits asserts that units are neither lost nor made.
+// checkUnits asserts that units are conserved.
 func checkUnits(t T, s *State) {
 	anyHeld := false
 	for _, it := range s.GetItems() {
@@ -154,7 +154,7 @@ func checkUnits(t T, s *State) {
 	require.Equal(t, anyHeld, s.GetOnHold())
 }
 
-// checkForward asserts that nothing goes back, and that a late fact moves nothing.
+// checkForward asserts that no item moves back, and that a late fact moves none.
 func checkForward(t T, before *State, e *Event) {
 	for i, was := range before.GetItems() {
 		is := e.GetAfter().GetItems()[i]
@@ -185,7 +185,7 @@ func (st *story) clock(kind ledgerv1.ClockKind) *ledgerv1.Clock {
 	return nil
 }
 
-// at is a fact of the shipment, hours after noon.
+// at is what a fact about the shipment has in common with others, hours after noon.
 func at(hours float64) Fact {
 	return Fact{ShipmentID: ship, SellerID: seller, At: hour(hours), Source: "flipkart"}
 }
