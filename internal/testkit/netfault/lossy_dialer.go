@@ -42,6 +42,7 @@ func (d *LossyDialer) Dial(ctx context.Context, network, addr string) (net.Conn,
 				return errRequestLost
 			case replyLost:
 				doomed.Store(RequestID(frame), key)
+			case delivered:
 			}
 			return nil
 		},

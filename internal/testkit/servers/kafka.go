@@ -15,7 +15,8 @@ import (
 var kafkaSettings = map[string]string{
 	"KAFKA_NODE_ID": "1", "KAFKA_PROCESS_ROLES": "broker,controller",
 	"KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9094", "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
-	"KAFKA_LISTENERS":                                        "INSIDE://localhost:9093,HOST://:9092,CONTROLLER://localhost:9094",
+	"KAFKA_LISTENERS": "INSIDE://localhost:9093,HOST://:9092,CONTROLLER://localhost:9094",
+
 	"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP":                   "INSIDE:PLAINTEXT,HOST:PLAINTEXT,CONTROLLER:PLAINTEXT",
 	"KAFKA_INTER_BROKER_LISTENER_NAME":                       "INSIDE",
 	"KAFKA_AUTO_CREATE_TOPICS_ENABLE":                        "false",
