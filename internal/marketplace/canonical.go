@@ -7,8 +7,10 @@ import (
 	"sync"
 )
 
-// The canonical form of a JSON value, for hashing: white space, the order of members and the spelling of strings do not
-// matter; the order of array elements, unknown members and the spelling of numbers do.
+// The canonical form of a JSON value is what gets hashed. White space, the order of members and the escapes in strings
+// make no difference, because a sender may serialize the same fact anew for each attempt. The order of array elements,
+// unknown members and the spelling of numbers do make one: to treat 1 and 1.0 as equal would need a rule for every
+// number.
 //
 //	object   'o', number of members, then name and value of each, by name (bytes, ascending)
 //	array    'a', number of elements, then each
@@ -17,13 +19,17 @@ import (
 //	boolean  't' or 'f'
 //	null     'z'
 //
-// Numbers and lengths are unsigned varints. The form is injective: two values that differ have different forms. It does
-// not change: keys that were given once are compared for ever.
+// Numbers and lengths are unsigned varints. The form is injective: different values have different forms. It must never
+// change, because the ledger compares new keys with those of years ago.
 
-// scratches holds the buffers that canonical forms are built in.
-var scratches = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b }} //nolint:gochecknoglobals // A pool is one per process.
+// buffers holds the buffers in which canonical forms are built.
+//
+//nolint:gochecknoglobals // A pool is one per process.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b }}
 
-// appendCanonical appends the canonical form of value i, which may be none, and notes a member that occurs twice.
+// appendCanonical appends the canonical form of value i, which may be none. A duplicate member makes the body
+// malformed: parsers disagree on which of the two counts, so the hash would cover another value than the one that is
+// read.
 func (r *reader) appendCanonical(b []byte, i int32) []byte {
 	if i == none {
 		return append(b, 'z')
@@ -57,7 +63,7 @@ func (r *reader) appendCanonical(b []byte, i int32) []byte {
 	}
 }
 
-// appendObject appends an object without the member named by except.
+// appendObject appends an object without the member named by except; the empty string leaves none out.
 func (r *reader) appendObject(b []byte, i int32, except string) []byte {
 	type member struct {
 		name string
@@ -75,7 +81,7 @@ func (r *reader) appendObject(b []byte, i int32, except string) []byte {
 	b = binary.AppendUvarint(append(b, 'o'), uint64(len(members)))
 	for j, m := range members {
 		if j > 0 && members[j-1].name == m.name {
-			r.wrong(m.at, ProblemDuplicate, "this member occurs twice")
+			r.malformed(m.at, ProblemDuplicate, "duplicate member")
 		}
 		b = appendText(b, m.name)
 		b = r.appendCanonical(b, m.at)
@@ -83,6 +89,7 @@ func (r *reader) appendObject(b []byte, i int32, except string) []byte {
 	return b
 }
 
+// appendText appends the length before the bytes, so that two texts side by side can't be mistaken for two others.
 func appendText(b []byte, s string) []byte {
 	b = binary.AppendUvarint(b, uint64(len(s)))
 	return append(b, s...)

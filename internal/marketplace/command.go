@@ -7,10 +7,10 @@ import (
 	"github.com/orderledger/orderledger/internal/shipment"
 )
 
-// Subject is what the items of an action name.
+// Subject is the kind of thing that the items of an action name.
 type Subject int
 
-// What an action's items name, and how its answer calls them.
+// The subjects of actions.
 const (
 	SubjectShipment Subject = iota
 	SubjectReturn
@@ -22,21 +22,21 @@ func (s Subject) IDMember() string {
 	return [...]string{"shipmentId", "returnId", "serviceFulfilmentId"}[s]
 }
 
-// ListMember returns the member of an answer that holds the result items.
+// ListMember returns the member of a response that holds the result items.
 func (s Subject) ListMember() string {
 	return [...]string{"shipments", "returns", "services"}[s]
 }
 
-// Action is a call of the seller API that changes something. One call carries many items, each of which becomes a
-// command of one shipment and gets a result of its own.
+// Action is a call of the seller API that changes something. One call carries many items. Each becomes a command on one
+// shipment and gets its own result.
 type Action struct {
 	// Name is permanent: it is part of the hash of the commands.
 	Name string
-	// Path is that on the wire, below /sellers.
+	// Path is the path below /sellers.
 	Path string
-	// Subject says what the items name.
+	// Subject is what the items name.
 	Subject Subject
-	// Max is the most items of one call.
+	// Max is the most items of one call, as the marketplace documents it.
 	Max int
 
 	list string // The member that holds the items.
@@ -48,18 +48,20 @@ type Command struct {
 	// ID is the shipment, return or service that the item names, as the caller wrote it. A service may be named by its
 	// shipment instead, see ShipmentID.
 	ID string
-	// ShipmentID is set where the item names its shipment: always for SubjectShipment, sometimes for the others.
+	// ShipmentID is set if the item names its shipment: always for SubjectShipment, sometimes for the others.
 	ShipmentID string
-	// Input is the command; nil when Code is set.
+	// Input is the command; nil if Code is set.
 	Input shipment.Input
-	// Hash is the SHA-256 of the action, the members beside the list and the item, in their canonical form.
+	// Hash is the SHA-256 of the action, the members beside the list and the item, in their canonical form. It covers
+	// nothing of the other items: a client may repeat one item in another batch.
 	Hash [sha256.Size]byte
-	// Code and Message say why the item can't be a command.
+	// Code and Message are the reason why the item can't be a command; empty if it can.
 	Code    shipment.Code
 	Message string
 }
 
-// Actions returns all actions, in the order of the marketplace's pages.
+// Actions returns all actions, in the order of the marketplace's pages. The limits are documented, except for returns:
+// newer pages have none, so these keep the 100 of the older ones.
 func Actions() []Action {
 	return []Action{
 		{"labels", "/v3/shipments/labels", SubjectShipment, 25, "shipments", packItem},
@@ -68,7 +70,10 @@ func Actions() []Action {
 		{"update_ack", "/v3/shipments/forms/updateAck", SubjectShipment, 25, "shipments", ackItem},
 		{"self_ship_dispatch", "/v3/shipments/selfShip/dispatch", SubjectShipment, 100, "shipments", selfShipItem},
 		{"self_ship_delivery", "/v3/shipments/selfShip/delivery", SubjectShipment, 100, "shipments", deliveryItem},
-		{"self_ship_attempt", "/v3/shipments/selfShip/deliveryAttempt", SubjectShipment, 100, "shipments", deliveryAttemptItem},
+		{
+			"self_ship_attempt", "/v3/shipments/selfShip/deliveryAttempt", SubjectShipment, 100, "shipments",
+			deliveryAttemptItem,
+		},
 		{"service_attempt", "/v2/services/attempt", SubjectService, 100, "services", serviceAttemptItem},
 		{"service_complete", "/v2/services/complete", SubjectService, 100, "services", serviceCompleteItem},
 		{"return_approve", "/v2/returns/approve", SubjectReturn, 100, "returns", approveItem},
@@ -81,7 +86,8 @@ func Actions() []Action {
 }
 
 // Read reads a call's body into its commands, in the order of the items. An error is a *ProblemError about the call as
-// a whole; what is wrong with one item is its command's Code.
+// a whole. An invalid item only sets the Code of its command, because the marketplace answers such a call with 200 and
+// one result per item.
 func (a Action) Read(body []byte, settings Settings) ([]Command, error) {
 	doc, problem := parseDocument(body)
 	if problem != nil {
@@ -91,7 +97,7 @@ func (a Action) Read(body []byte, settings Settings) ([]Command, error) {
 	r := &reader{document: doc, cfg: settings.withDefaults()}
 	const root = 0
 	if r.nodes[root].kind != kindObject {
-		r.wrong(root, ProblemType, "want an object, got "+r.nodes[root].kind.String())
+		r.malformed(root, ProblemType, "want an object, got "+r.nodes[root].kind.String())
 		return nil, r.problem
 	}
 	var first int32
@@ -104,9 +110,10 @@ func (a Action) Read(body []byte, settings Settings) ([]Command, error) {
 	switch {
 	case r.problem != nil:
 	case count == 0:
-		r.wrong(root, ProblemEmpty, a.list+" is missing or empty")
+		r.malformed(root, ProblemEmpty, a.list+" is missing or empty")
 	case count > a.Max:
-		r.wrong(r.member(root, a.list), ProblemTooMany, strconv.Itoa(count)+" items, at most "+strconv.Itoa(a.Max)+" are taken")
+		r.malformed(r.member(root, a.list), ProblemTooMany,
+			strconv.Itoa(count)+" items, the limit is "+strconv.Itoa(a.Max))
 	}
 	if r.problem != nil {
 		return nil, r.problem
@@ -125,13 +132,15 @@ func (a Action) Read(body []byte, settings Settings) ([]Command, error) {
 	return commands, nil
 }
 
+// command reads one item. It resets the reader's code, because each item has its own result; problems that make the
+// body malformed stay, because they concern the whole call.
 func (a Action) command(r *reader, root, item int32) Command {
 	var c Command
 	r.code, r.message = "", ""
 	if r.nodes[item].kind == kindString {
 		c.ID = r.stringOf(item)
 		if problem := idProblem(c.ID, r.cfg.MaxIDBytes); problem != "" {
-			r.odd(item, shipment.ReasonBadID, problem)
+			r.invalid(item, shipment.ReasonBadID, problem)
 		}
 	} else {
 		c.ID = r.id(item, a.Subject.IDMember())
@@ -141,7 +150,7 @@ func (a Action) command(r *reader, root, item int32) Command {
 		c.ShipmentID = c.ID
 	}
 	if c.ID == "" && c.ShipmentID == "" {
-		r.odd(item, shipment.CodeInvalidRequest, a.Subject.IDMember()+" is mandatory")
+		r.invalid(item, shipment.CodeInvalidRequest, a.Subject.IDMember()+" is mandatory")
 	}
 	input := a.item(r, root, item)
 	if r.code == "" {
@@ -152,7 +161,8 @@ func (a Action) command(r *reader, root, item int32) Command {
 	return c
 }
 
-// commandCode says in the marketplace's words what notifications call in ours.
+// commandCode translates a reason of ours into the marketplace's code. The reader notes the same reasons for
+// notifications, whose senders never see them; a seller's client knows only the marketplace's codes.
 func commandCode(code shipment.Code) shipment.Code {
 	switch code {
 	case shipment.ReasonBadTime:

@@ -1,20 +1,21 @@
 package marketplace
 
 import (
-	"crypto/sha256"
 	"time"
 
 	"github.com/orderledger/orderledger/internal/shipment"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// The official client sends services in the form of a delivery, {shipmentId, locationId, deliveryDate}, and can't name
-// the service. Such an item gives a command without a ServiceID: whoever knows the shipment fills it in where only one
-// can be meant, with WithService.
+// The official client sends a service in the form of a delivery, {shipmentId, locationId, deliveryDate}, because its
+// model was generated from a page with a copied schema; it can't name the service. Such an item becomes a command
+// without a ServiceID. The caller of this package, who can read the shipment, adds it by WithService if the shipment
+// has only one service that fits.
 
 func serviceAttemptItem(r *reader, _, item int32) shipment.Input {
 	in := shipment.AttemptService{
-		ServiceID: r.id(item, "serviceFulfilmentId"), At: r.when(item, "deliveryDate"), NewDue: r.when(item, "newDeliveryDate"),
+		ServiceID: r.id(item, "serviceFulfilmentId"),
+		At:        r.when(item, "deliveryDate"), NewDue: r.when(item, "newDeliveryDate"),
 		Reason: r.text(item, "reason"), SubReason: r.text(item, "subReason"), Comments: r.text(item, "comments"),
 	}
 	r.mandatory(item, "deliveryDate", !in.At.Time.IsZero())
@@ -27,7 +28,7 @@ func serviceCompleteItem(r *reader, _, item int32) shipment.Input {
 	return in
 }
 
-// WithService returns the command for this service; other commands are returned as they are.
+// WithService returns the command with this service. It returns commands that are not about services unchanged.
 func (c Command) WithService(serviceID string) Command {
 	switch in := c.Input.(type) { //nolint:gochecksumtype // Only these two are about services.
 	case shipment.AttemptService:
@@ -40,6 +41,8 @@ func (c Command) WithService(serviceID string) Command {
 	return c
 }
 
+// approveItem reads the approval of a return. The pages call serviceFulfilmentId mandatory, although the call is also
+// for returns without a tech visit, so it is optional.
 func approveItem(r *reader, root, item int32) shipment.Input {
 	return shipment.ApproveReturn{
 		LocationID: r.location(root, item), ReturnID: r.id(item, "returnId"), ServiceID: r.id(item, "serviceFulfilmentId"),
@@ -47,6 +50,7 @@ func approveItem(r *reader, root, item int32) shipment.Input {
 	}
 }
 
+// rejectItem reads the rejection of a return. serviceDate is mandatory: only a tech visit can lead to a rejection.
 func rejectItem(r *reader, root, item int32) shipment.Input {
 	in := shipment.RejectReturn{
 		LocationID: r.location(root, item), ReturnID: r.id(item, "returnId"), ServiceID: r.id(item, "serviceFulfilmentId"),
@@ -56,12 +60,13 @@ func rejectItem(r *reader, root, item int32) shipment.Input {
 	return in
 }
 
+// completeReturnItem reads the acknowledgement of a return. An item is a bare id, so the location is that of the call.
 func completeReturnItem(r *reader, root, item int32) shipment.Input {
 	return shipment.CompleteReturn{LocationID: r.location(root, none), ReturnID: r.stringOf(item)}
 }
 
-// cancelReturnItem reads the cancellation of a courier return. The overview wants a delivery date and the schema has
-// none: deliveryDate beside the list is taken where it is sent.
+// cancelReturnItem reads the cancellation of a courier return. The marketplace's overview asks for a delivery date and
+// its schema has none, so a deliveryDate beside the list is optional.
 func cancelReturnItem(r *reader, root, item int32) shipment.Input {
 	return shipment.CancelReturn{
 		LocationID: r.location(root, none), ReturnID: r.stringOf(item), DeliveredAt: r.when(root, "deliveryDate"),
@@ -76,6 +81,7 @@ func pickupItem(r *reader, root, item int32) shipment.Input {
 	return in
 }
 
+// pickupAttemptItem reads a failed pickup. The reasons are free text: the marketplace publishes no list of codes.
 func pickupAttemptItem(r *reader, root, item int32) shipment.Input {
 	in := shipment.AttemptPickup{
 		LocationID: r.location(root, item), ReturnID: r.id(item, "returnId"), Reason: r.text(item, "reason"),
@@ -85,7 +91,8 @@ func pickupAttemptItem(r *reader, root, item int32) shipment.Input {
 	return in
 }
 
-// moment keeps a time as it was given; nil where none was. A day stands for its end.
+// moment converts a time as the client gave it; nil if there is none. A plain day becomes its end, because a seller who
+// sends only a day may mean any time of it.
 func moment(w shipment.When) *ledgerv1.Moment {
 	if w.Time.IsZero() {
 		return nil
@@ -93,7 +100,5 @@ func moment(w shipment.When) *ledgerv1.Moment {
 	return &ledgerv1.Moment{At: timestamp(endOfDay(w)), Day: w.Day}
 }
 
-func hashOf(b []byte) [sha256.Size]byte { return sha256.Sum256(b) }
-
-// day returns the day in IST on which a time is.
+// day returns the day of a time, in IST.
 func day(t time.Time) string { return t.In(IST).Format(time.DateOnly) }

@@ -1,13 +1,14 @@
 package marketplace
 
 import (
+	"crypto/sha256"
 	"math"
 
 	"github.com/orderledger/orderledger/internal/shipment"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// location reads the location of an item: its own, or that of the call.
+// location reads the location of an item: its own, or that of the call. Pages and clients disagree on where it belongs.
 func (r *reader) location(root, item int32) string {
 	if id := r.id(item, "locationId"); id != "" {
 		return id
@@ -15,13 +16,15 @@ func (r *reader) location(root, item int32) string {
 	return r.id(root, "locationId")
 }
 
-// mandatory notes a member of an item that is not there.
+// mandatory marks the item as invalid if a member is missing. The marketplace answers UNPROCESSABLE_ENTITY then.
 func (r *reader) mandatory(item int32, name string, there bool) {
 	if !there {
-		r.odd(item, shipment.CodeInvalidRequest, name+" is mandatory")
+		r.invalid(item, shipment.CodeInvalidRequest, name+" is mandatory")
 	}
 }
 
+// packItem reads a request for labels. An invoiceNumber may be empty or "0": clients send these if the marketplace
+// issues the invoice.
 func packItem(r *reader, root, item int32) shipment.Input {
 	request := &ledgerv1.PackRequest{
 		TaxItems:      r.taxItems(item),
@@ -30,9 +33,10 @@ func packItem(r *reader, root, item int32) shipment.Input {
 		IgnoreWarning: r.boolean(item, "ignoreWarning"),
 	}
 	for i, _ := r.list(item, "invoices", kindObject); i != none; i = r.nodes[i].next {
-		// The official client sends no orderId: it is the shipment's.
+		// The official client sends no orderId, and a plain date; the order is the shipment's.
 		request.Invoices = append(request.Invoices, &ledgerv1.InvoiceRequest{
-			OrderId: r.id(i, "orderId"), InvoiceDate: moment(r.when(i, "invoiceDate")), InvoiceNumber: r.text(i, "invoiceNumber"),
+			OrderId: r.id(i, "orderId"), InvoiceNumber: r.text(i, "invoiceNumber"),
+			InvoiceDate: moment(r.when(i, "invoiceDate")),
 		})
 	}
 	return shipment.RequestLabels{LocationID: r.location(root, item), Request: request}
@@ -45,12 +49,13 @@ func (r *reader) taxItems(item int32) []*ledgerv1.TaxItem {
 			OrderItemId: r.id(i, "orderItemId"), TaxRate: r.number(i, "taxRate"), PurchasePrice: r.number(i, "purchasePrice"),
 		}
 		if t.GetOrderItemId() == "" {
-			r.odd(i, shipment.CodeInvalidItemID, "orderItemId is mandatory")
+			r.invalid(i, shipment.CodeInvalidItemID, "orderItemId is mandatory")
 		}
+		// 0 is a valid rate: clients send it if the marketplace issues the invoice.
 		if rate := t.GetTaxRate(); rate < 0 || rate > 100 || math.IsNaN(rate) {
-			r.odd(i, shipment.CodeInvalidTax, "taxRate is from 0 to 100")
+			r.invalid(i, shipment.CodeInvalidTax, "taxRate must be from 0 to 100")
 		}
-		if _, told := r.integer(i, "quantity"); told {
+		if _, reported := r.integer(i, "quantity"); reported {
 			t.Quantity = r.units(i, "quantity", 1)
 		}
 		out = append(out, t)
@@ -58,7 +63,8 @@ func (r *reader) taxItems(item int32) []*ledgerv1.TaxItem {
 	return out
 }
 
-// serialNumbers reads one list per line: outer per unit, inner the numbers of the unit.
+// serialNumbers reads one list of lists per line: the outer list has an element per unit, the inner one the numbers of
+// that unit, such as the two IMEIs of a phone.
 func (r *reader) serialNumbers(item int32, name string) []*ledgerv1.SerialNumbers {
 	var out []*ledgerv1.SerialNumbers
 	for i, _ := r.list(item, name, kindObject); i != none; i = r.nodes[i].next {
@@ -73,7 +79,7 @@ func (r *reader) unitSerials(item int32) []*ledgerv1.UnitSerials {
 		u := &ledgerv1.UnitSerials{}
 		for i := r.nodes[unit].child; i != none; i = r.nodes[i].next {
 			if r.nodes[i].kind != kindString {
-				r.wrong(i, ProblemType, "want a string, got "+r.nodes[i].kind.String())
+				r.malformed(i, ProblemType, "want a string, got "+r.nodes[i].kind.String())
 				return nil
 			}
 			u.SerialNumbers = append(u.SerialNumbers, r.stringOf(i))
@@ -83,10 +89,13 @@ func (r *reader) unitSerials(item int32) []*ledgerv1.UnitSerials {
 	return out
 }
 
+// dispatchItem reads a bare shipment id. The location is that of the call, so one call covers one location.
 func dispatchItem(r *reader, root, item int32) shipment.Input {
 	return shipment.Dispatch{LocationID: r.location(root, item)}
 }
 
+// cancelItem reads a cancellation. A seller cancels whole cancellation groups; only the marketplace cancels single
+// units.
 func cancelItem(r *reader, root, item int32) shipment.Input {
 	return shipment.Cancel{
 		LocationID: r.location(root, item),
@@ -95,6 +104,7 @@ func cancelItem(r *reader, root, item int32) shipment.Input {
 	}
 }
 
+// ackItem reads acknowledgements of forms. The numbers come from a government portal, so any text is valid.
 func ackItem(r *reader, _, item int32) shipment.Input {
 	var in shipment.AcknowledgeForms
 	for i, _ := r.list(item, "forms", kindObject); i != none; i = r.nodes[i].next {
@@ -107,6 +117,8 @@ func ackItem(r *reader, _, item int32) shipment.Input {
 	return in
 }
 
+// selfShipItem reads the dispatch of a self-ship shipment. deliveryPartnerCode is optional: the current page calls it
+// mandatory, and the official client can't send it.
 func selfShipItem(r *reader, root, item int32) shipment.Input {
 	invoice := r.object(item, "invoice")
 	in := shipment.DispatchSelfShip{
@@ -133,25 +145,28 @@ func selfShipItem(r *reader, root, item int32) shipment.Input {
 	return in
 }
 
+// deliveryItem reads a delivery. Older pages have a plain day as its date, newer ones a time; both are valid.
 func deliveryItem(r *reader, root, item int32) shipment.Input {
 	in := shipment.ConfirmDelivery{LocationID: r.location(root, item), At: r.when(item, "deliveryDate")}
 	r.mandatory(item, "deliveryDate", !in.At.Time.IsZero())
 	return in
 }
 
-// deliveryAttemptItem reads an attempt; the official client can't send failureAttributes, so nothing in them is needed.
+// deliveryAttemptItem reads an attempt. failureAttributes is optional, although the pages call it mandatory: the
+// official client can't send it.
 func deliveryAttemptItem(r *reader, root, item int32) shipment.Input {
 	failure := r.object(item, "failureAttributes")
 	in := shipment.AttemptDelivery{
 		LocationID: r.location(root, item), At: r.when(item, "deliveryDate"),
-		Reason: r.text(failure, "reason"), SubReason: r.text(failure, "subReason"), NewDue: r.when(failure, "newDeliveryDate"),
+		Reason: r.text(failure, "reason"), SubReason: r.text(failure, "subReason"),
+		NewDue: r.when(failure, "newDeliveryDate"),
 	}
 	r.mandatory(item, "deliveryDate", !in.At.Time.IsZero())
 	return in
 }
 
-// ReadUpdate reads the body of /v3/shipments/{shipmentId}/update, the one call in snake case: it changes courier and
-// tracking number of a self-ship shipment.
+// ReadUpdate reads the body of /v3/shipments/{shipmentId}/update, which changes courier and tracking number of a
+// self-ship shipment. It is the only call whose members are in snake case.
 func ReadUpdate(shipmentID string, body []byte, settings Settings) (Command, error) {
 	update := Action{Name: "self_ship_update", list: "items", item: updateItem}
 	doc, problem := parseDocument(body)
@@ -161,21 +176,22 @@ func ReadUpdate(shipmentID string, body []byte, settings Settings) (Command, err
 	defer doc.release()
 	r := &reader{document: doc, cfg: settings.withDefaults()}
 	if r.nodes[0].kind != kindObject {
-		r.wrong(0, ProblemType, "want an object, got "+r.nodes[0].kind.String())
+		r.malformed(0, ProblemType, "want an object, got "+r.nodes[0].kind.String())
 		return Command{}, r.problem
 	}
 	c := update.command(r, 0, 0)
-	// The id stands in the path; the body may repeat it under another name.
+	// The id is in the path; the body may repeat it as shipment_id.
 	c.ID, c.ShipmentID = shipmentID, shipmentID
-	c.Hash = hashOf(r.appendCanonical([]byte("orderledger.command.v1\x00"+update.Name+"\x00"), 0))
+	c.Hash = sha256.Sum256(r.appendCanonical([]byte("orderledger.command.v1\x00"+update.Name+"\x00"), 0))
 	if r.problem != nil {
 		return Command{}, r.problem
 	}
 	return c, nil
 }
 
+// updateItem reads the new courier and tracking number.
 func updateItem(r *reader, _, item int32) shipment.Input {
-	// command has looked for an id under the name of the other calls.
+	// Action.command has missed the id, because it looked for shipmentId. Here the path has it.
 	if r.code == shipment.CodeInvalidRequest {
 		r.code, r.message = "", ""
 	}

@@ -19,47 +19,50 @@ const (
 	kindNull
 )
 
+// String returns the kind with its article, for the details of problems.
 func (k kind) String() string {
 	return [...]string{"nothing", "an object", "an array", "a string", "a number", "a boolean", "null"}[k]
 }
 
-// none is the index of no node.
+// none stands for an absent node.
 const none int32 = -1
 
 // node is one value of a document. Offsets are into the document's text.
 type node struct {
-	start, end          int32 // The value; of a string what is between its quotes.
-	key, keyEnd         int32 // The member's name between its quotes; equal for what is not a member.
+	start, end          int32 // The value; of a string without its quotes.
+	key, keyEnd         int32 // The member's name without its quotes; empty for array elements and the root.
 	parent, child, next int32 // Indexes of other nodes, or none.
 	kind                kind
-	escaped, keyEscaped bool // The string, or the name, has backslashes.
+	escaped, keyEscaped bool // The string, or the name, contains a backslash.
 }
 
 // document is a JSON text as a flat list of nodes; the first is the root.
 //
-// It is a tree and not a set of Go structs because three readers need it: the inputs, the hash over all members known
-// and unknown, and the path of whatever is wrong. encoding/json would take three passes and ten times as long.
+// It is a tree rather than a set of Go structs, because three things need it: the inputs, the hash over all members
+// including unknown ones, and the path in an error. encoding/json would need three passes and ten times as long.
 type document struct {
 	text  string
 	nodes []node
-	// copies says that texts must be copied out: the whole is so large that a state which keeps one of its texts must
-	// not keep all of it.
+	// copies makes stringOf copy: a string that shares the memory of a large body would keep the whole body alive for as
+	// long as a cached state holds the string.
 	copies bool
 }
 
 const (
-	// maxDepth bounds the recursion; the deepest thing the marketplace sends has seven levels.
+	// maxDepth bounds the recursion of the parser. The marketplace's deepest body has seven levels.
 	maxDepth = 64
-	// shareBelow is the size of a body whose texts may share its memory.
+	// shareBelow is the size up to which the strings of a body share its memory.
 	shareBelow = 16 << 10
-	// poolNodes bounds the arenas that are kept for reuse.
+	// poolNodes is the longest node list that is kept for reuse.
 	poolNodes = 4096
 )
 
-// arenas holds node lists for reuse: they are the largest allocation of a read.
-var arenas = sync.Pool{New: func() any { s := make([]node, 0, 256); return &s }} //nolint:gochecknoglobals // A pool is one per process.
+// nodeLists holds node lists for reuse: they are the largest allocation of a read.
+//
+//nolint:gochecknoglobals // A pool is one per process.
+var nodeLists = sync.Pool{New: func() any { s := make([]node, 0, 256); return &s }}
 
-// parseDocument reads body. The caller gives the document back with release.
+// parseDocument parses body. The caller returns the document's memory with release.
 func parseDocument(body []byte) (*document, *ProblemError) {
 	if !utf8.Valid(body) {
 		at := 0
@@ -70,33 +73,35 @@ func parseDocument(body []byte) (*document, *ProblemError) {
 			}
 			at += size
 		}
-		return nil, &ProblemError{Problem: ProblemUTF8, Offset: at, Detail: "the body is not valid UTF-8 here"}
+		return nil, &ProblemError{Problem: ProblemUTF8, Offset: at, Detail: "invalid UTF-8"}
 	}
+	// Nodes hold offsets in 32 bits.
 	if len(body) > 1<<30 {
-		return nil, &ProblemError{Problem: ProblemNotJSON, Detail: "the body is larger than 1 GB"}
+		return nil, &ProblemError{Problem: ProblemNotJSON, Detail: "body exceeds 1 GB"}
 	}
 	p := parser{document: document{text: string(body), copies: len(body) > shareBelow}}
-	p.nodes = (*arenas.Get().(*[]node))[:0] //nolint:forcetypeassert // The pool holds nothing else.
+	p.nodes = (*nodeLists.Get().(*[]node))[:0] //nolint:forcetypeassert // The pool holds nothing else.
 	p.space()
 	if p.value(none, 0) == none {
 		return nil, p.problem
 	}
 	p.space()
 	if p.pos < len(p.text) {
-		p.fail("something follows the JSON value")
+		p.fail("unexpected data after the JSON value")
 		return nil, p.problem
 	}
 	return &p.document, nil
 }
 
-// release gives the memory of the nodes back. Texts that were read stay valid.
+// release returns the nodes to the pool. Strings that were read stay valid.
 func (d *document) release() {
 	if cap(d.nodes) <= poolNodes {
-		arenas.Put(&d.nodes)
+		nodeLists.Put(&d.nodes)
 	}
 }
 
-// member returns the value of a member of an object, or none where it is absent or null.
+// member returns the value of a member of an object, or none if it is absent or null. It searches the list: objects
+// here have at most some twenty members, and most bodies are read once.
 func (d *document) member(object int32, name string) int32 {
 	if object == none || d.nodes[object].kind != kindObject {
 		return none
@@ -122,7 +127,7 @@ func (d *document) name(i int32) string {
 	return d.text[n.key:n.keyEnd]
 }
 
-// stringOf returns the text of a string.
+// stringOf returns the text of a string value.
 func (d *document) stringOf(i int32) string {
 	n := &d.nodes[i]
 	s := d.text[n.start:n.end]
@@ -135,7 +140,7 @@ func (d *document) stringOf(i int32) string {
 	return s
 }
 
-// raw returns the JSON text of a value, as it was received.
+// raw returns the JSON text of a value as received.
 func (d *document) raw(i int32) string {
 	n := &d.nodes[i]
 	s := d.text[n.start:n.end]
@@ -148,7 +153,8 @@ func (d *document) raw(i int32) string {
 	return s
 }
 
-// path returns the way to a value: attributes.orderItems[0].quantity.
+// path returns the path of a value, such as attributes.orderItems[0].quantity, for an error. It clips long names,
+// because the caller chose them and the error is shown and logged.
 func (d *document) path(i int32) string {
 	if i == none || d.nodes[i].parent == none {
 		return ""

@@ -7,20 +7,20 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// FilterType is the kind of shipments that a search is for.
+// FilterType is the kind of shipments to search for.
 type FilterType string
 
-// The kinds of a search.
+// The filter types.
 const (
 	FilterPreDispatch  FilterType = "preDispatch"
 	FilterPostDispatch FilterType = "postDispatch"
 	FilterCancelled    FilterType = "cancelled"
 )
 
-// SortField is what the results of a search are ordered by.
+// SortField is the field by which the results of a search are sorted.
 type SortField string
 
-// The orders of a search.
+// The sort fields.
 const (
 	SortDispatchBy    SortField = "dispatchByDate"
 	SortDispatchAfter SortField = "dispatchAfterDate"
@@ -28,41 +28,41 @@ const (
 	SortModified      SortField = "modifiedDate"
 )
 
-// Page sizes of a search. The marketplace's maximum is not known; this one is ours.
+// Page sizes of a search. The default is the marketplace's. It does not document a maximum, so this one is ours.
 const (
 	DefaultPageSize = 20
 	MaxPageSize     = 100
 )
 
-// Range is a range of times, both ends included; a zero end is open.
+// Range is a range of times that includes both ends; a zero end is open.
 type Range struct{ From, To time.Time }
 
-// IsZero reports whether it holds every time.
+// IsZero reports whether the range contains every time.
 func (r Range) IsZero() bool { return r.From.IsZero() && r.To.IsZero() }
 
-// Filter is a search for shipments.
+// Filter is a search for shipments. It has a field per member of the request, hence more than most structs here.
 type Filter struct {
 	Type       FilterType        `json:"type"`
 	States     []ledgerv1.Status `json:"states"`
 	LocationID string            `json:"location,omitempty"`
 	SKUs       []string          `json:"skus,omitempty"`
-	// Hold is nil where it does not matter: it does for preDispatch only.
+	// Hold is nil for any; it counts for FilterPreDispatch only.
 	Hold                                                      *bool `json:"hold,omitempty"`
 	MPS                                                       *bool `json:"mps,omitempty"`
 	OrderDate, DispatchAfter, DispatchBy, Modified, Cancelled Range
 	ShipmentTypes                                             []string `json:"shipment_types,omitempty"`
 	Tiers                                                     []string `json:"tiers,omitempty"`
-	// CancelledBy is unset where anybody may have cancelled.
+	// CancelledBy is unspecified for anybody.
 	CancelledBy ledgerv1.CancelledBy `json:"cancelled_by,omitempty"`
 	Sort        SortField            `json:"sort"`
 	Descending  bool                 `json:"descending,omitempty"`
 	PageSize    int                  `json:"page_size"`
-	// SellerID is what the caller wrote; it must be the caller.
+	// SellerID is the seller in the body; the caller of this package must compare it with the authenticated one.
 	SellerID string `json:"-"`
 }
 
-// ReadFilter reads the body of POST /v3/shipments/filter. An error is a *ProblemError when the body can't be read, and
-// a *FilterError when it asks for something that there is not.
+// ReadFilter reads the body of POST /v3/shipments/filter. An error is a *ProblemError if the body is malformed, and a
+// *FilterError if a value is unknown or out of range.
 func ReadFilter(body []byte, settings Settings) (Filter, error) {
 	doc, problem := parseDocument(body)
 	if problem != nil {
@@ -80,7 +80,7 @@ func ReadFilter(body []byte, settings Settings) (Filter, error) {
 	return f, nil
 }
 
-// FilterError says that a search asks for something that there is not.
+// FilterError is the reason why a search is invalid.
 type FilterError struct {
 	Code    shipment.Code
 	Message string
@@ -89,10 +89,12 @@ type FilterError struct {
 // Error implements error.
 func (e *FilterError) Error() string { return string(e.Code) + ": " + e.Message }
 
+// filter reads the body. Unknown members stay ignored, but an unknown value is an error: a search that silently drops a
+// condition would show shipments that the seller did not ask for.
 func (r *reader) filter() Filter {
 	const root = 0
 	if r.nodes[root].kind != kindObject {
-		r.wrong(root, ProblemType, "want an object, got "+r.nodes[root].kind.String())
+		r.malformed(root, ProblemType, "want an object, got "+r.nodes[root].kind.String())
 		return Filter{}
 	}
 	i, page, sort := r.object(root, "filter"), r.object(root, "pagination"), r.object(root, "sort")
@@ -119,25 +121,26 @@ func (r *reader) filter() Filter {
 		f.Sort = SortDispatchBy
 	case SortDispatchBy, SortDispatchAfter, SortOrderDate, SortModified:
 	default:
-		r.odd(sort, shipment.CodeInvalidRequest, "sort.field is not known")
+		r.invalid(sort, shipment.CodeInvalidRequest, "sort.field is unknown")
 	}
 	switch r.text(sort, "order") {
 	case "", "asc", "ASC":
 	case "desc", "DESC":
 		f.Descending = true
 	default:
-		r.odd(sort, shipment.CodeInvalidRequest, "sort.order is asc or desc")
+		r.invalid(sort, shipment.CodeInvalidRequest, "sort.order must be asc or desc")
 	}
-	if n, told := r.integer(page, "pageSize"); told {
+	if n, reported := r.integer(page, "pageSize"); reported {
 		if n < 1 {
-			r.odd(page, shipment.CodeInvalidRequest, "pagination.pageSize is 1 or more")
+			r.invalid(page, shipment.CodeInvalidRequest, "pagination.pageSize must be at least 1")
 		}
+		// A larger page is cut, not refused: clients follow hasMore.
 		f.PageSize = int(min(n, MaxPageSize))
 	}
 	return f
 }
 
-// filterStates reads the type and what depends on it.
+// filterStates reads the type, and the states and the hold that it allows.
 func (r *reader) filterStates(f *Filter, i int32) {
 	var all []ledgerv1.Status
 	switch f.Type {
@@ -147,7 +150,7 @@ func (r *reader) filterStates(f *Filter, i int32) {
 			ledgerv1.Status_STATUS_PACKED, ledgerv1.Status_STATUS_READY_TO_DISPATCH,
 		}
 		if f.Hold == nil {
-			f.Hold = new(bool) // The documented default: shipments on hold are asked for expressly.
+			f.Hold = new(bool) // The documented default is false: a seller must ask for shipments on hold.
 		}
 	case FilterPostDispatch:
 		f.Hold = nil
@@ -159,13 +162,13 @@ func (r *reader) filterStates(f *Filter, i int32) {
 		f.Hold = nil
 		all = []ledgerv1.Status{ledgerv1.Status_STATUS_CANCELLED}
 	default:
-		r.odd(i, shipment.CodeInvalidRequest, "filter.type is preDispatch, postDispatch or cancelled")
+		r.invalid(i, shipment.CodeInvalidRequest, "filter.type must be preDispatch, postDispatch or cancelled")
 	}
 	first, count := r.list(i, "states", kindString)
 	for s := first; s != none; s = r.nodes[s].next {
 		status, ok := ParseStatus(r.stringOf(s))
 		if !ok {
-			r.odd(s, shipment.CodeInvalidRequest, "not a state of a shipment")
+			r.invalid(s, shipment.CodeInvalidRequest, "unknown shipment state")
 			continue
 		}
 		f.States = append(f.States, status)
@@ -175,7 +178,7 @@ func (r *reader) filterStates(f *Filter, i int32) {
 	}
 	switch r.text(i, "cancellationType") {
 	case "":
-		// Mandatory on paper; without it, all cancellations are meant.
+		// Documented as mandatory. Without it, the search is for all cancellations.
 	case "sellerCancellation":
 		f.CancelledBy = ledgerv1.CancelledBy_CANCELLED_BY_SELLER
 	case "buyerCancellation":
@@ -183,10 +186,12 @@ func (r *reader) filterStates(f *Filter, i int32) {
 	case "marketplaceCancellation":
 		f.CancelledBy = ledgerv1.CancelledBy_CANCELLED_BY_MARKETPLACE
 	default:
-		r.odd(i, shipment.CodeInvalidRequest, "cancellationType is sellerCancellation, buyerCancellation or marketplaceCancellation")
+		r.invalid(i, shipment.CodeInvalidRequest,
+			"cancellationType must be sellerCancellation, buyerCancellation or marketplaceCancellation")
 	}
 }
 
+// optional reads a boolean whose absence means something else than false.
 func (r *reader) optional(object int32, name string) *bool {
 	if r.typed(object, name, kindBool) == none {
 		return nil
@@ -195,7 +200,7 @@ func (r *reader) optional(object int32, name string) *bool {
 	return &b
 }
 
-// timeRange reads {from, to}; a day as an end is its end.
+// timeRange reads {from, to}. A plain day as "to" includes the whole day.
 func (r *reader) timeRange(object int32, name string) Range {
 	i := r.object(object, name)
 	return Range{From: r.instant(i, "from"), To: r.due(i, "to")}

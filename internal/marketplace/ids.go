@@ -2,15 +2,15 @@ package marketplace
 
 import "strings"
 
-// The most ids that one read takes.
+// The most ids of one read, as the marketplace documents them.
 const (
 	MaxShipmentIDs  = 100
 	MaxLabelOnlyIDs = 50
 	MaxReturnIDs    = 25
 )
 
-// SplitIDs splits a comma-separated list of ids, as it stands in a path or a query after decoding: the official client
-// writes commas as %2C. Blanks around an id are cut off, empty ones and repeats are left out; the order is kept.
+// SplitIDs splits a comma-separated list of ids from a path or a query. Decode it first: the official client writes
+// commas as %2C. It trims white space around ids and drops empty ids and duplicates; it keeps the order.
 func SplitIDs(s string) []string {
 	var ids []string
 	seen := map[string]bool{}

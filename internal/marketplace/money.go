@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// MinorDigits returns how many digits of a unit of money its minor unit has (ISO 4217), as the ledger counts it; two
-// where the currency is not listed.
+// MinorDigits returns the number of decimal digits of a currency (ISO 4217); two for a currency that is not listed. It
+// must not change for a currency: the ledger stores amounts in minor units.
 func MinorDigits(currency string) int {
 	switch currency {
 	case "JPY", "KRW", "VND", "CLP", "ISK", "UGX", "XAF", "XOF", "PYG", "RWF", "KMF", "DJF", "GNF", "BIF", "VUV", "XPF":
@@ -19,8 +19,9 @@ func MinorDigits(currency string) int {
 	}
 }
 
-// parseMinor turns the digits of a JSON number into minor units, exactly: no float is between. Digits beyond the minor
-// unit are rounded half away from zero. ok is false where the amount does not fit.
+// parseMinor converts the text of a JSON number into minor units. It never goes through a float: 4.35 has no exact
+// float, and 4.35 times 100 truncates to 434. It rounds digits beyond the minor unit half away from zero. ok is false
+// if the amount overflows.
 func parseMinor(number string, digits int) (minor int64, ok bool) {
 	mantissa, exponent := number, 0
 	if e := strings.IndexAny(number, "eE"); e >= 0 {
@@ -33,7 +34,7 @@ func parseMinor(number string, digits int) (minor int64, ok bool) {
 	negative := strings.HasPrefix(mantissa, "-")
 	mantissa = strings.TrimPrefix(mantissa, "-")
 	whole, part, _ := strings.Cut(mantissa, ".")
-	// The point moves right by the exponent and by the minor digits; keep counts the digits that are left of it then.
+	// The exponent and the minor digits move the point to the right; keep is the number of digits on its left then.
 	keep := len(whole) + exponent + digits
 	roundUp := false
 	for i := 0; i < max(len(whole)+len(part), keep); i++ {
@@ -62,7 +63,8 @@ func parseMinor(number string, digits int) (minor int64, ok bool) {
 	return minor, true
 }
 
-// formatMinor writes minor units as a decimal number, without needless zeros: 2150 is 21.5.
+// formatMinor formats minor units as a decimal number without trailing zeros: 2150 becomes 21.5, as in the
+// marketplace's own payloads.
 func formatMinor(minor int64, digits int) string {
 	sign := ""
 	u := uint64(minor)

@@ -12,7 +12,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// The marketplace's words for what happened.
+// The event types of notifications.
 const (
 	EventShipmentCreated       = "shipment_created"
 	EventShipmentHold          = "shipment_hold"
@@ -33,26 +33,26 @@ const (
 	EventReturnCancelled       = "return_cancelled"
 )
 
-// Notification is one notification that can be read.
+// Notification is one well-formed notification.
 type Notification struct {
 	EventType string
-	// ShipmentID and ReturnID are what the envelope names; one of them may be empty.
+	// ShipmentID and ReturnID are those of the envelope; one of them may be empty.
 	ShipmentID, ReturnID string
-	// LocationID, SellerID and Source are empty where the notification does not say.
+	// LocationID, SellerID and Source are empty if the notification has none.
 	LocationID, SellerID, Source string
 	// At is the timestamp, in UTC.
 	At time.Time
 	// Hash is the SHA-256 of event type, id, timestamp and attributes in their canonical form.
 	Hash [sha256.Size]byte
 
-	subject string         // What the key names: the shipment, or the return and the shipment it was led to.
-	named   []string       // The shipments that the lines of a return name, each once.
-	lines   []string       // The shipment of each line of a return, in the order of lines; empty where it names none.
+	subject string         // The id in the key: the shipment, or the return and the shipment that it resolved to.
+	named   []string       // The shipments in the lines of a return, each once.
+	lines   []string       // The shipment of each line of a return, in order; empty if the line names none.
 	body    shipment.Input // Without its Fact.
 }
 
-// ParseNotification reads a notification. An error is a *ProblemError: the body can't be read, and what it says is not
-// known. A body that can be read and makes no sense gives a notification whose input is shipment.Unintelligible.
+// ParseNotification reads a notification. An error is a *ProblemError: the body is malformed, so its ids can't be
+// trusted either. An invalid body returns a notification whose input is shipment.Unintelligible.
 func ParseNotification(body []byte, settings Settings) (Notification, error) {
 	doc, problem := parseDocument(body)
 	if problem != nil {
@@ -67,23 +67,24 @@ func ParseNotification(body []byte, settings Settings) (Notification, error) {
 	return n, nil
 }
 
+// notification reads the envelope first, because a malformed one has no key, and then the attributes.
 func (r *reader) notification() Notification {
 	var n Notification
 	const root = 0
 	if r.nodes[root].kind != kindObject {
-		r.wrong(root, ProblemType, "want an object, got "+r.nodes[root].kind.String())
+		r.malformed(root, ProblemType, "want an object, got "+r.nodes[root].kind.String())
 		return n
 	}
 	n.EventType = r.need(root, "eventType")
 	timestamp := r.need(root, "timestamp")
 	rawShipment, rawReturn := r.text(root, "shipmentId"), r.text(root, "returnId")
 	if rawShipment == "" && rawReturn == "" {
-		r.wrong(root, ProblemMissing, "neither shipmentId nor returnId")
+		r.malformed(root, ProblemMissing, "neither shipmentId nor returnId")
 	}
 	attributes := r.object(root, "attributes")
 	at, ok := ParseWhen(timestamp)
 	if !ok {
-		r.wrong(r.member(root, "timestamp"), ProblemTime, "want an ISO 8601 time such as 2017-03-28T18:03:01+05:30")
+		r.malformed(r.member(root, "timestamp"), ProblemTime, "want an ISO 8601 time such as 2017-03-28T18:03:01+05:30")
 	}
 	if r.problem != nil {
 		return n
@@ -94,7 +95,7 @@ func (r *reader) notification() Notification {
 	n.Source = clip(r.text(root, "source"))
 	n.At = at.Time.UTC()
 	n.Hash = r.hash(&n, rawShipment, rawReturn, attributes)
-	r.instant(root, "timestamp") // Notes a year that makes no sense.
+	r.instant(root, "timestamp") // Marks the notification as invalid if the year is out of range.
 
 	r.body(&n, attributes)
 	if r.code != "" {
@@ -104,7 +105,8 @@ func (r *reader) notification() Notification {
 		}
 		n.named, n.lines = nil, nil
 		if n.ShipmentID == "" {
-			// It needs some stream to be recorded in; what it names can't be resolved or makes no sense itself.
+			// Every decision belongs to some shipment's stream. This notification names no valid one, and a resolver would
+			// wait for its return in vain.
 			n.ShipmentID = n.ReturnID
 		}
 		if n.ShipmentID == "" {
@@ -118,18 +120,19 @@ func (r *reader) notification() Notification {
 	return n
 }
 
-// need is text of a member without which a notification can't be read.
+// need is text, for a member without which a notification is malformed.
 func (r *reader) need(object int32, name string) string {
 	s := r.text(object, name)
 	if s == "" {
-		r.wrong(object, ProblemMissing, "no "+name)
+		r.malformed(object, ProblemMissing, "no "+name)
 	}
 	return s
 }
 
-// hash returns the SHA-256 that names the notification. The ids are those on the wire, whatever becomes of them.
+// hash returns the SHA-256 of the notification. It uses the ids as received, even if they are invalid: two
+// notifications with different bad ids must not look like one repeated fact.
 func (r *reader) hash(n *Notification, rawShipment, rawReturn string, attributes int32) [sha256.Size]byte {
-	buf := scratches.Get().(*[]byte) //nolint:forcetypeassert // The pool holds nothing else.
+	buf := buffers.Get().(*[]byte) //nolint:forcetypeassert // The pool holds nothing else.
 	b := append((*buf)[:0], "orderledger.notification.v1\x00"...)
 	b = appendText(b, n.EventType)
 	b = appendText(b, rawShipment)
@@ -139,12 +142,12 @@ func (r *reader) hash(n *Notification, rawShipment, rawReturn string, attributes
 	sum := sha256.Sum256(b)
 	if cap(b) <= 1<<16 {
 		*buf = b
-		scratches.Put(buf)
+		buffers.Put(buf)
 	}
 	return sum
 }
 
-// body reads the attributes as the event type wants them.
+// body reads the attributes according to the event type.
 func (r *reader) body(n *Notification, attributes int32) {
 	status := func(s ledgerv1.Status) {
 		r.needShipment(n)
@@ -175,7 +178,7 @@ func (r *reader) body(n *Notification, attributes int32) {
 	case EventShipmentFormFailed:
 		r.formFailed(n, attributes)
 	case EventReturnCreated:
-		r.returnTold(n, attributes)
+		r.returnReported(n, attributes)
 	case EventReturnTrackingUpdate:
 		r.returnTracked(n, attributes)
 	case EventReturnExpectedChanged:
@@ -187,18 +190,19 @@ func (r *reader) body(n *Notification, attributes int32) {
 	case EventReturnCancelled:
 		r.returnReached(n, attributes, ledgerv1.ReturnStatus_RETURN_STATUS_CANCELLED)
 	default:
-		r.odd(none, shipment.ReasonUnknownEventType, "the event type "+strconv.Quote(clip(n.EventType))+" is not known")
+		r.invalid(none, shipment.ReasonUnknownEventType, "unknown event type "+strconv.Quote(clip(n.EventType)))
 	}
 }
 
+// needShipment marks a notification without a shipmentId as invalid; only returns may leave it out.
 func (r *reader) needShipment(n *Notification) {
 	if n.ShipmentID == "" {
-		r.odd(none, shipment.ReasonBadBody, "no shipmentId")
+		r.invalid(none, shipment.ReasonBadBody, "no shipmentId")
 	}
 }
 
-// Key returns the natural key: the event type, what it is about, the time and the hash. It is bounded by the longest id
-// that makes sense.
+// Key returns the natural key: event type, subject, time and hash. Its length is bounded, because event type and ids
+// are.
 func (n *Notification) Key() string {
 	var b strings.Builder
 	b.WriteString(clip(n.EventType))
@@ -211,8 +215,8 @@ func (n *Notification) Key() string {
 	return b.String()
 }
 
-// ShipmentIDs returns the shipments that it is about, each once: the envelope's, or those that the lines of a return
-// name. None means that it names only a return.
+// ShipmentIDs returns the shipments of the notification, each once: the envelope's, or those in the lines of a return.
+// It returns none if the notification names only a return.
 func (n *Notification) ShipmentIDs() []string {
 	if n.ShipmentID != "" {
 		return []string{n.ShipmentID}
@@ -220,8 +224,9 @@ func (n *Notification) ShipmentIDs() []string {
 	return n.named
 }
 
-// For returns the notification as it concerns one shipment: a return's lines that name another shipment are left out,
-// and its key names both the return and the shipment. An empty seller keeps the notification's own.
+// For returns the part of the notification that concerns one shipment: it leaves out the lines of a return that name
+// another shipment. Its key has both the return and the shipment, because both parts may be decided in one lane and
+// must not be duplicates of each other. An empty seller keeps the notification's own.
 func (n Notification) For(shipmentID, sellerID string) Notification {
 	if sellerID != "" {
 		n.SellerID = sellerID
@@ -236,20 +241,20 @@ func (n Notification) For(shipmentID, sellerID string) Notification {
 	}
 	n.ShipmentID = shipmentID
 	n.named = nil
-	if told, ok := n.body.(shipment.ReturnReported); ok {
+	if report, ok := n.body.(shipment.ReturnReported); ok {
 		var lines []shipment.ReturnLine
-		for i, line := range told.Lines {
+		for i, line := range report.Lines {
 			if n.lines[i] == "" || n.lines[i] == shipmentID {
 				lines = append(lines, line)
 			}
 		}
-		told.Lines = lines
-		n.body = told
+		report.Lines = lines
+		n.body = report
 	}
 	return n
 }
 
-// Input returns what the notification tells the aggregate.
+// Input returns the input for the aggregate.
 func (n *Notification) Input() shipment.Input {
 	fact := shipment.Fact{
 		ShipmentID: n.ShipmentID, SellerID: n.SellerID, LocationID: n.LocationID, At: n.At, Source: n.Source,
@@ -293,18 +298,18 @@ func (n *Notification) Input() shipment.Input {
 		return b
 	default:
 		return shipment.Unintelligible{
-			Fact: fact, EventType: clip(n.EventType), Reason: shipment.ReasonBadBody, Message: "it says nothing",
+			Fact: fact, EventType: clip(n.EventType), Reason: shipment.ReasonBadBody, Message: "no attributes",
 		}
 	}
 }
 
-// Unintelligible reports whether it makes no sense, and why.
+// Unintelligible reports whether the notification is invalid, and why.
 func (n *Notification) Unintelligible() (code shipment.Code, message string, yes bool) {
 	u, yes := n.body.(shipment.Unintelligible)
 	return u.Reason, u.Message, yes
 }
 
-// clip bounds a word that is kept as it is.
+// clip bounds a word of the sender that is stored verbatim, such as the event type in keys.
 func clip(s string) string {
 	if len(s) > 64 {
 		return strings.ToValidUTF8(s[:64], "")
@@ -312,7 +317,7 @@ func clip(s string) string {
 	return s
 }
 
-// name adds a shipment that a line of a return names.
+// name adds the shipment of one line of a return.
 func (n *Notification) name(shipmentID string) {
 	n.lines = append(n.lines, shipmentID)
 	if shipmentID != "" && !slices.Contains(n.named, shipmentID) {

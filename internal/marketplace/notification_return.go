@@ -5,8 +5,8 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// returnItems walks the lines of a return, notes which shipment each names, and gives the notification its return id,
-// which may stand in the lines only.
+// returnItems calls line for each line of a return and notes its shipment. It also sets the notification's return id,
+// which may be only in the lines.
 func (r *reader) returnItems(n *Notification, attributes int32, line func(i int32)) (count int) {
 	first, count := r.list(attributes, "returnItems", kindObject)
 	for i := first; i != none; i = r.nodes[i].next {
@@ -17,12 +17,14 @@ func (r *reader) returnItems(n *Notification, attributes int32, line func(i int3
 		line(i)
 	}
 	if n.ReturnID == "" {
-		r.odd(none, shipment.ReasonBadBody, "no returnId")
+		r.invalid(none, shipment.ReasonBadBody, "no returnId")
 	}
 	return count
 }
 
-func (r *reader) returnTold(n *Notification, attributes int32) {
+// returnReported reads return_created. The return id goes into every line, because the ledger keys its lines by return
+// and item, and a shipment may have several returns.
+func (r *reader) returnReported(n *Notification, attributes int32) {
 	var lines []shipment.ReturnLine
 	count := r.returnItems(n, attributes, func(i int32) {
 		line := r.returnLine(i)
@@ -33,16 +35,16 @@ func (r *reader) returnTold(n *Notification, attributes int32) {
 		lines = append(lines, line)
 	})
 	if count == 0 {
-		r.odd(none, shipment.ReasonNoItems, "attributes.returnItems is missing or empty")
+		r.invalid(none, shipment.ReasonNoItems, "attributes.returnItems is missing or empty")
 	}
 	n.body = shipment.ReturnReported{ReturnID: n.ReturnID, Lines: lines}
 }
 
 func (r *reader) returnLine(i int32) shipment.ReturnLine {
 	orderItemID := r.needID(i, "orderItemId")
-	quantity, told := r.integer(i, "quantity")
-	if !told || quantity <= 0 {
-		r.odd(i, shipment.ReasonBadQuantity, "a return needs a quantity above zero")
+	quantity, reported := r.integer(i, "quantity")
+	if !reported || quantity <= 0 {
+		r.invalid(i, shipment.ReasonBadQuantity, "quantity must be above zero")
 	}
 	line := shipment.ReturnLine{
 		Quantity: quantity,
@@ -66,7 +68,7 @@ func (r *reader) returnLine(i int32) shipment.ReturnLine {
 		},
 	}
 	for _, s := range r.services(i, orderItemID) {
-		// One visit a line is what the aggregate knows; a second one would be told by a pull.
+		// The aggregate has one visit per line; further ones would have to be pulled from the marketplace's API.
 		line.TechVisit = &shipment.RequestTechVisit{
 			ServiceID: s.ServiceID, OrderItemID: orderItemID, Description: s.Description, DueAt: s.DueAt,
 		}
@@ -75,7 +77,8 @@ func (r *reader) returnLine(i int32) shipment.ReturnLine {
 	return line
 }
 
-// returnSource reads which way the goods come back; it is told, never derived.
+// returnSource reads how the goods come back. It is never derived from the status of the shipment: the marketplace
+// counts a cancellation between out-for-delivery and delivered as a customer return.
 func (r *reader) returnSource(i int32) ledgerv1.ReturnSource {
 	switch r.text(i, "source") {
 	case "customer_return":
@@ -83,7 +86,7 @@ func (r *reader) returnSource(i int32) ledgerv1.ReturnSource {
 	case "courier_return":
 		return ledgerv1.ReturnSource_RETURN_SOURCE_COURIER
 	default:
-		r.odd(i, shipment.ReasonBadBody, "the source is neither customer_return nor courier_return")
+		r.invalid(i, shipment.ReasonBadBody, "source must be customer_return or courier_return")
 		return ledgerv1.ReturnSource_RETURN_SOURCE_UNSPECIFIED
 	}
 }
@@ -92,32 +95,35 @@ func (r *reader) returnTracked(n *Notification, attributes int32) {
 	var lines []*ledgerv1.ReturnTracking
 	count := r.returnItems(n, attributes, func(i int32) {
 		lines = append(lines, &ledgerv1.ReturnTracking{
-			OrderItemId: r.needID(i, "orderItemId"), TrackingId: r.text(i, "trackingId"), CourierName: r.text(i, "courierName"),
+			OrderItemId: r.needID(i, "orderItemId"),
+			TrackingId:  r.text(i, "trackingId"), CourierName: r.text(i, "courierName"),
 		})
 	})
 	if count == 0 {
-		r.odd(none, shipment.ReasonNoItems, "attributes.returnItems is missing or empty")
+		r.invalid(none, shipment.ReasonNoItems, "attributes.returnItems is missing or empty")
 	}
 	n.body = shipment.ReturnTracked{ReturnID: n.ReturnID, Lines: lines}
 }
 
+// returnExpected reads return_expected_date_changed. A line without a date changes nothing, so it is invalid.
 func (r *reader) returnExpected(n *Notification, attributes int32) {
 	var lines []*ledgerv1.ReturnExpectedDate
 	count := r.returnItems(n, attributes, func(i int32) {
 		expected := r.due(i, "expectedDate")
 		if expected.IsZero() {
-			r.odd(i, shipment.ReasonBadTime, "no expectedDate")
+			r.invalid(i, shipment.ReasonBadTime, "no expectedDate")
 		}
 		lines = append(lines, &ledgerv1.ReturnExpectedDate{
 			OrderItemId: r.needID(i, "orderItemId"), ExpectedDate: timestamp(expected),
 		})
 	})
 	if count == 0 {
-		r.odd(none, shipment.ReasonNoItems, "attributes.returnItems is missing or empty")
+		r.invalid(none, shipment.ReasonNoItems, "attributes.returnItems is missing or empty")
 	}
 	n.body = shipment.ReturnExpected{ReturnID: n.ReturnID, Lines: lines}
 }
 
+// returnReached reads a status of a return. No lines mean all of them.
 func (r *reader) returnReached(n *Notification, attributes int32, status ledgerv1.ReturnStatus) {
 	var items []string
 	r.returnItems(n, attributes, func(i int32) {

@@ -7,11 +7,11 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// created reads shipment_created: the whole shipment.
+// created reads shipment_created, which has the whole shipment.
 func (r *reader) created(n *Notification, attributes int32) {
 	r.needShipment(n)
 	if attributes == none {
-		r.odd(none, shipment.ReasonBadBody, "no attributes")
+		r.invalid(none, shipment.ReasonBadBody, "no attributes")
 		return
 	}
 	extensions := r.object(attributes, "extensions")
@@ -43,7 +43,7 @@ func (r *reader) created(n *Notification, attributes int32) {
 	}
 	first, count := r.list(attributes, "orderItems", kindObject)
 	if count == 0 {
-		r.odd(none, shipment.ReasonNoItems, "attributes.orderItems is missing or empty")
+		r.invalid(none, shipment.ReasonNoItems, "attributes.orderItems is missing or empty")
 		return
 	}
 	c.Items = make([]shipment.CreatedItem, 0, count)
@@ -51,7 +51,7 @@ func (r *reader) created(n *Notification, attributes int32) {
 		item := r.createdItem(i)
 		for j := range c.Items {
 			if c.Items[j].OrderItemID == item.OrderItemID {
-				r.odd(i, shipment.ReasonBadID, "the order item "+item.OrderItemID+" occurs twice")
+				r.invalid(i, shipment.ReasonBadID, "duplicate order item "+item.OrderItemID)
 			}
 		}
 		c.Items = append(c.Items, item)
@@ -60,14 +60,14 @@ func (r *reader) created(n *Notification, attributes int32) {
 		case c.OrderID == "":
 			c.OrderID = order
 		case order != "" && order != c.OrderID:
-			r.odd(i, shipment.ReasonBadBody, "a shipment of two orders")
+			r.invalid(i, shipment.ReasonBadBody, "orderId differs between items")
 		}
 	}
 	c.Status = lowest(c.Items)
 	n.body = c
 }
 
-// deliverBy reads the extension that tells the promised delivery: beside the other dates, or among the extensions.
+// deliverBy reads the promised delivery, an extension of ours: beside the other dates, or among the extensions.
 func (r *reader) deliverBy(attributes, extensions int32) (t time.Time) {
 	if t = r.due(attributes, "deliverByDate"); t.IsZero() {
 		t = r.due(extensions, "deliverByDate")
@@ -75,6 +75,7 @@ func (r *reader) deliverBy(attributes, extensions int32) (t time.Time) {
 	return t
 }
 
+// createdItem reads an item. An absent status is APPROVED, the state in which the marketplace creates items.
 func (r *reader) createdItem(i int32) shipment.CreatedItem {
 	item := shipment.CreatedItem{
 		OrderItemID:         r.needID(i, "orderItemId"),
@@ -82,16 +83,17 @@ func (r *reader) createdItem(i int32) shipment.CreatedItem {
 		Quantity:            r.units(i, "quantity", 1),
 		Status:              r.status(i, "status"),
 		Details: &ledgerv1.ItemDetails{
-			OrderDate:           timestamp(r.instant(i, "orderDate")),
-			PaymentType:         r.text(i, "paymentType"),
-			Fsn:                 r.text(i, "fsn"),
-			Sku:                 r.text(i, "sku"),
-			ListingId:           r.text(i, "listingId"),
-			Title:               r.text(i, "title"),
-			Hsn:                 r.text(i, "hsn"),
-			PackageIds:          r.texts(i, "packageIds"),
-			Price:               r.price(r.object(i, "priceComponents")),
-			ServiceProfile:      r.text(i, "serviceProfile"),
+			OrderDate:      timestamp(r.instant(i, "orderDate")),
+			PaymentType:    r.text(i, "paymentType"),
+			Fsn:            r.text(i, "fsn"),
+			Sku:            r.text(i, "sku"),
+			ListingId:      r.text(i, "listingId"),
+			Title:          r.text(i, "title"),
+			Hsn:            r.text(i, "hsn"),
+			PackageIds:     r.texts(i, "packageIds"),
+			Price:          r.price(r.object(i, "priceComponents")),
+			ServiceProfile: r.text(i, "serviceProfile"),
+			// The wire has is_replacement; some pages print isReplacement.
 			IsReplacement:       r.boolean(i, "is_replacement") || r.boolean(i, "isReplacement"),
 			DispatchServiceTier: r.text(i, "dispatchServiceTier"),
 		},
@@ -103,12 +105,13 @@ func (r *reader) createdItem(i int32) shipment.CreatedItem {
 		item.Details.ExtensionsJson = r.raw(extensions)
 		item.Cancelled = r.units(extensions, "cancelledQuantity", 0)
 		if item.Cancelled > item.Quantity {
-			r.odd(extensions, shipment.ReasonBadQuantity, "more units cancelled than ordered")
+			r.invalid(extensions, shipment.ReasonBadQuantity, "cancelledQuantity exceeds quantity")
 		}
 	}
 	return item
 }
 
+// price reads the amounts. Absent ones stay nil: 0 is a price, too.
 func (r *reader) price(i int32) *ledgerv1.Price {
 	if i == none {
 		return nil
@@ -123,7 +126,7 @@ func (r *reader) price(i int32) *ledgerv1.Price {
 	}
 }
 
-// status reads one of the twelve states; absent is unspecified.
+// status reads one of the twelve states; unspecified if absent.
 func (r *reader) status(object int32, name string) ledgerv1.Status {
 	s := r.text(object, name)
 	if s == "" {
@@ -131,12 +134,12 @@ func (r *reader) status(object int32, name string) ledgerv1.Status {
 	}
 	status, ok := ParseStatus(s)
 	if !ok {
-		r.odd(r.member(object, name), shipment.ReasonBadBody, "not a state of an order item")
+		r.invalid(r.member(object, name), shipment.ReasonBadBody, "unknown order item state")
 	}
 	return status
 }
 
-// ParseStatus reads the marketplace's word for a state.
+// ParseStatus returns the state of this name in the marketplace.
 func ParseStatus(s string) (ledgerv1.Status, bool) {
 	if s == "UNSPECIFIED" {
 		return ledgerv1.Status_STATUS_UNSPECIFIED, false
@@ -145,13 +148,14 @@ func ParseStatus(s string) (ledgerv1.Status, bool) {
 	return ledgerv1.Status(n), ok
 }
 
-// lowest returns the lowest state of the items that are not cancelled; CANCELLED if all are.
+// lowest returns the lowest state of the items that are not cancelled, or CANCELLED if all are. The marketplace has no
+// state of a shipment; the ledger takes that of the least advanced item.
 func lowest(items []shipment.CreatedItem) ledgerv1.Status {
 	status := ledgerv1.Status_STATUS_CANCELLED
 	for i := range items {
 		s := items[i].Status
-		// The numbers of the states up to COMPLETED are in the order of their ranks, except that FORM_FAILED ranks with
-		// PACKING_IN_PROGRESS and shows on a tie; those of returns are above CANCELLED.
+		// The numbers of the states up to COMPLETED are in the order of progress, except that FORM_FAILED equals
+		// PACKING_IN_PROGRESS and wins a tie, so that the seller sees it. The states of returns are above CANCELLED.
 		switch {
 		case s == ledgerv1.Status_STATUS_CANCELLED:
 		case status == ledgerv1.Status_STATUS_CANCELLED,
@@ -165,6 +169,7 @@ func lowest(items []shipment.CreatedItem) ledgerv1.Status {
 	return status
 }
 
+// hold reads shipment_hold. No items mean the whole shipment.
 func (r *reader) hold(n *Notification, attributes int32) {
 	r.needShipment(n)
 	first, count := r.list(attributes, "orderItems", kindObject)
@@ -180,15 +185,16 @@ func (r *reader) hold(n *Notification, attributes int32) {
 	n.body = h
 }
 
-// heldUnits reads holdQuantity, without which nobody knows how many.
+// heldUnits reads holdQuantity. It is mandatory, because a hold of an unknown number of units can't be applied.
 func (r *reader) heldUnits(i int32) uint32 {
-	if _, told := r.integer(i, "holdQuantity"); !told {
-		r.odd(i, shipment.ReasonBadQuantity, "no holdQuantity")
+	if _, reported := r.integer(i, "holdQuantity"); !reported {
+		r.invalid(i, shipment.ReasonBadQuantity, "no holdQuantity")
 		return 0
 	}
 	return r.units(i, "holdQuantity", 0)
 }
 
+// datesChanged reads new dates. An absent one stays as it was, but at least one must be present.
 func (r *reader) datesChanged(n *Notification, attributes int32) {
 	r.needShipment(n)
 	d := shipment.DatesChanged{
@@ -197,11 +203,13 @@ func (r *reader) datesChanged(n *Notification, attributes int32) {
 		DeliverBy:     r.deliverBy(attributes, r.object(attributes, "extensions")),
 	}
 	if d.DispatchAfter.IsZero() && d.DispatchBy.IsZero() && d.DeliverBy.IsZero() {
-		r.odd(none, shipment.ReasonBadBody, "attributes has none of the dates")
+		r.invalid(none, shipment.ReasonBadBody, "attributes has no date")
 	}
 	n.body = d
 }
 
+// cancelled reads shipment_cancelled. The quantity is that of this cancellation, not a total: the marketplace sends a
+// notification when any item is cancelled, and another one for more units. No items mean everything.
 func (r *reader) cancelled(n *Notification, attributes int32) {
 	r.needShipment(n)
 	first, count := r.list(attributes, "orderItems", kindObject)
@@ -210,9 +218,9 @@ func (r *reader) cancelled(n *Notification, attributes int32) {
 		c.Items = make([]shipment.CancelledItem, 0, count)
 	}
 	for i := first; i != none; i = r.nodes[i].next {
-		quantity, told := r.integer(i, "quantity")
-		if !told || quantity <= 0 {
-			r.odd(i, shipment.ReasonBadQuantity, "a cancellation needs a quantity above zero")
+		quantity, reported := r.integer(i, "quantity")
+		if !reported || quantity <= 0 {
+			r.invalid(i, shipment.ReasonBadQuantity, "quantity must be above zero")
 		}
 		c.Items = append(c.Items, shipment.CancelledItem{
 			OrderItemID: r.needID(i, "orderItemId"), Quantity: quantity,
@@ -222,11 +230,12 @@ func (r *reader) cancelled(n *Notification, attributes int32) {
 	n.body = c
 }
 
+// formFailed reads the names of the forms that failed.
 func (r *reader) formFailed(n *Notification, attributes int32) {
 	r.needShipment(n)
 	f := shipment.FormsFailed{Forms: r.texts(attributes, "forms")}
 	if len(f.Forms) == 0 {
-		r.odd(none, shipment.ReasonBadBody, "attributes.forms names no form")
+		r.invalid(none, shipment.ReasonBadBody, "attributes.forms is missing or empty")
 	}
 	n.body = f
 }

@@ -44,8 +44,8 @@ func read(tb testing.TB, body string) marketplace.Notification {
 	return n
 }
 
-// told returns an envelope with this type, id member and attributes.
-func told(eventType, id, attributes string) string {
+// envelope returns an envelope with this type, id member and attributes.
+func envelope(eventType, id, attributes string) string {
 	return fmt.Sprintf(`{"eventType":%q,"timestamp":"2017-03-28T18:03:01Z","source":"flipkart",%s,"attributes":%s}`, eventType, id, attributes)
 }
 
@@ -54,7 +54,7 @@ const (
 	anyReturn   = `"returnId":"R1"`
 )
 
-func TestAShipmentIsReadAsItIsTold(t *testing.T) {
+func TestParseNotificationCreated(t *testing.T) {
 	t.Parallel()
 	n := read(t, createdJSON)
 	require.Equal(t, "a8b6c5f6-5eb5-4c44-9c40-e5a1a2dd8b87", n.ShipmentID)
@@ -66,7 +66,7 @@ func TestAShipmentIsReadAsItIsTold(t *testing.T) {
 	require.Equal(t, ledgerv1.Status_STATUS_APPROVED, c.Status)
 	require.Equal(t, time.Date(2017, 3, 29, 4, 30, 0, 0, time.UTC), c.DispatchAfter)
 	require.Equal(t, time.Date(2017, 4, 10, 4, 30, 0, 0, time.UTC), c.DispatchBy)
-	require.Equal(t, time.Date(2017, 4, 15, 18, 29, 59, 999e6, time.UTC), c.DeliverBy, "a day is kept until its end in IST")
+	require.Equal(t, time.Date(2017, 4, 15, 18, 29, 59, 999e6, time.UTC), c.DeliverBy, "a plain day means its end in IST")
 	require.Len(t, c.Items, 2)
 	first := c.Items[0]
 	require.Equal(t, uint32(2), first.Quantity)
@@ -77,9 +77,10 @@ func TestAShipmentIsReadAsItIsTold(t *testing.T) {
 	price := first.Details.GetPrice()
 	require.Equal(t, "INR", price.GetCurrency())
 	require.Equal(t, []int64{15600, 15900, 301, 15900, 0}, []int64{
-		price.GetSellingMinor(), price.GetTotalMinor(), price.GetShippingMinor(), price.GetCustomerMinor(), price.GetMarketplaceDiscountMinor(),
+		price.GetSellingMinor(), price.GetTotalMinor(), price.GetShippingMinor(), price.GetCustomerMinor(),
+		price.GetMarketplaceDiscountMinor(),
 	})
-	require.Nil(t, c.Items[1].Details.GetPrice(), "nothing told is nothing known")
+	require.Nil(t, c.Items[1].Details.GetPrice(), "an absent price is no price")
 	require.Equal(t, ledgerv1.Status_STATUS_PACKED, c.Items[1].Status)
 	require.Equal(t, "B-1", c.Details.GetSubShipments()[0].GetPackages()[0].GetSku())
 	require.InDelta(t, 10.5, c.Details.GetSubShipments()[0].GetPackages()[0].GetDimensions().GetLength(), 0)
@@ -90,38 +91,38 @@ func TestAShipmentIsReadAsItIsTold(t *testing.T) {
 	}}, c.Services)
 }
 
-func TestEveryEventTypeBecomesItsInput(t *testing.T) {
+func TestParseNotificationEventTypes(t *testing.T) {
 	t.Parallel()
 	fact := shipment.Fact{ShipmentID: "S1", At: time.Date(2017, 3, 28, 18, 3, 1, 0, time.UTC), Source: "flipkart"}
 	reached := func(s ledgerv1.Status) shipment.Input { return shipment.StatusReached{Fact: fact, Status: s} }
 	for body, want := range map[string]shipment.Input{
-		told("shipment_hold", anyShipment, `{"orderItems":[{"orderItemId":"1","holdQuantity":2}]}`): shipment.Hold{
+		envelope("shipment_hold", anyShipment, `{"orderItems":[{"orderItemId":"1","holdQuantity":2}]}`): shipment.Hold{
 			Fact: fact, Items: []*ledgerv1.ItemUnits{{OrderItemId: "1", Units: 2}},
 		},
-		told("shipment_hold", anyShipment, `{}`):                           shipment.Hold{Fact: fact},
-		told("shipment_unhold", anyShipment, `{"status":"PACKED"}`):        shipment.Unhold{Fact: fact, Status: ledgerv1.Status_STATUS_PACKED},
-		told("shipment_packed", anyShipment, `{"status":"PACKED"}`):        reached(ledgerv1.Status_STATUS_PACKED),
-		told("shipment_ready_to_dispatch", anyShipment, `{}`):              reached(ledgerv1.Status_STATUS_READY_TO_DISPATCH),
-		told("shipment_pickup_complete", anyShipment, `{}`):                reached(ledgerv1.Status_STATUS_PICKUP_COMPLETE),
-		told("shipment_shipped", anyShipment, `{"status":"SHIPPED"}`):      reached(ledgerv1.Status_STATUS_SHIPPED),
-		told("shipment_delivered", anyShipment, `null`):                    reached(ledgerv1.Status_STATUS_DELIVERED),
-		told("shipment_form_failed", anyShipment, `{"forms":["F1","F2"]}`): shipment.FormsFailed{Fact: fact, Forms: []string{"F1", "F2"}},
-		told("shipment_dispatch_dates_changed", anyShipment, `{"dispatchByDate":"2017-04-01T00:00:00Z"}`): shipment.DatesChanged{
+		envelope("shipment_hold", anyShipment, `{}`):                           shipment.Hold{Fact: fact},
+		envelope("shipment_unhold", anyShipment, `{"status":"PACKED"}`):        shipment.Unhold{Fact: fact, Status: ledgerv1.Status_STATUS_PACKED},
+		envelope("shipment_packed", anyShipment, `{"status":"PACKED"}`):        reached(ledgerv1.Status_STATUS_PACKED),
+		envelope("shipment_ready_to_dispatch", anyShipment, `{}`):              reached(ledgerv1.Status_STATUS_READY_TO_DISPATCH),
+		envelope("shipment_pickup_complete", anyShipment, `{}`):                reached(ledgerv1.Status_STATUS_PICKUP_COMPLETE),
+		envelope("shipment_shipped", anyShipment, `{"status":"SHIPPED"}`):      reached(ledgerv1.Status_STATUS_SHIPPED),
+		envelope("shipment_delivered", anyShipment, `null`):                    reached(ledgerv1.Status_STATUS_DELIVERED),
+		envelope("shipment_form_failed", anyShipment, `{"forms":["F1","F2"]}`): shipment.FormsFailed{Fact: fact, Forms: []string{"F1", "F2"}},
+		envelope("shipment_dispatch_dates_changed", anyShipment, `{"dispatchByDate":"2017-04-01T00:00:00Z"}`): shipment.DatesChanged{
 			Fact: fact, DispatchBy: time.Date(2017, 4, 1, 0, 0, 0, 0, time.UTC),
 		},
-		told("shipment_cancelled", anyShipment, `{"status":"CANCELLED","orderItems":[{"orderItemId":"1","quantity":1,"reason":"order_cancelled","subReason":"x"}]}`): shipment.Cancelled{
+		envelope("shipment_cancelled", anyShipment, `{"status":"CANCELLED","orderItems":[{"orderItemId":"1","quantity":1,"reason":"order_cancelled","subReason":"x"}]}`): shipment.Cancelled{
 			Fact: fact, Items: []shipment.CancelledItem{{OrderItemID: "1", Quantity: 1, Reason: "order_cancelled", SubReason: "x"}},
 		},
-		told("return_item_tracking_id_update", anyReturn+","+anyShipment, `{"returnItems":[{"orderItemId":"1","trackingId":"T","courierName":"C"}]}`): shipment.ReturnTracked{
+		envelope("return_item_tracking_id_update", anyReturn+","+anyShipment, `{"returnItems":[{"orderItemId":"1","trackingId":"T","courierName":"C"}]}`): shipment.ReturnTracked{
 			Fact: fact, ReturnID: "R1", Lines: []*ledgerv1.ReturnTracking{{OrderItemId: "1", TrackingId: "T", CourierName: "C"}},
 		},
-		told("return_picked_up", anyReturn+","+anyShipment, `{"returnItems":[{"orderItemId":"1"}]}`): shipment.ReturnReached{
+		envelope("return_picked_up", anyReturn+","+anyShipment, `{"returnItems":[{"orderItemId":"1"}]}`): shipment.ReturnReached{
 			Fact: fact, ReturnID: "R1", Status: ledgerv1.ReturnStatus_RETURN_STATUS_PICKED_UP, OrderItemIDs: []string{"1"},
 		},
-		told("return_completed", anyReturn+","+anyShipment, `{}`): shipment.ReturnReached{
+		envelope("return_completed", anyReturn+","+anyShipment, `{}`): shipment.ReturnReached{
 			Fact: fact, ReturnID: "R1", Status: ledgerv1.ReturnStatus_RETURN_STATUS_COMPLETED,
 		},
-		told("return_cancelled", anyReturn+","+anyShipment, `{}`): shipment.ReturnReached{
+		envelope("return_cancelled", anyReturn+","+anyShipment, `{}`): shipment.ReturnReached{
 			Fact: fact, ReturnID: "R1", Status: ledgerv1.ReturnStatus_RETURN_STATUS_CANCELLED,
 		},
 	} {
@@ -129,15 +130,15 @@ func TestEveryEventTypeBecomesItsInput(t *testing.T) {
 		require.Equal(t, want, n.Input(), body)
 		require.Equal(t, []string{"S1"}, n.ShipmentIDs())
 	}
-	n := read(t, told("return_expected_date_changed", anyReturn+","+anyShipment, `{"returnItems":[{"orderItemId":"1","expectedDate":"2017-04-01T00:00:00Z"}]}`))
+	n := read(t, envelope("return_expected_date_changed", anyReturn+","+anyShipment, `{"returnItems":[{"orderItemId":"1","expectedDate":"2017-04-01T00:00:00Z"}]}`))
 	expected, ok := n.Input().(shipment.ReturnExpected)
 	require.True(t, ok)
 	require.Equal(t, time.Date(2017, 4, 1, 0, 0, 0, 0, time.UTC), expected.Lines[0].GetExpectedDate().AsTime())
 }
 
-func TestAReturnOfTwoShipmentsIsSplitByItsLines(t *testing.T) {
+func TestNotificationForSplitsReturn(t *testing.T) {
 	t.Parallel()
-	n := read(t, told("return_created", anyReturn, `{"returnItems":[
+	n := read(t, envelope("return_created", anyReturn, `{"returnItems":[
 		{"orderItemId":"1","quantity":1,"source":"customer_return","shipmentId":"S1","services":[{"serviceFulfilmentId":"V1"}]},
 		{"orderItemId":"2","quantity":1,"source":"customer_return","shipmentId":"S2"},
 		{"orderItemId":"3","quantity":2,"source":"customer_return","shipmentId":"S1"}]}`))
@@ -154,37 +155,37 @@ func TestAReturnOfTwoShipmentsIsSplitByItsLines(t *testing.T) {
 	require.Len(t, second.Lines, 1)
 	require.Equal(t, shipment.Fact{ShipmentID: "S2", SellerID: "seller", At: n.At, Source: "flipkart"}, second.Fact)
 
-	only := read(t, told("return_completed", anyReturn, `{"returnItems":[{"orderItemId":"1"}]}`))
-	require.Empty(t, only.ShipmentIDs(), "only the resolver knows")
-	led := only.For("S9", "seller")
-	require.Equal(t, "return_completed/R1@S9/2017-03-28T18:03:01Z/", led.Key()[:len(led.Key())-32])
+	only := read(t, envelope("return_completed", anyReturn, `{"returnItems":[{"orderItemId":"1"}]}`))
+	require.Empty(t, only.ShipmentIDs(), "only the resolver knows the shipment")
+	resolved := only.For("S9", "seller")
+	require.Equal(t, "return_completed/R1@S9/2017-03-28T18:03:01Z/", resolved.Key()[:len(resolved.Key())-32])
 }
 
-func TestTheKeyDoesNotDependOnHowTheBodyIsWritten(t *testing.T) {
+func TestNotificationKeyIgnoresSpelling(t *testing.T) {
 	t.Parallel()
-	one := read(t, told("shipment_cancelled", anyShipment, `{"orderItems":[{"orderItemId":"1","quantity":1,"reason":"a"}]}`))
+	one := read(t, envelope("shipment_cancelled", anyShipment, `{"orderItems":[{"orderItemId":"1","quantity":1,"reason":"a"}]}`))
 	for name, same := range map[string]string{
 		"order and space": `{ "attributes": {"orderItems": [ {"reason":"a","quantity":1,"orderItemId":"1"} ]}, "source":"flipkart",
 			"shipmentId":"S1","eventType":"shipment_cancelled","timestamp":"2017-03-28T18:03:01Z"}`,
-		"escapes":          strings.Replace(told("shipment_cancelled", anyShipment, `{"orderItems":[{"orderItemId":"1","quantity":1,"reason":"\u0061"}]}`), "S1", `\u00531`, 1),
-		"the same instant": strings.Replace(told("shipment_cancelled", anyShipment, `{"orderItems":[{"orderItemId":"1","quantity":1,"reason":"a"}]}`), "18:03:01Z", "23:33:01+05:30", 1),
+		"escapes":          strings.Replace(envelope("shipment_cancelled", anyShipment, `{"orderItems":[{"orderItemId":"1","quantity":1,"reason":"\u0061"}]}`), "S1", `\u00531`, 1),
+		"the same instant": strings.Replace(envelope("shipment_cancelled", anyShipment, `{"orderItems":[{"orderItemId":"1","quantity":1,"reason":"a"}]}`), "18:03:01Z", "23:33:01+05:30", 1),
 	} {
 		again := read(t, same)
 		require.Equal(t, one.Key(), again.Key(), name)
 		require.Equal(t, one.Hash, again.Hash, name)
 	}
 	for name, other := range map[string]string{
-		"another item":   told("shipment_cancelled", anyShipment, `{"orderItems":[{"orderItemId":"2","quantity":1,"reason":"a"}]}`),
-		"a new member":   told("shipment_cancelled", anyShipment, `{"orderItems":[{"orderItemId":"1","quantity":1,"reason":"a","new":null}]}`),
-		"text, not null": told("shipment_cancelled", anyShipment, `{"orderItems":[{"orderItemId":"1","quantity":1,"reason":"a","new":"z"}]}`),
-		"another time":   strings.Replace(told("shipment_cancelled", anyShipment, `{"orderItems":[{"orderItemId":"1","quantity":1,"reason":"a"}]}`), "01Z", "02Z", 1),
+		"another item":   envelope("shipment_cancelled", anyShipment, `{"orderItems":[{"orderItemId":"2","quantity":1,"reason":"a"}]}`),
+		"a new member":   envelope("shipment_cancelled", anyShipment, `{"orderItems":[{"orderItemId":"1","quantity":1,"reason":"a","new":null}]}`),
+		"text, not null": envelope("shipment_cancelled", anyShipment, `{"orderItems":[{"orderItemId":"1","quantity":1,"reason":"a","new":"z"}]}`),
+		"another time":   strings.Replace(envelope("shipment_cancelled", anyShipment, `{"orderItems":[{"orderItemId":"1","quantity":1,"reason":"a"}]}`), "01Z", "02Z", 1),
 	} {
 		n := read(t, other)
 		require.NotEqual(t, one.Key(), n.Key(), name)
 	}
 }
 
-func TestWhatCanNotBeReadSaysWhere(t *testing.T) {
+func TestParseNotificationMalformed(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		body    string
@@ -192,29 +193,29 @@ func TestWhatCanNotBeReadSaysWhere(t *testing.T) {
 		path    string
 		offset  int
 	}{
-		"nothing":             {"", marketplace.ProblemNotJSON, "", 0},
-		"not JSON":            {"eventType=shipment_created", marketplace.ProblemNotJSON, "", 0},
-		"cut off":             {`{"eventType":"shipment_cr`, marketplace.ProblemNotJSON, "", 25},
-		"two values":          {`{} {}`, marketplace.ProblemNotJSON, "", 3},
-		"a comma too many":    {`{"a":1,}`, marketplace.ProblemNotJSON, "", 7},
-		"a leading zero":      {`{"a":01}`, marketplace.ProblemNotJSON, "", 6},
-		"an unknown escape":   {`{"a":"\x"}`, marketplace.ProblemNotJSON, "", 6},
-		"half a surrogate":    {`{"a":"\ud800x"}`, marketplace.ProblemUTF8, "", 12},
-		"invalid UTF-8":       {"{\"a\":\"\xff\"}", marketplace.ProblemUTF8, "", 6},
-		"an array":            {`[]`, marketplace.ProblemType, "", 0},
-		"too deep":            {strings.Repeat("[", 100) + strings.Repeat("]", 100), marketplace.ProblemTooDeep, "", 65},
-		"no event type":       {`{"timestamp":"2017-03-28T18:03:01Z","shipmentId":"S1"}`, marketplace.ProblemMissing, "", 0},
-		"no id":               {`{"eventType":"shipment_created","timestamp":"2017-03-28T18:03:01Z"}`, marketplace.ProblemMissing, "", 0},
-		"no time":             {`{"eventType":"shipment_created","shipmentId":"S1"}`, marketplace.ProblemMissing, "", 0},
-		"an empty time":       {`{"eventType":"shipment_created","shipmentId":"S1","timestamp":""}`, marketplace.ProblemMissing, "", 0},
-		"not a time":          {`{"eventType":"x","shipmentId":"S1","timestamp":"yesterday"}`, marketplace.ProblemTime, "timestamp", strings.Index(`{"eventType":"x","shipmentId":"S1","timestamp":"yesterday"}`, `"yest`)},
-		"a number for an id":  {`{"eventType":"shipment_created","shipmentId":17,"timestamp":"2017-03-28T18:03:01Z"}`, marketplace.ProblemType, "shipmentId", 45},
-		"text for attributes": {told("shipment_created", anyShipment, `"x"`), marketplace.ProblemType, "attributes", 118},
-		"text for a quantity": {
-			told("shipment_cancelled", anyShipment, `{"orderItems":[{"orderItemId":"1","quantity":1},{"orderItemId":"1","quantity":"1"}]}`),
+		"empty body":            {"", marketplace.ProblemNotJSON, "", 0},
+		"not JSON":              {"eventType=shipment_created", marketplace.ProblemNotJSON, "", 0},
+		"cut off":               {`{"eventType":"shipment_cr`, marketplace.ProblemNotJSON, "", 25},
+		"two values":            {`{} {}`, marketplace.ProblemNotJSON, "", 3},
+		"trailing comma":        {`{"a":1,}`, marketplace.ProblemNotJSON, "", 7},
+		"leading zero":          {`{"a":01}`, marketplace.ProblemNotJSON, "", 6},
+		"unknown escape":        {`{"a":"\x"}`, marketplace.ProblemNotJSON, "", 6},
+		"unpaired surrogate":    {`{"a":"\ud800x"}`, marketplace.ProblemUTF8, "", 12},
+		"invalid UTF-8":         {"{\"a\":\"\xff\"}", marketplace.ProblemUTF8, "", 6},
+		"an array":              {`[]`, marketplace.ProblemType, "", 0},
+		"too deep":              {strings.Repeat("[", 100) + strings.Repeat("]", 100), marketplace.ProblemTooDeep, "", 65},
+		"no event type":         {`{"timestamp":"2017-03-28T18:03:01Z","shipmentId":"S1"}`, marketplace.ProblemMissing, "", 0},
+		"no id":                 {`{"eventType":"shipment_created","timestamp":"2017-03-28T18:03:01Z"}`, marketplace.ProblemMissing, "", 0},
+		"no time":               {`{"eventType":"shipment_created","shipmentId":"S1"}`, marketplace.ProblemMissing, "", 0},
+		"an empty time":         {`{"eventType":"shipment_created","shipmentId":"S1","timestamp":""}`, marketplace.ProblemMissing, "", 0},
+		"not a time":            {`{"eventType":"x","shipmentId":"S1","timestamp":"yesterday"}`, marketplace.ProblemTime, "timestamp", strings.Index(`{"eventType":"x","shipmentId":"S1","timestamp":"yesterday"}`, `"yest`)},
+		"a number for an id":    {`{"eventType":"shipment_created","shipmentId":17,"timestamp":"2017-03-28T18:03:01Z"}`, marketplace.ProblemType, "shipmentId", 45},
+		"string for attributes": {envelope("shipment_created", anyShipment, `"x"`), marketplace.ProblemType, "attributes", 118},
+		"string for a quantity": {
+			envelope("shipment_cancelled", anyShipment, `{"orderItems":[{"orderItemId":"1","quantity":1},{"orderItemId":"1","quantity":"1"}]}`),
 			marketplace.ProblemType, "attributes.orderItems[1].quantity", 198,
 		},
-		"a member twice": {told("shipment_hold", anyShipment, `{"a":{"b":1,"b":2}}`), marketplace.ProblemDuplicate, "attributes.a.b", 0},
+		"duplicate member": {envelope("shipment_hold", anyShipment, `{"a":{"b":1,"b":2}}`), marketplace.ProblemDuplicate, "attributes.a.b", 0},
 	} {
 		_, err := marketplace.ParseNotification([]byte(tc.body), marketplace.DefaultSettings())
 		var problem *marketplace.ProblemError
@@ -227,53 +228,53 @@ func TestWhatCanNotBeReadSaysWhere(t *testing.T) {
 	}
 }
 
-func TestWhatMakesNoSenseIsUnintelligibleWithItsReason(t *testing.T) {
+func TestParseNotificationInvalid(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 100_000)
 	for name, tc := range map[string]struct {
 		body string
 		code shipment.Code
 	}{
-		"unknown event type":   {told("order_teleported", anyShipment, `{}`), shipment.ReasonUnknownEventType},
-		"the year 0":           {strings.Replace(told("shipment_shipped", anyShipment, `{}`), "2017", "0000", 1), shipment.ReasonBadTime},
-		"the year 9999":        {strings.Replace(told("shipment_shipped", anyShipment, `{}`), "2017", "9999", 1), shipment.ReasonBadTime},
-		"quantity -1":          {told("shipment_cancelled", anyShipment, `{"orderItems":[{"orderItemId":"1","quantity":-1}]}`), shipment.ReasonBadQuantity},
-		"half a unit":          {told("shipment_cancelled", anyShipment, `{"orderItems":[{"orderItemId":"1","quantity":0.5}]}`), shipment.ReasonBadQuantity},
-		"held below nothing":   {told("shipment_hold", anyShipment, `{"orderItems":[{"orderItemId":"1","holdQuantity":-1}]}`), shipment.ReasonBadQuantity},
-		"a quantity of 1e300":  {told("shipment_created", anyShipment, `{"orderItems":[{"orderItemId":"1","quantity":1e300}]}`), shipment.ReasonBadQuantity},
-		"no quantity":          {told("shipment_created", anyShipment, `{"orderItems":[{"orderItemId":"1"}]}`), shipment.ReasonBadQuantity},
-		"an id of 100 kB":      {told("shipment_shipped", `"shipmentId":"`+long+`"`, `{}`), shipment.ReasonBadID},
-		"a NUL in an id":       {told("shipment_shipped", `"shipmentId":"a\u0000"`, `{}`), shipment.ReasonBadID},
-		"an item id of 100 kB": {told("shipment_created", anyShipment, `{"orderItems":[{"quantity":1,"orderItemId":"`+long+`"}]}`), shipment.ReasonBadID},
-		"an item twice":        {told("shipment_created", anyShipment, `{"orderItems":[{"quantity":1,"orderItemId":"1"},{"quantity":1,"orderItemId":"1"}]}`), shipment.ReasonBadID},
-		"no items":             {told("shipment_created", anyShipment, `{}`), shipment.ReasonNoItems},
-		"no attributes":        {`{"eventType":"shipment_created","timestamp":"2017-03-28T18:03:01Z","shipmentId":"S1"}`, shipment.ReasonBadBody},
-		"an unknown state":     {told("shipment_created", anyShipment, `{"orderItems":[{"quantity":1,"orderItemId":"1","status":"LOST"}]}`), shipment.ReasonBadBody},
-		"a date that is none":  {told("shipment_dispatch_dates_changed", anyShipment, `{"dispatchByDate":"2017-02-30"}`), shipment.ReasonBadTime},
-		"no dates":             {told("shipment_dispatch_dates_changed", anyShipment, `{}`), shipment.ReasonBadBody},
-		"only a return id":     {told("shipment_shipped", anyReturn, `{}`), shipment.ReasonBadBody},
-		"a return of nowhere":  {told("return_created", anyReturn, `{"returnItems":[{"orderItemId":"1","quantity":1}]}`), shipment.ReasonBadBody},
+		"unknown event type":    {envelope("order_teleported", anyShipment, `{}`), shipment.ReasonUnknownEventType},
+		"the year 0":            {strings.Replace(envelope("shipment_shipped", anyShipment, `{}`), "2017", "0000", 1), shipment.ReasonBadTime},
+		"the year 9999":         {strings.Replace(envelope("shipment_shipped", anyShipment, `{}`), "2017", "9999", 1), shipment.ReasonBadTime},
+		"quantity -1":           {envelope("shipment_cancelled", anyShipment, `{"orderItems":[{"orderItemId":"1","quantity":-1}]}`), shipment.ReasonBadQuantity},
+		"half a unit":           {envelope("shipment_cancelled", anyShipment, `{"orderItems":[{"orderItemId":"1","quantity":0.5}]}`), shipment.ReasonBadQuantity},
+		"negative holdQuantity": {envelope("shipment_hold", anyShipment, `{"orderItems":[{"orderItemId":"1","holdQuantity":-1}]}`), shipment.ReasonBadQuantity},
+		"a quantity of 1e300":   {envelope("shipment_created", anyShipment, `{"orderItems":[{"orderItemId":"1","quantity":1e300}]}`), shipment.ReasonBadQuantity},
+		"no quantity":           {envelope("shipment_created", anyShipment, `{"orderItems":[{"orderItemId":"1"}]}`), shipment.ReasonBadQuantity},
+		"an id of 100 kB":       {envelope("shipment_shipped", `"shipmentId":"`+long+`"`, `{}`), shipment.ReasonBadID},
+		"a NUL in an id":        {envelope("shipment_shipped", `"shipmentId":"a\u0000"`, `{}`), shipment.ReasonBadID},
+		"an item id of 100 kB":  {envelope("shipment_created", anyShipment, `{"orderItems":[{"quantity":1,"orderItemId":"`+long+`"}]}`), shipment.ReasonBadID},
+		"duplicate item":        {envelope("shipment_created", anyShipment, `{"orderItems":[{"quantity":1,"orderItemId":"1"},{"quantity":1,"orderItemId":"1"}]}`), shipment.ReasonBadID},
+		"no items":              {envelope("shipment_created", anyShipment, `{}`), shipment.ReasonNoItems},
+		"no attributes":         {`{"eventType":"shipment_created","timestamp":"2017-03-28T18:03:01Z","shipmentId":"S1"}`, shipment.ReasonBadBody},
+		"an unknown state":      {envelope("shipment_created", anyShipment, `{"orderItems":[{"quantity":1,"orderItemId":"1","status":"LOST"}]}`), shipment.ReasonBadBody},
+		"February 30":           {envelope("shipment_dispatch_dates_changed", anyShipment, `{"dispatchByDate":"2017-02-30"}`), shipment.ReasonBadTime},
+		"no dates":              {envelope("shipment_dispatch_dates_changed", anyShipment, `{}`), shipment.ReasonBadBody},
+		"only a return id":      {envelope("shipment_shipped", anyReturn, `{}`), shipment.ReasonBadBody},
+		"no source":             {envelope("return_created", anyReturn, `{"returnItems":[{"orderItemId":"1","quantity":1}]}`), shipment.ReasonBadBody},
 	} {
 		n := read(t, tc.body)
 		in, ok := n.Input().(shipment.Unintelligible)
 		require.True(t, ok, "%s: %T", name, n.Input())
 		require.Equal(t, tc.code, in.Reason, "%s: %s", name, in.Message)
-		require.NotEmpty(t, in.ShipmentID, "%s: it must be recorded somewhere", name)
+		require.NotEmpty(t, in.ShipmentID, "%s: a decision needs a shipment", name)
 		require.Equal(t, in.ShipmentID, n.ShipmentIDs()[0])
 		require.Less(t, len(n.Key()), 512, name)
 	}
 }
 
-func TestAHugeBodyIsNotKeptByWhatWasReadFromIt(t *testing.T) {
+func TestParseNotificationHugeBody(t *testing.T) {
 	t.Parallel()
-	n := read(t, told("shipment_form_failed", anyShipment, `{"forms":["F1"],"pad":"`+strings.Repeat("x", 1<<20)+`"}`))
+	n := read(t, envelope("shipment_form_failed", anyShipment, `{"forms":["F1"],"pad":"`+strings.Repeat("x", 1<<20)+`"}`))
 	require.IsType(t, shipment.FormsFailed{}, n.Input())
 }
 
 func FuzzParseNotification(f *testing.F) {
 	f.Add([]byte(createdJSON))
-	f.Add([]byte(told("return_created", anyReturn, `{"returnItems":[{"orderItemId":"1","quantity":1,"source":"courier_return","shipmentId":"S1"}]}`)))
-	f.Add([]byte(told("shipment_cancelled", anyShipment, `{"orderItems":[{"orderItemId":"\ud83d\ude00","quantity":-1e-9}]}`)))
+	f.Add([]byte(envelope("return_created", anyReturn, `{"returnItems":[{"orderItemId":"1","quantity":1,"source":"courier_return","shipmentId":"S1"}]}`)))
+	f.Add([]byte(envelope("shipment_cancelled", anyShipment, `{"orderItems":[{"orderItemId":"\ud83d\ude00","quantity":-1e-9}]}`)))
 	f.Add([]byte(`{"eventType":"x","shipmentId":"S1","timestamp":"2017-03-28T18:03:01.5+05"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		n, err := marketplace.ParseNotification(body, marketplace.DefaultSettings())
@@ -288,8 +289,8 @@ func FuzzParseNotification(f *testing.F) {
 		require.Equal(t, n.Key(), again.Key())
 		require.NotNil(t, n.Input())
 		for _, id := range n.ShipmentIDs() {
-			led := n.For(id, "seller")
-			require.NotNil(t, led.Input())
+			part := n.For(id, "seller")
+			require.NotNil(t, part.Input())
 		}
 	})
 }

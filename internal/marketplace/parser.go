@@ -7,14 +7,15 @@ import (
 	"unicode/utf8"
 )
 
-// parser reads RFC 8259, and nothing more, into a document.
+// parser parses JSON into a document, strictly by RFC 8259: a body that a lenient parser accepts may mean something
+// else to its sender.
 type parser struct {
 	document
 	pos     int
 	problem *ProblemError
 }
 
-// fail notes what is wrong at the position and returns none.
+// fail records the problem at the position and returns none.
 func (p *parser) fail(detail string) int32 {
 	return p.failAs(ProblemNotJSON, detail)
 }
@@ -37,13 +38,13 @@ func (p *parser) space() {
 	}
 }
 
-// value reads the value at the position and returns its index, or none after a problem.
+// value parses the value at the position and returns its index, or none after a problem.
 func (p *parser) value(parent int32, depth int) int32 {
 	if p.pos >= len(p.text) {
-		return p.fail("the body ends where a value should be")
+		return p.fail("unexpected end of body, want a value")
 	}
 	if depth > maxDepth {
-		return p.failAs(ProblemTooDeep, "values are nested deeper than "+strconv.Itoa(maxDepth)+" levels")
+		return p.failAs(ProblemTooDeep, "nested deeper than "+strconv.Itoa(maxDepth)+" levels")
 	}
 	i := int32(len(p.nodes))
 	start := int32(p.pos)
@@ -78,7 +79,7 @@ func (p *parser) value(parent int32, depth int) int32 {
 		p.nodes[i].kind = kindNull
 		ok = p.word("null")
 	default:
-		return p.fail("no JSON value begins like this")
+		return p.fail("invalid JSON value")
 	}
 	if !ok {
 		return none
@@ -87,7 +88,7 @@ func (p *parser) value(parent int32, depth int) int32 {
 	return i
 }
 
-// members reads the inside of an object or an array, whose opening is at the position.
+// members parses an object or an array, whose opening bracket is at the position.
 func (p *parser) members(parent int32, depth int, closing byte) bool {
 	p.pos++
 	p.space()
@@ -101,7 +102,7 @@ func (p *parser) members(parent int32, depth int, closing byte) bool {
 		var escaped bool
 		if closing == '}' {
 			if p.pos >= len(p.text) || p.text[p.pos] != '"' {
-				p.fail("a member's name in quotes should be here")
+				p.fail("want a member name in quotes")
 				return false
 			}
 			var ok bool
@@ -110,7 +111,7 @@ func (p *parser) members(parent int32, depth int, closing byte) bool {
 			}
 			p.space()
 			if p.pos >= len(p.text) || p.text[p.pos] != ':' {
-				p.fail("a colon should be here")
+				p.fail("want a colon")
 				return false
 			}
 			p.pos++
@@ -130,7 +131,7 @@ func (p *parser) members(parent int32, depth int, closing byte) bool {
 		last = i
 		p.space()
 		if p.pos >= len(p.text) {
-			p.fail("the body ends inside " + p.nodes[parent].kind.String())
+			p.fail("unexpected end of body inside " + p.nodes[parent].kind.String())
 			return false
 		}
 		switch p.text[p.pos] {
@@ -141,13 +142,13 @@ func (p *parser) members(parent int32, depth int, closing byte) bool {
 			p.pos++
 			return true
 		default:
-			p.fail("a comma or the end of " + p.nodes[parent].kind.String() + " should be here")
+			p.fail("want a comma or the end of " + p.nodes[parent].kind.String())
 			return false
 		}
 	}
 }
 
-// stringToken reads a string, whose quote is at the position, and returns where it is between its quotes.
+// stringToken parses a string, whose quote is at the position, and returns its range without the quotes.
 func (p *parser) stringToken() (from, to int32, escaped, ok bool) {
 	p.pos++
 	start := p.pos
@@ -162,21 +163,21 @@ func (p *parser) stringToken() (from, to int32, escaped, ok bool) {
 				return 0, 0, false, false
 			}
 		case c < 0x20:
-			p.fail("a control character inside a string must be escaped")
+			p.fail("unescaped control character in a string")
 			return 0, 0, false, false
 		default:
 			p.pos++
 		}
 	}
-	p.fail("the body ends inside a string")
+	p.fail("unexpected end of body inside a string")
 	return 0, 0, false, false
 }
 
-// escape checks and passes one escape.
+// escape checks one escape sequence and moves past it.
 func (p *parser) escape() bool {
 	rest := p.text[p.pos:]
 	if len(rest) < 2 {
-		p.fail("the body ends inside a string")
+		p.fail("unexpected end of body inside a string")
 		return false
 	}
 	if strings.IndexByte(`"\/bfnrt`, rest[1]) >= 0 {
@@ -185,23 +186,25 @@ func (p *parser) escape() bool {
 	}
 	r, ok := hex4(rest)
 	if !ok {
-		p.fail("this escape is not known")
+		p.fail("unknown escape sequence")
 		return false
 	}
 	p.pos += 6
 	if !utf16.IsSurrogate(r) {
 		return true
 	}
+	// encoding/json would replace half a pair by U+FFFD. With a changed id the fact would belong to another shipment, so
+	// it is an error here.
 	low, ok := hex4(p.text[p.pos:])
 	if !ok || utf16.DecodeRune(r, low) == utf8.RuneError {
-		p.failAs(ProblemUTF8, "half a surrogate pair is not a character")
+		p.failAs(ProblemUTF8, "unpaired surrogate")
 		return false
 	}
 	p.pos += 6
 	return true
 }
 
-// hex4 reads \uXXXX.
+// hex4 parses \uXXXX.
 func hex4(s string) (rune, bool) {
 	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
 		return 0, false
@@ -222,7 +225,7 @@ func hex4(s string) (rune, bool) {
 	return r, true
 }
 
-// unescape resolves the escapes of a string that stringToken has checked.
+// unescape decodes a string that stringToken has checked, so it needs no error.
 func unescape(s string) string {
 	var b strings.Builder
 	b.Grow(len(s))
@@ -259,6 +262,7 @@ func unescape(s string) string {
 	return b.String()
 }
 
+// number checks the grammar of a number. Its text stays as received: each reader converts it with its own precision.
 func (p *parser) number() bool {
 	if p.text[p.pos] == '-' {
 		p.pos++
@@ -267,13 +271,13 @@ func (p *parser) number() bool {
 	case p.pos < len(p.text) && p.text[p.pos] == '0':
 		p.pos++
 	case p.digits() == 0:
-		p.fail("a digit should be here")
+		p.fail("want a digit")
 		return false
 	}
 	if p.pos < len(p.text) && p.text[p.pos] == '.' {
 		p.pos++
 		if p.digits() == 0 {
-			p.fail("a digit should be here")
+			p.fail("want a digit")
 			return false
 		}
 	}
@@ -283,7 +287,7 @@ func (p *parser) number() bool {
 			p.pos++
 		}
 		if p.digits() == 0 {
-			p.fail("a digit should be here")
+			p.fail("want a digit")
 			return false
 		}
 	}
@@ -300,7 +304,7 @@ func (p *parser) digits() int {
 
 func (p *parser) word(w string) bool {
 	if !strings.HasPrefix(p.text[p.pos:], w) {
-		p.fail("no JSON value begins like this")
+		p.fail("invalid JSON value")
 		return false
 	}
 	p.pos += len(w)

@@ -7,9 +7,10 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// Parts that notifications and seller calls have in common.
+// Parts that notifications and seller calls share.
 
-// subShipments reads the parcels; packages are named in one way by notifications and in another by older clients.
+// subShipments reads the parcels. title and sku are the names of these members in packages: the marketplace's pages
+// print two schemas for a package.
 func (r *reader) subShipments(object int32, title, sku string) []*ledgerv1.SubShipment {
 	first, count := r.list(object, "subShipments", kindObject)
 	if count == 0 {
@@ -28,7 +29,7 @@ func (r *reader) subShipments(object int32, title, sku string) []*ledgerv1.SubSh
 	return out
 }
 
-// dimensions reads centimetres and kilograms; an old page prints width for breadth.
+// dimensions reads centimetres and kilograms. It accepts width for breadth, because an old page prints that.
 func (r *reader) dimensions(object int32) *ledgerv1.Dimensions {
 	i := r.object(object, "dimensions")
 	if i == none {
@@ -44,6 +45,7 @@ func (r *reader) dimensions(object int32) *ledgerv1.Dimensions {
 	return d
 }
 
+// forms reads forms[]. A form without a name is invalid: acknowledgements refer to forms by name.
 func (r *reader) forms(object int32) []*ledgerv1.Form {
 	first, count := r.list(object, "forms", kindObject)
 	if count == 0 {
@@ -53,16 +55,18 @@ func (r *reader) forms(object int32) []*ledgerv1.Form {
 	for i := first; i != none; i = r.nodes[i].next {
 		name := r.text(i, "name")
 		if name == "" {
-			r.odd(i, shipment.ReasonBadBody, "a form without a name")
+			r.invalid(i, shipment.ReasonBadBody, "no name")
 		}
 		out = append(out, &ledgerv1.Form{
-			Name: name, Link: r.text(i, "link"), Automated: r.boolean(i, "automated"), Status: formStatus(r.text(i, "status")),
+			Name: name, Link: r.text(i, "link"),
+			Automated: r.boolean(i, "automated"), Status: formStatus(r.text(i, "status")),
 		})
 	}
 	return out
 }
 
-// formStatus reads the words of the forms page, which are written in several ways.
+// formStatus reads the status of a form, which clients and pages spell in several ways. An unknown one stays
+// unspecified, because it decides nothing: it is only shown.
 func formStatus(s string) ledgerv1.FormStatus {
 	switch strings.ToLower(s) {
 	case "not created", "not-created", "not_created", "notcreated":
@@ -78,7 +82,7 @@ func formStatus(s string) ledgerv1.FormStatus {
 	}
 }
 
-// services reads services[]; orderItemID is that of the line they stand in, empty where they name their own.
+// services reads services[]. orderItemID is that of the surrounding line; empty if each service names its own.
 func (r *reader) services(object int32, orderItemID string) []shipment.ActivateService {
 	first, count := r.list(object, "services", kindObject)
 	if count == 0 {
@@ -98,6 +102,7 @@ func (r *reader) services(object int32, orderItemID string) []shipment.ActivateS
 	return out
 }
 
+// address reads an address. Some of its members have two names, depending on the page and the client.
 func (r *reader) address(object int32, name string) *ledgerv1.Address {
 	i := r.object(object, name)
 	if i == none {
@@ -113,7 +118,7 @@ func (r *reader) address(object int32, name string) *ledgerv1.Address {
 	}
 }
 
-// either reads a member that has two names in the wild.
+// either reads a member that has two names.
 func (r *reader) either(object int32, name, other string) string {
 	if s := r.text(object, name); s != "" {
 		return s
@@ -121,6 +126,7 @@ func (r *reader) either(object int32, name, other string) string {
 	return r.text(object, other)
 }
 
+// buyer reads the buyer, an extension of ours: the marketplace shows buyers only in the shipping details.
 func (r *reader) buyer(extensions int32) *ledgerv1.Buyer {
 	i := r.object(extensions, "buyerDetails")
 	if i == none {

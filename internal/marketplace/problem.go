@@ -5,10 +5,10 @@ import (
 	"strconv"
 )
 
-// Problem is a permanent name for why a body can't be read.
+// Problem is a permanent code for the reason why a body is malformed.
 type Problem string
 
-// Why a body can't be read.
+// The problems.
 const (
 	ProblemNotJSON   Problem = "not_json"
 	ProblemUTF8      Problem = "invalid_utf8"
@@ -21,14 +21,14 @@ const (
 	ProblemEmpty     Problem = "no_items"
 )
 
-// ProblemError says that a body can't be read, and where.
+// ProblemError is the reason why a body is malformed, and the place.
 type ProblemError struct {
 	Problem Problem
-	// Path leads to the place, such as attributes.orderItems[0].quantity; empty means the body as a whole.
+	// Path is the path of the value, such as attributes.orderItems[0].quantity; empty means the body as a whole.
 	Path string
 	// Offset is the byte offset of the place in the body.
 	Offset int
-	// Detail is a sentence for people.
+	// Detail describes the problem for people.
 	Detail string
 }
 

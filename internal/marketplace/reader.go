@@ -11,13 +11,13 @@ import (
 	"github.com/orderledger/orderledger/internal/shipment"
 )
 
-// Settings says how bodies are read.
+// Settings configures how bodies are read.
 type Settings struct {
-	// Currency is that of amounts: the wire does not say it. Empty means INR.
+	// Currency is the currency of amounts: the wire does not carry it. Empty means INR.
 	Currency string
-	// MaxIDBytes is the longest id that makes sense. Zero means 256.
+	// MaxIDBytes is the longest valid id, in bytes. Zero means 256.
 	MaxIDBytes int
-	// MaxItems is the most lines that one notification may have. Zero means 1,000.
+	// MaxItems is the most lines of one notification. Zero means 1,000.
 	MaxItems int
 }
 
@@ -40,8 +40,9 @@ func (s Settings) withDefaults() Settings {
 	return d
 }
 
-// reader takes values out of a document. It notes the first value that has the wrong type, which makes the body
-// unreadable, and the first that makes no sense, which does not; reading goes on with zero values.
+// reader reads values from a document. It records the first problem of each class, malformed and invalid, and continues
+// with zero values, so that the code that reads a body needs no error after every member. It has more methods than most
+// types here: one per kind of value, and one per body.
 type reader struct {
 	*document
 	cfg     Settings
@@ -50,22 +51,22 @@ type reader struct {
 	message string
 }
 
-// wrong notes that value i makes the body unreadable.
-func (r *reader) wrong(i int32, problem Problem, detail string) {
+// malformed records that value i makes the body malformed.
+func (r *reader) malformed(i int32, problem Problem, detail string) {
 	if r.problem == nil {
 		at := 0
 		if i != none {
 			at = int(r.nodes[i].start)
 			if r.nodes[i].kind == kindString {
-				at-- // Its quote.
+				at-- // The node begins behind the quote.
 			}
 		}
 		r.problem = &ProblemError{Problem: problem, Path: r.path(i), Offset: at, Detail: detail}
 	}
 }
 
-// odd notes that value i makes no sense.
-func (r *reader) odd(i int32, code shipment.Code, detail string) {
+// invalid records that value i is well-formed but has no valid meaning.
+func (r *reader) invalid(i int32, code shipment.Code, detail string) {
 	if r.code == "" {
 		r.code, r.message = code, detail
 		if path := r.path(i); path != "" {
@@ -74,11 +75,11 @@ func (r *reader) odd(i int32, code shipment.Code, detail string) {
 	}
 }
 
-// typed returns a member if it is of the kind, none where it is absent.
+// typed returns a member, or none if it is absent. A member of another kind makes the body malformed.
 func (r *reader) typed(object int32, name string, want kind) int32 {
 	i := r.member(object, name)
 	if i != none && r.nodes[i].kind != want {
-		r.wrong(i, ProblemType, "want "+want.String()+", got "+r.nodes[i].kind.String())
+		r.malformed(i, ProblemType, "want "+want.String()+", got "+r.nodes[i].kind.String())
 		return none
 	}
 	return i
@@ -88,8 +89,8 @@ func (r *reader) object(object int32, name string) int32 {
 	return r.typed(object, name, kindObject)
 }
 
-// list returns the first element of an array and how many it has. Elements that are null, or not of the kind, are
-// wrong.
+// list returns the first element of an array and the number of elements. An element that is null or of another kind
+// makes the body malformed.
 func (r *reader) list(object int32, name string, want kind) (first int32, count int) {
 	i := r.typed(object, name, kindArray)
 	if i == none {
@@ -97,18 +98,19 @@ func (r *reader) list(object int32, name string, want kind) (first int32, count 
 	}
 	for c := r.nodes[i].child; c != none; c = r.nodes[c].next {
 		if r.nodes[c].kind != want {
-			r.wrong(c, ProblemType, "want "+want.String()+", got "+r.nodes[c].kind.String())
+			r.malformed(c, ProblemType, "want "+want.String()+", got "+r.nodes[c].kind.String())
 			return none, 0
 		}
 		count++
 	}
 	if count > r.cfg.MaxItems {
-		r.odd(i, shipment.ReasonTooLarge, "more than "+strconv.Itoa(r.cfg.MaxItems)+" lines")
+		r.invalid(i, shipment.ReasonTooLarge, "more than "+strconv.Itoa(r.cfg.MaxItems)+" lines")
 		return none, 0
 	}
 	return r.nodes[i].child, count
 }
 
+// text returns a string, empty if it is absent. It has no limit of its own: the size of the body bounds it.
 func (r *reader) text(object int32, name string) string {
 	if i := r.typed(object, name, kindString); i != none {
 		return r.stringOf(i)
@@ -129,7 +131,7 @@ func (r *reader) texts(object int32, name string) []string {
 	return out
 }
 
-// id returns an id and notes one that makes no sense.
+// id returns an id, or the empty string if it is absent or invalid.
 func (r *reader) id(object int32, name string) string {
 	i := r.typed(object, name, kindString)
 	if i == none {
@@ -137,49 +139,52 @@ func (r *reader) id(object int32, name string) string {
 	}
 	s := r.stringOf(i)
 	if problem := idProblem(s, r.cfg.MaxIDBytes); problem != "" {
-		r.odd(i, shipment.ReasonBadID, problem)
+		r.invalid(i, shipment.ReasonBadID, problem)
 		return ""
 	}
 	return s
 }
 
-// needID is id of a member that a line can't be without.
+// needID is id, for a mandatory member.
 func (r *reader) needID(object int32, name string) string {
 	s := r.id(object, name)
 	if s == "" {
-		r.odd(object, shipment.ReasonBadID, "no "+name)
+		r.invalid(object, shipment.ReasonBadID, "no "+name)
 	}
 	return s
 }
 
-// idProblem says why a text can't be an id; empty means that it can.
+// idProblem returns the reason why a text is no valid id, or the empty string. Ids become keys of Kafka records and
+// parts of paths and logs, so they are bounded and contain no control characters.
 func idProblem(s string, limit int) string {
 	if len(s) > limit {
-		return "an id of " + strconv.Itoa(len(s)) + " bytes, more than " + strconv.Itoa(limit)
+		return "id of " + strconv.Itoa(len(s)) + " bytes, the limit is " + strconv.Itoa(limit)
 	}
 	for _, c := range []byte(s) {
 		if c < 0x20 || c == 0x7f {
-			return "an id with a control character"
+			return "control character in an id"
 		}
 	}
 	if strings.TrimSpace(s) != s {
-		return "an id with white space around it"
+		return "white space around an id"
 	}
 	return ""
 }
 
+// boolean returns a boolean, false if it is absent.
 func (r *reader) boolean(object int32, name string) bool {
 	i := r.typed(object, name, kindBool)
-	return i != none && r.text1(i) == 't'
+	return i != none && r.firstByte(i) == 't'
 }
 
-// text1 returns the first byte of a value that is not empty.
-func (r *reader) text1(i int32) byte {
+// firstByte returns the first byte of a value, such as t or f of a boolean. Only strings can be empty.
+func (r *reader) firstByte(i int32) byte {
 	return r.document.text[r.nodes[i].start]
 }
 
-// integer returns a whole number; 1.0 is one, as live captures have it.
-func (r *reader) integer(object int32, name string) (n int64, told bool) {
+// integer returns a whole number. 1.0 is one, too: a live capture had a quantity in this form. Numbers above 2^53 are
+// invalid there, because a float has lost their last digits.
+func (r *reader) integer(object int32, name string) (n int64, reported bool) {
 	i := r.typed(object, name, kindNumber)
 	if i == none {
 		return 0, false
@@ -189,7 +194,7 @@ func (r *reader) integer(object int32, name string) (n int64, told bool) {
 	if err != nil {
 		f, err := strconv.ParseFloat(s, 64)
 		if err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
-			r.odd(i, shipment.ReasonBadQuantity, s[:min(len(s), 32)]+" is not a whole number that makes sense")
+			r.invalid(i, shipment.ReasonBadQuantity, s[:min(len(s), 32)]+" is not a whole number in range")
 			return 0, true
 		}
 		n = int64(f)
@@ -197,20 +202,22 @@ func (r *reader) integer(object int32, name string) (n int64, told bool) {
 	return n, true
 }
 
-// units returns a number of units, from least up.
+// units returns a number of units, which must be at least least.
 func (r *reader) units(object int32, name string, least int64) uint32 {
-	n, told := r.integer(object, name)
+	n, reported := r.integer(object, name)
 	switch {
-	case !told && least > 0:
-		r.odd(object, shipment.ReasonBadQuantity, "no "+name)
-	case told && (n < least || n > math.MaxInt32):
-		r.odd(r.member(object, name), shipment.ReasonBadQuantity, strconv.FormatInt(n, 10)+" is not a number of units")
+	case !reported && least > 0:
+		r.invalid(object, shipment.ReasonBadQuantity, "no "+name)
+	case reported && (n < least || n > math.MaxInt32):
+		r.invalid(r.member(object, name), shipment.ReasonBadQuantity,
+			strconv.FormatInt(n, 10)+" is not a valid number of units")
 	default:
 		return uint32(n)
 	}
 	return 0
 }
 
+// number returns a number in which a rounded last digit does no harm: a tax rate, or a dimension. Money goes by minor.
 func (r *reader) number(object int32, name string) float64 {
 	i := r.typed(object, name, kindNumber)
 	if i == none {
@@ -218,13 +225,13 @@ func (r *reader) number(object int32, name string) float64 {
 	}
 	f, err := strconv.ParseFloat(r.document.text[r.nodes[i].start:r.nodes[i].end], 64)
 	if err != nil {
-		r.odd(i, shipment.ReasonBadBody, "a number that is out of range")
+		r.invalid(i, shipment.ReasonBadBody, "number out of range")
 		return 0
 	}
 	return f
 }
 
-// minor returns an amount of money in minor units, nil where it is absent.
+// minor returns an amount of money in minor units, or nil if it is absent.
 func (r *reader) minor(object int32, name string) *int64 {
 	i := r.typed(object, name, kindNumber)
 	if i == none {
@@ -232,13 +239,13 @@ func (r *reader) minor(object int32, name string) *int64 {
 	}
 	n, ok := parseMinor(r.document.text[r.nodes[i].start:r.nodes[i].end], MinorDigits(r.cfg.Currency))
 	if !ok {
-		r.odd(i, shipment.ReasonBadBody, "an amount that is out of range")
+		r.invalid(i, shipment.ReasonBadBody, "amount out of range")
 		return nil
 	}
 	return &n
 }
 
-// when returns a time as it was given, zero where it is absent.
+// when returns a time as given, or zero if it is absent or empty.
 func (r *reader) when(object int32, name string) shipment.When {
 	i := r.typed(object, name, kindString)
 	if i == none || r.nodes[i].start == r.nodes[i].end {
@@ -246,27 +253,27 @@ func (r *reader) when(object int32, name string) shipment.When {
 	}
 	w, ok := ParseWhen(r.stringOf(i))
 	if !ok {
-		r.odd(i, shipment.ReasonBadTime, "not a time")
+		r.invalid(i, shipment.ReasonBadTime, "not a time")
 		return shipment.When{}
 	}
 	if y := w.Time.Year(); y < minYear || y > maxYear {
-		r.odd(i, shipment.ReasonBadTime, "the year "+strconv.Itoa(y)+" makes no sense")
+		r.invalid(i, shipment.ReasonBadTime, "year "+strconv.Itoa(y)+" is out of range")
 		return shipment.When{}
 	}
 	return w
 }
 
-// instant returns a time; a day is its beginning.
+// instant returns a time; a plain day means its beginning.
 func (r *reader) instant(object int32, name string) time.Time {
 	return r.when(object, name).Time.UTC()
 }
 
-// due returns a time by which something is due; a day is its end.
+// due returns a due time; a plain day means its end, because a promise for a day is kept until then.
 func (r *reader) due(object int32, name string) time.Time {
 	return endOfDay(r.when(object, name))
 }
 
-// rawObject returns the JSON of an object, empty where it is absent.
+// rawObject returns the JSON of an object, or the empty string if it is absent.
 func (r *reader) rawObject(object int32, name string) string {
 	i := r.object(object, name)
 	if i == none {
@@ -275,6 +282,7 @@ func (r *reader) rawObject(object int32, name string) string {
 	return r.raw(i)
 }
 
+// timestamp converts a time; nil for the zero time.
 func timestamp(t time.Time) *timestamppb.Timestamp {
 	if t.IsZero() {
 		return nil

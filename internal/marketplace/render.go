@@ -1,6 +1,7 @@
 package marketplace
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 	"time"
@@ -11,14 +12,15 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// TimeFormat is how answers write times, in IST: the official client reads this and refuses many others.
+// TimeFormat is the format of times in responses, in IST. The official client parses few formats and fails the whole
+// body for others: an offset without a colon other than +0000, no offset, a plain date.
 const TimeFormat = "2006-01-02T15:04:05.000-07:00"
 
-// FormatTime writes a time for an answer.
+// FormatTime formats a time for a response.
 func FormatTime(t time.Time) string { return t.In(IST).Format(TimeFormat) }
 
-// Shipment is the shipment payload v3. Absent values are null, as in live captures, or left out where a client was seen
-// to stumble over null.
+// Shipment is the shipment payload v3. Absent values are null, as in live responses, or omitted if a client is known to
+// fail on null. It has a field per member of the payload.
 type Shipment struct {
 	ShipmentID        string          `json:"shipmentId"`
 	DispatchByDate    *string         `json:"dispatchByDate"`
@@ -64,9 +66,11 @@ type form struct {
 	Status    string `json:"status,omitempty"`
 }
 
+// orderItem has a field per member of the payload.
 type orderItem struct {
-	OrderItemID           string      `json:"orderItemId"`
-	ID                    string      `json:"id"` // The details page calls it so; one payload serves both.
+	OrderItemID string `json:"orderItemId"`
+	// ID repeats OrderItemID under the name of the shipping details: the official client reads both with one model.
+	ID                    string      `json:"id"`
 	OrderID               string      `json:"orderId"`
 	CancellationGroupID   string      `json:"cancellationGroupId"`
 	OrderDate             *string     `json:"orderDate"`
@@ -99,7 +103,8 @@ type prices struct {
 	FlipkartDiscount *json.Number `json:"flipkartDiscount"`
 }
 
-// serviceOf is ours: no read of the marketplace gives a seller the id of a forward service.
+// serviceOf is an extension of ours: no read of the marketplace shows a seller the id of a forward service, which the
+// calls about services need.
 type serviceOf struct {
 	ServiceFulfilmentID string  `json:"serviceFulfilmentId"`
 	Description         string  `json:"description,omitempty"`
@@ -107,10 +112,10 @@ type serviceOf struct {
 	ServiceByDate       *string `json:"serviceByDate"`
 }
 
-// RenderShipment writes a shipment's state as the payload v3.
+// RenderShipment converts a shipment's state to the payload v3.
 //
-// quantity is what there is to handle: the units that are not cancelled, or, of an item that is cancelled as a whole,
-// those that were. cancelledQuantity is ours.
+// quantity is the number of units to handle, those that are not cancelled; if all of an item are cancelled, it is the
+// ordered number. cancelledQuantity is an extension of ours.
 func RenderShipment(s *ledgerv1.Shipment) Shipment {
 	d := s.GetDetails()
 	out := Shipment{
@@ -122,11 +127,11 @@ func RenderShipment(s *ledgerv1.Shipment) Shipment {
 		LocationID:        s.GetLocationId(),
 		Hold:              s.GetOnHold(),
 		MPS:               d.GetMps(),
-		PackagingPolicy:   orElse(d.GetPackagingPolicy(), "DEFAULT"),
-		ShipmentType:      orElse(d.GetShipmentType(), "NORMAL"),
+		PackagingPolicy:   cmp.Or(d.GetPackagingPolicy(), "DEFAULT"),
+		ShipmentType:      cmp.Or(d.GetShipmentType(), "NORMAL"),
 		SubShipments:      renderSubShipments(s),
 		Forms:             renderForms(s),
-		DispatchLocation:  json.RawMessage(orElse(d.GetDispatchLocationJson(), "null")),
+		DispatchLocation:  json.RawMessage(cmp.Or(d.GetDispatchLocationJson(), "null")),
 		OrderItems:        make([]orderItem, 0, len(s.GetItems())),
 	}
 	if s.GetFulfilment() == ledgerv1.Fulfilment_FULFILMENT_SELF_SHIP {
@@ -150,10 +155,11 @@ func renderItem(s *ledgerv1.Shipment, item *ledgerv1.Item) orderItem {
 		Quantity:      item.GetOrdered(), CancelledQuantity: cancelled,
 		FSN: d.GetFsn(), SKU: d.GetSku(), ListingID: d.GetListingId(), Title: d.GetTitle(), HSN: optional(d.GetHsn()),
 		PackageIDs: d.GetPackageIds(), PriceComponents: renderPrice(d.GetPrice()),
-		ServiceProfile: d.GetServiceProfile(), IsReplacement: d.GetIsReplacement(), DispatchServiceTier: d.GetDispatchServiceTier(),
+		ServiceProfile: d.GetServiceProfile(), IsReplacement: d.GetIsReplacement(),
+		DispatchServiceTier: d.GetDispatchServiceTier(),
 	}
 	if out.PackageIDs == nil {
-		out.PackageIDs = []string{}
+		out.PackageIDs = []string{} // An empty list, not null: clients iterate over it.
 	}
 	if cancelled < item.GetOrdered() {
 		out.Quantity = item.GetOrdered() - cancelled
@@ -163,8 +169,9 @@ func renderItem(s *ledgerv1.Shipment, item *ledgerv1.Item) orderItem {
 		out.CancellationDate = formatted(last.GetAt().GetAt())
 		out.CancellationReason, out.CancellationSubReason = last.GetReason(), last.GetSubReason()
 	}
+	const forward = ledgerv1.ServiceKind_SERVICE_KIND_FORWARD // Tech visits belong to a return.
 	for _, service := range s.GetServices() {
-		if service.GetOrderItemId() == item.GetOrderItemId() && service.GetKind() == ledgerv1.ServiceKind_SERVICE_KIND_FORWARD {
+		if service.GetOrderItemId() == item.GetOrderItemId() && service.GetKind() == forward {
 			out.Services = append(out.Services, serviceOf{
 				ServiceFulfilmentID: service.GetServiceId(), Description: service.GetDescription(),
 				Status:        strings.TrimPrefix(service.GetStatus().String(), "SERVICE_STATUS_"),
@@ -175,6 +182,7 @@ func renderItem(s *ledgerv1.Shipment, item *ledgerv1.Item) orderItem {
 	return out
 }
 
+// renderPrice writes amounts as exact decimals: json.Number keeps 0.1 from becoming the nearest float.
 func renderPrice(p *ledgerv1.Price) *prices {
 	if p == nil {
 		return nil
@@ -192,7 +200,7 @@ func renderPrice(p *ledgerv1.Price) *prices {
 	}
 }
 
-// renderSubShipments writes the parcels: with the seller's dimensions, once labels were asked for.
+// renderSubShipments converts the parcels. They have the seller's dimensions once the seller has requested labels.
 func renderSubShipments(s *ledgerv1.Shipment) []subShipment {
 	measured := map[string]*ledgerv1.Dimensions{}
 	for _, sub := range s.GetPackRequest().GetSubShipments() {
@@ -200,13 +208,16 @@ func renderSubShipments(s *ledgerv1.Shipment) []subShipment {
 	}
 	out := []subShipment{}
 	for _, sub := range s.GetDetails().GetSubShipments() {
-		one := subShipment{SubShipmentID: sub.GetSubShipmentId(), Packages: []pack{}, Dimensions: renderDimensions(sub.GetDimensions())}
+		one := subShipment{
+			SubShipmentID: sub.GetSubShipmentId(), Packages: []pack{}, Dimensions: renderDimensions(sub.GetDimensions()),
+		}
 		if d := measured[sub.GetSubShipmentId()]; d != nil {
 			one.Dimensions = renderDimensions(d)
 		}
 		for _, p := range sub.GetPackages() {
 			one.Packages = append(one.Packages, pack{
-				PackageID: p.GetPackageId(), PackageTitle: p.GetTitle(), PackageSku: p.GetSku(), Dimensions: renderDimensions(p.GetDimensions()),
+				PackageID: p.GetPackageId(), PackageTitle: p.GetTitle(), PackageSku: p.GetSku(),
+				Dimensions: renderDimensions(p.GetDimensions()),
 			})
 		}
 		courier := sub.GetCourier()
@@ -229,11 +240,14 @@ func renderDimensions(d *ledgerv1.Dimensions) *dimensions {
 func renderForms(s *ledgerv1.Shipment) []form {
 	out := []form{}
 	for _, f := range s.GetForms() {
-		out = append(out, form{Name: f.GetName(), Link: f.GetLink(), Automated: f.GetAutomated(), Status: formStatusName(f.GetStatus())})
+		out = append(out, form{
+			Name: f.GetName(), Link: f.GetLink(), Automated: f.GetAutomated(), Status: formStatusName(f.GetStatus()),
+		})
 	}
 	return out
 }
 
+// formStatusName returns the status of a form in the spelling of the forms page.
 func formStatusName(s ledgerv1.FormStatus) string {
 	switch s {
 	case ledgerv1.FormStatus_FORM_STATUS_NOT_CREATED:
@@ -249,7 +263,7 @@ func formStatusName(s ledgerv1.FormStatus) string {
 	}
 }
 
-// StatusName is the marketplace's word for a state.
+// StatusName returns the marketplace's name of a state.
 func StatusName(s ledgerv1.Status) string {
 	if s == ledgerv1.Status_STATUS_UNSPECIFIED {
 		return ""
@@ -270,11 +284,4 @@ func optional(s string) *string {
 		return nil
 	}
 	return &s
-}
-
-func orElse(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }

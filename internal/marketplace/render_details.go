@@ -3,11 +3,12 @@ package marketplace
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// Details is the shipping details of a shipment: who gets it, and who carries it.
+// Details is the shipping details of a shipment: the recipient and the courier.
 type Details struct {
 	OrderID         string          `json:"orderId"`
 	ShipmentID      string          `json:"shipmentId"`
@@ -19,15 +20,18 @@ type Details struct {
 	SellerAddress   json.RawMessage `json:"sellerAddress"`
 	ReturnAddress   json.RawMessage `json:"returnAddress"`
 	SubShipments    []subShipment   `json:"subShipments"`
-	CourierDetails  *couriers       `json:"courierDetails,omitempty"`
-	WeighingNeeded  bool            `json:"weighingRequired"`
+	// CourierDetails is where the v2 API has them; v3 has them in SubShipments.
+	CourierDetails *couriers `json:"courierDetails,omitempty"`
+	WeighingNeeded bool      `json:"weighingRequired"`
 }
 
+// detailItem has the id twice: live responses have id, and the official client reads orderItemId.
 type detailItem struct {
 	ID          string `json:"id"`
 	OrderItemID string `json:"orderItemId"`
 }
 
+// address has the pincode in both spellings: the official client reads pinCode, other clients read pincode.
 type address struct {
 	FirstName     string `json:"firstName"`
 	LastName      string `json:"lastName"`
@@ -38,7 +42,7 @@ type address struct {
 	State         string `json:"state"`
 	StateCode     string `json:"stateCode"`
 	StateName     string `json:"stateName"`
-	Pincode       string `json:"pincode"` // Both spellings are read by somebody.
+	Pincode       string `json:"pincode"`
 	PinCode       string `json:"pinCode"`
 	ContactNumber string `json:"contactNumber,omitempty"`
 }
@@ -58,26 +62,28 @@ type courier struct {
 	TrackingID string `json:"trackingId"`
 }
 
-// Location is what the configuration says of a seller's place.
+// Location is the configuration of a seller's location.
 type Location struct {
 	ID string `json:"id"`
-	// Address and ReturnAddress are written into answers as they are.
+	// Address and ReturnAddress are copied verbatim into responses.
 	Address       json.RawMessage `json:"address,omitempty"`
 	ReturnAddress json.RawMessage `json:"returnAddress,omitempty"`
-	// WeighingRequired says that parcels are weighed there.
+	// WeighingRequired means that parcels are weighed at this location.
 	WeighingRequired bool `json:"weighingRequired,omitempty"`
 }
 
-// RenderDetails writes a shipment's state as its shipping details. Phone numbers are for self-ship sellers only: nobody
-// else delivers.
+// RenderDetails converts a shipment's state to its shipping details. Only self-ship sellers get phone numbers: for the
+// others the marketplace delivers.
 func RenderDetails(s *ledgerv1.Shipment, at Location) Details {
 	d := s.GetDetails()
 	self := s.GetFulfilment() == ledgerv1.Fulfilment_FULFILMENT_SELF_SHIP
 	out := Details{
 		OrderID: s.GetOrderId(), ShipmentID: s.GetShipmentId(), LocationID: s.GetLocationId(), OrderItems: []detailItem{},
-		DeliveryAddress: renderAddress(d.GetDeliveryAddress(), self), BillingAddress: renderAddress(d.GetBillingAddress(), self),
-		SellerAddress: orNull(at.Address), ReturnAddress: orNull(at.ReturnAddress),
-		SubShipments: renderSubShipments(s), CourierDetails: renderCourier(s.GetPacking().GetCourier()), WeighingNeeded: at.WeighingRequired,
+		DeliveryAddress: renderAddress(d.GetDeliveryAddress(), self),
+		BillingAddress:  renderAddress(d.GetBillingAddress(), self),
+		SellerAddress:   orNull(at.Address), ReturnAddress: orNull(at.ReturnAddress),
+		SubShipments: renderSubShipments(s), CourierDetails: renderCourier(s.GetPacking().GetCourier()),
+		WeighingNeeded: at.WeighingRequired,
 	}
 	for _, item := range s.GetItems() {
 		out.OrderItems = append(out.OrderItems, detailItem{ID: item.GetOrderItemId(), OrderItemID: item.GetOrderItemId()})
@@ -94,7 +100,8 @@ func renderAddress(a *ledgerv1.Address, phone bool) *address {
 	}
 	out := &address{
 		FirstName: a.GetFirstName(), LastName: a.GetLastName(), AddressLine1: a.GetLine1(), AddressLine2: a.GetLine2(),
-		Landmark: a.GetLandmark(), City: a.GetCity(), State: a.GetState(), StateCode: a.GetStateCode(), StateName: a.GetState(),
+		Landmark: a.GetLandmark(), City: a.GetCity(),
+		State: a.GetState(), StateCode: a.GetStateCode(), StateName: a.GetState(),
 		Pincode: a.GetPincode(), PinCode: a.GetPincode(),
 	}
 	if phone {
@@ -103,6 +110,7 @@ func renderAddress(a *ledgerv1.Address, phone bool) *address {
 	return out
 }
 
+// renderCourier shows one courier for pickup and delivery: the ledger knows one per parcel.
 func renderCourier(c *ledgerv1.Courier) *couriers {
 	if c == nil {
 		return nil
@@ -124,7 +132,7 @@ type ShipmentForms struct {
 	Forms      []form `json:"forms"`
 }
 
-// RenderForms writes the forms of a shipment.
+// RenderForms converts the forms of a shipment.
 func RenderForms(s *ledgerv1.Shipment) ShipmentForms {
 	return ShipmentForms{ShipmentID: s.GetShipmentId(), Forms: renderForms(s)}
 }
@@ -152,8 +160,8 @@ type taxDetails struct {
 	IGST float64 `json:"igstRate"`
 }
 
-// RenderInvoice writes the invoice of a packed or dispatched shipment; ok is false before that. Its date is a plain
-// day: the official client reads nothing else there.
+// RenderInvoice converts the invoice of a packed or dispatched shipment; ok is false before that. Its date is a plain
+// day, the only form that the official client reads there.
 func RenderInvoice(s *ledgerv1.Shipment, settings Settings) (out Invoice, ok bool) {
 	p := s.GetPacking()
 	if p == nil {
@@ -180,27 +188,16 @@ func RenderInvoice(s *ledgerv1.Shipment, settings Settings) (out Invoice, ok boo
 	return out, true
 }
 
-// FormatAmount writes an amount in minor units with all its decimals, for people: 2150 INR is 21.50.
+// FormatAmount formats an amount in minor units with all its decimals, for people: 2150 INR becomes 21.50.
 func FormatAmount(minor int64, currency string) string {
 	digits := MinorDigits(currency)
 	s := formatMinor(minor, digits)
 	if digits == 0 {
 		return s
 	}
-	have := 0
-	for i := range len(s) {
-		if s[i] == '.' {
-			have = len(s) - i - 1
-		}
-	}
-	if have == 0 {
-		s += "."
-	}
-	for ; have < digits; have++ {
-		s += "0"
-	}
-	return s
+	whole, part, _ := strings.Cut(s, ".")
+	return whole + "." + part + strings.Repeat("0", digits-len(part))
 }
 
-// FormatRate writes a tax rate for people.
+// FormatRate formats a tax rate for people.
 func FormatRate(rate float64) string { return strconv.FormatFloat(rate, 'f', -1, 64) }

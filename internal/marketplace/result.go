@@ -6,21 +6,23 @@ import (
 	"github.com/orderledger/orderledger/internal/shipment"
 )
 
-// Result is what became of one item of an action.
+// Result is the result of one item of an action.
 type Result struct {
 	// ID is the id as the caller wrote it.
 	ID string
-	// OK says that the command was accepted, or had been before.
+	// OK means that the command is accepted, now or by an earlier request with the same key.
 	OK bool
-	// Code and Message say why not.
+	// Code and Message are the reason if it is not.
 	Code    shipment.Code
 	Message string
 }
 
-// RenderResults writes the answer of an action: 200 with one result per item, in their order.
+// RenderResults returns the body of an action's response: one result per item, in order. It goes with 200 even if items
+// fail; for 204 the official client returns null to its user.
 //
-// The pages disagree on the name of the verdict, status or processingStatus, and clients read the one or the other:
-// both are written. Services say failureReason in place of a code and a message; they get all three.
+// The marketplace's pages disagree on the name of the verdict, status or processingStatus, and clients read either one,
+// so a result has both. The pages of services have failureReason in place of errorCode and errorMessage; the result of
+// a service has all three. The pages don't show a success; errorCode and errorMessage are null then.
 func RenderResults(subject Subject, results []Result) ([]byte, error) {
 	items := make([]map[string]any, len(results))
 	for i, result := range results {

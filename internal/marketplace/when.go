@@ -6,24 +6,25 @@ import (
 	"github.com/orderledger/orderledger/internal/shipment"
 )
 
-// IST is the marketplace's own zone: it writes its times in it, and means it where it says none.
+// IST is the marketplace's time zone. Its times have this offset, and a time without an offset means it.
 var IST = time.FixedZone("IST", 5*60*60+30*60) //nolint:gochecknoglobals // A constant of the wire.
 
-// Years that a time may have. What is outside makes no sense, and the tables can't hold it.
+// The valid years of a time. ClickHouse's DateTime64 ends with 2299, and no order is older than 1970.
 const (
 	minYear = 1970
 	maxYear = 2299
 )
 
-// ParseWhen reads a time in any form that clients and the marketplace use:
+// ParseWhen parses a time in every form that clients and the marketplace use:
 //
 //	2017-03-28                         a day, in IST
 //	2017-03-28T18:03:01+05:30          any offset; also Z, +0530 and +05
-//	2017-03-28T18:03:01.123456789Z     up to nine digits of a fraction, more are cut off
+//	2017-03-28T18:03:01.123456789Z     up to nine digits of a fraction; more are cut off
 //	2017-03-28T18:03                   no seconds; no offset means IST
 //	2017-03-28 18:03:01                a space for the T
 //
-// ok is false for anything else. The year 0 is read: whether a time makes sense is another question.
+// ok is false for anything else. The year 0 is accepted: reader.when reports a time out of range as another error than
+// a malformed one. time.Parse would need a dozen layouts for these forms.
 func ParseWhen(s string) (w shipment.When, ok bool) {
 	if len(s) < 10 || s[4] != '-' || s[7] != '-' {
 		return w, false
@@ -75,7 +76,7 @@ func digits(s string) (n int, ok bool) {
 	return n, true
 }
 
-// fraction reads an optional fraction of a second.
+// fraction parses an optional fraction of a second.
 func fraction(s string) (nanos int, rest string, ok bool) {
 	if s == "" || s[0] != '.' && s[0] != ',' {
 		return 0, s, true
@@ -88,7 +89,7 @@ func fraction(s string) (nanos int, rest string, ok bool) {
 	return nanos, s[i:], i > 1
 }
 
-// offset reads an optional offset from UTC.
+// offset parses an optional offset from UTC. The common ones share a location, which saves an allocation per time.
 func offset(s string) (*time.Location, bool) {
 	switch s {
 	case "":
@@ -125,6 +126,7 @@ func offset(s string) (*time.Location, bool) {
 	return time.FixedZone("", seconds), true
 }
 
+// daysIn returns the length of a month. time.Date would turn February 30 into March 2 instead of refusing it.
 func daysIn(year, month int) int {
 	switch month {
 	case 2:
@@ -139,7 +141,7 @@ func daysIn(year, month int) int {
 	}
 }
 
-// endOfDay is the last millisecond of the day that begins at t: a due date that names a day is kept until its end.
+// endOfDay returns the time, or the last millisecond of a plain day: a promise for a day is kept until its end.
 func endOfDay(w shipment.When) time.Time {
 	if !w.Day {
 		return w.Time

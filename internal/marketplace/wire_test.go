@@ -15,9 +15,9 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
-func TestTimesAreReadInEveryFormThatClientsUse(t *testing.T) {
+func TestParseWhen(t *testing.T) {
 	t.Parallel()
 	want := time.Date(2017, 3, 28, 12, 33, 1, 0, time.UTC)
 	for text, at := range map[string]time.Time{
@@ -43,7 +43,7 @@ func TestTimesAreReadInEveryFormThatClientsUse(t *testing.T) {
 	w, ok := marketplace.ParseWhen("2017-03-28")
 	require.True(t, ok)
 	require.True(t, w.Day)
-	require.True(t, time.Date(2017, 3, 27, 18, 30, 0, 0, time.UTC).Equal(w.Time), "the midnight at which the day begins in IST")
+	require.True(t, time.Date(2017, 3, 27, 18, 30, 0, 0, time.UTC).Equal(w.Time), "midnight in IST")
 	for _, text := range []string{
 		"", "2017", "2017-3-28", "2017-02-29", "2017-13-01", "2017-00-01", "2017-01-00", "28-03-2017", "2017-03-28T", "2017-03-28T18", "2017-03-28T24:00:00Z",
 		"2017-03-28T18:60:00Z", "2017-03-28T18:00:61Z", "2017-03-28T18:03:01.Z", "2017-03-28T18:03:01+5:30", "2017-03-28T18:03:01+05:60",
@@ -59,7 +59,7 @@ func TestMoneyIsExact(t *testing.T) {
 	price := func(number, currency string) *int64 {
 		settings := marketplace.DefaultSettings()
 		settings.Currency = currency
-		n, err := marketplace.ParseNotification([]byte(told("shipment_created", anyShipment,
+		n, err := marketplace.ParseNotification([]byte(envelope("shipment_created", anyShipment,
 			`{"orderItems":[{"orderItemId":"1","quantity":1,"priceComponents":{"sellingPrice":`+number+`}}]}`)), settings)
 		require.NoError(t, err)
 		c, ok := n.Input().(shipment.Created)
@@ -104,7 +104,7 @@ func commands(t *testing.T, name, body string) []marketplace.Command {
 	return got
 }
 
-func TestCallsBecomeCommands(t *testing.T) {
+func TestActionRead(t *testing.T) {
 	t.Parallel()
 	whenOf := func(text string) shipment.When {
 		w, ok := marketplace.ParseWhen(text)
@@ -169,7 +169,7 @@ func TestCallsBecomeCommands(t *testing.T) {
 	}
 }
 
-func TestAPackRequestIsReadInTheFormsThatClientsSend(t *testing.T) {
+func TestActionReadLabels(t *testing.T) {
 	t.Parallel()
 	// The official client's invoices have no orderId and a plain date.
 	got := commands(t, "labels", `{"shipments":[{"shipmentId":"S1","locationId":"L","taxItems":[{"orderItemId":"1","taxRate":0,"quantity":2,"purchasePrice":1.5}],
@@ -185,7 +185,7 @@ func TestAPackRequestIsReadInTheFormsThatClientsSend(t *testing.T) {
 	require.True(t, in.Request.GetIgnoreWarning())
 }
 
-func TestOneBadItemDoesNotSpoilTheOthers(t *testing.T) {
+func TestActionReadInvalidItems(t *testing.T) {
 	t.Parallel()
 	got := commands(t, "labels", `{"shipments":[
 		{"shipmentId":"S1"},
@@ -204,21 +204,21 @@ func TestOneBadItemDoesNotSpoilTheOthers(t *testing.T) {
 	}, codes)
 }
 
-func TestTheHashIsThatOfTheItemAndWhatItsCallSays(t *testing.T) {
+func TestCommandHash(t *testing.T) {
 	t.Parallel()
 	body := func(location, first string) string {
 		return `{"shipmentIds":["` + first + `","S2"],"locationId":"` + location + `"}`
 	}
 	one, two, three := commands(t, "dispatch", body("L", "S1")), commands(t, "dispatch", body("M", "S1")), commands(t, "dispatch", body("L", "S9"))
 	require.NotEqual(t, one[0].Hash, one[1].Hash)
-	require.NotEqual(t, one[1].Hash, two[1].Hash, "another location is another intention")
-	require.Equal(t, one[1].Hash, three[1].Hash, "the other items are not part of it")
+	require.NotEqual(t, one[1].Hash, two[1].Hash, "another location is another request")
+	require.Equal(t, one[1].Hash, three[1].Hash, "the hash does not cover the other items")
 	require.Equal(t, one, commands(t, "dispatch", ` {"locationId":"L" , "shipmentIds":[ "S1","S2"]}`))
 	returns := commands(t, "return_complete", `{"returnIds":["S2"],"locationId":"L"}`)
 	require.NotEqual(t, one[1].Hash, returns[0].Hash, "another action")
 }
 
-func TestAServiceMayBeNamedByItsShipment(t *testing.T) {
+func TestCommandWithService(t *testing.T) {
 	t.Parallel()
 	got := commands(t, "service_complete", `{"services":[{"shipmentId":"S1","locationId":"L","deliveryDate":"2017-03-28"}]}`)[0]
 	require.Empty(t, got.ID)
@@ -230,7 +230,7 @@ func TestAServiceMayBeNamedByItsShipment(t *testing.T) {
 	require.Equal(t, shipment.CodeInvalidRequest, nameless.Code)
 }
 
-func TestTrackingIsUpdatedInSnakeCase(t *testing.T) {
+func TestReadUpdate(t *testing.T) {
 	t.Parallel()
 	got, err := marketplace.ReadUpdate("S1", []byte(`{"shipment_id":"S1","tracking_id":"T","delivery_partner":"P","tentative_delivery_date":"2017-03-28"}`), marketplace.DefaultSettings())
 	require.NoError(t, err)
@@ -241,13 +241,13 @@ func TestTrackingIsUpdatedInSnakeCase(t *testing.T) {
 	require.Equal(t, "S1", got.ShipmentID)
 }
 
-func TestIDsAreSplitAfterDecoding(t *testing.T) {
+func TestSplitIDs(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, []string{"a", "b", "c"}, marketplace.SplitIDs(" a,b,,a , c,"))
 	require.Empty(t, marketplace.SplitIDs(" , "))
 }
 
-// aState is a shipment with everything a client may see.
+// aState is a shipment with everything that a client can see.
 func aState() *ledgerv1.Shipment {
 	at := func(day, hour int) *timestamppb.Timestamp {
 		return timestamppb.New(time.Date(2017, 4, day, hour, 4, 5, 678e6, time.UTC))
@@ -306,7 +306,7 @@ func golden(t *testing.T, name string, document any) {
 	require.Equal(t, string(want), string(got)+"\n")
 }
 
-func TestAShipmentIsWrittenAsItsClientsReadIt(t *testing.T) {
+func TestRenderGolden(t *testing.T) {
 	t.Parallel()
 	golden(t, "shipment.json", marketplace.RenderShipment(aState()))
 	golden(t, "details.json", marketplace.RenderDetails(aState(), marketplace.Location{ID: "LOC1234", Address: json.RawMessage(`{"sellerName":"Own"}`)}))
@@ -317,7 +317,7 @@ func TestAShipmentIsWrittenAsItsClientsReadIt(t *testing.T) {
 	require.False(t, ok)
 }
 
-func TestPhonesAreShownToSelfShipSellersOnly(t *testing.T) {
+func TestRenderDetailsPhones(t *testing.T) {
 	t.Parallel()
 	text := func(s *ledgerv1.Shipment) string {
 		b, err := json.Marshal(marketplace.RenderDetails(s, marketplace.Location{}))
@@ -331,7 +331,7 @@ func TestPhonesAreShownToSelfShipSellersOnly(t *testing.T) {
 	require.Equal(t, "SELF", marketplace.RenderShipment(s).ShipmentType)
 }
 
-func TestResultsCarryBothNamesOfTheVerdict(t *testing.T) {
+func TestRenderResults(t *testing.T) {
 	t.Parallel()
 	results := []marketplace.Result{{ID: "1", OK: true}, {ID: "2", Code: "CODE", Message: "why"}}
 	body, err := marketplace.RenderResults(marketplace.SubjectReturn, results)
