@@ -15,13 +15,13 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// onEach runs a test with a ledger on each kind of Kafka that is there.
+// onEach runs a test with a ledger on each available kind of Kafka.
 func onEach(t *testing.T, lanes int, test func(b *bundle)) {
 	t.Helper()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) { test(setupOn(t, on, lanes)) })
 }
 
-// terse logs only what an operator would look at. A test of many thousand commands must not keep a line for each.
+// terse logs warnings and errors only: a test of many thousand commands must not keep a line for each.
 func terse() option {
 	return func(_ *Config, d *Deps, _ *Journal) { d.Log = slog.New(levelled{d.Log.Handler()}) }
 }
@@ -34,13 +34,13 @@ func (h levelled) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return levelled{h.Handler.WithAttrs(attrs)}
 }
 
-// ends returns the ends of a lane's events and decisions, also of what is not committed.
+// ends returns the ends of a lane's events and decisions, uncommitted records included.
 func (b *bundle) ends(lane int32) [2]int64 {
 	b.Helper()
 	return [2]int64{b.end(events.TopicEvents, lane), b.end(events.TopicDecisions, lane)}
 }
 
-// describe returns what the coordinator knows of a lane's two ids.
+// describe returns the coordinator's description of a lane's two ids.
 func (b *bundle) describe(adm *kadm.Client, ids ...string) []kadm.DescribedTransaction {
 	b.Helper()
 	all, err := adm.DescribeTransactions(b.Context(), ids...)
@@ -55,5 +55,5 @@ func (b *bundle) describe(adm *kadm.Client, ids ...string) []kadm.DescribedTrans
 
 func (b *bundle) options() []kgo.Opt { return kafka.Options(testkit.KafkaConfig(b.brokers, b.lanes)) }
 
-// soak tells that the long version of a test is wanted.
+// soak reports whether the long version of a test was requested.
 func soak() bool { return os.Getenv("ORDERLEDGER_TEST_SOAK") != "" }

@@ -16,8 +16,8 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// onBrokers runs a benchmark on the broker in the process and on Apache Kafka, where the medians of one run are
-// compared with those of the others below: the aim is a p99 of at most three times that of the plain produce.
+// onBrokers runs a benchmark on the broker in the process and on Apache Kafka. There the medians of a run are compared
+// with each other: the aim is a p99 of at most three times that of the plain produce.
 func onBrokers(b *testing.B, fn func(b *testing.B, led *bundle, n int)) {
 	b.Helper()
 	for _, on := range []struct {
@@ -62,9 +62,9 @@ func BenchmarkLane(b *testing.B) {
 	})
 }
 
-// BenchmarkPlainProduce writes the very event records of a lane again, headers and all, with the same client options
-// and acks=all, without a ledger around them: no transaction, no decision about each, no chain, no store. A lane writes
-// two records for each of these, the event and its decision, in two partitions, and a second request to commit them.
+// BenchmarkPlainProduce writes copies of a lane's event records, headers included, with the same client options and
+// acks=all, but without a ledger: no transaction, no decision about each, no chain, no store. For each of these a lane
+// writes two records, the event and its decision, in two partitions, and sends a second request to commit them.
 func BenchmarkPlainProduce(b *testing.B) {
 	onBrokers(b, func(b *testing.B, led *bundle, n int) {
 		b.Helper()
@@ -116,7 +116,7 @@ func produce(b *testing.B, client *kgo.Client, like *kgo.Record, n int) {
 	require.NoError(b, client.Flush(b.Context()))
 }
 
-// measure times each call, of so many events.
+// measure times each call, which writes a number of events.
 func measure(b *testing.B, events int, fn func()) {
 	b.Helper()
 	took := make([]time.Duration, 0, b.N)
@@ -136,8 +136,8 @@ func measure(b *testing.B, events int, fn func()) {
 	b.ReportMetric(float64(events*len(took))/total.Seconds(), "events/s")
 }
 
-// setupApache is a ledger of one lane on the Apache Kafka in ORDERLEDGER_TEST_KAFKA, to the broker itself and with
-// nothing between. It refuses a broker that holds a ledger, and deletes its own in the end.
+// setupApache makes a ledger of one lane on the Apache Kafka in ORDERLEDGER_TEST_KAFKA, with no proxy between. It
+// refuses a broker that holds a ledger, and deletes its own in the end.
 func setupApache(b *testing.B) *bundle {
 	b.Helper()
 	brokers := testkit.ApacheKafka(b)
@@ -187,7 +187,7 @@ func (b *bundle) event() *kgo.Record {
 	return last
 }
 
-// sizeOf returns about what a record takes on the wire.
+// sizeOf returns about the size of a record on the wire.
 func sizeOf(r *kgo.Record) int {
 	n := len(r.Key) + len(r.Value)
 	for _, h := range r.Headers {

@@ -31,14 +31,14 @@ type bundle struct {
 	faults  []*kfake.FaultHandle
 }
 
-// heal takes away the faults that nobody met, so that the checker does not.
-func (b *bundle) heal() {
+// clearFaults removes the faults that no request met, so that the checker does not meet them.
+func (b *bundle) clearFaults() {
 	for _, f := range b.faults {
 		f.Remove()
 	}
 }
 
-// setup is a ledger on a broker inside the process, for faults inside the broker and for benchmarks.
+// setup makes a ledger on a broker inside the process, for faults inside the broker and for benchmarks.
 func setup(t testing.TB, lanes int, opts ...kfake.Opt) *bundle {
 	t.Helper()
 	return setupOn(t, testkit.Kfake, lanes, opts...)
@@ -181,7 +181,7 @@ func (i *instance) decided(lane int32, offset int64) {
 	testkit.Eventually(i.b, func() bool { return i.lanes.positions()[lane] > offset }, fmt.Sprintf("inbox lane %d decided to %d", lane, offset))
 }
 
-// book is what the topics of a ledger say, read by somebody who knows nothing else.
+// book is the content of a ledger's topics, read without any knowledge of the journal.
 type book struct {
 	events    [][]eventLine    // By lane.
 	decisions [][]decisionLine // By lane; void ones are marked.
@@ -269,8 +269,8 @@ func (b *bundle) linked(c events.Chain, r *kgo.Record, h []events.Header, env *e
 	return next
 }
 
-// check holds the topics to what the ledger promises: dense versions, dense laneseqs and a whole chain (in read),
-// recorded time that never goes backward, decisions that know the events' chain, and one final decision for every
+// check checks the topics for the promises of the ledger: dense versions, dense laneseqs and a whole chain (in read),
+// recorded time that never goes backward, decisions that name the events' chain head, and one final decision for every
 // input.
 func (b *bundle) check() *book {
 	b.Helper()
@@ -305,7 +305,7 @@ func (k *book) checkLane(t testing.TB, lane int) {
 			continue
 		}
 		head := heads[d.GetEventsLaneseq()]
-		require.Equal(t, head[:], fill(d.GetEventsHead()), "decision %d knows events %d", d.LaneSeq, d.GetEventsLaneseq())
+		require.Equal(t, head[:], fill(d.GetEventsHead()), "decision %d names events %d", d.LaneSeq, d.GetEventsLaneseq())
 		if d.Decision.InboxOffset != nil {
 			ends[d.GetInboxOffset()] = append(ends[d.GetInboxOffset()], d.GetOutcome())
 		}

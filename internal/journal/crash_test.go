@@ -7,16 +7,19 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/testkit"
 	"github.com/orderledger/orderledger/internal/testkit/netfault"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// crash runs one owner into a crash at a certain point of a batch, lets a successor of the same name take over, and
-// asks again with the same key. Whatever the point, the command and the notification are decided exactly once.
+// crash crashes an owner at a certain point of a batch, lets a successor of the same name take over, and submits again
+// with the same key. At every point the command and the notification are decided exactly once.
 type crash struct {
 	*testing.T
 	*bundle
@@ -34,7 +37,7 @@ func newCrash(t *testing.T, on testkit.KafkaBackend) *crash {
 	}
 }
 
-// dieBefore lets the owner die before the broker hears of a request.
+// dieBefore crashes the owner before the broker receives a request.
 func (c *crash) dieBefore(key kmsg.Key) {
 	c.link.Before(key, func() {
 		c.link.Cut()
@@ -96,7 +99,8 @@ func (c *crash) owner(opts ...option) *instance {
 	return c.start(append(opts, storeIn(c.dir), named("one"), over(&c.link))...).ready()
 }
 
-func TestACrashBeforeProduceStoresNothing(t *testing.T) {
+// A crash before the records are produced stores nothing.
+func TestCommitterCrashBeforeProduce(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		c := newCrash(t, on)
@@ -104,7 +108,8 @@ func TestACrashBeforeProduceStoresNothing(t *testing.T) {
 	})
 }
 
-func TestACrashAfterProduceAndBeforeTheCommitStoresNothing(t *testing.T) {
+// A crash between the records and the commit stores nothing.
+func TestCommitterCrashBeforeCommit(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		c := newCrash(t, on)
@@ -112,7 +117,8 @@ func TestACrashAfterProduceAndBeforeTheCommitStoresNothing(t *testing.T) {
 	})
 }
 
-func TestACrashAfterTheCommitAndBeforeTheStoreKeepsTheAnswer(t *testing.T) {
+// A crash between the commit and the store keeps the answer: the next takeover reads it from the lane.
+func TestCommitterCrashBeforeStore(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		c := newCrash(t, on)
@@ -120,7 +126,8 @@ func TestACrashAfterTheCommitAndBeforeTheStoreKeepsTheAnswer(t *testing.T) {
 	})
 }
 
-func TestACrashAfterTheStoreAndBeforeTheReplyKeepsTheAnswer(t *testing.T) {
+// A crash between the store and the reply keeps the answer: a repeat gets it.
+func TestCommitterCrashBeforeReply(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		c := newCrash(t, on)
@@ -128,7 +135,8 @@ func TestACrashAfterTheStoreAndBeforeTheReplyKeepsTheAnswer(t *testing.T) {
 	})
 }
 
-func TestACommitWhoseReplyIsLostIsLookedUpAndNeverCalledFailed(t *testing.T) {
+// A commit whose reply is lost is looked up, and its call is never answered as failed.
+func TestWriterCommitReplyLost(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 1)
@@ -152,7 +160,8 @@ func TestACommitWhoseReplyIsLostIsLookedUpAndNeverCalledFailed(t *testing.T) {
 	})
 }
 
-func TestACommitThatNeverArrivedIsDecidedAgain(t *testing.T) {
+// The commands of a commit that never arrived are decided again.
+func TestWriterCommitRequestLost(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 1)
@@ -166,7 +175,8 @@ func TestACommitThatNeverArrivedIsDecidedAgain(t *testing.T) {
 	})
 }
 
-func TestACallerWhoseTimeEndsInsideACommitIsInDoubt(t *testing.T) {
+// A caller whose time ends during a commit learns that the outcome is in doubt.
+func TestSubmitTimesOutInCommit(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 1)
@@ -195,7 +205,8 @@ func TestACallerWhoseTimeEndsInsideACommitIsInDoubt(t *testing.T) {
 	})
 }
 
-func TestACallerWhoseTimeEndsInTheQueueKnowsThatNothingIsStored(t *testing.T) {
+// A caller whose time ends in the queue learns that nothing is stored.
+func TestSubmitTimesOutInQueue(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 1)
@@ -212,4 +223,30 @@ func TestACallerWhoseTimeEndsInTheQueueKnowsThatNothingIsStored(t *testing.T) {
 		require.Error(t, j.Ready())
 		require.Empty(t, b.check().events[0])
 	})
+}
+
+// A command in doubt is not decided twice if the takeover that finds it fails half way.
+func TestAnswersInDoubtOverTwoTakeovers(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	var net netfault.LossyDialer
+	j := b.start(dialer(&net, kgo.RequestRetries(1))).ready()
+	j.mustSubmit(createCmd("a"))
+	// The commit is stored and its reply lost. The takeover reads the decisions into the store and fails at the events;
+	// the next one reads neither again. The command has no key of its caller, so nothing but the found answer shows that
+	// it is stored.
+	net.DropReplies(kmsg.EndTxn, -1)
+	met := b.cluster.Fault(kfake.Fault{
+		Keys: []kmsg.Key{kmsg.Fetch}, Topic: events.TopicEvents, Err: kerr.UnknownServerError,
+		When: func(kmsg.Request) bool {
+			net.DropReplies(kmsg.EndTxn, 0)
+			return counted(j.metrics.batches.WithLabelValues("unknown")) > 0
+		},
+	})
+	r := j.mustSubmit(cmd("a", "note", "once"))
+	require.Positive(t, met.Hits())
+	require.EqualValues(t, 2, r.Version)
+	k := b.check()
+	require.Len(t, k.events[0], 2)
+	require.Equal(t, k.events[0][1].offset, r.Offset)
 }

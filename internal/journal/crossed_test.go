@@ -28,14 +28,14 @@ func fencing(ending string) func([]byte) bool {
 }
 
 // contender takes a lane with the journal's own fence and commits with its own commit, one step at a time, as the model
-// does. It writes records that say nothing; what counts is whether they are committed.
+// does. The content of its records does not matter, only whether they are committed.
 type contender struct {
 	b      *bundle
 	name   string
 	j      *Journal // Never run; for its settings.
 	link   *netfault.Link
 	writer *writer // Nil while it has none.
-	known  int64   // How many commits it had seen when it opened, and its own since.
+	known  int64   // The commits it saw when it opened, and its own since.
 	done   chan error
 }
 
@@ -77,7 +77,7 @@ func (c *contender) fenceAa() {
 	}
 }
 
-// fenceBB goes on.
+// fenceBB lets it fence BB too.
 func (c *contender) fenceBB() {
 	c.b.Helper()
 	c.link.Resume()
@@ -94,17 +94,18 @@ func (c *contender) commit() error {
 	return c.writer.commit(&batch{encoder: e})
 }
 
-// committed counts what readers see.
+// committed counts the records that readers see.
 func (b *bundle) committed() (n int64) {
 	b.Helper()
 	b.records(events.TopicEvents, 0, func(*kgo.Record, []events.Header) { n++ })
 	return n
 }
 
-func TestOfTwoOwnersThatFencedCrosswiseAtMostOneCommits(t *testing.T) {
+// Of two owners that fenced crosswise at most one commits.
+func TestFenceCrosswiseOneCommits(t *testing.T) {
 	t.Parallel()
 	onEach(t, 1, func(b *bundle) {
-		// All interleavings in which Q begins, and then both orders of trying.
+		// All interleavings in which Q begins, and then both orders of their attempts.
 		for name, fences := range map[string]func(p, q *contender){
 			"Q Aa, P Aa, P BB, Q BB": func(p, q *contender) { q.fenceAa(); p.fenceAa(); p.fenceBB(); q.fenceBB() },
 			"Q Aa, P Aa, Q BB, P BB": func(p, q *contender) { q.fenceAa(); p.fenceAa(); q.fenceBB(); p.fenceBB() },
@@ -119,7 +120,7 @@ func TestOfTwoOwnersThatFencedCrosswiseAtMostOneCommits(t *testing.T) {
 					order = []*contender{q, p}
 				}
 				won := map[string]int{}
-				// More than two turns each, so that both ids are tried by both.
+				// More than two attempts each, so that both contenders try both ids.
 				for range 3 {
 					for _, c := range order {
 						if c.commit() == nil {
@@ -130,7 +131,7 @@ func TestOfTwoOwnersThatFencedCrosswiseAtMostOneCommits(t *testing.T) {
 				b.Log(name, "first to try", first, "committed", won)
 				require.Zero(b, won["Q"], "%s: P fenced Aa last, and the first transaction is on Aa", name)
 				require.Positive(b, won["P"], name)
-				require.EqualValues(b, won["P"], b.committed()-before, "nothing got in that was not confirmed")
+				require.EqualValues(b, won["P"], b.committed()-before, "every record in the lane was confirmed")
 				p.giveUp()
 				q.giveUp()
 			}
@@ -138,9 +139,9 @@ func TestOfTwoOwnersThatFencedCrosswiseAtMostOneCommits(t *testing.T) {
 	})
 }
 
-// The rule that keeps the crossed owners apart is that the first transaction is on Aa. Without it this broker, as any,
-// lets both commit: the tests here would see it.
-func TestTwoOwnersThatFencedCrosswiseBothCommitWithoutTheRule(t *testing.T) {
+// The rule that keeps crossed owners apart is that the first transaction is on Aa. Without it every broker lets both
+// commit, and the tests here would see it.
+func TestFenceCrosswiseWithoutTheRule(t *testing.T) {
 	t.Parallel()
 	onEach(t, 1, func(b *bundle) {
 		p, q := b.contender("P"), b.contender("Q")
@@ -155,9 +156,9 @@ func TestTwoOwnersThatFencedCrosswiseBothCommitWithoutTheRule(t *testing.T) {
 	})
 }
 
-// TestContendersThatTakeStepsAtRandomCommitOnlyWhatFollowsTheWholeLane plays the model of the fence on a broker: each
-// step of each contender, in an order drawn at random. Whoever commits must have seen everything before.
-func TestContendersThatTakeStepsAtRandomCommitOnlyWhatFollowsTheWholeLane(t *testing.T) {
+// The model of the fence on a broker: the steps of all contenders in an order drawn at random. Whoever commits must
+// have seen everything before.
+func TestFenceStepsAtRandom(t *testing.T) {
 	t.Parallel()
 	onEach(t, 1, func(b *bundle) {
 		const contenders = 3
@@ -193,7 +194,7 @@ func TestContendersThatTakeStepsAtRandomCommitOnlyWhatFollowsTheWholeLane(t *tes
 					phase[i] = 0
 					break
 				}
-				require.Equal(b, commits, c.known, "contender %d committed without having seen the whole lane", i)
+				require.Equal(b, commits, c.known, "contender %d committed and had not seen the whole lane", i)
 				commits++
 				c.known++
 			}
@@ -210,7 +211,8 @@ func TestContendersThatTakeStepsAtRandomCommitOnlyWhatFollowsTheWholeLane(t *tes
 	})
 }
 
-func TestALaneIsWholeAfterEachOfManyRacingTakeovers(t *testing.T) {
+// A lane is whole after each of many racing takeovers.
+func TestLaneRacingTakeovers(t *testing.T) {
 	t.Parallel()
 	onEach(t, 1, func(b *bundle) {
 		rounds, per := 6, 5
@@ -219,7 +221,7 @@ func TestALaneIsWholeAfterEachOfManyRacingTakeovers(t *testing.T) {
 		}
 		want := 0
 		for round := range rounds {
-			// Three that each believe to own the lane take it at the same moment, and from one another.
+			// Three instances, each of which believes that it owns the lane, take it at the same moment and from one another.
 			var wg sync.WaitGroup
 			var all []*instance
 			for i := range 3 {
@@ -229,7 +231,7 @@ func TestALaneIsWholeAfterEachOfManyRacingTakeovers(t *testing.T) {
 			for i, j := range all {
 				wg.Go(func() {
 					for n := range per {
-						if err := insist(ctx, j, keyed(createCmd(fmt.Sprint("s", round, "-", i, "-", n)), "k")); err != nil {
+						if err := submitUntilAnswered(ctx, j, keyed(createCmd(fmt.Sprint("s", round, "-", i, "-", n)), "k")); err != nil {
 							b.Error(err)
 						}
 					}
@@ -246,8 +248,8 @@ func TestALaneIsWholeAfterEachOfManyRacingTakeovers(t *testing.T) {
 	})
 }
 
-// insist submits until there is an answer; what is refused or in doubt is asked again with the same key.
-func insist(ctx context.Context, j *instance, c Command) error {
+// submitUntilAnswered submits until there is an answer, with the same key each time.
+func submitUntilAnswered(ctx context.Context, j *instance, c Command) error {
 	for {
 		r, err := j.Submit(ctx, c)
 		switch {

@@ -16,13 +16,13 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit/netfault"
 )
 
-// refuseOnce makes the broker refuse the next produce to the events for its content.
+// refuseOnce makes the broker reject the next produce to the events for its content.
 func refuseOnce(b *bundle) {
 	b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "orders.events.v1", Err: kerr.MessageTooLarge})
 }
 
-// work submits commands and appends notifications while something goes wrong, and asks again with the same keys until
-// everything has its answer. Then the ledger must be whole and hold everything once.
+// work submits commands and appends notifications under faults, and repeats them with the same keys until all have an
+// answer. Then the ledger must be whole and hold everything once.
 func work(t *testing.T, b *bundle, j *instance, fault func(round int)) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), testkit.Limit)
@@ -47,7 +47,7 @@ func work(t *testing.T, b *bundle, j *instance, fault func(round int)) {
 			})
 		}
 		for _, r := range []InboxRecord{note(fmt.Sprint("n", round), "c", toy{Kind: "create"}), note(fmt.Sprint("n", round), "n", toy{Kind: "note"})} {
-			// The fault may hit this client too. What it repeats is a duplicate.
+			// The fault may hit this client too. A record that it repeats is a duplicate.
 			testkit.Eventually(t, func() bool {
 				_, offset, err := b.inbox.Append(ctx, r)
 				last = max(last, offset)
@@ -56,13 +56,14 @@ func work(t *testing.T, b *bundle, j *instance, fault func(round int)) {
 		}
 		wg.Wait()
 	}
-	b.heal()
+	b.clearFaults()
 	j.decided(0, last)
 	k := b.check()
 	require.Len(t, k.events[0], 3*8+3*2)
 }
 
-func TestFaultsOfEveryRequestLoseAndRepeatNothing(t *testing.T) {
+// Errors in reply to any kind of request lose nothing and repeat nothing.
+func TestLaneBrokerErrors(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		key  kmsg.Key
@@ -101,7 +102,8 @@ func TestFaultsOfEveryRequestLoseAndRepeatNothing(t *testing.T) {
 	}
 }
 
-func TestFaultsOfTheGroupMoveLanesAndLoseNothing(t *testing.T) {
+// Errors of the group move lanes, and lose nothing.
+func TestLaneGroupErrors(t *testing.T) {
 	t.Parallel()
 	for key, errs := range map[kmsg.Key][]*kerr.Error{
 		kmsg.Heartbeat: {
@@ -127,7 +129,7 @@ func TestFaultsOfTheGroupMoveLanesAndLoseNothing(t *testing.T) {
 					}
 					met := b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: e, Count: 2, TopLevel: true})
 					b.faults = append(b.faults, met)
-					if key != kmsg.Heartbeat { // A member joins again only when its heartbeat tells it to.
+					if key != kmsg.Heartbeat { // A member joins again only when the reply to its heartbeat says so.
 						b.faults = append(b.faults, b.cluster.Fault(kfake.Fault{
 							Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.RebalanceInProgress, TopLevel: true,
 						}))
@@ -139,7 +141,8 @@ func TestFaultsOfTheGroupMoveLanesAndLoseNothing(t *testing.T) {
 	}
 }
 
-func TestRequestsAndRepliesThatAreLostLoseAndRepeatNothing(t *testing.T) {
+// Lost requests and replies lose nothing and repeat nothing.
+func TestLaneLostRequestsAndReplies(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		for _, key := range []kmsg.Key{
@@ -162,18 +165,19 @@ func TestRequestsAndRepliesThatAreLostLoseAndRepeatNothing(t *testing.T) {
 	})
 }
 
-func TestATrafficJamLosesAndRepeatsNothing(t *testing.T) {
+// A network that is slow and breaks connections loses nothing and repeats nothing.
+func TestLaneSlowNetwork(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 1)
 		var link netfault.Link
 		limit := 200 * time.Millisecond
 		if on == testkit.Apache {
-			limit = 2 * time.Second // What a busy broker needs for a takeover must fit.
+			limit = 2 * time.Second // Enough for a takeover on a busy broker.
 		}
 		j := b.start(over(&link), config(func(c *Config) { c.TransactionTimeout = limit })).ready()
 		work(t, b, j, func(int) {
-			// Once what is in hand has hung for longer than a transaction may take, everything arrives at once.
+			// Requests in flight hang for longer than a transaction may take, and then all arrive at once.
 			link.Pause()
 			time.AfterFunc(limit*3/2, link.Resume)
 		})

@@ -20,17 +20,18 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// alone gives an instance a group of its own, so that it believes to own every lane, whoever else does.
+// alone gives an instance a group of its own, so that it believes that it owns every lane.
 func alone(name string) option {
 	return config(func(c *Config) { c.Prefix = c.Cluster; c.Cluster = name })
 }
 
-func TestOwnersThatTheGroupGotWrongNeverBothCommit(t *testing.T) {
+// Two owners that the group assigns at the same time never both commit.
+func TestFenceTwoAssignedOwners(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		each := 15
 		if on == testkit.Apache {
-			each = 5 // A takeover takes long there, and each fence costs another owner one.
+			each = 5 // A takeover is slow there, and each fence makes another owner take over.
 		}
 		for _, owners := range []int{2, 3} {
 			t.Run(fmt.Sprint(owners), func(t *testing.T) {
@@ -47,7 +48,7 @@ func TestOwnersThatTheGroupGotWrongNeverBothCommit(t *testing.T) {
 					wg.Go(func() {
 						for n := range each {
 							c := keyed(createCmd(fmt.Sprint("s", i, "-", n)), "k")
-							// They fence one another all the time; what is in doubt is asked again.
+							// They fence one another all the time; a command in doubt is submitted again.
 							for ctx.Err() == nil {
 								r, err := j.Submit(ctx, c)
 								if err == nil {
@@ -74,7 +75,8 @@ func TestOwnersThatTheGroupGotWrongNeverBothCommit(t *testing.T) {
 	})
 }
 
-func TestAZombieThatWakesStoresNothing(t *testing.T) {
+// An owner that wakes after it was fenced stores nothing.
+func TestFenceZombie(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 1, quick())
@@ -107,7 +109,7 @@ func TestAZombieThatWakesStoresNothing(t *testing.T) {
 		} else {
 			require.True(t, errors.Is(got.err, ErrNotOwner) || errors.Is(got.err, ErrFenced) || errors.Is(got.err, ErrInDoubt), "%v", got.err)
 		}
-		// Whoever owns it now, the ledger is whole and the lane works.
+		// The ledger is whole and the lane works, whichever instance owns it now.
 		testkit.Eventually(t, func() bool {
 			for _, j := range []*instance{owner, zombie} {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -134,7 +136,8 @@ func TestAZombieThatWakesStoresNothing(t *testing.T) {
 	})
 }
 
-func TestALiveOwnerThatWasFencedTakesTheLaneBackWhenItIsStillItsOwn(t *testing.T) {
+// An owner that was fenced takes the lane back if the group still assigns it.
+func TestTakeoverAfterFenceIfAssigned(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 1)
@@ -152,7 +155,8 @@ func TestALiveOwnerThatWasFencedTakesTheLaneBackWhenItIsStillItsOwn(t *testing.T
 	})
 }
 
-func TestTheFirstTransactionIsOnAaAndTheTurnPassesOnCommitOnly(t *testing.T) {
+// The first transaction is on Aa, and the turn passes on a confirmed commit only.
+func TestWriterTurn(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 1)
 	j := b.start().ready()
@@ -171,7 +175,8 @@ func TestTheFirstTransactionIsOnAaAndTheTurnPassesOnCommitOnly(t *testing.T) {
 	b.check()
 }
 
-func TestAnUnknownCommitThatWasFencedAsksTheGroup(t *testing.T) {
+// After a commit that failed with a fence the lane asks the group before it fences in turn.
+func TestLaneFencedCommitAsksGroup(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 1)
 	j := b.start().ready()

@@ -10,7 +10,8 @@ import (
 	"github.com/orderledger/orderledger/events"
 )
 
-func TestHeadersAreThoseOfTheEnvelope(t *testing.T) {
+// Headers are byte for byte those of the envelope.
+func TestHeadersMatchEnvelope(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.OneOf(rapid.Just(""), rapid.String())

@@ -26,7 +26,7 @@ const (
 	duplicate   = ledgerv1.Outcome_OUTCOME_DUPLICATE
 )
 
-// outcomes returns what the decisions of the only lane say, in order.
+// outcomes returns the outcomes of the only lane's decisions, in order.
 func (k *book) outcomes() (list []ledgerv1.Outcome) {
 	for _, d := range k.decisions[0] {
 		if !d.void {
@@ -36,7 +36,8 @@ func (k *book) outcomes() (list []ledgerv1.Outcome) {
 	return list
 }
 
-func TestNoInputStopsALane(t *testing.T) {
+// No input stops a lane.
+func TestDeciderSurvivesEveryInput(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 1)
@@ -68,7 +69,7 @@ func TestNoInputStopsALane(t *testing.T) {
 		for i, want := range reasons {
 			require.EqualValues(t, want, k.decisions[0][i].GetReason(), "input %d", i)
 		}
-		require.NotEmpty(t, k.decisions[0][1].GetBody(), "what is quarantined is held")
+		require.NotEmpty(t, k.decisions[0][1].GetBody(), "a quarantined input keeps its body")
 
 		for kind, want := range map[string]shipment.Code{"panic": shipment.ReasonFailed, "crooked": shipment.ReasonFailed} {
 			r := j.mustSubmit(cmd("a", kind, ""))
@@ -83,15 +84,16 @@ func TestNoInputStopsALane(t *testing.T) {
 	})
 }
 
-func TestARecordThatTheBrokerRefusesIsFoundByHalving(t *testing.T) {
+// A record that the broker rejects is found by halving.
+func TestCommitterIsolatesRejectedRecord(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 1)
-	// The broker takes less than the journal believes; what is in one batch with the culprit is refused with it.
+	// The broker's limit is below the journal's. Every record of a batch with an oversized one is rejected too.
 	var refused atomic.Int32
 	b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "orders.events.v1", Err: kerr.MessageTooLarge, Count: -1, When: func(r kmsg.Request) bool {
 		for _, topic := range r.(*kmsg.ProduceRequest).Topics {
 			for _, p := range topic.Partitions {
-				if strings.Contains(string(p.Records), "culprit") {
+				if strings.Contains(string(p.Records), "oversized") {
 					refused.Add(1)
 					return true
 				}
@@ -104,11 +106,12 @@ func TestARecordThatTheBrokerRefusesIsFoundByHalving(t *testing.T) {
 	for i := range 30 {
 		text := "fine"
 		if i == 17 {
-			text = "culprit"
+			text = "oversized"
 		}
 		records = append(records, note("a", text+string(rune('A'+i)), toy{Kind: "note", Text: text}))
 	}
-	// The culprit's key names it, and events carry the key; so the decision has another text in its key.
+	// Events carry the key of their input, which names the oversized one here; so its decision has another text in the
+	// key.
 	records[18].Key = "number-17"
 	last := b.append(records...)
 	j.decided(0, last)
@@ -125,54 +128,9 @@ func TestARecordThatTheBrokerRefusesIsFoundByHalving(t *testing.T) {
 	require.EqualValues(t, shipment.ReasonTooLarge, k.decisions[0][18].GetReason())
 }
 
-func TestAFactWaitsForItsShipmentAndIsAppliedInOrder(t *testing.T) {
-	t.Parallel()
-	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
-		b := setupOn(t, on, 1)
-		dir := t.TempDir()
-		j := b.start(storeIn(dir)).ready()
-		j.decided(0, b.append(
-			note("a", "n1", toy{Kind: "note", Text: "first"}), note("b", "n", toy{Kind: "note"}),
-			note("a", "n2", toy{Kind: "stale"}), note("a", "n1", toy{Kind: "note", Text: "first"}), note("a", "n3", toy{Kind: "note", Text: "third"})))
-		j.stop()
-		for _, store := range []string{dir, t.TempDir()} {
-			j = b.start(storeIn(store)).ready()
-			require.EqualValues(t, 4, j.lanes.serving(0).store.Meta().Waiting, "in the store and in one built again")
-			j.stop()
-		}
-		j = b.start(storeIn(dir)).ready()
-		j.decided(0, b.append(note("a", "c", toy{Kind: "create"})))
-		k := b.check()
-		require.Equal(t, []ledgerv1.Outcome{
-			waits, waits, waits, duplicate, waits,
-			applied, applied, ledgerv1.Outcome_OUTCOME_STALE, applied,
-		}, k.outcomes())
-		end := k.decisions[0][6]
-		require.True(t, end.GetWaited())
-		require.EqualValues(t, 0, end.GetInboxOffset())
-		require.Equal(t, "corr-a", end.CorrelationID)
-		require.Equal(t, "first", k.events[0][1].event.GetAfter().GetOrderId())
-		require.EqualValues(t, 0, k.events[0][1].Envelope.InboxOffset)
-		require.Equal(t, "third", k.events[0][2].event.GetAfter().GetOrderId())
-		require.EqualValues(t, 1, j.lanes.serving(0).store.Meta().Waiting)
-	})
-}
-
-func TestAWaitingInputAndTheCreationInOneBatch(t *testing.T) {
-	t.Parallel()
-	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
-		b := setupOn(t, on, 1)
-		last := b.append(note("a", "n1", toy{Kind: "note"}), note("a", "c", toy{Kind: "create"}), note("a", "n1", toy{Kind: "note"}))
-		j := b.start().ready()
-		j.decided(0, last)
-		require.Equal(t, []ledgerv1.Outcome{waits, applied, applied, duplicate}, b.check().outcomes())
-		require.Zero(t, j.lanes.serving(0).store.Meta().Waiting)
-	})
-}
-
 type fakeClock struct{ at atomic.Int64 }
 
-// newClock begins in the past: Apache Kafka refuses records that lie an hour ahead of its own clock.
+// newClock begins in the past: Apache Kafka refuses records that are an hour ahead of its own clock.
 func newClock() *fakeClock {
 	c := new(fakeClock)
 	c.at.Store(time.Now().Add(-6 * time.Hour).UnixMilli())
@@ -182,84 +140,8 @@ func newClock() *fakeClock {
 func (c *fakeClock) now() time.Time      { return time.UnixMilli(c.at.Load()) }
 func (c *fakeClock) add(d time.Duration) { c.at.Add(d.Milliseconds()) }
 
-func TestWaitingEndsByAgeButTheCreationStillAppliesIt(t *testing.T) {
-	t.Parallel()
-	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
-		b := setupOn(t, on, 1)
-		now, dir := newClock(), t.TempDir()
-		old := config(func(c *Config) { c.WaitingLimit = time.Hour })
-		j := b.start(old, clock(now.now), storeIn(dir)).ready()
-		j.decided(0, b.append(note("a", "n1", toy{Kind: "note"}), note("b", "n", toy{Kind: "note"})))
-		now.add(2 * time.Hour)
-		testkit.Eventually(t, func() bool { return len(b.read().decisions[0]) == 4 }, "both are quarantined")
-		// Its key was not answered: it may come again, and waits again.
-		j.decided(0, b.append(note("b", "n", toy{Kind: "note"})))
-		j.stop()
-		for _, store := range []string{t.TempDir(), dir} {
-			j = b.start(old, clock(now.now), storeIn(store)).ready()
-			require.EqualValues(t, 3, j.lanes.serving(0).store.Meta().Waiting)
-			if store != dir {
-				j.stop()
-			}
-		}
-		j.decided(0, b.append(note("a", "c", toy{Kind: "create"}), note("b", "c", toy{Kind: "create"})))
-		k := b.check()
-		require.Equal(t, []ledgerv1.Outcome{
-			waits, waits, quarantined, quarantined, waits, applied, applied, applied, applied, duplicate,
-		}, k.outcomes())
-		require.EqualValues(t, shipment.ReasonWaitedTooLong, k.decisions[0][2].GetReason())
-		require.NotEmpty(t, k.decisions[0][2].GetBody())
-		require.Zero(t, j.lanes.serving(0).store.Meta().Waiting)
-	})
-}
-
-func TestAKeyIsAnsweredOnceForTheLifeOfTheShipment(t *testing.T) {
-	t.Parallel()
-	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
-		b := setupOn(t, on, 1)
-		dir := t.TempDir()
-		j := b.start(storeIn(dir)).ready()
-		yes := j.mustSubmit(keyed(createCmd("a"), "k1"))
-		no := j.mustSubmit(keyed(cmd("a", "reject", ""), "k2"))
-		require.Equal(t, rejected, no.Outcome)
-		other := keyed(cmd("a", "note", "other"), "k1")
-		reused := j.mustSubmit(other)
-		require.Equal(t, rejected, reused.Outcome)
-		require.Equal(t, shipment.CodeIdempotencyKeyReused, reused.Reason)
-		require.False(t, reused.Repeated)
-		n := len(b.check().decisions[0])
-
-		yes.Repeated, no.Repeated = true, true
-		for _, store := range []string{dir, dir, t.TempDir()} {
-			require.Equal(t, yes, j.mustSubmit(keyed(createCmd("a"), "k1")))
-			require.Equal(t, no, j.mustSubmit(keyed(cmd("a", "reject", ""), "k2")))
-			require.Len(t, b.check().decisions[0], n, "a repeated command is not a new input")
-			j.stop()
-			j = b.start(storeIn(store)).ready()
-		}
-		require.Equal(t, yes, j.mustSubmit(keyed(createCmd("a"), "k1")))
-		// Keys are kept for each shipment.
-		require.False(t, j.mustSubmit(keyed(createCmd("b"), "k1")).Repeated)
-	})
-}
-
-func TestTheSameKeyTwiceInOneBatchIsAnsweredOnce(t *testing.T) {
-	t.Parallel()
-	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
-		b := setupOn(t, on, 1)
-		j := b.start().ready()
-		c := keyed(createCmd("a"), "k")
-		other := keyed(cmd("a", "note", "other"), "k")
-		for i, r := range j.SubmitAll(t.Context(), []Command{c, c, other}) {
-			require.NoError(t, r.Err)
-			require.Equal(t, i == 1, r.Receipt.Repeated)
-			require.Equal(t, i == 2, r.Receipt.Reason == shipment.CodeIdempotencyKeyReused)
-		}
-		require.Len(t, b.check().events[0], 1)
-	})
-}
-
-func TestRecordedTimeNeverGoesBackward(t *testing.T) {
+// Recorded time never goes backward.
+func TestBatchRecordedTime(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 1)
@@ -283,7 +165,8 @@ func TestRecordedTimeNeverGoesBackward(t *testing.T) {
 	})
 }
 
-func TestAnOddCommandIsRefusedBeforeTheLane(t *testing.T) {
+// An invalid command is refused before it reaches the lane.
+func TestSubmitRefusesInvalidCommands(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 1)
@@ -293,9 +176,38 @@ func TestAnOddCommandIsRefusedBeforeTheLane(t *testing.T) {
 			require.ErrorIs(t, err, ErrInvalid)
 		}
 		require.ErrorIs(t, j.SubmitAll(t.Context(), []Command{{}})[0].Err, ErrInvalid)
-		// A fact that nobody holds the body of can't wait.
+		// A fact without a body can't wait: no decision could hold it.
 		r := j.mustSubmit(Command{ShipmentID: "a", Input: toy{Kind: "note", Fact: true}, Hash: sha256.Sum256(nil)})
 		require.Equal(t, quarantined, r.Outcome)
 		b.check()
+	})
+}
+
+// A duplicate may still give events, where it fills in what the first left open.
+func TestBatchDuplicateWithEvents(t *testing.T) {
+	t.Parallel()
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setupOn(t, on, 1)
+		dir := t.TempDir()
+		j := b.start(storeIn(dir)).ready()
+		j.decided(0, b.append(note("a", "c", toy{Kind: "create"}), note("a", "e", toy{Kind: "echo"}), note("a", "e", toy{Kind: "echo"})))
+		r := j.mustSubmit(keyed(cmd("a", "echo", "x"), "k"))
+		require.Equal(t, duplicate, r.Outcome)
+		require.EqualValues(t, 3, r.Version)
+		k := b.check()
+		require.Len(t, k.events[0], 3)
+		require.Equal(t, k.events[0][2].offset, r.Offset)
+		require.Equal(t, duplicate, k.decisions[0][1].GetOutcome())
+		require.EqualValues(t, 2, k.decisions[0][1].GetFirstVersion())
+		require.Empty(t, k.decisions[0][1].GetReason())
+		require.Equal(t, duplicate, k.decisions[0][2].GetOutcome())
+		require.Zero(t, k.decisions[0][2].GetLastVersion(), "the same notification again")
+		require.Equal(t, ReasonRepeated, shipment.Code(k.decisions[0][2].GetReason()))
+		r.Repeated = true
+		for _, store := range []string{dir, t.TempDir()} {
+			j.stop()
+			j = b.start(storeIn(store)).ready()
+			require.Equal(t, r, j.mustSubmit(keyed(cmd("a", "echo", "x"), "k")))
+		}
 	})
 }

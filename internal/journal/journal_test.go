@@ -13,7 +13,8 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-func TestACommandIsDecidedRecordedAndAnswered(t *testing.T) {
+// A command is decided, recorded and answered.
+func TestSubmit(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 3)
@@ -44,7 +45,8 @@ func TestACommandIsDecidedRecordedAndAnswered(t *testing.T) {
 	})
 }
 
-func TestNotificationsAreDecidedInTheirOrder(t *testing.T) {
+// Notifications are decided in their order.
+func TestInboxDecidedInOrder(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 2)
@@ -64,7 +66,8 @@ func TestNotificationsAreDecidedInTheirOrder(t *testing.T) {
 	})
 }
 
-func TestCommandsOfManyLanesAreAnsweredInRequestOrder(t *testing.T) {
+// Commands of many lanes are answered in the order of the request.
+func TestSubmitAllOrder(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 4)
@@ -87,7 +90,8 @@ func TestCommandsOfManyLanesAreAnsweredInRequestOrder(t *testing.T) {
 	})
 }
 
-func TestARestartGoesOnWhereItStopped(t *testing.T) {
+// A restart resumes where the journal stopped.
+func TestJournalRestart(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 1)
@@ -103,11 +107,12 @@ func TestARestartGoesOnWhereItStopped(t *testing.T) {
 		require.EqualValues(t, 4, r.Version)
 		k := b.check()
 		require.Equal(t, ReasonRepeated, shipment.Code(k.decisions[0][3].GetReason()))
-		require.Equal(t, k.decisions[0][1].GetInputType(), k.decisions[0][3].GetInputType(), "a repeat says what it was")
+		require.Equal(t, k.decisions[0][1].GetInputType(), k.decisions[0][3].GetInputType(), "the decision about a repeat has its type")
 	})
 }
 
-func TestALaneOfAnotherInstanceIsRefused(t *testing.T) {
+// A command for a lane of another instance is refused.
+func TestSubmitToOtherInstancesLane(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 1)

@@ -22,7 +22,7 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// childDir names the folder of a process that is there to be killed; childName says which one it is.
+// childDir names the folder of a child process, which is started to be killed; childName says which child it is.
 const (
 	childDir  = "ORDERLEDGER_TEST_JOURNAL_CHILD"
 	childName = childDir + "_NAME"
@@ -32,7 +32,7 @@ const (
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
 		fmt.Fprintln(os.Stderr, child(context.Background(), dir, os.Getenv(childName)))
-		os.Exit(1) // It should not have come to an end.
+		os.Exit(1) // It should have been killed.
 	}
 	os.Exit(m.Run())
 }
@@ -59,7 +59,7 @@ func embeddedStack(ctx context.Context, dir string) (*broker.Broker, Config, []k
 	return b, cfg, kafka.Options(kcfg), nil
 }
 
-// child runs a broker and a journal, works, and says what was answered, until it is killed.
+// child runs a broker and a journal, submits inputs and prints the answers, until it is killed.
 func child(ctx context.Context, dir, name string) error {
 	_, cfg, options, err := embeddedStack(ctx, dir)
 	if err != nil {
@@ -101,7 +101,7 @@ func commands(ctx context.Context, j *Journal, name string) error {
 	}
 }
 
-// notifications begins with the one that waits for the creation after it.
+// notifications returns notifications of which the first waits for the creation after it.
 func notifications(ctx context.Context, inbox *Inbox, name string) error {
 	for n := 0; ; n++ {
 		id := fmt.Sprint(name, "-n", n)
@@ -116,7 +116,7 @@ func notifications(ctx context.Context, inbox *Inbox, name string) error {
 	}
 }
 
-// kill runs a child until it has answered some commands, kills it, and returns what it had answered.
+// kill runs a child until it has answered some commands, kills it, and returns the answers.
 func kill(t *testing.T, dir, name string, after int) (answered []string) {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), os.Args[0])
@@ -137,7 +137,8 @@ func kill(t *testing.T, dir, name string, after int) (answered []string) {
 	return answered
 }
 
-func TestAKilledEmbeddedBrokerLosesNothingThatWasAnsweredAndRepeatsNothing(t *testing.T) {
+// A kill of the embedded broker loses nothing that was answered, and repeats nothing.
+func TestTakeoverAfterBrokerKill(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	var answered []string
@@ -154,11 +155,11 @@ func TestAKilledEmbeddedBrokerLosesNothingThatWasAnsweredAndRepeatsNothing(t *te
 	for lane := range int32(killLanes) {
 		j.decided(lane, b.append(note(idOf(lane), "last", toy{Kind: "create"})))
 	}
-	t.Log("mended in this boot:", counted(j.metrics.repaired.WithLabelValues("voided")), "voided,",
-		counted(j.metrics.repaired.WithLabelValues("recovered")), "recovered")
+	t.Log("repaired in this boot:", counted(j.metrics.repaired.WithLabelValues("voided")), "voided,",
+		counted(j.metrics.repaired.WithLabelValues("recovered")), "restored")
 	j.stop()
 	k := b.check()
-	recovered, voided := 0, 0
+	restored, voided := 0, 0
 	stored := map[string]bool{}
 	for lane := range k.events {
 		for _, e := range k.events[lane] {
@@ -170,18 +171,18 @@ func TestAKilledEmbeddedBrokerLosesNothingThatWasAnsweredAndRepeatsNothing(t *te
 				continue
 			}
 			if d.GetReason() == string(ReasonRestored) {
-				recovered++
+				restored++
 			}
 			if d.GetOutcome() == rejected {
 				stored[fmt.Sprint("answered ", d.Envelope.ShipmentID, " ", lane, " 0 ", d.offset)] = true
 			}
 		}
 	}
-	t.Log(len(answered), "answers,", recovered, "decisions recovered,", voided, "voided")
+	t.Log(len(answered), "answers,", restored, "decisions restored,", voided, "voided")
 	for _, a := range answered {
 		require.True(t, stored[a], a)
 	}
-	// A ledger that was mended is built again from nothing, and is the same.
+	// A store that is rebuilt from a repaired ledger is the same.
 	j = b.start(func(c *Config, d *Deps, _ *Journal) {
 		*c, d.Options = cfg, options
 		c.StoreDir = t.TempDir()

@@ -25,8 +25,8 @@ func fillLane(t *testing.T, b *bundle, dir string) {
 	j.stop()
 }
 
-// goesOn starts on a store and finds everything as fillLane and others left it.
-func goesOn(t *testing.T, b *bundle, dir string, rebuilds float64) *instance {
+// resume starts on a store and checks that everything is as fillLane and others left it.
+func resume(t *testing.T, b *bundle, dir string, rebuilds float64) *instance {
 	t.Helper()
 	j := b.start(storeIn(dir)).ready()
 	require.InDelta(t, rebuilds, counted(j.metrics.rebuilds), 0)
@@ -35,23 +35,25 @@ func goesOn(t *testing.T, b *bundle, dir string, rebuilds float64) *instance {
 	j.decided(0, b.append(note("b", "c", toy{Kind: "create"}), note("a", "n1", toy{Kind: "note", Text: "1"})))
 	s, err := j.State(t.Context(), "b")
 	require.NoError(t, err)
-	require.EqualValues(t, 2, s.GetVersion(), "what waited was applied")
+	require.EqualValues(t, 2, s.GetVersion(), "the waiting input was applied")
 	b.check()
 	return j
 }
 
-func TestADeletedStoreIsBuiltAgain(t *testing.T) {
+// A deleted store is rebuilt.
+func TestLaneStoreDeleted(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 1)
 		dir := t.TempDir()
 		fillLane(t, b, dir)
 		require.NoError(t, os.RemoveAll(dir))
-		goesOn(t, b, dir, 0)
+		resume(t, b, dir, 0)
 	})
 }
 
-func TestAStoreOlderThanTheLaneReadsTheRest(t *testing.T) {
+// A store that is older than the lane reads the rest.
+func TestLaneStoreOlder(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 1)
@@ -61,7 +63,7 @@ func TestAStoreOlderThanTheLaneReadsTheRest(t *testing.T) {
 		old := copyDir(t, dir)
 		fillLane(t, b, dir)
 		older := copyDir(t, dir)
-		j = goesOn(t, b, dir, 0)
+		j = resume(t, b, dir, 0)
 		j.mustSubmit(keyed(createCmd("d"), "kd"))
 		j.stop()
 		for _, d := range []string{old, older} {
@@ -74,7 +76,8 @@ func TestAStoreOlderThanTheLaneReadsTheRest(t *testing.T) {
 	})
 }
 
-func TestAStoreOfAnotherLedgerIsThrownAway(t *testing.T) {
+// A store of another ledger is removed.
+func TestLaneStoreOfOtherLedger(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b, other := setupOn(t, on, 1), setupOn(t, on, 1)
@@ -85,7 +88,7 @@ func TestAStoreOfAnotherLedgerIsThrownAway(t *testing.T) {
 		}
 		j.stop()
 		fillLane(t, b, t.TempDir())
-		j = goesOn(t, b, dir, 0)
+		j = resume(t, b, dir, 0)
 		s, err := j.State(t.Context(), "other1")
 		require.NoError(t, err)
 		require.Nil(t, s)
@@ -102,7 +105,7 @@ func (quiet) Infof(string, ...any)              {}
 func (quiet) Errorf(string, ...any)             {}
 func (quiet) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
 
-// editMeta changes a store's idea of where it is.
+// editMeta changes the position in a store.
 func editMeta(t *testing.T, dir string, change func(*lanestore.Meta)) {
 	t.Helper()
 	db, err := pebble.Open(lanestore.Dir(dir, 0), &pebble.Options{Logger: quiet{}})
@@ -119,7 +122,8 @@ func editMeta(t *testing.T, dir string, change func(*lanestore.Meta)) {
 	require.NoError(t, db.Close())
 }
 
-func TestAStoreWhoseHeadIsNotTheLanesIsBuiltAgain(t *testing.T) {
+// A store whose chain head is not the lane's is rebuilt.
+func TestLaneStoreWrongHead(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		for name, change := range map[string]func(*lanestore.Meta){
@@ -134,13 +138,14 @@ func TestAStoreWhoseHeadIsNotTheLanesIsBuiltAgain(t *testing.T) {
 				dir := t.TempDir()
 				fillLane(t, b, dir)
 				editMeta(t, dir, change)
-				goesOn(t, b, dir, 1)
+				resume(t, b, dir, 1)
 			})
 		}
 	})
 }
 
-func TestADamagedStoreIsBuiltAgain(t *testing.T) {
+// A damaged store is rebuilt.
+func TestLaneStoreDamaged(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		for _, pattern := range []string{"MANIFEST-*", "*.log", "*.sst", "OPTIONS-*", "*"} {
@@ -172,7 +177,8 @@ func TestADamagedStoreIsBuiltAgain(t *testing.T) {
 	})
 }
 
-func TestAnAlteredLaneStaysClosed(t *testing.T) {
+// A lane whose records were altered stays closed.
+func TestTakeoverOfAlteredLane(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 1)
@@ -188,7 +194,8 @@ func TestAnAlteredLaneStaysClosed(t *testing.T) {
 	})
 }
 
-func TestAPositionOutOfRangeStopsTheLane(t *testing.T) {
+// A lane whose records were deleted stays closed.
+func TestTakeoverOutOfRange(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 1)

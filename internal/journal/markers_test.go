@@ -16,13 +16,13 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// endedWithoutMarkers makes the broker lose the next EndTxn on its way and then say that it had been obeyed, as a
+// endedWithoutMarkers makes the broker lose the next EndTxn and then report the transaction as complete, as a
 // coordinator does that skipped the markers.
 func endedWithoutMarkers(b *bundle, state string) {
 	var ended atomic.Pointer[kmsg.EndTxnRequest]
 	b.cluster.ControlKey(int16(kmsg.EndTxn), func(r kmsg.Request) (kmsg.Response, error, bool) {
-		ended.Store(r.(*kmsg.EndTxnRequest)) //nolint:forcetypeassert // It is called for nothing else.
-		return nil, errors.New("lost on its way"), true
+		ended.Store(r.(*kmsg.EndTxnRequest)) //nolint:forcetypeassert // No other request has this handler.
+		return nil, errors.New("lost by the test"), true
 	})
 	b.cluster.ControlKey(int16(kmsg.DescribeTransactions), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		b.cluster.KeepControl()
@@ -30,8 +30,8 @@ func endedWithoutMarkers(b *bundle, state string) {
 		if txn == nil {
 			return nil, nil, false
 		}
-		resp := r.ResponseKind().(*kmsg.DescribeTransactionsResponse)               //nolint:forcetypeassert // Likewise.
-		for _, id := range r.(*kmsg.DescribeTransactionsRequest).TransactionalIDs { //nolint:forcetypeassert // Likewise.
+		resp := r.ResponseKind().(*kmsg.DescribeTransactionsResponse)               //nolint:forcetypeassert // As above.
+		for _, id := range r.(*kmsg.DescribeTransactionsRequest).TransactionalIDs { //nolint:forcetypeassert // As above.
 			of := kmsg.NewDescribeTransactionsResponseTransactionState()
 			of.TransactionalID, of.State, of.ProducerID, of.ProducerEpoch = id, "Empty", -1, -1
 			if id == txn.TransactionalID {
@@ -47,7 +47,8 @@ func withoutRetries(_ *Config, d *Deps, _ *Journal) {
 	d.Options = append(d.Options, kgo.RequestRetries(0))
 }
 
-func TestMarkersThatTheBrokerLostAreWrittenBeforeTheFenceForgetsThem(t *testing.T) {
+// Markers that the broker lost are written before the fence makes it forget them.
+func TestTakeoverWritesLostMarkers(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 1)
 	j := b.start(withoutRetries).ready()
@@ -62,7 +63,8 @@ func TestMarkersThatTheBrokerLostAreWrittenBeforeTheFenceForgetsThem(t *testing.
 	require.Equal(t, r.Offset, book.events[0][1].offset, "it was committed, not decided again")
 }
 
-func TestMarkersOfAnAbortAreWrittenToo(t *testing.T) {
+// Lost markers of an aborted transaction are written too.
+func TestTakeoverWritesLostAbortMarkers(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 1)
 	j := b.start(withoutRetries).ready()
@@ -74,7 +76,8 @@ func TestMarkersOfAnAbortAreWrittenToo(t *testing.T) {
 	require.Len(t, b.check().events[0], 2, "the aborted batch is decided again")
 }
 
-func TestATransactionThatIsStillOpenIsLeftToTheFence(t *testing.T) {
+// A transaction that is still open is left to the fence.
+func TestTakeoverLeavesOpenTransaction(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 1)
 	j := b.start(withoutRetries).ready()
@@ -85,12 +88,13 @@ func TestATransactionThatIsStillOpenIsLeftToTheFence(t *testing.T) {
 	require.Len(t, b.check().events[0], 2)
 }
 
-func TestALaneThatReadersCantReadToItsEndIsTakenOverAgain(t *testing.T) {
+// A lane that readers can't read to its end is taken over again.
+func TestMaintenanceReopensUnreadableLane(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 1)
 	j := b.start().ready()
 	j.mustSubmit(createCmd("a"))
-	// Somebody's transaction that nobody ends, as one whose marker was lost.
+	// A transaction of another producer that nobody ends, as if its marker was lost.
 	other := testkit.Client(t, b.brokers, kgo.TransactionalID("other"), kafka.ManualPartitions())
 	require.NoError(t, other.BeginTransaction())
 	require.NoError(t, other.ProduceSync(t.Context(), &kgo.Record{Topic: events.TopicDecisions, Value: []byte("x")}).FirstErr())
@@ -100,7 +104,7 @@ func TestALaneThatReadersCantReadToItsEndIsTakenOverAgain(t *testing.T) {
 	m.checkReadable(t.Context(), adm)
 	require.Len(t, m.stuck, 1)
 	stuck := m.stuck
-	require.InDelta(t, 1, counted(j.metrics.takeovers.WithLabelValues("opened")), 0, "once may be chance")
+	require.InDelta(t, 1, counted(j.metrics.takeovers.WithLabelValues("opened")), 0, "once may be a transaction in progress")
 	m.checkReadable(t.Context(), adm)
 	require.Equal(t, stuck, m.stuck)
 	testkit.Eventually(t, func() bool { return j.lanes.serving(0).failure.Load() != nil }, "the lane is taken over again")
@@ -112,11 +116,12 @@ func TestALaneThatReadersCantReadToItsEndIsTakenOverAgain(t *testing.T) {
 	require.EqualValues(t, 2, j.mustSubmit(cmd("a", "note", "x")).Version)
 }
 
-func TestAStoreAheadOfWhatReadersSeeIsKept(t *testing.T) {
+// A store that is ahead of what readers may read is kept.
+func TestTakeoverKeepsStoreAheadOfReaders(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 1)
 	j := b.start().ready()
-	// What readers may read ends before a transaction of somebody's, and the lane goes on behind it.
+	// Readers stop before an open transaction of another producer, and the lane continues behind it.
 	other := testkit.Client(t, b.brokers, kgo.TransactionalID("other"), kafka.ManualPartitions())
 	require.NoError(t, other.BeginTransaction())
 	require.NoError(t, other.ProduceSync(t.Context(), &kgo.Record{Topic: events.TopicEvents, Value: []byte("x")}).FirstErr())

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// rules are those of the fence that the model can drop. All true is what the package does.
+// rules are the rules of the fence that the model can drop. The package keeps all of them.
 type rules struct {
 	order        bool // Fence Aa before BB.
 	firstOnAa    bool // The first transaction after a takeover is on Aa.
@@ -21,7 +21,7 @@ const maxOwners = 3
 type modelOwner struct {
 	phase  uint8
 	fenced [2]bool
-	known  int8 // How much of the log it has seen.
+	known  int8 // The commits of the log that it has seen.
 	turn   uint8
 }
 
@@ -123,13 +123,14 @@ func steps(w world, i int, r rules, maxLog, maxFences int8) (next []transition, 
 				fenced := [2]bool{}
 				fenced[1-o.turn] = true
 				*o = modelOwner{fenced: fenced}
-			}, "is in doubt and fences %s only", name[o.turn])
+			}, "has an unknown outcome and fences %s only", name[o.turn])
 		}
 	}
 	return next, ""
 }
 
-func TestTheFenceIsSafeAndEachRuleIsNeeded(t *testing.T) {
+// The fence is safe, and each of its rules is needed.
+func TestFenceModel(t *testing.T) {
 	t.Parallel()
 	all := rules{order: true, firstOnAa: true, turnOnCommit: true, refenceBoth: true}
 	for n := 2; n <= maxOwners; n++ {

@@ -28,7 +28,7 @@ func quick() kfake.Opt {
 	return kfake.BrokerConfigs(map[string]string{"group.min.session.timeout.ms": "100", "group.initial.rebalance.delay.ms": "0"})
 }
 
-// copyDir copies a store as a crash leaves it: what was not written to a file is gone.
+// copyDir copies a store as a crash leaves it, without anything that was not written to a file.
 func copyDir(t testing.TB, from string) string {
 	t.Helper()
 	to := t.TempDir()

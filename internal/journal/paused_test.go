@@ -13,7 +13,8 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit/netfault"
 )
 
-func TestAnOwnerThatIsPausedInsideATransactionWritesNothingWhenItWakes(t *testing.T) {
+// An owner that is paused inside a transaction writes nothing when it wakes.
+func TestFencePausedOwner(t *testing.T) {
 	t.Parallel()
 	for name, at := range map[string]func([]byte) bool{
 		"between begin and produce":      netfault.IsKind(kmsg.Produce),
@@ -26,7 +27,7 @@ func TestAnOwnerThatIsPausedInsideATransactionWritesNothingWhenItWakes(t *testin
 	}
 }
 
-// pause stops an owner at a request of its second transaction, gives its lane to a successor, and wakes it.
+// pause stops an owner at a request of its second transaction, lets a successor take its lane, and wakes it.
 func pause(b *bundle, at func([]byte) bool) {
 	var link netfault.Link
 	sleeper := b.start(over(&link), named("one")).ready()
@@ -39,7 +40,7 @@ func pause(b *bundle, at func([]byte) bool) {
 	}()
 	<-held
 
-	// Its successor of the same name has its place in the group at once. Each id gets a transaction of its own.
+	// A successor of the same name takes its place in the group at once. Each id gets a transaction of its own.
 	owner := b.start(named("one")).ready()
 	for i := range 3 {
 		require.EqualValues(b, 2+i, owner.mustSubmit(cmd("a", "note", "owner")).Version)
@@ -51,7 +52,7 @@ func pause(b *bundle, at func([]byte) bool) {
 	require.True(b, errors.Is(err, ErrInDoubt) || errors.Is(err, ErrFenced) || errors.Is(err, ErrNotOwner), "%v", err)
 	require.Error(b, <-sleeper.done, "another has its name")
 	sleeper.ended = true
-	require.Equal(b, before, b.ends(0), "not even an aborted record of it is in the lane")
+	require.Equal(b, before, b.ends(0), "the lane has not even an aborted record of it")
 	require.EqualValues(b, 5, owner.mustSubmit(cmd("a", "note", "after")).Version)
 	for _, e := range b.check().events[0] {
 		require.NotEqual(b, "asleep", e.InputKey)
@@ -59,9 +60,8 @@ func pause(b *bundle, at func([]byte) bool) {
 	owner.stop()
 }
 
-// TestARequestOfAnOldOwnerThatArrivesInsideTheSuccessorsTransactionIsNotPartOfIt wakes the old owner while its
-// successor has a transaction open on the same id.
-func TestARequestOfAnOldOwnerThatArrivesInsideTheSuccessorsTransactionIsNotPartOfIt(t *testing.T) {
+// A request of an old owner that arrives during the successor's transaction on the same id is no part of that.
+func TestFenceLateRequest(t *testing.T) {
 	t.Parallel()
 	for name, at := range map[string]kmsg.Key{"produce": kmsg.Produce, "end": kmsg.EndTxn} {
 		t.Run(name, func(t *testing.T) {

@@ -22,7 +22,7 @@ import (
 // lastEpoch is the last epoch a broker hands out for a producer id; after it comes a new id, from epoch 0.
 const lastEpoch = 1<<15 - 2
 
-// epochs follows both ids of a lane at their coordinator.
+// epochs watches both ids of a lane at their coordinator.
 type epochs struct {
 	b     *bundle
 	adm   *kadm.Client
@@ -39,7 +39,7 @@ func (b *bundle) epochs() *epochs {
 	return e
 }
 
-// look returns how many transactions are left until the next overflow of either id, and tells whether there was one.
+// look returns how many transactions are left until the next overflow of either id, and whether there was one.
 func (e *epochs) look() (left int, wrapped bool) {
 	e.b.Helper()
 	now := e.b.describe(e.adm, e.ids...)
@@ -55,8 +55,8 @@ func (e *epochs) look() (left int, wrapped bool) {
 	return left, wrapped
 }
 
-// raise takes both ids so often that only a few epochs are left, which is faster than so many transactions. It does so
-// at the broker itself, where the ids have other names; who they are is told by their producers.
+// raise fences both ids until only a few epochs are left, which is faster than as many transactions. It does so at the
+// broker itself, where the ids have other names, and finds them by their producer ids.
 func (e *epochs) raise(left int) {
 	e.b.Helper()
 	brokers := testkit.ApacheKafka(e.b)
@@ -91,10 +91,10 @@ func (e *epochs) raise(left int) {
 	e.at = e.b.describe(e.adm, e.ids...)
 }
 
-// TestALaneGoesOnOverTheEndOfTheEpochs writes so many transactions that each of the lane's two ids gets past the 16
+// TestLaneOverTheEndOfTheEpochs writes so many transactions that each of the lane's two ids gets past the 16
 // bits of its epoch, which the broker raises with every transaction. The lane changes hands in the middle, and again
 // right after an overflow. The long version does it with nothing but transactions.
-func TestALaneGoesOnOverTheEndOfTheEpochs(t *testing.T) {
+func TestLaneOverTheEndOfTheEpochs(t *testing.T) {
 	t.Parallel()
 	b := setupOn(t, testkit.Apache, 1)
 	transactions, shipments := 3000, 100
@@ -125,12 +125,12 @@ func TestALaneGoesOnOverTheEndOfTheEpochs(t *testing.T) {
 		wrapped := false
 		if left--; left <= 0 {
 			left, wrapped = e.look()
-			left /= 2 // Each transaction is on one of the two, and a takeover takes one of each.
+			left /= 2 // Each transaction is on one of the two, and a takeover uses one epoch of each.
 			left = min(left, transactions/20)
 		}
 		if n == transactions/2 || wrapped && !overflow {
 			overflow = overflow || wrapped
-			owner = b.overtake(owner)
+			owner = b.takeOverFrom(owner)
 			takeovers++
 		}
 		if n%(transactions/20) == transactions/40 {
@@ -146,7 +146,7 @@ func TestALaneGoesOnOverTheEndOfTheEpochs(t *testing.T) {
 	require.Positive(t, e.wraps[1], "BB went over the end of its epochs")
 	require.True(t, overflow)
 	if soak() {
-		// What the first quarter took is enough for the rest: nothing is kept a transaction. Nobody else is at work then.
+		// The memory of the first quarter is enough for the rest: a transaction leaves nothing behind.
 		quarter := memory[len(memory)/4]
 		require.Less(t, memory[len(memory)-1], quarter+16<<10, "heap in KiB")
 	}
@@ -159,16 +159,16 @@ func TestALaneGoesOnOverTheEndOfTheEpochs(t *testing.T) {
 
 // overtake starts a successor of the same name while the owner still runs, as after a crash that nobody has noticed
 // yet.
-func (b *bundle) overtake(owner *instance) *instance {
+func (b *bundle) takeOverFrom(owner *instance) *instance {
 	b.Helper()
 	next := b.start(terse(), named("one"), storeIn(copyDir(b, owner.cfg.StoreDir))).ready()
 	owner.cancel()
-	<-owner.done // With an error or without: it may have heard that another has its name.
+	<-owner.done // With an error or without: the group may have refused it for its successor.
 	owner.ended = true
 	return next
 }
 
-// heap returns how many KiB are in use when the garbage is gone.
+// heap returns the KiB in use after a collection.
 func heap() uint64 {
 	var m runtime.MemStats
 	runtime.GC()

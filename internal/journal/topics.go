@@ -128,8 +128,9 @@ func (t *topics) scan(ctx context.Context, topic string, lane int32, from, to in
 	return nil
 }
 
-var errStuck = errors.New("no progress: a transaction is open below the end. If nobody ends it, a broker may have lost " +
-	"its marker (KAFKA-20734): allow ingest DESCRIBE on its transactional ids and CLUSTER_ACTION, or end it with " +
+// errStuck says that readers stop before the end that they have to reach.
+var errStuck = errors.New("no progress: a transaction is open below the end. If nobody ends it, a broker may have " +
+	"lost its marker (KAFKA-20734): allow ingest DESCRIBE on its transactional ids and CLUSTER_ACTION, or end it with " +
 	"kafka-transactions.sh")
 
 // poll is PollFetches with a limit. It returns the errors that the client does not retry.

@@ -13,8 +13,8 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// transplant copies the only lane of another ledger, without some records, and with some altered: what is left of a
-// ledger whose broker died. Chains do not hold offsets, so a copy is as good as the original.
+// transplant copies the only lane of another ledger, without some records and with some altered, as the death of a
+// broker leaves it. Chains do not contain offsets, so a copy is as good as the original.
 func (b *bundle) transplant(from *bundle, leaveOut func(topic string, seq uint64) bool, alter func(*kgo.Record)) {
 	b.Helper()
 	client := testkit.Client(b, b.brokers, kafka.ManualPartitions())
@@ -67,8 +67,8 @@ func tear(t *testing.T, on testkit.KafkaBackend) (b *bundle, eventsBefore, decis
 	return b, eventsBefore, decisionsBefore
 }
 
-// ends checks that a mended ledger says the same of every input as the whole one.
-func ends(t *testing.T, whole, mended *bundle) {
+// ends checks that a repaired ledger has the same outcome for every input as the whole one.
+func ends(t *testing.T, whole, repaired *bundle) {
 	t.Helper()
 	final := func(k *book) map[int64]ledgerv1.Outcome {
 		m := map[int64]ledgerv1.Outcome{}
@@ -79,12 +79,13 @@ func ends(t *testing.T, whole, mended *bundle) {
 		}
 		return m
 	}
-	a, b := whole.check(), mended.check()
+	a, b := whole.check(), repaired.check()
 	require.Equal(t, final(a), final(b))
 	require.Len(t, b.events[0], len(a.events[0]))
 }
 
-func TestEventsWhoseDecisionsWereLostStand(t *testing.T) {
+// Events whose decisions were lost stand, and the decisions are restored.
+func TestTakeoverRestoresDecisions(t *testing.T) {
 	t.Parallel()
 	whole, _, decisions := tear(t, testkit.Kfake)
 	b := setup(t, 1)
@@ -105,7 +106,8 @@ func TestEventsWhoseDecisionsWereLostStand(t *testing.T) {
 	}
 }
 
-func TestDecisionsWhoseEventsWereLostAreVoidWithTheirBatch(t *testing.T) {
+// Decisions whose events were lost are void with their whole batch.
+func TestTakeoverVoidsTornBatch(t *testing.T) {
 	t.Parallel()
 	whole, lost, _ := tear(t, testkit.Kfake)
 	b := setup(t, 1)
@@ -114,7 +116,7 @@ func TestDecisionsWhoseEventsWereLostAreVoidWithTheirBatch(t *testing.T) {
 	j := b.start(embedded(), storeIn(dir)).ready()
 	j.decided(0, 7)
 	ends(t, whole, b)
-	// Somebody who is not told that the broker is embedded honours the record too.
+	// An instance without Config.Embedded honours the record too.
 	for _, opts := range [][]option{
 		{embedded(), storeIn(dir)}, {storeIn(t.TempDir())}, {embedded(), storeIn(t.TempDir())},
 	} {
@@ -127,7 +129,8 @@ func TestDecisionsWhoseEventsWereLostAreVoidWithTheirBatch(t *testing.T) {
 	}
 }
 
-func TestATornLaneOfARealClusterStaysClosed(t *testing.T) {
+// A torn lane of a real cluster stays closed.
+func TestTakeoverOfTornClusterLane(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		whole, evs, decisions := tear(t, on)

@@ -1,95 +1,18 @@
 package journal
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"github.com/twmb/franz-go/pkg/kadm"
 
-	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/shipment"
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// told returns the inbox position that the group of that name was told.
-func (b *bundle) told(lane int32) int64 {
-	b.Helper()
-	offsets, err := kadm.NewClient(testkit.Client(b, b.brokers)).FetchOffsets(b.Context(), kafka.GroupInbox("orderledger"))
-	if err != nil {
-		return -1 // The group may not be there yet.
-	}
-	if o, ok := offsets.Lookup(events.TopicInbox, lane); ok {
-		return o.At
-	}
-	return -1
-}
-
-func TestTheInboxPositionIsTold(t *testing.T) {
-	t.Parallel()
-	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
-		b := setupOn(t, on, 2)
-		j := b.start(config(func(c *Config) { c.InboxCommitEvery = time.Hour })).ready()
-		testkit.Eventually(t, func() bool { return b.told(0) == 0 && b.told(1) == 0 }, "of lanes that have nothing yet, too")
-		lane := events.Lane("a", 2)
-		last := b.append(note("a", "c", toy{Kind: "create"}), note("a", "n", toy{Kind: "note"}))
-		testkit.Eventually(t, func() bool { return b.told(lane) == last+1 }, "an idle lane tells it at once")
-		require.EqualValues(t, 0, b.told(1-lane))
-		j.stop()
-	})
-}
-
-func TestTheInboxIsReadOnExactlyWhereItWasDecided(t *testing.T) {
-	t.Parallel()
-	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
-		b := setupOn(t, on, 1)
-		var last int64
-		for round := range 4 {
-			for i := range 25 {
-				last = b.append(note("a", fmt.Sprint(round, "-", i), toy{Kind: "create"}))
-			}
-			// Each owner begins without a store, and is stopped in the middle.
-			j := b.start(config(func(c *Config) { c.MaxBatch = 2 })).ready()
-			testkit.Eventually(t, func() bool { return j.lanes.positions()[0] > last-10 }, "most is decided")
-			j.stop()
-		}
-		j := b.start().ready()
-		j.decided(0, last)
-		k := b.check()
-		for i, d := range k.decisions[0] {
-			require.EqualValues(t, i, d.GetInboxOffset())
-		}
-	})
-}
-
-func TestTheInboxIsTrimmedBelowThePosition(t *testing.T) {
-	t.Parallel()
-	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
-		b := setupOn(t, on, 1)
-		dir := t.TempDir()
-		j := b.start(storeIn(dir), config(func(c *Config) { c.InboxKeep, c.InboxTrimEvery = 2, 10*time.Millisecond })).ready()
-		var last int64
-		for i := range 10 {
-			last = b.append(note("w", fmt.Sprint(i), toy{Kind: "note"}))
-		}
-		j.decided(0, last)
-		testkit.Eventually(t, func() bool {
-			spans, err := j.topics.spans(t.Context(), 0)
-			return err == nil && spans[events.TopicInbox].start == last+1-2
-		}, "trimmed")
-		j.stop()
-		// What waits is held by its decision.
-		j = b.start().ready()
-		require.EqualValues(t, 11, j.mustSubmit(createCmd("w")).Version+10)
-		s, err := j.State(t.Context(), "w")
-		require.NoError(t, err)
-		require.EqualValues(t, 11, s.GetVersion())
-	})
-}
-
-func TestTopicsThatAreNotTheLanesAreRefused(t *testing.T) {
+// Topics that are not the lanes are refused.
+func TestRunRefusesOtherTopics(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 2)
@@ -102,7 +25,8 @@ func TestTopicsThatAreNotTheLanesAreRefused(t *testing.T) {
 	})
 }
 
-func TestAJournalMayBeClosedAtAnyTime(t *testing.T) {
+// A journal may be closed at any time.
+func TestCloseAtAnyTime(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 2)
@@ -124,7 +48,8 @@ func TestAJournalMayBeClosedAtAnyTime(t *testing.T) {
 	})
 }
 
-func TestASecondInstanceOfTheSameNameIsRefused(t *testing.T) {
+// A second instance with the same instance id is refused.
+func TestRunRefusesSameInstanceID(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 1)
@@ -136,7 +61,8 @@ func TestASecondInstanceOfTheSameNameIsRefused(t *testing.T) {
 	})
 }
 
-func TestConfigurationProblemsAreToldTogether(t *testing.T) {
+// Validate reports all problems of a configuration together.
+func TestConfigValidateJoinsProblems(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, DefaultConfig().Validate())
 	err := Config{
@@ -150,7 +76,8 @@ func TestConfigurationProblemsAreToldTogether(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestTheRealAggregateDecides(t *testing.T) {
+// The real rules decide where no test replaces them.
+func TestJournalWithRealRules(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		b := setupOn(t, on, 1)
@@ -177,10 +104,10 @@ func TestTheRealAggregateDecides(t *testing.T) {
 		s, err := j.State(t.Context(), "a")
 		require.NoError(t, err)
 		require.Equal(t, "o1", s.GetOrderId())
-		require.True(t, s.GetOnHold(), "the hold had come first")
+		require.True(t, s.GetOnHold(), "the hold was applied when the creation came")
 		k := b.check()
 		held := k.decisions[0][0]
 		require.Equal(t, waits, held.GetOutcome())
-		require.WithinDuration(t, created.At, held.GetOccurredAt().AsTime(), 0, "a fact that gives no events happened when it says, not when it came")
+		require.WithinDuration(t, created.At, held.GetOccurredAt().AsTime(), 0, "a fact without events happened at its own time, not when it arrived")
 	})
 }

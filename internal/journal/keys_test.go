@@ -1,0 +1,133 @@
+package journal
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orderledger/orderledger/internal/journal/lanestore"
+	"github.com/orderledger/orderledger/internal/shipment"
+	"github.com/orderledger/orderledger/internal/testkit"
+)
+
+// A key is answered once for the life of the shipment.
+func TestBatchAnswersKeyOnce(t *testing.T) {
+	t.Parallel()
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setupOn(t, on, 1)
+		dir := t.TempDir()
+		j := b.start(storeIn(dir)).ready()
+		yes := j.mustSubmit(keyed(createCmd("a"), "k1"))
+		no := j.mustSubmit(keyed(cmd("a", "reject", ""), "k2"))
+		require.Equal(t, rejected, no.Outcome)
+		other := keyed(cmd("a", "note", "other"), "k1")
+		reused := j.mustSubmit(other)
+		require.Equal(t, rejected, reused.Outcome)
+		require.Equal(t, shipment.CodeIdempotencyKeyReused, reused.Reason)
+		require.False(t, reused.Repeated)
+		n := len(b.check().decisions[0])
+
+		yes.Repeated, no.Repeated = true, true
+		for _, store := range []string{dir, dir, t.TempDir()} {
+			require.Equal(t, yes, j.mustSubmit(keyed(createCmd("a"), "k1")))
+			require.Equal(t, no, j.mustSubmit(keyed(cmd("a", "reject", ""), "k2")))
+			require.Len(t, b.check().decisions[0], n, "a repeated command is not a new input")
+			j.stop()
+			j = b.start(storeIn(store)).ready()
+		}
+		require.Equal(t, yes, j.mustSubmit(keyed(createCmd("a"), "k1")))
+		// Keys are kept for each shipment.
+		require.False(t, j.mustSubmit(keyed(createCmd("b"), "k1")).Repeated)
+	})
+}
+
+// The same key twice in one batch is answered once.
+func TestBatchAnswersRepeatInBatch(t *testing.T) {
+	t.Parallel()
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setupOn(t, on, 1)
+		j := b.start().ready()
+		c := keyed(createCmd("a"), "k")
+		other := keyed(cmd("a", "note", "other"), "k")
+		for i, r := range j.SubmitAll(t.Context(), []Command{c, c, other}) {
+			require.NoError(t, r.Err)
+			require.Equal(t, i == 1, r.Receipt.Repeated)
+			require.Equal(t, i == 2, r.Receipt.Reason == shipment.CodeIdempotencyKeyReused)
+		}
+		require.Len(t, b.check().events[0], 1)
+	})
+}
+
+// A command without a key of its caller is decided once, however often it is sent.
+func TestSubmitSameEphemeralKey(t *testing.T) {
+	t.Parallel()
+	s := newSeveral(t, 1)
+	a := s.join("a").ready()
+	s.create(1, a)
+	c := keyed(cmd("shipment-0", "note", "x"), a.NewKey())
+	first := a.mustSubmit(c)
+	b := s.join("b")
+	require.NoError(t, a.HandOver(t.Context()))
+	testkit.Eventually(t, func() bool { return serves(b) == 1 }, "the other has the lane")
+	again := b.mustSubmit(c)
+	require.True(t, again.Repeated)
+	require.Equal(t, first.Version, again.Version)
+	require.Equal(t, first.Offset, again.Offset)
+	s.check()
+}
+
+// An ephemeral key is refused once its answer may have been dropped.
+func TestSubmitRefusesOldEphemeralKey(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	var ahead atomic.Int64
+	j := b.start(clock(func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) })).ready()
+	j.mustSubmit(createCmd("a"))
+	key := j.NewKey()
+	c := keyed(cmd("a", "note", "x"), key)
+	first := j.mustSubmit(c)
+	require.True(t, j.mustSubmit(c).Repeated)
+	answered := func() bool {
+		a, err := j.lanes.serving(0).store.Answered("a", key)
+		require.NoError(t, err)
+		return a != nil
+	}
+	require.True(t, answered())
+
+	ahead.Store(int64(11 * time.Minute))
+	_, err := j.Submit(t.Context(), c)
+	require.ErrorIs(t, err, ErrInvalid)
+	_, err = j.Submit(t.Context(), keyed(cmd("a", "note", "y"), lanestore.EphemeralKey+"zzz"))
+	require.ErrorIs(t, err, ErrInvalid)
+
+	ahead.Store(int64(2 * time.Hour))
+	require.Equal(t, first.Version+1, j.mustSubmit(cmd("a", "note", "z")).Version)
+	require.False(t, answered(), "the store has dropped it")
+}
+
+// A rebuilt store holds no answers to ephemeral keys that were dropped.
+func TestLaneStoreRebuildDropsOldKeys(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	var ahead atomic.Int64
+	ahead.Store(int64(-2 * time.Hour))
+	now := clock(func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) })
+	j := b.start(now).ready()
+	j.mustSubmit(createCmd("a"))
+	old := j.NewKey()
+	j.mustSubmit(keyed(cmd("a", "note", "x"), old))
+	ahead.Store(0)
+	young := j.NewKey()
+	j.mustSubmit(keyed(cmd("a", "note", "y"), young))
+	j.stop()
+
+	again := b.start(now).ready() // In a folder of its own: everything is read from the lane.
+	for key, want := range map[string]bool{old: false, young: true} {
+		a, err := again.lanes.serving(0).store.Answered("a", key)
+		require.NoError(t, err)
+		require.Equal(t, want, a != nil, key)
+	}
+	require.True(t, again.mustSubmit(keyed(cmd("a", "note", "y"), young)).Repeated)
+}
