@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -63,36 +62,4 @@ func readMessage(r *kgo.Record) (outbound, error) {
 	}
 	m.body = bytes.Clone(r.Value)
 	return m, nil
-}
-
-// adapt reports whether a message passes the endpoint's filter, and turns it into the form that this endpoint gets.
-//
-// A suborder reaches each stage once, and exactly one COMPLETE lists that stage, so the endpoint gets exactly one
-// COMPLETE, even if a fact skipped some stages. Any other COMPLETE is either dropped or sent as the event type that the
-// message names for this case. The result depends only on the record and the endpoint, so every attempt sends the same
-// bytes.
-func (e *Endpoint) adapt(m *outbound) bool {
-	if m.eventType == SuborderComplete && (!e.on(SuborderComplete) || !e.waitsFor(m.stages)) {
-		if m.otherwise == "" || !e.on(m.otherwise) {
-			return false
-		}
-		m.body = Retype(m.body, m.eventType, m.otherwise)
-		m.eventType = m.otherwise
-		return true
-	}
-	return e.on(m.eventType)
-}
-
-func (e *Endpoint) on(eventType string) bool {
-	on, named := e.EventTypes[eventType]
-	return on || !named
-}
-
-func (e *Endpoint) waitsFor(stages string) bool {
-	for stage := range strings.SplitSeq(stages, ",") {
-		if stage == e.CompleteStage {
-			return true
-		}
-	}
-	return false
 }

@@ -150,3 +150,35 @@ func (p *partition) oldestFailure() time.Time {
 	}
 	return oldest
 }
+
+// pendingList is the list of a partition's pending deliveries, ordered by offset.
+type pendingList struct {
+	oldest, newest *delivery
+	length         int
+}
+
+func (l *pendingList) append(d *delivery) {
+	d.older = l.newest
+	if l.newest == nil {
+		l.oldest = d
+	} else {
+		l.newest.newer = d
+	}
+	l.newest = d
+	l.length++
+}
+
+func (l *pendingList) remove(d *delivery) {
+	if d.older == nil {
+		l.oldest = d.newer
+	} else {
+		d.older.newer = d.newer
+	}
+	if d.newer == nil {
+		l.newest = d.older
+	} else {
+		d.newer.older = d.older
+	}
+	d.older, d.newer = nil, nil
+	l.length--
+}

@@ -8,7 +8,7 @@ import (
 
 // Profile is a version of the payload. It is named after the page of the public contract that specifies it.
 type Profile struct {
-	// Name of the profile.
+	// Name is the number of that page.
 	Name string
 	// Number is 0 to 7 and part of the message id, so that two profiles make different ids of one event. It is never
 	// reused for another profile.

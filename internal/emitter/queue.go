@@ -2,6 +2,21 @@ package emitter
 
 import "time"
 
+// delivery is one message on its way to one endpoint.
+type delivery struct {
+	outbound
+
+	queue    *queue
+	attempts int // How often this process has sent it.
+
+	// floor is the highest message id in the partition below this message. It is committed while this delivery is the
+	// oldest one pending, because it is all that a successor needs to know about the offsets below the watermark.
+	floor int64
+
+	older, newer *delivery // Neighbours in the partition's list of pending deliveries.
+	following    *delivery // The next delivery of the same queue.
+}
+
 // queueState is the state of a suborder queue. A queue with nothing to send does not exist.
 //
 //	           push                    next                  completed, more queued

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
-	"strings"
 	"time"
 )
 
@@ -116,30 +114,4 @@ func (d *duration) UnmarshalJSON(raw []byte) error {
 	parsed, err := time.ParseDuration(text)
 	*d = duration(parsed)
 	return err
-}
-
-// ParseEndpoint parses name=URL, or a URL alone, into an endpoint with default settings. Without a name, the host and
-// the path of the URL become the name. The name identifies the endpoint permanently: an endpoint without an explicit
-// name starts from the first message again when its URL changes.
-func ParseEndpoint(text string) (Endpoint, error) {
-	if name, rest, named := strings.Cut(text, "="); named && endpointName.MatchString(name) {
-		return Endpoint{Name: name, URL: rest}, nil
-	}
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" {
-		// The error of url.Parse contains the URL, which may contain a token.
-		return Endpoint{}, errors.New("endpoint: want name=URL or a URL")
-	}
-	name := strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '.':
-			return r
-		}
-		return '-'
-	}, strings.ToLower(u.Host+u.Path))
-	name = strings.Trim(name, "-.")
-	if !endpointName.MatchString(name) {
-		return Endpoint{}, fmt.Errorf("endpoint %s: its URL makes a name of more than 63 characters; write name=URL", u.Host)
-	}
-	return Endpoint{Name: name, URL: text}, nil
 }

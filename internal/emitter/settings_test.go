@@ -58,27 +58,3 @@ func TestReadSettingsErrors(t *testing.T) {
 		require.ErrorContains(t, err, want, text)
 	}
 }
-
-func TestParseEndpoint(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]Endpoint{
-		"wms=https://a.example/x?y=z":    {Name: "wms", URL: "https://a.example/x?y=z"},
-		"https://A.example:8443/Hook/1/": {Name: "a.example-8443-hook-1", URL: "https://A.example:8443/Hook/1/"},
-		"http://127.0.0.1:9000":          {Name: "127.0.0.1-9000", URL: "http://127.0.0.1:9000"},
-		"https://a.example/?k=v":         {Name: "a.example", URL: "https://a.example/?k=v"},
-	} {
-		got, err := ParseEndpoint(text)
-		require.NoError(t, err)
-		require.Equal(t, want, got)
-		require.NoError(t, DeliverConfig{Endpoints: []Endpoint{got}}.Validate())
-	}
-	for text, want := range map[string]string{
-		"a.example/hook": "want name=URL or a URL", "": "want name=URL",
-		"https://a.example/" + strings.Repeat("x", 64): "write name=URL",
-		"https://user:secret@:bad/":                    "want name=URL or a URL",
-	} {
-		_, err := ParseEndpoint(text)
-		require.ErrorContains(t, err, want, text)
-		require.NotContains(t, err.Error(), "secret")
-	}
-}

@@ -21,7 +21,7 @@ const (
 )
 
 // suborder is a shipment in the terms of a fulfilment system, independent of any profile. Empty strings and zero times
-// are unknown. It has one field for each field of the contract.
+// are unknown. It has so many fields because the contract has.
 type suborder struct {
 	locationCode, orderCode, parentOrderCode, channelName string
 	orderTime, startProcessing, requiredBy                time.Time

@@ -49,7 +49,7 @@ type itemExtension struct {
 	attributes                 customAttributes
 }
 
-// customAttributes are the free fields of an order or of an item.
+// customAttributes are the custom attributes of an order or of an item.
 type customAttributes struct {
 	// numbered holds attribute1 to attribute10; empty ones are not set.
 	numbered [10]string
@@ -215,7 +215,7 @@ func (n *number) read(value json.RawMessage) bool {
 		return false
 	}
 	if f == 0 {
-		f = 0 // Not minus zero.
+		f = 0 // FormatFloat would write minus zero as "-0".
 	}
 	*n = number(strconv.FormatFloat(f, 'f', -1, 64))
 	return true

@@ -56,9 +56,9 @@ const (
 	maxLanes = 4096
 )
 
-// MessageID returns the id of the message that a profile makes of an event. It is unique in the ledger, and it rises
-// within the lane. It stays below 2^53 for the first 2^38 events of a lane, so that parsers that read numbers as floats
-// keep it exact.
+// MessageID returns the id of the message that a profile makes of an event. It depends only on the arguments, so a
+// repeat has the same id. It is unique in the ledger and rises within the lane. It stays below 2^53 for the first 2^38
+// events of a lane, so that parsers that read numbers as floats keep it exact.
 func MessageID(laneSeq uint64, profile, lane int32) int64 {
 	return (int64(laneSeq)*maxProfiles+int64(profile))*maxLanes + int64(lane)
 }

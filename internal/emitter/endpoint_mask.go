@@ -11,12 +11,12 @@ import (
 	"github.com/orderledger/orderledger/internal/setting"
 )
 
-// shown is an endpoint that may be printed. It has none of Endpoint's methods, so printing it does not recurse.
-type shown Endpoint
+// masked is an endpoint that may be printed. It has none of Endpoint's methods, so printing it does not recurse.
+type masked Endpoint
 
-// shown returns a copy in which everything that could be a credential is masked: the secrets, the values of the
-// headers, and the password and query of the URL.
-func (e Endpoint) shown() shown {
+// mask returns a copy in which everything that could be a credential is masked: the secrets, the values of the headers,
+// and the password and query of the URL.
+func (e Endpoint) mask() masked {
 	e.Secrets = slices.Clone(e.Secrets)
 	for i := range e.Secrets {
 		e.Secrets[i] = setting.Mask
@@ -28,7 +28,7 @@ func (e Endpoint) shown() shown {
 	u, err := url.Parse(e.URL)
 	if err != nil {
 		e.URL = setting.Mask
-		return shown(e)
+		return masked(e)
 	}
 	if u.RawQuery != "" {
 		u.RawQuery = setting.Mask
@@ -38,16 +38,16 @@ func (e Endpoint) shown() shown {
 	}
 	// String has percent-encoded the mask.
 	e.URL, _ = url.QueryUnescape(u.String())
-	return shown(e)
+	return masked(e)
 }
 
 // Format implements fmt.Formatter, so that no verb prints a secret.
 func (e Endpoint) Format(f fmt.State, verb rune) {
-	fmt.Fprintf(f, fmt.FormatString(f, verb), e.shown())
+	fmt.Fprintf(f, fmt.FormatString(f, verb), e.mask())
 }
 
 // MarshalJSON implements json.Marshaler, without secrets.
-func (e Endpoint) MarshalJSON() ([]byte, error) { return json.Marshal(e.shown()) }
+func (e Endpoint) MarshalJSON() ([]byte, error) { return json.Marshal(e.mask()) }
 
 // LogValue implements slog.LogValuer, without secrets.
-func (e Endpoint) LogValue() slog.Value { return slog.AnyValue(e.shown()) }
+func (e Endpoint) LogValue() slog.Value { return slog.AnyValue(e.mask()) }
