@@ -7,7 +7,7 @@
 //
 // [Translator] reads the events of each lane in order and writes their messages to the partition of suborders.v1 with
 // the number of the lane. It commits an event after its message is written. After a crash it writes the same messages
-// again, under the same ids, and readers skip them. It moves an event that it cannot decode to the dead letters and
+// again, under the same ids, and readers skip them. It writes an event that it cannot translate to the dead letters and
 // continues.
 //
 // # Deliver

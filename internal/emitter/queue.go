@@ -17,13 +17,8 @@ type delivery struct {
 	following    *delivery // The next delivery of the same queue.
 }
 
-// queueState is the state of a suborder queue. A queue with nothing to send does not exist.
-//
-//	           push                    next                  completed, more queued
-//	(absent) ───────▶ ready ───────────────────▶ in flight ─────────────────────────▶ ready
-//	                    ▲                          │  │
-//	                    │ due                 retry│  │ completed, nothing queued
-//	                    └───────── waiting ◀───────┘  └───▶ (absent)
+// queueState is the state of a suborder queue. The package comment shows the transitions. A queue with nothing to send
+// does not exist.
 type queueState uint8
 
 const (
