@@ -4,7 +4,7 @@
 // 	protoc        (unknown)
 // source: orderledger/v1/decision.proto
 
-// What became of every input of the ledger.
+// The decisions about the inputs of the ledger.
 
 package ledgerv1
 
@@ -24,7 +24,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What became of an input.
+// The outcome of an input.
 type Outcome int32
 
 const (

@@ -676,11 +676,11 @@ type Transition struct {
 	To   Status `protobuf:"varint,2,opt,name=to,proto3,enum=orderledger.v1.Status" json:"to,omitempty"`
 	// The items whose status or units the event changed.
 	Items []*ItemTransition `protobuf:"bytes,3,rep,name=items,proto3" json:"items,omitempty"`
-	// The states that the event passed over because nobody reported them, in rank order.
+	// The states that the event skipped because nobody reported them, in rank order.
 	Skipped []Status `protobuf:"varint,4,rep,packed,name=skipped,proto3,enum=orderledger.v1.Status" json:"skipped,omitempty"`
 	// The fact contradicts an earlier one.
 	Irregular bool `protobuf:"varint,5,opt,name=irregular,proto3" json:"irregular,omitempty"`
-	// The fact came after the state had moved on; it fills times only.
+	// The fact arrived after the state had moved on; it fills times only.
 	Late bool `protobuf:"varint,6,opt,name=late,proto3" json:"late,omitempty"`
 	// The stages that the last live unit reached for the first time by this event.
 	Stages        []Stage `protobuf:"varint,7,rep,packed,name=stages,proto3,enum=orderledger.v1.Stage" json:"stages,omitempty"`
@@ -894,7 +894,7 @@ func (x *ShipmentCreated) GetAt() *Moment {
 type ShipmentHeld struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	At    *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
-	// Absolute units held per item after this.
+	// Absolute units held per item after the event.
 	Held          []*ItemUnits `protobuf:"bytes,2,rep,name=held,proto3" json:"held,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1116,7 +1116,7 @@ type LabelsRequested struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	At      *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
 	Request *PackRequest           `protobuf:"bytes,2,opt,name=request,proto3" json:"request,omitempty"`
-	// The revision of the documents that this requests.
+	// The revision of the requested documents.
 	Revision uint32 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
 	// When the documents are due.
 	DueAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
@@ -2202,7 +2202,7 @@ type ItemPatch struct {
 	CancelledBy           CancelledBy `protobuf:"varint,5,opt,name=cancelled_by,json=cancelledBy,proto3,enum=orderledger.v1.CancelledBy" json:"cancelled_by,omitempty"`
 	// The time of a cancellation that was only inferred so far; the reason is filled in with it.
 	CancelledAt *Moment `protobuf:"bytes,6,opt,name=cancelled_at,json=cancelledAt,proto3" json:"cancelled_at,omitempty"`
-	// The number of units that cancelled_at applies to.
+	// The number of units to which cancelled_at applies.
 	CancelledUnits uint32 `protobuf:"varint,7,opt,name=cancelled_units,json=cancelledUnits,proto3" json:"cancelled_units,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache

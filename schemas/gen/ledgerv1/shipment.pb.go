@@ -31,7 +31,7 @@ const (
 	Fulfilment_FULFILMENT_UNSPECIFIED Fulfilment = 0
 	// The marketplace picks up and delivers.
 	Fulfilment_FULFILMENT_STANDARD Fulfilment = 1
-	// The seller dispatches, delivers and serves.
+	// The seller dispatches and delivers, and performs the services.
 	Fulfilment_FULFILMENT_SELF_SHIP Fulfilment = 2
 )
 
@@ -164,7 +164,7 @@ const (
 	Certainty_CERTAINTY_UNSPECIFIED Certainty = 0
 	// A later fact implies it; a late fact corrects it.
 	Certainty_CERTAINTY_INFERRED Certainty = 1
-	// Nobody reported it, and no fact implies it; the time of the command stands in.
+	// Nobody reported it, and no fact implies it; it is the time of the command.
 	Certainty_CERTAINTY_ASSUMED Certainty = 2
 )
 
@@ -315,7 +315,7 @@ func (CancelledBy) EnumDescriptor() ([]byte, []int) {
 	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{4}
 }
 
-// How far a form is.
+// The progress of a form.
 type FormStatus int32
 
 const (
@@ -421,7 +421,7 @@ func (ServiceKind) EnumDescriptor() ([]byte, []int) {
 	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{6}
 }
 
-// How far a service is. A tech visit goes from REQUESTED to COMPLETED (approve) or CANCELLED (reject, cancel).
+// The progress of a service. A tech visit goes from REQUESTED to COMPLETED (approve) or CANCELLED (reject, cancel).
 type ServiceStatus int32
 
 const (
@@ -480,7 +480,7 @@ func (ServiceStatus) EnumDescriptor() ([]byte, []int) {
 	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{7}
 }
 
-// Which way the goods come back.
+// How the goods come back.
 type ReturnSource int32
 
 const (
@@ -532,7 +532,7 @@ func (ReturnSource) EnumDescriptor() ([]byte, []int) {
 	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{8}
 }
 
-// How far a return is.
+// The progress of a return.
 type ReturnStatus int32
 
 const (
@@ -753,7 +753,7 @@ type Shipment struct {
 	Returns           []*Return              `protobuf:"bytes,19,rep,name=returns,proto3" json:"returns,omitempty"`
 	Clocks            []*Clock               `protobuf:"bytes,20,rep,name=clocks,proto3" json:"clocks,omitempty"`
 	Forms             []*Form                `protobuf:"bytes,21,rep,name=forms,proto3" json:"forms,omitempty"`
-	// Counts the documents asked for; an older result of the packing worker is stale.
+	// Counts the requested documents; a result of the packing worker for an older revision is stale.
 	DocumentRevision uint32 `protobuf:"varint,22,opt,name=document_revision,json=documentRevision,proto3" json:"document_revision,omitempty"`
 	// Stages that the last live unit has reached at some time, in order, each once.
 	Stages []Stage `protobuf:"varint,23,rep,packed,name=stages,proto3,enum=orderledger.v1.Stage" json:"stages,omitempty"`
@@ -1148,13 +1148,13 @@ type Item struct {
 	CancelledCustomer    uint32 `protobuf:"varint,7,opt,name=cancelled_customer,json=cancelledCustomer,proto3" json:"cancelled_customer,omitempty"`
 	CancelledMarketplace uint32 `protobuf:"varint,8,opt,name=cancelled_marketplace,json=cancelledMarketplace,proto3" json:"cancelled_marketplace,omitempty"`
 	CancelledUnknown     uint32 `protobuf:"varint,9,opt,name=cancelled_unknown,json=cancelledUnknown,proto3" json:"cancelled_unknown,omitempty"`
-	// Units that left, also those cancelled since.
+	// Units that left, including those cancelled since.
 	Shipped             uint32          `protobuf:"varint,10,opt,name=shipped,proto3" json:"shipped,omitempty"`
 	Delivered           uint32          `protobuf:"varint,11,opt,name=delivered,proto3" json:"delivered,omitempty"`
 	CancellationGroupId string          `protobuf:"bytes,12,opt,name=cancellation_group_id,json=cancellationGroupId,proto3" json:"cancellation_group_id,omitempty"`
 	Cancellations       []*Cancellation `protobuf:"bytes,13,rep,name=cancellations,proto3" json:"cancellations,omitempty"`
 	Details             *ItemDetails    `protobuf:"bytes,14,opt,name=details,proto3" json:"details,omitempty"`
-	// A courier return was made for it.
+	// A courier return was created for it.
 	CourierReturn bool `protobuf:"varint,15,opt,name=courier_return,json=courierReturn,proto3" json:"courier_return,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2233,7 +2233,7 @@ func (x *Courier) GetPickupTo() *timestamppb.Timestamp {
 	return nil
 }
 
-// A form that some shipments need on the way.
+// A form that some shipments need in transit.
 type Form struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -2310,7 +2310,7 @@ func (x *Form) GetAckNumber() string {
 	return ""
 }
 
-// What the seller gave when asking for labels.
+// The seller's data in a request for labels.
 type PackRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	TaxItems      []*TaxItem             `protobuf:"bytes,1,rep,name=tax_items,json=taxItems,proto3" json:"tax_items,omitempty"`
@@ -2554,7 +2554,7 @@ func (x *UnitSerials) GetSerialNumbers() []string {
 	return nil
 }
 
-// The invoice that the seller wants or brings.
+// The invoice that the seller requests or provides.
 type InvoiceRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	OrderId       string                 `protobuf:"bytes,1,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
@@ -3226,17 +3226,17 @@ func (x *Return) GetExpectedReportedAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// One running, kept, missed or cancelled promise.
+// A promise: running, met, missed or cancelled.
 type Clock struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Kind  ClockKind              `protobuf:"varint,1,opt,name=kind,proto3,enum=orderledger.v1.ClockKind" json:"kind,omitempty"`
-	// The shipment, service or return (return_id/order_item_id) that it is about.
+	// The shipment, service or return (return_id/order_item_id) that the promise is about.
 	SubjectId  string                 `protobuf:"bytes,2,opt,name=subject_id,json=subjectId,proto3" json:"subject_id,omitempty"`
 	StartedAt  *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
 	FirstDueAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=first_due_at,json=firstDueAt,proto3" json:"first_due_at,omitempty"`
 	DueAt      *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
 	Attempts   uint32                 `protobuf:"varint,6,opt,name=attempts,proto3" json:"attempts,omitempty"`
-	// When it was done, at the time of the fact.
+	// When the promise was met, by the time of the fact.
 	Done          *Moment                `protobuf:"bytes,7,opt,name=done,proto3" json:"done,omitempty"`
 	CancelledAt   *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=cancelled_at,json=cancelledAt,proto3" json:"cancelled_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
