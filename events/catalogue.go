@@ -205,8 +205,8 @@ func typeOfNumber(n protowire.Number) string {
 	return typeByNumber[n]
 }
 
-// typeString returns a ce_type as a string. A known one costs the hot path no allocation: the map is read with the bytes
-// as they are, and the string comes from the table.
+// typeString returns a ce_type as a string. A known one costs the hot path no allocation: the map is read with the
+// bytes as they are, and the string comes from the table.
 func typeString(v []byte) string {
 	if n, ok := numberByType[string(v)]; ok {
 		return typeByNumber[n]
@@ -217,8 +217,8 @@ func typeString(v []byte) string {
 	return string(v)
 }
 
-// ShortType returns the name of an event type alone: ShipmentCreated for orders.ShipmentCreated.v1. A name that does not
-// look like one of ours is returned as it is.
+// ShortType returns the name of an event type alone: ShipmentCreated for orders.ShipmentCreated.v1. A name that does
+// not look like one of ours is returned as it is.
 func ShortType(ceType string) string {
 	name, ok := strings.CutPrefix(ceType, typePrefix)
 	if !ok {

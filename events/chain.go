@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// chainDomain separates these hashes from any other use of SHA-256; its version changes with the form below.
+// chainDomain separates these hashes from any other use of SHA-256. Its version changes with the form described below.
 const chainDomain = "orderledger.chain.v1\x00"
 
 // Chain is the head of one lane's hash chain over one topic. The zero value is the head of an empty lane.
 //
-// A link is SHA-256 over: the domain, the topic's name, the lane and the sequence as big-endian integers, the hash
-// before, the number of canonical headers, each header's key and value, and the value; every text is preceded by its
+// A link is SHA-256 over: the domain, the topic's name, the lane and the sequence as big-endian integers, the previous
+// hash, the number of canonical headers, each header's key and value, and the value; every text is preceded by its
 // length in four bytes. Canonical headers are those whose key begins with "ce_", and content-type, sorted by key,
-// without the chain hash itself. Kafka offsets are not in it, so that a mirrored or restored topic verifies too.
+// without the chain hash itself. Kafka offsets are not part of it, so that a mirrored or restored topic verifies too.
 type Chain struct {
 	// Seq is the sequence of the last link; 0 in an empty lane.
 	Seq uint64
@@ -23,8 +23,8 @@ type Chain struct {
 	Head Hash
 }
 
-// Next returns the chain after a record with these headers and value, which becomes number Seq+1. The headers may be in
-// any order; those of Envelope.AppendHeaders are in the canonical one, which costs nothing.
+// Next returns the chain after a record with these headers and value, which gets the number Seq+1. The headers may be
+// in any order. Envelope.AppendHeaders writes them in the canonical order, which saves Next from sorting a copy.
 func (c Chain) Next(topic string, lane int32, headers []Header, value []byte) Chain {
 	canonical := headers
 	if !isCanonical(headers) {

@@ -46,7 +46,7 @@ func TestChainDetectsEveryChange(t *testing.T) {
 	differs("topic", start.Next(events.TopicDecisions, 3, headers, []byte("value")))
 	differs("sequence", events.Chain{Seq: 7, Head: events.Hash{1}}.Next(events.TopicEvents, 3, headers, []byte("value")))
 	differs("record before", events.Chain{Seq: 6, Head: events.Hash{2}}.Next(events.TopicEvents, 3, headers, []byte("value")))
-	// Bytes can't move from one header to the next, or into the value.
+	// No bytes can move from one header to the next, or into the value, unnoticed.
 	moved := []events.Header{{Key: "ce_a", Value: []byte("bc")}, {Key: "ce_d", Value: []byte("e")}}
 	other := []events.Header{{Key: "ce_a", Value: []byte("b")}, {Key: "ce_cd", Value: []byte("e")}}
 	require.NotEqual(t, start.Next("t", 0, moved, nil).Head, start.Next("t", 0, other, nil).Head)

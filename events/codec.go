@@ -8,15 +8,15 @@ import (
 )
 
 var (
-	// ErrUndecodable is wrapped by every error of this package that says a record can't be read.
+	// ErrUndecodable is wrapped by every error of this package about a record that cannot be read.
 	ErrUndecodable = errors.New("undecodable record")
-	// ErrUnknownType says that the record's type is not in this version's catalogue: skip it, or set it aside.
+	// ErrUnknownType means that the record's type is not in this version's catalogue: skip the record, or dead-letter it.
 	ErrUnknownType = fmt.Errorf("%w: unknown type", ErrUndecodable)
-	// ErrNull says that the record has no value: nobody writes such a record, and nobody must fall over it.
+	// ErrNull means that the record has no value. The ledger writes no such record, but anybody else can.
 	ErrNull = fmt.Errorf("%w: null value", ErrUndecodable)
 )
 
-// Decode reads a record of TopicEvents. On an error the envelope holds what could be read of it.
+// Decode reads a record of TopicEvents. On an error, the envelope holds the headers that could be read.
 func Decode(headers []Header, value []byte) (Envelope, *ledgerv1.Event, error) {
 	env, err := DecodeEnvelope(headers)
 	if err != nil {
@@ -44,7 +44,8 @@ func Decode(headers []Header, value []byte) (Envelope, *ledgerv1.Event, error) {
 	return env, event, nil
 }
 
-// DecodeDecision reads a record of TopicDecisions: a decision, or the voiding of earlier ones; the other is nil.
+// DecodeDecision reads a record of TopicDecisions. It returns a decision or the voiding of earlier ones; the other is
+// nil.
 func DecodeDecision(headers []Header, value []byte) (Envelope, *ledgerv1.Decision, *ledgerv1.DecisionsVoided, error) {
 	env, err := DecodeEnvelope(headers)
 	if err != nil {

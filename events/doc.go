@@ -1,5 +1,5 @@
 // Package events is the public contract of the ledger: the topics, the envelope in the record headers, the event types,
-// the codec, and the hash chain that proves that nothing was altered or left out.
+// the codec, and the hash chain that proves that no record was altered or left out.
 //
 // An event is a fact about one shipment. Its record has the shipment id as key, a CloudEvents 1.0 envelope in binary
 // mode as headers, and a Protobuf message ([ledgerv1.Event]) as value, which holds the transition and the state after
@@ -9,13 +9,17 @@
 //
 //   - Records of one shipment are in one partition, in order, with a dense version: 1, 2, 3 and so on.
 //   - Records of one lane have a dense laneseq, and a chain hash over the one before; see [Chain].
-//   - A decision has its own dense sequence and its own chain, so that a dropped rejection shows too.
-//   - Offsets are not dense: transaction markers take some. Never count by them.
-//   - New event types and new fields appear within v1. Skip what you do not know; never stop for it.
+//   - Decisions have their own dense sequence and their own chain, so that a missing rejection is noticed too.
+//   - Offsets are not dense, because transaction markers take some. Never count by offsets.
+//   - New event types and new fields appear within v1. Skip those that you do not know; never stop at one.
 //
 // # How it fails
 //
-// [Decode] and [DecodeDecision] return an error that wraps [ErrUndecodable] for a null value, a type this version does
-// not know ([ErrUnknownType]), a malformed envelope or body, or a body that is not of the type its envelope names. They
-// never panic, whatever the bytes.
+// [Decode] and [DecodeDecision] return an error that wraps [ErrUndecodable] for a null value ([ErrNull]), for a type
+// that this version does not know ([ErrUnknownType]), for a malformed envelope or body, and for a body of another type
+// than its envelope names. They never panic, whatever the bytes.
+//
+// # What it does not do
+//
+// It makes no decisions and folds no events: that is the aggregate's. It reads and writes no topics.
 package events

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Header is one header of a Kafka record. It has the shape of kgo.RecordHeader, so that values convert without a copy.
+// Header is one header of a Kafka record. Its fields are those of kgo.RecordHeader, so that values convert without a
+// copy.
 type Header struct {
 	Key   string
 	Value []byte
@@ -18,7 +19,7 @@ type Header struct {
 // Hash is a link of a lane's chain, or the digest of an input.
 type Hash = [sha256.Size]byte
 
-// The headers of a record. All of them but traceparent and the chain hash itself are under the chain.
+// The headers of a record. The chain covers all of them except traceparent and the chain hash itself.
 const (
 	HeaderAuthID        = "ce_authid"
 	HeaderAuthType      = "ce_authtype"
@@ -48,50 +49,50 @@ const (
 	ContentType = "application/protobuf"
 	// DataSchema names the Protobuf package of the bodies.
 	DataSchema = "orderledger.v1"
-	// Source is the default ce_source; a cluster's name follows it.
+	// Source is the default ce_source. The name of a cluster is appended to it.
 	Source = "/orderledger"
 )
 
 // TimeFormat is how envelopes write times: RFC 3339, UTC, milliseconds.
 const TimeFormat = "2006-01-02T15:04:05.000Z07:00"
 
-// NoInboxOffset is the InboxOffset of what did not come through the inbox.
+// NoInboxOffset is the InboxOffset of records whose input did not pass the inbox.
 const NoInboxOffset int64 = -1
 
-// Envelope is an event's, or a decision's, identity, sequence, times and causes: what its headers say.
+// Envelope holds the headers of an event or a decision: its identity, sequence, times and causes.
 type Envelope struct {
 	// ID is unique in the ledger: shipment id and version for an event, see EventID; lane and sequence for a decision.
 	ID string
 	// Type is the ce_type, such as orders.ShipmentCreated.v1.
 	Type string
-	// Source is the cluster that recorded it.
+	// Source is the cluster that recorded the event.
 	Source string
-	// ShipmentID is the record's key too.
+	// ShipmentID is also the record's key.
 	ShipmentID string
 	// Version is the event's dense number in its shipment, from 1; 0 in a decision.
 	Version uint64
 	// LaneSeq is the record's dense number in its lane and topic, from 1.
 	LaneSeq uint64
-	// OccurredAt is when it happened, as told.
+	// OccurredAt is the reported time of the event.
 	OccurredAt time.Time
-	// RecordedAt is when the ledger wrote it; it never goes backward in a lane.
+	// RecordedAt is when the ledger wrote the event. It never goes backward in a lane.
 	RecordedAt time.Time
-	// AuthType and AuthID say who caused it: "seller" and its id, "marketplace", "system" (the ledger itself).
+	// AuthType and AuthID name who caused the event: "seller" and its id, "marketplace", or "system" (the ledger itself).
 	AuthType, AuthID string
-	// CorrelationID names the whole story, CausationID what directly caused this; either may be empty.
+	// CorrelationID names everything that belongs together, CausationID the direct cause; either may be empty.
 	CorrelationID, CausationID string
 	// InputKey is the idempotency key or natural key of the input; InputHash the SHA-256 of the input.
 	InputKey  string
 	InputHash Hash
-	// InboxOffset is the input's position in the lane's inbox partition, or NoInboxOffset.
+	// InboxOffset is the input's offset in the lane's inbox partition, or NoInboxOffset.
 	InboxOffset int64
-	// TraceParent is the W3C trace context, as received; not under the chain.
+	// TraceParent is the W3C trace context as received. The chain does not cover it.
 	TraceParent string
 	// ChainHash links the record to the one before it in its lane and topic.
 	ChainHash Hash
 }
 
-// EventID returns the id of an event: unique, and the same whoever computes it.
+// EventID returns the id of an event. It follows from the arguments, so that anybody can compute it.
 func EventID(shipmentID string, version uint64) string {
 	return shipmentID + "/" + strconv.FormatUint(version, 10)
 }
@@ -141,7 +142,7 @@ func (e *Envelope) AppendHeaders(dst []Header) []Header {
 	return dst
 }
 
-// AppendUnchained appends the headers that are not under the chain: the chain hash and the trace context.
+// AppendUnchained appends the headers that the chain does not cover: the chain hash and the trace context.
 func (e *Envelope) AppendUnchained(dst []Header) []Header {
 	dst = append(dst, Header{HeaderChainHash, hex.AppendEncode(nil, e.ChainHash[:])})
 	if e.TraceParent != "" {
@@ -247,8 +248,8 @@ func parseTime(v []byte, t *time.Time) error {
 	return nil
 }
 
-// parseEnvelopeTime reads exactly TimeFormat in UTC, which is what every envelope of ours holds, without allocating.
-// Whatever else it leaves to the general way.
+// parseEnvelopeTime reads exactly TimeFormat in UTC without allocating. Every envelope of the ledger has that form;
+// parseTime reads all others with the time package.
 func parseEnvelopeTime(v []byte) (time.Time, bool) {
 	const form = "0000-00-00T00:00:00.000Z"
 	if len(v) != len(form) {

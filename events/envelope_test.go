@@ -16,7 +16,9 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 	t.Parallel()
 	full := eventstest.Envelope(events.TypeItemsCancelled)
 	full.ChainHash = events.Hash{9, 8, 7}
-	bare := events.Envelope{ID: "x/1", Type: events.TypeShipmentCreated, RecordedAt: eventstest.Start, InboxOffset: events.NoInboxOffset}
+	bare := events.Envelope{
+		ID: "x/1", Type: events.TypeShipmentCreated, RecordedAt: eventstest.Start, InboxOffset: events.NoInboxOffset,
+	}
 	zero := bare
 	zero.InboxOffset = 0
 	for name, e := range map[string]events.Envelope{"full": full, "bare": bare, "at the first inbox offset": zero} {
@@ -26,7 +28,7 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 			got, err := events.DecodeEnvelope(headers)
 			require.NoError(t, err)
 			require.Equal(t, e, got)
-			// Any order, and headers of others in between, are the same envelope.
+			// The order does not matter, and neither do headers of others in between.
 			slices.Reverse(headers)
 			headers = append([]events.Header{{Key: "x-other", Value: []byte{0xff}}}, headers...)
 			got, err = events.DecodeEnvelope(headers)
@@ -103,7 +105,7 @@ func TestDecodeErrors(t *testing.T) {
 	env, _, err := events.Decode(headers, []byte{0x0a, 0})
 	require.ErrorIs(t, err, events.ErrUnknownType)
 	require.ErrorIs(t, err, events.ErrUndecodable)
-	require.Equal(t, e.ID, env.ID, "what could be read of it is told")
+	require.Equal(t, e.ID, env.ID, "the headers that could be read are returned")
 	require.ErrorIs(t, new(events.View).Read(headers, []byte{0x0a, 0}), events.ErrUnknownType)
 	_, _, _, err = events.DecodeDecision(headers, []byte{0x0a, 0})
 	require.ErrorIs(t, err, events.ErrUnknownType)
@@ -119,14 +121,14 @@ func TestViewMatchesDecode(t *testing.T) {
 	}
 }
 
-// sameView checks that View.Read and Decode agree on a record, and on what they say of it.
+// sameView checks that View.Read and Decode accept the same records, and read the same from them.
 func sameView(t *testing.T, headers []events.Header, value []byte) {
 	t.Helper()
 	env, e, err := events.Decode(headers, value)
 	var v events.View
 	if viewErr := v.Read(headers, value); viewErr != nil {
 		require.ErrorIs(t, viewErr, events.ErrUndecodable)
-		// A view may be stricter about a body that no writer writes; never about headers.
+		// A view may be stricter about bodies that no writer makes, but never about headers.
 		if errors.Is(viewErr, events.ErrUnknownType) || errors.Is(viewErr, events.ErrNull) {
 			require.Error(t, err)
 		}

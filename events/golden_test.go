@@ -29,8 +29,8 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// Golden files are records as they were written once. Whatever becomes of the schema and of this code, they must be
-// read as they always were. So -update writes the files of types that have none, and never touches one that is there.
+// Golden files are records as they were first written. However the schema and this code change, they must be read as
+// before. So -update writes files only for types that have none, and never changes an existing file.
 var update = flag.Bool("update", false, "write golden files of types that have none")
 
 const (
@@ -103,7 +103,7 @@ func TestGoldenRecords(t *testing.T) {
 				body, err := jsonschema.UnmarshalJSON(bytes.NewReader(want.Body))
 				require.NoError(t, err)
 				require.NoError(t, compileSchema(t, messageOf(typ), false).Validate(body))
-				// The published schema lets later fields pass; this one knows that there are none.
+				// The published schema allows unknown fields, because later versions add some; this one allows none.
 				require.NoError(t, compileSchema(t, messageOf(typ), true).Validate(body))
 			})
 		})
@@ -163,7 +163,7 @@ func messageOf(typ string) string {
 	return "Event"
 }
 
-// bareDescriptor returns a message's descriptor as a reader gets it who has the schema files and none of our code.
+// bareDescriptor returns a message's descriptor as a reader gets it from the schema files alone.
 func bareDescriptor(t *testing.T, message string) protoreflect.MessageDescriptor {
 	t.Helper()
 	var set descriptorpb.FileDescriptorSet
@@ -236,7 +236,7 @@ func writeGolden(t *testing.T, typ, name string, sums map[string]string) {
 	for _, h := range headers {
 		g.Headers = append(g.Headers, [2]string{h.Key, string(h.Value)})
 	}
-	// Written by protojson, so that the file owes nothing to the code it will test.
+	// protojson writes the file, so that it does not depend on the code under test.
 	body, err := protojson.Marshal(m)
 	require.NoError(t, err)
 	g.Body = body

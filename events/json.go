@@ -15,11 +15,11 @@ import (
 // AppendJSON appends the readable form of a record's value to dst: canonical proto3 JSON (lowerCamel names, enums by
 // name, times in RFC 3339, 64-bit integers as strings) of the Event, Decision or DecisionsVoided that typ names.
 //
-// It goes straight from the wire to the text by tables that are made once, without decoding into structs and without
-// allocating beyond dst, because every event is written out that way once in its life. Values that no writer of the
-// ledger makes but any bytes may hold are shown, not refused: invalid UTF-8 as U+FFFD, a time out of range as null.
+// It converts the wire form directly, by tables that are built once, without decoding into structs and without
+// allocating beyond dst, because the projector converts every event. Values that no writer of the ledger makes are
+// shown and not refused: invalid UTF-8 as U+FFFD, a time out of range as null.
 //
-// An error wraps ErrUndecodable; dst is then returned as it was.
+// An error wraps ErrUndecodable, and dst is returned unchanged.
 func AppendJSON(dst []byte, typ string, body []byte) ([]byte, error) {
 	var m *message
 	switch {
@@ -37,8 +37,8 @@ func AppendJSON(dst []byte, typ string, body []byte) ([]byte, error) {
 	if ok {
 		return out, nil
 	}
-	// Not as our writers write it: fields out of order or repeated, or not a message at all. Decoding and encoding
-	// again brings it into that form, or says what is wrong.
+	// The ledger does not write this: fields are out of order or repeated, or it is no message at all. Decoding and
+	// encoding it again gives the usual form, or an error that says what is wrong.
 	body, err := canonical(m, body)
 	if err != nil {
 		return out[:start], fmt.Errorf("%w: body of %s: %w", ErrUndecodable, typ, err)
@@ -69,7 +69,7 @@ func canonical(m *message, body []byte) ([]byte, error) {
 	return v.MarshalVT()
 }
 
-// append writes one message as an object. It reports false for bytes that are not in canonical form.
+// append writes one message as an object. It returns false for bytes that are not in canonical form.
 func (m *message) append(dst, b []byte) ([]byte, bool) {
 	dst = append(dst, '{')
 	empty := true
@@ -115,7 +115,8 @@ func (m *message) append(dst, b []byte) ([]byte, bool) {
 	return append(dst, '}'), true
 }
 
-// appendOne writes the value of a singular field, whose tag has been read. A zero that means nothing is not shown.
+// appendOne writes the value of a singular field, whose tag is already read. It omits a zero that equals an absent
+// field.
 func (f *field) appendOne(dst, b []byte, typ protowire.Type) (out, rest []byte, shown, ok bool) {
 	if typ != f.wire {
 		return dst, b, false, false
@@ -131,7 +132,7 @@ func (f *field) appendOne(dst, b []byte, typ protowire.Type) (out, rest []byte, 
 	return dst, b[n:], true, ok
 }
 
-// appendList writes the whole run of a repeated field, packed or not.
+// appendList writes all consecutive elements of a repeated field, packed or not.
 func (f *field) appendList(dst, b []byte) (out, rest []byte, shown, ok bool) {
 	dst = append(dst, '[')
 	first := true
@@ -178,7 +179,7 @@ func (f *field) appendList(dst, b []byte) (out, rest []byte, shown, ok bool) {
 	return append(dst, ']'), b, !first, true
 }
 
-// value is a field's value as the wire has it: a number, or bytes.
+// value is the value of a field in the wire format: a number or bytes.
 type value struct {
 	number uint64
 	bytes  []byte
@@ -235,7 +236,7 @@ func (f *field) appendValue(dst []byte, v value) ([]byte, bool) {
 	return dst, false
 }
 
-// appendEnum writes the name of a value, or its number when this version does not know it.
+// appendEnum writes the name of a value, or its number if this version does not know it.
 func (f *field) appendEnum(dst []byte, n int32) []byte {
 	if n >= 0 && int(n) < len(f.enum) && f.enum[n] != "" {
 		dst = append(dst, '"')

@@ -26,7 +26,7 @@ const (
 	kindBytes
 )
 
-// message is the plan of one message type: what AppendJSON needs to know of each field, by its number.
+// message is the plan of one message type: what AppendJSON needs to know about each field, by its number.
 type message struct {
 	fields []field
 }
@@ -37,11 +37,11 @@ type field struct {
 	wire     protowire.Type
 	kind     kind
 	list     bool
-	presence bool     // A zero that is on the wire is shown.
+	presence bool     // A zero on the wire is shown.
 	key      string   // The name as JSON, quoted, with its colon.
 	enum     []string // Names by number; "" where there is none.
 	message  *message
-	// taken is a bit for the field, or for the oneof it belongs to: a second one on the wire needs merging.
+	// taken is a bit for the field or for its oneof: a second occurrence on the wire has to be merged with the first.
 	taken uint64
 }
 
@@ -52,7 +52,7 @@ func (m *message) field(n protowire.Number) *field {
 	return &m.fields[n]
 }
 
-// The plans of what a record may hold. Making them costs a fraction of a millisecond, once a process.
+// The plans of all messages that a record may hold. Building them takes a fraction of a millisecond, once a process.
 //
 //nolint:gochecknoglobals // Tables.
 var (
@@ -62,8 +62,8 @@ var (
 	voidedPlan   = planOf((*ledgerv1.DecisionsVoided)(nil).ProtoReflect().Descriptor())
 )
 
-// planOf makes the plan of a message. It panics for what the tables do not cover (maps, groups, numbers above 63, other
-// scalar kinds), which only a change of the schema can bring about and any test then shows.
+// planOf builds the plan of a message. It panics for anything that the tables do not cover (maps, groups, numbers above
+// 63, other scalar kinds). Only a change of the schema can cause that, and then every test fails.
 func planOf(d protoreflect.MessageDescriptor) *message {
 	if m := plans[d.FullName()]; m != nil {
 		return m

@@ -54,8 +54,8 @@ func TestAppendJSONReordersFields(t *testing.T) {
 	e := eventstest.Event(events.TypeShipmentCreated)
 	body, err := proto.Marshal(e)
 	require.NoError(t, err)
-	// The state in two pieces with the transition between, the second overruling the first; an older body before it all;
-	// and fields of a later version.
+	// The state comes in two pieces with the transition between them, and the second overrules the first. An older body
+	// comes before all of it, and fields of a later version are among it.
 	older := &ledgerv1.Event{Body: &ledgerv1.Event_ShipmentHeld{ShipmentHeld: &ledgerv1.ShipmentHeld{}}, After: &ledgerv1.Shipment{ShipmentId: "old"}}
 	scattered, err := proto.Marshal(older)
 	require.NoError(t, err)
@@ -150,7 +150,8 @@ func FuzzAppendJSON(f *testing.F) {
 		case events.TypeDecisionsVoided:
 			m = new(ledgerv1.DecisionsVoided)
 		}
-		// What protojson refuses (bad UTF-8, times out of range) or reads otherwise is ours to show.
+		// There is nothing to compare with if protojson refuses the bytes (bad UTF-8, times out of range) or reads them
+		// otherwise.
 		if proto.Unmarshal(body, m) != nil {
 			return
 		}

@@ -8,7 +8,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// appendDouble writes a number as protojson does.
+// appendDouble writes a number like protojson.
 func appendDouble(dst []byte, v float64) []byte {
 	switch {
 	case math.IsNaN(v):
@@ -55,7 +55,7 @@ func appendTimestamp(dst, b []byte) ([]byte, bool) {
 	return append(dst, 'Z', '"'), true
 }
 
-// consumeTimestamp reads the two fields of a Timestamp. It reports false for anything but each once, in order.
+// consumeTimestamp reads the two fields of a Timestamp. It returns false unless each occurs at most once, in order.
 func consumeTimestamp(b []byte) (seconds int64, nanos int32, ok bool) {
 	last := protowire.Number(0)
 	for len(b) > 0 {

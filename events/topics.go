@@ -2,15 +2,15 @@ package events
 
 // The topics of the ledger. Those by shipment have one partition a lane.
 const (
-	// TopicEvents is the ledger: every transition, kept for ever; its partitions are the lanes.
+	// TopicEvents is the ledger: every transition, kept forever. Its partitions are the lanes.
 	TopicEvents = "orders.events.v1"
-	// TopicDecisions holds what became of every input, kept for ever, one partition a lane.
+	// TopicDecisions holds the decision about every input, kept forever, one partition a lane.
 	TopicDecisions = "orders.decisions.v1"
-	// TopicInbox holds notifications that were answered with 200 and are not decided yet, one partition a lane.
+	// TopicInbox holds notifications that were answered with 200 and are yet to be decided, one partition a lane.
 	TopicInbox = "orders.inbox.v1"
 	// TopicUnresolved holds notifications that name only a return, by return id, for 30 days.
 	TopicUnresolved = "orders.unresolved.v1"
-	// TopicAliases leads from return and service ids to their shipment; compacted, partitioned as TopicUnresolved.
+	// TopicAliases maps the ids of returns and services to their shipments; compacted, partitioned like TopicUnresolved.
 	TopicAliases = "orders.aliases.v1"
 	// TopicSuborders holds SUBORDER messages, one partition a lane, for 90 days.
 	TopicSuborders = "suborders.v1"

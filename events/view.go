@@ -9,31 +9,31 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// View is a record of TopicEvents read in place: what its headers say and the few fields of its body that every reader
-// sorts by, without decoding the rest. Its bytes belong to the record. It exists for readers that take in many events
-// and need the state of few: Decode is the way for everybody else.
+// View is a record of TopicEvents, read in place: its headers and the few fields of its body by which readers sort,
+// without decoding the rest. Its byte slices belong to the record. View is for readers that read many events and need
+// the state of few; all others should use Decode.
 type View struct {
-	// What the headers say; see Envelope. Absent ones are empty.
+	// The headers; see Envelope. Absent ones are empty.
 	ID, ShipmentID, AuthType, AuthID, CorrelationID, CausationID, InputKey []byte
 	Type                                                                   string
 	Version, LaneSeq                                                       uint64
-	// OccurredAt is zero when it is not told.
+	// OccurredAt is zero when the headers have none.
 	OccurredAt, RecordedAt time.Time
 	ChainHash              Hash
 
-	// What the body's transition says.
+	// Fields of the body's transition.
 	From, To        ledgerv1.Status
 	Irregular, Late bool
-	// What the state after the event says. After is the whole of it, in Protobuf.
+	// Fields of the state after the event. After is the whole state, in Protobuf.
 	OrderID, SellerID, LocationID, After []byte
 }
 
-// Read reads a record of TopicEvents into v, replacing what was there. It checks what Decode checks, except that it
-// does not look inside the state or the event's own fields; AppendJSON does. An error wraps ErrUndecodable.
+// Read reads a record of TopicEvents into v and replaces its contents. It checks what Decode checks, but not the inside
+// of the state and of the event's own fields, which AppendJSON checks. An error wraps ErrUndecodable.
 func (v *View) Read(headers []Header, body []byte) error {
 	*v = View{}
 	if err := v.readHeaders(headers); err != nil {
-		// DecodeEnvelope says it in full; this path is never hot.
+		// DecodeEnvelope names every bad header. Its cost does not matter here.
 		if _, all := DecodeEnvelope(headers); all != nil {
 			return all
 		}
@@ -177,8 +177,8 @@ func (v *View) readTransition(b []byte) bool {
 	return true
 }
 
-// readState reads the ids at the head of the state. They have the lowest numbers, so it stops at the first higher one:
-// writers write fields in order, and those who do not are read to the end by Decode.
+// readState reads the ids at the beginning of the state. Writers write fields in the order of their numbers and the ids
+// have the lowest, so it stops at the first higher number once it has the id and the version.
 func (v *View) readState() error {
 	var id []byte
 	var version uint64
@@ -212,12 +212,13 @@ func (v *View) readState() error {
 		}
 	}
 	if string(id) != string(v.ShipmentID) || version != v.Version {
-		return fmt.Errorf("%w: envelope says %s version %d, body %s version %d", ErrUndecodable, v.ShipmentID, v.Version, id, version)
+		return fmt.Errorf("%w: envelope says %s version %d, body %s version %d", ErrUndecodable,
+			v.ShipmentID, v.Version, id, version)
 	}
 	return nil
 }
 
-// RecordedAt returns when a record was recorded, as its headers say; false when they don't.
+// RecordedAt returns the recorded time from a record's headers; false if they have none.
 func RecordedAt(headers []Header) (at time.Time, ok bool) {
 	for i := range headers {
 		if headers[i].Key == HeaderRecordedTime {

@@ -1,4 +1,4 @@
-// Package eventstest makes records of the ledger for tests: one of every type with every field set, and whole lanes of
-// plausible shipments with their envelopes and chains. It makes no decisions: the states look right and are consistent
-// with their events where readers look, but no aggregate stands behind them.
+// Package eventstest makes records of the ledger for tests: a record of each type with every field set, and whole lanes
+// of plausible shipments with envelopes and chains. It decides nothing: its states agree with their events in the
+// fields that readers use, but they do not follow the aggregate's rules. It panics on mistakes of the test.
 package eventstest

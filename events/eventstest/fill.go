@@ -11,7 +11,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// Event returns an event of a type with every field set, to values that differ from field to field and are the same on
+// Event returns an event of a type with every field set. The values differ from field to field and are the same in
 // every call. It returns nil for a type that is not in the catalogue.
 func Event(ceType string) *ledgerv1.Event {
 	if !slices.Contains(events.Types(), ceType) {
@@ -39,11 +39,11 @@ func Decision() *ledgerv1.Decision {
 	return d
 }
 
-// Envelope returns an envelope that goes with Event and Decision.
+// Envelope returns an envelope for Event and Decision.
 func Envelope(ceType string) events.Envelope {
 	e := events.Envelope{
-		ID: events.EventID("shipment_id-1", 2), Type: ceType, Source: events.Source + "/test", ShipmentID: "shipment_id-1", Version: 2,
-		LaneSeq: 7, OccurredAt: Start, RecordedAt: Start.Add(1500000000), AuthType: "seller", AuthID: "seller-1",
+		ID: events.EventID("shipment_id-1", 2), Type: ceType, Source: events.Source + "/test",
+		ShipmentID: "shipment_id-1", Version: 2, LaneSeq: 7, OccurredAt: Start, RecordedAt: Start.Add(1500000000), AuthType: "seller", AuthID: "seller-1",
 		CorrelationID: "correlation-1", CausationID: "causation-1", InputKey: "key-1", InputHash: events.Hash{1, 2, 3},
 		InboxOffset: 41, TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 	}

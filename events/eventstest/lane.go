@@ -11,22 +11,22 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// Start is when the time of these tests begins.
-var Start = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC) //nolint:gochecknoglobals // A constant, were there any of this type.
+// Start is when the clock of the tests starts.
+var Start = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC) //nolint:gochecknoglobals // Go has no constants of this type.
 
-// Lane writes records of one lane as their owner would: with dense sequences and linked chains.
+// Lane writes the records of one lane as its owner would: with dense sequences and linked chains.
 type Lane struct {
 	ID        int32
 	Events    events.Chain
 	Decisions events.Chain
-	// Now is the time of recording; it moves by a millisecond with every record.
+	// Now is the time of recording. It advances by a millisecond with each record.
 	Now time.Time
 }
 
 // NewLane returns an empty lane.
 func NewLane(id int32) *Lane { return &Lane{ID: id, Now: Start} }
 
-// Rec is a record without its place in Kafka.
+// Rec is a record without an offset.
 type Rec struct {
 	Topic   string
 	Lane    int32
@@ -36,7 +36,7 @@ type Rec struct {
 	At      time.Time
 }
 
-// Event returns the record of an event, whose state it stamps with the time of recording.
+// Event returns the record of an event. It sets the time of recording in the event's state.
 func (l *Lane) Event(e *ledgerv1.Event) Rec {
 	l.Now = l.Now.Add(time.Millisecond)
 	e.After.UpdatedAt = timestamppb.New(l.Now)
@@ -57,13 +57,15 @@ func (l *Lane) Decision(d *ledgerv1.Decision) Rec {
 
 // Void returns the record that voids decisions.
 func (l *Lane) Void(first, last int64) Rec {
-	return l.decision(events.TypeDecisionsVoided, "", &ledgerv1.DecisionsVoided{FirstOffset: first, LastOffset: last, Reason: "torn"})
+	v := &ledgerv1.DecisionsVoided{FirstOffset: first, LastOffset: last, Reason: "torn"}
+	return l.decision(events.TypeDecisionsVoided, "", v)
 }
 
 func (l *Lane) decision(typ, shipment string, m proto.Message) Rec {
 	l.Now = l.Now.Add(time.Millisecond)
 	env := events.Envelope{
-		Type: typ, Source: events.Source + "/test", ShipmentID: shipment, OccurredAt: l.Now.Add(-time.Second), RecordedAt: l.Now,
+		Type: typ, Source: events.Source + "/test", ShipmentID: shipment,
+		OccurredAt: l.Now.Add(-time.Second), RecordedAt: l.Now,
 		AuthType: "marketplace", AuthID: "m", CorrelationID: fmt.Sprintf("c-%d", l.ID), InboxOffset: events.NoInboxOffset,
 	}
 	env.LaneSeq = l.Decisions.Seq + 1
@@ -79,7 +81,8 @@ func (l *Lane) record(topic string, chain *events.Chain, env events.Envelope, m 
 	headers := env.AppendHeaders(make([]events.Header, 0, 20))
 	*chain = chain.Next(topic, l.ID, headers, value)
 	env.ChainHash = chain.Head
-	return Rec{Topic: topic, Lane: l.ID, Key: env.ShipmentID, Headers: env.AppendUnchained(headers), Value: value, At: l.Now}
+	headers = env.AppendUnchained(headers)
+	return Rec{Topic: topic, Lane: l.ID, Key: env.ShipmentID, Headers: headers, Value: value, At: l.Now}
 }
 
 func marshal(m proto.Message) ([]byte, error) {

@@ -12,8 +12,8 @@ import (
 // StoryLength is how many events Story has.
 const StoryLength = 8
 
-// Story returns the life of one shipment in events, from its creation to its completion, created at a time. Numbers
-// make ids; every third shipment has two items.
+// Story returns the events of one shipment from creation to completion, starting at the given time. The number makes
+// the ids unique; every third shipment has two items.
 //
 //nolint:funlen // A list of eight steps.
 func Story(n int, created time.Time) []*ledgerv1.Event {
@@ -22,7 +22,10 @@ func Story(n int, created time.Time) []*ledgerv1.Event {
 	at := func(step int) *ledgerv1.Moment {
 		return &ledgerv1.Moment{At: timestamppb.New(created.Add(time.Duration(step) * 7 * time.Hour))}
 	}
-	next := func(step int, to ledgerv1.Status, body func(*ledgerv1.Event, *ledgerv1.Moment), change func(*ledgerv1.Shipment, *ledgerv1.Moment)) {
+	next := func(
+		step int, to ledgerv1.Status,
+		body func(*ledgerv1.Event, *ledgerv1.Moment), change func(*ledgerv1.Shipment, *ledgerv1.Moment),
+	) {
 		m := at(step)
 		from := s.Status
 		s = s.CloneVT()
@@ -35,7 +38,9 @@ func Story(n int, created time.Time) []*ledgerv1.Event {
 			if from == 0 {
 				before = 0
 			}
-			tr.Items = append(tr.Items, &ledgerv1.ItemTransition{OrderItemId: i.OrderItemId, From: from, To: to, LiveBefore: before, LiveAfter: live})
+			tr.Items = append(tr.Items, &ledgerv1.ItemTransition{
+				OrderItemId: i.OrderItemId, From: from, To: to, LiveBefore: before, LiveAfter: live,
+			})
 			i.Status, i.Forward = to, to
 		}
 		change(s, m)
@@ -49,9 +54,14 @@ func Story(n int, created time.Time) []*ledgerv1.Event {
 		},
 		func(s *ledgerv1.Shipment, m *ledgerv1.Moment) {
 			s.Times.Created = m
+			clock := func(kind ledgerv1.ClockKind, due *timestamppb.Timestamp) *ledgerv1.Clock {
+				return &ledgerv1.Clock{
+					Kind: kind, SubjectId: s.ShipmentId, StartedAt: m.At, FirstDueAt: due, DueAt: due,
+				}
+			}
 			s.Clocks = []*ledgerv1.Clock{
-				{Kind: ledgerv1.ClockKind_CLOCK_KIND_DISPATCH, SubjectId: s.ShipmentId, StartedAt: m.At, FirstDueAt: s.DispatchBy, DueAt: s.DispatchBy},
-				{Kind: ledgerv1.ClockKind_CLOCK_KIND_DELIVER, SubjectId: s.ShipmentId, StartedAt: m.At, FirstDueAt: s.DeliverBy, DueAt: s.DeliverBy},
+				clock(ledgerv1.ClockKind_CLOCK_KIND_DISPATCH, s.DispatchBy),
+				clock(ledgerv1.ClockKind_CLOCK_KIND_DELIVER, s.DeliverBy),
 			}
 		})
 	next(1, ledgerv1.Status_STATUS_PACKING_IN_PROGRESS,
@@ -61,13 +71,15 @@ func Story(n int, created time.Time) []*ledgerv1.Event {
 		func(s *ledgerv1.Shipment, m *ledgerv1.Moment) { s.Times.LabelsRequested, s.DocumentRevision = m, 1 })
 	next(2, ledgerv1.Status_STATUS_PACKED,
 		func(e *ledgerv1.Event, m *ledgerv1.Moment) {
-			e.Body = &ledgerv1.Event_ShipmentPacked{ShipmentPacked: &ledgerv1.ShipmentPacked{At: m, Revision: 1, Packing: e.After.Packing}}
+			b := &ledgerv1.ShipmentPacked{At: m, Revision: 1, Packing: e.After.Packing}
+			e.Body = &ledgerv1.Event_ShipmentPacked{ShipmentPacked: b}
 		},
 		func(s *ledgerv1.Shipment, m *ledgerv1.Moment) {
 			s.Times.Packed = m
 			s.Packing = &ledgerv1.Packing{
 				Courier:       &ledgerv1.Courier{VendorName: "E-Kart Logistics", TrackingId: fmt.Sprintf("FMPP%010d", n)},
-				InvoiceNumber: fmt.Sprintf("INV-%08d", n), InvoiceDate: m, DocumentsRef: fmt.Sprintf("documents/%s/1", s.ShipmentId),
+				InvoiceNumber: fmt.Sprintf("INV-%08d", n), InvoiceDate: m,
+				DocumentsRef: fmt.Sprintf("documents/%s/1", s.ShipmentId),
 			}
 		})
 	next(3, ledgerv1.Status_STATUS_READY_TO_DISPATCH,
@@ -116,7 +128,8 @@ func Story(n int, created time.Time) []*ledgerv1.Event {
 func newShipment(n int, created time.Time) *ledgerv1.Shipment {
 	id := fmt.Sprintf("%08x-5a1e-4c0d-9b7f-%012x", uint32(n)*2654435761, n)
 	s := &ledgerv1.Shipment{
-		ShipmentId: id, OrderId: fmt.Sprintf("OD%018d", n), SellerId: fmt.Sprintf("seller-%03d", n%97), LocationId: fmt.Sprintf("LOC%04d", n%211),
+		ShipmentId: id, OrderId: fmt.Sprintf("OD%018d", n),
+		SellerId: fmt.Sprintf("seller-%03d", n%97), LocationId: fmt.Sprintf("LOC%04d", n%211),
 		Fulfilment: ledgerv1.Fulfilment_FULFILMENT_STANDARD, Times: &ledgerv1.Times{},
 		DispatchAfter: timestamppb.New(created.Add(time.Hour)), DispatchBy: timestamppb.New(created.Add(30 * time.Hour)),
 		DeliverBy: timestamppb.New(created.Add(120 * time.Hour)),
@@ -129,11 +142,13 @@ func newShipment(n int, created time.Time) *ledgerv1.Shipment {
 	price := int64(19900 + n%500*100)
 	for i := range items {
 		s.Items = append(s.Items, &ledgerv1.Item{
-			OrderItemId: fmt.Sprintf("%s-%d", s.OrderId, i), Ordered: uint32(1 + n%2), CancellationGroupId: fmt.Sprintf("g%d", i),
+			OrderItemId: fmt.Sprintf("%s-%d", s.OrderId, i), Ordered: uint32(1 + n%2),
+			CancellationGroupId: fmt.Sprintf("g%d", i),
 			Details: &ledgerv1.ItemDetails{
 				OrderDate: timestamppb.New(created.Add(-time.Minute)), PaymentType: "PREPAID", Fsn: fmt.Sprintf("FSN%013d", n%5000),
-				Sku: fmt.Sprintf("SKU-%05d", n%5000), ListingId: fmt.Sprintf("LST%017d", n%5000), Title: "Cotton T-shirt, round neck, blue, L",
-				Hsn: "61091000", Price: &ledgerv1.Price{Currency: "INR", SellingMinor: &price, TotalMinor: &price},
+				Sku: fmt.Sprintf("SKU-%05d", n%5000), ListingId: fmt.Sprintf("LST%017d", n%5000),
+				Title: "Cotton T-shirt, round neck, blue, L",
+				Hsn:   "61091000", Price: &ledgerv1.Price{Currency: "INR", SellingMinor: &price, TotalMinor: &price},
 			},
 		})
 	}
