@@ -75,7 +75,7 @@ func rechain(topic string, lane int32, records []*kgo.Record) {
 	}
 }
 
-// twoDeliveries finds two messages of one suborder among what was received.
+// twoDeliveries finds two messages of one suborder among the received requests.
 func twoDeliveries(e *evidence) (first, second int) {
 	seen := map[string]int{}
 	for i, r := range e.received {

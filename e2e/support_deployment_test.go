@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -278,7 +279,9 @@ func (d *deployment) panicked() []string {
 	var names []string
 	for _, p := range d.services() {
 		text, err := os.ReadFile(p.log.Name())
-		if err != nil || strings.Contains(string(text), "\npanic: ") || strings.Contains(string(text), "\nfatal error: ") || strings.Contains(string(text), "DATA RACE") || strings.HasPrefix(string(text), "panic: ") {
+		log := "\n" + string(text)
+		found := func(sign string) bool { return strings.Contains(log, sign) }
+		if err != nil || slices.ContainsFunc([]string{"\npanic: ", "\nfatal error: ", "DATA RACE"}, found) {
 			names = append(names, p.name)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 
 // recordEndings reads histories and records how the shipments with only one possible ending must end: at the furthest
 // step that was reported, or cancelled if every unit was.
-func (l *workload) recordEndings(histories []demo.Notification) {
+func (w *workload) recordEndings(histories []demo.Notification) {
 	type history struct {
 		units, cancelled, furthest int
 		returned, formFailed       bool
@@ -32,7 +32,7 @@ func (l *workload) recordEndings(histories []demo.Notification) {
 			}
 		}
 		if err := json.Unmarshal(h.Body, &n); err != nil {
-			l.record.addViolation("history: %v", err)
+			w.record.addViolation("history: %v", err)
 			return
 		}
 		for _, item := range n.Attributes.ReturnItems {
@@ -68,11 +68,11 @@ func (l *workload) recordEndings(histories []demo.Notification) {
 		case s.units == 0 || s.returned:
 			// Its creation is not in these histories, or it was returned: the record does not know the rules of returns.
 		case s.cancelled >= s.units:
-			l.record.expect(id, ending{"CANCELLED", uint32(s.units)})
+			w.record.expect(id, ending{"CANCELLED", uint32(s.units)})
 		case s.formFailed && s.furthest == 0:
 			// Its form failed, and the notification that corrects it is not in these histories.
 		default:
-			l.record.expect(id, ending{steps[s.furthest], uint32(s.cancelled)})
+			w.record.expect(id, ending{steps[s.furthest], uint32(s.cancelled)})
 		}
 	}
 }
@@ -96,14 +96,14 @@ func (c cart) group(n, k int) string { return "grp" + c.item(n, k) }
 const units = 2
 
 // seller takes one cart after another from creation to its end until the workload is over.
-func (l *workload) seller(ctx context.Context, n int) {
-	random := rand.New(rand.NewPCG(l.seed, uint64(n)))
-	for i := 0; !l.over() && ctx.Err() == nil; i++ {
-		c := cart{name: fmt.Sprintf("%d%d%05d", l.seed%1_000_000, n, i), location: "LOC" + strings.Repeat("0", 31) + "9", at: time.Now().UTC().Truncate(time.Second)}
+func (w *workload) seller(ctx context.Context, n int) {
+	random := rand.New(rand.NewPCG(w.seed, uint64(n)))
+	for i := 0; !w.over() && ctx.Err() == nil; i++ {
+		c := cart{name: fmt.Sprintf("%d%d%05d", w.seed%1_000_000, n, i), location: "LOC" + strings.Repeat("0", 31) + "9", at: time.Now().UTC().Truncate(time.Second)}
 		for k := range 1 + random.IntN(4) {
 			c.ids = append(c.ids, fmt.Sprintf("own-%s-%d", c.name, k))
 		}
-		l.fulfil(ctx, c, random)
+		w.fulfil(ctx, c, random)
 		if !after(ctx, time.Duration(20+random.IntN(200))*time.Millisecond) {
 			return
 		}
@@ -111,7 +111,7 @@ func (l *workload) seller(ctx context.Context, n int) {
 }
 
 // fulfil takes a cart from its creation to its end.
-func (l *workload) fulfil(ctx context.Context, c cart, random *rand.Rand) {
+func (w *workload) fulfil(ctx context.Context, c cart, random *rand.Rand) {
 	for n, id := range c.ids {
 		var items []object
 		for k := range 2 {
@@ -121,7 +121,7 @@ func (l *workload) fulfil(ctx context.Context, c cart, random *rand.Rand) {
 				"priceComponents": object{"sellingPrice": 249, "shippingCharge": 0, "totalPrice": 249},
 			})
 		}
-		l.notifyOwn(ctx, c, id, "shipment_created", c.at.Add(-time.Hour), object{
+		w.notifyOwn(ctx, c, id, "shipment_created", c.at.Add(-time.Hour), object{
 			"dispatchAfterDate": wireTime(c.at.Add(-time.Hour)), "dispatchByDate": wireTime(c.at.Add(24 * time.Hour)),
 			"updatedAt": wireTime(c.at.Add(-time.Hour)), "hold": false, "shipmentType": "NORMAL", "orderItems": items,
 		})
@@ -130,7 +130,7 @@ func (l *workload) fulfil(ctx context.Context, c cart, random *rand.Rand) {
 	left := []int{0, 1} // The items that are not cancelled.
 	for kind < 6 && len(left) > 0 {
 		k := left[0]
-		if !l.callUntilAccepted(ctx, c, "cancel", fmt.Sprintf("cancel%d", k), func(n int, id string) object {
+		if !w.callUntilAccepted(ctx, c, "cancel", fmt.Sprintf("cancel%d", k), func(n int, id string) object {
 			return object{"shipmentId": id, "locationId": c.location, "cancellationGroupIds": []string{c.group(n, k)}, "reason": "cannot_procure_item"}
 		}) {
 			return
@@ -143,11 +143,11 @@ func (l *workload) fulfil(ctx context.Context, c cart, random *rand.Rand) {
 	cancelled := uint32((2 - len(left)) * units)
 	if len(left) == 0 {
 		for _, id := range c.ids {
-			l.record.expect(id, ending{"CANCELLED", cancelled})
+			w.record.expect(id, ending{"CANCELLED", cancelled})
 		}
 		return
 	}
-	if !l.callUntilAccepted(ctx, c, "labels", "labels", func(n int, id string) object {
+	if !w.callUntilAccepted(ctx, c, "labels", "labels", func(n int, id string) object {
 		var tax []object
 		for _, k := range left {
 			tax = append(tax, object{"orderItemId": c.item(n, k), "taxRate": 18, "quantity": units})
@@ -161,30 +161,30 @@ func (l *workload) fulfil(ctx context.Context, c cart, random *rand.Rand) {
 		return
 	}
 	// Dispatch is refused until the labels are rendered, which may take as long as the faults last.
-	if !l.callUntilAccepted(ctx, c, "dispatch", "dispatch", nil) {
+	if !w.callUntilAccepted(ctx, c, "dispatch", "dispatch", nil) {
 		return
 	}
 	for _, kind := range []string{"shipment_pickup_complete", "shipment_shipped", "shipment_delivered"} {
 		for _, id := range c.ids {
-			l.notifyOwn(ctx, c, id, kind, time.Now().UTC(), object{"status": strings.ToUpper(strings.TrimPrefix(kind, "shipment_"))})
+			w.notifyOwn(ctx, c, id, kind, time.Now().UTC(), object{"status": strings.ToUpper(strings.TrimPrefix(kind, "shipment_"))})
 		}
 	}
 	for _, id := range c.ids {
-		l.record.expect(id, ending{"DELIVERED", cancelled})
+		w.record.expect(id, ending{"DELIVERED", cancelled})
 	}
 }
 
 // notifyOwn sends a notification about a shipment of the own seller.
-func (l *workload) notifyOwn(ctx context.Context, c cart, id, kind string, at time.Time, attributes object) {
+func (w *workload) notifyOwn(ctx context.Context, c cart, id, kind string, at time.Time, attributes object) {
 	body, err := json.Marshal(object{
 		"eventType": kind, "source": "sandbox", "version": "v3", "timestamp": wireTime(at), "sellerId": demo.OwnSeller,
 		"locationId": c.location, "shipmentId": id, "attributes": attributes,
 	})
 	if err != nil {
-		l.record.addViolation("marshal: %v", err)
+		w.record.addViolation("marshal: %v", err)
 		return
 	}
-	l.notify(ctx, body)
+	w.notify(ctx, body)
 }
 
 // tries is how often a rejected call is made again: its shipment may not be known or packed yet.
@@ -193,13 +193,13 @@ const tries = 40
 // callUntilAccepted calls for all shipments of a cart until each is accepted. A call without an answer is repeated
 // under its key. A rejected one is made again under a new key, because the ledger may have been behind. The name
 // distinguishes calls of one action.
-func (l *workload) callUntilAccepted(
+func (w *workload) callUntilAccepted(
 	ctx context.Context, c cart, action, name string, item func(n int, id string) object,
 ) bool {
 	left := slices.Clone(c.ids)
 	for try := range tries {
 		key := fmt.Sprintf("%s-%s-%d", c.name, name, try)
-		results, ok := l.call(ctx, action, key, l.body(c, action, left, item))
+		results, ok := w.call(ctx, action, key, w.body(c, action, left, item))
 		if !ok {
 			return false
 		}
@@ -207,14 +207,14 @@ func (l *workload) callUntilAccepted(
 		if len(left) == 0 {
 			return true
 		}
-		if l.over() || !after(ctx, min(time.Second, time.Duration(try+1)*50*time.Millisecond)) {
+		if w.over() || !after(ctx, min(time.Second, time.Duration(try+1)*50*time.Millisecond)) {
 			return false
 		}
 	}
 	return false
 }
 
-func (l *workload) body(c cart, action string, ids []string, item func(n int, id string) object) []byte {
+func (w *workload) body(c cart, action string, ids []string, item func(n int, id string) object) []byte {
 	body := object{"shipmentIds": ids, "locationId": c.location}
 	if action != "dispatch" {
 		var list []object
@@ -225,16 +225,16 @@ func (l *workload) body(c cart, action string, ids []string, item func(n int, id
 	}
 	text, err := json.Marshal(body)
 	if err != nil {
-		l.record.addViolation("marshal: %v", err)
+		w.record.addViolation("marshal: %v", err)
 	}
 	return text
 }
 
 // call makes one call, and repeats it with the same key until every shipment in it is answered.
-func (l *workload) call(ctx context.Context, action, key string, body []byte) (map[string]callAnswer, bool) {
-	l.record.addTried(key)
+func (w *workload) call(ctx context.Context, action, key string, body []byte) (map[string]callAnswer, bool) {
+	w.record.addTried(key)
 	for {
-		text, position, ok := l.post(ctx, "/sellers/v3/shipments/"+action, key, body)
+		text, position, ok := w.post(ctx, "/sellers/v3/shipments/"+action, key, body)
 		if !ok {
 			return nil, false
 		}
@@ -242,7 +242,7 @@ func (l *workload) call(ctx context.Context, action, key string, body []byte) (m
 			Shipments []struct{ ShipmentID, Status, ErrorCode string }
 		}
 		if err := json.Unmarshal(text, &answer); err != nil {
-			l.record.addViolation("answer to %s: %v: %s", action, err, text)
+			w.record.addViolation("answer to %s: %v: %s", action, err, text)
 			return nil, false
 		}
 		results := map[string]callAnswer{}
@@ -257,12 +257,12 @@ func (l *workload) call(ctx context.Context, action, key string, body []byte) (m
 				ok: s.Status == "SUCCESS", code: s.ErrorCode, position: position,
 			}
 			results[s.ShipmentID] = o
-			l.record.addAnswer(o)
+			w.record.addAnswer(o)
 		}
 		if !open {
 			return results, true
 		}
-		l.record.unanswered.Add(1)
+		w.record.unanswered.Add(1)
 		if !after(ctx, 50*time.Millisecond) {
 			return nil, false
 		}

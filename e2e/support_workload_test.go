@@ -39,7 +39,7 @@ type workload struct {
 // newWorkload starts the workload. It ends with finish, or with the test.
 func newWorkload(t testing.TB, urls []string, seed uint64, perSecond int) *workload {
 	t.Helper()
-	l := &workload{
+	w := &workload{
 		t: t, urls: urls, seed: seed, record: newRecord(), pace: time.NewTicker(time.Second / time.Duration(perSecond)),
 		ended: make(chan struct{}),
 		// A short timeout: a request that hangs is repeated at another instance.
@@ -51,46 +51,46 @@ func newWorkload(t testing.TB, urls []string, seed uint64, perSecond int) *workl
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(func() {
 		cancel()
-		l.all.Wait()
-		l.client.CloseIdleConnections()
+		w.all.Wait()
+		w.client.CloseIdleConnections()
 	})
 	notes := make(chan []byte)
-	l.all.Go(func() { l.marketplace(ctx, notes) })
+	w.all.Go(func() { w.marketplace(ctx, notes) })
 	for range 4 {
-		l.all.Go(func() {
+		w.all.Go(func() {
 			for body := range notes {
-				l.notify(ctx, body)
+				w.notify(ctx, body)
 			}
 		})
 	}
 	for n := range 3 {
-		l.all.Go(func() { l.seller(ctx, n) })
+		w.all.Go(func() { w.seller(ctx, n) })
 	}
-	return l
+	return w
 }
 
 // finish begins nothing new and waits until everything that has begun is answered.
-func (l *workload) finish(limit time.Duration) *record {
-	l.t.Helper()
-	close(l.ended)
+func (w *workload) finish(limit time.Duration) *record {
+	w.t.Helper()
+	close(w.ended)
 	done := make(chan struct{})
 	go func() {
-		l.all.Wait()
+		w.all.Wait()
 		close(done)
 	}()
 	select {
 	case <-done:
 	case <-time.After(limit):
-		require.Fail(l.t, "some calls had no answer within "+limit.String())
+		require.Fail(w.t, "some calls had no answer within "+limit.String())
 	}
-	l.pace.Stop()
-	return l.record
+	w.pace.Stop()
+	return w.record
 }
 
 // over reports whether the workload may begin nothing new.
-func (l *workload) over() bool {
+func (w *workload) over() bool {
 	select {
-	case <-l.ended:
+	case <-w.ended:
 		return true
 	default:
 		return false
@@ -98,13 +98,13 @@ func (l *workload) over() bool {
 }
 
 // marketplace hands out notifications until the workload is over, one in thirty of them twice.
-func (l *workload) marketplace(ctx context.Context, notes chan<- []byte) {
+func (w *workload) marketplace(ctx context.Context, notes chan<- []byte) {
 	defer close(notes)
-	random := rand.New(rand.NewPCG(l.seed, 77))
+	random := rand.New(rand.NewPCG(w.seed, 77))
 	var again [][]byte
 	for round := uint64(0); ; round++ {
-		histories := demo.Histories(l.seed+round*1_000_003, 25, time.Now())
-		l.recordEndings(histories)
+		histories := demo.Histories(w.seed+round*1_000_003, 25, time.Now())
+		w.recordEndings(histories)
 		for _, n := range histories {
 			bodies := [][]byte{n.Body}
 			if random.IntN(30) == 0 {
@@ -117,7 +117,7 @@ func (l *workload) marketplace(ctx context.Context, notes chan<- []byte) {
 			for _, body := range bodies {
 				// A history that has begun is sent to its end, because the record has its ending.
 				select {
-				case <-l.pace.C:
+				case <-w.pace.C:
 				case <-ctx.Done():
 					return
 				}
@@ -128,54 +128,54 @@ func (l *workload) marketplace(ctx context.Context, notes chan<- []byte) {
 				}
 			}
 		}
-		if l.over() {
+		if w.over() {
 			return
 		}
 	}
 }
 
 // notify sends a notification until it is accepted.
-func (l *workload) notify(ctx context.Context, body []byte) {
+func (w *workload) notify(ctx context.Context, body []byte) {
 	var answer struct {
 		Key         string
 		Lane        int32
 		InboxOffset int64
 		Unresolved  bool
 	}
-	text, _, ok := l.post(ctx, "/notifications", "", body)
+	text, _, ok := w.post(ctx, "/notifications", "", body)
 	if !ok {
 		return
 	}
 	if err := json.Unmarshal(text, &answer); err != nil {
-		l.record.addViolation("answer to a notification: %v: %s", err, text)
+		w.record.addViolation("answer to a notification: %v: %s", err, text)
 		return
 	}
-	l.record.addNotification(acceptedNotification{
+	w.record.addNotification(acceptedNotification{
 		key: answer.Key, lane: answer.Lane, inboxOffset: answer.InboxOffset, unresolved: answer.Unresolved,
 	})
 }
 
 // post sends a request to one instance after the other until one answers 200. Nothing that is sent here may be refused:
 // a refusal is recorded as a violation.
-func (l *workload) post(
+func (w *workload) post(
 	ctx context.Context, path, key string, body []byte,
 ) (answer []byte, position map[int32]int64, ok bool) {
-	at := int(l.calls.Add(1))
+	at := int(w.calls.Add(1))
 	wait := 20 * time.Millisecond
 	for try := 0; ; try++ {
-		status, text, header, err := l.send(ctx, l.urls[(at+try)%len(l.urls)]+path, key, body)
+		status, text, header, err := w.send(ctx, w.urls[(at+try)%len(w.urls)]+path, key, body)
 		switch {
 		case err == nil && status == http.StatusOK:
 			position, err := readPosition(header)
 			if err != nil {
-				l.record.addViolation("%s: %v", path, err)
+				w.record.addViolation("%s: %v", path, err)
 			}
 			return text, position, true
 		case err == nil && status < 500 && status != http.StatusTooManyRequests:
-			l.record.addViolation("%s was refused with %d: %s", path, status, text)
+			w.record.addViolation("%s was refused with %d: %s", path, status, text)
 			return nil, nil, false
 		}
-		l.record.unanswered.Add(1)
+		w.record.unanswered.Add(1)
 		if !after(ctx, wait) {
 			return nil, nil, false
 		}
@@ -183,7 +183,7 @@ func (l *workload) post(
 	}
 }
 
-func (l *workload) send(
+func (w *workload) send(
 	ctx context.Context, url, key string, body []byte,
 ) (status int, text []byte, position string, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
@@ -195,7 +195,7 @@ func (l *workload) send(
 		req.Header.Set("Idempotency-Key", key)
 		req.Header.Set("Authorization", "Bearer "+demo.OwnToken)
 	}
-	resp, err := l.client.Do(req)
+	resp, err := w.client.Do(req)
 	if err != nil {
 		return 0, nil, "", err
 	}
@@ -212,12 +212,12 @@ func readPosition(header string) (map[int32]int64, error) {
 	out := map[int32]int64{}
 	for part := range strings.SplitSeq(header, ",") {
 		lane, offset, _ := strings.Cut(part, ":")
-		l, err1 := strconv.ParseInt(lane, 10, 32)
+		w, err1 := strconv.ParseInt(lane, 10, 32)
 		o, err2 := strconv.ParseInt(offset, 10, 64)
 		if err1 != nil || err2 != nil {
 			return nil, fmt.Errorf("Ledger-Position %q", header)
 		}
-		out[int32(l)] = o
+		out[int32(w)] = o
 	}
 	return out, nil
 }

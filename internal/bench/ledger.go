@@ -101,7 +101,7 @@ func withLedger(ctx context.Context, s settings, fn func(client *kgo.Client, lan
 	return fn(client, lanes)
 }
 
-// lastEvent reads an event from the end of some lane. Its copies are what the plain produce writes.
+// lastEvent reads an event from the end of some lane. The plain produce writes copies of it.
 func lastEvent(ctx context.Context, s settings, client *kgo.Client) (*kgo.Record, error) {
 	ends, err := kadm.NewClient(client).ListCommittedOffsets(ctx, events.TopicEvents)
 	if err != nil {

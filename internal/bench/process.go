@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// The seller who calls. It is an own seller: calls of a seller of another marketplace would change nothing here.
+// The seller who calls. It is an own seller, because the ledger executes only calls of own sellers itself.
 const (
 	sellerID    = "bench-seller"
 	sellerToken = "bench-token"

@@ -11,14 +11,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Hooks are called with each frame of one connection, and return what is passed on in its place. An error breaks the
-// connection.
+// Hooks are called with each frame of one connection and return the frame to pass on. An error breaks the connection.
 type Hooks struct {
 	Request, Reply func(frame []byte) ([]byte, error)
 }
 
 // BrokerProxy stands between clients and the brokers of a Kafka. Brokers name each other's addresses in their replies,
-// so it has an address for each of them, which its user puts into those replies with RewriteBrokers. Close it.
+// so it has an address for each of them. Its hooks must put these into the replies with RewriteBrokers.
 type BrokerProxy struct {
 	hooks func() Hooks // Makes the hooks of a connection.
 

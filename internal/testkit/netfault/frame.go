@@ -92,8 +92,8 @@ func EncodeReply(resp kmsg.Response, reply []byte) []byte {
 }
 
 // FrameConn calls its hooks with each whole Kafka frame that passes: Request before the bytes that end the request are
-// sent, Reply before the client sees any byte of the reply. A hook may block, and an error of it is what the client
-// gets in place of the frame. A nil hook lets everything pass.
+// sent, Reply before the client sees any byte of the reply. A hook may block. If it fails, the client gets
+// its error in place of the frame. A nil hook lets everything pass.
 type FrameConn struct {
 	net.Conn
 	Request, Reply func(frame []byte) error

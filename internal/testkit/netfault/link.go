@@ -15,9 +15,9 @@ import (
 // errCut is what a client sees of a network that was cut.
 var errCut = errors.New("netfault: the network is cut")
 
-// Link is the network of one process. A test can stop it at a certain request: nothing gets out or in any more, as if
-// the process slept there, until the link resumes; then the request is sent, however late. Use it with
-// kgo.Dialer(l.Dial), and Proxy for what the process serves. The zero value lets everything pass.
+// Link is the network of one process. A test can pause it at a certain request: nothing gets out or in, as if the
+// process slept there, until the link resumes. Then the request is sent, however late. Clients of the process use
+// kgo.Dialer(l.Dial), and its servers are reached through Proxy. The zero value lets everything pass.
 //
 // It relies on clients that write one request at a time, as kgo does.
 type Link struct {
@@ -49,8 +49,8 @@ func (l *Link) PauseAt(match func(request []byte) bool) <-chan struct{} {
 	return met
 }
 
-// DelayAt holds back only the next request that matches, and what comes after it on its connection, until the link
-// resumes: the process lives on. The channel is closed when that has happened.
+// DelayAt holds back only the next request that matches, and later ones on its connection, until the link resumes. The
+// process goes on otherwise. The channel is closed when the request is met.
 func (l *Link) DelayAt(match func(request []byte) bool) <-chan struct{} {
 	met, resumed := make(chan struct{}), make(chan struct{})
 	l.arm(&trigger{match: match, do: func() {
@@ -128,7 +128,7 @@ func (l *Link) closeAll() {
 	clear(l.conns)
 }
 
-// Proxy returns an address whose connections lead to another one over the link, so that what the process serves stops
+// Proxy returns an address whose connections lead to another one over the link, so that a server of the process pauses
 // and ends with it. The proxy closes when the test ends.
 func (l *Link) Proxy(t testing.TB, to string) (addr string) {
 	t.Helper()

@@ -6,7 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// losses says which requests and replies are to be lost. Its zero value loses nothing.
+// losses decides which requests and replies get lost. Its zero value loses nothing.
 type losses struct {
 	mu       sync.Mutex
 	requests map[kmsg.Key]int // How many more requests to lose; negative for all. Guarded by mu.

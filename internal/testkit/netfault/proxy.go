@@ -44,8 +44,8 @@ func FreeAddr(t testing.TB) string {
 	return ln.Addr().String()
 }
 
-// Proxy is an address that leads to another one. Disabled, it refuses connections and has broken the open ones: the
-// server behind it is away, for those who know it by this address.
+// Proxy is an address that leads to another one. Disabling it breaks its connections and refuses new ones: to its
+// clients the server is down.
 type Proxy struct {
 	// Addr is where clients connect, always the same.
 	Addr string
@@ -72,7 +72,7 @@ func (p *Proxy) Enable() error {
 	if p.ln != nil {
 		return nil
 	}
-	ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", p.Addr) // It outlives who enables it.
+	ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", p.Addr) // Disable ends it.
 	if err != nil {
 		return err
 	}
