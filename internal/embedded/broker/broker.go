@@ -80,7 +80,8 @@ func (b *Broker) Start(ctx context.Context) (err error) {
 			slog.Int("transactions", ended), slog.String("folder", b.cfg.DataDir))
 	}
 	b.ln.open()
-	b.log.InfoContext(ctx, "embedded kafka listening", slog.String("addr", b.ln.Addr().String()), slog.String("boot", b.boot))
+	b.log.InfoContext(ctx, "embedded kafka listening",
+		slog.String("addr", b.ln.Addr().String()), slog.String("boot", b.boot))
 	return nil
 }
 

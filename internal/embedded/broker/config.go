@@ -37,8 +37,8 @@ func (c Config) Validate() error {
 	case err != nil || perr != nil:
 		problems = append(problems, fmt.Errorf("embedded kafka address %q: want host:port", c.Addr))
 	case !c.Expose && !loopback(host):
-		problems = append(problems, fmt.Errorf("embedded kafka address %q: other machines could reach it, and it has no authentication; "+
-			"use 127.0.0.1, or allow it with Expose", c.Addr))
+		problems = append(problems, fmt.Errorf("embedded kafka address %q: other machines could reach it, and it has no "+
+			"authentication; use 127.0.0.1, or allow it with Expose", c.Addr))
 	case unspecified(host) && c.Advertise == "":
 		problems = append(problems, fmt.Errorf("embedded kafka address %q: clients can't connect to it; "+
 			"set the address to advertise, with port %d", c.Addr, n))

@@ -70,7 +70,9 @@ func endOpenTransactions(ctx context.Context, l *listener) (ended int, err error
 
 // openTransactions reads every log to its end. It returns the producers whose last record in a partition is not a
 // marker, with their epochs.
-func openTransactions(ctx context.Context, client *kgo.Client, adm *kadm.Client) (map[partition]map[int64]int16, error) {
+func openTransactions(
+	ctx context.Context, client *kgo.Client, adm *kadm.Client,
+) (map[partition]map[int64]int16, error) {
 	starts, err := adm.ListStartOffsets(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list start offsets: %w", err)

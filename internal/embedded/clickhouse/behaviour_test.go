@@ -28,7 +28,7 @@ func TestInsertKeepsBytesOfAnEmptyLine(t *testing.T) {
 	t.Parallel()
 	conn := setup(t)
 	exec(t, conn, "CREATE TABLE t (id UInt64) ENGINE = MergeTree ORDER BY id")
-	// 2570 is 0x0A0A: an empty line to a parser of text.
+	// 2570 is 0x0A0A, which a text parser takes for an empty line.
 	require.NoError(t, insertNumbers(t, t.Context(), conn, "INSERT INTO t", 2500, 2700))
 	require.Equal(t, "200", scalar(t, conn, "SELECT count() FROM t"))
 	exec(t, conn, "INSERT INTO t FORMAT CSV 1\n\n2\n")
@@ -49,7 +49,7 @@ func TestInsertTokenDropsARepeat(t *testing.T) {
 	require.Equal(t, "10", scalar(t, conn, "SELECT count() FROM t"))
 	require.NoError(t, insertNumbers(t, with("two"), conn, "INSERT INTO t", 0, 10))
 	require.Equal(t, "20", scalar(t, conn, "SELECT count() FROM t"))
-	// In the statement's own clause too, where it wins over the packet's.
+	// Also in the SETTINGS clause of the statement, which wins over the packet.
 	require.NoError(t, insertNumbers(t, with("three"), conn, "INSERT INTO t (id) SETTINGS insert_deduplication_token = 'one'", 0, 10))
 	require.Equal(t, "20", scalar(t, conn, "SELECT count() FROM t"))
 }
@@ -100,7 +100,7 @@ func TestInsertSpoolsToDiskAndCleansUp(t *testing.T) {
 	batch, err := conn.PrepareBatch(t.Context(), "INSERT INTO t")
 	require.NoError(t, err)
 	big := strings.Repeat("x", 1<<20)
-	for i := range 80 { // more than the 64 MiB that wait in memory
+	for i := range 80 { // more than the 64 MiB that are held in memory
 		require.NoError(t, batch.Append(big))
 		if i%10 == 0 {
 			require.NoError(t, batch.Flush())

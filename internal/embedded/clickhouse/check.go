@@ -10,21 +10,22 @@ import (
 	"github.com/orderledger/orderledger/internal/embedded/engine"
 )
 
-// ErrDamaged says that tables did not survive an unclean stop whole.
+// ErrDamaged says that an unclean stop damaged tables.
 var ErrDamaged = errors.New("tables are damaged after an unclean stop")
 
-// userTables lists the tables that keep data, outside the engine's own databases.
+// userTables lists the tables with stored data outside the engine's own databases.
 const userTables = `SELECT database, name FROM system.tables
-WHERE database NOT IN ('system', 'information_schema', 'INFORMATION_SCHEMA') AND engine LIKE '%MergeTree' AND NOT is_temporary
+WHERE database NOT IN ('system', 'information_schema', 'INFORMATION_SCHEMA')
+	AND engine LIKE '%MergeTree' AND NOT is_temporary
 ORDER BY database, name`
 
-// setAside lists the parts that the engine itself found broken when it started and took out of their tables. It goes on
-// without them, and CHECK TABLE does not see them any more.
-const setAside = `SELECT database, table, name, path FROM system.detached_parts
+// detached lists the parts that the engine found broken at start and detached from their tables. It continues without
+// them, and CHECK TABLE does not see them any more.
+const detached = `SELECT database, table, name, path FROM system.detached_parts
 WHERE reason IN ('broken', 'broken-on-start', 'noquorum', 'unexpected') ORDER BY ALL`
 
-// check looks at every table after an unclean stop, and refuses to go on with damage: a read model with rows missing
-// would answer wrongly and nobody would know.
+// check checks every table after an unclean stop and returns an error for damage: a read model with missing rows would
+// give wrong answers that nobody notices.
 func check(ctx context.Context, conn *engine.Conn, log *slog.Logger) error {
 	tables, err := rowsOf(conn, userTables)
 	if err != nil {
@@ -47,21 +48,23 @@ func check(ctx context.Context, conn *engine.Conn, log *slog.Logger) error {
 			}
 		}
 	}
-	lost, err := rowsOf(conn, setAside)
+	lost, err := rowsOf(conn, detached)
 	if err != nil {
-		return fmt.Errorf("list the parts set aside: %w", err)
+		return fmt.Errorf("list the detached parts: %w", err)
 	}
 	for _, p := range lost {
-		damage = append(damage, fmt.Errorf("table %s.%s: part %s could not be read and was set aside in %s", quoteName(p[0]), quoteName(p[1]), p[2], p[3]))
+		damage = append(damage, fmt.Errorf("table %s.%s: part %s could not be read and was detached to %s",
+			quoteName(p[0]), quoteName(p[1]), p[2], p[3]))
 	}
 	if len(damage) > 0 {
-		return fmt.Errorf("%w: start with an empty folder and rebuild from the journal, or remove the named parts to go on without their rows: %w", ErrDamaged, errors.Join(damage...))
+		return fmt.Errorf("%w: start with an empty folder and rebuild from the journal, or remove the named parts to "+
+			"continue without their rows: %w", ErrDamaged, errors.Join(damage...))
 	}
 	log.LogAttrs(ctx, slog.LevelInfo, "tables checked after an unclean stop", slog.Int("tables", len(tables)))
 	return nil
 }
 
-// rowsOf runs a query of the front itself and returns its rows as text.
+// rowsOf runs a query for the front itself and returns its rows as text.
 func rowsOf(conn *engine.Conn, sql string, params ...engine.Param) ([][]string, error) {
 	res, err := conn.Query(sql, "TSV", params...)
 	if err != nil {

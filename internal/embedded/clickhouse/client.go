@@ -5,17 +5,17 @@ import (
 	"sync"
 )
 
-// client is a native connection or a running HTTP request, as far as stopping the server is concerned.
+// client is a native connection or a running HTTP request, with what stopping the server needs.
 type client struct {
 	conn net.Conn // nil for an HTTP request, which is always busy
 
 	mu       sync.Mutex // protects all below
 	session  *session   // nil before the hello
-	busy     bool       // a statement is in hand
+	busy     bool       // a statement is running
 	stopping bool
 }
 
-// enter takes a client in, or reports false when the server is full or stopping.
+// enter registers a client, or reports false when the server is full or stopping.
 func (s *Server) enter(c *client) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -28,7 +28,7 @@ func (s *Server) enter(c *client) bool {
 	return true
 }
 
-// leave lets a client go and closes its session.
+// leave removes a client and closes its session.
 func (s *Server) leave(c *client) {
 	c.mu.Lock()
 	ses := c.session
@@ -50,7 +50,7 @@ func (c *client) adopt(ses *session) {
 	c.session = ses
 }
 
-// begin says that a statement is in hand. It reports false when the server stops.
+// begin records the start of a statement. It reports false when the server is stopping.
 func (c *client) begin() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -58,7 +58,7 @@ func (c *client) begin() bool {
 	return c.busy
 }
 
-// end says that the statement is done. It reports false when the server stops.
+// end records the end of the statement. It reports false when the server is stopping.
 func (c *client) end() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -66,7 +66,7 @@ func (c *client) end() bool {
 	return !c.stopping
 }
 
-// stopIdle ends the client now when it is idle, else after its statement.
+// stopIdle ends an idle client now, and a busy one after its statement.
 func (c *client) stopIdle() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -76,7 +76,7 @@ func (c *client) stopIdle() {
 	}
 }
 
-// abort ends the client whatever it does.
+// abort ends the client at once and kills its statement.
 func (c *client) abort() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -7,29 +7,29 @@ import (
 	"time"
 )
 
-// Config says where the server keeps its data and where it listens. The zero value of a field is its documented default
-// once it went through DefaultConfig.
+// Config says where the server keeps its data and where it listens. New replaces zero values by the documented
+// defaults.
 type Config struct {
-	// DataDir is the folder that holds everything; it is created when it is not there. One process at a time.
+	// DataDir is the folder of all data; it is created when it does not exist. One process uses it at a time.
 	DataDir string
-	// NativeAddr is the address of the native protocol. Port 0 takes a free one. Addresses other than loopback are served
-	// only when written out here: an empty host is refused, because it would mean every interface.
+	// NativeAddr is the address of the native protocol. Port 0 takes a free one. An empty host is refused, because it
+	// would mean every interface: an address that other machines reach must be written out.
 	NativeAddr string
 	// HTTPAddr is the address of the HTTP interface, like NativeAddr. Empty serves no HTTP.
 	HTTPAddr string
-	// Library is the path of the engine's library. Empty looks for it (engine.Locate).
+	// Library is the path of the engine's library. Empty means that of engine.Locate.
 	Library string
-	// Database is created at start when it is not there. Empty creates none. Clients that name no database are in
-	// "default" all the same, as with any ClickHouse.
+	// Database is created at start when it does not exist. Empty creates none. A client that names no database still gets
+	// "default", as with any ClickHouse.
 	Database string
-	// User and Password are what both fronts ask for. An empty user means "default".
+	// User and Password are the credentials for both protocols. An empty user means "default".
 	User, Password string
 	// MaxSessions bounds native connections and running HTTP requests together; further ones are refused with ClickHouse's
 	// "too many simultaneous queries". Zero means 256.
 	MaxSessions int
-	// TempDir takes inserts that are too large to wait in memory. Empty means a folder inside DataDir.
+	// TempDir holds inserts that are too large for memory. Empty means a folder inside DataDir.
 	TempDir string
-	// MaxMemoryInsertBytes is how much of one insert waits in memory before it moves to TempDir. Zero means 64 MiB.
+	// MaxMemoryInsertBytes is how much of one insert is held in memory before it moves to TempDir. Zero means 64 MiB.
 	MaxMemoryInsertBytes int64
 	// MaxMemoryBytes bounds the memory of all queries and caches of the engine together. Zero means 512 MiB.
 	MaxMemoryBytes int64
@@ -37,8 +37,8 @@ type Config struct {
 	StopTimeout time.Duration
 }
 
-// DefaultConfig serves both protocols on ClickHouse's usual ports, on loopback, to the user "default" without a
-// password.
+// DefaultConfig returns the configuration for both protocols on ClickHouse's usual ports of the loopback interface,
+// with the user "default" and no password.
 func DefaultConfig() Config {
 	return Config{
 		DataDir:              "data/clickhouse",
@@ -83,12 +83,12 @@ func validateAddr(addr string) error {
 		return err
 	}
 	if host == "" {
-		return errors.New("no host: write 127.0.0.1, or 0.0.0.0 to serve other machines")
+		return errors.New("no host: use 127.0.0.1, or 0.0.0.0 to serve other machines")
 	}
 	return nil
 }
 
-// withDefaults fills the fields whose zero value means a default.
+// withDefaults replaces zero values by their defaults.
 func (c Config) withDefaults() Config {
 	d := DefaultConfig()
 	if c.User == "" {

@@ -11,28 +11,29 @@ import (
 	"github.com/orderledger/orderledger/internal/embedded/filelock"
 )
 
-// ErrFolderInUse says that another process serves the data folder.
+// ErrFolderInUse says that another process uses the data folder.
 var ErrFolderInUse = errors.New("the data folder is in use by another process")
 
-// ErrOtherVersion says that the data folder belongs to another version line of the engine.
+// ErrOtherVersion says that another release line of the engine wrote the data folder.
 var ErrOtherVersion = errors.New("the data folder belongs to another version of the engine")
 
-// folder is the data folder: the engine's files in a folder of their own, and beside it what this package keeps about
-// them.
+// folder is the data folder: a folder with the engine's files, and files of this package beside it.
 //
-//	lock      held as long as a process serves the folder
-//	version   the version line of the engine that wrote it, such as 26.7
-//	running   there from start to clean stop
+//	lock      locked while a process uses the folder
+//	version   the release line of the engine that wrote it, such as 26.7
+//	running   exists from a start to a clean stop
 //	engine/   the engine's own files
-//	tmp/      large inserts on their way in; emptied at start
+//	tmp/      large inserts that are not stored yet; emptied at start
 type folder struct {
 	dir, engine, tmp string
 	lock             *filelock.Lock
-	// unclean is true when the last process that served the folder did not stop cleanly.
+	// unclean is true when the last process did not stop cleanly.
 	unclean bool
+	// checked is true once the tables are known to be whole. Without it no stop is clean.
+	checked bool
 }
 
-// openFolder takes the folder for this process, without touching the engine's files.
+// openFolder locks the folder for this process. It does not touch the engine's files.
 func openFolder(dir, tmp, version string) (*folder, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -49,7 +50,7 @@ func openFolder(dir, tmp, version string) (*folder, error) {
 	}
 	f.lock, err = filelock.Try(filepath.Join(dir, "lock"))
 	if errors.Is(err, filelock.ErrLocked) {
-		return nil, fmt.Errorf("%s: %w: stop that one, or give this one a folder of its own", dir, ErrFolderInUse)
+		return nil, fmt.Errorf("%s: %w: stop that process, or use another folder", dir, ErrFolderInUse)
 	}
 	if err != nil {
 		return nil, err
@@ -70,7 +71,7 @@ func (f *folder) prepare(version string) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	// What an unclean stop left of inserts was never acknowledged.
+	// Inserts that an unclean stop left here were never acknowledged.
 	left, err := filepath.Glob(filepath.Join(f.tmp, spoolPrefix+"*"))
 	if err != nil {
 		return err
@@ -83,8 +84,8 @@ func (f *folder) prepare(version string) error {
 	return os.WriteFile(f.marker(), nil, 0o640)
 }
 
-// checkVersion refuses a folder of another major.minor line: the engine promises to read what the same line wrote, and
-// what another one wrote it may change for good.
+// checkVersion refuses a folder of another major.minor line: the engine can read files of the same line, and might
+// change those of another line for good.
 func (f *folder) checkVersion(version string) error {
 	line := versionLine(version)
 	path := filepath.Join(f.dir, "version")
@@ -96,12 +97,13 @@ func (f *folder) checkVersion(version string) error {
 		return err
 	}
 	if was := strings.TrimSpace(string(b)); was != line {
-		return fmt.Errorf("%s: %w: it was written by %s and this program has %s: use the program that wrote it, or start with an empty folder and rebuild from the journal", f.dir, ErrOtherVersion, was, line)
+		return fmt.Errorf("%s: %w: %s wrote it and this program has %s: use the program that wrote it, or start with an "+
+			"empty folder and rebuild from the journal", f.dir, ErrOtherVersion, was, line)
 	}
 	return nil
 }
 
-// versionLine takes major.minor of a version.
+// versionLine returns major.minor of a version.
 func versionLine(version string) string {
 	parts := strings.SplitN(version, ".", 3)
 	return strings.Join(parts[:min(2, len(parts))], ".")
@@ -109,7 +111,7 @@ func versionLine(version string) string {
 
 func (f *folder) marker() string { return filepath.Join(f.dir, "running") }
 
-// close frees the folder. Only a clean stop removes the mark.
+// close frees the folder. Only a clean stop removes the marker.
 func (f *folder) close(clean bool) error {
 	var err error
 	if clean {

@@ -9,12 +9,12 @@ import (
 	"github.com/ClickHouse/ch-go/compress"
 )
 
-// frameReader reads what is inside ClickHouse's compressed frames, to the end of the input. ch-go's reader by itself
-// can't tell an input that ends between two frames from one that is cut.
+// frameReader reads the content of ClickHouse's compressed frames, to the end of the input. ch-go's reader alone can't
+// distinguish an input that ends between two frames from a truncated one.
 type frameReader struct {
 	br   *bufio.Reader
 	c    *compress.Reader
-	left int // of the frame in hand
+	left int // bytes of the current frame
 }
 
 func newFrameReader(r io.Reader) *frameReader {
@@ -22,13 +22,13 @@ func newFrameReader(r io.Reader) *frameReader {
 	return &frameReader{br: br, c: compress.NewReader(br)}
 }
 
-// A frame begins with a checksum, the method, and the sizes with and without compression.
+// A frame begins with a checksum, the method, and the compressed and uncompressed sizes.
 const (
 	frameHeader  = 16 + 1 + 4 + 4
-	frameContent = 16 + 1 + 4 // where the size without compression stands
+	frameContent = 16 + 1 + 4 // offset of the uncompressed size
 )
 
-// Read reads from within the frames.
+// Read reads the content of the frames.
 func (f *frameReader) Read(p []byte) (int, error) {
 	for f.left == 0 {
 		head, err := f.br.Peek(frameHeader)
@@ -60,7 +60,7 @@ func newFrameWriter(w io.Writer) *frameWriter {
 	return &frameWriter{w: w, c: compress.NewWriter(compress.LevelZero, compress.LZ4)}
 }
 
-// Write gathers bytes and sends full frames.
+// Write buffers bytes and writes full frames.
 func (f *frameWriter) Write(b []byte) (int, error) {
 	f.buf = append(f.buf, b...)
 	if len(f.buf) >= frameSize {

@@ -9,11 +9,9 @@ import (
 	"net/http"
 	"strconv"
 	"time"
-
-	"github.com/orderledger/orderledger/internal/embedded/engine"
 )
 
-// headerTimeout is how long an HTTP client may take over its headers.
+// headerTimeout is how long an HTTP client may take for its headers.
 const headerTimeout = 30 * time.Second
 
 // serveHTTP starts the HTTP front on its listener.
@@ -25,7 +23,8 @@ func (s *Server) serveHTTP() {
 	mux.HandleFunc("/{$}", s.handleQuery)
 	s.httpServer = &http.Server{Handler: mux, ReadHeaderTimeout: headerTimeout}
 	s.fronts.Go(func() {
-		if err := s.httpServer.Serve(s.web); err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+		err := s.httpServer.Serve(s.web)
+		if err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 			s.failed <- fmt.Errorf("serve clickhouse http: %w", err)
 		}
 	})
@@ -40,18 +39,18 @@ func (s *Server) handleQuery(w http.ResponseWriter, r *http.Request) {
 	}
 	c := new(client)
 	if !s.enter(c) {
-		h.fail(refuse(codeTooMany, fmt.Sprintf("Code: 202. DB::Exception: Too many simultaneous queries. Maximum: %d. (TOO_MANY_SIMULTANEOUS_QUERIES)", s.cfg.MaxSessions)))
+		h.fail(refuse(codeTooMany, "Too many simultaneous queries. Maximum: %d", s.cfg.MaxSessions))
 		return
 	}
 	defer s.leave(c)
-	err := h.serve(c) //nolint:contextcheck // It outlives the context on purpose.
+	err := h.serve(c) //nolint:contextcheck // The engine takes no context; watchRequest kills the statement when it ends.
 	s.metrics.served("http", h.kind, err)
 	if err != nil {
 		h.fail(err)
 	}
 }
 
-// credentials takes the name and password from wherever ClickHouse takes them.
+// credentials reads the user and password from the same places as ClickHouse.
 func (h *httpQuery) credentials() (user, password string) {
 	if u, p, ok := h.r.BasicAuth(); ok {
 		return u, p
@@ -62,7 +61,7 @@ func (h *httpQuery) credentials() (user, password string) {
 	return h.form.Get("user"), h.form.Get("password")
 }
 
-// statuses maps ClickHouse's codes to HTTP as a server does; all others are 500.
+// statuses maps ClickHouse's codes to HTTP statuses as a server does; all other codes are 500.
 var statuses = map[int]int{ //nolint:gochecknoglobals // A table, or set once.
 	codeAuthentication: http.StatusForbidden,
 	codeTooMany:        http.StatusServiceUnavailable,
@@ -82,17 +81,14 @@ var statuses = map[int]int{ //nolint:gochecknoglobals // A table, or set once.
 	456:                http.StatusBadRequest, // unknown parameter
 }
 
-// fail answers with an error. When the answer has begun already, the error goes at its end, framed as ClickHouse does,
-// and the connection ends without the mark of a whole answer.
+// fail answers with an error. When a part of the answer is sent already, the error follows it, in ClickHouse's frame,
+// and the connection ends without the last chunk, so that the client sees an incomplete answer.
 func (h *httpQuery) fail(err error) {
-	code := 1001
-	var refused *engine.Error
-	if errors.As(err, &refused) {
-		code = refused.Code
-	}
+	code := codeOf(err)
 	if h.begun {
 		message := err.Error()
-		_, _ = fmt.Fprintf(h.body, "\r\n__exception__\r\n%s\r\n%s\n%d %s\r\n__exception__\r\n", exceptionTag, message, len(message)+1, exceptionTag)
+		_, _ = fmt.Fprintf(h.body, "\r\n__exception__\r\n%s\r\n%s\n%d %s\r\n__exception__\r\n",
+			exceptionTag, message, len(message)+1, exceptionTag)
 		_ = h.finish() // The connection ends here anyway.
 		_ = http.NewResponseController(h.w).Flush()
 		panic(http.ErrAbortHandler)
@@ -105,7 +101,9 @@ func (h *httpQuery) fail(err error) {
 	if !ok {
 		status = http.StatusInternalServerError
 	}
-	if code == codeAuthentication && h.r.Header.Get("Authorization") == "" && h.form.Get("user") == "" && h.r.Header.Get("X-ClickHouse-User") == "" {
+	anonymous := h.r.Header.Get("Authorization") == "" && h.form.Get("user") == "" &&
+		h.r.Header.Get("X-ClickHouse-User") == ""
+	if code == codeAuthentication && anonymous {
 		header.Set("WWW-Authenticate", `Basic realm="ClickHouse server HTTP API"`)
 		status = http.StatusUnauthorized
 	}
@@ -113,7 +111,7 @@ func (h *httpQuery) fail(err error) {
 	_, _ = io.WriteString(h.w, err.Error()+"\n")
 }
 
-// exceptionTag marks an exception at the end of an answer that had begun.
+// exceptionTag frames an exception at the end of an answer that was partly sent.
 const exceptionTag = "orderledgerexcpt" // 16 bytes
 
 // watchRequest kills the session's statement when the client goes away.

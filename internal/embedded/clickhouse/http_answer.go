@@ -10,14 +10,18 @@ import (
 	"github.com/orderledger/orderledger/internal/embedded/engine"
 )
 
-// contentTypes holds what ClickHouse says of its formats; all others are bytes.
+// contentTypes holds the media types of ClickHouse's formats; all others are application/octet-stream.
 var contentTypes = map[string]string{ //nolint:gochecknoglobals // A table, or set once.
 	"TabSeparated": "text/tab-separated-values; charset=UTF-8", "TSV": "text/tab-separated-values; charset=UTF-8",
-	"TabSeparatedWithNames": "text/tab-separated-values; charset=UTF-8", "TSVWithNames": "text/tab-separated-values; charset=UTF-8",
-	"CSV": "text/csv; charset=UTF-8; header=absent", "CSVWithNames": "text/csv; charset=UTF-8; header=present",
-	"JSON": "application/json; charset=UTF-8", "JSONCompact": "application/json; charset=UTF-8", "JSONStrings": "application/json; charset=UTF-8",
+	"TabSeparatedWithNames": "text/tab-separated-values; charset=UTF-8",
+	"TSVWithNames":          "text/tab-separated-values; charset=UTF-8",
+	"CSV":                   "text/csv; charset=UTF-8; header=absent",
+	"CSVWithNames":          "text/csv; charset=UTF-8; header=present",
+	"JSON":                  "application/json; charset=UTF-8", "JSONCompact": "application/json; charset=UTF-8",
+	"JSONStrings": "application/json; charset=UTF-8",
 	"JSONEachRow": "application/x-ndjson; charset=UTF-8", "JSONCompactEachRow": "application/x-ndjson; charset=UTF-8",
-	"Pretty": "text/plain; charset=UTF-8", "PrettyCompact": "text/plain; charset=UTF-8", "Vertical": "text/plain; charset=UTF-8",
+	"Pretty": "text/plain; charset=UTF-8", "PrettyCompact": "text/plain; charset=UTF-8",
+	"Vertical": "text/plain; charset=UTF-8",
 	"Markdown": "text/markdown; charset=UTF-8", "XML": "application/xml; charset=UTF-8",
 }
 
@@ -39,7 +43,8 @@ func (h *httpQuery) begin(format string, res *engine.Result) {
 	if res != nil {
 		stats = res.Stats()
 	}
-	header.Set("X-ClickHouse-Summary", fmt.Sprintf(`{"read_rows":"%d","read_bytes":"%d","written_rows":"%d","written_bytes":"%d"}`,
+	header.Set("X-ClickHouse-Summary", fmt.Sprintf(
+		`{"read_rows":"%d","read_bytes":"%d","written_rows":"%d","written_bytes":"%d"}`,
 		stats.ReadRows, stats.ReadBytes, stats.WrittenRows, stats.WrittenBytes))
 	h.server.metrics.rows.Add(float64(stats.WrittenRows))
 	kind, ok := contentTypes[format]
@@ -71,8 +76,10 @@ func (h *httpQuery) finish() error {
 	return errors.Join(errs...)
 }
 
-// insert spools the rows and has the engine read them, in whatever format they are.
-func (h *httpQuery) insert(ses *session, st *statement, data io.Reader, settings []setting, params []engine.Param) error {
+// insert spools the rows, in whatever format they are, and makes the engine read them.
+func (h *httpQuery) insert(
+	ses *session, st *statement, data io.Reader, settings []setting, params []engine.Param,
+) error {
 	if st.insert.format == "" {
 		st.insert.format = h.form.Get("default_format")
 		if f := h.r.Header.Get("X-ClickHouse-Format"); f != "" {

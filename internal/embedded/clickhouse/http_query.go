@@ -6,7 +6,6 @@ import (
 	"compress/gzip"
 	"compress/zlib"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -27,16 +26,18 @@ type httpQuery struct {
 	form   url.Values
 	kind   kind
 
-	body   io.Writer // where the answer goes, through its compression
+	body   io.Writer // takes the answer and compresses it
 	closes []func() error
 	begun  bool
 }
 
-// reserved are the parameters of a request that are no settings.
+// reserved are the parameters of a request that are not settings.
 var reserved = map[string]bool{ //nolint:gochecknoglobals // A table, or set once.
-	"query": true, "database": true, "default_format": true, "compress": true, "decompress": true, "user": true, "password": true,
+	"query": true, "database": true, "default_format": true, "compress": true, "decompress": true,
+	"user": true, "password": true,
 	"query_id": true, "session_id": true, "session_timeout": true, "session_check": true, "stacktrace": true,
-	"wait_end_of_query": true, "buffer_size": true, "quota_key": true, "role": true, "client_protocol_version": true, "close_session": true,
+	"wait_end_of_query": true, "buffer_size": true, "quota_key": true, "role": true,
+	"client_protocol_version": true, "close_session": true,
 	"http_write_exception_in_output_format": true, "custom_http_params": true,
 }
 
@@ -70,7 +71,7 @@ func (h *httpQuery) serve(c *client) error {
 		return err
 	}
 	if h.r.Method != http.MethodPost {
-		// A link that somebody follows must not change anything.
+		// A GET request must not change anything.
 		if err := ses.conn.Exec("SET readonly = 2"); err != nil {
 			return err
 		}
@@ -85,7 +86,7 @@ func (h *httpQuery) serve(c *client) error {
 	return nil
 }
 
-// requestBody undoes the compression of what the client sends.
+// requestBody returns the decompressed body of the request.
 func (h *httpQuery) requestBody() (io.Reader, error) {
 	var body io.Reader = h.r.Body
 	var err error
@@ -102,7 +103,7 @@ func (h *httpQuery) requestBody() (io.Reader, error) {
 			body = z
 		}
 	default:
-		err = refuse(codeNotImplemented, fmt.Sprintf("Code: 48. DB::Exception: Content encoding %q is not supported. (NOT_IMPLEMENTED)", e))
+		err = refuse(codeNotImplemented, "Content encoding %q is not supported", e)
 	}
 	if err != nil {
 		return nil, err
@@ -113,11 +114,11 @@ func (h *httpQuery) requestBody() (io.Reader, error) {
 	return body, nil
 }
 
-// headLimit is how long the head of an INSERT in a body may be.
+// headLimit bounds the head of an INSERT in a body.
 const headLimit = 1 << 20
 
-// statement finds the statement in the query parameter and the body. The body goes on behind the parameter, and behind
-// the head of an INSERT come its rows, which are not to be read into memory.
+// statement reads the statement from the query parameter and the body, which continues the parameter. The rows after
+// the head of an INSERT are not read into memory.
 func (h *httpQuery) statement(body io.Reader) (statement, io.Reader, error) {
 	if sql := h.form.Get("query"); sql != "" {
 		st, err := parse(sql)
@@ -155,15 +156,15 @@ func (h *httpQuery) statement(body io.Reader) (statement, io.Reader, error) {
 }
 
 func skipped(br *bufio.Reader, n int) io.Reader {
-	_, _ = br.Discard(n) // it was peeked, so it is there
+	_, _ = br.Discard(n) // Peek has read these bytes
 	return br
 }
 
-// rowsIn are the rows that stand in the statement's text. Behind the name of the format there are blanks and at most
-// one line break before them: what follows may be a byte of binary data.
+// rowsIn returns the rows in the text of the statement. Blanks and at most one line break separate them from the name
+// of the format: the next byte may be binary data.
 func rowsIn(ins *insertion) string {
 	if ins.format == "Values" {
-		return strings.TrimRight(ins.data, "; \t\r\n\f") // a closing semicolon is no row
+		return strings.TrimRight(ins.data, "; \t\r\n\f") // a closing semicolon is not a row
 	}
 	data := strings.TrimLeft(ins.data, " \t\f")
 	if after, ok := strings.CutPrefix(data, "\r\n"); ok {
@@ -172,7 +173,7 @@ func rowsIn(ins *insertion) string {
 	return strings.TrimPrefix(data, "\n")
 }
 
-// settings sorts the parameters of the request into settings and parameters of the query.
+// settings divides the parameters of the request into settings and query parameters.
 func (h *httpQuery) settings() ([]setting, []engine.Param) {
 	var settings []setting
 	var params []engine.Param
@@ -188,7 +189,7 @@ func (h *httpQuery) settings() ([]setting, []engine.Param) {
 	return settings, params
 }
 
-// format is what the answer is written in.
+// format returns the format of the answer.
 func (h *httpQuery) format(st *statement) string {
 	for _, f := range []string{st.format, h.form.Get("default_format"), h.r.Header.Get("X-ClickHouse-Format")} {
 		if f != "" {
@@ -198,8 +199,11 @@ func (h *httpQuery) format(st *statement) string {
 	return "TabSeparated"
 }
 
-// streamed lists the formats whose documents can be put one behind the other. All others are made as a whole.
-var streamed = []string{"Native", "TabSeparated", "TSV", "TabSeparatedRaw", "TSVRaw", "CSV", "JSONEachRow", "NDJSON", "JSONLines", "JSONCompactEachRow", "JSONStringsEachRow", "RowBinary", "RawBLOB", "LineAsString"} //nolint:gochecknoglobals // A table, or set once.
+// streamed lists the formats whose documents can be concatenated. The engine makes all others in one piece.
+var streamed = []string{ //nolint:gochecknoglobals // A table, or set once.
+	"Native", "TabSeparated", "TSV", "TabSeparatedRaw", "TSVRaw", "CSV", "JSONEachRow", "NDJSON", "JSONLines",
+	"JSONCompactEachRow", "JSONStringsEachRow", "RowBinary", "RawBLOB", "LineAsString",
+}
 
 // answer runs a statement and writes its result.
 func (h *httpQuery) answer(ses *session, st *statement, params []engine.Param) error {
@@ -217,7 +221,7 @@ func (h *httpQuery) answer(ses *session, st *statement, params []engine.Param) e
 		return h.send(format, convert, res, true)
 	}
 	defer ses.running.Store(0)
-	stream, err := ses.conn.Stream(ses.mark(st.sql), format, params...)
+	stream, err := ses.conn.Stream(ses.number(st.sql), format, params...)
 	if err != nil {
 		return err
 	}
@@ -251,7 +255,7 @@ func (h *httpQuery) answer(ses *session, st *statement, params []engine.Param) e
 	return h.finish()
 }
 
-// send writes a piece of a result; the last one ends the answer.
+// send writes a piece of a result; the last piece ends the answer.
 func (h *httpQuery) send(format string, convert *nativeAnswer, res *engine.Result, last bool) error {
 	h.begin(format, res)
 	var err error
@@ -266,7 +270,7 @@ func (h *httpQuery) send(format string, convert *nativeAnswer, res *engine.Resul
 	return h.finish()
 }
 
-// nativeAnswer brings blocks into the form of a client's revision.
+// nativeAnswer converts blocks to the protocol revision of a client.
 type nativeAnswer struct{ walker *walker }
 
 func newNativeAnswer(v revision) *nativeAnswer {

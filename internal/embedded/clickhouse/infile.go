@@ -2,8 +2,8 @@ package clickhouse
 
 import "strings"
 
-// infile writes the statement that reads spooled rows. The statement's own settings win over those of the request, and
-// a repeated one would be refused.
+// infile returns the statement that reads spooled rows. The settings in the text of the insert win over those of the
+// request: the engine refuses a setting that is set twice.
 func (s *Server) infile(ins *insertion, settings []setting, path string) string {
 	clause := ins.settings
 	own := settingNames(clause)
@@ -19,16 +19,16 @@ func (s *Server) infile(ins *insertion, settings []setting, path string) string 
 	if clause != "" {
 		clause = " SETTINGS " + clause
 	}
-	return "INSERT INTO " + ins.target + " " + ins.columns + " FROM INFILE " + quoteText(path) + " COMPRESSION 'none'" + clause + " FORMAT " + ins.format
+	return "INSERT INTO " + ins.target + " " + ins.columns + " FROM INFILE " + quoteText(path) +
+		" COMPRESSION 'none'" + clause + " FORMAT " + ins.format
 }
 
-// knows reports whether the engine has the setting. A client may send settings of later versions, as long as they don't
-// matter.
+// knows reports whether the engine has the setting. Clients may send settings of later versions that are not important.
 func (s *Server) knows(key string) bool {
 	return s.knownSettings[key] || strings.HasPrefix(key, "custom_")
 }
 
-// settingNames lists the settings that a clause sets.
+// settingNames returns the names of the settings in a clause.
 func settingNames(clause string) map[string]bool {
 	names := map[string]bool{}
 	l := &lexer{sql: clause}

@@ -2,7 +2,7 @@ package clickhouse
 
 import "strings"
 
-// tokenKind tells the tokens apart as far as the front has to.
+// tokenKind distinguishes tokens as far as the front needs it.
 type tokenKind byte
 
 const (
@@ -20,8 +20,7 @@ type token struct {
 	from, to int
 }
 
-// lexer cuts SQL into tokens. It knows just enough to find clauses without being misled by text inside strings, quoted
-// names and comments.
+// lexer cuts SQL into tokens. It knows just enough to find clauses and to skip strings, quoted names and comments.
 type lexer struct {
 	sql string
 	at  int
@@ -77,7 +76,7 @@ func (l *lexer) skipPast(end string) {
 	l.at = len(l.sql)
 }
 
-// quoted moves behind a quoted piece; both backslashes and doubled quotes escape.
+// quoted skips a quoted text; both backslashes and doubled quotes escape.
 func (l *lexer) quoted(q byte) {
 	for l.at++; l.at < len(l.sql); l.at++ {
 		switch l.sql[l.at] {
@@ -103,7 +102,7 @@ func (l *lexer) run(in func(byte) bool) {
 
 func (l *lexer) text(t token) string { return l.sql[t.from:t.to] }
 
-// is reports whether the token is one of the keywords, which are given in upper case.
+// is reports whether the token is one of the keywords, in any case.
 func (l *lexer) is(t token, words ...string) bool {
 	if t.kind != tokenWord {
 		return false
@@ -118,7 +117,7 @@ func (l *lexer) is(t token, words ...string) bool {
 
 func (l *lexer) punct(t token, c byte) bool { return t.kind == tokenPunct && l.sql[t.from] == c }
 
-// closing moves behind the bracket that closes the one just read, and returns where that is.
+// closing skips to the end of the bracket that was just opened, and returns the position behind it.
 func (l *lexer) closing() int {
 	for depth := 1; depth > 0; {
 		t := l.next()

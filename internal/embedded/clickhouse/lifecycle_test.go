@@ -98,7 +98,7 @@ func TestInsertOfAKilledClientLeavesNoRows(t *testing.T) {
 	block(proto.Input{{Name: "id", Data: &ids}}, 3)
 	_, err = raw.Write(b.Buf)
 	require.NoError(t, err)
-	// The server's answer to the query shows that it is in the insert.
+	// The first answer of the server shows that it has begun the insert.
 	r := proto.NewReader(raw)
 	code, err := r.UVarInt()
 	require.NoError(t, err)

@@ -63,7 +63,7 @@ func config(dir string) clickhouse.Config {
 
 func needEngine(t testing.TB) {
 	t.Helper()
-	// Asked again although TestMain knows: what a test itself looks at counts for the test cache.
+	// TestMain has looked already, but the test cache only counts the files that a test itself opens.
 	if _, err := engine.Locate(); err != nil {
 		t.Skip(err)
 	}
@@ -71,7 +71,7 @@ func needEngine(t testing.TB) {
 
 var databases atomic.Int64
 
-// setup gives a test a database of its own and a connection pool that is in it.
+// setup creates a database for the test and returns a pool of connections to it.
 func setup(t testing.TB, options ...func(*clickhousego.Options)) driver.Conn {
 	t.Helper()
 	needEngine(t)
@@ -107,7 +107,7 @@ func exec(t testing.TB, conn driver.Conn, sql string, args ...any) {
 	require.NoError(t, conn.Exec(t.Context(), sql, args...))
 }
 
-// scalar returns the one value of a query as text.
+// scalar returns the single value of a query as text.
 func scalar(t testing.TB, conn driver.Conn, sql string, args ...any) string {
 	t.Helper()
 	var v string

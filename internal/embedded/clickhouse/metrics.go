@@ -8,7 +8,7 @@ import (
 	"github.com/orderledger/orderledger/internal/embedded/engine"
 )
 
-// metrics counts what the server does. With a nil registerer it counts for itself.
+// metrics counts the work of the server. With a nil registerer nobody reads them.
 type metrics struct {
 	reg        prometheus.Registerer
 	queries    *prometheus.CounterVec
@@ -22,22 +22,22 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		reg: reg,
 		queries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "orderledger_embedded_clickhouse_queries_total",
-			Help: "Statements served, by front (native, http), kind and result (ok, refused, broken).",
+			Help: "Statements by protocol front end (native, http), kind, and result (ok, refused, broken).",
 		}, []string{"front", "kind", "result"}),
 		rows: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "orderledger_embedded_clickhouse_inserted_rows_total",
-			Help: "Rows written, those of materialized views included.",
+			Help: "Rows written, including those of materialized views.",
 		}),
 		clients: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "orderledger_embedded_clickhouse_clients",
-			Help: "Native connections and running HTTP requests.",
+			Help: "Open native connections and running HTTP requests.",
 		}),
 	}
 	m.collectors = []prometheus.Collector{m.queries, m.rows, m.clients}
 	return m
 }
 
-// register is left to the start of the server, so that New has no effect.
+// register is called when the server starts, so that New has no effect.
 func (m *metrics) register() error {
 	if m.reg == nil {
 		return nil

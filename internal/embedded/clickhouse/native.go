@@ -13,21 +13,19 @@ import (
 
 	"github.com/ClickHouse/ch-go/compress"
 	"github.com/ClickHouse/ch-go/proto"
-
-	"github.com/orderledger/orderledger/internal/embedded/engine"
 )
 
-// What the server says it speaks. Later revisions add packets that Go clients don't need; earlier clients than
-// minRevision would need other forms of a query.
+// The protocol revisions: the server announces serverRevision. Later revisions add packets that clients don't need;
+// clients older than minRevision send queries in another form.
 const (
 	serverRevision = 54460
 	minRevision    = 54429
 )
 
-// helloTimeout is how long a client may take to introduce itself.
+// helloTimeout is how long a client may take for its hello.
 const helloTimeout = 30 * time.Second
 
-// acceptPause is waited after a failed accept, which mostly means that descriptors ran out.
+// acceptPause is the pause after a failed accept, which mostly means that the process has no free descriptors.
 const acceptPause = 50 * time.Millisecond
 
 func (s *Server) acceptNative() {
@@ -50,14 +48,14 @@ func (s *Server) acceptNative() {
 	}
 }
 
-// turnAway tells a client that there is no room for it.
+// turnAway refuses a client because there are too many.
 func (s *Server) turnAway(conn net.Conn) {
 	go func() {
 		defer func() { _ = conn.Close() }()
 		_ = conn.SetDeadline(time.Now().Add(helloTimeout))
 		n := newNativeConn(s, &client{conn: conn})
 		if _, err := n.packet.hello(); err == nil {
-			_ = n.exception(refuse(codeTooMany, fmt.Sprintf("Code: 202. DB::Exception: Too many simultaneous sessions. Maximum: %d. (TOO_MANY_SIMULTANEOUS_QUERIES)", s.cfg.MaxSessions)))
+			_ = n.exception(refuse(codeTooMany, "Too many simultaneous sessions. Maximum: %d", s.cfg.MaxSessions))
 		}
 	}()
 }
@@ -71,24 +69,25 @@ func (s *Server) serveNative(c *client) {
 	switch {
 	case err == nil, errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrDeadlineExceeded):
 	default:
-		s.log.LogAttrs(context.Background(), slog.LevelWarn, "client dropped", slog.String("client", c.conn.RemoteAddr().String()), slog.Any("err", err))
+		s.log.LogAttrs(context.Background(), slog.LevelWarn, "client dropped",
+			slog.String("client", c.conn.RemoteAddr().String()), slog.Any("err", err))
 	}
 }
 
-// nativeConn is the front's end of one native connection.
+// nativeConn serves one native connection.
 type nativeConn struct {
 	server   *Server
 	client   *client
 	session  *session
 	revision revision
 
-	raw    *bufio.Reader // what comes over the wire
+	raw    *bufio.Reader // the bytes from the client
 	packet packetReader  // reads packets from raw
-	blocks *bufio.Reader // what is inside compressed frames of raw
-	out    proto.Buffer  // packets on their way out
+	blocks *bufio.Reader // the content of compressed frames in raw
+	out    proto.Buffer  // packets that are not sent yet
 
 	compressor *compress.Writer
-	result     []byte // a block on its way out, before compression
+	result     []byte // a block for the client, before compression
 	toEngine   *walker
 	toClient   *walker
 	spool      spool
@@ -129,7 +128,7 @@ func (n *nativeConn) serve() error {
 				return err
 			}
 		case proto.ClientCodeCancel:
-			// The query it was meant for is over.
+			// The query that the client meant has ended.
 		default:
 			err = fmt.Errorf("unexpected packet %d", code)
 		}
@@ -140,7 +139,7 @@ func (n *nativeConn) serve() error {
 }
 
 func (n *nativeConn) hello() error {
-	// A client that says nothing must not hold a session for ever.
+	// A silent client must not hold a session for ever.
 	if err := n.client.conn.SetDeadline(time.Now().Add(helloTimeout)); err != nil {
 		return err
 	}
@@ -149,7 +148,7 @@ func (n *nativeConn) hello() error {
 		return err
 	}
 	if h.revision < minRevision {
-		return errors.Join(n.exception(refuse(codeNotImplemented, "Code: 48. DB::Exception: The client's protocol is too old. (NOT_IMPLEMENTED)")), io.EOF)
+		return errors.Join(n.exception(refuse(codeNotImplemented, "The client's protocol is too old")), io.EOF)
 	}
 	n.revision = revision(min(serverRevision, h.revision))
 	if err := n.server.authenticate(h.user, h.password); err != nil {
@@ -182,14 +181,10 @@ func (n *nativeConn) flush() error {
 	return err
 }
 
-// exception answers with an error. What is no refusal by the engine gets the code of an unknown exception.
+// exception answers with an error.
 func (n *nativeConn) exception(err error) error {
-	code := 1001
-	var refused *engine.Error
-	if errors.As(err, &refused) {
-		code = refused.Code
-	}
 	proto.ServerCodeException.Encode(&n.out)
-	(&proto.Exception{Code: proto.Error(code), Name: "DB::Exception", Message: err.Error()}).EncodeAware(&n.out, int(n.revision))
+	(&proto.Exception{Code: proto.Error(codeOf(err)), Name: "DB::Exception", Message: err.Error()}).
+		EncodeAware(&n.out, int(n.revision))
 	return n.flush()
 }

@@ -13,17 +13,17 @@ import (
 	"github.com/orderledger/orderledger/internal/embedded/engine"
 )
 
-// sampleCache remembers the columns of the last few insertions of a connection: clients insert into the same tables all
-// the time. It is void after any statement that may have changed a table.
+// sampleCache holds the columns of the last few insertions of a connection, because clients insert into the same tables
+// all the time. Any statement that may have changed a table makes it void.
 type sampleCache struct {
 	ddl     int64
 	samples map[insertion][]columnHeader
 }
 
-// maxSamples bounds what a connection remembers.
+// maxSamples bounds the cache of a connection.
 const maxSamples = 64
 
-// sample returns the columns that the rows of an insertion have.
+// sample returns the columns of an insertion's rows.
 func (n *nativeConn) sample(req *request) ([]columnHeader, error) {
 	key := insertion{target: req.insert.target, columns: req.insert.columns}
 	ddl := n.server.ddl.Load()
@@ -41,10 +41,11 @@ func (n *nativeConn) sample(req *request) ([]columnHeader, error) {
 	return header, err
 }
 
-// insert has the engine read rows as one statement, so that blocks that come one by one still are one insert, with one
-// token. Rows that stand in the text go the same way: the engine's parser would end them at an empty line.
+// insert spools the rows and makes the engine read them in one statement, so that blocks that arrive one by one are one
+// insert with one token. Rows in the text of the statement go the same way: the engine's parser would end them at an
+// empty line.
 func (n *nativeConn) insert(req *request) error {
-	if err := n.session.apply(nil); err != nil { // the insert brings its own settings in its text
+	if err := n.session.apply(nil); err != nil { // infile puts the settings of the insert into its text
 		return err
 	}
 	defer n.spool.reset()
@@ -55,7 +56,7 @@ func (n *nativeConn) insert(req *request) error {
 		rows = 1 // at least
 		_, err = io.WriteString(&n.spool, rowsIn(&ins))
 	} else {
-		ins.format = "Native" // whatever the text says: the client sends blocks
+		ins.format = "Native" // whatever the text says, because the client sends blocks
 		rows, err = n.receive(req)
 	}
 	if err != nil {
@@ -81,7 +82,7 @@ func (n *nativeConn) insert(req *request) error {
 	return n.endOfStream(res.Stats())
 }
 
-// receive tells the client the columns and copies its blocks into the spool until the empty one that ends them.
+// receive sends the columns to the client and copies its blocks into the spool, up to the empty block at the end.
 func (n *nativeConn) receive(req *request) (rows int, err error) {
 	header, err := n.sample(req)
 	if err != nil {
@@ -102,13 +103,13 @@ func (n *nativeConn) receive(req *request) (rows int, err error) {
 		switch proto.ClientCode(code) {
 		case proto.ClientCodeData:
 		case proto.ClientCodeCancel:
-			return 0, refuse(394, "Code: 394. DB::Exception: The insert was cancelled by the client. (QUERY_WAS_CANCELLED)")
+			return 0, refuse(codeCancelled, "The insert was cancelled by the client")
 		default:
 			return 0, fmt.Errorf("unexpected packet %d in an insert", code)
 		}
 		r, columns, err := n.readBlock(n.toEngine, req.compressed)
 		if err != nil {
-			// What follows on the wire can't be found any more, so tell the reason and hang up.
+			// The end of the block is unknown, so the connection can't be used any more: send the reason and close.
 			return 0, errors.Join(err, n.exception(fmt.Errorf("insert into %s: %w", req.insert.target, err)))
 		}
 		if columns == 0 || r == 0 {
@@ -134,8 +135,8 @@ func (n *nativeConn) readBlock(k *walker, compressed bool) (rows, columns int, e
 	return k.block()
 }
 
-// skipExternal reads the external tables that follow a query packet, up to the empty block that ends them. It reports
-// whether there were any.
+// skipExternal reads the external tables after a query packet, up to the empty block at the end. It reports whether
+// there were any.
 func (n *nativeConn) skipExternal(compressed bool) (any bool, err error) {
 	k := newWalker(n.revision, 0)
 	k.w = io.Discard

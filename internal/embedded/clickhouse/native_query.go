@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/ClickHouse/ch-go/compress"
@@ -13,13 +12,13 @@ import (
 	"github.com/orderledger/orderledger/internal/embedded/engine"
 )
 
-// request is a query packet as the front understood it.
+// request is a parsed query packet.
 type request struct {
 	packet
 	statement
 }
 
-// query serves one query packet. The error it returns is about the connection; the engine's go to the client.
+// query serves one query packet. It returns errors of the connection only; those of the engine go to the client.
 func (n *nativeConn) query() error {
 	q, err := n.packet.query(n.revision)
 	if err != nil {
@@ -31,13 +30,13 @@ func (n *nativeConn) query() error {
 		return err
 	}
 	if external {
-		return n.exception(refuse(codeNotImplemented, "Code: 48. DB::Exception: External tables are not supported by the embedded server. (NOT_IMPLEMENTED)"))
+		return n.exception(refuse(codeNotImplemented, "External tables are not supported by the embedded server"))
 	}
 	req.statement, err = parse(q.sql)
 	if err == nil {
 		err = n.run(&req)
 	}
-	// Counted before the client knows, so that who asks after its answer finds it.
+	// Counted before the answer, so that a client that reads the metrics after its answer finds the query.
 	n.server.metrics.served("native", req.kind, err)
 	if err == nil {
 		return n.answered()
@@ -49,7 +48,7 @@ func (n *nativeConn) query() error {
 	return err
 }
 
-// run runs a statement and answers, except for the exception that a refusal is.
+// run runs a statement and answers. A refusal is returned; query answers it with an exception.
 func (n *nativeConn) run(req *request) error {
 	if req.kind == kindInsert {
 		return n.insert(req)
@@ -84,7 +83,7 @@ func (n *nativeConn) run(req *request) error {
 func (n *nativeConn) sendStream(req *request) (engine.Stats, error) {
 	var stats engine.Stats
 	defer n.session.running.Store(0)
-	stream, err := n.session.conn.Stream(n.session.mark(req.statement.sql), "Native", req.params...)
+	stream, err := n.session.conn.Stream(n.session.number(req.statement.sql), "Native", req.params...)
 	if err != nil {
 		return stats, err
 	}
@@ -109,7 +108,7 @@ func (n *nativeConn) sendStream(req *request) (engine.Stats, error) {
 	if sent {
 		return stats, nil
 	}
-	// The engine gives nothing at all for no rows; a client needs the columns all the same.
+	// Without rows the engine returns nothing at all, but a client needs the columns.
 	stream.Close()
 	header, err := describe(n.session.conn, "("+req.statement.sql+"\n)", req.params)
 	if err != nil {
@@ -118,7 +117,7 @@ func (n *nativeConn) sendStream(req *request) (engine.Stats, error) {
 	return stats, n.sendBlock(appendEmpty(n.result[:0], header, n.revision), req.compressed)
 }
 
-// sendResult runs a statement whose result is small, if it has one.
+// sendResult runs a statement that has a small result or none.
 func (n *nativeConn) sendResult(req *request) (engine.Stats, error) {
 	res, err := n.session.query(req.statement.sql, "Native", req.params)
 	if err != nil {
@@ -132,7 +131,7 @@ func (n *nativeConn) sendResult(req *request) (engine.Stats, error) {
 	if sent || req.kind != kindShow {
 		return res.Stats(), nil
 	}
-	// DESCRIBE takes no SHOW, so another format has to tell the columns.
+	// DESCRIBE does not accept a SHOW statement, so another format supplies the columns.
 	head, err := rowsOf(n.session.conn, req.statement.sql+"\nFORMAT TSVWithNamesAndTypes", req.params...)
 	if err != nil || len(head) < 2 || len(head[0]) != len(head[1]) {
 		return res.Stats(), err
@@ -144,8 +143,8 @@ func (n *nativeConn) sendResult(req *request) (engine.Stats, error) {
 	return res.Stats(), n.sendBlock(appendEmpty(n.result[:0], header, n.revision), req.compressed)
 }
 
-// sendBlocks sends the blocks of a piece of a result. Before the first goes one without rows, as from any server: some
-// clients take the columns from it.
+// sendBlocks sends the blocks of a piece of a result. It sends one without rows before the first, as a server does:
+// some clients read the columns from it.
 func (n *nativeConn) sendBlocks(native []byte, compressed bool, sent *bool) error {
 	if len(native) == 0 {
 		return nil
@@ -169,7 +168,7 @@ func (n *nativeConn) sendBlocks(native []byte, compressed bool, sent *bool) erro
 		k.header = nil
 		n.result = body.Bytes()
 		if err != nil {
-			return refuse(codeNotImplemented, fmt.Sprintf("Code: 48. DB::Exception: The result can't be sent: %v. (NOT_IMPLEMENTED)", err))
+			return refuse(codeNotImplemented, "The result can't be sent: %v", err)
 		}
 		if !*sent {
 			*sent = true
@@ -185,11 +184,11 @@ func (n *nativeConn) sendBlocks(native []byte, compressed bool, sent *bool) erro
 	}
 }
 
-// Sizes of what leaves at once.
+// Sizes of writes to the client.
 const (
 	frameSize   = 1 << 20 // of data in one compressed frame
 	flushSize   = 1 << 20
-	keptBuffers = 8 << 20 // larger buffers are not kept for the next query
+	keptBuffers = 8 << 20 // larger buffers are freed after the query
 )
 
 // sendBlock sends a data packet.
@@ -227,7 +226,7 @@ func (n *nativeConn) endOfStream(stats engine.Stats) error {
 	return nil
 }
 
-// answered sends the end of an answer and gives large buffers back.
+// answered sends the end of an answer and frees large buffers.
 func (n *nativeConn) answered() error {
 	if err := n.flush(); err != nil {
 		return err
@@ -241,9 +240,9 @@ func (n *nativeConn) answered() error {
 	return nil
 }
 
-// describe asks the engine for the columns of a query in brackets.
+// describe asks the engine for the columns of a query, which is in parentheses.
 func describe(conn *engine.Conn, query string, params []engine.Param) ([]columnHeader, error) {
-	// The pretty form of a type's name has line breaks that clients don't read.
+	// Clients can't parse the line breaks in the pretty names of types.
 	rows, err := rowsOf(conn, "DESCRIBE TABLE "+query+" SETTINGS print_pretty_type_names = 0", params...)
 	if err != nil {
 		return nil, err
@@ -257,7 +256,7 @@ func describe(conn *engine.Conn, query string, params []engine.Param) ([]columnH
 	return header, nil
 }
 
-// columnList is what to select for the columns of an insertion.
+// columnList returns the SELECT list for the columns of an insertion.
 func columnList(columns string) string {
 	inner := strings.TrimSpace(strings.TrimSuffix(strings.TrimPrefix(columns, "("), ")"))
 	if inner == "" {

@@ -2,8 +2,8 @@ package clickhouse
 
 import "strconv"
 
-// engineOptions are the arguments with which the engine starts. Its own defaults are those of a server that has the
-// machine to itself: caches of gigabytes and most of the memory.
+// engineOptions returns the arguments of the engine. Its defaults suit a server that has the machine to itself: caches
+// of gigabytes, and most of the memory.
 func (s *Server) engineOptions() []string {
 	bytes := func(n int64) string { return strconv.FormatInt(n, 10) }
 	cache := s.cfg.MaxMemoryBytes / 16

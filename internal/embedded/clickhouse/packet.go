@@ -11,14 +11,14 @@ import (
 	"github.com/orderledger/orderledger/internal/embedded/engine"
 )
 
-// Limits on the strings of a client's packets: a length on the wire is only a claim.
+// Limits on the strings of a client's packets, because a length on the wire can be wrong.
 const (
 	maxField = 1 << 20   // names, settings
 	maxQuery = 256 << 20 // a query's text, and the value of a parameter
 )
 
-// packetReader reads the parts of a client's packets. After the first error it reads nothing and keeps the error, so
-// that a packet can be read as a list of parts. ch-go's reader would do too, if it did not believe every length.
+// packetReader reads the fields of a client's packets. After the first error it reads nothing more and keeps the error,
+// so that the code can list the fields of a packet. ch-go's reader is no alternative: it trusts every length.
 type packetReader struct {
 	r   *bufio.Reader
 	err error
@@ -61,7 +61,7 @@ func (p *packetReader) str(limit uint64) string {
 	return string(b)
 }
 
-// hello is how a client introduces itself.
+// hello is the first packet of a client.
 type hello struct {
 	revision                 int
 	database, user, password string
@@ -72,7 +72,7 @@ func (p *packetReader) hello() (hello, error) {
 	if code := p.uvarint(); p.err == nil && proto.ClientCode(code) != proto.ClientCodeHello {
 		p.err = fmt.Errorf("packet %d instead of a hello", code)
 	}
-	p.str(maxField) // the client's name and version
+	p.str(maxField) // name and version of the client
 	p.uvarint()
 	p.uvarint()
 	h.revision = int(min(p.uvarint(), 1<<30))
@@ -101,7 +101,7 @@ func (p *packetReader) query(v revision) (packet, error) {
 	p.clientInfo(has)
 	for key := p.str(maxField); key != "" && p.err == nil; key = p.str(maxField) {
 		flags, value := p.uvarint(), p.str(maxField)
-		if flags&flagCustom == 0 { // the value of a custom one is written as in SQL already
+		if flags&flagCustom == 0 { // the value of a custom setting is an SQL literal already
 			value = quoteText(value)
 		}
 		q.settings = append(q.settings, setting{key: key, value: value, important: flags&flagImportant != 0})
@@ -109,7 +109,7 @@ func (p *packetReader) query(v revision) (packet, error) {
 	if has(proto.FeatureInterServerSecret) {
 		p.str(maxField)
 	}
-	p.uvarint() // the stage: always complete
+	p.uvarint() // the stage, which is always complete
 	q.compressed = p.uvarint() == uint64(proto.CompressionEnabled)
 	q.sql = p.str(maxQuery)
 	if has(proto.FeatureParameters) {
@@ -121,7 +121,7 @@ func (p *packetReader) query(v revision) (packet, error) {
 	return q, p.err
 }
 
-// clientInfo reads past what a client says about itself with every query.
+// clientInfo skips the description of the client that comes with every query.
 func (p *packetReader) clientInfo(has func(proto.Feature) bool) {
 	if kind := p.byte(); kind == byte(proto.ClientQueryNone) {
 		return

@@ -22,11 +22,11 @@ import (
 	"github.com/orderledger/orderledger/internal/embedded/clickhouse"
 )
 
-// childEnv makes the test binary a server on the folder it names. Restarts need a process of their own: the engine
-// keeps one folder per process, and a kill ends a process.
+// childEnv makes the test binary a server on the folder that it names. Restarts need another process: the engine keeps
+// one folder per process, and a kill ends the process.
 const childEnv = "ORDERLEDGER_TEST_CLICKHOUSE_CHILD"
 
-// child serves until its standard input ends, and says on standard output where, or what went wrong.
+// child serves until its standard input ends. It prints its addresses, or the error, on standard output.
 func child(dir string) int {
 	cfg := config(dir)
 	cfg.User, cfg.Password, cfg.Database, cfg.StopTimeout = "ledger", "secret", "orderledger", time.Second
@@ -123,7 +123,7 @@ func TestServerRefusesDamagedTables(t *testing.T) {
 	data[len(data)/2] ^= 1
 	require.NoError(t, os.WriteFile(name, data, 0o640))
 
-	for range 2 { // it does not go away by itself
+	for range 2 { // it stays
 		p = spawn(t, dir)
 		require.Contains(t, p.refusal, "damaged after an unclean stop")
 		require.Contains(t, p.refusal, "`orderledger`.`t`")
@@ -146,7 +146,7 @@ func TestServerRefusesAFolderOfAnotherVersion(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "version"), []byte("25.8\n"), 0o640))
 	p := spawn(t, dir)
-	require.Contains(t, p.refusal, "written by 25.8")
+	require.Contains(t, p.refusal, "25.8 wrote it")
 }
 
 func TestServerAuthenticatesOnBothProtocols(t *testing.T) {

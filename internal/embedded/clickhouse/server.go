@@ -22,43 +22,58 @@ type Server struct {
 	log     *slog.Logger
 	metrics *metrics
 
-	library       *engine.Library
-	folder        *folder
-	checked       bool // the tables are whole: the folder may be left as clean
-	knownSettings map[string]bool
-	timezone      string
-	version       [3]int // of the engine
-	statements    atomic.Int64
-	// ddl counts statements that may have changed a table, after which what is remembered of tables is void.
+	library *engine.Library
+	folder  *folder
+	base    *engine.Conn // keeps the engine running and serves the queries of the front itself
+	baseMu  sync.Mutex   // a connection runs one statement at a time
+	facts
+
+	statements atomic.Int64 // numbers statements
+	// ddl counts statements that may have changed a table, which make cached columns void.
 	ddl atomic.Int64
 
+	listeners
+	clients sync.WaitGroup // connections and requests
+
+	mu sync.Mutex // protects all below
+	lifecycle
+	open map[*client]struct{}
+}
+
+// facts are the answers of the engine to prepare.
+type facts struct {
+	knownSettings map[string]bool
+	timezone      string
+	version       [3]int
+}
+
+// listeners are the two fronts.
+type listeners struct {
 	native, web net.Listener
 	httpServer  *http.Server
 	fronts      sync.WaitGroup // accept loops
-	clients     sync.WaitGroup // connections and requests
 	failed      chan error
+}
 
-	base   *engine.Conn // keeps the engine running and serves what the front itself asks
-	baseMu sync.Mutex   // a connection runs one statement at a time
-
-	mu      sync.Mutex // protects all below
-	started bool
-	closing bool
-	closed  chan struct{} // closed when Close is done
-	err     error         // of Close
-	open    map[*client]struct{}
+// lifecycle records the calls of Start and Close.
+type lifecycle struct {
+	started, closing bool
+	closed           chan struct{} // closed when Close is done
+	err              error         // of Close
 }
 
 // New returns a server that does nothing until Start. The registerer may be nil.
 func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) *Server {
 	return &Server{
 		cfg: cfg.withDefaults(), log: log, metrics: newMetrics(reg),
-		failed: make(chan error, 2), closed: make(chan struct{}), open: map[*client]struct{}{},
+		listeners: listeners{failed: make(chan error, 2)},
+		lifecycle: lifecycle{closed: make(chan struct{})},
+		open:      map[*client]struct{}{},
 	}
 }
 
-// Start opens the data folder, checks it after an unclean stop, and listens. The server is ready when Start returns;
-// after an error nothing is left open. A server starts once.
+// Start opens the data folder, checks it after an unclean stop, and listens. The server is ready when Start returns.
+// After an error nothing stays open. A server starts once.
 func (s *Server) Start(ctx context.Context) error {
 	s.mu.Lock()
 	if s.started || s.closing {
@@ -102,14 +117,14 @@ func (s *Server) start(ctx context.Context) error {
 			return err
 		}
 	}
-	s.checked = true
+	s.folder.checked = true
 	if err := s.prepare(); err != nil {
 		return err
 	}
 	return s.listen(ctx)
 }
 
-// prepare asks the engine what the front has to know.
+// prepare asks the engine for what the front needs to know, and creates the database.
 func (s *Server) prepare() error {
 	names, err := rowsOf(s.base, "SELECT name FROM system.settings")
 	if err != nil {
@@ -121,7 +136,7 @@ func (s *Server) prepare() error {
 	}
 	about, err := rowsOf(s.base, "SELECT version(), timezone()")
 	if err != nil {
-		return fmt.Errorf("ask for the version: %w", err)
+		return fmt.Errorf("read the version: %w", err)
 	}
 	s.timezone = about[0][1]
 	if _, err := fmt.Sscanf(about[0][0], "%d.%d.%d", &s.version[0], &s.version[1], &s.version[2]); err != nil {
@@ -154,10 +169,10 @@ func (s *Server) listen(ctx context.Context) error {
 	return nil
 }
 
-// NativeAddr is the address the native protocol is served on, "" before Start.
+// NativeAddr returns the address of the native protocol, "" before Start.
 func (s *Server) NativeAddr() string { return addrOf(s.native) }
 
-// HTTPAddr is the address HTTP is served on, "" before Start and without HTTP.
+// HTTPAddr returns the address of HTTP, "" before Start and without HTTP.
 func (s *Server) HTTPAddr() string { return addrOf(s.web) }
 
 func addrOf(l net.Listener) string {
@@ -167,7 +182,7 @@ func addrOf(l net.Listener) string {
 	return l.Addr().String()
 }
 
-// Run starts the server unless it is started, serves until the context ends or a front fails, and closes it.
+// Run starts the server unless it is started, serves until the context ends or HTTP fails, and closes the server.
 func (s *Server) Run(ctx context.Context) error {
 	s.mu.Lock()
 	started := s.started
@@ -186,8 +201,8 @@ func (s *Server) Run(ctx context.Context) error {
 	return errors.Join(err, s.Close())
 }
 
-// Close stops listening, lets running queries finish, kills those that take longer than StopTimeout, and closes the
-// engine. It may be called at any time and more than once; every call returns the same.
+// Close stops listening, waits for running queries, kills those that take longer than StopTimeout, and closes the
+// engine. It may be called at any time and more than once; every call returns the same error.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	if s.closing {
@@ -205,7 +220,7 @@ func (s *Server) Close() error {
 	return s.err
 }
 
-// killGrace is how long killed queries have to come back.
+// killGrace is how long Close waits for killed queries.
 const killGrace = 10 * time.Second
 
 func (s *Server) stop() error {
@@ -218,7 +233,7 @@ func (s *Server) stop() error {
 		}
 	}
 	if s.httpServer != nil {
-		// Ends idle connections at once and the others after their request. What a request still does is waited for below.
+		// Shutdown ends idle connections at once and the others after their request, for which stop waits below.
 		s.fronts.Go(func() {
 			ctx, cancel := context.WithTimeout(context.Background(), s.cfg.StopTimeout)
 			defer cancel()
@@ -239,13 +254,13 @@ func (s *Server) stop() error {
 	}
 	s.fronts.Wait()
 	if !clean {
-		// Closing the engine under a running statement would wait for it, or worse.
-		errs = append(errs, errors.New("stop clickhouse: a query did not end, the engine is left as it is"))
+		// Closing the engine during a statement would wait for it, or crash.
+		errs = append(errs, errors.New("stop clickhouse: a killed query did not end, so the engine stays open"))
 	} else if s.base != nil {
 		s.base.Close()
 	}
 	if s.folder != nil {
-		errs = append(errs, s.folder.close(clean && s.checked))
+		errs = append(errs, s.folder.close(clean && s.folder.checked))
 	}
 	s.metrics.unregister()
 	return errors.Join(errs...)
@@ -270,11 +285,11 @@ func (s *Server) killAll() {
 	}
 }
 
-// killStatement ends the statement of a number. One that has just ended is nobody's loss.
+// killStatement ends the statement with a number. It does nothing when the statement has just ended.
 func (s *Server) killStatement(n int64) {
 	s.baseMu.Lock()
 	defer s.baseMu.Unlock()
-	if err := s.base.Exec("KILL QUERY WHERE startsWith(query, " + quoteText(markOf(n)) + ") ASYNC"); err != nil {
+	if err := s.base.Exec("KILL QUERY WHERE startsWith(query, " + quoteText(commentOf(n)) + ") ASYNC"); err != nil {
 		s.log.LogAttrs(context.Background(), slog.LevelWarn, "query not killed", slog.Any("err", err))
 	}
 }

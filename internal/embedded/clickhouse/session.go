@@ -9,32 +9,32 @@ import (
 	"github.com/orderledger/orderledger/internal/embedded/engine"
 )
 
-// session is one client's connection to the engine, with what the client changed there. One goroutine uses it at a
-// time, except kill.
+// session is the connection of one client to the engine, and its settings. One goroutine uses it at a time, except for
+// kill.
 type session struct {
 	server   *Server
 	conn     *engine.Conn
 	database string
-	// settings are those that came with queries and are in force now. Clients repeat the same ones with every query, so
-	// only what differs is set, and what is gone is taken back.
+	// settings are those of queries that are in force now. Clients repeat the same settings with every query, so only the
+	// differences are set and reset.
 	settings map[string]applied
-	// own is true once the client changed its session itself; only then is there something of its own that the settings of
-	// a query may hide.
+	// own is true once the client changed its session itself. Only then does a setting of a query have to be reset to a
+	// value other than the default.
 	own bool
-	// running is the number of the statement in hand, 0 when idle.
+	// running is the number of the running statement, 0 when idle.
 	running atomic.Int64
 }
 
-// setting is a key and its value as it stands in SQL, quotes included.
+// setting is a key and its value as an SQL literal, with its quotes.
 type setting struct {
 	key, value string
-	important  bool // an unknown one is an error
+	important  bool // an unknown setting is an error
 }
 
-// applied is a setting in force and what to put back after it.
+// applied is the value of a setting that is in force, and the one to reset it to.
 type applied struct{ value, before string }
 
-// newSession opens a connection to the engine, which costs a quarter of a millisecond.
+// newSession opens a connection to the engine, which takes a quarter of a millisecond.
 func (s *Server) newSession(database string) (*session, error) {
 	conn, err := s.library.Connect(s.folder.engine, sessionOptions()...)
 	if err != nil {
@@ -50,27 +50,27 @@ func (s *Server) newSession(database string) (*session, error) {
 	return ses, nil
 }
 
-// sessionOptions makes a connection behave as one to a server does. The time zone is UTC on every machine, as in the
-// published image; the library knows it only as a setting of the session.
+// sessionOptions make a connection behave like one to a server. The time zone is UTC on every machine, as in the
+// published image; the library has it only as a setting of the session.
 func sessionOptions() []string {
 	return []string{"--implicit_select=0", "--session_timezone=UTC"}
 }
 
 func (s *session) close() { s.conn.Close() }
 
-// apply puts the settings of a query in force, and takes back those of the query before.
-func (s *session) apply(want []setting) error {
-	wanted := make(map[string]string, len(want))
-	for _, w := range want {
+// apply puts the settings of a query in force, and resets those of the previous query.
+func (s *session) apply(settings []setting) error {
+	next := make(map[string]string, len(settings))
+	for _, w := range settings {
 		if w.important || s.server.knows(w.key) {
-			wanted[w.key] = w.value
+			next[w.key] = w.value
 		}
 	}
-	if err := s.takeBack(wanted); err != nil {
+	if err := s.reset(next); err != nil {
 		return err
 	}
 	var set []string
-	for key, value := range wanted {
+	for key, value := range next {
 		now, ok := s.settings[key]
 		if ok && now.value == value {
 			continue
@@ -86,7 +86,7 @@ func (s *session) apply(want []setting) error {
 		return nil
 	}
 	if err := s.conn.Exec("SET " + strings.Join(set, ", ")); err != nil {
-		// Nothing of what was refused may stay behind.
+		// The engine may have applied a part of the settings that it refused.
 		if renewErr := s.renew(err); renewErr != nil && !errors.Is(renewErr, err) {
 			return errors.Join(err, renewErr)
 		}
@@ -95,11 +95,11 @@ func (s *session) apply(want []setting) error {
 	return nil
 }
 
-// takeBack ends the settings that are in force and no longer wanted.
-func (s *session) takeBack(wanted map[string]string) error {
+// reset resets the settings that are in force and not among the next ones.
+func (s *session) reset(next map[string]string) error {
 	var set []string
 	for key, a := range s.settings {
-		if _, ok := wanted[key]; !ok {
+		if _, ok := next[key]; !ok {
 			set = append(set, quoteName(key)+" = "+a.before)
 			delete(s.settings, key)
 		}
@@ -108,13 +108,13 @@ func (s *session) takeBack(wanted map[string]string) error {
 		return nil
 	}
 	if err := s.conn.Exec("SET " + strings.Join(set, ", ")); err != nil {
-		// readonly = 1 forbids even taking itself back.
+		// readonly = 1 forbids even resetting itself.
 		return s.renew(err)
 	}
 	return nil
 }
 
-// current is what a setting goes back to after a query.
+// current returns the value to which a setting is reset after a query.
 func (s *session) current(key string) string {
 	if !s.own {
 		return "DEFAULT"
@@ -130,8 +130,8 @@ func (s *session) current(key string) string {
 	return "DEFAULT"
 }
 
-// renew gives the session a fresh connection after settings could not be put in force or taken back. A session that the
-// client set up itself can't be made anew: it fails with the reason.
+// renew opens a new connection for the session after settings could not be applied or reset. It fails with the reason
+// when the client changed the session itself, because that can't be repeated.
 func (s *session) renew(reason error) error {
 	if s.own {
 		return reason
@@ -145,40 +145,40 @@ func (s *session) renew(reason error) error {
 	return nil
 }
 
-// mark numbers a statement and puts the number in front of it as a comment, by which kill finds it: the library gives
-// no way to name a query's id.
-func (s *session) mark(sql string) string {
+// number gives a statement a number and puts that in front of it as a comment, by which kill finds it: the library
+// can't set the id of a query.
+func (s *session) number(sql string) string {
 	n := s.server.statements.Add(1)
 	s.running.Store(n)
-	return markOf(n) + sql
+	return commentOf(n) + sql
 }
 
-func markOf(n int64) string { return fmt.Sprintf("/*s%d*/ ", n) }
+func commentOf(n int64) string { return fmt.Sprintf("/*s%d*/ ", n) }
 
 func (s *session) query(sql, format string, params []engine.Param) (*engine.Result, error) {
 	defer s.running.Store(0)
-	return s.conn.Query(s.mark(sql), format, params...)
+	return s.conn.Query(s.number(sql), format, params...)
 }
 
-// kill ends the statement in hand, if there is one, from another connection. It may be called at any time.
+// kill ends the running statement, if there is one, from another connection. It may be called at any time.
 func (s *session) kill() {
 	if n := s.running.Load(); n != 0 {
 		s.server.killStatement(n)
 	}
 }
 
-// quoteText writes a string literal.
+// quoteText returns a string literal.
 func quoteText(s string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`, "\x00", `\0`).Replace(s) + "'"
 }
 
-// quoteName writes an identifier.
+// quoteName returns a quoted identifier.
 func quoteName(s string) string {
 	return "`" + strings.NewReplacer(`\`, `\\`, "`", "\\`").Replace(s) + "`"
 }
 
-// unquoteText reads the text form of a field as it comes in the query packet: a quoted string with escapes, or anything
-// else as it is.
+// unquoteText returns the value of a parameter in the query packet: it unescapes a quoted string, and returns all other
+// text unchanged.
 func unquoteText(s string) string {
 	if len(s) < 2 || s[0] != '\'' || s[len(s)-1] != '\'' {
 		return s

@@ -7,27 +7,27 @@ import (
 	"path/filepath"
 )
 
-// spoolPrefix begins the names of the files that hold large inserts.
+// spoolPrefix is the prefix of the files that hold large inserts.
 const spoolPrefix = "insert-"
 
-// spool gathers the rows of one INSERT until the engine reads them as a file: rows inside a statement's text won't do,
-// because the engine's parser takes an empty line for the end of inline data, even in a binary format. Nothing is
-// inserted when the client goes away half way. The first bytes wait in memory, and in nothing that a crash would leave
-// behind; what exceeds the limit moves to a file.
+// spool collects the rows of one INSERT until the engine reads them as a file. Rows in the text of the statement do not
+// work: the engine's parser takes an empty line for the end of inline data, even in a binary format. Nothing is
+// inserted when the client disconnects before the end. Up to the limit the rows are in memory, where a crash leaves
+// nothing behind; larger inserts move to a file.
 type spool struct {
 	tmp   string
 	limit int64
 	buf   []byte
 	file  *os.File
-	path  string // by which the engine opens it
+	path  string // for the engine
 	disk  bool
 	size  int64 // written to the file
 }
 
-// spoolBuffer is how much is gathered before a write.
+// spoolBuffer is how much is buffered before a write.
 const spoolBuffer = 256 << 10
 
-// Write adds to the spool.
+// Write appends to the spool.
 func (s *spool) Write(b []byte) (int, error) {
 	n := len(b)
 	for len(b) > 0 {
@@ -75,7 +75,7 @@ func (s *spool) create() error {
 	return nil
 }
 
-// toDisk moves what waits in memory to a file.
+// toDisk moves the rows from memory to a file.
 func (s *spool) toDisk() error {
 	memory := s.file
 	defer func() { _ = memory.Close() }()
@@ -99,7 +99,7 @@ func (s *spool) onDisk() error {
 	return err
 }
 
-// ready returns the path for the engine, with everything written in it.
+// ready flushes the spool and returns its path for the engine.
 func (s *spool) ready() (string, error) {
 	if err := s.flush(); err != nil {
 		return "", err

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// memoryFile makes a file that lives in memory and is gone with its last descriptor.
+// memoryFile creates a file in memory, which the kernel frees with its last descriptor.
 func memoryFile() (*os.File, string, error) {
 	fd, err := unix.MemfdCreate("insert", unix.MFD_CLOEXEC)
 	if err != nil {

@@ -7,5 +7,5 @@ import (
 	"os"
 )
 
-// memoryFile reports that this system has no file in memory that the engine could open by a path.
+// memoryFile returns an error: this system has no files in memory that the engine can open by a path.
 func memoryFile() (*os.File, string, error) { return nil, "", errors.ErrUnsupported }

@@ -1,27 +1,30 @@
 package clickhouse
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/orderledger/orderledger/internal/embedded/engine"
 )
 
-// kind is how a statement has to be run.
+// kind decides how a statement runs.
 type kind int
 
 const (
 	kindCommand kind = iota // returns nothing, or a small result
 	kindSelect              // a result of any size, streamed
 	kindShow                // a small result that has a header even without rows
-	kindInsert              // rows follow from the client
+	kindInsert              // the client sends the rows
 	kindSession             // changes the session: SET, USE, temporary tables
 )
 
-var kindNames = map[kind]string{kindCommand: "command", kindSelect: "select", kindShow: "show", kindInsert: "insert", kindSession: "session"} //nolint:gochecknoglobals // A table, or set once.
+// String returns the value of the metric label.
+func (k kind) String() string {
+	return [...]string{"command", "select", "show", "insert", "session"}[k]
+}
 
-func (k kind) String() string { return kindNames[k] }
-
-// statement is a query as the front understood it.
+// statement is a parsed query.
 type statement struct {
 	kind   kind
 	sql    string // without a closing semicolon and without the FORMAT clause of a SELECT
@@ -34,28 +37,52 @@ type insertion struct {
 	target   string // table, or function with its arguments
 	columns  string // "(a, b)" as written, or ""
 	settings string // "k = v, …" as written, or ""
-	format   string // as written, "Values" for VALUES, or "" when nothing was said
-	data     string // what follows the head in the statement's own text
+	format   string // as written, "Values" for VALUES, or "" without either
+	data     string // the text after the head
 }
 
-// ClickHouse's codes for what the front itself refuses.
+// ClickHouse's codes for the errors of the front itself.
 const (
-	codeSyntax         = 62
 	codeNotImplemented = 48
-	codeAuthentication = 516
+	codeSyntax         = 62
 	codeTooMany        = 202
-	codeAborted        = 236
+	codeCancelled      = 394
+	codeAuthentication = 516
 )
 
-func refuse(code int, message string) error { return &engine.Error{Code: code, Message: message} }
+// codeNames are ClickHouse's names of these codes, with which it ends the text of an error.
+var codeNames = map[int]string{ //nolint:gochecknoglobals // A table, or set once.
+	codeNotImplemented: "NOT_IMPLEMENTED", codeSyntax: "SYNTAX_ERROR", codeTooMany: "TOO_MANY_SIMULTANEOUS_QUERIES",
+	codeCancelled: "QUERY_WAS_CANCELLED", codeAuthentication: "AUTHENTICATION_FAILED",
+}
 
-// parse finds out what kind of statement the text is.
+// codeUnknown is ClickHouse's code for an exception without a code of its own.
+const codeUnknown = 1001
+
+// codeOf returns the code for an error: that of a refusal, or codeUnknown.
+func codeOf(err error) int {
+	var refused *engine.Error
+	if errors.As(err, &refused) {
+		return refused.Code
+	}
+	return codeUnknown
+}
+
+// refuse returns an error in the form of the engine's, by which clients recognize it.
+func refuse(code int, format string, args ...any) error {
+	return &engine.Error{
+		Code:    code,
+		Message: fmt.Sprintf("Code: %d. DB::Exception: %s. (%s)", code, fmt.Sprintf(format, args...), codeNames[code]),
+	}
+}
+
+// parse returns the kind of a statement and the parts that the front needs.
 func parse(sql string) (statement, error) {
 	l := &lexer{sql: sql}
 	first := l.next()
 	switch {
 	case first.kind == tokenEnd:
-		return statement{}, refuse(codeSyntax, "Code: 62. DB::Exception: Empty query. (SYNTAX_ERROR)")
+		return statement{}, refuse(codeSyntax, "Empty query")
 	case l.is(first, "INSERT"):
 		if ins, ok := parseInsert(l); ok {
 			return statement{kind: kindInsert, sql: sql, insert: ins}, nil
@@ -82,8 +109,8 @@ func classify(l *lexer, first token) kind {
 	return kindCommand
 }
 
-// trim fills the text and format of a statement: it drops the closing semicolon, refuses a second statement, and takes
-// out a FORMAT clause, because the format of an answer is the front's affair.
+// trim fills the text and format of a statement: it drops the closing semicolon, refuses a second statement, and
+// removes a FORMAT clause, because the front chooses the format of the engine's answer.
 func (st *statement) trim(sql string) error {
 	l := &lexer{sql: sql}
 	end := len(sql)
@@ -98,16 +125,16 @@ func (st *statement) trim(sql string) error {
 			depth--
 		case l.punct(t, ';'):
 			if l.next().kind != tokenEnd {
-				return refuse(codeSyntax, "Code: 62. DB::Exception: Syntax error (Multi-statements are not allowed): failed at the text after ';'. (SYNTAX_ERROR)")
+				return refuse(codeSyntax, "Syntax error (Multi-statements are not allowed): failed at the text after ';'")
 			}
 			end = t.from
 		case depth == 0 && l.is(t, "FORMAT") && st.kind != kindCommand && endsExpression(l, before):
-			mark := l.at
+			resume := l.at
 			name, after := l.next(), l.next()
 			if name.kind == tokenWord && (after.kind == tokenEnd || l.punct(after, ';') || l.is(after, "SETTINGS")) {
 				st.format, cutFrom, cutTo = l.text(name), t.from, name.to
 			}
-			l.at = mark
+			l.at = resume
 		}
 		before = t
 	}
@@ -120,14 +147,15 @@ func (st *statement) trim(sql string) error {
 	return nil
 }
 
-// endsExpression reports whether a clause may begin after the token, which tells the FORMAT clause from a column of
-// that name.
+// endsExpression reports whether a clause may begin after the token. It distinguishes a FORMAT clause from a column
+// with that name.
 func endsExpression(l *lexer, t token) bool {
 	switch t.kind {
 	case tokenEnd:
 		return false
 	case tokenWord:
-		return !l.is(t, "SELECT", "DISTINCT", "BY", "AS", "AND", "OR", "NOT", "WHERE", "HAVING", "FROM", "ON", "IN", "LIKE", "BETWEEN", "WHEN", "THEN", "ELSE", "FORMAT")
+		return !l.is(t, "SELECT", "DISTINCT", "BY", "AS", "AND", "OR", "NOT", "WHERE", "HAVING",
+			"FROM", "ON", "IN", "LIKE", "BETWEEN", "WHEN", "THEN", "ELSE", "FORMAT")
 	case tokenPunct:
 		return strings.IndexByte(")]}*", l.sql[t.from]) >= 0
 	default:
@@ -135,8 +163,8 @@ func endsExpression(l *lexer, t token) bool {
 	}
 }
 
-// parseInsert reads the head of an INSERT. It reports false when the statement carries its rows itself: from a SELECT,
-// or from a file.
+// parseInsert reads the head of an INSERT. It reports false when the client does not send the rows: they come from a
+// SELECT or a file.
 func parseInsert(l *lexer) (insertion, bool) {
 	var ins insertion
 	t := l.next()
@@ -146,8 +174,10 @@ func parseInsert(l *lexer) (insertion, bool) {
 	t = l.next()
 	function := false
 	if l.is(t, "TABLE") {
-		// A table may have that name too.
-		if n := (&lexer{sql: l.sql, at: l.at}).next(); n.kind == tokenWord && !l.is(n, "VALUES", "FORMAT", "SELECT", "SETTINGS", "WITH") || n.kind == tokenQuoted {
+		// A table may be called TABLE too.
+		n := (&lexer{sql: l.sql, at: l.at}).next()
+		clause := l.is(n, "VALUES", "FORMAT", "SELECT", "SETTINGS", "WITH")
+		if n.kind == tokenWord && !clause || n.kind == tokenQuoted {
 			t = l.next()
 		}
 	}
@@ -174,7 +204,10 @@ func parseInsert(l *lexer) (insertion, bool) {
 	}
 	if l.is(t, "SETTINGS") {
 		from, to = l.at, l.at
-		for t = l.next(); t.kind != tokenEnd && !l.is(t, "VALUES", "FORMAT", "SELECT", "WITH", "FROM") && !l.punct(t, ';'); t = l.next() {
+		ends := func(t token) bool {
+			return t.kind == tokenEnd || l.is(t, "VALUES", "FORMAT", "SELECT", "WITH", "FROM") || l.punct(t, ';')
+		}
+		for t = l.next(); !ends(t); t = l.next() {
 			to = t.to
 		}
 		ins.settings = strings.TrimSpace(l.sql[from:to])
@@ -182,7 +215,7 @@ func parseInsert(l *lexer) (insertion, bool) {
 	return ins, ins.rows(l, t)
 }
 
-// part moves behind one part of a table's name, which may be a {name:Identifier} parameter.
+// part skips one part of a table's name, which may be a {name:Identifier} parameter.
 func (l *lexer) part(t token) (end int) {
 	if l.punct(t, '{') {
 		return l.closing()
@@ -190,7 +223,7 @@ func (l *lexer) part(t token) (end int) {
 	return t.to
 }
 
-// rows reads how the rows are said to come.
+// rows reads the VALUES or FORMAT clause, which says how the rows come.
 func (ins *insertion) rows(l *lexer, t token) bool {
 	switch {
 	case t.kind == tokenEnd, l.punct(t, ';'):
@@ -206,7 +239,7 @@ func (ins *insertion) rows(l *lexer, t token) bool {
 	return false
 }
 
-// inline reports whether the rows stand in the statement's own text.
+// inline reports whether the rows are in the text of the statement.
 func (ins *insertion) inline() bool {
 	return strings.Trim(ins.data, "; \t\r\n\f") != ""
 }

@@ -14,20 +14,20 @@ import (
 )
 
 // walker copies blocks between the wire and the engine without building columns: it only follows lengths, which costs a
-// third of decoding and encoding. The wire's form differs from the engine's by the block info and a byte for custom
-// serialization after each column's type. Columns whose data can't be followed by lengths (JSON, Variant, Dynamic) are
-// decoded and encoded.
+// third of decoding and encoding. The form of the wire has a block info, and a byte for custom serialization after the
+// type of each column; the form of the engine has neither. Columns of types whose data can't be followed by lengths
+// (JSON, Variant, Dynamic) are decoded and encoded.
 type walker struct {
 	r       *bufio.Reader // at least decodeBuffer large, so that decoding a column reads through it
 	w       io.Writer
 	in, out revision
-	header  *[]columnHeader // when set, takes the columns' names and types
+	header  *[]columnHeader // when set, gets the names and types of the columns
 	shapes  map[string]*shape
 	scratch []byte
 	err     error // of w; checked once a block
 }
 
-// revision of the native format at one end. 0 is the engine's, without block info.
+// revision is the revision of the native format at one end. 0 is that of the engine, without block info.
 type revision int
 
 func (v revision) blockInfo() bool { return proto.FeatureBlockInfo.In(int(v)) }
@@ -36,25 +36,25 @@ func (v revision) custom() bool    { return proto.FeatureCustomSerialization.In(
 // columnHeader is a column without its data.
 type columnHeader struct{ name, typ string }
 
-// decodeBuffer is the buffer that ch-go's reader asks for: it takes over a bufio.Reader of that size instead of putting
-// a second buffer behind it, which would swallow the bytes that follow.
+// decodeBuffer is the buffer size of ch-go's reader. It uses a bufio.Reader of that size directly, instead of putting a
+// second buffer behind it, which would swallow the bytes after the block.
 const decodeBuffer = 128 << 10
 
-// Limits against nonsense on the wire.
+// Limits on counts and lengths, which can be wrong on the wire.
 const (
 	maxColumns    = 100_000
 	maxRows       = 1 << 30
 	maxNameLength = 1 << 20
 )
 
-// errBlock says that the bytes are no block.
+// errBlock says that the bytes are not a block.
 var errBlock = errors.New("malformed block")
 
 func newWalker(in, out revision) *walker {
 	return &walker{in: in, out: out, shapes: map[string]*shape{}}
 }
 
-// block copies one block and returns its rows and columns. A block without rows is not copied.
+// block copies one block and returns its numbers of rows and columns. It does not copy a block without rows.
 func (k *walker) block() (rows, columns int, err error) {
 	if k.in.blockInfo() {
 		if err := k.skipInfo(); err != nil {
@@ -83,7 +83,7 @@ func (k *walker) block() (rows, columns int, err error) {
 	return int(n), int(c), k.err
 }
 
-// cut turns an end of input inside a block into what it is.
+// cut turns the end of the input inside a block into io.ErrUnexpectedEOF.
 func cut(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
@@ -253,7 +253,7 @@ func (k *walker) lowCardinality(s *shape) error {
 	return k.copyN(int(keys) << keyWidth)
 }
 
-// strings copies values of a length and that many bytes, as many at a time as lie in the buffer.
+// strings copies values of a length and that many bytes, as many at a time as the buffer holds.
 func (k *walker) strings(n int) error {
 	for n > 0 {
 		if k.r.Buffered() == 0 {
@@ -281,7 +281,7 @@ func (k *walker) strings(n int) error {
 		if at > 0 || n == 0 {
 			continue
 		}
-		// One that doesn't lie in the buffer as a whole.
+		// A value that the buffer does not hold as a whole.
 		size, err := binary.ReadUvarint(k.r)
 		if err != nil {
 			return err
@@ -299,7 +299,7 @@ func (k *walker) strings(n int) error {
 	return nil
 }
 
-// copyN copies n bytes, never asking the reader for more: what follows may not be there yet.
+// copyN copies n bytes. It never asks the reader for more, because the next bytes may not have arrived yet.
 func (k *walker) copyN(n int) error {
 	for n > 0 {
 		b, err := k.r.Peek(min(n, max(k.r.Buffered(), 1)))
@@ -348,12 +348,13 @@ func (k *walker) str() (string, error) {
 // recode decodes and encodes a column of a type that can't be followed by lengths.
 func (k *walker) recode(name, typ string, rows int) (err error) {
 	defer func() {
-		// The decoders believe every length they read, and panic over some.
+		// The decoders trust every length, and panic on some.
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%w: column %s %s: %v", errBlock, name, typ, r)
 		}
 	}()
-	col, err := column.Type(typ).Column(name, &column.ServerContext{Revision: uint64(max(k.in, k.out)), Timezone: time.UTC})
+	server := &column.ServerContext{Revision: uint64(max(k.in, k.out)), Timezone: time.UTC}
+	col, err := column.Type(typ).Column(name, server)
 	if err != nil {
 		return fmt.Errorf("column %s %s: %w", name, typ, err)
 	}
@@ -378,7 +379,7 @@ func (k *walker) recode(name, typ string, rows int) (err error) {
 	return nil
 }
 
-// appendEmpty appends a block of the columns without rows; without columns it is the end mark.
+// appendEmpty appends a block without rows; one without columns too ends a stream of blocks.
 func appendEmpty(b []byte, columns []columnHeader, out revision) []byte {
 	w := bytes.NewBuffer(b)
 	k := &walker{w: w, out: out}

@@ -52,7 +52,7 @@ func TestWalkerConvertsBlocks(t *testing.T) {
 		}{{serverRevision, 0, wire, plain}, {0, serverRevision, plain, wire}} {
 			var out bytes.Buffer
 			k := newWalker(way.in, way.out)
-			// One byte at a time, so that nothing depends on what lies in the buffer, and something behind it.
+			// One byte at a time, so that nothing depends on the content of the buffer, with more bytes behind the block.
 			k.r = bufio.NewReaderSize(iotest.OneByteReader(io.MultiReader(bytes.NewReader(way.from), bytes.NewReader([]byte("next")))), decodeBuffer)
 			k.w = &out
 			n, columns, err := k.block()
@@ -111,7 +111,7 @@ func TestSpoolMovesToDiskAndIsRemoved(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			s := &spool{tmp: dir, limit: limit}
-			for range 2 { // it can be used again
+			for range 2 { // it can be reused
 				var want bytes.Buffer
 				for i := range 3000 {
 					b := bytes.Repeat([]byte{byte(i)}, 1000)

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// widths holds the bytes per value of the types that have a fixed number of them.
+// widths holds the bytes per value of the types with a fixed width.
 var widths = map[string]int{ //nolint:gochecknoglobals // A table, or set once.
 	"UInt8": 1, "Int8": 1, "Bool": 1, "Enum8": 1, "Nothing": 1,
 	"UInt16": 2, "Int16": 2, "Date": 2, "Enum16": 2, "BFloat16": 2,
@@ -17,7 +17,7 @@ var widths = map[string]int{ //nolint:gochecknoglobals // A table, or set once.
 	"UInt256": 32, "Int256": 32, "Decimal256": 32,
 }
 
-// shape is how values of a type lie in a block.
+// shape is the layout of a type's values in a block.
 type shape struct {
 	form  form
 	width int      // of formFixed
@@ -36,8 +36,8 @@ const (
 	formTuple
 )
 
-// shapeOf reads a type's name. Types whose data can't be followed by lengths alone have formUnknown, and so has every
-// type that holds one.
+// shapeOf returns the shape of a type by its name. A type whose data can't be followed by lengths alone has
+// formUnknown, and so has every type that contains one.
 func shapeOf(name string) *shape {
 	base, args := splitType(name)
 	if w, ok := widths[base]; ok {
@@ -93,7 +93,7 @@ func wrap(f form, args []string) *shape {
 	return s
 }
 
-// lowCardinalityShape has the dictionary's type as its part: NULL is an entry there, not a mark of its own.
+// lowCardinalityShape has the type of the dictionary as its part: NULL is an entry there, without a null map.
 func lowCardinalityShape(args []string) *shape {
 	if len(args) == 1 {
 		if base, inner := splitType(args[0]); base == "Nullable" {
@@ -117,7 +117,7 @@ func decimalShape(precision string) *shape {
 	return &shape{form: formFixed, width: w}
 }
 
-// splitType cuts "Name(a, b)" into the name and its arguments.
+// splitType splits "Name(a, b)" into the name and its arguments.
 func splitType(name string) (base string, args []string) {
 	open := strings.IndexByte(name, '(')
 	if open < 0 || !strings.HasSuffix(name, ")") {
@@ -141,7 +141,7 @@ func splitType(name string) (base string, args []string) {
 	return name[:open], args
 }
 
-// elements takes the types of a tuple's elements, which may have names before them.
+// elements returns the types of a tuple's elements, without their names.
 func elements(args []string) []string {
 	out := make([]string, len(args))
 	for i, a := range args {

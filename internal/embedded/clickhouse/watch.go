@@ -8,12 +8,12 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 )
 
-// killAgain is the pause before a statement that still runs is killed once more: a kill finds nothing when it comes
-// before the engine has listed the statement.
+// killAgain is the pause before a running statement is killed again: a kill before the engine has listed the statement
+// finds nothing.
 const killAgain = 100 * time.Millisecond
 
-// watch looks at the wire while a statement runs: a client that cancels or goes away has it killed. The function it
-// returns ends that and reports whether the client is gone. Nothing is taken from the wire.
+// watch observes the connection while a statement runs, and kills the statement when the client cancels or disconnects.
+// The returned function stops that and reports whether the client is gone. watch consumes no byte.
 func (n *nativeConn) watch() (stop func() (gone bool)) {
 	stopped := make(chan struct{})
 	result := make(chan bool, 1)
@@ -35,7 +35,7 @@ func (n *nativeConn) watch() (stop func() (gone bool)) {
 	}
 }
 
-// killUntil kills the statement in hand until it has stopped.
+// killUntil kills the running statement again and again until it has stopped.
 func (s *session) killUntil(stopped <-chan struct{}) {
 	tick := time.NewTicker(killAgain)
 	defer tick.Stop()

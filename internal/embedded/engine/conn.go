@@ -11,17 +11,17 @@ import (
 type Param struct{ Name, Value string }
 
 // Conn is one connection to the engine: a session with its own current database, settings and temporary tables. It runs
-// one statement at a time; different connections run in parallel. Not safe for concurrent use.
+// one statement at a time and is not safe for concurrent use; several connections run in parallel.
 type Conn struct {
 	lib    *Library
-	owner  unsafe.Pointer // what closing wants
-	handle unsafe.Pointer // what queries want
+	outer  unsafe.Pointer // the argument of closeConn; it points to handle
+	handle unsafe.Pointer // the argument of queries
 }
 
-// Connect opens a connection on the data folder, which is created if need be. The options are further arguments of the
-// engine such as --mark_cache_size=1000000; those of the server level count only for the connection that starts the
-// engine. While any connection is open the folder can't be another one: closing the last stops the engine, so hold one
-// for as long as the engine is needed.
+// Connect opens a connection on the data folder, which it creates if it does not exist. The options are further
+// arguments of the engine, such as --mark_cache_size=1000000; server options take effect only for the connection that
+// starts the engine. All open connections use one folder. Closing the last one stops the engine, so hold one for as
+// long as the engine is needed.
 func (l *Library) Connect(folder string, options ...string) (*Conn, error) {
 	abs, err := filepath.Abs(folder)
 	if err != nil {
@@ -36,22 +36,23 @@ func (l *Library) Connect(folder string, options ...string) (*Conn, error) {
 		argv = append(argv, &append([]byte(a), 0)[0])
 	}
 	argv = append(argv, nil)
-	owner := l.connect(int32(len(args)), unsafe.Pointer(&argv[0])) //nolint:gosec // The C interface of the engine.
+	outer := l.connect(int32(len(args)), unsafe.Pointer(&argv[0])) //nolint:gosec // The C interface of the engine.
 	runtime.KeepAlive(argv)
-	if owner == nil || *(*unsafe.Pointer)(owner) == nil {
+	if outer == nil || *(*unsafe.Pointer)(outer) == nil {
 		l.release()
-		return nil, fmt.Errorf("open %s: the engine refused the folder or an option of %q; its standard error says why", abs, options)
+		return nil, fmt.Errorf("open %s: the engine refused the folder or an option of %q; its standard error says why",
+			abs, options)
 	}
-	return &Conn{lib: l, owner: owner, handle: *(*unsafe.Pointer)(owner)}, nil
+	return &Conn{lib: l, outer: outer, handle: *(*unsafe.Pointer)(outer)}, nil
 }
 
 // Close closes the connection; a second call does nothing.
 func (c *Conn) Close() {
-	if c.owner == nil {
+	if c.outer == nil {
 		return
 	}
-	c.lib.closeConn(c.owner)
-	c.owner, c.handle = nil, nil
+	c.lib.closeConn(c.outer)
+	c.outer, c.handle = nil, nil
 	c.lib.release()
 }
 
@@ -67,7 +68,7 @@ func (c *Conn) Query(sql, format string, params ...Param) (*Result, error) {
 	return c.lib.result(res)
 }
 
-// Exec runs a statement whose result nobody wants.
+// Exec runs a statement and drops its result.
 func (c *Conn) Exec(sql string, params ...Param) error {
 	res, err := c.Query(sql, "Null", params...)
 	if err != nil {
@@ -94,7 +95,7 @@ func (c *Conn) Stream(sql, format string, params ...Param) (*Stream, error) {
 	return &Stream{conn: c, head: head}, nil
 }
 
-// pinned holds parameters as the four C arrays the engine takes.
+// pinned holds parameters as the four C arrays that the engine takes.
 type pinned struct {
 	names, nameLens, values, valueLens unsafe.Pointer
 	keep                               [2][]*byte
@@ -112,12 +113,14 @@ func pin(params []Param) *pinned {
 			lens[j][i] = uintptr(len(s))
 		}
 	}
-	p.names, p.values = unsafe.Pointer(&p.keep[0][0]), unsafe.Pointer(&p.keep[1][0])   //nolint:gosec // The C interface of the engine.
-	p.nameLens, p.valueLens = unsafe.Pointer(&lens[0][0]), unsafe.Pointer(&lens[1][0]) //nolint:gosec // The C interface of the engine.
+	p.names = unsafe.Pointer(&p.keep[0][0])   //nolint:gosec // The C interface of the engine.
+	p.values = unsafe.Pointer(&p.keep[1][0])  //nolint:gosec // The C interface of the engine.
+	p.nameLens = unsafe.Pointer(&lens[0][0])  //nolint:gosec // The C interface of the engine.
+	p.valueLens = unsafe.Pointer(&lens[1][0]) //nolint:gosec // The C interface of the engine.
 	return p
 }
 
-// pointer is where a string's bytes are; the engine wants an address even for none.
+// pointer returns the address of a string's bytes; the engine needs one even for an empty string.
 func pointer(s string) unsafe.Pointer {
 	if s == "" {
 		s = "\x00"

@@ -42,8 +42,8 @@ func TestLocate(t *testing.T) {
 	require.ErrorContains(t, err, "is not a file")
 }
 
-// fakeNpm puts an npm on the path that packs the given files, and counts its calls. It makes the platform's package the
-// one that it packs.
+// fakeNpm puts an npm on the path that packs the given files and counts its calls. It replaces the package of the
+// platform by the one that it packs.
 func fakeNpm(t *testing.T, files map[string]string) (calls func() int) {
 	t.Helper()
 	dir := t.TempDir()
@@ -207,7 +207,7 @@ func TestEngineAnswersQueries(t *testing.T) { //nolint:paralleltest // It change
 	half, err := conn.Stream("SELECT number FROM system.numbers", "TSV")
 	require.NoError(t, err)
 	half.Close()
-	require.NoError(t, conn.Exec("SELECT 1"), "a stream that was left leaves the connection fit for use")
+	require.NoError(t, conn.Exec("SELECT 1"), "the connection works after an abandoned stream")
 	conn.Close()
 	conn.Close()
 	require.ErrorIs(t, conn.Exec("SELECT 1"), errClosed)

@@ -19,17 +19,18 @@ import (
 	"github.com/orderledger/orderledger/internal/embedded/filelock"
 )
 
-// Fetch puts the library into the cache unless it is there already, and returns its path. The package comes through the
-// npm client, with whatever registry and proxy that is set up for, and must match the pinned checksum. The progress
-// function may be nil; it gets the bytes unpacked so far and their total. Several processes may call Fetch at once: one
-// fetches, the others wait for it. A cancelled or failed fetch leaves nothing behind.
+// Fetch puts the library into the cache, unless it is there already, and returns its path. The npm client downloads the
+// package from its configured registry; the package must match the pinned checksum. The progress function may be nil;
+// its arguments are the number of unpacked bytes and the total. Several processes may call Fetch at the same time: one
+// fetches, the others wait. A cancelled or failed fetch leaves nothing behind.
 func Fetch(ctx context.Context, progress func(done, total int64)) (string, error) {
 	if found, err := Locate(); !errors.Is(err, ErrNotFetched) {
 		return found, err
 	}
 	a, ok := archives[platform()]
 	if !ok {
-		return "", fmt.Errorf("fetch the engine: no verified package for %s: get a libchdb %s yourself and set %s", platform(), Version, EnvLibrary)
+		return "", fmt.Errorf("fetch the engine: no verified package for %s: get a libchdb %s yourself and set %s",
+			platform(), Version, EnvLibrary)
 	}
 	dir, err := cacheDir()
 	if err != nil {
@@ -42,13 +43,13 @@ func Fetch(ctx context.Context, progress func(done, total int64)) (string, error
 	if err != nil {
 		return "", fmt.Errorf("fetch the engine: %w", err)
 	}
-	defer func() { _ = lock.Release() }() // The process loses it at the latest when it ends.
-	// Somebody may have fetched it while this process waited.
+	defer func() { _ = lock.Release() }() // The kernel frees it at the end of the process.
+	// Another process may have fetched it while this one waited.
 	target := filepath.Join(dir, libraryName)
 	if _, err := os.Stat(target); err == nil {
 		return target, nil
 	}
-	// What fetches that were killed left: the lock says that none is running.
+	// Killed fetches left these folders: this process has the lock, so no other fetch is running.
 	left, err := filepath.Glob(filepath.Join(dir, "fetch-*"))
 	if err != nil {
 		return "", fmt.Errorf("fetch the engine: %w", err)
@@ -58,7 +59,7 @@ func Fetch(ctx context.Context, progress func(done, total int64)) (string, error
 			return "", fmt.Errorf("fetch the engine: %w", err)
 		}
 	}
-	// Inside the cache, so that the final rename stays on one file system.
+	// Inside the cache, so that the rename at the end stays on one file system.
 	work, err := os.MkdirTemp(dir, "fetch-")
 	if err != nil {
 		return "", fmt.Errorf("fetch the engine: %w", err)
@@ -85,15 +86,16 @@ func fetchInto(ctx context.Context, a archive, work, target string, progress fun
 	return os.Rename(unpacked, target)
 }
 
-// pack has npm download the package as a tarball. Its cache goes to the work folder too: a second copy of 180 MB in the
-// user's npm cache would serve nobody.
+// pack makes npm download the package as a tarball. It puts the npm cache into the work folder: a second copy of 180 MB
+// in the user's npm cache would be of no use.
 func pack(ctx context.Context, a archive, work string) (string, error) {
 	npm, err := exec.LookPath("npm")
 	if err != nil {
-		return "", fmt.Errorf("npm is not installed: install it, or get %s@%s yourself and set %s to its %s: %w", a.name, Version, EnvLibrary, libraryName, err)
+		return "", fmt.Errorf("npm is not installed: install it, or get %s@%s yourself and set %s to its %s: %w",
+			a.name, Version, EnvLibrary, libraryName, err)
 	}
-	cmd := exec.CommandContext(ctx, npm, "pack", a.name+"@"+Version, "--ignore-scripts", "--loglevel=error", //nolint:gosec // The name is one of our table.
-		"--pack-destination", work, "--cache", filepath.Join(work, "npm"))
+	cmd := exec.CommandContext(ctx, npm, "pack", a.name+"@"+Version, //nolint:gosec // The name is from our table.
+		"--ignore-scripts", "--loglevel=error", "--pack-destination", work, "--cache", filepath.Join(work, "npm"))
 	cmd.Dir = work
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -119,12 +121,13 @@ func verify(tarball, want string) error {
 		return fmt.Errorf("checksum of the package: %w", err)
 	}
 	if got := hex.EncodeToString(h.Sum(nil)); got != want {
-		return fmt.Errorf("checksum of the package is %s, want %s: it is not the package this program was tested with", got, want)
+		return fmt.Errorf("checksum of the package is %s, want %s: it is not the package that this program was tested with",
+			got, want)
 	}
 	return nil
 }
 
-// extract copies the library, and nothing else, out of the tarball.
+// extract copies only the library out of the tarball.
 func extract(ctx context.Context, tarball, target string, size int64, progress func(done, total int64)) error {
 	f, err := os.Open(tarball)
 	if err != nil {
@@ -176,7 +179,7 @@ func write(ctx context.Context, r io.Reader, target string, size int64, progress
 			progress(done, size)
 		}
 	}
-	// The rename that follows must not become durable before the bytes are.
+	// The rename must not become durable before the bytes.
 	if err := out.Sync(); err != nil {
 		return err
 	}

@@ -10,36 +10,46 @@ import (
 	"github.com/ebitengine/purego"
 )
 
-// ErrOtherFolder says that this process already has a storage open in another folder.
+// ErrOtherFolder says that this process already has another data folder open.
 var ErrOtherFolder = errors.New("the engine keeps one data folder per process")
 
 // Library is the loaded engine. It is safe for concurrent use.
 type Library struct {
 	path string
+	api
 
+	mu     sync.Mutex
+	folder string // of the storage of this process, "" before the first connection
+	open   int    // connections to folder
+}
+
+// Signatures of the C API that several functions share.
+type (
+	queryFunc func(
+		conn, sql unsafe.Pointer, n uintptr, format unsafe.Pointer, fn uintptr,
+		names, nameLens, values, valueLens unsafe.Pointer, count uintptr,
+	) unsafe.Pointer
+	countFunc func(result unsafe.Pointer) uint64
+)
+
+// api is the C API of the engine: one field for each function that is called, so its length follows from the API.
+type api struct {
 	version           func() string
 	setSignalHandlers func(enabled int32)
 	connect           func(argc int32, argv unsafe.Pointer) unsafe.Pointer
 	closeConn         func(conn unsafe.Pointer)
-	query             func(conn, sql unsafe.Pointer, n uintptr, format unsafe.Pointer, fn uintptr, names, nameLens, values, valueLens unsafe.Pointer, count uintptr) unsafe.Pointer
-	stream            func(conn, sql unsafe.Pointer, n uintptr, format unsafe.Pointer, fn uintptr, names, nameLens, values, valueLens unsafe.Pointer, count uintptr) unsafe.Pointer
+	query, stream     queryFunc
 	fetch             func(conn, result unsafe.Pointer) unsafe.Pointer
 	cancel            func(conn, result unsafe.Pointer)
 	destroy           func(result unsafe.Pointer)
 	buffer            func(result unsafe.Pointer) unsafe.Pointer
 	length            func(result unsafe.Pointer) uintptr
 	errorText         func(result unsafe.Pointer) string
-	rowsRead          func(result unsafe.Pointer) uint64
-	bytesRead         func(result unsafe.Pointer) uint64
-	rowsWritten       func(result unsafe.Pointer) uint64
-	bytesWritten      func(result unsafe.Pointer) uint64
 
-	mu     sync.Mutex
-	folder string // of the storage this process has, "" before the first connection
-	open   int    // connections that count on folder
+	rowsRead, bytesRead, rowsWritten, bytesWritten countFunc
 }
 
-// loaded is the one library of this process: its state is global in C, so a second copy would not be one.
+// loaded is the library of this process: its state is global in C, so two copies would share it.
 var loaded struct { //nolint:gochecknoglobals // A table, or set once.
 	sync.Mutex
 	library *Library
@@ -60,7 +70,7 @@ func Open(path string) (*Library, error) {
 		}
 		return l, nil
 	}
-	// Lazy and local: the library is large and exports much besides its C API.
+	// Lazy and local: the library is large and exports many symbols besides its C API.
 	handle, err := purego.Dlopen(abs, purego.RTLD_LAZY|purego.RTLD_LOCAL)
 	if err != nil {
 		return nil, fmt.Errorf("load the engine %s: %w", abs, err)
@@ -73,37 +83,37 @@ func Open(path string) (*Library, error) {
 		}
 		purego.RegisterFunc(fn, addr)
 	}
-	// Before anything else: the Go runtime needs its signal handlers for preemption and faults.
+	// Before every other call: the Go runtime needs its signal handlers for preemption and faults.
 	l.setSignalHandlers(0)
 	loaded.library = l
 	return l, nil
 }
 
-func (l *Library) symbols() map[string]any {
+func (a *api) symbols() map[string]any {
 	return map[string]any{
-		"chdb_version":                     &l.version,
-		"chdb_set_signal_handlers_enabled": &l.setSignalHandlers,
-		"chdb_connect":                     &l.connect,
-		"chdb_close_conn":                  &l.closeConn,
-		"chdb_query_with_params_n":         &l.query,
-		"chdb_stream_query_with_params_n":  &l.stream,
-		"chdb_stream_fetch_result":         &l.fetch,
-		"chdb_stream_cancel_query":         &l.cancel,
-		"chdb_destroy_query_result":        &l.destroy,
-		"chdb_result_buffer":               &l.buffer,
-		"chdb_result_length":               &l.length,
-		"chdb_result_error":                &l.errorText,
-		"chdb_result_storage_rows_read":    &l.rowsRead,
-		"chdb_result_storage_bytes_read":   &l.bytesRead,
-		"chdb_result_rows_written":         &l.rowsWritten,
-		"chdb_result_bytes_written":        &l.bytesWritten,
+		"chdb_version":                     &a.version,
+		"chdb_set_signal_handlers_enabled": &a.setSignalHandlers,
+		"chdb_connect":                     &a.connect,
+		"chdb_close_conn":                  &a.closeConn,
+		"chdb_query_with_params_n":         &a.query,
+		"chdb_stream_query_with_params_n":  &a.stream,
+		"chdb_stream_fetch_result":         &a.fetch,
+		"chdb_stream_cancel_query":         &a.cancel,
+		"chdb_destroy_query_result":        &a.destroy,
+		"chdb_result_buffer":               &a.buffer,
+		"chdb_result_length":               &a.length,
+		"chdb_result_error":                &a.errorText,
+		"chdb_result_storage_rows_read":    &a.rowsRead,
+		"chdb_result_storage_bytes_read":   &a.bytesRead,
+		"chdb_result_rows_written":         &a.rowsWritten,
+		"chdb_result_bytes_written":        &a.bytesWritten,
 	}
 }
 
 // Version returns the library's version, such as "26.7.3".
 func (l *Library) Version() string { return l.version() }
 
-// claim ties the process to a folder, or says which other one it is tied to.
+// claim counts a connection to a folder, or returns an error when the process uses another folder.
 func (l *Library) claim(folder string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -8,11 +8,12 @@ import (
 	"path/filepath"
 )
 
-// ErrNotFetched says that the engine's library is not on this machine yet.
-var ErrNotFetched = errors.New("the embedded ClickHouse engine is not here yet: run `make engine` or `orderledger up`, which fetches it once, or set " + EnvLibrary)
+// ErrNotFetched says that the library of the engine is not on this machine yet.
+var ErrNotFetched = errors.New("the embedded ClickHouse engine is not fetched yet: run `make engine` or " +
+	"`orderledger up`, which fetch it once, or set " + EnvLibrary)
 
-// Locate returns the path of the library: the one ORDERLEDGER_LIBCHDB names when that is set, which must exist, else
-// the one in the cache. It returns an error that wraps ErrNotFetched when the cache has none.
+// Locate returns the path of the library: that in ORDERLEDGER_LIBCHDB if it is set, which must exist, otherwise the one
+// in the cache. It returns an error that wraps ErrNotFetched when the cache has none.
 func Locate() (string, error) {
 	if path := os.Getenv(EnvLibrary); path != "" {
 		info, err := os.Stat(path) //nolint:gosec // The operator names it.
@@ -38,8 +39,8 @@ func Locate() (string, error) {
 	return path, nil
 }
 
-// cacheDir is where this version's library lives. XDG_CACHE_HOME counts on every platform, so that one setting moves
-// the cache everywhere.
+// cacheDir returns the folder of this version's library. It uses XDG_CACHE_HOME on every platform, so that one variable
+// moves the cache everywhere.
 func cacheDir() (string, error) {
 	base := os.Getenv("XDG_CACHE_HOME")
 	if base == "" {

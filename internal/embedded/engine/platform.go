@@ -3,11 +3,11 @@ package engine
 import "runtime"
 
 const (
-	// Version is the version of the library package that is fetched. Data folders belong to its major.minor line, so
-	// changing the line is a change for users.
+	// Version is the version of the library package. A data folder can be used by its major.minor line only, so changing
+	// the line affects users.
 	Version = "26.7.3-stable.1"
 
-	// EnvLibrary names the environment variable that holds the path of a library to use as it is.
+	// EnvLibrary is the environment variable with the path of a library to use instead of the fetched one.
 	EnvLibrary = "ORDERLEDGER_LIBCHDB"
 
 	libraryName = "libchdb.so"
@@ -20,8 +20,7 @@ type archive struct {
 	size   int64  // of the library inside, in bytes
 }
 
-// archives lists the platforms whose package was fetched and checked. A platform that is missing can still run with a
-// library of its own through EnvLibrary.
+// archives lists the platforms with a verified package. Other platforms can use a library through EnvLibrary.
 var archives = map[string]archive{ //nolint:gochecknoglobals // A table, or set once.
 	"linux/amd64": {
 		name:   "@chdb/lib-linux-x64-gnu",

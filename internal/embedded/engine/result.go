@@ -9,7 +9,7 @@ import (
 
 var errClosed = errors.New("the connection to the engine is closed")
 
-// Error is a refusal by the engine.
+// Error is an error that the engine returned.
 type Error struct {
 	// Code is ClickHouse's error code, 1001 (unknown exception) when the text has none.
 	Code int
@@ -20,7 +20,7 @@ type Error struct {
 // Error returns the engine's text.
 func (e *Error) Error() string { return e.Message }
 
-// codeUnknown is ClickHouse's code for an exception that has none.
+// codeUnknown is ClickHouse's code for an exception without a code of its own.
 const codeUnknown = 1001
 
 func newError(message string) *Error {
@@ -34,18 +34,18 @@ func newError(message string) *Error {
 	return e
 }
 
-// Stats counts what a statement read and wrote.
+// Stats counts the rows and bytes that a statement read and wrote.
 type Stats struct {
 	ReadRows, ReadBytes, WrittenRows, WrittenBytes uint64
 }
 
-// Result is what a statement returned. It holds memory of the engine until it is closed.
+// Result is the result of a statement. It holds memory of the engine until it is closed.
 type Result struct {
 	lib *Library
 	ptr unsafe.Pointer
 }
 
-// result takes over what a call returned, or turns it into an error.
+// result wraps the pointer that a call returned, or turns it into an error.
 func (l *Library) result(ptr unsafe.Pointer) (*Result, error) {
 	if ptr == nil {
 		return nil, newError("the engine returned nothing")
@@ -57,8 +57,8 @@ func (l *Library) result(ptr unsafe.Pointer) (*Result, error) {
 	return &Result{lib: l, ptr: ptr}, nil
 }
 
-// Bytes returns the result in the format asked for. It is the engine's memory: valid until Close, never to be written
-// to.
+// Bytes returns the result in the requested format. It is memory of the engine, valid until Close, and must not be
+// written to.
 func (r *Result) Bytes() []byte {
 	n := r.lib.length(r.ptr)
 	if n == 0 {
@@ -67,7 +67,7 @@ func (r *Result) Bytes() []byte {
 	return unsafe.Slice((*byte)(r.lib.buffer(r.ptr)), n) //nolint:gosec // The C interface of the engine.
 }
 
-// Stats returns what the statement read and wrote.
+// Stats returns the counts of the statement.
 func (r *Result) Stats() Stats {
 	return Stats{
 		ReadRows: r.lib.rowsRead(r.ptr), ReadBytes: r.lib.bytesRead(r.ptr),
@@ -88,7 +88,7 @@ type Stream struct {
 	conn *Conn
 	head *Result
 	done bool
-	// fetched is true once a piece was asked for.
+	// fetched is true after the first call of Next.
 	fetched bool
 }
 
@@ -111,10 +111,10 @@ func (s *Stream) Next() (*Result, error) {
 	return res, nil
 }
 
-// Close frees the stream, cancelling the SELECT when it has not come to its end; a second call does nothing.
+// Close frees the stream and cancels the SELECT if it is still running; a second call does nothing.
 func (s *Stream) Close() {
 	if !s.fetched {
-		// Cancelling before the first piece runs the SELECT to its end, which an endless one does not have.
+		// Cancelling before the first piece runs the SELECT to its end, which an endless one never reaches.
 		if res, err := s.Next(); err == nil && res != nil {
 			res.Close()
 		}
