@@ -42,7 +42,7 @@ func BenchmarkDeliver(b *testing.B) {
 	require.NoError(b, s.client.ProduceSync(b.Context(), records...).FirstErr())
 	c := config(Endpoint{Name: "efs", URL: url, Secrets: []string{testSecret}, MaxInFlight: benchSlots})
 	c.CommitInterval = DefaultDeliverConfig().CommitInterval
-	log := slog.New(slog.NewJSONHandler(io.Discard, nil)) //nolint:sloglint // The benchmark includes encoding the log lines.
+	log := slog.New(slog.NewJSONHandler(io.Discard, nil)) //nolint:sloglint // Encoding the log is measured.
 	d, err := NewDeliverer(c, testkit.KafkaConfig(s.brokers, benchLanes), log, nil)
 	require.NoError(b, err)
 	ran := make(chan error, 1)

@@ -116,7 +116,9 @@ func (s *stage) startWith(t testing.TB, c DeliverConfig, reg prometheus.Register
 	return stop
 }
 
-func (s *stage) launch(t testing.TB, c DeliverConfig, reg prometheus.Registerer, options ...kgo.Opt) (d *Deliverer, stop func()) {
+func (s *stage) launch(
+	t testing.TB, c DeliverConfig, reg prometheus.Registerer, options ...kgo.Opt,
+) (d *Deliverer, stop func()) {
 	t.Helper()
 	var log *slog.Logger
 	if testing.Verbose() {

@@ -80,7 +80,8 @@ func TestDeliverer(t *testing.T) {
 			t.Parallel()
 			s, r := setupOn(t, on, 2), testkit.NewReceiver(t, testSecret)
 			r.Fail(orderCode(0), testkit.Failure{Status: 500}, testkit.Failure{Status: 0}, testkit.Failure{Status: 408})
-			r.Fail(orderCode(1), testkit.Failure{Status: 410}, testkit.Failure{Status: 400, Times: 2}, testkit.Failure{Status: 401})
+			r.Fail(orderCode(1),
+				testkit.Failure{Status: 410}, testkit.Failure{Status: 400, Times: 2}, testkit.Failure{Status: 401})
 			for _, redirect := range []int{300, 301, 302, 303, 304, 307, 308} {
 				r.Fail(orderCode(2), testkit.Failure{Status: redirect, Header: http.Header{"Location": {r.URL()}}})
 			}
@@ -120,7 +121,8 @@ func TestDeliverer(t *testing.T) {
 		t.Run("a COMPLETE of another stage arrives as another type", func(t *testing.T) {
 			t.Parallel()
 			s := setupOn(t, on, 1)
-			early, late, muted := testkit.NewReceiver(t, testSecret), testkit.NewReceiver(t, testSecret), testkit.NewReceiver(t, testSecret)
+			early, late := testkit.NewReceiver(t, testSecret), testkit.NewReceiver(t, testSecret)
+			muted := testkit.NewReceiver(t, testSecret)
 			waiting, off := endpoint("late", late), endpoint("muted", muted)
 			waiting.CompleteStage = StageDelivered
 			off.EventTypes = map[string]bool{SuborderComplete: false, SuborderPartialCancel: false}
@@ -135,7 +137,8 @@ func TestDeliverer(t *testing.T) {
 			require.Equal(t, map[string]int{SuborderComplete: 1, SuborderCancel: 1}, early.Types())
 			require.Equal(t, map[string]int{SuborderPartialCancel: 1, SuborderCancel: 1}, late.Types())
 			require.Equal(t, map[string]int{SuborderCancel: 1}, muted.Types())
-			require.Equal(t, strings.Replace(string(both.Value), SuborderComplete, SuborderPartialCancel, 1), string(late.Requests()[0].Body))
+			want := strings.Replace(string(both.Value), SuborderComplete, SuborderPartialCancel, 1)
+			require.Equal(t, want, string(late.Requests()[0].Body))
 		})
 
 		t.Run("an endpoint that hangs does not hold up another", func(t *testing.T) {
@@ -232,7 +235,8 @@ func TestOutcomes(t *testing.T) {
 		r.Fail("a", testkit.Failure{Status: 503}, testkit.Failure{Status: 404})
 		s.publish(t, s.record("a", "SUBORDER_CREATE"))
 		s.start(t, config(endpoint("efs", r)))
-		reader := testkit.Client(t, s.brokers, kgo.ConsumeTopics(events.TopicDeliveries), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()))
+		reader := testkit.Client(t, s.brokers,
+			kgo.ConsumeTopics(events.TopicDeliveries), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()))
 		var got []outcome
 		for len(got) < 3 {
 			fetches := reader.PollFetches(t.Context())

@@ -21,8 +21,8 @@ func lineOf(t testing.TB, item *ledgerv1.Item, c Channel) (bodyLine, Notes) {
 
 func TestSuborderQuantities(t *testing.T) {
 	t.Parallel()
-	after := func(units, revived uint32) *ledgerv1.Cancellation {
-		return &ledgerv1.Cancellation{Units: units, Revived: revived, AfterShipped: true}
+	after := func(units, revived uint32) []*ledgerv1.Cancellation {
+		return []*ledgerv1.Cancellation{{Units: units, Revived: revived, AfterShipped: true}}
 	}
 	for name, test := range map[string]struct {
 		item                        *ledgerv1.Item
@@ -47,15 +47,15 @@ func TestSuborderQuantities(t *testing.T) {
 			cancelled: 2, customer: new(int64(0)), seller: new(int64(2)), fulfilled: new(int64(3)),
 		},
 		"cancelled after it was shipped": {
-			item:      &ledgerv1.Item{Ordered: 5, CancelledCustomer: 2, Shipped: 5, Cancellations: []*ledgerv1.Cancellation{after(2, 0)}},
+			item:      &ledgerv1.Item{Ordered: 5, CancelledCustomer: 2, Shipped: 5, Cancellations: after(2, 0)},
 			cancelled: 2, customer: new(int64(2)), seller: new(int64(0)), fulfilled: new(int64(3)),
 		},
 		"cancelled after it was shipped, and revived": {
-			item:      &ledgerv1.Item{Ordered: 5, Shipped: 5, Cancellations: []*ledgerv1.Cancellation{after(2, 2)}},
+			item:      &ledgerv1.Item{Ordered: 5, Shipped: 5, Cancellations: after(2, 2)},
 			fulfilled: new(int64(5)),
 		},
 		"all of it cancelled after it was shipped": {
-			item:      &ledgerv1.Item{Ordered: 2, CancelledCustomer: 2, Shipped: 2, Cancellations: []*ledgerv1.Cancellation{after(2, 0)}},
+			item:      &ledgerv1.Item{Ordered: 2, CancelledCustomer: 2, Shipped: 2, Cancellations: after(2, 0)},
 			cancelled: 2, customer: new(int64(2)), seller: new(int64(0)),
 		},
 		"a state that contradicts itself": {
@@ -106,9 +106,11 @@ func TestSuborderPrices(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			price := &ledgerv1.Price{
-				Currency: test.currency, SellingMinor: &test.selling, MarketplaceDiscountMinor: &test.selling, ShippingMinor: &test.selling,
+				Currency: test.currency, SellingMinor: &test.selling,
+				MarketplaceDiscountMinor: &test.selling, ShippingMinor: &test.selling,
 			}
-			l, _ := lineOf(t, &ledgerv1.Item{Ordered: test.units, Details: &ledgerv1.ItemDetails{Price: price}}, Channel{PriceBasis: test.basis})
+			item := &ledgerv1.Item{Ordered: test.units, Details: &ledgerv1.ItemDetails{Price: price}}
+			l, _ := lineOf(t, item, Channel{PriceBasis: test.basis})
 			require.Equal(t, test.want, *l.SellingPricePerUnit)
 			require.Equal(t, test.want, *l.ChannelDiscount)
 		})

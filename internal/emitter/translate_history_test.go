@@ -75,7 +75,8 @@ func (h *history) add(e *ledgerv1.Event) {
 		return
 	}
 	// The latest message describes the whole suborder.
-	now, _ := Translate(h.recorded(&ledgerv1.Event{After: h.state, Body: &ledgerv1.Event_ShipmentCreated{}}), Profile752255250(), &Channel{})
+	whole := h.recorded(&ledgerv1.Event{After: h.state, Body: &ledgerv1.Event_ShipmentCreated{}})
+	now, _ := Translate(whole, Profile752255250(), &Channel{})
 	require.Equal(h.t, volatile.ReplaceAllString(string(now.Body), ""), volatile.ReplaceAllString(string(h.messages[len(h.messages)-1].Body), ""),
 		"%s changed the body and made no message", events.TypeOf(e))
 }

@@ -55,8 +55,9 @@ func (l *ledger) created(t testing.TB, shipment string) *kgo.Record {
 func (l *ledger) changed(t testing.TB, shipment string, version uint64) *kgo.Record {
 	t.Helper()
 	return l.record(t, &ledgerv1.Event{
-		Transition: &ledgerv1.Transition{}, After: twoItems(func(s *ledgerv1.Shipment) { s.ShipmentId, s.Version = shipment, version }),
-		Body: &ledgerv1.Event_ShipmentHeld{ShipmentHeld: &ledgerv1.ShipmentHeld{}},
+		Transition: &ledgerv1.Transition{},
+		After:      twoItems(func(s *ledgerv1.Shipment) { s.ShipmentId, s.Version = shipment, version }),
+		Body:       &ledgerv1.Event_ShipmentHeld{ShipmentHeld: &ledgerv1.ShipmentHeld{}},
 	})
 }
 

@@ -139,7 +139,8 @@ func TestTranslatorRepeatsSameMessages(t *testing.T) {
 		// As after a crash before the commit: the messages are written, but the committed position is below them.
 		adm := kadm.NewClient(l.writer)
 		group := kafka.GroupTranslate(testkit.KafkaConfig(l.brokers, l.lanes).Cluster)
-		_, err := adm.CommitOffsets(t.Context(), group, kadm.OffsetsFromRecords(kgo.Record{Topic: events.TopicEvents, Offset: 0}))
+		start := kadm.OffsetsFromRecords(kgo.Record{Topic: events.TopicEvents, Offset: 0})
+		_, err := adm.CommitOffsets(t.Context(), group, start)
 		require.NoError(t, err)
 		l.translate(t, nil)
 		l.commit(t, l.changed(t, "b", 2))

@@ -49,6 +49,7 @@ func TestTranslateEventTypes(t *testing.T) {
 	properties := func(p *ledgerv1.PropertiesUpdated) *ledgerv1.Event {
 		return &ledgerv1.Event{Body: &ledgerv1.Event_PropertiesUpdated{PropertiesUpdated: p}}
 	}
+	address := &ledgerv1.ShipmentDetails{DeliveryAddress: &ledgerv1.Address{}}
 	shipped := &ledgerv1.Event_ShipmentShipped{ShipmentShipped: &ledgerv1.ShipmentShipped{}}
 	cancelAll := func(s *ledgerv1.Shipment) {
 		s.Items[0].CancelledSeller, s.Items[1].CancelledUnknown = 2, 2
@@ -100,7 +101,8 @@ func TestTranslateEventTypes(t *testing.T) {
 		},
 		"one of two items is shipped": {event: &ledgerv1.Event{Body: shipped}},
 		"a fact skips two stages": {
-			event: &ledgerv1.Event{Body: &ledgerv1.Event_ShipmentDelivered{}}, new: stages(stageShipped, stageDelivered, stageCompleted),
+			event:  &ledgerv1.Event{Body: &ledgerv1.Event_ShipmentDelivered{}},
+			new:    stages(stageShipped, stageDelivered, stageCompleted),
 			change: reached(stageShipped, stageDelivered, stageCompleted),
 			want:   SuborderComplete, stages: "shipped,delivered,completed",
 		},
@@ -112,8 +114,8 @@ func TestTranslateEventTypes(t *testing.T) {
 			event: &ledgerv1.Event{Body: shipped}, change: reached(stageShipped, stageDelivered),
 		},
 		"a return implies that it was shipped": {
-			event: &ledgerv1.Event{Body: &ledgerv1.Event_ReturnCreated{}}, new: stages(stageShipped), change: reached(stageShipped),
-			want: SuborderComplete, stages: "shipped",
+			event: &ledgerv1.Event{Body: &ledgerv1.Event_ReturnCreated{}}, new: stages(stageShipped),
+			change: reached(stageShipped), want: SuborderComplete, stages: "shipped",
 		},
 		"a return of what was shipped": {event: &ledgerv1.Event{Body: &ledgerv1.Event_ReturnCreated{}}, change: reached(stageShipped)},
 		"a courier return is cancelled and revives units after CANCEL": {
@@ -142,7 +144,7 @@ func TestTranslateEventTypes(t *testing.T) {
 			event: dates(&ledgerv1.DispatchDatesChanged{DispatchBy: now}), change: reached(stageShipped),
 		},
 		"an address becomes known": {
-			event: properties(&ledgerv1.PropertiesUpdated{Details: &ledgerv1.ShipmentDetails{DeliveryAddress: &ledgerv1.Address{}}}),
+			event: properties(&ledgerv1.PropertiesUpdated{Details: address}),
 			want:  SuborderPropertiesUpdate,
 		},
 		"the reason of a cancellation becomes known": {
@@ -161,7 +163,7 @@ func TestTranslateEventTypes(t *testing.T) {
 			event: properties(&ledgerv1.PropertiesUpdated{Forms: []*ledgerv1.Form{{Name: "f"}}, MarketplaceUpdatedAt: now}),
 		},
 		"an address after cancel": {
-			event:  properties(&ledgerv1.PropertiesUpdated{Details: &ledgerv1.ShipmentDetails{DeliveryAddress: &ledgerv1.Address{}}}),
+			event:  properties(&ledgerv1.PropertiesUpdated{Details: address}),
 			change: cancelAll,
 		},
 		"packed":           {event: &ledgerv1.Event{Body: &ledgerv1.Event_ShipmentPacked{}}},

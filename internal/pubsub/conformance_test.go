@@ -52,8 +52,10 @@ func suite(t *testing.T, brokers []string, group string, byKey bool, features te
 		t.Helper()
 		cfg := pubsub.Config{
 			// The suite publishes to topics that it has not created.
-			Client: []kgo.Opt{kgo.SeedBrokers(brokers...), kgo.AllowAutoTopicCreation(), kgo.HeartbeatInterval(200 * time.Millisecond)},
-			Group:  group, Partitions: 8,
+			Client: []kgo.Opt{
+				kgo.SeedBrokers(brokers...), kgo.AllowAutoTopicCreation(), kgo.HeartbeatInterval(200 * time.Millisecond),
+			},
+			Group: group, Partitions: 8,
 			// The suite closes subscribers while it holds messages that it never acks.
 			DrainTimeout: 50 * time.Millisecond,
 			// It nacks hundreds of times in a row.

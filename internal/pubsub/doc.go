@@ -28,6 +28,9 @@
 // and [MetadataPartition] set the key and the partition of a published record and are not written as headers. A handler
 // gets the whole record from [Record]. The UUID of a message travels in the header Config.UUIDHeader.
 //
+// [EventFilter] makes a Config.Filter for handlers that need only some of the ledger's events, and [RouterLogger] keeps
+// the log of a Router quiet.
+//
 // Two properties of Watermill matter here. Its Router closes the Publisher of a handler when that handler stops, so
 // each handler needs a Publisher of its own. And it runs each message in its own goroutine, so the order rests on the
 // Subscriber alone.

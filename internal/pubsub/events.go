@@ -17,13 +17,13 @@ func RouterLogger(log *slog.Logger) watermill.LoggerAdapter {
 	return watermill.NewSlogLoggerWithLevelMapping(log, map[slog.Level]slog.Level{slog.LevelInfo: slog.LevelDebug})
 }
 
-// EventFilter lists the event types that a worker on the ledger needs. A type may have the path of Protobuf field numbers
-// of a field without which its events mean nothing to the worker; an empty path needs all events of the type.
+// EventFilter lists the event types that a handler of the ledger's events needs. Each type has the path, in Protobuf
+// field numbers, of a field that the event must have; with an empty path every event of the type passes.
 type EventFilter map[string][]protowire.Number
 
-// Filter returns a Config.Filter. Decoding an event takes as long as deciding it, and most events mean nothing to a
-// worker beside the lanes, so the filter looks at the type header and at field numbers only. It passes a record that it
-// cannot judge, such as one of a type outside the catalogue: the handler then reports it.
+// Filter returns a Config.Filter. Decoding an event takes as long as deciding it, and such a handler needs only few of
+// them, so the filter looks only at the type header and at field numbers. It passes a record that it cannot judge, such
+// as one of a type outside the catalogue, so that the handler reports it.
 func (f EventFilter) Filter() func(*kgo.Record) bool {
 	known := map[string]bool{}
 	for _, ceType := range events.Types() {
@@ -31,7 +31,7 @@ func (f EventFilter) Filter() func(*kgo.Record) bool {
 	}
 	return func(rec *kgo.Record) bool {
 		if rec.Attrs.IsControl() {
-			return false // The marker of a transaction: it only advances the offset.
+			return false // A transaction marker only advances the offset.
 		}
 		ceType := kafka.Header(rec, events.HeaderType)
 		if ceType == nil {

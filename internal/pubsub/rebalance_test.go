@@ -200,7 +200,8 @@ func TestStaticMemberRejoins(t *testing.T) {
 		testkit.Eventually(t, func() bool {
 			members := testkit.Members(t, b.client, "g")
 			for _, m := range members {
-				if assigned, ok := m.Assigned.AsConsumer(); !ok || len(assigned.Topics) != 1 || len(assigned.Topics[0].Partitions) != 1 {
+				assigned, ok := m.Assigned.AsConsumer()
+				if !ok || len(assigned.Topics) != 1 || len(assigned.Topics[0].Partitions) != 1 {
 					return false
 				}
 			}
