@@ -27,9 +27,9 @@ func (r *reader) mandatory(item int32, name string, there bool) {
 // issues the invoice.
 func packItem(r *reader, root, item int32) shipment.Input {
 	request := &ledgerv1.PackRequest{
-		TaxItems:      r.taxItems(item),
-		SerialNumbers: r.serialNumbers(item, "serialNumbers"),
-		SubShipments:  r.subShipments(item, "packageTitle", "packageSku"),
+		TaxItems:      readTaxItems(r, item),
+		SerialNumbers: readSerialNumbers(r, item, "serialNumbers"),
+		SubShipments:  readSubShipments(r, item, "packageTitle", "packageSku"),
 		IgnoreWarning: r.boolean(item, "ignoreWarning"),
 	}
 	for i, _ := r.list(item, "invoices", kindObject); i != none; i = r.nodes[i].next {
@@ -42,7 +42,7 @@ func packItem(r *reader, root, item int32) shipment.Input {
 	return shipment.RequestLabels{LocationID: r.location(root, item), Request: request}
 }
 
-func (r *reader) taxItems(item int32) []*ledgerv1.TaxItem {
+func readTaxItems(r *reader, item int32) []*ledgerv1.TaxItem {
 	var out []*ledgerv1.TaxItem
 	for i, _ := r.list(item, "taxItems", kindObject); i != none; i = r.nodes[i].next {
 		t := &ledgerv1.TaxItem{
@@ -63,17 +63,17 @@ func (r *reader) taxItems(item int32) []*ledgerv1.TaxItem {
 	return out
 }
 
-// serialNumbers reads one list of lists per line: the outer list has an element per unit, the inner one the numbers of
-// that unit, such as the two IMEIs of a phone.
-func (r *reader) serialNumbers(item int32, name string) []*ledgerv1.SerialNumbers {
+// readSerialNumbers reads one list of lists per line: the outer list has an element per unit, the inner one the numbers
+// of that unit, such as the two IMEIs of a phone.
+func readSerialNumbers(r *reader, item int32, name string) []*ledgerv1.SerialNumbers {
 	var out []*ledgerv1.SerialNumbers
 	for i, _ := r.list(item, name, kindObject); i != none; i = r.nodes[i].next {
-		out = append(out, &ledgerv1.SerialNumbers{OrderItemId: r.id(i, "orderItemId"), Units: r.unitSerials(i)})
+		out = append(out, &ledgerv1.SerialNumbers{OrderItemId: r.id(i, "orderItemId"), Units: readUnitSerials(r, i)})
 	}
 	return out
 }
 
-func (r *reader) unitSerials(item int32) []*ledgerv1.UnitSerials {
+func readUnitSerials(r *reader, item int32) []*ledgerv1.UnitSerials {
 	var out []*ledgerv1.UnitSerials
 	for unit, _ := r.list(item, "serialNumbers", kindArray); unit != none; unit = r.nodes[unit].next {
 		u := &ledgerv1.UnitSerials{}
@@ -135,7 +135,7 @@ func selfShipItem(r *reader, root, item int32) shipment.Input {
 	}
 	for i, _ := r.list(invoice, "items", kindObject); i != none; i = r.nodes[i].next {
 		in.InvoiceLines = append(in.InvoiceLines, &ledgerv1.InvoiceLine{
-			OrderItemId: r.needID(i, "orderItemId"), Quantity: r.units(i, "quantity", 1), SerialNumbers: r.unitSerials(i),
+			OrderItemId: r.needID(i, "orderItemId"), Quantity: r.units(i, "quantity", 1), SerialNumbers: readUnitSerials(r, i),
 		})
 	}
 	r.mandatory(item, "dispatchDate", !in.DispatchedAt.Time.IsZero())

@@ -70,7 +70,7 @@ func ReadFilter(body []byte, settings Settings) (Filter, error) {
 	}
 	defer doc.release()
 	r := &reader{document: doc, cfg: settings.withDefaults()}
-	f := r.filter()
+	f := readFilter(r)
 	switch {
 	case r.problem != nil:
 		return Filter{}, r.problem
@@ -89,9 +89,9 @@ type FilterError struct {
 // Error implements error.
 func (e *FilterError) Error() string { return string(e.Code) + ": " + e.Message }
 
-// filter reads the body. Unknown members stay ignored, but an unknown value is an error: a search that silently drops a
-// condition would show shipments that the seller did not ask for.
-func (r *reader) filter() Filter {
+// readFilter reads the body. Unknown members stay ignored, but an unknown value is an error: a search that silently
+// drops a condition would show shipments that the seller did not ask for.
+func readFilter(r *reader) Filter {
 	const root = 0
 	if r.nodes[root].kind != kindObject {
 		r.malformed(root, ProblemType, "want an object, got "+r.nodes[root].kind.String())
@@ -115,7 +115,7 @@ func (r *reader) filter() Filter {
 		PageSize:      DefaultPageSize,
 		SellerID:      r.id(root, "sellerId"),
 	}
-	r.filterStates(&f, i)
+	readFilterStates(r, &f, i)
 	switch f.Sort {
 	case "":
 		f.Sort = SortDispatchBy
@@ -140,8 +140,8 @@ func (r *reader) filter() Filter {
 	return f
 }
 
-// filterStates reads the type, and the states and the hold that it allows.
-func (r *reader) filterStates(f *Filter, i int32) {
+// readFilterStates reads the type, and the states and the hold that it allows.
+func readFilterStates(r *reader, f *Filter, i int32) {
 	var all []ledgerv1.Status
 	switch f.Type {
 	case FilterPreDispatch:

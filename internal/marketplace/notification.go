@@ -60,15 +60,15 @@ func ParseNotification(body []byte, settings Settings) (Notification, error) {
 	}
 	defer doc.release()
 	r := &reader{document: doc, cfg: settings.withDefaults()}
-	n := r.notification()
+	n := readNotification(r)
 	if r.problem != nil {
 		return Notification{}, r.problem
 	}
 	return n, nil
 }
 
-// notification reads the envelope first, because a malformed one has no key, and then the attributes.
-func (r *reader) notification() Notification {
+// readNotification reads the envelope first, because a malformed one has no key, and then the attributes.
+func readNotification(r *reader) Notification {
 	var n Notification
 	const root = 0
 	if r.nodes[root].kind != kindObject {
@@ -94,10 +94,10 @@ func (r *reader) notification() Notification {
 	n.LocationID, n.SellerID = r.id(root, "locationId"), r.id(root, "sellerId")
 	n.Source = clip(r.text(root, "source"))
 	n.At = at.Time.UTC()
-	n.Hash = r.hash(&n, rawShipment, rawReturn, attributes)
+	n.Hash = hashNotification(r, &n, rawShipment, rawReturn, attributes)
 	r.instant(root, "timestamp") // Marks the notification as invalid if the year is out of range.
 
-	r.body(&n, attributes)
+	readAttributes(r, &n, attributes)
 	if r.code != "" {
 		n.body = shipment.Unintelligible{EventType: clip(n.EventType), Reason: r.code, Message: r.message}
 		if strings.HasPrefix(n.EventType, "return_") && n.ShipmentID == "" && len(n.named) > 0 {
@@ -129,9 +129,9 @@ func (r *reader) need(object int32, name string) string {
 	return s
 }
 
-// hash returns the SHA-256 of the notification. It uses the ids as received, even if they are invalid: two
+// hashNotification returns the SHA-256 of the notification. It uses the ids as received, even if they are invalid: two
 // notifications with different bad ids must not look like one repeated fact.
-func (r *reader) hash(n *Notification, rawShipment, rawReturn string, attributes int32) [sha256.Size]byte {
+func hashNotification(r *reader, n *Notification, rawShipment, rawReturn string, attributes int32) [sha256.Size]byte {
 	buf := buffers.Get().(*[]byte) //nolint:forcetypeassert // The pool holds nothing else.
 	b := append((*buf)[:0], "orderledger.notification.v1\x00"...)
 	b = appendText(b, n.EventType)
@@ -147,20 +147,20 @@ func (r *reader) hash(n *Notification, rawShipment, rawReturn string, attributes
 	return sum
 }
 
-// body reads the attributes according to the event type.
-func (r *reader) body(n *Notification, attributes int32) {
+// readAttributes reads the attributes according to the event type.
+func readAttributes(r *reader, n *Notification, attributes int32) {
 	status := func(s ledgerv1.Status) {
-		r.needShipment(n)
+		needShipment(r, n)
 		n.body = shipment.StatusReached{Status: s}
 	}
 	switch n.EventType {
 	case EventShipmentCreated:
-		r.created(n, attributes)
+		readCreated(r, n, attributes)
 	case EventShipmentHold:
-		r.hold(n, attributes)
+		readHold(r, n, attributes)
 	case EventShipmentUnhold:
-		r.needShipment(n)
-		n.body = shipment.Unhold{Status: r.status(attributes, "status")}
+		needShipment(r, n)
+		n.body = shipment.Unhold{Status: readStatus(r, attributes, "status")}
 	case EventShipmentPacked:
 		status(ledgerv1.Status_STATUS_PACKED)
 	case EventShipmentReady:
@@ -172,30 +172,30 @@ func (r *reader) body(n *Notification, attributes int32) {
 	case EventShipmentDelivered:
 		status(ledgerv1.Status_STATUS_DELIVERED)
 	case EventDispatchDatesChanged:
-		r.datesChanged(n, attributes)
+		readDatesChanged(r, n, attributes)
 	case EventShipmentCancelled:
-		r.cancelled(n, attributes)
+		readCancelled(r, n, attributes)
 	case EventShipmentFormFailed:
-		r.formFailed(n, attributes)
+		readFormFailed(r, n, attributes)
 	case EventReturnCreated:
-		r.returnReported(n, attributes)
+		readReturnCreated(r, n, attributes)
 	case EventReturnTrackingUpdate:
-		r.returnTracked(n, attributes)
+		readReturnTracked(r, n, attributes)
 	case EventReturnExpectedChanged:
-		r.returnExpected(n, attributes)
+		readReturnExpected(r, n, attributes)
 	case EventReturnPickedUp:
-		r.returnReached(n, attributes, ledgerv1.ReturnStatus_RETURN_STATUS_PICKED_UP)
+		readReturnReached(r, n, attributes, ledgerv1.ReturnStatus_RETURN_STATUS_PICKED_UP)
 	case EventReturnCompleted:
-		r.returnReached(n, attributes, ledgerv1.ReturnStatus_RETURN_STATUS_COMPLETED)
+		readReturnReached(r, n, attributes, ledgerv1.ReturnStatus_RETURN_STATUS_COMPLETED)
 	case EventReturnCancelled:
-		r.returnReached(n, attributes, ledgerv1.ReturnStatus_RETURN_STATUS_CANCELLED)
+		readReturnReached(r, n, attributes, ledgerv1.ReturnStatus_RETURN_STATUS_CANCELLED)
 	default:
 		r.invalid(none, shipment.ReasonUnknownEventType, "unknown event type "+strconv.Quote(clip(n.EventType)))
 	}
 }
 
 // needShipment marks a notification without a shipmentId as invalid; only returns may leave it out.
-func (r *reader) needShipment(n *Notification) {
+func needShipment(r *reader, n *Notification) {
 	if n.ShipmentID == "" {
 		r.invalid(none, shipment.ReasonBadBody, "no shipmentId")
 	}

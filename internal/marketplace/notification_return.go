@@ -5,9 +5,9 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// returnItems calls line for each line of a return and notes its shipment. It also sets the notification's return id,
-// which may be only in the lines.
-func (r *reader) returnItems(n *Notification, attributes int32, line func(i int32)) (count int) {
+// readReturnItems calls line for each line of a return and notes its shipment. It also sets the notification's return
+// id, which may be only in the lines.
+func readReturnItems(r *reader, n *Notification, attributes int32, line func(i int32)) (count int) {
 	first, count := r.list(attributes, "returnItems", kindObject)
 	for i := first; i != none; i = r.nodes[i].next {
 		if n.ReturnID == "" {
@@ -22,12 +22,12 @@ func (r *reader) returnItems(n *Notification, attributes int32, line func(i int3
 	return count
 }
 
-// returnReported reads return_created. The return id goes into every line, because the ledger keys its lines by return
-// and item, and a shipment may have several returns.
-func (r *reader) returnReported(n *Notification, attributes int32) {
+// readReturnCreated reads return_created. The return id goes into every line, because the ledger keys its lines by
+// return and item, and a shipment may have several returns.
+func readReturnCreated(r *reader, n *Notification, attributes int32) {
 	var lines []shipment.ReturnLine
-	count := r.returnItems(n, attributes, func(i int32) {
-		line := r.returnLine(i)
+	count := readReturnItems(r, n, attributes, func(i int32) {
+		line := readReturnLine(r, i)
 		line.Return.ReturnId = n.ReturnID
 		if line.TechVisit != nil {
 			line.TechVisit.ReturnID = n.ReturnID
@@ -40,7 +40,7 @@ func (r *reader) returnReported(n *Notification, attributes int32) {
 	n.body = shipment.ReturnReported{ReturnID: n.ReturnID, Lines: lines}
 }
 
-func (r *reader) returnLine(i int32) shipment.ReturnLine {
+func readReturnLine(r *reader, i int32) shipment.ReturnLine {
 	orderItemID := r.needID(i, "orderItemId")
 	quantity, reported := r.integer(i, "quantity")
 	if !reported || quantity <= 0 {
@@ -50,7 +50,7 @@ func (r *reader) returnLine(i int32) shipment.ReturnLine {
 		Quantity: quantity,
 		Return: &ledgerv1.Return{
 			OrderItemId:            orderItemID,
-			Source:                 r.returnSource(i),
+			Source:                 readReturnSource(r, i),
 			Reason:                 r.text(i, "reason"),
 			SubReason:              r.text(i, "subReason"),
 			Comments:               r.text(i, "comments"),
@@ -67,7 +67,7 @@ func (r *reader) returnLine(i int32) shipment.ReturnLine {
 			MarketplaceUpdatedAt:   timestamp(r.instant(i, "updatedDate")),
 		},
 	}
-	for _, s := range r.services(i, orderItemID) {
+	for _, s := range readServices(r, i, orderItemID) {
 		// The aggregate has one visit per line; further ones would have to be pulled from the marketplace's API.
 		line.TechVisit = &shipment.RequestTechVisit{
 			ServiceID: s.ServiceID, OrderItemID: orderItemID, Description: s.Description, DueAt: s.DueAt,
@@ -77,9 +77,9 @@ func (r *reader) returnLine(i int32) shipment.ReturnLine {
 	return line
 }
 
-// returnSource reads how the goods come back. It is never derived from the status of the shipment: the marketplace
+// readReturnSource reads how the goods come back. It is never derived from the status of the shipment: the marketplace
 // counts a cancellation between out-for-delivery and delivered as a customer return.
-func (r *reader) returnSource(i int32) ledgerv1.ReturnSource {
+func readReturnSource(r *reader, i int32) ledgerv1.ReturnSource {
 	switch r.text(i, "source") {
 	case "customer_return":
 		return ledgerv1.ReturnSource_RETURN_SOURCE_CUSTOMER
@@ -91,9 +91,9 @@ func (r *reader) returnSource(i int32) ledgerv1.ReturnSource {
 	}
 }
 
-func (r *reader) returnTracked(n *Notification, attributes int32) {
+func readReturnTracked(r *reader, n *Notification, attributes int32) {
 	var lines []*ledgerv1.ReturnTracking
-	count := r.returnItems(n, attributes, func(i int32) {
+	count := readReturnItems(r, n, attributes, func(i int32) {
 		lines = append(lines, &ledgerv1.ReturnTracking{
 			OrderItemId: r.needID(i, "orderItemId"),
 			TrackingId:  r.text(i, "trackingId"), CourierName: r.text(i, "courierName"),
@@ -105,10 +105,10 @@ func (r *reader) returnTracked(n *Notification, attributes int32) {
 	n.body = shipment.ReturnTracked{ReturnID: n.ReturnID, Lines: lines}
 }
 
-// returnExpected reads return_expected_date_changed. A line without a date changes nothing, so it is invalid.
-func (r *reader) returnExpected(n *Notification, attributes int32) {
+// readReturnExpected reads return_expected_date_changed. A line without a date changes nothing, so it is invalid.
+func readReturnExpected(r *reader, n *Notification, attributes int32) {
 	var lines []*ledgerv1.ReturnExpectedDate
-	count := r.returnItems(n, attributes, func(i int32) {
+	count := readReturnItems(r, n, attributes, func(i int32) {
 		expected := r.due(i, "expectedDate")
 		if expected.IsZero() {
 			r.invalid(i, shipment.ReasonBadTime, "no expectedDate")
@@ -123,10 +123,10 @@ func (r *reader) returnExpected(n *Notification, attributes int32) {
 	n.body = shipment.ReturnExpected{ReturnID: n.ReturnID, Lines: lines}
 }
 
-// returnReached reads a status of a return. No lines mean all of them.
-func (r *reader) returnReached(n *Notification, attributes int32, status ledgerv1.ReturnStatus) {
+// readReturnReached reads a status of a return. No lines mean all of them.
+func readReturnReached(r *reader, n *Notification, attributes int32, status ledgerv1.ReturnStatus) {
 	var items []string
-	r.returnItems(n, attributes, func(i int32) {
+	readReturnItems(r, n, attributes, func(i int32) {
 		items = append(items, r.needID(i, "orderItemId"))
 	})
 	n.body = shipment.ReturnReached{ReturnID: n.ReturnID, Status: status, OrderItemIDs: items}

@@ -7,9 +7,9 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// created reads shipment_created, which has the whole shipment.
-func (r *reader) created(n *Notification, attributes int32) {
-	r.needShipment(n)
+// readCreated reads shipment_created, which has the whole shipment.
+func readCreated(r *reader, n *Notification, attributes int32) {
+	needShipment(r, n)
 	if attributes == none {
 		r.invalid(none, shipment.ReasonBadBody, "no attributes")
 		return
@@ -19,23 +19,23 @@ func (r *reader) created(n *Notification, attributes int32) {
 		ShipmentType:    r.text(attributes, "shipmentType"),
 		DispatchAfter:   r.instant(attributes, "dispatchAfterDate"),
 		DispatchBy:      r.due(attributes, "dispatchByDate"),
-		DeliverBy:       r.deliverBy(attributes, extensions),
+		DeliverBy:       readDeliverBy(r, attributes, extensions),
 		MarketUpdatedAt: r.instant(attributes, "updatedAt"),
 		Hold:            r.boolean(attributes, "hold"),
 		Details: &ledgerv1.ShipmentDetails{
 			PackagingPolicy:      r.text(attributes, "packagingPolicy"),
 			Mps:                  r.boolean(attributes, "mps"),
 			Source:               n.Source,
-			SubShipments:         r.subShipments(attributes, "packageTitle", "packageSku"),
+			SubShipments:         readSubShipments(r, attributes, "packageTitle", "packageSku"),
 			DispatchServiceTier:  r.text(attributes, "dispatchServiceTier"),
 			ServiceProfile:       r.text(attributes, "serviceProfile"),
 			DispatchLocationJson: r.rawObject(attributes, "dispatchLocation"),
-			DeliveryAddress:      r.address(extensions, "deliveryAddress"),
-			BillingAddress:       r.address(extensions, "billingAddress"),
-			Buyer:                r.buyer(extensions),
+			DeliveryAddress:      readAddress(r, extensions, "deliveryAddress"),
+			BillingAddress:       readAddress(r, extensions, "billingAddress"),
+			Buyer:                readBuyer(r, extensions),
 		},
-		Forms:    r.forms(attributes),
-		Services: r.services(extensions, ""),
+		Forms:    readForms(r, attributes),
+		Services: readServices(r, extensions, ""),
 	}
 	c.Details.ShipmentType = c.ShipmentType
 	if extensions != none {
@@ -48,7 +48,7 @@ func (r *reader) created(n *Notification, attributes int32) {
 	}
 	c.Items = make([]shipment.CreatedItem, 0, count)
 	for i := first; i != none; i = r.nodes[i].next {
-		item := r.createdItem(i)
+		item := readCreatedItem(r, i)
 		for j := range c.Items {
 			if c.Items[j].OrderItemID == item.OrderItemID {
 				r.invalid(i, shipment.ReasonBadID, "duplicate order item "+item.OrderItemID)
@@ -67,21 +67,21 @@ func (r *reader) created(n *Notification, attributes int32) {
 	n.body = c
 }
 
-// deliverBy reads the promised delivery, an extension of ours: beside the other dates, or among the extensions.
-func (r *reader) deliverBy(attributes, extensions int32) (t time.Time) {
+// readDeliverBy reads the promised delivery, an extension of ours: beside the other dates, or among the extensions.
+func readDeliverBy(r *reader, attributes, extensions int32) (t time.Time) {
 	if t = r.due(attributes, "deliverByDate"); t.IsZero() {
 		t = r.due(extensions, "deliverByDate")
 	}
 	return t
 }
 
-// createdItem reads an item. An absent status is APPROVED, the state in which the marketplace creates items.
-func (r *reader) createdItem(i int32) shipment.CreatedItem {
+// readCreatedItem reads an item. An absent status is APPROVED, the state in which the marketplace creates items.
+func readCreatedItem(r *reader, i int32) shipment.CreatedItem {
 	item := shipment.CreatedItem{
 		OrderItemID:         r.needID(i, "orderItemId"),
 		CancellationGroupID: r.id(i, "cancellationGroupId"),
 		Quantity:            r.units(i, "quantity", 1),
-		Status:              r.status(i, "status"),
+		Status:              readStatus(r, i, "status"),
 		Details: &ledgerv1.ItemDetails{
 			OrderDate:      timestamp(r.instant(i, "orderDate")),
 			PaymentType:    r.text(i, "paymentType"),
@@ -91,7 +91,7 @@ func (r *reader) createdItem(i int32) shipment.CreatedItem {
 			Title:          r.text(i, "title"),
 			Hsn:            r.text(i, "hsn"),
 			PackageIds:     r.texts(i, "packageIds"),
-			Price:          r.price(r.object(i, "priceComponents")),
+			Price:          readPrice(r, r.object(i, "priceComponents")),
 			ServiceProfile: r.text(i, "serviceProfile"),
 			// The wire has is_replacement; some pages print isReplacement.
 			IsReplacement:       r.boolean(i, "is_replacement") || r.boolean(i, "isReplacement"),
@@ -111,8 +111,8 @@ func (r *reader) createdItem(i int32) shipment.CreatedItem {
 	return item
 }
 
-// price reads the amounts. Absent ones stay nil: 0 is a price, too.
-func (r *reader) price(i int32) *ledgerv1.Price {
+// readPrice reads the amounts. Absent ones stay nil: 0 is a price, too.
+func readPrice(r *reader, i int32) *ledgerv1.Price {
 	if i == none {
 		return nil
 	}
@@ -126,8 +126,8 @@ func (r *reader) price(i int32) *ledgerv1.Price {
 	}
 }
 
-// status reads one of the twelve states; unspecified if absent.
-func (r *reader) status(object int32, name string) ledgerv1.Status {
+// readStatus reads one of the twelve states; unspecified if absent.
+func readStatus(r *reader, object int32, name string) ledgerv1.Status {
 	s := r.text(object, name)
 	if s == "" {
 		return ledgerv1.Status_STATUS_UNSPECIFIED
@@ -169,9 +169,9 @@ func lowest(items []shipment.CreatedItem) ledgerv1.Status {
 	return status
 }
 
-// hold reads shipment_hold. No items mean the whole shipment.
-func (r *reader) hold(n *Notification, attributes int32) {
-	r.needShipment(n)
+// readHold reads shipment_hold. No items mean the whole shipment.
+func readHold(r *reader, n *Notification, attributes int32) {
+	needShipment(r, n)
 	first, count := r.list(attributes, "orderItems", kindObject)
 	h := shipment.Hold{}
 	if count > 0 {
@@ -179,14 +179,14 @@ func (r *reader) hold(n *Notification, attributes int32) {
 	}
 	for i := first; i != none; i = r.nodes[i].next {
 		h.Items = append(h.Items, &ledgerv1.ItemUnits{
-			OrderItemId: r.needID(i, "orderItemId"), Units: r.heldUnits(i),
+			OrderItemId: r.needID(i, "orderItemId"), Units: readHeldUnits(r, i),
 		})
 	}
 	n.body = h
 }
 
-// heldUnits reads holdQuantity. It is mandatory, because a hold of an unknown number of units can't be applied.
-func (r *reader) heldUnits(i int32) uint32 {
+// readHeldUnits reads holdQuantity. It is mandatory, because a hold of an unknown number of units can't be applied.
+func readHeldUnits(r *reader, i int32) uint32 {
 	if _, reported := r.integer(i, "holdQuantity"); !reported {
 		r.invalid(i, shipment.ReasonBadQuantity, "no holdQuantity")
 		return 0
@@ -194,13 +194,13 @@ func (r *reader) heldUnits(i int32) uint32 {
 	return r.units(i, "holdQuantity", 0)
 }
 
-// datesChanged reads new dates. An absent one stays as it was, but at least one must be present.
-func (r *reader) datesChanged(n *Notification, attributes int32) {
-	r.needShipment(n)
+// readDatesChanged reads new dates. An absent one stays as it was, but at least one must be present.
+func readDatesChanged(r *reader, n *Notification, attributes int32) {
+	needShipment(r, n)
 	d := shipment.DatesChanged{
 		DispatchAfter: r.instant(attributes, "dispatchAfterDate"),
 		DispatchBy:    r.due(attributes, "dispatchByDate"),
-		DeliverBy:     r.deliverBy(attributes, r.object(attributes, "extensions")),
+		DeliverBy:     readDeliverBy(r, attributes, r.object(attributes, "extensions")),
 	}
 	if d.DispatchAfter.IsZero() && d.DispatchBy.IsZero() && d.DeliverBy.IsZero() {
 		r.invalid(none, shipment.ReasonBadBody, "attributes has no date")
@@ -208,10 +208,10 @@ func (r *reader) datesChanged(n *Notification, attributes int32) {
 	n.body = d
 }
 
-// cancelled reads shipment_cancelled. The quantity is that of this cancellation, not a total: the marketplace sends a
-// notification when any item is cancelled, and another one for more units. No items mean everything.
-func (r *reader) cancelled(n *Notification, attributes int32) {
-	r.needShipment(n)
+// readCancelled reads shipment_cancelled. The quantity is that of this cancellation, not a total: the marketplace sends
+// a notification when any item is cancelled, and another one for more units. No items mean everything.
+func readCancelled(r *reader, n *Notification, attributes int32) {
+	needShipment(r, n)
 	first, count := r.list(attributes, "orderItems", kindObject)
 	c := shipment.Cancelled{}
 	if count > 0 {
@@ -230,9 +230,9 @@ func (r *reader) cancelled(n *Notification, attributes int32) {
 	n.body = c
 }
 
-// formFailed reads the names of the forms that failed.
-func (r *reader) formFailed(n *Notification, attributes int32) {
-	r.needShipment(n)
+// readFormFailed reads the names of the forms that failed.
+func readFormFailed(r *reader, n *Notification, attributes int32) {
+	needShipment(r, n)
 	f := shipment.FormsFailed{Forms: r.texts(attributes, "forms")}
 	if len(f.Forms) == 0 {
 		r.invalid(none, shipment.ReasonBadBody, "attributes.forms is missing or empty")

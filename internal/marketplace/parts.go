@@ -9,19 +9,19 @@ import (
 
 // Parts that notifications and seller calls share.
 
-// subShipments reads the parcels. title and sku are the names of these members in packages: the marketplace's pages
+// readSubShipments reads the parcels. title and sku are the names of these members in packages: the marketplace's pages
 // print two schemas for a package.
-func (r *reader) subShipments(object int32, title, sku string) []*ledgerv1.SubShipment {
+func readSubShipments(r *reader, object int32, title, sku string) []*ledgerv1.SubShipment {
 	first, count := r.list(object, "subShipments", kindObject)
 	if count == 0 {
 		return nil
 	}
 	out := make([]*ledgerv1.SubShipment, 0, count)
 	for i := first; i != none; i = r.nodes[i].next {
-		s := &ledgerv1.SubShipment{SubShipmentId: r.id(i, "subShipmentId"), Dimensions: r.dimensions(i)}
+		s := &ledgerv1.SubShipment{SubShipmentId: r.id(i, "subShipmentId"), Dimensions: readDimensions(r, i)}
 		for p, _ := r.list(i, "packages", kindObject); p != none; p = r.nodes[p].next {
 			s.Packages = append(s.Packages, &ledgerv1.Package{
-				PackageId: r.id(p, "packageId"), Title: r.text(p, title), Sku: r.text(p, sku), Dimensions: r.dimensions(p),
+				PackageId: r.id(p, "packageId"), Title: r.text(p, title), Sku: r.text(p, sku), Dimensions: readDimensions(r, p),
 			})
 		}
 		out = append(out, s)
@@ -29,8 +29,8 @@ func (r *reader) subShipments(object int32, title, sku string) []*ledgerv1.SubSh
 	return out
 }
 
-// dimensions reads centimetres and kilograms. It accepts width for breadth, because an old page prints that.
-func (r *reader) dimensions(object int32) *ledgerv1.Dimensions {
+// readDimensions reads centimetres and kilograms. It accepts width for breadth, because an old page prints that.
+func readDimensions(r *reader, object int32) *ledgerv1.Dimensions {
 	i := r.object(object, "dimensions")
 	if i == none {
 		return nil
@@ -45,8 +45,8 @@ func (r *reader) dimensions(object int32) *ledgerv1.Dimensions {
 	return d
 }
 
-// forms reads forms[]. A form without a name is invalid: acknowledgements refer to forms by name.
-func (r *reader) forms(object int32) []*ledgerv1.Form {
+// readForms reads forms[]. A form without a name is invalid: acknowledgements refer to forms by name.
+func readForms(r *reader, object int32) []*ledgerv1.Form {
 	first, count := r.list(object, "forms", kindObject)
 	if count == 0 {
 		return nil
@@ -82,8 +82,8 @@ func formStatus(s string) ledgerv1.FormStatus {
 	}
 }
 
-// services reads services[]. orderItemID is that of the surrounding line; empty if each service names its own.
-func (r *reader) services(object int32, orderItemID string) []shipment.ActivateService {
+// readServices reads services[]. orderItemID is that of the surrounding line; empty if each service names its own.
+func readServices(r *reader, object int32, orderItemID string) []shipment.ActivateService {
 	first, count := r.list(object, "services", kindObject)
 	if count == 0 {
 		return nil
@@ -102,8 +102,8 @@ func (r *reader) services(object int32, orderItemID string) []shipment.ActivateS
 	return out
 }
 
-// address reads an address. Some of its members have two names, depending on the page and the client.
-func (r *reader) address(object int32, name string) *ledgerv1.Address {
+// readAddress reads an address. Some of its members have two names, depending on the page and the client.
+func readAddress(r *reader, object int32, name string) *ledgerv1.Address {
 	i := r.object(object, name)
 	if i == none {
 		return nil
@@ -126,8 +126,8 @@ func (r *reader) either(object int32, name, other string) string {
 	return r.text(object, other)
 }
 
-// buyer reads the buyer, an extension of ours: the marketplace shows buyers only in the shipping details.
-func (r *reader) buyer(extensions int32) *ledgerv1.Buyer {
+// readBuyer reads the buyer, an extension of ours: the marketplace shows buyers only in the shipping details.
+func readBuyer(r *reader, extensions int32) *ledgerv1.Buyer {
 	i := r.object(extensions, "buyerDetails")
 	if i == none {
 		return nil

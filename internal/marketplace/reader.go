@@ -41,8 +41,7 @@ func (s Settings) withDefaults() Settings {
 }
 
 // reader reads values from a document. It records the first problem of each class, malformed and invalid, and continues
-// with zero values, so that the code that reads a body needs no error after every member. It has more methods than most
-// types here: one per kind of value, and one per body.
+// with zero values, so that the functions that read a body need no error after every member.
 type reader struct {
 	*document
 	cfg     Settings
