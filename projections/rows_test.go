@@ -25,7 +25,8 @@ func TestStateRows(t *testing.T) {
 	story := eventstest.Story(3, eventstest.Start)
 	full := eventstest.Event(events.TypeReturnCreated).After
 	// The generated returns and clocks name other items than those of the state; point them at these.
-	full.Returns[0].OrderItemId, full.Returns[0].Status = full.Items[0].OrderItemId, ledgerv1.ReturnStatus_RETURN_STATUS_COMPLETED
+	full.Returns[0].OrderItemId = full.Items[0].OrderItemId
+	full.Returns[0].Status = ledgerv1.ReturnStatus_RETURN_STATUS_COMPLETED
 	for name, s := range map[string]*ledgerv1.Shipment{"created": story[0].After, "completed": story[7].After, "full": full, "empty": {}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

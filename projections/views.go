@@ -16,8 +16,6 @@ type column struct{ name, definition string }
 
 // The migrations keep to one form, a column on each line, so regular expressions are enough to read them; a test checks
 // that no column was overlooked.
-//
-//nolint:gochecknoglobals // Compiled once.
 var (
 	createTable = regexp.MustCompile(`^CREATE TABLE IF NOT EXISTS (\w+)$`)
 	tableColumn = regexp.MustCompile(`^    (\w+) +(\S.*? COMMENT '(?:[^']|'')*')`)

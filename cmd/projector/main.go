@@ -55,8 +55,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	}})
 }
 
-// project waits for both servers, prepares tables and topics, and projects. It is a unit, so that the admin port responds
-// while it waits.
+// project waits for both servers, prepares tables and topics, and projects. It is a unit, so that the admin port
+// responds while it waits.
 func project(ctx context.Context, cfg config, client *kgo.Client, process *service.Process) error {
 	if err := process.AwaitServers(ctx, cfg.ClickHouse.Await, cfg.Kafka.Await); err != nil {
 		return err

@@ -50,7 +50,10 @@ func TestRunFillsTablesAndStops(t *testing.T) {
 	client := testkit.Client(t, brokers, kafka.ManualPartitions())
 	for _, e := range eventstest.Story(1, eventstest.Start) {
 		r := lane.Event(e)
-		record := &kgo.Record{Topic: r.Topic, Partition: r.Lane, Key: []byte(r.Key), Value: r.Value, Headers: kafka.AppendRecordHeaders(nil, r.Headers)}
+		record := &kgo.Record{
+			Topic: r.Topic, Partition: r.Lane, Key: []byte(r.Key), Value: r.Value,
+			Headers: kafka.AppendRecordHeaders(nil, r.Headers),
+		}
 		require.NoError(t, client.ProduceSync(t.Context(), record).FirstErr())
 	}
 	ctx, stop := context.WithCancel(t.Context())

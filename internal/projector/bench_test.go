@@ -40,7 +40,8 @@ const active = 5000
 // fill writes events of many shipments into the topic, spread over the lanes.
 func (b *bundle) fill(total int) {
 	b.t.Helper()
-	client := testkit.Client(b.t, b.kafka.Brokers, kafka.ManualPartitions(), kgo.ProducerLinger(5*time.Millisecond), kgo.MaxBufferedRecords(50_000))
+	client := testkit.Client(b.t, b.kafka.Brokers, kafka.ManualPartitions(),
+		kgo.ProducerLinger(5*time.Millisecond), kgo.MaxBufferedRecords(50_000))
 	for first := 0; first < total/eventstest.StoryLength; first += active {
 		n := min(active, total/eventstest.StoryLength-first)
 		for step := range eventstest.StoryLength {

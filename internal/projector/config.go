@@ -80,7 +80,8 @@ func (c Config) Validate() error {
 			d.MaxRows, maxBlockRows/10))
 	}
 	if d.MaxBytes > 64<<20 {
-		errs = append(errs, fmt.Errorf("projector max bytes %d: want at most 64 MiB, so that a batch is one block", d.MaxBytes))
+		errs = append(errs, fmt.Errorf("projector max bytes %d: want at most 64 MiB, so that a batch is one block",
+			d.MaxBytes))
 	}
 	if d.BufferBytes < d.MaxBytes {
 		errs = append(errs, errors.New("projector buffer bytes: want at least max bytes"))

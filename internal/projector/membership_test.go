@@ -80,10 +80,11 @@ func TestCommitterUsesItsOwnMembership(t *testing.T) {
 		// This is why a worker captures the generation: the broker checks the member and not the partition. It accepts the
 		// client's own commit, which carries the current generation.
 		now := map[string]map[int32]kgo.EpochOffset{events.TopicEvents: {lost: {Epoch: -1, Offset: 20}}}
-		a.CommitOffsetsSync(b.t.Context(), now, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, r *kmsg.OffsetCommitResponse, err error) {
+		accepted := func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, r *kmsg.OffsetCommitResponse, err error) {
 			require.NoError(b.t, err)
 			require.NoError(b.t, kerr.ErrorForCode(r.Topics[0].Partitions[0].ErrorCode))
-		})
+		}
+		a.CommitOffsetsSync(b.t.Context(), now, accepted)
 		require.EqualValues(b.t, 20, at(lost))
 	})
 }
@@ -224,8 +225,8 @@ func TestWorkerChecksLeaseBeforeInsert(t *testing.T) {
 }
 
 // inserted returns how many inserts were sent.
-func (m *process) inserted() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.inserts
+func (p *process) inserted() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.inserts
 }

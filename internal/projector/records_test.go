@@ -53,7 +53,8 @@ func TestProjectorDeadLettersUndecodable(t *testing.T) {
 			"arrayExists(h -> h.key = 'ce_type' AND h.value = 'orders.ShipmentCreated.v1', headers)"))
 		require.EqualValues(t, 1, b.number("count() FROM dead_letters WHERE reason LIKE '%unknown type%ShipmentTeleported%'"))
 
-		reader := testkit.Client(t, b.kafka.Brokers, kgo.ConsumeTopics(events.TopicDeadLetters), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+		reader := testkit.Client(t, b.kafka.Brokers, kgo.ConsumeTopics(events.TopicDeadLetters),
+			kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 		at := map[string]deadletter.Letter{}
 		testkit.Eventually(t, func() bool {
 			for _, r := range reader.PollFetches(t.Context()).Records() {
@@ -224,7 +225,10 @@ func TestSLAViewComputesOutcome(t *testing.T) {
 		b := setupOn(t, on, 1)
 		now := time.Now().UTC()
 		clock := func(subject string, due, done, cancelled time.Time, day bool) *ledgerv1.Clock {
-			c := &ledgerv1.Clock{Kind: ledgerv1.ClockKind_CLOCK_KIND_DISPATCH, SubjectId: subject, DueAt: stamp(due), FirstDueAt: stamp(due), CancelledAt: stamp(cancelled)}
+			c := &ledgerv1.Clock{
+				Kind: ledgerv1.ClockKind_CLOCK_KIND_DISPATCH, SubjectId: subject,
+				DueAt: stamp(due), FirstDueAt: stamp(due), CancelledAt: stamp(cancelled),
+			}
 			if !done.IsZero() {
 				c.Done = &ledgerv1.Moment{At: stamp(done), Day: day}
 			}

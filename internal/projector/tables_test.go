@@ -30,7 +30,9 @@ func TestTablesMatchMigrations(t *testing.T) {
 func TestConfigReportsEveryProblem(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, projector.DefaultConfig().Validate())
-	err := projector.Config{MaxRows: 1 << 30, MaxBytes: 1 << 30, BufferBytes: 5, IdleWait: -1, SessionTimeout: 1}.Validate()
+	err := projector.Config{
+		MaxRows: 1 << 30, MaxBytes: 1 << 30, BufferBytes: 5, IdleWait: -1, SessionTimeout: 1,
+	}.Validate()
 	for _, part := range []string{"max rows", "max bytes", "buffer bytes", "idle wait", "session timeout"} {
 		require.ErrorContains(t, err, part)
 	}
