@@ -1,9 +1,11 @@
 package events_test
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,7 +19,8 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// A new member of Event.body needs a constant and a case of its own; everything else follows from the schema.
+// A new member of Event.body needs a constant, a case and a row in docs/events.md; everything else follows from the
+// schema.
 func TestCatalogueMatchesSchema(t *testing.T) {
 	t.Parallel()
 	var fromSchema []string
@@ -35,6 +38,13 @@ func TestCatalogueMatchesSchema(t *testing.T) {
 		require.True(t, proto.Equal(at, events.At(e)), "%s happens at another time than its body says", ceType)
 	}
 	require.Equal(t, fromSchema, events.Types())
+
+	page, err := os.ReadFile("../docs/events.md")
+	require.NoError(t, err)
+	for i, ceType := range fromSchema {
+		row := fmt.Sprintf("| `%s` | `%s` = %d |", ceType, members.Get(i).Name(), members.Get(i).Number())
+		require.Contains(t, string(page), row, "docs/events.md lacks a row of the catalogue")
+	}
 
 	constants := typeConstants(t)
 	constants = slices.DeleteFunc(constants, func(c string) bool {
