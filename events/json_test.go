@@ -29,7 +29,8 @@ func TestAppendJSONMatchesProtojson(t *testing.T) {
 	}
 	sameAsProtojson(t, events.TypeDecision, eventstest.Decision())
 	sameAsProtojson(t, events.TypeDecisionsVoided, &ledgerv1.DecisionsVoided{FirstOffset: 1 << 60, LastOffset: -1, Reason: "a\"\\\n\x01\u2028é😀"})
-	sameAsProtojson(t, events.TypeShipmentHeld, &ledgerv1.Event{Body: &ledgerv1.Event_ShipmentHeld{ShipmentHeld: &ledgerv1.ShipmentHeld{}}})
+	empty := &ledgerv1.Event_ShipmentHeld{ShipmentHeld: &ledgerv1.ShipmentHeld{}}
+	sameAsProtojson(t, events.TypeShipmentHeld, &ledgerv1.Event{Body: empty})
 }
 
 func sameAsProtojson(t *testing.T, typ string, m proto.Message) {

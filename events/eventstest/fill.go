@@ -43,7 +43,8 @@ func Decision() *ledgerv1.Decision {
 func Envelope(ceType string) events.Envelope {
 	e := events.Envelope{
 		ID: events.EventID("shipment_id-1", 2), Type: ceType, Source: events.Source + "/test",
-		ShipmentID: "shipment_id-1", Version: 2, LaneSeq: 7, OccurredAt: Start, RecordedAt: Start.Add(1500000000), AuthType: "seller", AuthID: "seller-1",
+		ShipmentID: "shipment_id-1", Version: 2, LaneSeq: 7, OccurredAt: Start, RecordedAt: Start.Add(1500000000),
+		AuthType: "seller", AuthID: "seller-1",
 		CorrelationID: "correlation-1", CausationID: "causation-1", InputKey: "key-1", InputHash: events.Hash{1, 2, 3},
 		InboxOffset: 41, TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 	}

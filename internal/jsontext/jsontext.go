@@ -8,9 +8,9 @@ func AppendString[T []byte | string](dst []byte, s T) []byte {
 	return appendString(dst, s, &short)
 }
 
-// AppendStringLong is AppendString, except that backspace and form feed come out as \u0008 and \u000c. Suborder messages
-// have always been written that way, and a receiver verifies a signature over their bytes: a message that is sent again
-// after an upgrade has to be the same, byte by byte.
+// AppendStringLong is AppendString, except that backspace and form feed come out as \u0008 and \u000c. Suborder
+// messages have always been written that way, and a receiver verifies a signature over their bytes: a message that is
+// sent again after an upgrade has to be the same, byte by byte.
 func AppendStringLong[T []byte | string](dst []byte, s T) []byte {
 	return appendString(dst, s, &long)
 }

@@ -57,6 +57,7 @@ func TestAppendStringLong(t *testing.T) {
 	}
 }
 
+//nolint:paralleltest // Counting allocations must not run beside others.
 func TestAppendStringAllocatesNothing(t *testing.T) {
 	in := "Cotton T-shirt, \"round\" neck, größe L, 😀\n"
 	dst := make([]byte, 0, 256)

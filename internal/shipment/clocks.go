@@ -119,7 +119,7 @@ func (d *draft) settleClocks() {
 	}
 }
 
-// ending is what ends a clock: done when it was kept, cancelled when it no longer matters. Both may be set.
+// ending is what ends a clock: done when its promise was met, cancelled when it no longer matters. Both may be set.
 type ending struct {
 	done      *ledgerv1.Moment
 	cancelled *timestamppb.Timestamp

@@ -17,14 +17,14 @@ func TestClockMetStaysMetAfterRevival(t *testing.T) {
 	st := given(t, createdSelf(2, 1), d, cancelFact(1, "order_cancelled", lineOfUnits("item-2", 1)))
 	st.c.Now = hour(20)
 	st.does(ConfirmDelivery{At: When{Time: hour(10)}}, accepted, "ShipmentDelivered", "ShipmentCompleted")
-	kept := st.clock(clockDeliver).Done.At.AsTime()
+	met := st.clock(clockDeliver).Done.At.AsTime()
 	st.does(returnReported("R-1", fromCourier, 11, "item-2", 1), applied, "ReturnCreated", "ReturnApproved")
 	st.does(CancelReturn{ReturnID: "R-1"}, accepted, "ReturnCancelled", "ShipmentDelivered", "ShipmentCompleted")
 	for _, e := range st.last.Events {
 		for _, c := range e.After.Clocks {
 			if c.Kind == clockDeliver {
 				require.NotNil(t, c.Done, "%T", e.Body)
-				require.Equal(t, kept, c.Done.At.AsTime())
+				require.Equal(t, met, c.Done.At.AsTime())
 			}
 		}
 	}
@@ -110,8 +110,10 @@ func TestRequestLabelsChecks(t *testing.T) {
 	request := func(r *ledgerv1.PackRequest) Input { return RequestLabels{Request: r} }
 	st.refuses(request(&ledgerv1.PackRequest{TaxItems: []*ledgerv1.TaxItem{{OrderItemId: "item-9"}}}), CodeInvalidItemID)
 	st.refuses(request(&ledgerv1.PackRequest{TaxItems: []*ledgerv1.TaxItem{{OrderItemId: "item-1", TaxRate: 101}}}), CodeInvalidTax)
-	st.refuses(request(&ledgerv1.PackRequest{Invoices: []*ledgerv1.InvoiceRequest{{InvoiceDate: reported(hour(25))}}}), CodeInvalidDate)
-	st.refuses(request(&ledgerv1.PackRequest{Invoices: []*ledgerv1.InvoiceRequest{{InvoiceDate: reported(hour(-25))}}}), CodeInvalidDate)
+	for _, date := range []float64{25, -25} {
+		invoices := []*ledgerv1.InvoiceRequest{{InvoiceDate: reported(hour(date))}}
+		st.refuses(request(&ledgerv1.PackRequest{Invoices: invoices}), CodeInvalidDate)
+	}
 	st.refuses(Cancel{Reason: "bored"}, CodeInvalidReason)
 	st.refuses(Cancel{GroupIDs: []string{"grp-9"}, Reason: "b2b_order"}, CodeInvalidItemID)
 	st.does(request(&ledgerv1.PackRequest{Invoices: []*ledgerv1.InvoiceRequest{{InvoiceDate: reported(hour(-1))}}}), accepted, "LabelsRequested")

@@ -105,6 +105,7 @@ func (x *decider) begin(f Created, at *ledgerv1.Moment) {
 			s.Services = append(s.Services, newService(v, at))
 		}
 	}
+	// Later reports are compared with the time of this one, but only for what it reports.
 	if s.DispatchAfter != nil || s.DispatchBy != nil || s.DeliverBy != nil {
 		s.DatesReportedAt = at.GetAt()
 	}

@@ -37,8 +37,8 @@ type decider struct {
 	seen, outranked bool
 }
 
-// decide dispatches an input by its type. The checks before a rule run in the order of severity: does the input make
-// sense, is the shipment known, may the caller do this.
+// decide dispatches an input by its type. Before each rule it checks, in this order, that the input makes sense, that
+// the shipment is known, and that the caller may do this.
 func (x *decider) decide(in Input) {
 	switch f := in.(type) {
 	case Created:
@@ -200,7 +200,7 @@ func (x *decider) settle(unknown []string) {
 		}
 		x.end(ledgerv1.Outcome_OUTCOME_APPLIED)
 	case len(unknown) > 0 && !x.seen && !x.outranked:
-		// It is about items of this shipment only by its id, which is probably wrong.
+		// If the shipment has none of the items, the fact probably names the wrong shipment.
 		x.quarantine(ReasonUnknownItems, "It has none of the items "+listOf(unknown)+".")
 		x.d.UnknownItems = unknown
 	case x.outranked && !x.seen:

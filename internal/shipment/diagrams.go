@@ -16,8 +16,8 @@ func Diagrams() string {
 	drawForward(&b, standardLine, standardRows())
 	b.WriteString("\n## Self-ship flow\n\n")
 	drawForward(&b, selfShipLine, selfShipRows())
-	b.WriteString("\nA fact can jump: `shipment_delivered` leads to DELIVERED from any state before it, and the event names " +
-		"the skipped\nstates. The diagrams show only the step from the state right before.\n")
+	b.WriteString("\nA fact can jump: `shipment_delivered` leads to DELIVERED from any state before it, and the " +
+		"event names the skipped\nstates. The diagrams show only the step from the state right before.\n")
 	b.WriteString("\n## Returns\n\n")
 	drawReturns(&b)
 	b.WriteString("\n## Services and tech visits\n\n")

@@ -88,7 +88,7 @@ func (d *draft) packed(b *ledgerv1.ShipmentPacked) {
 	d.setForms(ledgerv1.FormStatus_FORM_STATUS_COMPLETED, func(*ledgerv1.Form) bool { return true })
 }
 
-// shipped also takes what a self-ship seller reports with the dispatch; the marketplace's notification has none of it.
+// shipped also applies the fields that only a self-ship seller reports.
 func (d *draft) shipped(b *ledgerv1.ShipmentShipped) {
 	d.climb(rowReportedShipped, b.GetAt(), b.GetOrderItemIds())
 	own := b.GetSelfShip()

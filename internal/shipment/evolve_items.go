@@ -6,7 +6,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// held sets absolute quantities. They are capped, because units may have been cancelled since.
+// held sets absolute quantities, capped at the live units.
 func (d *draft) held(b *ledgerv1.ShipmentHeld) {
 	d.HoldReportedAt = latest(d.HoldReportedAt, b.GetAt().GetAt())
 	for _, h := range b.GetHeld() {
@@ -34,8 +34,8 @@ func indexOf(items []*ledgerv1.Item, id string) int {
 	return -1
 }
 
-// itemsCancelled caps the units again, though the decision has capped them: an event from another writer must not make
-// more units cancelled than ordered.
+// itemsCancelled caps the units again, though the decision has done so: folding must conserve units, whatever an event
+// says.
 func (d *draft) itemsCancelled(b *ledgerv1.ItemsCancelled) {
 	for _, c := range b.GetItems() {
 		i := indexOf(d.Items, c.GetOrderItemId())

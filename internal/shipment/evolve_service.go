@@ -86,8 +86,8 @@ func (d *draft) techVisitRequested(b *ledgerv1.TechVisitRequested) {
 	d.open(clockVisit, b.GetServiceId(), b.GetAt().GetAt(), b.GetDueAt())
 }
 
-// techVisitCancelled cancels a visit. If it took place, as before a rejection, it also has a time of completion, and
-// its clock is kept.
+// techVisitCancelled cancels a visit. A visit that took place, as before a rejection, also has a time of completion,
+// and its clock is met.
 func (d *draft) techVisitCancelled(b *ledgerv1.TechVisitCancelled) {
 	i := serviceIndex(d.Services, b.GetServiceId())
 	if i < 0 {

@@ -41,7 +41,7 @@ func (x *decider) reach(r row, at *ledgerv1.Moment, ids []string) {
 	}
 	known := *timeOf(timesOf(x.s), target)
 	if !fills(known, at) {
-		// A pull that sees a state again is no late notification: it does not claim a time.
+		// A pull that finds the state again reports no time: it is a repeat, not a late report.
 		if sameMoment(known, at) || at.GetCertainty() != reportedCertainty {
 			x.seen = true
 		} else {

@@ -158,7 +158,9 @@ func TestAttemptsPostponeClocks(t *testing.T) {
 	moves := func(kind ledgerv1.ClockKind, first float64, attempt func(h float64, due When) Input) {
 		t.Helper()
 		require.Equal(t, hour(first), st.clock(kind).DueAt.AsTime())
-		for i, step := range []struct{ due, want float64 }{{first + 24, first + 24}, {first - 1, first + 24}, {0, first + 24}, {first + 48, first + 48}} {
+		for i, step := range []struct{ due, want float64 }{
+			{first + 24, first + 24}, {first - 1, first + 24}, {0, first + 24}, {first + 48, first + 48},
+		} {
 			due := When{}
 			if step.due != 0 {
 				due = at(step.due)

@@ -4,7 +4,8 @@ import "github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 
 // followUps emits the events that follow from the state without another input: services are cancelled with their items
 // and start at delivery, and items complete when nothing is left to do. One event can lead to the next, so it repeats
-// until none follows. The bound keeps a mistake in a rule from stopping the lane: each round ends a service or an item.
+// until none follows. The bound keeps a mistake in a rule from stopping the lane: each round moves a service or
+// completes an item.
 func (x *decider) followUps(at *ledgerv1.Moment) {
 	if len(x.s.GetServices()) == 0 && x.s.GetFulfilment() != selfShip {
 		return

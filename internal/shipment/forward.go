@@ -46,8 +46,8 @@ func (x *decider) refuseCell(c statusCell, advice string) {
 	x.refuse(code, advice)
 }
 
-// free refuses a command that a hold or, if gated, the earliest dispatch date forbids. Both bind the seller, never a
-// fact: goods that have left have left.
+// free refuses a command that a hold or, if gated, the earliest dispatch date forbids. Both bind the seller
+// and never a fact, which has already happened.
 func (x *decider) free(gated bool) bool {
 	if x.s.GetOnHold() {
 		x.refuse(CodeOperationNotAllowed, "Wait until the marketplace releases it.")
@@ -157,8 +157,8 @@ func (x *decider) dispatch() {
 	x.accept()
 }
 
-// current reports whether a result of the packing worker applies. A result of an older document revision is stale, and
-// so is any result when the shipment has moved on.
+// current reports whether a result of the packing worker applies. It is stale if it belongs to an older document
+// revision, or if the shipment no longer waits for documents.
 func (x *decider) current(r row, revision uint32) bool {
 	if !x.flow(standard) {
 		return false

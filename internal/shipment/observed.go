@@ -8,8 +8,8 @@ import (
 )
 
 // observed applies the result of a pull. A pull shows when something was seen, not when it happened, so its times are
-// inferred until a notification reports better ones. Properties come first, because the steps
-// after them are judged by the new fields.
+// inferred until a notification reports better ones. Properties come first, because the steps after them are judged by
+// the new fields.
 func (x *decider) observed(f Observed) {
 	if !x.goodObserved(f) {
 		return

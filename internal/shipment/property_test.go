@@ -92,12 +92,15 @@ func anyInput(t *rapid.T) Input {
 	case 26:
 		return DatesChanged{Fact: fact(), DispatchBy: when().Time, DeliverBy: when().Time}
 	case 27:
-		return Cancelled{fact(), []CancelledItem{{OrderItemID: item(), Quantity: units(), Reason: visit()}, {OrderItemID: item(), Quantity: units()}}}
+		return Cancelled{fact(), []CancelledItem{
+			{OrderItemID: item(), Quantity: units(), Reason: visit()}, {OrderItemID: item(), Quantity: units()},
+		}}
 	case 28:
 		return FormsFailed{fact(), names()}
 	case 29:
 		source := ledgerv1.ReturnSource(rapid.Int32Range(1, 2).Draw(t, "source"))
-		r := ReturnReported{fact(), rma(), []ReturnLine{{Return: &ledgerv1.Return{OrderItemId: item(), Source: source, Reason: visit()}, Quantity: units()}}}
+		line := ReturnLine{Return: &ledgerv1.Return{OrderItemId: item(), Source: source, Reason: visit()}, Quantity: units()}
+		r := ReturnReported{fact(), rma(), []ReturnLine{line}}
 		if rapid.Bool().Draw(t, "visit") {
 			r.Lines[0].TechVisit = &RequestTechVisit{ServiceID: visit(), DueAt: hour(80)}
 		}
@@ -252,7 +255,10 @@ func wild(t *rapid.T) Input {
 	case 1:
 		return (*Created)(nil)
 	case 2:
-		return RequestLabels{s(), &ledgerv1.PackRequest{TaxItems: []*ledgerv1.TaxItem{nil, {TaxRate: math.Inf(1)}}, SerialNumbers: []*ledgerv1.SerialNumbers{nil}, Invoices: []*ledgerv1.InvoiceRequest{nil}}}
+		return RequestLabels{s(), &ledgerv1.PackRequest{
+			TaxItems:      []*ledgerv1.TaxItem{nil, {TaxRate: math.Inf(1)}},
+			SerialNumbers: []*ledgerv1.SerialNumbers{nil}, Invoices: []*ledgerv1.InvoiceRequest{nil},
+		}}
 	case 3:
 		return CompletePacking{u(), nil}
 	case 4:
@@ -262,7 +268,10 @@ func wild(t *rapid.T) Input {
 	case 6:
 		return AcknowledgeForms{[]*ledgerv1.FormAcknowledgement{nil}}
 	case 7:
-		return DispatchSelfShip{LocationID: s(), DispatchedAt: when(), TentativeDelivery: when(), InvoiceDate: when(), InvoiceLines: []*ledgerv1.InvoiceLine{nil, {OrderItemId: s(), Quantity: u()}}}
+		return DispatchSelfShip{
+			LocationID: s(), DispatchedAt: when(), TentativeDelivery: when(), InvoiceDate: when(),
+			InvoiceLines: []*ledgerv1.InvoiceLine{nil, {OrderItemId: s(), Quantity: u()}},
+		}
 	case 8:
 		return AttemptDelivery{At: when(), NewDue: when()}
 	case 9:
@@ -284,7 +293,10 @@ func wild(t *rapid.T) Input {
 	case 17:
 		return Created{
 			Fact: f, OrderID: s(), Status: status(), DispatchBy: moment(), Hold: true, Forms: []*ledgerv1.Form{nil, {Name: s()}},
-			Items:    []CreatedItem{{OrderItemID: s(), Quantity: u(), Cancelled: u(), Status: status()}, {OrderItemID: s(), Quantity: u(), Status: status()}},
+			Items: []CreatedItem{
+				{OrderItemID: s(), Quantity: u(), Cancelled: u(), Status: status()},
+				{OrderItemID: s(), Quantity: u(), Status: status()},
+			},
 			Services: []ActivateService{{s(), s(), s(), moment()}},
 		}
 	case 18:
@@ -307,7 +319,8 @@ func wild(t *rapid.T) Input {
 		return ReturnReached{f, s(), ledgerv1.ReturnStatus(rapid.Int32Range(-3, 40).Draw(t, "status")), []string{s()}}
 	default:
 		return Observed{
-			Fact: f, Status: status(), OrderItemIDs: []string{s()}, Items: []*ledgerv1.ItemPatch{nil, {OrderItemId: s(), CancellationReason: s()}},
+			Fact: f, Status: status(), OrderItemIDs: []string{s()},
+			Items:    []*ledgerv1.ItemPatch{nil, {OrderItemId: s(), CancellationReason: s()}},
 			Return:   &ledgerv1.Return{ReturnId: s(), OrderItemId: s(), Units: u(), Status: ledgerv1.ReturnStatus(rapid.Int32Range(-3, 40).Draw(t, "rs"))},
 			Services: []ActivateService{{s(), s(), s(), moment()}}, TechVisits: []RequestTechVisit{{}},
 		}

@@ -238,6 +238,7 @@ func (x *decider) attemptPickup(c AttemptPickup) {
 	if !ok {
 		return
 	}
+	// An attempt is repeated only if no line of the return learns anything from it.
 	again := true
 	for _, l := range lines {
 		again = again && sameAttempt(l.GetLastPickupAttempt(), at) && !x.later(clockPickup, pickupSubject(l), newDue)

@@ -132,7 +132,7 @@ func TestDispatchDateGatesLabels(t *testing.T) {
 	st.does(RequestLabels{}, accepted, "LabelsRequested")
 	st.does(reach(shipped, 5), applied, "ShipmentShipped")
 	st.does(DatesChanged{Fact: at(6), DispatchBy: hour(70)}, applied, "DispatchDatesChanged")
-	require.Equal(t, hour(50), st.clock(clockDispatch).DueAt.AsTime(), "a promise that was kept does not move")
+	require.Equal(t, hour(50), st.clock(clockDispatch).DueAt.AsTime(), "a promise that was met does not move")
 }
 
 func selfShipDispatch() DispatchSelfShip {

@@ -53,6 +53,7 @@ func (x *decider) dispatchSelfShip(c DispatchSelfShip) {
 		return
 	}
 	p := &ledgerv1.Packing{Courier: c.Courier, InvoiceNumber: c.InvoiceNumber, InvoiceLines: c.InvoiceLines}
+	// The date of an invoice is optional, but a wrong one would stand on a printed document.
 	if !c.InvoiceDate.IsZero() {
 		p.InvoiceDate = happened(c.InvoiceDate, x.now)
 		if isFuture(c.InvoiceDate, x.now) || !x.goodInvoiceDate(p.InvoiceDate) {

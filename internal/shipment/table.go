@@ -135,7 +135,7 @@ var transitions = [rows]statusCells{
 	rowCancel: {
 		approved: to(cancelled), packing: to(cancelled), formFailed: to(cancelled), cancelled: no(CodeItemAlreadyCancelled),
 	},
-	// A self-ship seller packs without us: one command leads from APPROVED to SHIPPED.
+	// A self-ship seller packs outside this system, so one command leads from APPROVED to SHIPPED.
 	rowDispatchSelfShip: {
 		approved: to(shipped), shipped: no(CodeItemAlreadyDispatched), delivered: no(CodeItemAlreadyDispatched),
 		completed: no(CodeItemAlreadyDispatched), cancelled: no(CodeItemAlreadyCancelled),

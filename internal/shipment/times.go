@@ -4,7 +4,7 @@ import "github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 
 // The states that the goods pass in each flow, in rank order. FORM_FAILED is a detour on the way to PACKED.
 //
-//nolint:gochecknoglobals // Constants that the language cannot express.
+//nolint:gochecknoglobals // Go has no constants of this type.
 var (
 	standardLine = []ledgerv1.Status{approved, packing, packed, ready, pickedUp, shipped, delivered, completed}
 	selfShipLine = []ledgerv1.Status{approved, shipped, delivered, completed}
