@@ -8,12 +8,14 @@ import (
 	"github.com/orderledger/orderledger/projections"
 )
 
-// checks are the start-up checks of this program.
+// checks returns the start-up checks of this program.
 func checks(cfg config) []preflight.Check {
-	// Two ids stand for those of all lanes: rights are given by prefix.
+	// The ids of one lane stand for all: operators grant transactional ids by prefix.
 	first, second := kafka.LaneTransactionalIDs(kafka.TransactionalPrefix(cfg.Kafka.Cluster, ""), 0)
 	cluster := cfg.Kafka.Cluster
-	written := []string{events.TopicEvents, events.TopicDecisions, events.TopicInbox, events.TopicUnresolved, events.TopicAliases}
+	written := []string{
+		events.TopicEvents, events.TopicDecisions, events.TopicInbox, events.TopicUnresolved, events.TopicAliases,
+	}
 	return append(kafka.Checks(cfg.Kafka, kafka.Uses{
 		Reads: written, Writes: written, Trims: []string{events.TopicInbox},
 		Groups: []string{

@@ -27,14 +27,15 @@ func TestCheckReportsAllProblems(t *testing.T) {
 	} {
 		require.Contains(t, out.String(), want)
 	}
-	require.Nil(t, cluster.TopicInfo("orders.inbox.v1"), "a check creates nothing")
+	require.Nil(t, cluster.TopicInfo("orders.inbox.v1"), "a check must not create it")
 }
 
 func TestRunRefusesALedgerThatLosesRecords(t *testing.T) {
 	t.Parallel()
 	cluster, brokers := testkit.KafkaCluster(t)
 	require.NoError(t, cluster.CreateTopic("orders.events.v1", 2, map[string]string{"retention.ms": "1000"}))
-	err := run(t.Context(), nil, environmentOf(map[string]string{kafka.EnvBrokers: brokers[0], envData: t.TempDir()}), io.Discard, io.Discard)
+	env := environmentOf(map[string]string{kafka.EnvBrokers: brokers[0], envData: t.TempDir()})
+	err := run(t.Context(), nil, env, io.Discard, io.Discard)
 	require.ErrorContains(t, err, `kafka topics: topic orders.events.v1: retention.ms is "1000"`)
-	require.Nil(t, cluster.TopicInfo("orders.inbox.v1"), "nothing is created beside it")
+	require.Nil(t, cluster.TopicInfo("orders.inbox.v1"), "it creates no other topic")
 }

@@ -14,41 +14,43 @@ import (
 	"github.com/orderledger/orderledger/internal/setting"
 )
 
-// The environment variables, beside those of kafka.Config and clickhouse.Config.
+// The environment variables, besides those of kafka.Config and clickhouse.Config.
 const (
 	// envAddr: host:port of the API. Default 127.0.0.1:8080.
 	envAddr = "ORDERLEDGER_INGEST_ADDR"
 	// envAdmin: host:port of metrics and health. Default 127.0.0.1:9101; "off" serves none.
 	envAdmin = "ORDERLEDGER_INGEST_ADMIN_ADDR"
-	// envPublicURL: how the marketplace sees the API; it is part of what notifications sign. Default: from the request.
+	// envPublicURL: the URL of the API as the marketplace sees it; signatures of notifications cover it. Default: that of
+	// the request.
 	envPublicURL = "ORDERLEDGER_INGEST_PUBLIC_URL"
-	// envData: folder of lane stores, the resolver's store and documents. Default data.
+	// envData: folder of the lane stores, the pending store of returns, and the documents. Default data.
 	envData = "ORDERLEDGER_DATA"
-	// envDocuments: folder of documents, which instances may share. Default documents below envData.
+	// envDocuments: folder of the documents; instances may share it. Default documents below envData.
 	envDocuments = "ORDERLEDGER_DOCUMENTS"
-	// envInstance: makes this process a static owner of its lanes; unique among the living. Default none.
+	// envInstance: id that makes this process a static member of its groups; unique among the running instances. Default
+	// none.
 	envInstance = "ORDERLEDGER_INGEST_INSTANCE_ID"
-	// envSession: after how much silence what an instance has goes to others, such as 6s. Default 8s; the broker has a
-	// lower bound, group.min.session.timeout.ms, usually 6s.
+	// envSession: how long an instance may be silent before its lanes go to others, such as 6s. Default 8s; the broker
+	// enforces a lower bound, group.min.session.timeout.ms, usually 6s.
 	envSession = "ORDERLEDGER_INGEST_SESSION_TIMEOUT"
 	// envPeerAddr: host:port of the listener for other ingest instances. Default none: the instance is alone.
 	envPeerAddr = "ORDERLEDGER_INGEST_PEER_ADDR"
-	// envPeerURL: where other instances reach that listener, such as http://10.0.0.7:8081. Needed with it.
+	// envPeerURL: URL at which other instances reach that listener, such as http://10.0.0.7:8081. Needed with it.
 	envPeerURL = "ORDERLEDGER_INGEST_PEER_URL"
-	// envPeerSecret: signs what instances ask of each other; several, newest first. Needed with the listener.
+	// envPeerSecret: signs requests between instances; a list, newest first. Needed with the listener.
 	envPeerSecret = "ORDERLEDGER_INGEST_PEER_SECRET"
-	// envStandby: "off" does not follow the lanes of other instances. Default on.
+	// envStandby: "off" keeps no warm copies of the lanes of other instances. Default on.
 	envStandby = "ORDERLEDGER_INGEST_STANDBY"
 	// envRate: calls a second that one seller may make. Default 0: no bound.
 	envRate = "ORDERLEDGER_INGEST_RATE"
-	// envInboxKeep: decided notifications that each lane leaves in its inbox partition; older ones are deleted. Default
+	// envInboxKeep: number of decided notifications to keep in each inbox partition; older ones are deleted. Default
 	// 100000; 0 keeps all.
 	envInboxKeep = "ORDERLEDGER_INBOX_KEEP"
-	// envCache: MiB of memory for the stores of all lanes. Default 128. The process takes several times that under load.
+	// envCache: MiB of memory for the stores of all lanes. Default 128. Under load the process needs several times that.
 	envCache = "ORDERLEDGER_INGEST_CACHE_MIB"
 	// envWorkers: "off" leaves packing and resolving to other instances. Default on.
 	envWorkers = "ORDERLEDGER_INGEST_WORKERS"
-	// envSellers: a JSON file, an array of sellers; see sellers.Seller. Default none.
+	// envSellers: path of a JSON file with an array of sellers; see sellers.Seller. Default none.
 	envSellers = "ORDERLEDGER_SELLERS_FILE"
 	// envStrict: "true" refuses notifications for sellers that the file does not list. Default false.
 	envStrict = "ORDERLEDGER_SELLERS_STRICT"
@@ -56,9 +58,10 @@ const (
 	envDefaultOwn = "ORDERLEDGER_DEFAULT_SELLER_OWN"
 	// envDefaultFulfilment: standard or self_ship, for sellers that are not listed. Default standard.
 	envDefaultFulfilment = "ORDERLEDGER_DEFAULT_SELLER_FULFILMENT"
-	// envDefaultPackWithin: when labels are due, for sellers that are not listed, such as 30m. Default 30m.
+	// envDefaultPackWithin: how long after a request for labels they are due, for sellers that are not listed. Default
+	// 30m.
 	envDefaultPackWithin = "ORDERLEDGER_DEFAULT_SELLER_PACK_WITHIN"
-	// envCurrency: of the amounts in notifications. Default INR.
+	// envCurrency: currency of the amounts in notifications. Default INR.
 	envCurrency = "ORDERLEDGER_CURRENCY"
 )
 
@@ -72,7 +75,7 @@ type config struct {
 	service.Settings
 }
 
-// defaultInboxKeep leaves room to look at what came lately. Decided notifications are in the decisions and events.
+// defaultInboxKeep keeps recent notifications for debugging. The ledger does not need them once they are decided.
 const defaultInboxKeep = 100_000
 
 // readConfig reads the environment and reports every problem at once.
@@ -112,7 +115,7 @@ func readConfig(getenv func(string) string) (config, error) {
 
 	cfg.Ingest.Cluster, cfg.Journal.Cluster, cfg.Journal.Prefix = cfg.Kafka.Cluster, cfg.Kafka.Cluster, ""
 	cfg.Journal.Embedded = cfg.Kafka.Backend() == kafka.Embedded
-	// The real number of lanes is known once Kafka has answered; until then any that is valid will do.
+	// Kafka knows the real number of lanes, and is asked later. Validate only needs a valid one.
 	cfg.Ingest.Lanes = max(cfg.Kafka.Lanes, 1)
 	cfg.Journal.Lanes = cfg.Ingest.Lanes
 	return cfg, errors.Join(append(e.Problems(),

@@ -1,10 +1,10 @@
 // Command ingest takes orders in: the marketplace's notifications and the seller API. It owns lanes of the ledger,
-// decides what comes in, and answers once that is durable.
+// decides the inputs of their shipments, and answers once the decisions are durable.
 //
-// It is configured by the environment; see config.go. It stops on SIGINT and SIGTERM: where there are other instances,
-// it first hands its lanes over to them while it still serves everything, not ready any more; then it accepts no more
-// requests and finishes those in hand, then its workers stop, then the listener for other instances, then what lanes it
-// still has are given up, and the admin server goes last.
+// The environment configures it; see config.go. It stops on SIGINT and SIGTERM. If there are other instances, it first
+// reports that it is not ready and hands its lanes over to them, while it still serves everything. Then it accepts no
+// more requests and finishes those in hand; then its workers stop, the listener for other instances, the journal with
+// the lanes that are left, and last the admin server.
 package main
 
 import (
@@ -65,7 +65,8 @@ func serve(ctx context.Context, cfg config, process *service.Process) (err error
 	peers := peer.NewClient(cfg.Ingest.Peers, cfg.Ingest.Cluster)
 	defer peers.Close()
 	deps := journal.Deps{
-		Options: options, Decode: marketplace.Decode(cfg.Ingest.Marketplace), Policy: directory.Policy, Log: log, Registerer: reg,
+		Options: options, Decode: marketplace.Decode(cfg.Ingest.Marketplace), Policy: directory.Policy,
+		Log: log, Registerer: reg,
 	}
 	if peers != nil {
 		deps.AskRelease = peers.AskRelease

@@ -16,7 +16,7 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// listening reads log lines until the API and the admin server have said where they listen.
+// listening reads log lines until the API and the admin server have logged their addresses.
 func listening(t *testing.T, log io.Reader) (api, admin string) {
 	t.Helper()
 	lines := bufio.NewScanner(log)
@@ -68,7 +68,7 @@ func TestRunTakesANotificationAndStops(t *testing.T) {
 	require.Equal(t, http.StatusOK, status, body)
 	require.Contains(t, body, `"inboxOffset":0`)
 	status, _ = do(http.MethodGet, "http://"+admin+"/readyz", "")
-	require.Equal(t, http.StatusServiceUnavailable, status, "it can't read")
+	require.Equal(t, http.StatusServiceUnavailable, status, "it cannot read")
 	_, body = do(http.MethodGet, "http://"+admin+"/metrics", "")
 	require.Contains(t, body, `orderledger_ingest_notifications_total{to="inbox"} 1`)
 

@@ -22,7 +22,7 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// guarded are the variables of a program whose every secret begins with "sssh", and a Kafka that knows them.
+// guarded returns variables in which every secret begins with "sssh". It starts a Kafka that accepts them.
 func guarded(t *testing.T) map[string]string {
 	t.Helper()
 	ca := testkit.NewAuthority(t)
@@ -91,6 +91,6 @@ func TestRunNeverLogsSecrets(t *testing.T) {
 	require.NoError(t, <-ended)
 	<-copied
 	require.Contains(t, all.String(), `"level":"DEBUG"`)
-	require.Contains(t, all.String(), `"check":"clickhouse servers","result":"FAIL"`, "that is told, and does not keep it from starting")
+	require.Contains(t, all.String(), `"check":"clickhouse servers","result":"FAIL"`, "it reports that, and starts all the same")
 	require.NotContains(t, all.String(), "sssh")
 }

@@ -21,17 +21,18 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// instance is the program, run in this process as one of several.
+// instance is the program, running inside the test as one of several.
 type instance struct {
 	api   string
 	stop  func()
 	ended chan error
 
 	mu  sync.Mutex
-	log []string // Guarded by mu: the messages.
+	log []string // The lines; guarded by mu.
 }
 
-func (i *instance) said(msg string) bool {
+// logged reports whether a line of the log contains a text.
+func (i *instance) logged(msg string) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, line := range i.log {
@@ -45,7 +46,7 @@ func (i *instance) said(msg string) bool {
 // startInstance runs the program with a listener for others, and returns once its API listens.
 func startInstance(t *testing.T, brokers []string, sellers string) *instance {
 	t.Helper()
-	// A port has to be known before the program listens on it, as it is told to others.
+	// The program advertises the port, so the port must be known before the program listens.
 	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	peer := ln.Addr().String()
@@ -90,9 +91,9 @@ func TestRunTwoInstancesHandOver(t *testing.T) {
 	sellers := filepath.Join(t.TempDir(), "sellers.json")
 	require.NoError(t, os.WriteFile(sellers, []byte(`[{"id":"s1","token":"tok"}]`), 0o600))
 	first, second := startInstance(t, brokers, sellers), startInstance(t, brokers, sellers)
-	testkit.Eventually(t, func() bool { return first.said("lane opened") && second.said("lane opened") }, "each has a lane")
+	testkit.Eventually(t, func() bool { return first.logged("lane opened") && second.logged("lane opened") }, "each has a lane")
 
-	// One shipment that nobody knows in each lane: the ledger's answer, and no other's, is that there is none.
+	// One unknown shipment in each lane: only the lane's owner can answer that it does not exist.
 	var ids []string
 	for _, id := range []string{"A", "B", "C", "D", "E", "F"} {
 		if events.Lane(id, 2) == int32(len(ids)) {
@@ -120,9 +121,9 @@ func TestRunTwoInstancesHandOver(t *testing.T) {
 	call(second)
 	second.stop()
 	require.NoError(t, <-second.ended)
-	require.True(t, second.said("lanes handed over"))
+	require.True(t, second.logged("lanes handed over"))
 	call(first)
-	require.False(t, first.said("a secret that instances share"))
+	require.False(t, first.logged("a secret that instances share"))
 	first.stop()
 	require.NoError(t, <-first.ended)
 }

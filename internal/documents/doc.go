@@ -10,12 +10,13 @@
 // at any time, gives the same bytes, and a shipment whose page is not in this folder can still be printed.
 //
 // The worker packs at least once: it commits an offset when the results of all events below it are decided. A repeat
-// submits the same result under the same key. A result that a newer revision has overtaken is stale and changes nothing.
+// submits the same result under the same key. A result that a newer revision has overtaken is stale and changes
+// nothing.
 //
 // # What it does not do
 //
-// It knows no HTTP and no journal. It packs for own sellers only; for the others the marketplace makes the documents. The
-// formats of its labels are plain: the marketplace's layout is not public.
+// It knows no HTTP and no journal. It packs for own sellers only; for the others the marketplace makes the documents.
+// The formats of its labels are plain: the marketplace's layout is not public.
 //
 // # How it fails
 //

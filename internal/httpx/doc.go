@@ -1,5 +1,5 @@
-// Package httpx carries an HTTP request through its life: it gives the request a correlation id, runs its handler, turns
-// an error or a panic into a problem document, counts it, and writes one log line about it.
+// Package httpx carries an HTTP request through its life: it gives the request a correlation id, runs its handler,
+// turns an error or a panic into a problem document, counts it, and writes one log line about it.
 //
 // # Promises
 //
@@ -15,6 +15,6 @@
 // # Problems
 //
 // A problem document is that of RFC 9457, together with the members that the marketplace's clients look for: errorCode
-// and errors. A Kind is a permanent name with its status and title. The kinds that any server needs are here; ingest and
-// peer declare their own beside them.
+// and errors. A Kind is a permanent name with its status and title. The kinds that any server needs are here; ingest
+// and peer declare their own beside them.
 package httpx

@@ -31,8 +31,10 @@ var (
 	NotFound         = Kind{"not_found", http.StatusNotFound, "NOT_FOUND", "Not found"}
 	MethodNotAllowed = Kind{"method_not_allowed", http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "Method not allowed"}
 	TooLarge         = Kind{"too_large", http.StatusRequestEntityTooLarge, shipment.CodeInvalidRequest, "Body too large"}
-	Unprocessable    = Kind{"unprocessable", http.StatusUnprocessableEntity, shipment.CodeInvalidRequest,
-		"Unprocessable request"}
+	Unprocessable    = Kind{
+		"unprocessable", http.StatusUnprocessableEntity, shipment.CodeInvalidRequest,
+		"Unprocessable request",
+	}
 	TooManyRequests = Kind{"too_many_requests", http.StatusTooManyRequests, "TOO_MANY_REQUESTS", "Too many requests"}
 	Internal        = Kind{"internal", http.StatusInternalServerError, CodeUnavailable, "Internal error"}
 	Unavailable     = Kind{"unavailable", http.StatusServiceUnavailable, CodeUnavailable, "Temporarily unavailable"}
@@ -107,7 +109,7 @@ func (p *Problem) write(w http.ResponseWriter, correlationID string) {
 		}
 	}
 	if p.Kind == Unauthorized {
-		// RFC 6750 wants the header; OAuth clients of the marketplace read the two members.
+		// RFC 6750 requires the header; OAuth clients of the marketplace read the two members.
 		body["error"], body["error_description"] = "invalid_token", p.Detail
 		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 	}

@@ -24,7 +24,7 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit/netfault"
 )
 
-// cluster is a ledger with several instances of ingest, each on a link of its own.
+// cluster is a ledger with several instances of ingest. Each has its own link to the network, which a test can cut.
 type cluster struct {
 	testing.TB
 	on      testkit.KafkaBackend
@@ -32,26 +32,26 @@ type cluster struct {
 	lanes   int
 	session time.Duration
 	log     *slog.Logger
-	asker   *kgo.Client
-	built   string // The program, once it is.
+	client  *kgo.Client
+	program string // The path of cmd/ingest, once it is built.
 }
 
 func newCluster(t testing.TB, on testkit.KafkaBackend, lanes int) *cluster {
 	t.Helper()
 	_, brokers := on.Open(t)
-	asker, kind := testkit.Client(t, brokers), kafka.Cluster
+	client, kind := testkit.Client(t, brokers), kafka.Cluster
 	if on == testkit.Kfake {
 		kind = kafka.Embedded
 	}
-	_, err := kafka.EnsureTopics(t.Context(), asker, testkit.KafkaConfig(brokers, lanes), kind)
+	_, err := kafka.EnsureTopics(t.Context(), client, testkit.KafkaConfig(brokers, lanes), kind)
 	require.NoError(t, err)
 	return &cluster{
-		TB: t, on: on, brokers: brokers, asker: asker, lanes: lanes, session: 6 * time.Second,
+		TB: t, on: on, brokers: brokers, client: client, lanes: lanes, session: 6 * time.Second,
 		log: slog.New(warnings{testkit.Logger(t).Handler()}),
 	}
 }
 
-// warnings leaves out what is said of each call.
+// warnings drops lines below warning level: there is one for each call.
 type warnings struct{ slog.Handler }
 
 func (warnings) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
@@ -60,8 +60,8 @@ func (w warnings) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return warnings{w.Handler.WithAttrs(attrs)}
 }
 
-// node is one instance: what a process is, in this one.
-type node struct {
+// instance is ingest and its journal, as in one process.
+type instance struct {
 	c       *cluster
 	name    string
 	url     string // Where callers reach it.
@@ -70,14 +70,14 @@ type node struct {
 	cancel  context.CancelFunc
 	done    chan error
 
-	mu   sync.Mutex
-	hurt chan struct{} // Closed when it is dead or asleep, or was so a moment ago; guarded by mu.
+	mu    sync.Mutex
+	fault chan struct{} // Closed while it is dead or frozen, and for a moment after; guarded by mu.
 }
 
-// start starts an instance; its name makes it a static member.
-func (c *cluster) start(name string) *node {
+// start starts an instance as a static member under its name.
+func (c *cluster) start(name string) *instance {
 	c.Helper()
-	n := &node{c: c, name: name, link: &netfault.Link{}, done: make(chan error, 1), hurt: make(chan struct{})}
+	n := &instance{c: c, name: name, link: &netfault.Link{}, done: make(chan error, 1), fault: make(chan struct{})}
 	peerAddr := freeAddr(c)
 	options := append(kafka.Options(testkit.KafkaConfig(c.brokers, c.lanes)), kgo.Dialer(n.link.Dial))
 	cfg := ingest.DefaultConfig()
@@ -93,12 +93,13 @@ func (c *cluster) start(name string) *node {
 		Cluster: cfg.Cluster, StoreDir: c.TempDir(), Lanes: c.lanes, InstanceID: name, CacheBytes: 8 << 20,
 		SessionTimeout: c.session, Advertise: cfg.Peers.URL,
 	}, journal.Deps{
-		Options: options, Decode: marketplace.Decode(cfg.Marketplace), Policy: directory.Policy, Log: c.log.With(slog.String("node", name)),
-		AskRelease: peers.AskRelease,
+		Options: options, Decode: marketplace.Decode(cfg.Marketplace), Policy: directory.Policy,
+		Log: c.log.With(slog.String("instance", name)), AskRelease: peers.AskRelease,
 	})
 	require.NoError(c, err)
 	in, err := ingest.New(cfg, ingest.Deps{
-		Options: options, Journal: n.journal, Peers: peers, Log: c.log.With(slog.String("node", name)), Registerer: prometheus.NewRegistry(),
+		Options: options, Journal: n.journal, Peers: peers,
+		Log: c.log.With(slog.String("instance", name)), Registerer: prometheus.NewRegistry(),
 	})
 	require.NoError(c, err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Context()))
@@ -129,58 +130,58 @@ func freeAddr(t testing.TB) string {
 	return l.Addr().String()
 }
 
-// leave ends an instance in order, as SIGTERM does.
-func (n *node) leave() {
+// leave stops an instance in order, as SIGTERM does.
+func (n *instance) leave() {
 	n.c.Helper()
 	n.cancel()
 	require.NoError(n.c, <-n.done)
 }
 
-// kill ends an instance as others see it: nothing of it is heard any more.
-func (n *node) kill() {
-	n.harm()
+// kill ends an instance as others see it: its connections are cut and it sends nothing more.
+func (n *instance) kill() {
+	n.setFaulty()
 	n.link.Cut()
 	n.cancel()
 }
 
-// sleep stops an instance, with everything that it has in hand, until it wakes.
-func (n *node) sleep() {
-	n.harm()
+// freeze stops the traffic of an instance, in the middle of whatever it does, until thaw.
+func (n *instance) freeze() {
+	n.setFaulty()
 	n.link.Pause()
 }
 
-func (n *node) wake() { n.link.Resume() }
+func (n *instance) thaw() { n.link.Resume() }
 
-// trouble is closed when the instance is dead or asleep.
-func (n *node) trouble() <-chan struct{} {
+// faulty returns a channel that is closed while the instance is dead or frozen.
+func (n *instance) faulty() <-chan struct{} {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.hurt
+	return n.fault
 }
 
-func (n *node) harm() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	select {
-	case <-n.hurt:
-	default:
-		close(n.hurt)
-	}
-}
-
-// well says that the instance is as good as any again.
-func (n *node) well() {
+func (n *instance) setFaulty() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	select {
-	case <-n.hurt:
-		n.hurt = make(chan struct{})
+	case <-n.fault:
+	default:
+		close(n.fault)
+	}
+}
+
+// setHealthy makes callers wait for the instance again as for any other.
+func (n *instance) setHealthy() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	select {
+	case <-n.fault:
+		n.fault = make(chan struct{})
 	default:
 	}
 }
 
-// owned returns how many lanes the instances say they own.
-func (c *cluster) owned(nodes ...*node) map[string]int {
+// owned returns how many lanes each instance owns, as it says itself.
+func (c *cluster) owned(nodes ...*instance) map[string]int {
 	c.Helper()
 	out := map[string]int{}
 	for _, n := range nodes {
@@ -196,8 +197,8 @@ func (c *cluster) owned(nodes ...*node) map[string]int {
 	return out
 }
 
-// spread waits until each lane has an owner among the instances and each of them has one.
-func (c *cluster) spread(nodes ...*node) {
+// spread waits until each lane has an owner among the instances and each instance has a lane.
+func (c *cluster) spread(nodes ...*instance) {
 	c.Helper()
 	testkit.Eventually(c, func() bool {
 		sum, all := 0, true

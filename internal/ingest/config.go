@@ -41,11 +41,11 @@ type Config struct {
 	BlobDir string
 	// ResolverDir is the folder of the resolver's pending store, which is a cache. Empty means "resolver".
 	ResolverDir string
-	// UnresolvedLimit is how long a notification of an unknown return waits for its shipment. After that the ledger records
-	// it as waiting under the return's id, and quarantines it in the end. Zero means seven days.
+	// UnresolvedLimit is how long a notification of an unknown return waits for its shipment. After that the ledger
+	// records it as waiting under the return's id, and quarantines it in the end. Zero means seven days.
 	UnresolvedLimit time.Duration
-	// RatePerSecond and Burst bound the calls of one seller. A rate of zero means no bound; a burst of zero means the calls
-	// of one second.
+	// RatePerSecond and Burst bound the calls of one seller. A rate of zero means no bound; a burst of zero means the
+	// calls of one second.
 	RatePerSecond float64
 	Burst         int
 	// Peers says how this instance and the other ones reach one another.

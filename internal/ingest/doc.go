@@ -1,5 +1,5 @@
-// Package ingest is HTTP in: the marketplace's notifications, and the seller API on the marketplace's own paths. It wires
-// the parts of one instance: peer, returns, documents, sellers and httpx.
+// Package ingest is HTTP in: the marketplace's notifications, and the seller API on the marketplace's own paths. It
+// wires the parts of one instance: peer, returns, documents, sellers and httpx.
 //
 // # What happens to a notification
 //
@@ -14,22 +14,23 @@
 //
 //	POST /sellers/v3/shipments/... ─▶ token ─▶ items ─▶ one submission each ─▶ peer.Submit ─▶ 200, one result per item
 //
-// The answer follows after the decisions are durable. An item whose outcome is unknown at the deadline, because its lane
-// has no owner or Kafka did not confirm, is a FAILURE with DEPENDENT_SYSTEM_CALL_FAILED; if that is true of all items, the
-// whole call is 503. The caller may repeat both: with an Idempotency-Key each item is decided once. The key belongs to the
-// seller and holds for each item separately: the same key with another body for the item is IDEMPOTENCY_KEY_REUSED. The
-// Ledger-Position header names the events; a read that sends it back as If-Position-At-Least waits for them.
+// The answer follows after the decisions are durable. An item whose outcome is unknown at the deadline, because its
+// lane has no owner or Kafka did not confirm, is a FAILURE with DEPENDENT_SYSTEM_CALL_FAILED; if that is true of all
+// items, the whole call is 503. The caller may repeat both: with an Idempotency-Key each item is decided once. The key
+// belongs to the seller and holds for each item separately: the same key with another body for the item is
+// IDEMPOTENCY_KEY_REUSED. The Ledger-Position header names the events; a read that sends it back as
+// If-Position-At-Least waits for them.
 //
 // Reads come from ClickHouse and are as fresh as the projection. Another seller's ids are not found, whatever the call.
 //
 // # What it does not do
 //
-// It holds no state that cannot be rebuilt from Kafka. It does not forward calls to an outer marketplace. It knows neither
-// how a lane is found nor how a PDF is made.
+// It holds no state that cannot be rebuilt from Kafka. It does not forward calls to an outer marketplace. It knows
+// neither how a lane is found nor how a PDF is made.
 //
 // # Stopping
 //
-// If there are other instances, it first reports that it is not ready and hands its lanes over while it serves everything.
-// Then it stops accepting and finishes the requests in hand, then it stops the workers, then the listener for other
-// instances, and closes its clients last. See Units.
+// If there are other instances, it first reports that it is not ready and hands its lanes over while it serves
+// everything. Then it stops accepting and finishes the requests in hand, then it stops the workers, then the listener
+// for other instances, and closes its clients last. See Units.
 package ingest

@@ -71,7 +71,7 @@ func TestAccessLimitsRate(t *testing.T) {
 	a := call(ownToken)
 	require.Equal(t, http.StatusTooManyRequests, a.status)
 	require.NotEmpty(t, a.header.Get("Retry-After"))
-	require.NotEqual(t, http.StatusTooManyRequests, call(otherToken).status, "others have their own")
+	require.NotEqual(t, http.StatusTooManyRequests, call(otherToken).status, "each seller has its own rate")
 }
 
 func TestPackingRepeatChangesNothing(t *testing.T) {
@@ -82,7 +82,7 @@ func TestPackingRepeatChangesNothing(t *testing.T) {
 	require.Equal(t, "SUCCESS", b.labels("S1", ownToken).member(t, "shipments", 0, "status"))
 	before := b.state("S1", status(ledgerv1.Status_STATUS_PACKED))
 
-	// Another worker that begins at the beginning, as after the loss of its positions.
+	// Another worker starts from the beginning, as after the loss of its offsets.
 	cfg := ingest.DefaultConfig()
 	cfg.Addr, cfg.Lanes, cfg.Sellers, cfg.Cluster, cfg.BlobDir, cfg.ResolverDir = "", lanes, testSellers(), "again", b.blobs, t.TempDir()
 	options := kafka.Options(testkit.KafkaConfig(b.brokers, lanes))
@@ -104,8 +104,8 @@ func TestPackingRepeatChangesNothing(t *testing.T) {
 		lane := events.Lane("S1", lanes)
 		at, worked := offsets.Lookup(events.TopicEvents, lane)
 		end, _ := ends.Lookup(events.TopicEvents, lane)
-		return worked && at.At >= end.Offset-1 // The end of the last transaction takes a position of its own.
-	}, "the second worker has worked through all")
+		return worked && at.At >= end.Offset-1 // The marker of the last transaction takes an offset too.
+	}, "the second worker has read everything")
 	cancel()
 	require.NoError(t, <-ended)
 	in.Close()
@@ -126,7 +126,8 @@ func TestPackingRendersAfterCancellation(t *testing.T) {
 
 	cfg := ingest.DefaultConfig()
 	cfg.Addr, cfg.Lanes, cfg.Sellers, cfg.BlobDir, cfg.ResolverDir = "", lanes, testSellers(), b.blobs, t.TempDir()
-	in, err := ingest.New(cfg, ingest.Deps{Options: kafka.Options(testkit.KafkaConfig(b.brokers, lanes)), Journal: b.journal, Log: testkit.Logger(t)})
+	options := kafka.Options(testkit.KafkaConfig(b.brokers, lanes))
+	in, err := ingest.New(cfg, ingest.Deps{Options: options, Journal: b.journal, Log: testkit.Logger(t)})
 	require.NoError(t, err)
 	t.Cleanup(in.Close)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -22,18 +22,18 @@ import (
 
 const peerSecret = "a secret of sixteen bytes or more"
 
-// member is one of several ingest instances, with a hand on what the others ask of it.
+// member is one of several instances of ingest. A test can intercept the requests of the others to it.
 type member struct {
 	*bench
 	peerURL string
 	peers   *httptest.Server
-	front   atomic.Pointer[front]
+	before  atomic.Pointer[interceptor]
 }
 
-// front is what stands before a member's peer handler.
-type front func(w http.ResponseWriter, r *http.Request, next http.Handler)
+// interceptor answers a request in place of a member's peer handler, or passes it on to that.
+type interceptor func(w http.ResponseWriter, r *http.Request, next http.Handler)
 
-// fleet is several instances on one Kafka.
+// fleet is several members on one Kafka.
 type fleet struct {
 	t       *testing.T
 	brokers []string
@@ -47,13 +47,13 @@ func newFleet(t *testing.T) *fleet {
 	return &fleet{t: t, brokers: brokers}
 }
 
-// member makes an instance that others can reach; start and the fleet's settle are the test's.
+// member returns an instance that others can reach. The test starts it, and calls settle.
 func (f *fleet) member(change func(*ingest.Config)) *member {
 	f.t.Helper()
 	m := &member{}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if stands := m.front.Load(); stands != nil {
-			(*stands)(w, r, m.ingest.PeerHandler())
+		if intercept := m.before.Load(); intercept != nil {
+			(*intercept)(w, r, m.ingest.PeerHandler())
 			return
 		}
 		m.ingest.PeerHandler().ServeHTTP(w, r)
@@ -72,7 +72,7 @@ func (f *fleet) member(change func(*ingest.Config)) *member {
 	return m
 }
 
-// secrets are secrets of instances.
+// secrets returns secrets that instances share.
 func secrets(texts ...string) []setting.Secret {
 	out := make([]setting.Secret, len(texts))
 	for i, text := range texts {
@@ -81,7 +81,7 @@ func secrets(texts ...string) []setting.Secret {
 	return out
 }
 
-// pair starts two members that each own lanes, and stands something before the second.
+// pair starts two members and waits until each owns lanes.
 func (f *fleet) pair(change func(*ingest.Config)) (a, b *member) {
 	f.t.Helper()
 	a, b = f.member(change), f.member(change)
@@ -91,9 +91,10 @@ func (f *fleet) pair(change func(*ingest.Config)) (a, b *member) {
 	return a, b
 }
 
-func (m *member) stand(fn front) { m.front.Store(&fn) }
+// intercept puts a function before the member's peer handler.
+func (m *member) intercept(fn interceptor) { m.before.Store(&fn) }
 
-// owned are the lanes that a member owns, as it says itself.
+// owned returns the lanes that a member owns, as it says itself.
 func (m *member) owned() []int32 {
 	var out []int32
 	for lane := range int32(lanes) {
@@ -107,7 +108,7 @@ func (m *member) owned() []int32 {
 	return out
 }
 
-// settle waits until every member has lanes, open ones, and each lane has one owner.
+// settle waits until every member has open lanes, and each lane has one owner.
 func (f *fleet) settle() {
 	f.t.Helper()
 	testkit.Eventually(f.t, func() bool {
@@ -123,7 +124,7 @@ func (f *fleet) settle() {
 	}, "the lanes are shared")
 }
 
-// state waits until a shipment is as wanted, wherever its lane is.
+// state waits for a state of a shipment, wherever its lane is.
 func (f *fleet) state(shipmentID string, want func(*ledgerv1.Shipment) bool) {
 	f.t.Helper()
 	testkit.Eventually(f.t, func() bool {
@@ -136,7 +137,7 @@ func (f *fleet) state(shipmentID string, want func(*ledgerv1.Shipment) bool) {
 			}
 		}
 		return false
-	}, "shipment "+shipmentID+" as wanted")
+	}, "shipment "+shipmentID+" reaches the state")
 }
 
 // shipmentIn returns the n-th id that lies in a lane.
@@ -153,7 +154,7 @@ func shipmentIn(lane int32, n int) string {
 	}
 }
 
-// create makes shipments known, and waits for them.
+// create creates shipments, and waits until their owners have decided that.
 func (f *fleet) create(by *member, ids ...string) {
 	f.t.Helper()
 	for _, id := range ids {
@@ -164,7 +165,7 @@ func (f *fleet) create(by *member, ids ...string) {
 	}
 }
 
-// labelsOfAll is the body of one call for several shipments.
+// labelsOfAll returns the body of one call for several shipments.
 func labelsOfAll(ids ...string) string {
 	items := make([]string, len(ids))
 	for i, id := range ids {
@@ -179,7 +180,7 @@ func (m *member) labelsOfAll(ids ...string) answer {
 	return m.send(http.MethodPost, "/sellers/v3/shipments/labels", labelsOfAll(ids...), bearer(ownToken)...)
 }
 
-// counted reads a counter, or the number of observations of a histogram, by its labels' values.
+// counted returns a counter, or the number of observations of a histogram, by the values of its labels.
 func (b *bench) counted(name string, labels ...string) int {
 	b.t.Helper()
 	families, err := b.reg.Gather()

@@ -171,9 +171,9 @@ func (i *Ingest) Handler() http.Handler { return i.handler }
 // PeerHandler returns the routes for other instances. Without secrets it refuses every request.
 func (i *Ingest) PeerHandler() http.Handler { return i.peers.Handler() }
 
-// Units returns the instance's units in the order in which to start them; they stop in the reverse order. So an instance
-// hands its lanes over while it still serves everything, then ends HTTP, then the workers, then the listener for other
-// instances. Run the journal before all of them and stop it after.
+// Units returns the instance's units in the order in which to start them; they stop in the reverse order. So an
+// instance hands its lanes over while it still serves everything, then ends HTTP, then the workers, then the listener
+// for other instances. Run the journal before all of them and stop it after.
 func (i *Ingest) Units() []service.Unit {
 	var units []service.Unit
 	several := i.cfg.Peers.Addr != ""

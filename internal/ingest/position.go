@@ -60,8 +60,8 @@ func parsePositions(s string, lanes int) (positions, error) {
 	return out, nil
 }
 
-// watcher waits until the projection is complete up to a position. It reads the offsets that the projector commits after
-// its last table. It asks the broker only while a read waits, and once for all that do.
+// watcher waits until the projection is complete up to a position. It reads the offsets that the projector commits
+// after its last table. It asks the broker only while a read waits, and once for all that do.
 type watcher struct {
 	admin   *kadm.Client
 	group   string // The projector's.
@@ -138,8 +138,8 @@ func (w *watcher) covers(want positions) bool {
 	return true
 }
 
-// committedOffsets returns the offsets that a group has committed in a topic. It leaves out partitions without a commit;
-// a group that never existed has none.
+// committedOffsets returns the offsets that a group has committed in a topic. It leaves out partitions without a
+// commit; a group that never existed has none.
 func committedOffsets(
 	ctx context.Context, admin *kadm.Client, group, topic string,
 ) (map[int32]kadm.OffsetResponse, error) {

@@ -27,11 +27,11 @@ func TestProgressReportsCaughtUp(t *testing.T) {
 		a = b.send(http.MethodGet, "/progress", "")
 		return a.status == http.StatusOK && a.member(t, "behind", "inbox") == 0.0
 	}, "the inbox is decided")
-	require.Equal(t, false, a.member(t, "caughtUp"), "nobody projects: %s", a.body)
+	require.Equal(t, false, a.member(t, "caughtUp"), "there is no projector: %s", a.body)
 	require.Positive(t, a.member(t, "behind", "projector"))
-	require.InDelta(t, 0, a.member(t, "behind", "translate"), 0, "nobody emits")
+	require.InDelta(t, 0, a.member(t, "behind", "translate"), 0, "there is no emitter")
 
-	// A projector that has come to the end.
+	// A projector that has reached the end.
 	admin := kadm.NewClient(testkit.Client(t, b.brokers))
 	ends, err := admin.ListCommittedOffsets(t.Context(), events.TopicEvents, events.TopicDecisions)
 	require.NoError(t, err)
@@ -61,7 +61,7 @@ func TestReadsWaitForPosition(t *testing.T) {
 	require.NoError(t, admin.CommitAllOffsets(t.Context(), kafka.GroupProjector("orderledger"), offsets))
 	require.Equal(t, http.StatusServiceUnavailable, read("1:7").status, "offset 7 itself is not applied yet")
 	require.Equal(t, http.StatusOK, read("1:6").status)
-	require.Equal(t, http.StatusServiceUnavailable, read("1:6,2:0").status, "of another lane nothing is known")
+	require.Equal(t, http.StatusServiceUnavailable, read("1:6,2:0").status, "no offset of the other lane is known")
 
 	for _, nonsense := range []string{"7", "a:b", "1:-1", strconv.Itoa(lanes) + ":1", strings.Repeat("1:1,", 3)} {
 		require.Equal(t, http.StatusUnprocessableEntity, read(nonsense).status, nonsense)

@@ -54,9 +54,9 @@ func (g *progress) handle(ctx context.Context, c *httpx.Call) error {
 	return c.Respond(report)
 }
 
-// measure follows the inputs on their way: it reads the end of each topic after its writer was found to be done. Reading
-// all at one moment would miss records between two parts. Notifications of returns make a loop, because the ledger makes
-// aliases and aliases lead to the inbox; so it measures the inbox twice.
+// measure follows the inputs on their way: it reads the end of each topic after its writer was found to be done.
+// Reading all at one moment would miss records between two parts. Notifications of returns make a loop, because the
+// ledger makes aliases and aliases lead to the inbox; so it measures the inbox twice.
 func (g *progress) measure(ctx context.Context) (progressReport, error) {
 	report := progressReport{
 		Behind: map[string]int64{}, Endpoints: map[string]int64{}, Lanes: make([]laneProgress, g.lanes),
@@ -183,7 +183,9 @@ func (g *progress) measureEmitter(ctx context.Context, report *progressReport) e
 
 // behind returns how many records of a topic a group has still to read. A partition without a commit counts from its
 // start.
-func (g *progress) behind(ctx context.Context, group, topic string, each func(partition int32, end, at int64)) (int64, error) {
+func (g *progress) behind(
+	ctx context.Context, group, topic string, each func(partition int32, end, at int64),
+) (int64, error) {
 	ends, err := g.ends(ctx, topic)
 	if err != nil {
 		return 0, err

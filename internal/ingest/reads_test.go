@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testkit.RunClickHouse(m)) }
 
-// readModel returns a database with the ledger's tables, empty. Without an engine the test is skipped.
+// readModel returns a database with the ledger's tables, empty. It skips the test if there is no engine.
 func readModel(t *testing.T) driver.Conn {
 	t.Helper()
 	addr, database := testkit.ClickHouse(t)
@@ -38,12 +38,13 @@ func at(day int) *timestamppb.Timestamp {
 	return timestamppb.New(time.Date(2024, 4, day, 10, 0, 0, 0, time.UTC))
 }
 
-// aShipment is a state with one item; change may alter it.
+// aShipment returns a state with one item; change may alter it.
 func aShipment(id string, day int, change func(*ledgerv1.Shipment)) *ledgerv1.Shipment {
 	price := int64(19990)
 	s := &ledgerv1.Shipment{
 		ShipmentId: id, Version: 1, OrderId: "OD-" + id, SellerId: "own", LocationId: "LOC1", Status: ledgerv1.Status_STATUS_APPROVED,
-		UpdatedAt: at(day), DispatchBy: at(day), DispatchAfter: at(1), Times: &ledgerv1.Times{Created: &ledgerv1.Moment{At: at(day)}},
+		UpdatedAt: at(day), DispatchBy: at(day), DispatchAfter: at(1),
+		Times: &ledgerv1.Times{Created: &ledgerv1.Moment{At: at(day)}},
 		Items: []*ledgerv1.Item{{
 			OrderItemId: "I-" + id, Status: ledgerv1.Status_STATUS_APPROVED, Ordered: 2,
 			Details: &ledgerv1.ItemDetails{Sku: "SKU-1", OrderDate: at(day), Price: &ledgerv1.Price{Currency: "INR", SellingMinor: &price}},
@@ -56,7 +57,7 @@ func aShipment(id string, day int, change func(*ledgerv1.Shipment)) *ledgerv1.Sh
 	return s
 }
 
-// project writes states as the projection does, as far as reads look at them.
+// project writes states as the projection does, as far as reads need them.
 func project(t *testing.T, conn driver.Conn, states ...*ledgerv1.Shipment) {
 	t.Helper()
 	stamp := func(at *timestamppb.Timestamp) *time.Time {
@@ -71,7 +72,8 @@ func project(t *testing.T, conn driver.Conn, states ...*ledgerv1.Shipment) {
 		require.NoError(t, err)
 		require.NoError(t, conn.Exec(t.Context(), `INSERT INTO shipments_state (shipment_id, order_id, seller_id, location_id, status, on_hold,
 			created_at, dispatch_after, dispatch_by, version, updated_at, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, unhex(?))`,
-			s.GetShipmentId(), s.GetOrderId(), s.GetSellerId(), s.GetLocationId(), marketplace.StatusName(s.GetStatus()), s.GetOnHold(),
+			s.GetShipmentId(), s.GetOrderId(), s.GetSellerId(), s.GetLocationId(), marketplace.StatusName(s.GetStatus()),
+			s.GetOnHold(),
 			stamp(s.GetTimes().GetCreated().GetAt()), stamp(s.GetDispatchAfter()), stamp(s.GetDispatchBy()), s.GetVersion(),
 			s.GetUpdatedAt().AsTime(), fmt.Sprintf("%x", bytes)))
 		for _, item := range s.GetItems() {
@@ -117,7 +119,7 @@ func TestReadsFindByID(t *testing.T) {
 		aShipment("X1", 2, func(s *ledgerv1.Shipment) { s.SellerId = "other" }),
 		aShipment("S1", 2, func(s *ledgerv1.Shipment) { s.Version, s.Status = 2, ledgerv1.Status_STATUS_PACKED }),
 	)
-	// The official client writes commas as %2C. Unknown ids and other sellers' are left out; the order is the caller's.
+	// The official client writes commas as %2C. Reads leave out unknown ids and other sellers' ids, and keep the order.
 	require.Equal(t, []string{"S2", "S1"}, ids(t, b.get("?shipmentIds=S2%2Cnobody%2CX1%2CS1")))
 	require.Equal(t, []string{"S2", "S3"}, ids(t, b.get("?orderIds=OD-S2")))
 	require.Equal(t, []string{"S1", "S3"}, ids(t, b.get("?orderItemIds=I-S1,I-S3")))
@@ -145,7 +147,7 @@ func TestReadsSearchPages(t *testing.T) {
 	b := setup(t, conn, nil)
 	var states []*ledgerv1.Shipment
 	for i := range 25 {
-		// Pairs share a date, so that pages must also tell them apart by their ids.
+		// Pairs share a date, so that pages must order them by their ids as well.
 		states = append(states, aShipment(fmt.Sprintf("S%02d", i), 1+i/2, nil))
 	}
 	states = append(states,
@@ -156,7 +158,9 @@ func TestReadsSearchPages(t *testing.T) {
 		aShipment("theirs", 1, func(s *ledgerv1.Shipment) { s.SellerId = "other" }),
 		aShipment("cancelled", 20, func(s *ledgerv1.Shipment) {
 			s.Status, s.Items[0].Status = ledgerv1.Status_STATUS_CANCELLED, ledgerv1.Status_STATUS_CANCELLED
-			s.Items[0].Cancellations = []*ledgerv1.Cancellation{{Units: 2, By: ledgerv1.CancelledBy_CANCELLED_BY_SELLER, At: &ledgerv1.Moment{At: at(21)}}}
+			s.Items[0].Cancellations = []*ledgerv1.Cancellation{{
+				Units: 2, By: ledgerv1.CancelledBy_CANCELLED_BY_SELLER, At: &ledgerv1.Moment{At: at(21)},
+			}}
 			s.Items[0].CancelledSeller = 2
 		}),
 	)
@@ -217,7 +221,7 @@ func TestReadsLabels(t *testing.T) {
 
 	first, again := b.get("/S1/labels"), b.get("/S1/labels")
 	require.Equal(t, "application/pdf", first.header.Get("Content-Type"), "%s", first.body)
-	require.Equal(t, first.body, again.body, "a document is the same on every download")
+	require.Equal(t, first.body, again.body, "every download is the same")
 	kept, err := os.ReadFile(b.blobs + "/" + packed.GetPacking().GetDocumentsRef() + ".pdf")
 	require.NoError(t, err)
 	require.Equal(t, kept, first.body)
@@ -250,7 +254,7 @@ func TestCommandsFindReturn(t *testing.T) {
 	}))
 	a := b.send(http.MethodPost, "/sellers/v2/returns/complete", `{"locationId":"LOC1","returnIds":["R1","R2"]}`, bearer(ownToken)...)
 	require.Equal(t, http.StatusOK, a.status)
-	// The journal knows no such shipment: what counts here is that the one was asked and the other was not found.
+	// The journal has no such shipment. Its answer for R1 shows that the command reached it; R2 was not looked up.
 	require.Equal(t, "INVALID_SHIPMENTS", a.member(t, "returns", 0, "errorCode"), "%s", a.body)
 	require.Equal(t, "INVALID_RETURNS", a.member(t, "returns", 1, "errorCode"))
 	stranger := b.send(http.MethodPost, "/sellers/v2/returns/complete", `{"returnIds":["R1"]}`, bearer(otherToken)...)
@@ -287,7 +291,8 @@ func TestCommandsFindService(t *testing.T) {
 		return func(s *ledgerv1.Shipment) {
 			s.Services = []*ledgerv1.Service{{ServiceId: "done-" + s.GetShipmentId(), Status: ledgerv1.ServiceStatus_SERVICE_STATUS_COMPLETED}}
 			for _, id := range ids {
-				s.Services = append(s.Services, &ledgerv1.Service{ServiceId: id, Status: ledgerv1.ServiceStatus_SERVICE_STATUS_IN_PROGRESS})
+				status := ledgerv1.ServiceStatus_SERVICE_STATUS_IN_PROGRESS
+				s.Services = append(s.Services, &ledgerv1.Service{ServiceId: id, Status: status})
 			}
 		}
 	}
@@ -298,12 +303,12 @@ func TestCommandsFindService(t *testing.T) {
 		require.Equal(t, http.StatusOK, a.status, "%s", a.body)
 		return a.member(t, "services", 0, "errorCode")
 	}
-	// The journal knows neither shipment: its answer tells that it was asked, ours that there was nobody to ask about.
-	const asked, nobody = "INVALID_SHIPMENTS", "INVALID_SERVICES"
-	require.Equal(t, asked, complete(`"serviceFulfilmentId":"V1"`, ownToken))
-	require.Equal(t, nobody, complete(`"serviceFulfilmentId":"V9"`, ownToken))
-	require.Equal(t, nobody, complete(`"serviceFulfilmentId":"V1"`, otherToken))
-	require.Equal(t, asked, complete(`"shipmentId":"S1","locationId":"LOC1"`, ownToken))
-	require.Equal(t, nobody, complete(`"shipmentId":"S2","locationId":"LOC1"`, ownToken), "two are open")
-	require.Equal(t, nobody, complete(`"shipmentId":"S1","locationId":"LOC1"`, otherToken))
+	// The journal has neither shipment. Its answer shows that the command reached it; ours, that no service was found.
+	const submitted, notFound = "INVALID_SHIPMENTS", "INVALID_SERVICES"
+	require.Equal(t, submitted, complete(`"serviceFulfilmentId":"V1"`, ownToken))
+	require.Equal(t, notFound, complete(`"serviceFulfilmentId":"V9"`, ownToken))
+	require.Equal(t, notFound, complete(`"serviceFulfilmentId":"V1"`, otherToken))
+	require.Equal(t, submitted, complete(`"shipmentId":"S1","locationId":"LOC1"`, ownToken))
+	require.Equal(t, notFound, complete(`"shipmentId":"S2","locationId":"LOC1"`, ownToken), "two are open")
+	require.Equal(t, notFound, complete(`"shipmentId":"S1","locationId":"LOC1"`, otherToken))
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// aReturn is a notification of a return; lines are JSON.
+// aReturn returns a notification of a return; lines are JSON.
 func aReturn(event, returnID, at, lines string) string {
 	return fmt.Sprintf(`{"eventType":%q,"timestamp":%q,"source":"flipkart","returnId":%q,"locationId":"LOC1","attributes":{"returnItems":[%s]}}`,
 		event, at, returnID, lines)
@@ -57,7 +57,7 @@ func TestResolverKeepsOrder(t *testing.T) {
 	testkit.Eventually(t, func() bool {
 		a := b.send(http.MethodGet, "/progress", "")
 		return a.status == http.StatusOK && a.member(t, "waitingForReturns") == 2.0
-	}, "both are looked at")
+	}, "both are examined")
 
 	b.notify(aReturn("return_created", "R1", "2024-04-06T00:00:00Z", line("S1")))
 	s := b.state("S1", returned(ledgerv1.ReturnStatus_RETURN_STATUS_COMPLETED))

@@ -33,11 +33,11 @@ func TestRouterSplitsCallByOwner(t *testing.T) {
 		}
 	}
 	f.create(a, ids...)
-	asked := slices.Insert(slices.Clone(ids), 4, "unknown")
+	sent := slices.Insert(slices.Clone(ids), 4, "unknown")
 	for _, m := range []*member{a, b} {
-		got := m.labelsOfAll(asked...)
+		got := m.labelsOfAll(sent...)
 		require.Equal(t, http.StatusOK, got.status, "%s", got.body)
-		for i, id := range asked {
+		for i, id := range sent {
 			require.Equal(t, id, got.member(t, "shipments", i, "shipmentId"))
 		}
 		require.Equal(t, "INVALID_SHIPMENTS", got.member(t, "shipments", 4, "errorCode"))
@@ -47,14 +47,14 @@ func TestRouterSplitsCallByOwner(t *testing.T) {
 		}
 	}
 	for m, other := range map[*member]*member{a: b, b: a} {
-		theirs := 0
-		for _, id := range asked {
+		forwarded := 0
+		for _, id := range sent {
 			if slices.Contains(other.owned(), events.Lane(id, lanes)) {
-				theirs++
+				forwarded++
 			}
 		}
-		require.Equal(t, 1, m.counted("orderledger_ingest_forward_seconds", "answered"), "one request an owner, whatever the number of lanes")
-		require.Equal(t, theirs, m.counted("orderledger_ingest_forwarded_total", "answered"))
+		require.Equal(t, 1, m.counted("orderledger_ingest_forward_seconds", "answered"), "one request to each owner, whatever the number of lanes")
+		require.Equal(t, forwarded, m.counted("orderledger_ingest_forwarded_total", "answered"))
 	}
 }
 
@@ -69,7 +69,7 @@ func TestRouterForwardsUpdate(t *testing.T) {
 		got[i] = m.send(http.MethodPost, "/sellers/v3/shipments/"+id+"/update", `{"delivery_partner":"P","tracking_id":"T"}`, bearer(ownToken)...)
 		require.Equal(t, http.StatusOK, got[i].status, "%s", got[i].body)
 	}
-	require.JSONEq(t, string(got[1].body), string(got[0].body), "it is the owner's answer: this shipment is not shipped by its seller")
+	require.JSONEq(t, string(got[1].body), string(got[0].body), "it is the owner's answer: the seller does not ship this shipment itself")
 	require.Equal(t, 1, a.counted("orderledger_ingest_forwarded_total", "answered"))
 }
 
@@ -77,7 +77,7 @@ func TestRouterForwardsPacking(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
 	a := f.member(nil)
-	b := f.member(func(c *ingest.Config) { c.Workers = false }) // So it is the first that packs.
+	b := f.member(func(c *ingest.Config) { c.Workers = false }) // Only a packs.
 	a.start()
 	b.start()
 	f.settle()
@@ -85,7 +85,7 @@ func TestRouterForwardsPacking(t *testing.T) {
 	f.create(a, id)
 	require.Equal(t, "SUCCESS", b.labelsOfAll(id).member(t, "shipments", 0, "status"))
 	f.state(id, status(ledgerv1.Status_STATUS_PACKED))
-	testkit.Eventually(t, func() bool { return a.counted("orderledger_ingest_forwarded_total", "answered") == 1 }, "the packer has told the owner")
+	testkit.Eventually(t, func() bool { return a.counted("orderledger_ingest_forwarded_total", "answered") == 1 }, "the result is forwarded to the owner")
 }
 
 func TestRouterKeepsOrderOfItems(t *testing.T) {
@@ -99,8 +99,8 @@ func TestRouterKeepsOrderOfItems(t *testing.T) {
 	require.Equal(t, http.StatusOK, got.status, "%s", got.body)
 	require.Equal(t, "SUCCESS", got.member(t, "shipments", 0, "status"), "%s", got.body)
 	decided := f.members[0].decisions(3)
-	require.Equal(t, ledgerv1.Outcome_OUTCOME_ACCEPTED, decided[1].GetOutcome(), "the first of the call comes first")
-	require.NotEqual(t, ledgerv1.Outcome_OUTCOME_ACCEPTED, decided[2].GetOutcome(), "there is nothing left for the second")
+	require.Equal(t, ledgerv1.Outcome_OUTCOME_ACCEPTED, decided[1].GetOutcome(), "the first item of the call is decided first")
+	require.NotEqual(t, ledgerv1.Outcome_OUTCOME_ACCEPTED, decided[2].GetOutcome(), "nothing is left for the second")
 }
 
 func TestRouterOutlivesFrozenOwner(t *testing.T) {
@@ -111,17 +111,17 @@ func TestRouterOutlivesFrozenOwner(t *testing.T) {
 	f.create(a, id)
 	thawed := make(chan struct{})
 	t.Cleanup(func() { close(thawed) })
-	var asked atomic.Int32
-	b.stand(func(_ http.ResponseWriter, r *http.Request, _ http.Handler) {
-		asked.Add(1)
-		select { // It takes connections, and answers none.
+	var requests atomic.Int32
+	b.intercept(func(_ http.ResponseWriter, r *http.Request, _ http.Handler) {
+		requests.Add(1)
+		select { // It accepts connections, and answers none.
 		case <-thawed:
 		case <-r.Context().Done():
 		}
 	})
 	answers := make(chan answer, 1)
 	go func() { answers <- a.labelsOfAll(id) }()
-	testkit.Eventually(t, func() bool { return asked.Load() >= 2 }, "it was asked, and asked again")
+	testkit.Eventually(t, func() bool { return requests.Load() >= 2 }, "the router retries")
 	b.stop()
 	got := <-answers
 	require.Equal(t, http.StatusOK, got.status, "%s", got.body)
@@ -133,28 +133,28 @@ func TestRouterOutlivesFrozenOwner(t *testing.T) {
 
 func TestRouterRetryGetsFirstAnswer(t *testing.T) {
 	t.Parallel()
-	for name, headers := range map[string][]string{"without a key": nil, "with a key of the caller's": {"Idempotency-Key", "k1"}} {
+	for name, headers := range map[string][]string{"without a key": nil, "with the caller's key": {"Idempotency-Key", "k1"}} {
 		for _, dies := range []bool{false, true} {
-			t.Run(name+map[bool]string{true: ", by an owner that dies", false: ", by an owner that lives"}[dies], func(t *testing.T) {
+			t.Run(name+map[bool]string{true: ", the owner dies", false: ", the owner stays"}[dies], func(t *testing.T) {
 				t.Parallel()
 				f := newFleet(t)
 				a, b := f.pair(func(c *ingest.Config) { c.Workers = false })
 				id := shipmentIn(b.owned()[0], 0)
 				f.create(a, id)
 				var decided atomic.Int32
-				b.stand(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+				b.intercept(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 					if decided.Add(1) > 1 && !dies {
 						next.ServeHTTP(w, r)
 						return
 					}
 					next.ServeHTTP(httptest.NewRecorder(), r)
-					panic(http.ErrAbortHandler) // The connection ends without an answer.
+					panic(http.ErrAbortHandler) // It closes the connection without an answer.
 				})
 				answers := make(chan answer, 1)
 				go func() {
 					answers <- a.send(http.MethodPost, "/sellers/v3/shipments/labels", labelsOf(id), append(bearer(ownToken), headers...)...)
 				}()
-				testkit.Eventually(t, func() bool { return decided.Load() > 0 }, "it was decided")
+				testkit.Eventually(t, func() bool { return decided.Load() > 0 }, "the command is decided")
 				if dies {
 					b.stop()
 				}
@@ -162,7 +162,7 @@ func TestRouterRetryGetsFirstAnswer(t *testing.T) {
 				require.Equal(t, http.StatusOK, got.status, "%s", got.body)
 				require.Equal(t, "SUCCESS", got.member(t, "shipments", 0, "status"), "%s", got.body)
 
-				again := a.labelsOfAll(id) // Another intention, so that there is something behind the first.
+				again := a.labelsOfAll(id) // Another intention, so that the first has a successor.
 				require.Equal(t, http.StatusOK, again.status, "%s", again.body)
 				var labels []ledgerv1.Outcome
 				for _, d := range a.decisions(3) {
@@ -170,15 +170,15 @@ func TestRouterRetryGetsFirstAnswer(t *testing.T) {
 						labels = append(labels, d.GetOutcome())
 					}
 				}
-				require.Len(t, labels, 2, "each was decided once")
+				require.Len(t, labels, 2, "each is decided once")
 				require.Equal(t, ledgerv1.Outcome_OUTCOME_ACCEPTED, labels[0])
 			})
 		}
 	}
 }
 
-// load calls for labels of one shipment after the other until they are used up, and returns every answer that was no
-// success.
+// load requests labels for one new shipment after another, and runs during in the meantime. It returns the answers that
+// were no success.
 func (f *fleet) load(calls int, by func(i int, shipmentID string) answer, during func()) []string {
 	f.t.Helper()
 	ids := make([]string, calls)
@@ -217,7 +217,8 @@ func TestRouterServesWhileInstanceJoins(t *testing.T) {
 	f := newFleet(t)
 	a, b := f.pair(func(c *ingest.Config) { c.Workers = false })
 	late := f.member(func(c *ingest.Config) { c.Workers = false })
-	failed := f.load(120, func(i int, id string) answer { return []*member{a, b}[i%2].labelsOfAll(id) }, func() { late.start(); f.settle() })
+	byTurns := func(i int, id string) answer { return []*member{a, b}[i%2].labelsOfAll(id) }
+	failed := f.load(120, byTurns, func() { late.start(); f.settle() })
 	require.Empty(t, failed)
 }
 
@@ -229,14 +230,14 @@ func TestRouterServesDuringHandOver(t *testing.T) {
 	units := append([]service.Unit{{Name: "journal", Run: b.journal.Run}}, b.ingest.Units()...)
 	last := &units[len(units)-1]
 	require.Equal(t, "handover", last.Name, "it is the first to stop")
-	var calling sync.RWMutex // Read-locked while something is asked of b.
-	over := false            // Guarded by calling: b has handed over.
+	var calling sync.RWMutex // Read-locked during a call to b.
+	over := false            // Guarded by calling: b has handed its lanes over.
 	handOver := last.Run
 	last.Run = func(ctx context.Context) error {
 		err := handOver(ctx)
 		got := b.labelsOfAll(shipmentIn(0, 0))
 		if got.status != http.StatusOK || !got.last {
-			t.Errorf("after the lanes have gone: %d %s", got.status, got.body)
+			t.Errorf("after the hand-over: %d %s", got.status, got.body)
 		}
 		if ready := b.ingest.Ready(ctx); ready == nil || !strings.Contains(ready.Error(), "handing over") {
 			t.Errorf("ready: %v", ready)
@@ -293,23 +294,23 @@ func TestRouterKeepsInDoubt(t *testing.T) {
 	a, b := f.pair(func(c *ingest.Config) { c.Workers, c.CommandTimeout = false, 500*time.Millisecond })
 	id := shipmentIn(b.owned()[0], 0)
 	f.create(a, id)
-	// A connection that was used before is one that a client would send again after by itself.
+	// Use a connection first: on a reused one an HTTP client may resend a request, which would hide that it is in doubt.
 	require.Equal(t, http.StatusOK, a.labelsOfAll(shipmentIn(b.owned()[0], 1)).status)
-	var asked atomic.Int32
-	b.stand(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
-		if asked.Add(1) == 1 {
-			panic(http.ErrAbortHandler) // It may have been obeyed.
+	var requests atomic.Int32
+	b.intercept(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		if requests.Add(1) == 1 {
+			panic(http.ErrAbortHandler) // It may have been executed.
 		}
-		w.WriteHeader(http.StatusUnauthorized) // This certainly was not.
+		w.WriteHeader(http.StatusUnauthorized) // This one certainly was not.
 	})
 	got := a.labelsOfAll(id)
 	require.Equal(t, http.StatusServiceUnavailable, got.status, "%s", got.body)
 	require.Equal(t, "urn:orderledger:problem:in_doubt", got.member(t, "type"))
-	require.Greater(t, asked.Load(), int32(1))
+	require.Greater(t, requests.Load(), int32(1))
 	require.GreaterOrEqual(t, a.counted("orderledger_ingest_retries_total", "refused"), 1)
 
-	// What no connection was there for was never sent, at whatever moment the time ended. A refusal that was on its way
-	// then would leave a doubt.
+	// Without a connection nothing was ever sent, whenever the deadline passes. A refusal would not do for this part: the
+	// deadline could pass while it is on its way, and leave the command in doubt.
 	b.peers.Close()
 	a.deps.Peers.Close()
 	got = a.labelsOfAll(id)
@@ -325,10 +326,10 @@ func TestRouterWaitsForSameVersion(t *testing.T) {
 	f.create(a, id)
 	var old atomic.Bool
 	old.Store(true)
-	var asked atomic.Int32
-	b.stand(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	var requests atomic.Int32
+	b.intercept(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		if old.Load() && strings.HasSuffix(r.URL.Path, "/commands") {
-			asked.Add(1)
+			requests.Add(1)
 			_, _ = io.WriteString(w, `[{"error":"versions","detail":"item 0 has another hash here","lane":0}]`)
 			return
 		}
@@ -338,7 +339,7 @@ func TestRouterWaitsForSameVersion(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, got.status, "%s", got.body)
 	require.Contains(t, string(got.body), "two versions")
 	require.NotEmpty(t, got.header.Get("Retry-After"))
-	require.Greater(t, asked.Load(), int32(1), "it is tried again")
+	require.Greater(t, requests.Load(), int32(1), "the router retries")
 	old.Store(false)
 	require.Equal(t, http.StatusOK, a.labelsOfAll(id).status)
 }

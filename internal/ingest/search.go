@@ -17,8 +17,8 @@ import (
 )
 
 // page is a place in the results of a search: the search and the last result before it. A page starts behind that
-// result's sort value and id and not at a count, so shipments that appear or disappear between two pages make it neither
-// skip nor repeat others.
+// result's sort value and id and not at a count, so shipments that appear or disappear between two pages make it
+// neither skip nor repeat others.
 type page struct {
 	Filter marketplace.Filter `json:"filter"`
 	// After is the sort value of the last result in milliseconds, AfterID its id; empty on the first page.

@@ -34,7 +34,7 @@ const (
 	otherToken = "token-of-other"
 )
 
-// bench is an ingest of the test's own: Kafka, journal and HTTP.
+// bench is one instance of ingest under test: Kafka, journal and HTTP.
 type bench struct {
 	t       *testing.T
 	brokers []string
@@ -46,7 +46,7 @@ type bench struct {
 
 	cfg  ingest.Config
 	deps ingest.Deps
-	stop func() // Ends it as at the end of the test; may be called more than once.
+	stop func() // Stops it before the end of the test; may be called more than once.
 }
 
 func testSellers() sellers.Config {
@@ -67,7 +67,7 @@ func setup(t *testing.T, conn driver.Conn, change func(*ingest.Config)) *bench {
 	return b
 }
 
-// newBench returns an ingest on brokers that have the topics; start runs it.
+// newBench returns an instance on brokers that have the topics. Call start to run it.
 func newBench(t *testing.T, brokers []string, conn driver.Conn, change func(*ingest.Config)) *bench {
 	t.Helper()
 	b := &bench{t: t, brokers: brokers, reg: prometheus.NewRegistry(), blobs: t.TempDir()}
@@ -81,13 +81,17 @@ func newBench(t *testing.T, brokers []string, conn driver.Conn, change func(*ing
 	log := testkit.Logger(t)
 	directory := sellers.New(cfg.Sellers)
 	b.cfg = cfg
-	b.deps = ingest.Deps{Options: options, ClickHouse: conn, Log: log, Registerer: b.reg, Peers: peer.NewClient(cfg.Peers, cfg.Cluster)}
+	b.deps = ingest.Deps{
+		Options: options, ClickHouse: conn, Log: log, Registerer: b.reg, Peers: peer.NewClient(cfg.Peers, cfg.Cluster),
+	}
 	deps := journal.Deps{Options: options, Decode: marketplace.Decode(cfg.Marketplace), Policy: directory.Policy, Log: log}
 	if b.deps.Peers != nil {
 		deps.AskRelease = b.deps.Peers.AskRelease
 	}
 	var err error
-	b.journal, err = journal.New(journal.Config{Cluster: cfg.Cluster, StoreDir: t.TempDir(), Lanes: lanes, Advertise: cfg.Peers.URL}, deps)
+	b.journal, err = journal.New(journal.Config{
+		Cluster: cfg.Cluster, StoreDir: t.TempDir(), Lanes: lanes, Advertise: cfg.Peers.URL,
+	}, deps)
 	require.NoError(t, err)
 	b.deps.Journal = b.journal
 	b.ingest, err = ingest.New(cfg, b.deps)
@@ -95,7 +99,7 @@ func newBench(t *testing.T, brokers []string, conn driver.Conn, change func(*ing
 	return b
 }
 
-// start runs the journal and the units, and serves the API; all of it ends with the test, or before, by stop.
+// start runs the journal and the units, and serves the API, until the test ends or stop is called.
 func (b *bench) start() {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(b.t.Context()))
 	var running sync.WaitGroup
@@ -119,7 +123,7 @@ func (b *bench) start() {
 	b.url = srv.URL
 }
 
-// serve serves an ingest whose units do not run.
+// serve serves an instance whose units do not run.
 func serve(t *testing.T, in *ingest.Ingest) string {
 	t.Helper()
 	srv := httptest.NewServer(in.Handler())
@@ -131,10 +135,10 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
-	last   bool // The connection ends with it.
+	last   bool // It closed the connection.
 }
 
-// json reads a member of the answer by its path.
+// member returns a member of the JSON answer by its path.
 func (a answer) member(t *testing.T, path ...any) any {
 	t.Helper()
 	var v any
@@ -154,13 +158,13 @@ func (a answer) member(t *testing.T, path ...any) any {
 	return v
 }
 
-// send makes a request; headers are pairs.
+// send sends a request; headers are pairs of name and value.
 func (b *bench) send(method, path, body string, headers ...string) answer {
 	b.t.Helper()
 	req, err := http.NewRequestWithContext(b.t.Context(), method, b.url+path, bytes.NewReader([]byte(body)))
 	require.NoError(b.t, err)
 	for i := 0; i+1 < len(headers); i += 2 {
-		req.Header[headers[i]] = []string{headers[i+1]} // As it is written: some have underscores.
+		req.Header[headers[i]] = []string{headers[i+1]} // Not canonical: some names have underscores.
 	}
 	resp, err := http.DefaultClient.Do(req)
 	require.NoError(b.t, err)
@@ -179,7 +183,7 @@ func (b *bench) notify(body string) answer {
 	return a
 }
 
-// state waits until a shipment is as wanted.
+// state waits for a state of a shipment.
 func (b *bench) state(shipmentID string, want func(*ledgerv1.Shipment) bool) *ledgerv1.Shipment {
 	b.t.Helper()
 	var last *ledgerv1.Shipment
@@ -191,7 +195,7 @@ func (b *bench) state(shipmentID string, want func(*ledgerv1.Shipment) bool) *le
 			last = s
 		}
 		return last != nil && want(last)
-	}, "shipment "+shipmentID+" as wanted")
+	}, "shipment "+shipmentID+" reaches the state")
 	return last
 }
 
@@ -202,20 +206,16 @@ func status(want ledgerv1.Status) func(*ledgerv1.Shipment) bool {
 // decisions reads decisions until it has n of them.
 func (b *bench) decisions(n int) []*ledgerv1.Decision {
 	b.t.Helper()
-	client := testkit.Client(b.t, b.brokers, kgo.ConsumeTopics(events.TopicDecisions), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	client := testkit.Client(b.t, b.brokers, kgo.ConsumeTopics(events.TopicDecisions),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 	ctx, cancel := context.WithTimeout(b.t.Context(), testkit.Limit)
 	defer cancel()
 	var out []*ledgerv1.Decision
 	for len(out) < n {
 		fetches := client.PollFetches(ctx)
-		require.NoError(b.t, ctx.Err(), "only %d of %d decisions came", len(out), n)
+		require.NoError(b.t, ctx.Err(), "only %d of %d decisions", len(out), n)
 		fetches.EachRecord(func(rec *kgo.Record) {
-			headers := make([]events.Header, len(rec.Headers))
-			for i, h := range rec.Headers {
-				headers[i] = events.Header(h)
-			}
-			_, d, _, err := events.DecodeDecision(headers, rec.Value)
+			_, d, _, err := events.DecodeDecision(kafka.AppendEventHeaders(nil, rec), rec.Value)
 			require.NoError(b.t, err)
 			out = append(out, d)
 		})
@@ -223,7 +223,7 @@ func (b *bench) decisions(n int) []*ledgerv1.Decision {
 	return out
 }
 
-// created is a shipment_created with one item of two units.
+// created returns a shipment_created with one item of two units.
 func created(shipmentID string) string {
 	return `{"eventType":"shipment_created","timestamp":"2024-03-28T18:03:01+05:30","source":"flipkart","version":"v3",
 	"locationId":"LOC1","shipmentId":"` + shipmentID + `","attributes":{"dispatchByDate":"2024-04-10T10:00:00+05:30",

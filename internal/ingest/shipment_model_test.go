@@ -10,28 +10,28 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A shipment of the model has items in groups, which sellers cancel. A cancellation of some groups is accepted if
-// anything of them is left, and then nothing is; a key that was answered is answered again.
+// The model: a shipment has items in groups. A seller's call cancels some groups; it is accepted if any of them is
+// left, and then none is. A key that was answered once gets the same answer again.
 
-// cancelOp asks to cancel groups of a shipment. With no key it reads what is left.
+// cancelOp cancels groups of a shipment. Without a key it reads which groups are left.
 type cancelOp struct {
 	shipment string
 	groups   uint16
 	key      string
 }
 
-// cancelled is an answer.
+// cancelled is the outcome of a cancelOp.
 type cancelled struct {
-	unknown  bool   // There was none: the command may be stored, also later.
-	accepted bool   //
-	offset   int64  // Of the event of what was accepted.
-	left     uint16 // Of a read.
+	unknown  bool // There is none: the command may be stored, now or later.
+	accepted bool
+	offset   int64  // Of the event, if it was accepted.
+	left     uint16 // The result of a read.
 }
 
 type shipmentState struct {
 	left    uint16
-	last    int64                // The offset of the last event that was told.
-	answers map[string]cancelled // By key. It is never changed, only copied.
+	last    int64                // The offset of the last event that an answer named.
+	answers map[string]cancelled // By key. It is copied, never changed: states share it.
 }
 
 func shipmentModel(groups uint16) porcupine.Model {
@@ -64,7 +64,7 @@ func (s shipmentState) step(op cancelOp, out cancelled) (bool, shipmentState) {
 		if out.unknown {
 			return true, s
 		}
-		if first.offset < 0 { // Nobody has been told so far.
+		if first.offset < 0 { // No answer has named it so far.
 			first.offset = out.offset
 		}
 		return out.accepted == first.accepted && out.offset == first.offset, s.with(op.key, first)
@@ -106,17 +106,17 @@ func TestShipmentModel(t *testing.T) {
 		right   bool
 		history []porcupine.Operation
 	}{
-		"one after the other": {true, []porcupine.Operation{
+		"one after another": {true, []porcupine.Operation{
 			op(1, 2, cancelOp{groups: 1, key: "a"}, yes(5)), op(3, 4, cancelOp{groups: 1, key: "b"}, no), op(5, 6, cancelOp{}, cancelled{left: 2}),
 		}},
-		"side by side, in either order": {true, []porcupine.Operation{
+		"concurrent, in either order": {true, []porcupine.Operation{
 			op(1, 9, cancelOp{groups: 1, key: "a"}, no), op(2, 8, cancelOp{groups: 1, key: "b"}, yes(5)),
 		}},
 		"cancelled twice": {false, []porcupine.Operation{
 			op(1, 9, cancelOp{groups: 1, key: "a"}, yes(4)), op(2, 8, cancelOp{groups: 1, key: "b"}, yes(5)),
 		}},
-		"refused though it was free": {false, []porcupine.Operation{op(1, 2, cancelOp{groups: 1, key: "a"}, no)}},
-		"lost after it was accepted": {false, []porcupine.Operation{
+		"refused though it was left": {false, []porcupine.Operation{op(1, 2, cancelOp{groups: 1, key: "a"}, no)}},
+		"undone after it was accepted": {false, []porcupine.Operation{
 			op(1, 2, cancelOp{groups: 1, key: "a"}, yes(4)), op(3, 4, cancelOp{}, cancelled{left: 3}),
 		}},
 		"a key with two answers": {false, []porcupine.Operation{
@@ -125,7 +125,7 @@ func TestShipmentModel(t *testing.T) {
 		"a key whose repeat names another event": {false, []porcupine.Operation{
 			op(1, 2, cancelOp{groups: 1, key: "a"}, yes(4)), op(3, 4, cancelOp{groups: 1, key: "a"}, yes(6)),
 		}},
-		"a later one before an earlier one in the ledger": {false, []porcupine.Operation{
+		"a later call before an earlier one in the ledger": {false, []porcupine.Operation{
 			op(1, 2, cancelOp{groups: 1, key: "a"}, yes(9)), op(3, 4, cancelOp{groups: 2, key: "b"}, yes(5)),
 		}},
 		"in doubt and stored": {true, []porcupine.Operation{
@@ -134,7 +134,7 @@ func TestShipmentModel(t *testing.T) {
 		"in doubt and not stored": {true, []porcupine.Operation{
 			op(1, end, cancelOp{groups: 1, key: "a"}, unknown), op(3, 4, cancelOp{}, cancelled{left: 3}),
 		}},
-		"in doubt, stored, and then not": {false, []porcupine.Operation{
+		"in doubt, stored and then undone": {false, []porcupine.Operation{
 			op(1, end, cancelOp{groups: 1, key: "a"}, unknown), op(3, 4, cancelOp{groups: 1, key: "b"}, no), op(5, 6, cancelOp{}, cancelled{left: 3}),
 		}},
 	} {

@@ -18,9 +18,9 @@ type summaryReport struct {
 	Reasons map[string]uint64 `json:"reasons"`
 }
 
-// summary handles GET /decisions/summary?correlation_id=. An input may have several decisions: an input that waited gets
-// a second one when its waiting ends, and a repeat of an input gets one with the outcome duplicate. The final outcome is
-// that of the last decision that is not about a repeat; if all are, that of the last.
+// summary handles GET /decisions/summary?correlation_id=. An input may have several decisions: an input that waited
+// gets a second one when its waiting ends, and a repeat of an input gets one with the outcome duplicate. The final
+// outcome is that of the last decision that is not about a repeat; if all are, that of the last.
 func (r *reads) summary(ctx context.Context, c *httpx.Call) error {
 	if r.states.conn == nil {
 		return noReadModel()

@@ -2,17 +2,17 @@
 //
 // # Submitting
 //
-// Any instance accepts any call. Router.Submit splits it by lane, decides the commands whose lanes are here, and forwards
-// the others, one request to each owner. The request holds the body of the call as it came and says which of its items
-// are meant; the owner reads the body again and refuses an item that hashes differently there. An owner never forwards
-// what was forwarded to it.
+// Any instance accepts any call. Router.Submit splits it by lane, decides the commands whose lanes are here, and
+// forwards the others, one request to each owner. The request holds the body of the call as it came and says which of
+// its items are meant; the owner reads the body again and refuses an item that hashes differently there. An owner never
+// forwards what was forwarded to it.
 //
 // # Promises
 //
 // A lane that moves costs time and no answers. A submission without an answer is retried inside the deadline, at the
 // instance that owns the lane by then, under the key it had before the first try: the caller's, or one that the router
-// made. So if an owner decides a command and its answer is lost, the retry is answered with that first answer. A command
-// that may be stored stays in doubt until it is answered, even when a later owner does not know it.
+// made. So if an owner decides a command and its answer is lost, the retry is answered with that first answer. A
+// command that may be stored stays in doubt until it is answered, even when a later owner does not know it.
 //
 // # Between instances
 //

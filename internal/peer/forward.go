@@ -141,15 +141,15 @@ const (
 // reasonOwnerUnreachable labels a try that sent nothing: the owner advertises no URL, or this instance has no secret.
 const reasonOwnerUnreachable = "owner_unreachable"
 
-// wireErrors is the one table from names on the wire to errors. A name that is not in it comes from a newer version, and
-// counts as in doubt.
+// wireErrors is the one table from names on the wire to errors. A name that is not in it comes from a newer version,
+// and counts as in doubt.
 var wireErrors = map[string]error{ //nolint:gochecknoglobals // A table.
 	reasonNotOwner: journal.ErrNotOwner, reasonMoving: journal.ErrLaneMoving, reasonFenced: journal.ErrFenced,
 	reasonInDoubt: journal.ErrInDoubt, reasonInvalid: journal.ErrInvalid, reasonVersions: ErrVersions,
 }
 
-// errorName returns the name of a result's error. An error without one counts as in doubt, since nothing proves that the
-// command was not stored.
+// errorName returns the name of a result's error. An error without one counts as in doubt, since nothing proves that
+// the command was not stored.
 func errorName(err error) string {
 	for name, known := range wireErrors {
 		if errors.Is(err, known) {

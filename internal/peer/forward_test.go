@@ -79,7 +79,9 @@ func TestResultRoundTrip(t *testing.T) {
 		Reason: "R", Message: "why", Repeated: true,
 	}
 	require.Equal(t, journal.Result{Receipt: receipt}, toWire(journal.Result{Receipt: receipt}).result())
-	for _, err := range []error{journal.ErrNotOwner, journal.ErrLaneMoving, journal.ErrFenced, journal.ErrInDoubt, journal.ErrInvalid} {
+	for _, err := range []error{
+		journal.ErrNotOwner, journal.ErrLaneMoving, journal.ErrFenced, journal.ErrInDoubt, journal.ErrInvalid,
+	} {
 		require.ErrorIs(t, toWire(journal.Result{Err: err}).result().Err, err)
 	}
 	require.ErrorIs(t, toWire(journal.Result{Err: ErrOwnerUnreachable}).result().Err, journal.ErrInDoubt, "an error without a name counts as in doubt")

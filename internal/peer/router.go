@@ -54,8 +54,8 @@ const (
 	lastPause  = 200 * time.Millisecond
 )
 
-// ownerWindow bounds the search for owners before the first request. Lanes whose owner is known by then go out together,
-// one request to each owner; the others follow on their own.
+// ownerWindow bounds the search for owners before the first request. Lanes whose owner is known by then go out
+// together, one request to each owner; the others follow on their own.
 const ownerWindow = 20 * time.Millisecond
 
 // Submit decides the submissions of a call and returns their results, in their order. It returns when ctx ends at the

@@ -87,8 +87,8 @@ func (s *Server) signed(limit int64, h signedHandler) httpx.Handler {
 	}
 }
 
-// commands decides the commands of a call whose lanes are here. It forwards none of them: the sender's router knows what
-// else to try, and two instances that each take the other for the owner would forward them in circles.
+// commands decides the commands of a call whose lanes are here. It forwards none of them: the sender's router knows
+// what else to try, and two instances that each take the other for the owner would forward them in circles.
 func (s *Server) commands(ctx context.Context, c *httpx.Call, body []byte) error {
 	f, err := decodeForward(body)
 	if err != nil {
@@ -157,8 +157,8 @@ func (s *Server) Serve(ctx context.Context) error {
 	}, ln)
 }
 
-// HandOver waits until ctx ends and then hands the lanes over to other instances, while everything is still served: calls
-// that arrive in the meantime go to the new owners. Register it last, so that it is the first unit to stop.
+// HandOver waits until ctx ends and then hands the lanes over to other instances, while everything is still served:
+// calls that arrive in the meantime go to the new owners. Register it last, so that it is the first unit to stop.
 func (s *Server) HandOver(ctx context.Context) error {
 	<-ctx.Done()
 	s.deps.HTTP.Drain()

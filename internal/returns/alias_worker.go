@@ -20,8 +20,8 @@ import (
 // for each event would cost the broker as much as writing it.
 const fetchWait = 100 * time.Millisecond
 
-// aliasWorker derives aliases from the ledger: a Watermill router from orders.events.v1 to orders.aliases.v1. It delivers
-// at least once; writing an alias again changes nothing.
+// aliasWorker derives aliases from the ledger: a Watermill router from orders.events.v1 to orders.aliases.v1. It
+// delivers at least once; writing an alias again changes nothing.
 type aliasWorker struct {
 	cfg     Config
 	options []kgo.Opt

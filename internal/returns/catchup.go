@@ -12,8 +12,8 @@ import (
 // nothing of it: a return may have several shipments, and a notification that went to the shipment whose alias was read
 // first would never reach the others. Notifications wait in the store in the meantime, in their order.
 
-// catchUp reports whether every alias that existed when the partition was assigned has been read. When that becomes true
-// it releases the pending notifications of the partition.
+// catchUp reports whether every alias that existed when the partition was assigned has been read. When that becomes
+// true it releases the pending notifications of the partition.
 func (r *resolver) catchUp(ctx context.Context, p int32) (bool, error) {
 	if r.caughtUp[p] {
 		return true, nil
@@ -44,8 +44,8 @@ func (r *resolver) catchUp(ctx context.Context, p int32) (bool, error) {
 	return true, nil
 }
 
-// aliasEnd returns the end offset of a partition's aliases; 0 if it has none. Compaction never removes the last record of
-// a partition, so a reader reaches that offset.
+// aliasEnd returns the end offset of a partition's aliases; 0 if it has none. Compaction never removes the last record
+// of a partition, so a reader reaches that offset.
 func (r *resolver) aliasEnd(ctx context.Context, p int32) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.AppendTimeout)
 	defer cancel()

@@ -10,10 +10,10 @@
 //
 // # Promises
 //
-// A notification that Append stored reaches the inbox of every shipment of its return, or, after Config.Limit, the inbox
-// of the return's own id, where the ledger records it as waiting and quarantines it in the end: it never disappears
-// without a decision. Notifications of one return keep their order. The resolver delivers at least once; the inbox
-// recognizes a repeat by its natural key.
+// A notification that Append stored reaches the inbox of every shipment of its return, or, after Config.Limit, the
+// inbox of the return's own id, where the ledger records it as waiting and quarantines it in the end: it never
+// disappears without a decision. Notifications of one return keep their order. The resolver delivers at least once; the
+// inbox recognizes a repeat by its natural key.
 //
 // # What it does not do
 //

@@ -85,8 +85,8 @@ func (r *Returns) Units() []service.Unit {
 }
 
 // Append stores a notification that names only a return, for the resolver. When it returns without an error the
-// notification is durable, at that position of orders.unresolved.v1. rec's ShipmentID, Key and Hash are not stored: they
-// follow once the shipment is known.
+// notification is durable, at that position of orders.unresolved.v1. rec's ShipmentID, Key and Hash are not stored:
+// they follow once the shipment is known.
 func (r *Returns) Append(
 	ctx context.Context, returnID string, rec journal.InboxRecord,
 ) (partition int32, offset int64, err error) {

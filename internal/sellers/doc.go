@@ -1,5 +1,5 @@
-// Package sellers says who a seller is: which sellers the marketplace has, the tokens and secrets that prove a caller to
-// be one of them, and the policy under which the ledger judges their shipments.
+// Package sellers says who a seller is: which sellers the marketplace has, the tokens and secrets that prove a caller
+// to be one of them, and the policy under which the ledger judges their shipments.
 //
 // A Directory is made once from a valid Config and never changes, so it needs no lock and its answers never fail. A
 // change of the sellers file takes effect when the process starts again.

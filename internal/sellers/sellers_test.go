@@ -48,7 +48,10 @@ func TestConfigReportsEveryProblem(t *testing.T) {
 	err := sellers.Config{
 		Default: sellers.PolicyConfig{Fulfilment: "pigeon", PackWithinSeconds: -1},
 		Sellers: []sellers.Seller{
-			{ID: "a", Token: "one-token"}, {ID: "a"}, {}, {ID: "b", Tokens: []string{"one-token"}},
+			{ID: "a", Token: "one-token"},
+			{ID: "a"},
+			{},
+			{ID: "b", Tokens: []string{"one-token"}},
 			{ID: "c", PolicyConfig: sellers.PolicyConfig{CancelledBy: map[string]string{"bored": "nobody"}}},
 		},
 	}.Validate()

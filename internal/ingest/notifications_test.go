@@ -59,7 +59,7 @@ func TestNotificationsBadBodies(t *testing.T) {
 	require.Equal(t, "attributes.orderItems[0].quantity", where.member(t, "path"))
 	require.InDelta(t, strings.Index(refused["wrong types"].body, `"2"`), where.member(t, "offset"), 0)
 
-	// What follows can be read: it is taken, and quarantined.
+	// These are readable: they are accepted, and quarantined.
 	senseless := []string{
 		strings.Replace(created("S1"), "shipment_created", "shipment_teleported", 1),
 		strings.Replace(created("S1"), "2024-03-28T18:03:01+05:30", "0000-03-28T18:03:01+05:30", 1),

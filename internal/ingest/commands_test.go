@@ -31,7 +31,7 @@ func TestCommandsPackAndDispatch(t *testing.T) {
 	require.Equal(t, "S1", a.member(t, "shipments", 0, "shipmentId"))
 	require.Regexp(t, `^\d+:\d+$`, a.header.Get("Ledger-Position"))
 
-	// The worker packs.
+	// The worker packs it.
 	s := b.state("S1", status(ledgerv1.Status_STATUS_PACKED))
 	ref := s.GetPacking().GetDocumentsRef()
 	pdf, err := os.ReadFile(filepath.Join(b.blobs, ref+".pdf"))
@@ -43,7 +43,7 @@ func TestCommandsPackAndDispatch(t *testing.T) {
 	a = b.send(http.MethodPost, "/sellers/v3/shipments/dispatch", `{"shipmentIds":["S1","unknown"],"locationId":"LOC1"}`, bearer(ownToken)...)
 	require.Equal(t, http.StatusOK, a.status)
 	require.Equal(t, "SUCCESS", a.member(t, "shipments", 0, "status"), "%s", a.body)
-	require.Equal(t, "FAILURE", a.member(t, "shipments", 1, "status"), "one bad item does not fail the others")
+	require.Equal(t, "FAILURE", a.member(t, "shipments", 1, "status"), "a bad item does not fail the others")
 	require.Equal(t, "INVALID_SHIPMENTS", a.member(t, "shipments", 1, "errorCode"))
 	b.state("S1", status(ledgerv1.Status_STATUS_READY_TO_DISPATCH))
 }
@@ -53,9 +53,9 @@ func TestCommandsHideOtherSellers(t *testing.T) {
 	b := setup(t, nil, nil)
 	b.notify(created("S1"))
 	b.state("S1", status(ledgerv1.Status_STATUS_APPROVED))
-	theirs, nobodys := b.labels("S1", otherToken), b.labels("S2", otherToken)
-	require.Equal(t, "INVALID_SHIPMENTS", theirs.member(t, "shipments", 0, "errorCode"))
-	require.Equal(t, nobodys.member(t, "shipments", 0, "errorMessage"), theirs.member(t, "shipments", 0, "errorMessage"), "it can't be told from an unknown one")
+	hidden, unknown := b.labels("S1", otherToken), b.labels("S2", otherToken)
+	require.Equal(t, "INVALID_SHIPMENTS", hidden.member(t, "shipments", 0, "errorCode"))
+	require.Equal(t, unknown.member(t, "shipments", 0, "errorMessage"), hidden.member(t, "shipments", 0, "errorMessage"), "the answer does not reveal that it exists")
 }
 
 func TestAccessNeedsToken(t *testing.T) {

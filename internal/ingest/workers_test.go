@@ -22,28 +22,28 @@ func TestPackingIsolatesFrozenOwner(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
 	a := f.member(nil)
-	b := f.member(func(c *ingest.Config) { c.Workers = false }) // So it is the first that packs.
+	b := f.member(func(c *ingest.Config) { c.Workers = false }) // Only a packs.
 	a.start()
 	b.start()
 	f.settle()
-	theirs, ours := shipmentIn(b.owned()[0], 0), shipmentIn(a.owned()[0], 0)
-	f.create(a, theirs, ours)
-	var asked atomic.Bool
+	frozen, healthy := shipmentIn(b.owned()[0], 0), shipmentIn(a.owned()[0], 0)
+	f.create(a, frozen, healthy)
+	var reached atomic.Bool
 	thawed := make(chan struct{})
 	thaw := sync.OnceFunc(func() { close(thawed) })
 	t.Cleanup(thaw)
-	b.stand(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-		asked.Store(true)
+	b.intercept(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		reached.Store(true)
 		<-thawed
 		next.ServeHTTP(w, r)
 	})
-	require.Equal(t, "SUCCESS", b.labelsOfAll(theirs).member(t, "shipments", 0, "status"))
-	testkit.Eventually(t, asked.Load, "the packer has asked the frozen owner")
-	require.Equal(t, "SUCCESS", a.labelsOfAll(ours).member(t, "shipments", 0, "status"))
-	f.state(ours, status(ledgerv1.Status_STATUS_PACKED))
-	f.state(theirs, status(ledgerv1.Status_STATUS_PACKING_IN_PROGRESS))
+	require.Equal(t, "SUCCESS", b.labelsOfAll(frozen).member(t, "shipments", 0, "status"))
+	testkit.Eventually(t, reached.Load, "the worker has reached the frozen owner")
+	require.Equal(t, "SUCCESS", a.labelsOfAll(healthy).member(t, "shipments", 0, "status"))
+	f.state(healthy, status(ledgerv1.Status_STATUS_PACKED))
+	f.state(frozen, status(ledgerv1.Status_STATUS_PACKING_IN_PROGRESS))
 	thaw()
-	f.state(theirs, status(ledgerv1.Status_STATUS_PACKED))
+	f.state(frozen, status(ledgerv1.Status_STATUS_PACKED))
 }
 
 func TestResolverMovesToOtherInstance(t *testing.T) {
@@ -63,7 +63,7 @@ func TestResolverMovesToOtherInstance(t *testing.T) {
 	testkit.Eventually(t, func() bool {
 		got := a.send(http.MethodGet, "/progress", "")
 		return got.status == http.StatusOK && got.member(t, "behind", "resolver") == 0.0
-	}, "all are looked at")
+	}, "all are examined")
 	b.stop()
 	for i := range n {
 		a.notify(aReturn("return_created", fmt.Sprintf("R%d", i), "2024-04-06T00:00:00Z", line(shipment(i))))
@@ -87,7 +87,7 @@ func TestResolverReadsAllAliasesFirst(t *testing.T) {
 			Headers: []kgo.RecordHeader{{Key: "orderledger-alias", Value: []byte(returnID)}},
 		}
 	}
-	// The return has two shipments, and more aliases than one poll returns lie between them.
+	// The return has two shipments, with more aliases between theirs than one poll returns.
 	records := []*kgo.Record{alias("R1", "S1")}
 	for i := range 3000 {
 		records = append(records, alias("other", fmt.Sprint("X", i)))
@@ -98,20 +98,21 @@ func TestResolverReadsAllAliasesFirst(t *testing.T) {
 			Value: []byte(aReturn("return_completed", returnID, "2024-04-08T00:00:00Z", ``)),
 		}
 	}
-	// The second return is known to nobody when all aliases have been read.
+	// The second return has no alias when all aliases have been read.
 	records = append(records, alias("R1", "S2"), unresolved("R2"), unresolved("R1"))
 	require.NoError(t, client.ProduceSync(t.Context(), records...).FirstErr())
 
 	b := newBench(t, brokers, nil, nil)
 	b.start()
-	inbox := testkit.Client(t, brokers, kgo.ConsumeTopics(events.TopicInbox), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	inbox := testkit.Client(t, brokers, kgo.ConsumeTopics(events.TopicInbox),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	ctx, cancel := context.WithTimeout(t.Context(), testkit.Limit)
 	defer cancel()
-	led := map[string]bool{}
+	reached := map[string]bool{}
 	await := func(shipments ...string) {
-		for !led[shipments[0]] || !led[shipments[len(shipments)-1]] {
-			inbox.PollFetches(ctx).EachRecord(func(rec *kgo.Record) { led[string(rec.Key)] = true })
-			require.NoError(t, ctx.Err(), "led to %v only", led)
+		for !reached[shipments[0]] || !reached[shipments[len(shipments)-1]] {
+			inbox.PollFetches(ctx).EachRecord(func(rec *kgo.Record) { reached[string(rec.Key)] = true })
+			require.NoError(t, ctx.Err(), "only %v reached", reached)
 		}
 	}
 	await("S1", "S2")

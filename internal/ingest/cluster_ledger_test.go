@@ -11,15 +11,17 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/testkit"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// ledger reads all events: what is left of each shipment, and which shipment each event is of. Versions must be dense.
+// ledger reads all events. It returns the groups left of each shipment, and the events as shipment and offset. It
+// checks that versions and lane sequences are dense.
 func (c *cluster) ledger() (left map[string]uint16, at map[string]bool) {
 	c.Helper()
-	client := testkit.Client(c, c.brokers, kgo.ConsumeTopics(events.TopicEvents), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
+	client := testkit.Client(c, c.brokers, kgo.ConsumeTopics(events.TopicEvents),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
 	ends, err := kadm.NewClient(client).ListEndOffsets(c.Context(), events.TopicEvents)
 	require.NoError(c, err)
 	open := map[int32]int64{}
@@ -42,11 +44,7 @@ func (c *cluster) ledger() (left map[string]uint16, at map[string]bool) {
 			if rec.Attrs.IsControl() {
 				return
 			}
-			headers := make([]events.Header, len(rec.Headers))
-			for i, h := range rec.Headers {
-				headers[i] = events.Header(h)
-			}
-			env, event, err := events.Decode(headers, rec.Value)
+			env, event, err := events.Decode(kafka.AppendEventHeaders(nil, rec), rec.Value)
 			require.NoError(c, err)
 			versions[env.ShipmentID]++
 			laneseq[rec.Partition]++
@@ -59,6 +57,7 @@ func (c *cluster) ledger() (left map[string]uint16, at map[string]bool) {
 	return left, at
 }
 
+// groupsLeft returns the groups that are not cancelled, a bit each.
 func groupsLeft(s *ledgerv1.Shipment) (left uint16) {
 	for _, it := range s.GetItems() {
 		g, err := strconv.Atoi(strings.TrimPrefix(it.GetCancellationGroupId(), "g"))

@@ -17,8 +17,8 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// callers call each lane all the time, one call after the other, through one instance. What a call asks is refused and
-// the refusal recorded, so that the same can be asked for ever.
+// callers call each lane without a pause, one call after the other, through one instance. Each call is refused and the
+// refusal recorded, so the same call can be repeated for ever.
 type callers struct {
 	c    *cluster
 	url  string
@@ -30,7 +30,7 @@ type callers struct {
 	failed  []string
 }
 
-// call begins to call through an instance; ids holds a shipment of each lane, with nothing left to cancel.
+// call starts callers through an instance. ids holds a shipment of each lane with nothing left to cancel.
 func (c *cluster) call(url string, ids []string) *callers {
 	c.Helper()
 	ctx, cancel := context.WithCancel(c.Context())
@@ -38,10 +38,10 @@ func (c *cluster) call(url string, ids []string) *callers {
 	for lane, id := range ids {
 		k.done.Go(func() {
 			for ctx.Err() == nil {
-				a := ask(context.WithoutCancel(ctx), callee(url), cancelOp{shipment: id, groups: 1})
+				a := cancelGroups(context.WithoutCancel(ctx), callee(url), cancelOp{shipment: id, groups: 1})
 				k.mu.Lock()
 				if a.out.unknown {
-					k.failed = append(k.failed, a.why)
+					k.failed = append(k.failed, a.detail)
 				} else {
 					k.answers[lane] = append(k.answers[lane], time.Now())
 				}
@@ -74,7 +74,7 @@ func (k *callers) answered(lanes []int32, since time.Time, n int) {
 	}, fmt.Sprintf("lanes %v answer", lanes))
 }
 
-// gaps returns for each lane the longest time between two answers, the second of which came after since.
+// gaps returns, for each lane, the longest time between two answers of which the second came after since.
 func (k *callers) gaps(lanes []int32, since time.Time) []time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -90,14 +90,14 @@ func (k *callers) gaps(lanes []int32, since time.Time) []time.Duration {
 	return out
 }
 
-// silence returns for each lane how long after a moment it answered again.
+// silence returns, for each lane, how long after a moment it answered again.
 func (k *callers) silence(lanes []int32, since time.Time) []time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var out []time.Duration
 	for _, lane := range lanes {
 		at := k.answers[lane]
-		// What was answered at that very moment was on its way.
+		// An answer right after that moment was already on its way.
 		i, _ := slices.BinarySearchFunc(at, since.Add(100*time.Millisecond), time.Time.Compare)
 		if i < len(at) {
 			out = append(out, at[i].Sub(since))
@@ -106,10 +106,10 @@ func (k *callers) silence(lanes []int32, since time.Time) []time.Duration {
 	return out
 }
 
-// callee is an instance that is known by its URL only.
-func callee(url string) *node { return &node{url: url, hurt: make(chan struct{})} }
+// callee returns an instance with nothing but a URL.
+func callee(url string) *instance { return &instance{url: url, fault: make(chan struct{})} }
 
-// subjects makes a shipment a lane, with nothing left to cancel in its first group.
+// subjects creates a shipment in each lane, with nothing left to cancel in its first group.
 func (c *cluster) subjects(url string) []string {
 	c.Helper()
 	ids := make([]string, c.lanes)
@@ -122,23 +122,23 @@ func (c *cluster) subjects(url string) []string {
 		ids[lane] = id
 		require.Equal(c, 200, post(c.Context(), callee(url), "/notifications/own", manyGroups(id), "").status)
 		testkit.Eventually(c, func() bool {
-			a := ask(c.Context(), callee(url), cancelOp{shipment: id, groups: 1})
+			a := cancelGroups(c.Context(), callee(url), cancelOp{shipment: id, groups: 1})
 			return a.out.accepted
-		}, id+" is known")
+		}, id+" exists")
 	}
 	return ids
 }
 
 func long() bool { return os.Getenv("ORDERLEDGER_TEST_SOAK") != "" }
 
-// table prints what was measured, and how busy the machine was.
-func table(t testing.TB, what string, of []time.Duration) {
+// logQuantiles logs measured durations, and the load of the machine.
+func logQuantiles(t testing.TB, what string, of []time.Duration) {
 	t.Helper()
 	slices.Sort(of)
 	at := func(q float64) time.Duration {
 		return of[min(len(of)-1, int(q*float64(len(of))))].Round(100 * time.Microsecond)
 	}
-	load, _ := os.ReadFile("/proc/loadavg") // Empty where there is none.
+	load, _ := os.ReadFile("/proc/loadavg") // Empty where the file does not exist.
 	t.Logf("%-50s n %4d   p50 %8s   p90 %8s   p99 %8s   max %8s   load %s",
 		what, len(of), at(0.5), at(0.9), at(0.99), at(1), strings.TrimSpace(string(load)))
 }
@@ -175,9 +175,9 @@ func TestMeasuredPlannedHandOver(t *testing.T) {
 		joining = append(joining, k.gaps(own["comes"], began)...)
 	}
 	k.end()
-	table(t, "longest wait for an answer, nothing moves", calm)
-	table(t, "lane handed over by an instance that ends", leaving)
-	table(t, "lane handed over to an instance that begins", joining)
+	logQuantiles(t, "longest gap between answers, no lane moves", calm)
+	logQuantiles(t, "lane handed over by an instance that stops", leaving)
+	logQuantiles(t, "lane handed over to an instance that starts", joining)
 	require.Empty(t, k.failed, "a planned hand-over fails no call")
 	c.ledger()
 }
@@ -203,7 +203,7 @@ func TestMeasuredTakeoverAfterKill(t *testing.T) {
 		own = c.settle(dies, stays)
 	}
 	k.end()
-	table(t, "lane taken over after kill -9, session 8s", silent)
+	logQuantiles(t, "lane taken over after kill -9, session 8s", silent)
 	require.Empty(t, k.failed, "calls wait for the next owner")
 	c.ledger()
 }
@@ -215,30 +215,29 @@ func TestMeasuredTakeoverOfStoppedProcess(t *testing.T) {
 	if long() {
 		rounds = 10
 	}
-	stays, sleeps := c.launch("stays"), c.launch("sleeps")
-	own := c.settle(sleeps, stays)
+	stays, stopped := c.launch("stays"), c.launch("stopped")
+	own := c.settle(stopped, stays)
 	ids := c.subjects(stays.url)
 	var silent []time.Duration
 	for range rounds {
 		k := c.call(stays.url, ids)
-		k.answered(own["sleeps"], time.Now(), 20)
+		k.answered(own["stopped"], time.Now(), 20)
 		began := time.Now()
-		sleeps.signal(syscall.SIGSTOP)
-		k.answered(own["sleeps"], began.Add(time.Second), 5)
-		silent = append(silent, k.silence(own["sleeps"], began)...)
+		stopped.signal(syscall.SIGSTOP)
+		k.answered(own["stopped"], began.Add(time.Second), 5)
+		silent = append(silent, k.silence(own["stopped"], began)...)
 		k.end()
 		require.Empty(t, k.failed, "calls wait for the next owner")
 
-		// Nobody calls any more: whatever appears now, the sleeper has written.
+		// No caller is left, so any new record would be the stopped process's.
 		before := c.ends()
-		sleeps.signal(syscall.SIGCONT)
-		own = c.settle(sleeps, stays) // It has heard, and is a member again.
-		require.Equal(t, before, c.ends(), "not even an aborted record of it is in a lane")
+		stopped.signal(syscall.SIGCONT)
+		own = c.settle(stopped, stays) // It has noticed, and is a member again.
+		require.Equal(t, before, c.ends(), "the lanes have no record of it, not even an aborted one")
 	}
-	table(t, "lane taken over after SIGSTOP, session 8s", silent)
+	logQuantiles(t, "lane taken over after SIGSTOP, session 8s", silent)
 	left, _ := c.ledger()
 	for _, id := range ids {
 		require.Contains(t, left, id)
 	}
-	t.Log(strings.Join(ids, " "), "are whole")
 }

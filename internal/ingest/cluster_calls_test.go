@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// manyGroups is a shipment_created whose items are each a cancellation group of their own.
+// manyGroups returns a shipment_created in which each item is its own cancellation group.
 func manyGroups(id string) string {
 	items := make([]string, groupsOfShipment)
 	for i := range items {
@@ -25,14 +25,15 @@ func manyGroups(id string) string {
 	return body[:from] + strings.Join(items, ",") + body[to:]
 }
 
-// asked is what came of one call.
-type asked struct {
+// callResult is the outcome of one call.
+type callResult struct {
 	out       cancelled
-	notStored bool // There is no answer, and it is certain that nothing was stored.
-	why       string
+	notStored bool   // There is no outcome, and certainly nothing was stored.
+	detail    string // Of a call without an outcome.
 }
 
-func ask(ctx context.Context, n *node, in cancelOp) asked {
+// cancelGroups calls an instance to cancel groups of a shipment.
+func cancelGroups(ctx context.Context, n *instance, in cancelOp) callResult {
 	var groups []string
 	for g := range groupsOfShipment {
 		if in.groups&(1<<g) != 0 {
@@ -41,44 +42,44 @@ func ask(ctx context.Context, n *node, in cancelOp) asked {
 	}
 	a := post(ctx, n, "/sellers/v3/shipments/cancel", fmt.Sprintf(`{"shipments":[{"shipmentId":%q,"locationId":"LOC1","cancellationGroupIds":[%s],`+
 		`"reason":"not_enough_inventory"}]}`, in.shipment, strings.Join(groups, ",")), in.key)
-	why := fmt.Sprint(a.status, " ", string(a.body))
+	detail := fmt.Sprint(a.status, " ", string(a.body))
 	switch {
 	case a.status == http.StatusOK:
 	case a.status == http.StatusServiceUnavailable && !bytes.Contains(a.body, []byte("in_doubt")):
-		return asked{out: cancelled{unknown: true}, notStored: true, why: why}
+		return callResult{out: cancelled{unknown: true}, notStored: true, detail: detail}
 	default:
-		return asked{out: cancelled{unknown: true}, why: why}
+		return callResult{out: cancelled{unknown: true}, detail: detail}
 	}
 	var results struct {
 		Shipments []struct{ Status, ErrorCode string }
 	}
 	if err := json.Unmarshal(a.body, &results); err != nil || len(results.Shipments) != 1 {
-		return asked{out: cancelled{unknown: true}, why: why}
+		return callResult{out: cancelled{unknown: true}, detail: detail}
 	}
 	if results.Shipments[0].Status != "SUCCESS" {
-		return asked{why: why}
+		return callResult{detail: detail}
 	}
 	_, offset, _ := strings.Cut(a.header.Get("Ledger-Position"), ":")
 	at, err := strconv.ParseInt(offset, 10, 64)
 	if err != nil {
-		at = math.MinInt64 // The model will find it.
+		at = math.MinInt64 // No offset of an event: the model rejects it.
 	}
-	return asked{out: cancelled{accepted: true, offset: at}}
+	return callResult{out: cancelled{accepted: true, offset: at}}
 }
 
 const (
-	// callTimeout is above what an instance takes to answer, whatever happens to others.
+	// callTimeout is longer than an instance takes to answer, whatever happens to the others.
 	callTimeout = 40 * time.Second
-	// patience is what callers have with one that does not get on.
+	// patience is how long a caller waits for an instance that is dead or frozen.
 	patience = 300 * time.Millisecond
 )
 
-func post(ctx context.Context, n *node, path, body, key string) answer {
+func post(ctx context.Context, n *instance, path, body, key string) answer {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	go func() {
 		select {
-		case <-n.trouble():
+		case <-n.faulty():
 			time.AfterFunc(patience, cancel)
 		case <-ctx.Done():
 		}

@@ -18,19 +18,19 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// program builds cmd/ingest for a test.
-func (c *cluster) program() string {
+// build returns the path of cmd/ingest, built once a cluster.
+func (c *cluster) build() string {
 	c.Helper()
-	if c.built == "" {
+	if c.program == "" {
 		path := filepath.Join(c.TempDir(), "ingest")
 		out, err := exec.CommandContext(c.Context(), "go", "build", "-o", path, "../../cmd/ingest").CombinedOutput()
 		require.NoError(c, err, "%s", out)
-		c.built = path
+		c.program = path
 	}
-	return c.built
+	return c.program
 }
 
-// process is a real instance of ingest.
+// process is an instance of ingest as a process.
 type process struct {
 	c    *cluster
 	id   string
@@ -41,7 +41,7 @@ type process struct {
 	cmd  *exec.Cmd
 }
 
-// launch starts a process under an id of its own and waits until it listens.
+// launch starts a process under an instance id and waits until it listens.
 func (c *cluster) launch(id string) *process {
 	c.Helper()
 	addr, peer, dir := freeAddr(c), freeAddr(c), c.TempDir()
@@ -57,7 +57,7 @@ func (c *cluster) launch(id string) *process {
 	c.Cleanup(func() {
 		p.kill()
 		if text, err := os.ReadFile(p.log); err == nil && c.Failed() {
-			c.Logf("the last words of %s: %s", id, text[max(0, len(text)-8<<10):])
+			c.Logf("end of the log of %s: %s", id, text[max(0, len(text)-8<<10):])
 		}
 	})
 	p.run()
@@ -66,11 +66,11 @@ func (c *cluster) launch(id string) *process {
 
 func (p *process) run() {
 	p.c.Helper()
-	p.cmd = exec.CommandContext(p.c.Context(), p.c.program())
+	p.cmd = exec.CommandContext(p.c.Context(), p.c.build())
 	p.cmd.Env = p.env
 	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(p.c, err)
-	defer log.Close() // The process has its own.
+	defer log.Close() // The process has a descriptor of its own.
 	p.cmd.Stderr = log
 	require.NoError(p.c, p.cmd.Start())
 	testkit.Eventually(p.c, func() bool {
@@ -93,12 +93,12 @@ func (p *process) kill() {
 	if p.cmd != nil {
 		_ = p.cmd.Process.Signal(syscall.SIGCONT)
 		_ = p.cmd.Process.Kill()
-		_ = p.cmd.Wait() // Killed, as it should be.
+		_ = p.cmd.Wait() // It reports the kill.
 		p.cmd = nil
 	}
 }
 
-// terminate ends the process in order and waits for it.
+// terminate stops the process in order and waits for it.
 func (p *process) terminate() {
 	p.c.Helper()
 	p.signal(syscall.SIGTERM)
@@ -106,11 +106,11 @@ func (p *process) terminate() {
 	p.cmd = nil
 }
 
-// assigned returns the lanes of each member of the owners' group, once it has settled.
+// assigned returns the lanes that the group assigns to each instance.
 func (c *cluster) assigned() map[string][]int32 {
 	c.Helper()
 	out := map[string][]int32{}
-	for _, m := range testkit.Members(c, c.asker, kafka.GroupLanes("orderledger")) {
+	for _, m := range testkit.Members(c, c.client, kafka.GroupLanes("orderledger")) {
 		a, ok := m.Assigned.AsConsumer()
 		if !ok || m.InstanceID == nil {
 			continue
@@ -124,16 +124,16 @@ func (c *cluster) assigned() map[string][]int32 {
 	return out
 }
 
-// settle waits until the lanes are spread over these processes, and each has opened what it has: the one before serves
-// a lane until then.
+// settle waits until the lanes are spread over these processes and each has opened its lanes: until then the previous
+// owner serves them.
 func (c *cluster) settle(all ...*process) map[string][]int32 {
 	c.Helper()
 	var now map[string][]int32
 	testkit.Eventually(c, func() bool {
 		now = c.assigned()
-		openers, err := kadm.NewClient(c.asker).FetchOffsets(c.Context(), kafka.GroupOwners("orderledger"))
+		openers, err := kadm.NewClient(c.client).FetchOffsets(c.Context(), kafka.GroupOwners("orderledger"))
 		if err != nil {
-			return false // Nobody has opened any yet.
+			return false // No lane was ever opened.
 		}
 		lanes := 0
 		for _, p := range all {
@@ -152,13 +152,13 @@ func (c *cluster) settle(all ...*process) map[string][]int32 {
 	return now
 }
 
-// ends returns the ends of all lanes' events and decisions, also of what is not committed.
+// ends returns the ends of all lanes' events and decisions, uncommitted records included.
 func (c *cluster) ends() []int64 {
 	c.Helper()
 	var out []int64
 	for _, topic := range []string{events.TopicEvents, events.TopicDecisions} {
 		for lane := range int32(c.lanes) {
-			out = append(out, testkit.End(c, c.asker, topic, lane))
+			out = append(out, testkit.End(c, c.client, topic, lane))
 		}
 	}
 	return out

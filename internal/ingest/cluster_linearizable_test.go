@@ -26,10 +26,10 @@ func TestClusterIsLinearizable(t *testing.T) {
 			require.NoError(t, err)
 		}
 		t.Log("ORDERLEDGER_TEST_SEED", seed)
-		h := &history{c: c, began: time.Now(), told: map[string]bool{}, ready: make(chan *subject, 100)}
-		nodes := []*node{c.start("n0"), c.start("n1"), c.start("n2")}
-		c.spread(nodes...)
-		h.serve(nodes...)
+		h := &history{c: c, began: time.Now(), receipts: map[string]bool{}, ready: make(chan *subject, 100)}
+		all := []*instance{c.start("n0"), c.start("n1"), c.start("n2")}
+		c.spread(all...)
+		h.serve(all...)
 		for i := range activeShipments {
 			id := fmt.Sprint("S", i)
 			require.True(t, h.create(t.Context(), id))
@@ -42,65 +42,65 @@ func TestClusterIsLinearizable(t *testing.T) {
 			working.Go(func() { h.work(ctx, w, seed) })
 		}
 		working.Go(func() { h.supply(ctx) })
-		h.disturb(seed, nodes)
+		h.disturb(seed, all)
 		cancel()
 		working.Wait()
 		h.check()
 	})
 }
 
-// disturb lets instances leave and join, sleep and die, while others are at work, and ends when all lanes are served.
-func (h *history) disturb(seed uint64, nodes []*node) {
+// disturb makes instances leave and join, freeze and die under load, and returns when all lanes are served again.
+func (h *history) disturb(seed uint64, all []*instance) {
 	h.c.Helper()
 	r := rand.New(rand.NewPCG(seed, 1<<32))
-	faults := []string{"leave", "sleep", "die"}
+	faults := []string{"leave", "freeze", "die"}
 	if os.Getenv("ORDERLEDGER_TEST_SOAK") != "" {
 		for range 30 {
-			faults = append(faults, []string{"leave", "leave", "nap", "sleep", "die", "restart"}[r.IntN(6)])
+			faults = append(faults, []string{"leave", "leave", "pause", "freeze", "die", "restart"}[r.IntN(6)])
 		}
 	}
 	done := map[string]int{}
 	for i, fault := range faults {
 		done[fault]++
-		at := r.IntN(len(nodes))
-		victim := nodes[at]
-		name := fmt.Sprint("n", i+len(nodes))
+		at := r.IntN(len(all))
+		victim := all[at]
+		name := fmt.Sprint("n", i+len(all))
 		switch fault {
 		case "leave":
 			next := h.c.start(name)
-			h.serve(append(append([]*node{}, nodes...), next)...)
+			h.serve(append(append([]*instance{}, all...), next)...)
 			h.served(50)
-			nodes = append(nodes[:at:at], nodes[at+1:]...)
-			nodes = append(nodes, next)
-			h.serve(nodes...) // As a balancer does that was told first.
+			all = append(all[:at:at], all[at+1:]...)
+			all = append(all, next)
+			h.serve(all...) // A load balancer stops using an instance before that stops.
 			victim.leave()
-		case "nap": // It wakes before anybody has noticed.
-			victim.sleep()
+		case "pause": // Shorter than the session: the group does not notice.
+			victim.freeze()
 			h.pause(h.c.session / 4)
-			victim.wake()
-		case "sleep":
-			victim.sleep()
+			victim.thaw()
+		case "freeze":
+			victim.freeze()
 			h.pause(h.c.session + 2*time.Second)
-			victim.wake()
+			victim.thaw()
 		case "die", "restart":
 			victim.kill()
-			if fault == "restart" { // Under its own name it has its lanes back at once.
+			if fault == "restart" { // Under the same name it gets its lanes back at once.
 				name = victim.name
 			}
-			nodes[at] = h.c.start(name)
-			h.serve(nodes...)
+			all[at] = h.c.start(name)
+			h.serve(all...)
 		}
 		h.served(100)
-		h.c.spread(nodes...)
-		for _, n := range nodes {
-			n.well()
+		h.c.spread(all...)
+		for _, n := range all {
+			n.setHealthy()
 		}
 		h.served(100)
 	}
-	h.c.Log("faults", done)
+	h.c.Log("faults injected", done)
 }
 
-// served waits until so many more calls were answered.
+// served waits until n more operations have ended.
 func (h *history) served(n int) {
 	h.c.Helper()
 	count := func() int {
@@ -112,7 +112,7 @@ func (h *history) served(n int) {
 	testkit.Eventually(h.c, func() bool { return count() >= want }, "calls are answered")
 }
 
-// pause lets callers work for a time; the lengths of sleep are what is tried.
+// pause lets callers work for a time. It is no wait for a condition: the length of a freeze is what the test varies.
 func (h *history) pause(d time.Duration) {
 	h.c.Helper()
 	until := time.Now().Add(d)
