@@ -262,7 +262,7 @@ func (l *lane) refuse(err error) {
 
 // serve decides inputs until the lane is lost or taken away. A batch in hand is finished first.
 func (l *lane) serve(ctx context.Context) error {
-	if err := l.commits.applyWaiting(); err != nil { //nolint:contextcheck // As a batch in hand below.
+	if err := l.commits.applyWaiting(); err != nil {
 		return err
 	}
 	timer := time.NewTimer(time.Hour)

@@ -1,7 +1,6 @@
 package lanestore
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 
@@ -95,9 +94,7 @@ type pebbleLogger struct{ log *slog.Logger }
 func (l pebbleLogger) Infof(string, ...any) {}
 
 func (l pebbleLogger) Errorf(format string, args ...any) {
-	// Pebble logs without a context.
-	l.log.LogAttrs(context.Background(), slog.LevelWarn, "lane store error reported",
-		slog.String("err", fmt.Sprintf(format, args...)))
+	l.log.Warn("lane store error reported", slog.String("err", fmt.Sprintf(format, args...)))
 }
 
 // Fatalf is called where Pebble can't go on; its contract is not to return.

@@ -55,6 +55,7 @@ func (c *StateCache) Put(id string, encoded []byte) {
 	}
 }
 
+// Clear empties the cache.
 func (c *StateCache) Clear() {
 	c.byID, c.size = map[string]*list.Element{}, 0
 	c.order.Init()

@@ -11,7 +11,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-var ledger = NewMeta("cluster", []string{"events", "decisions", "inbox"}) //nolint:gochecknoglobals // A constant.
+var ledger = NewMeta("cluster", []string{"events", "decisions", "inbox"})
 
 func open(t *testing.T, dir string, want Meta) *Store {
 	t.Helper()
@@ -108,14 +108,11 @@ func TestBatchDropsEphemeralKeys(t *testing.T) {
 func TestCheckEphemeral(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	for key, ok := range map[string]bool{
-		"of a caller":                    true,
-		NewEphemeralKey(now, "nonce", 1): true,
-		NewEphemeralKey(now.Add(-9*time.Minute), "nonce", 1):  true,
-		NewEphemeralKey(now.Add(-11*time.Minute), "nonce", 1): false,
-		NewEphemeralKey(now.Add(11*time.Minute), "nonce", 1):  false,
-		EphemeralKey + "zzz": false,
-	} {
-		require.Equal(t, ok, CheckEphemeral(key, now) == nil, key)
+	made := func(ago time.Duration) string { return NewEphemeralKey(now.Add(-ago), "nonce", 1) }
+	for _, key := range []string{"of a caller", made(0), made(9 * time.Minute)} {
+		require.NoError(t, CheckEphemeral(key, now), key)
+	}
+	for _, key := range []string{made(11 * time.Minute), made(-11 * time.Minute), EphemeralKey + "zzz"} {
+		require.Error(t, CheckEphemeral(key, now), key)
 	}
 }
