@@ -97,7 +97,7 @@ func inDoubtID(shipmentID, key string, hash events.Hash) answerID {
 
 // note remembers a decision that answers a command in doubt. After an unknown commit the store is still where it was
 // before, so the takeover reads every record that the commit may have written. It reads each only once, also where a
-// later attempt is the one that succeeds, so the answers are kept until all are settled.
+// later attempt is the one that succeeds, so the answers are kept until all calls are settled.
 func (a *answers) note(env *events.Envelope, d *ledgerv1.Decision, offset int64) {
 	if !a.pending() {
 		return
@@ -161,7 +161,8 @@ func (a *answers) settle() (retry []*call) {
 	return retry
 }
 
-// refuseInDoubt answers that the outcome is not known: nobody here will find out any more.
+// refuseInDoubt answers the calls in doubt with ErrInDoubt: the lane is given up, so this instance will not learn their
+// outcomes.
 func (a *answers) refuseInDoubt() {
 	for _, c := range a.inDoubt {
 		c.answer(Receipt{}, ErrInDoubt)

@@ -53,8 +53,9 @@ func (c *committer) processAll(inputs []*input) error {
 	return nil
 }
 
-// isolate decides the one input whose records the broker rejects. The rejected record may be of an input that waits for
-// its shipment, so it is first tried without those; then it is quarantined, with its body and at last without.
+// isolate decides the single input whose records the broker rejects. The rejected record may belong to an input that
+// waits for the same shipment, so isolate first leaves those out; then it quarantines the input, with its body and at
+// last without.
 func (c *committer) isolate(in *input, rejected *recordError) error {
 	tries := []func(){
 		func() { in.noExpand = true },
@@ -94,7 +95,7 @@ func (c *committer) attempt(inputs []*input) (int, error) {
 	}
 	if rejected := (*recordError)(nil); errors.As(err, &rejected) {
 		m.batches.WithLabelValues("aborted").Inc()
-		c.spare = b // The abort was confirmed: nobody holds its records any more.
+		c.spare = b // The abort was confirmed: the client holds its records no longer.
 		return n, err
 	}
 	if err != nil {

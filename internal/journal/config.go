@@ -56,7 +56,7 @@ type Config struct {
 	// RebalanceTimeout is how long the group waits for an instance to give lanes up. Zero means 5 seconds.
 	RebalanceTimeout time.Duration
 	// TransactionTimeout is the age at which the broker aborts a transaction that nobody ends, and how long an instance
-	// waits for one of its own to be written before it takes the lane over again. Zero means 8 seconds.
+	// waits for its own transaction to be written before it takes the lane over again. Zero means 8 seconds.
 	TransactionTimeout time.Duration
 	// TakeoverTimeout is how long a step of a takeover may make no progress. Zero means 30 seconds.
 	TakeoverTimeout time.Duration

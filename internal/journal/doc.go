@@ -35,7 +35,7 @@
 //     both, fences Aa and then BB, and reads events and decisions to the ends that they have after that. The first
 //     transaction is on Aa. The turn passes only after a confirmed commit. Without any one of these rules two owners
 //     can both commit; the model in the tests finds how.
-//   - Every input has one decision, or two if it waits, in a topic with a dense sequence and a hash chain of its own.
+//   - Every input has one decision, or two if it waits, in a topic that has a dense sequence and a hash chain.
 //     Rejections and duplicates are recorded too. Only a command that repeats a key is not: it gets the first answer.
 //   - An answer is durable. A caller learns "not stored" only where that is certain. Otherwise the next takeover looks
 //     the command up by its key, or the caller gets ErrInDoubt.
@@ -50,7 +50,7 @@
 // is asked again. Instances keep standbys: stores of lanes that they do not serve, which they update by reading the
 // lanes as any consumer may.
 //
-// A lane that the group takes away drains: it goes on serving until its next owner, having read all there is, asks for
+// A lane that the group takes away drains: it still serves until its next owner, having read all of it, asks for
 // it with Release, and only then fences. So a planned move keeps callers waiting for a fence and a short read. Nothing
 // rests on the asking: an owner that is gone, or stands still, is fenced without an answer after Config.ReleaseTimeout.
 // HandOver gives all lanes away before a stop.

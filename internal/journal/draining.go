@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// A lane that the group takes away goes on serving, it drains, until its next owner takes it: that one reads the lane
-// to its end, asks for it (Release), and only then fences. So nobody decides only for as long as a fence and a short
-// read take, not for as long as a rebalance takes. Nothing rests on the asking: a lane that is fenced without it ends
-// in the same way.
+// A lane that the group takes away drains: it still serves until its next owner takes it. The next owner reads the lane
+// to its end, asks for it (Release), and only then fences. So callers wait for a fence and a short read, not for a
+// rebalance. Safety does not depend on the request: a lane that is fenced without it ends in the same way.
 
 // errReleased says that the next owner asked for the lane.
 var errReleased = &lostError{err: errors.New("the next owner asked for the lane"), fenced: true}
 
-// drains reports whether lanes that the group takes away go on serving. Without an address nobody could ask for them.
+// drains reports whether lanes drain when the group takes them away. Without an address no other instance could ask for
+// them.
 func (j *Journal) drains() bool { return j.cfg.Advertise != "" && j.deps.AskRelease != nil }
 
 // endFenced ends draining lanes that another instance has fenced without asking. A lane that decides something finds
@@ -42,8 +42,8 @@ func (j *Journal) endFenced(ctx context.Context) {
 	}
 }
 
-// Release finishes a lane's batch in hand, answers what it decided, and decides nothing more: its next owner asks for
-// that before it fences the lane. It returns nil where the lane is not served here, and may be called again. An
+// Release finishes a lane's batch in hand, answers its callers, and decides nothing more: the next owner requests it
+// before it fences the lane. It returns nil where the lane is not served here, and may be called again. An
 // instance to which the group still assigns the lane takes it over again.
 func (j *Journal) Release(ctx context.Context, lane int32) error {
 	l := j.lanes.serving(lane)

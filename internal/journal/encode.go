@@ -54,7 +54,8 @@ func (c *encoder) event(e *ledgerv1.Event) int {
 	n := e.SizeVT()
 	v := c.arena.take(n)
 	if _, err := e.MarshalToSizedBufferVT(v); err != nil {
-		// Generated code fails on a short buffer only, which is a mistake of the line above. Nobody could read the record.
+		// Generated code fails on a short buffer only, which is a mistake of the line above. No reader could decode the
+		// record.
 		panic(err)
 	}
 	c.values = append(c.values, v)

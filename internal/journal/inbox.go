@@ -86,11 +86,11 @@ func inboxRecord(r *InboxRecord, lane int32) *kgo.Record {
 	}
 }
 
-// errForeign says that a record lies in another lane than its shipment's: somebody wrote to the inbox without Inbox.
+// errForeign says that a record lies in another lane than its shipment's: a program wrote to the inbox without Inbox.
 var errForeign = errors.New("the shipment id does not belong to this lane")
 
-// readInbox reads a record of the inbox, whoever wrote it. An error says why it can only be quarantined; it returns the
-// record all the same, with everything that could be read.
+// readInbox reads a record of the inbox, which other programs may have written. An error says why the record can only
+// be quarantined; the record is returned too, with everything that could be read.
 func readInbox(rec *kgo.Record, lanes int) (InboxRecord, error) {
 	r := InboxRecord{ShipmentID: string(rec.Key), ReceivedAt: rec.Timestamp.UTC(), Offset: rec.Offset, Body: rec.Value}
 	for i := range rec.Headers {

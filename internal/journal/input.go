@@ -67,7 +67,7 @@ func (in *input) kind() string {
 }
 
 // refuse returns the decision about an input that can't be decided at all. A command is rejected, since its caller can
-// act on that; a fact is quarantined, since nobody would send it again.
+// act on that; a fact is quarantined, since its sender has its 200 and will not send it again.
 func (in *input) refuse(code shipment.Code, message string) shipment.Decision {
 	d := shipment.Decision{Outcome: ledgerv1.Outcome_OUTCOME_REJECTED, Reason: code, Message: message}
 	if in.isFact() {

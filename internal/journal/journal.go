@@ -226,8 +226,8 @@ func (j *Journal) NewKey() string {
 type Owner = membership.Owner
 
 // Owner returns who should be asked about a lane: this instance where it serves the lane and was not reported wrong,
-// otherwise the one to which the group assigns it. The group is asked where no owner is known or a wrong one, for all
-// callers at once. While there is no owner it waits inside ctx.
+// otherwise the one to which the group assigns it. It asks the group, once for all callers, where it knows no owner or
+// a wrong one. While there is no owner it waits inside ctx.
 func (j *Journal) Owner(ctx context.Context, lane int32) (Owner, error) {
 	if lane < 0 || int(lane) >= j.cfg.Lanes {
 		return Owner{}, fmt.Errorf("owner of lane %d: %w: there are %d", lane, ErrInvalid, j.cfg.Lanes)
@@ -245,7 +245,7 @@ func (j *Journal) OwnerWrong(lane int32, was Owner) { j.members.OwnerWrong(lane,
 
 // HandOver leaves the lanes' group, as a static member too, and returns when other instances have taken this one's
 // lanes, when there is no other, or when ctx ends. Until then lanes are served here, so calls must still be taken. It
-// is for an instance that will stop; Run goes on and is ended by its own context.
+// is for an instance that will stop; Run continues until its own context ends.
 func (j *Journal) HandOver(ctx context.Context) error {
 	if !j.drains() {
 		return nil

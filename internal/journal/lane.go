@@ -21,7 +21,7 @@ type lane struct {
 	log    *slog.Logger
 	stop   func()          // Ends run; from any goroutine.
 	gone   chan struct{}   // Closed when run has ended and every call that was taken has its answer.
-	prior  <-chan struct{} // Closed when the lane's store is free; nil where nobody had it.
+	prior  <-chan struct{} // Closed when the lane's store is free; nil where no lane had it.
 	expire *time.Timer     // Ends a lane that is draining; guarded by laneSet.mu.
 
 	status
@@ -128,7 +128,7 @@ func (l *lane) inherit(ctx context.Context) {
 	}
 }
 
-// serveOpen serves a lane that was taken over until it is lost, taken away or asked for.
+// serveOpen serves a lane that was taken over until it is lost, stopped or released.
 func (l *lane) serveOpen(ctx context.Context, backoff *time.Duration) error {
 	took := time.Since(l.takeover.began)
 	l.j.metrics.takeover.Observe(took.Seconds())
@@ -201,10 +201,10 @@ func resultLabel(err error) string {
 	return "opened"
 }
 
-// setOpen lets callers in. The store comes first: whoever sees the lane open reads it.
+// setOpen lets callers in. It sets the store first, because a caller that sees the lane open reads it.
 func (l *lane) setOpen() {
 	select {
-	case <-l.intake.again: // The takeover that has just ended is what was asked for.
+	case <-l.intake.again: // It requested the takeover that has just ended.
 	default:
 	}
 	l.reading.Store(l.store)
@@ -232,8 +232,8 @@ func (l *lane) setFailure(err error) {
 	}
 }
 
-// closeWriter closes the clients. Nobody can commit what they still had in flight: the next takeover, here or
-// elsewhere, fences it.
+// closeWriter closes the clients. Their records in flight can no longer be committed: the next takeover, here or
+// elsewhere, fences both ids.
 func (l *lane) closeWriter() {
 	if l.writer != nil {
 		l.writer.close()
@@ -260,7 +260,7 @@ func (l *lane) refuse(err error) {
 	l.intake.refuse(err)
 }
 
-// serve decides inputs until the lane is lost or taken away. A batch in hand is finished first.
+// serve decides inputs until the lane is lost, stopped or released. It finishes a batch in hand first.
 func (l *lane) serve(ctx context.Context) error {
 	if err := l.commits.applyWaiting(); err != nil {
 		return err

@@ -55,7 +55,7 @@ func (s *laneSet) clear() []*lane {
 	return lanes
 }
 
-// unserved returns the lanes that this instance does not serve, and whose store nobody here holds; mu is held.
+// unserved returns the lanes that this instance does not serve, and whose store no ending lane holds; mu is held.
 func (s *laneSet) unserved(lanes int) map[int32]bool {
 	if !s.joined {
 		return nil // Some may be about to be assigned.

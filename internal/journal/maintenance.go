@@ -59,7 +59,7 @@ func (m *maintenance) run(ctx context.Context) {
 
 // commit commits the inbox positions to the inbox group, for programs that wait until an import is decided. That is
 // information only: a lane's own position is in its decisions. While positions move they are committed at intervals,
-// and at once when they rest, so that nobody waits for an idle lane.
+// and at once when they rest, so that no program waits for an idle lane.
 func (m *maintenance) commit(ctx context.Context, adm *kadm.Client, now map[int32]int64) {
 	rested := maps.Equal(now, m.seen)
 	m.seen = now

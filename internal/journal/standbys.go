@@ -18,8 +18,8 @@ import (
 )
 
 // standbys keep the stores of the lanes that this instance does not serve up to date, so that taking one over is a
-// fence and a short read. They read what anybody may read, with one client for all lanes, and decide nothing. An error
-// leaves its lane to the takeover, which judges it after the fence.
+// fence and a short read. They read committed records, as any consumer may, with one client for all lanes, and decide
+// nothing. An error leaves its lane to the takeover, which judges it after the fence.
 type standbys struct {
 	j *Journal
 
@@ -81,7 +81,7 @@ func (f *standbys) run(ctx context.Context) {
 	}
 }
 
-// session reads the lanes that nobody here serves, until those are others.
+// session reads the lanes that this instance does not serve, until that set changes.
 func (f *standbys) session(ctx context.Context) error {
 	if err := f.adopt(ctx); err != nil {
 		return err
@@ -198,7 +198,7 @@ func (f *standbys) unchanged(current map[int32]*standby) bool {
 	return true
 }
 
-// apply puts what was fetched of one topic of a lane into its store.
+// apply puts the fetched records of one topic of a lane into its store.
 func (f *standbys) apply(ctx context.Context, s *standby, p kgo.FetchTopicPartition) {
 	if s == nil || len(p.Records) == 0 {
 		return
@@ -270,7 +270,7 @@ func (f *standbys) giveUp(ctx context.Context, id int32, err error) {
 	f.drop(id)
 }
 
-// drop closes the store of a lane, if nobody has taken it. The lane stays entered until that is done, so that a
+// drop closes the store of a lane, unless the lane has taken it. The lane stays entered until that is done, so that a
 // takeover that begins meanwhile waits.
 func (f *standbys) drop(id int32) {
 	f.mu.Lock()

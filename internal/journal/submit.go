@@ -23,7 +23,7 @@ type Command struct {
 	Key string
 	// Hash is the digest of the input for this shipment: the same key with another hash is rejected.
 	Hash events.Hash
-	// SellerID is the tenant who asks.
+	// SellerID is the tenant whose command it is; AuthType and AuthID are the actor.
 	SellerID, AuthType, AuthID, CorrelationID, CausationID, TraceParent string
 }
 

@@ -29,7 +29,7 @@ func (t *takeover) run(ctx context.Context) error {
 	if err := t.warmUp(ctx); err != nil {
 		return err
 	}
-	t.began = time.Now() // From here on nobody decides: the last owner stops.
+	t.began = time.Now() // From here on callers wait: the last owner stops.
 	t.askRelease(ctx)
 	// Before the fence: it makes the coordinator forget how a transaction without a marker ended.
 	if err := t.writeLostMarkers(ctx); err != nil {
@@ -78,8 +78,8 @@ func (t *takeover) laneseq() uint64 {
 	return t.l.store.Meta().Events.Seq
 }
 
-// warmUp brings the store near the lane's end before anybody is disturbed: whoever owns the lane serves it meanwhile.
-// The takeover judges what it finds again after the fence.
+// warmUp brings the store near the lane's end while the last owner still serves the lane. It judges nothing: the
+// takeover checks the lane again after the fence.
 func (t *takeover) warmUp(ctx context.Context) error {
 	if t.l.j.cfg.Embedded || t.l.answers.pending() {
 		return nil // An embedded broker's lane may be torn; and calls in doubt wait for the fence.

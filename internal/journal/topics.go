@@ -55,7 +55,7 @@ func (t *topics) spans(ctx context.Context, lane int32) (map[string]span, error)
 	return t.ranges(ctx, lane, kadm.NewClient(t.client).ListEndOffsets)
 }
 
-// stableSpans are the ranges with the ends that read_committed sees: what can be read without fencing anybody.
+// stableSpans returns the ranges with the ends that read_committed sees: all that can be read without a fence.
 func (t *topics) stableSpans(ctx context.Context, lane int32) (map[string]span, error) {
 	return t.ranges(ctx, lane, kadm.NewClient(t.client).ListCommittedOffsets)
 }
@@ -98,7 +98,7 @@ func (t *topics) scan(ctx context.Context, topic string, lane int32, from, to in
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {lane: kgo.NewOffset().At(from)}}),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		// The end may lie behind a marker, or behind what was aborted before one: the position must move over them.
+		// The end may lie behind a marker, or behind aborted records: the position must move over them.
 		kgo.KeepControlRecords(),
 		kgo.FetchMaxWait(250*time.Millisecond),
 	)...)

@@ -10,7 +10,7 @@ import (
 )
 
 // GeneratedKey starts the keys that the journal gives to commands that came without one. They are in the ledger, so
-// that an outcome in doubt can be looked up, but are not kept as answered: nobody can repeat them.
+// that an outcome in doubt can be looked up, but their answers are not kept: no caller can repeat them.
 const GeneratedKey = "auto/"
 
 // Reasons of decisions that the owner of a lane takes without the rules of shipments. They are permanent.

@@ -1,10 +1,10 @@
-// Package lanestore keeps what the owner of a lane must know of it on local disk, in one Pebble database a lane.
+// Package lanestore keeps on local disk what the owner of a lane needs to decide: one Pebble database a lane.
 //
 // A store holds four things, each under a key of its own:
 //
 //   - the latest state of every shipment, as the event that led to it carries it;
 //   - the answer to every idempotency key, so that a repeated command gets its first answer;
-//   - the inputs that wait for a shipment nobody has created yet, in the order in which they came;
+//   - the inputs that wait for a shipment that does not exist yet, in the order in which they were recorded;
 //   - the position: how far both topics of the lane are in the store, and the chain heads there (Meta).
 //
 // All changes go through a Batch, one method for each kind of record. It does not matter whether the records were
@@ -21,9 +21,9 @@
 //
 // # What it does not do
 //
-// It is a cache, never the truth, and it does not know the lane: whoever opens a store compares its position and heads
-// with the lane, and calls Rebuild where they differ. It reads no topic, decides nothing, and does not lock a folder
-// against a second store of the same process.
+// It is a cache, never the truth, and it does not read the lane: its opener compares position and heads with the lane,
+// and calls Rebuild where they differ. It decides nothing, and does not lock a folder against a
+// second store of the same process.
 //
 // # How it fails
 //

@@ -65,8 +65,8 @@ func ephemeralBucketOf(at time.Time) uint32 {
 	return uint32(max(0, at.Unix()) / int64(ephemeralBucket/time.Second))
 }
 
-// dropped reports whether a key is an ephemeral one whose answer has been dropped: whoever builds a store again reads
-// the keys of years.
+// dropped reports whether a key is an ephemeral one whose answer has been dropped: a rebuild of the store reads the
+// keys of years.
 func (b *Batch) dropped(key string) bool {
 	made, ok := ephemeralTime(key)
 	return ok && ephemeralBucketOf(made) < b.m.EphemeralFrom

@@ -25,8 +25,8 @@ func answerKey(shipmentID, key string) []byte {
 	return append(appendID(append(startKey(shipmentID, key), 'k'), shipmentID), key...)
 }
 
-// offsetKey holds the offset of the last event that answered an input. It is apart from the answer because the events
-// give the one and the decisions the other, and building reads these topics one after the other.
+// offsetKey holds the offset of the last event that answered an input. It is apart from the answer because it comes
+// from the events, and the answer from the decisions, which a rebuild reads one topic after the other.
 func offsetKey(shipmentID, key string) []byte {
 	return append(appendID(append(startKey(shipmentID, key), 'o'), shipmentID), key...)
 }

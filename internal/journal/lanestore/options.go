@@ -67,7 +67,7 @@ const filterBits = 10
 // pebble returns Pebble's options.
 //
 // A disk that fails ends the process: Pebble holds its locks where it panics, so it can't even be closed in this one.
-// No answer is lost with it, and the next process builds again what it has to.
+// No answer is lost with it, and the next process rebuilds the store if it has to.
 func (o Options) pebble() *pebble.Options {
 	opts := &pebble.Options{
 		Cache:                       o.Memory.blocks,

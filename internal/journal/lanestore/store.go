@@ -23,7 +23,7 @@ type Store struct {
 	dir     string
 	options Options
 
-	mu sync.RWMutex // Guards db against closing while somebody reads.
+	mu sync.RWMutex // Guards db against closing during a read.
 	db *pebble.DB   // Nil once closed.
 
 	meta Meta // Of the last batch written; the writing goroutine only.

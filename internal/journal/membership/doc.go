@@ -13,7 +13,7 @@
 // # What it promises
 //
 // Callbacks come one after the other, with lane ids only. Owner answers from what the group last said, and asks the
-// group again when somebody reports that an answer was wrong (OwnerWrong): once for all callers, every 25 ms at most.
+// group again after a report that an answer was wrong (OwnerWrong): once for all callers, every 25 ms at most.
 // An owner is believed until it is reported wrong, because an instance that the group names may still be reading the
 // lane while the last owner serves it.
 //

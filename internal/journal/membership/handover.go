@@ -22,8 +22,8 @@ const (
 )
 
 // HandOver leaves the lanes' group, as a static member too, and returns when other instances have taken this one's
-// lanes, when there is no other, or when ctx ends. Until then the lanes drain here. Run goes on and is ended by its own
-// context.
+// lanes, when there is no other, or when ctx ends. Until then the lanes drain here. Run continues until its own context
+// ends.
 func (m *Membership) HandOver(ctx context.Context) error {
 	group := m.member()
 	if group == nil {

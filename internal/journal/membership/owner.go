@@ -60,7 +60,7 @@ func (m *Membership) self() Owner { return Owner{URL: m.cfg.Advertise, Self: tru
 // askTimeout bounds one question to the group.
 const askTimeout = 2 * time.Second
 
-// refresh asks the group, unless somebody does already, and returns when it has answered or failed to.
+// refresh asks the group, unless another caller has, and returns when the question is answered or has failed.
 func (m *Membership) refresh(ctx context.Context) {
 	asking, first := m.owners.begin()
 	if first {
@@ -94,7 +94,7 @@ func (m *Membership) fetch(ctx context.Context, done chan struct{}) {
 }
 
 // ownerDirectory caches what the group last said about who should own which lane. It may be wrong at any time, which
-// costs a detour: whoever asked the wrong instance reports it, and the group is asked again.
+// costs a detour: a caller that was sent to the wrong instance reports it, and the group is asked again.
 type ownerDirectory struct {
 	mu     sync.Mutex
 	of     map[int32]Owner     // Guarded by mu.
@@ -173,7 +173,7 @@ func (d *ownerDirectory) begin() (asking chan struct{}, first bool) {
 	return d.asking, true
 }
 
-// update takes the group's answer to a question that was put at a time, or why there is none. A lane that nobody has
+// update takes the group's answer to a question that was put at a time, or why there is none. A lane that no member has
 // keeps its last owner, which may serve it until it has another.
 func (d *ownerDirectory) update(owners map[int32]Owner, asked time.Time, err error) {
 	d.mu.Lock()
