@@ -8,7 +8,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// session follows the session of a group member: until it expires, Kafka gives the member's partitions to nobody else.
+// session follows the session of a group member: until it expires, Kafka gives the member's partitions to no other
+// member.
 type session struct {
 	timeout   time.Duration
 	renewedAt atomic.Int64  // In Unix nanoseconds; when the broker, as far as it has confirmed, last heard of the member.
