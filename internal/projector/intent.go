@@ -13,7 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// errLost means that the broker no longer counts this member in, so it has none of its partitions.
+// errLost means that the broker no longer accepts this membership. All its partitions may have other members by now.
 var errLost = errors.New("partition lost")
 
 // intent is the range of records that a worker is about to write: one batch. It is stored as the metadata of the

@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics holds the projector's metrics. New creates none: Run registers them, so a test may create many projectors.
+// metrics holds the projector's metrics. Run creates and registers them, so that New has no effect on the registry.
 type metrics struct {
 	rows         *prometheus.CounterVec
 	batches      *prometheus.CounterVec

@@ -66,7 +66,7 @@ func (w *worker) run() error {
 	return fmt.Errorf("project %s/%d: %w", w.commit.topic, w.commit.partition, err)
 }
 
-// takeOver finds out what is written of the partition, and what the previous worker may have written.
+// takeOver finds out how far the partition is written, and what the previous worker may have written beyond that.
 func (w *worker) takeOver() error {
 	return w.retry("take over", func() error {
 		offset, metadata, err := w.commit.committed(w.stopped)
@@ -112,7 +112,7 @@ func (w *worker) forgetUnconfirmed() {
 	}
 }
 
-// historyOf returns the history table of a topic, whose highest offset says how far the topic was written.
+// historyOf returns the history table of a topic. Its highest offset shows how far the topic was written.
 func historyOf(topic string) string {
 	if topic == events.TopicDecisions {
 		return tableDecisions
