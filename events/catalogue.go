@@ -80,16 +80,16 @@ func At(e *ledgerv1.Event) *ledgerv1.Moment {
 	return b.GetAt()
 }
 
-// body is what all bodies have in common.
+// body is implemented by every body: each has the moment at which the event happened.
 type body interface {
 	GetAt() *ledgerv1.Moment
 }
 
 // bodyOf returns the type and the body of an event, "" and nil when it has none.
 //
-// This is the one list of what the catalogue holds: a constant and a case for each member of Event.body. All else that
-// goes by type follows from the schema, see numberByType; a test compares the two. It is a switch and not a table,
-// because Go finds the case by the body's dynamic type in a few nanoseconds, and every event passes here.
+// A new member of Event.body needs a constant above and a case here. Everything else that depends on the type follows
+// from the schema (see numberByType), and a test compares the two. This is a switch because Go finds the case by the
+// body's dynamic type in a few nanoseconds, and every event passes here.
 func bodyOf(e *ledgerv1.Event) (ceType string, b body) {
 	switch b := e.GetBody().(type) {
 	case *ledgerv1.Event_ShipmentCreated:
@@ -188,7 +188,7 @@ var numberByType, typeByNumber = func() (map[string]protowire.Number, []string) 
 	return byType, byNumber
 }()
 
-// What surrounds the message's name in a ce_type.
+// The prefix and suffix of a message's name in a ce_type.
 const (
 	typePrefix = "orders."
 	typeSuffix = ".v1"

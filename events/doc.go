@@ -17,7 +17,7 @@
 //
 // [Decode] and [DecodeDecision] return an error that wraps [ErrUndecodable] for a null value ([ErrNull]), for a type
 // that this version does not know ([ErrUnknownType]), for a malformed envelope or body, and for a body of another type
-// than its envelope names. They never panic, whatever the bytes.
+// than its envelope names. They never panic.
 //
 // # What it does not do
 //

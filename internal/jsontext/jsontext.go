@@ -15,8 +15,8 @@ func AppendStringLong[T []byte | string](dst []byte, s T) []byte {
 	return appendString(dst, s, &long)
 }
 
-// escapes says of every byte how a string writes it: as it is (0), behind a backslash as the letter given, or, for
-// hexEscape and multibyte, in a way of its own.
+// escapes holds the escape of each byte: 0 for none, a letter to write after a backslash, or one of the two special
+// values below.
 type escapes [256]byte
 
 const (

@@ -152,8 +152,8 @@ func lacksReason(it *ledgerv1.Item, except time.Time) bool {
 	})
 }
 
-// actor names who cancelled, judged by the reason. Who it was counts: the fulfilment systems learn the units that the
-// customer cancelled and those that the seller cancelled apart.
+// actor names who cancelled, judged by the reason. The actor matters, because the messages to fulfilment systems count
+// the units that customers cancelled apart from those that sellers cancelled.
 func (x *decider) actor(reason string) ledgerv1.CancelledBy {
 	if by, ok := x.Policy.CancelledBy[reason]; ok {
 		return by

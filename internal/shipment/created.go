@@ -199,8 +199,8 @@ func (x *decider) foundFurther(f Created, at *ledgerv1.Moment) (unknown []string
 	return unknown
 }
 
-// createdAgain updates the fields that differ from what is known. It never moves a state: that is left to the facts
-// that report one.
+// createdAgain updates the fields that differ from what is known. It never moves a state: only facts that report
+// a state do.
 func (x *decider) createdAgain(f Created) {
 	var unknown []string
 	b := &ledgerv1.PropertiesUpdated{At: reported(f.At)}

@@ -34,8 +34,8 @@ func indexOf(items []*ledgerv1.Item, id string) int {
 	return -1
 }
 
-// itemsCancelled caps the units again, though the decision has done so: folding must conserve units, whatever an event
-// says.
+// itemsCancelled caps the units again, though the decision has done so: folding must conserve units even for
+// a bad event.
 func (d *draft) itemsCancelled(b *ledgerv1.ItemsCancelled) {
 	for _, c := range b.GetItems() {
 		i := indexOf(d.Items, c.GetOrderItemId())

@@ -31,7 +31,7 @@ func (d *draft) propertiesUpdated(b *ledgerv1.PropertiesUpdated) {
 	}
 }
 
-// patchItem updates details, or what is known of an item's cancellations.
+// patchItem updates the details of an item, or the time, reason and actor of its cancellations.
 func (d *draft) patchItem(i int, p *ledgerv1.ItemPatch) {
 	it := d.item(i)
 	if p.GetDetails() != nil {

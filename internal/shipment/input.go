@@ -256,7 +256,7 @@ type (
 		MarketplaceUpdatedAt time.Time
 	}
 	// Unintelligible is a notification that is readable but makes no sense: an unknown type, the year 0, an id that is
-	// too long. It is quarantined with its reason, whatever the state. Rejecting it would not help: the marketplace
+	// too long. It is quarantined with its reason in any state. Rejecting it would not help: the marketplace
 	// blocks everything behind a notification that is not accepted.
 	Unintelligible struct {
 		Fact

@@ -198,7 +198,7 @@ func (x *decider) reportedVisit(v RequestTechVisit, at *ledgerv1.Moment) (id str
 }
 
 // returnKnown quarantines a fact about a return that the shipment does not have. The resolver sends a fact here only
-// when it knows the return's shipment, so the fact would wait for ever.
+// when it knows the return's shipment, so the fact would wait forever.
 func (x *decider) returnKnown(id string) bool {
 	for _, r := range x.s.GetReturns() {
 		if r.GetReturnId() == id && id != "" {
