@@ -13,7 +13,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// Config says where documents are kept and how the worker works. Every field is needed, but for InstanceID.
+// Config says where documents are kept and how the worker works. Every field but InstanceID is needed.
 type Config struct {
 	// Cluster names the ledger: the consumer group carries it.
 	Cluster string
@@ -29,7 +29,7 @@ type Config struct {
 	SessionTimeout time.Duration
 }
 
-// Deps are what a Documents is given. It closes none of them.
+// Deps are the dependencies of a Documents. It closes none of them.
 type Deps struct {
 	// Options are the broker options of every client, as kafka.Options gives them.
 	Options []kgo.Opt

@@ -8,8 +8,9 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// page is what is printed for a shipment: label above, invoice below. It is kept beside its PDF, so that any set of
-// shipments can be printed as one file in which each page is the same as in all others.
+// page is the printed page of a shipment: label above, invoice below. It is kept beside its PDF, so that any set of
+// shipments can be printed as one file in which each page is the same as in all others. It has many fields, because
+// each is printed.
 type page struct {
 	ShipmentID    string     `json:"shipment_id"`
 	OrderID       string     `json:"order_id"`

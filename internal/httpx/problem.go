@@ -11,7 +11,7 @@ import (
 	"github.com/orderledger/orderledger/internal/shipment"
 )
 
-// Kind is a sort of problem: what is the same in all its documents.
+// Kind is a sort of problem: the part that all its documents share.
 type Kind struct {
 	// Name is permanent; documents say urn:orderledger:problem:<name>.
 	Name   string
@@ -83,7 +83,7 @@ func (p *Problem) Error() string {
 // Unwrap returns what Because attached.
 func (p *Problem) Unwrap() error { return p.cause }
 
-// asProblem returns the problem that an error is, or stands for.
+// asProblem returns the problem in the chain of an error, or one that stands for the error.
 func asProblem(err error) *Problem {
 	var p *Problem
 	if errors.As(err, &p) {

@@ -13,7 +13,7 @@ import (
 	"github.com/orderledger/orderledger/internal/sellers"
 )
 
-// access lets sellers in: it checks their tokens and bounds the rate of their calls.
+// access checks the tokens of sellers and bounds the rate of their calls.
 type access struct {
 	sellers   *sellers.Directory
 	perSecond rate.Limit // Zero means no bound.

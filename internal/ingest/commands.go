@@ -19,7 +19,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// authSeller is the type of caller that causes what a seller's call changes.
+// authSeller is the auth type of inputs that come from calls of sellers.
 const authSeller = "seller"
 
 // maxKeyBytes is the length of the longest Idempotency-Key.

@@ -12,7 +12,8 @@ import (
 	"github.com/orderledger/orderledger/internal/sellers"
 )
 
-// Config says where an instance listens, which sellers it serves and within which bounds.
+// Config says where an instance listens, which sellers it serves and within which bounds. It has many fields because
+// operators configure an instance in one place; New divides them among the parts.
 type Config struct {
 	// Addr is host:port to listen on. Port 0 takes a free one. Empty listens nowhere: the caller serves Handler itself.
 	Addr string

@@ -26,7 +26,7 @@ import (
 	"github.com/orderledger/orderledger/internal/service"
 )
 
-// Deps are what an instance is given. It closes none of them.
+// Deps are the dependencies of an instance. It closes none of them.
 type Deps struct {
 	// Options are the broker options of every client, as kafka.Options gives them.
 	Options []kgo.Opt

@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are the counters of this package; those of requests, peers, returns and documents are theirs.
+// metrics are the counters of this package; httpx, peer, returns and documents have their own.
 type metrics struct {
 	notifications *prometheus.CounterVec
 	commands      *prometheus.CounterVec

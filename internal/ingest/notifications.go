@@ -14,7 +14,7 @@ import (
 	"github.com/orderledger/orderledger/internal/sellers"
 )
 
-// authMarketplace is the type of caller that causes what notifications report.
+// authMarketplace is the auth type of inputs that come from notifications.
 const authMarketplace = "marketplace"
 
 // notifications accepts the marketplace's notifications.

@@ -34,7 +34,7 @@ func (r *reads) fresh(h sellerHandler) sellerHandler {
 	}
 }
 
-// splitIDs splits a list of ids. It refuses none and too many.
+// splitIDs splits a list of ids. It refuses an empty list, and one with too many.
 func splitIDs(list string, most int) ([]string, error) {
 	ids := marketplace.SplitIDs(list)
 	switch {

@@ -25,7 +25,7 @@ type handlers struct {
 	progress      *progress
 }
 
-// routes is the table of routes. Paths are the marketplace's own, below /sellers, so that its clients work with another
+// routes registers all routes. Paths are the marketplace's own, below /sellers, so that its clients work with another
 // base URL. If its pages disagree on a method, both are served.
 func (h *handlers) routes(server *httpx.Server) http.Handler {
 	mux := http.NewServeMux()

@@ -88,7 +88,8 @@ func isBaseURL(text string) bool {
 		u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == ""
 }
 
-// Deps are what a Router and a Server are given, beside their configuration. They close none of it.
+// Deps are the dependencies of a Router and of a Server, and the settings that they share with the rest of the
+// instance. They close none of them.
 type Deps struct {
 	// Journal decides commands whose lanes are here.
 	Journal *journal.Journal

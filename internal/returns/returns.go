@@ -16,8 +16,7 @@ import (
 	"github.com/orderledger/orderledger/internal/service"
 )
 
-// Config says where a Returns keeps its cache and within which bounds it works. Every field is needed, but for
-// InstanceID.
+// Config says where a Returns keeps its cache and within which bounds it works. Every field but InstanceID is needed.
 type Config struct {
 	// Cluster names the ledger: consumer groups carry it.
 	Cluster string
@@ -37,7 +36,7 @@ type Config struct {
 	Marketplace marketplace.Settings
 }
 
-// Deps are what a Returns is given. It closes none of them.
+// Deps are the dependencies of a Returns. It closes none of them.
 type Deps struct {
 	// Options are the broker options of every client, as kafka.Options gives them.
 	Options []kgo.Opt
