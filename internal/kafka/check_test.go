@@ -186,8 +186,10 @@ func TestChecksWarnAboutShortOffsetRetention(t *testing.T) {
 func TestChecksNameMissingRights(t *testing.T) {
 	t.Parallel()
 	acl := func(resource kmsg.ACLResourceType, name string, op kmsg.ACLOperation) kfake.ACL {
-		return kfake.ACL{Resource: resource, Name: name, Pattern: kmsg.ACLResourcePatternTypeLiteral, Operation: op,
-			Allow: true}
+		return kfake.ACL{
+			Resource: resource, Name: name, Pattern: kmsg.ACLResourcePatternTypeLiteral, Operation: op,
+			Allow: true,
+		}
 	}
 	_, brokers := testkit.KafkaCluster(t, kfake.EnableSASL(), kfake.EnableACLs(), kfake.Superuser("PLAIN", "admin", "a"),
 		kfake.User("PLAIN", "ledger", "right", acl(kmsg.ACLResourceTypeTopic, events.TopicEvents, kmsg.ACLOperationRead)))
