@@ -16,8 +16,8 @@ import (
 var errCut = errors.New("netfault: the network is cut")
 
 // Link is the network of one process. A test can pause it at a certain request: nothing gets out or in, as if the
-// process slept there, until the link resumes. Then the request is sent, however late. Clients of the process use
-// kgo.Dialer(l.Dial), and its servers are reached through Proxy. The zero value lets everything pass.
+// process slept there, until the link resumes. Then the request is sent, however late. Give the process's Kafka
+// clients kgo.Dialer(l.Dial), and reach its servers through Proxy. The zero value lets everything pass.
 //
 // It relies on clients that write one request at a time, as kgo does.
 type Link struct {
