@@ -21,7 +21,7 @@ func TestDemo(t *testing.T) {
 	require.NoError(t, err, out)
 	for _, want := range []string{
 		"ready after", "POST /sellers/v3/shipments/labels", "tables and pushes caught up", "ShipmentCreated", "DELIVERED",
-		"promises kept", "43  SUBORDER_CREATE", "signatures wrong: 0, out of order: 0", "webhook-signature: v1,", `"eventType": "SUBORDER_COMPLETE"`,
+		"SLA clocks by outcome", "43  SUBORDER_CREATE", "wrong signatures: 0, out of order: 0", "webhook-signature: v1,", `"eventType": "SUBORDER_COMPLETE"`,
 	} {
 		require.Contains(t, out, want)
 	}

@@ -33,11 +33,11 @@ func demoCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Play order histories against everything in one process, and show what comes of them",
+		Short: "Run everything in one process, play order histories, and show the results",
 		Long: `demo starts everything in this process on free ports: Kafka, ClickHouse, ingest, projector, emitter
-and a receiver. It plays the marketplace, whose notifications come over HTTP, and a seller, who asks
-for labels and dispatches. Then it shows events, tables and pushes, and ends. With --keep it stays up
-for you to look around.`,
+and a receiver. It plays the marketplace, which posts notifications, and a seller, who requests
+labels and dispatches. Then it shows events, tables and pushes, and ends. With --keep it keeps
+running, so that you can look around.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			path, err := locateEngine(cmd.Context(), cmd.ErrOrStderr())
@@ -46,18 +46,21 @@ for you to look around.`,
 			}
 			d := demonstration{out: cmd.OutOrStdout(), errOut: cmd.ErrOrStderr(), shipments: shipments, seed: seed, keep: keep}
 			d.o = upOptions{
-				Data: data, Listen: "127.0.0.1:0", KafkaListen: "127.0.0.1:0", ClickHouseListen: "127.0.0.1:0", ClickHouseHTTPListen: "127.0.0.1:0",
+				Data: data, Listen: "127.0.0.1:0", KafkaListen: "127.0.0.1:0",
+				ClickHouseListen: "127.0.0.1:0", ClickHouseHTTPListen: "127.0.0.1:0",
 				SuborderSecret: demo.Secret, Engine: path,
-				Sellers: []sellers.Seller{{ID: demo.OwnSeller, Token: demo.OwnToken, Name: "Demo Seller", PolicyConfig: sellers.PolicyConfig{Own: true}}},
+				Sellers: []sellers.Seller{{
+					ID: demo.OwnSeller, Token: demo.OwnToken, Name: "Demo Seller", PolicyConfig: sellers.PolicyConfig{Own: true},
+				}},
 			}
 			return d.run(cmd.Context())
 		},
 	}
 	flags := cmd.Flags()
-	flags.IntVar(&shipments, "shipments", 250, "how many shipments of the marketplace to play")
-	flags.Uint64Var(&seed, "seed", 1, "the same seed plays the same histories")
-	flags.BoolVar(&keep, "keep", false, "stay up afterwards, until Ctrl-C")
-	flags.StringVar(&data, "data", "", "the folder of all data (default: a temporary one, removed at the end)")
+	flags.IntVar(&shipments, "shipments", 250, "number of shipments of the marketplace to play")
+	flags.Uint64Var(&seed, "seed", 1, "seed of the histories; the same seed plays the same ones")
+	flags.BoolVar(&keep, "keep", false, "keep running afterwards, until Ctrl-C")
+	flags.StringVar(&data, "data", "", "folder of all data (default: a temporary one, removed at the end)")
 	return cmd
 }
 
@@ -114,14 +117,14 @@ func (d demonstration) run(ctx context.Context) (err error) {
 		if err := d.show(ctx, l, servers, receiver); err != nil || !d.keep {
 			return err
 		}
-		fmt.Fprintf(d.out, "\nstill up, with its data in %s; Ctrl-C stops\n", d.o.Data)
+		fmt.Fprintf(d.out, "\nstill running, with its data in %s; Ctrl-C stops\n", d.o.Data)
 		<-ctx.Done()
 		return nil
 	}}
 	return service.Run(ctx, log, append(l.units(), played)...)
 }
 
-// receive starts the demo's fulfilment system and returns its address.
+// receive starts the fulfilment system of the demo and returns its URL.
 func (d demonstration) receive(ctx context.Context) (*demo.Receiver, string, error) {
 	receiver, err := demo.NewReceiver()
 	if err != nil {
@@ -131,13 +134,12 @@ func (d demonstration) receive(ctx context.Context) (*demo.Receiver, string, err
 	if err != nil {
 		return nil, "", fmt.Errorf("receiver: %w", err)
 	}
-	go func() {
-		_ = service.Serve(ctx, &http.Server{Handler: receiver, ReadHeaderTimeout: 5 * time.Second}, ln) // Ends with the demo.
-	}()
+	server := &http.Server{Handler: receiver, ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = service.Serve(ctx, server, ln) }() // It stops with the demo.
 	return receiver, "http://" + ln.Addr().String() + "/suborders", nil
 }
 
-// play sends the histories and the seller's calls, and waits until tables and pushes have caught up.
+// play sends the histories and the calls of the seller, and waits until tables and pushes have caught up.
 func (d demonstration) play(ctx context.Context, api string) error {
 	d.title("play")
 	histories := demo.Histories(d.seed, d.shipments, time.Now())
@@ -161,13 +163,14 @@ func (d demonstration) play(ctx context.Context, api string) error {
 	if err := importer.Wait(ctx, api, nil); err != nil {
 		return err
 	}
-	fmt.Fprintf(d.out, "tables and pushes caught up %.1f s later; the marketplace's notifications, a repeated one counted once, ended as\n", time.Since(started).Seconds())
+	fmt.Fprintf(d.out, "tables and pushes caught up %.1f s later\n", time.Since(started).Seconds())
+	fmt.Fprintln(d.out, "outcomes of the marketplace's notifications (a repeat counts once):")
 	return printOutcomes(ctx, d.out, cfg)
 }
 
 // show prints events, tables and pushes.
 func (d demonstration) show(ctx context.Context, l *ledger, s servers, receiver *demo.Receiver) error {
-	d.title("events: the first 12 that `orderledger tail --from-start` shows")
+	d.title("events: the first 12 lines of `orderledger tail --from-start`")
 	cfg := kafka.DefaultConfig()
 	cfg.Brokers = []string{s.kafka.Addr()}
 	if err := (&tailer{limit: 12}).run(ctx, cfg, true, d.out); err != nil {
@@ -180,7 +183,7 @@ func (d demonstration) show(ctx context.Context, l *ledger, s servers, receiver 
 			return err
 		}
 	}
-	d.title("one shipment, as `orderledger timeline` shows it")
+	d.title("one shipment: `orderledger timeline`")
 	var id string
 	if err := l.tables.QueryRow(ctx, demo.Eventful).Scan(&id); err != nil {
 		return fmt.Errorf("choose a shipment: %w", err)
@@ -188,23 +191,26 @@ func (d demonstration) show(ctx context.Context, l *ledger, s servers, receiver 
 	if err := timeline(ctx, l.tables, id, d.out); err != nil {
 		return err
 	}
-	d.title("pushes: SUBORDER messages that the receiver got, by distinct messageId")
+	d.title("pushes: SUBORDER messages at the receiver, counted by messageId")
 	d.pushes(receiver.Counts())
 	return nil
 }
 
 func (d demonstration) pushes(c demo.Counts) {
-	for _, kind := range []string{"SUBORDER_CREATE", "SUBORDER_PROPERTIES_UPDATE", "SUBORDER_PARTIAL_CANCEL", "SUBORDER_CANCEL", "SUBORDER_COMPLETE"} {
+	for _, kind := range []string{
+		"SUBORDER_CREATE", "SUBORDER_PROPERTIES_UPDATE", "SUBORDER_PARTIAL_CANCEL", "SUBORDER_CANCEL", "SUBORDER_COMPLETE",
+	} {
 		fmt.Fprintf(d.out, "%6d  %s\n", c.Types[kind], kind)
 	}
-	fmt.Fprintf(d.out, "signatures wrong: %d, out of order: %d, repeats: %d\n", c.Wrong, c.Disorder, c.Repeats)
+	fmt.Fprintf(d.out, "wrong signatures: %d, out of order: %d, repeats: %d\n", c.Wrong, c.Disorder, c.Repeats)
 	if c.Sample.Body == nil {
 		return
 	}
 	var pretty bytes.Buffer
-	_ = json.Indent(&pretty, c.Sample.Body, "", "  ") // The receiver has read it.
+	_ = json.Indent(&pretty, c.Sample.Body, "", "  ") // The receiver has parsed it.
 	lines := strings.SplitAfter(pretty.String(), "\n")
-	fmt.Fprintf(d.out, "\nwebhook-id: %s\nwebhook-signature: %.40s…\n%s…\n", c.Sample.Header.Get("Webhook-Id"), c.Sample.Header.Get("Webhook-Signature"),
+	fmt.Fprintf(d.out, "\nwebhook-id: %s\nwebhook-signature: %.40s…\n%s…\n",
+		c.Sample.Header.Get("Webhook-Id"), c.Sample.Header.Get("Webhook-Signature"),
 		strings.Join(lines[:min(len(lines), 18)], ""))
 }
 

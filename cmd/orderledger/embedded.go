@@ -22,15 +22,15 @@ type servers struct {
 	clickhouse *clickhouse.Server
 }
 
-// startServers starts what the options ask for, side by side, and returns when all of it takes connections. On an error
-// nothing is left running.
+// startServers starts the servers concurrently and returns when they accept connections. After an error none is left
+// running.
 func startServers(ctx context.Context, o upOptions, log *slog.Logger, reg prometheus.Registerer) (servers, error) {
 	var s servers
 	var starts []func() error
 	if o.Only != onlyClickHouse {
 		cfg := broker.DefaultConfig()
 		cfg.Addr, cfg.DataDir = o.KafkaListen, filepath.Join(o.Data, "kafka")
-		// An address beyond this machine is only listened on when the operator wrote it out.
+		// The default is loopback, so the operator chose any other address.
 		cfg.Expose = !isLoopback(o.KafkaListen)
 		s.kafka = broker.New(cfg, log.With(slog.String("part", "kafka")))
 		starts = append(starts, func() error { return wrap("embedded Kafka", s.kafka.Start(ctx)) })
@@ -41,8 +41,9 @@ func startServers(ctx context.Context, o upOptions, log *slog.Logger, reg promet
 		cfg.NativeAddr, cfg.HTTPAddr = o.ClickHouseListen, o.ClickHouseHTTPListen
 		cfg.MaxMemoryBytes = o.ClickHouseMemory
 		if o.Only == onlyClickHouse {
-			// The contract of the published image.
-			cfg.User, cfg.Password, cfg.Database = os.Getenv("CLICKHOUSE_USER"), os.Getenv("CLICKHOUSE_PASSWORD"), os.Getenv("CLICKHOUSE_DB")
+			// The same variables as the published image.
+			cfg.User, cfg.Password = os.Getenv("CLICKHOUSE_USER"), os.Getenv("CLICKHOUSE_PASSWORD")
+			cfg.Database = os.Getenv("CLICKHOUSE_DB")
 		}
 		s.clickhouse = clickhouse.New(cfg, log.With(slog.String("part", "clickhouse")), reg)
 		starts = append(starts, func() error { return wrap("embedded ClickHouse", s.clickhouse.Start(ctx)) })
@@ -57,7 +58,7 @@ func startServers(ctx context.Context, o upOptions, log *slog.Logger, reg promet
 	return s, nil
 }
 
-// Close stops both, the broker last: its clients should have been closed by then.
+// Close stops both, the broker last: its clients must have been closed by then.
 func (s servers) Close() error {
 	var errs []error
 	if s.clickhouse != nil {
@@ -80,7 +81,7 @@ func wrap(what string, err error) error {
 func isLoopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return true // Validation will name it.
+		return true // Validate reports the error.
 	}
 	if host == "localhost" {
 		return true

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -15,10 +16,10 @@ import (
 func engineCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "engine",
-		Short: "Fetch the embedded ClickHouse engine, once, and print where it is",
-		Long: `engine puts the ClickHouse engine that "up" and the tests embed into the cache, by npm,
-checked against the sum that this program pins. It does nothing when the engine is there, or
-when ` + engine.EnvLibrary + ` names one.`,
+		Short: "Fetch the embedded ClickHouse engine once and print its path",
+		Long: `engine downloads the ClickHouse engine that "up" and the tests embed, through npm, and verifies
+it against a pinned checksum. It does nothing when the engine is in the cache, or when
+` + engine.EnvLibrary + ` names a library.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			path, err := locateEngine(cmd.Context(), cmd.ErrOrStderr())
@@ -31,7 +32,7 @@ when ` + engine.EnvLibrary + ` names one.`,
 	}
 }
 
-// locateEngine returns the path of the engine's library and fetches it first where it has to, showing progress.
+// locateEngine returns the path of the engine's library. It fetches a missing library and shows the progress.
 func locateEngine(ctx context.Context, progress io.Writer) (string, error) {
 	path, err := engine.Locate()
 	if err == nil || !errors.Is(err, engine.ErrNotFetched) {
@@ -42,11 +43,10 @@ func locateEngine(ctx context.Context, progress io.Writer) (string, error) {
 	path, err = engine.Fetch(ctx, func(done, total int64) {
 		if bar == nil {
 			bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(progress), progressbar.OptionShowBytes(true),
-				progressbar.OptionSetDescription("unpacking"), progressbar.OptionThrottle(100_000_000), progressbar.OptionOnCompletion(func() {
-					fmt.Fprintln(progress)
-				}))
+				progressbar.OptionSetDescription("unpacking"), progressbar.OptionThrottle(100*time.Millisecond),
+				progressbar.OptionOnCompletion(func() { fmt.Fprintln(progress) }))
 		}
-		_ = bar.Set64(done) // A bar that can't be drawn stops nothing.
+		_ = bar.Set64(done) // A progress bar that can't be drawn is no reason to stop.
 	})
 	return path, err
 }

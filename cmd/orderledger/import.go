@@ -24,7 +24,7 @@ import (
 	"github.com/orderledger/orderledger/internal/importer"
 )
 
-// shownRefusals bounds how many refused lines are printed one by one.
+// shownRefusals is the largest number of refused lines that import prints.
 const shownRefusals = 20
 
 func importCommand() *cobra.Command {
@@ -34,12 +34,13 @@ func importCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "import FILE|-",
-		Short: "Send a file of notifications, one a line, plain or gzip",
-		Long: `import posts each line of the file to the ingest service. It keeps the order of lines within a
-shipment, also across retries: a line is sent when the one before it has its 200. It retries as
-long as the service is away. Importing a file twice changes nothing: the ledger knows repeats.
+		Short: "Send a file of notifications, one per line, plain or gzip",
+		Long: `import posts each line of the file to the ingest service. It keeps the order of the lines of a
+shipment, also across retries: it sends a line when the line before it was answered with 200. It
+retries while the service is unavailable. Importing a file twice changes nothing, because the
+ledger recognizes repeats.
 
-With --wait it returns when tables and pushes have caught up, and prints what became of the lines.`,
+With --wait it returns when tables and pushes have caught up, and prints the outcomes of the lines.`,
 		Example: "  orderledger import --wait notifications.ndjson.gz\n  generate | orderledger import -",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -47,9 +48,10 @@ With --wait it returns when tables and pushes have caught up, and prints what be
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&cfg.URL, "url", cmp.Or(os.Getenv("ORDERLEDGER_URL"), "http://127.0.0.1:8080"), "the ingest service")
-	flags.IntVar(&cfg.Concurrency, "concurrency", 64, "lines under way at a time")
-	flags.StringVar(&cfg.CorrelationID, "correlation-id", "", "mark every input with this id (default: a new one)")
+	flags.StringVar(&cfg.URL, "url", cmp.Or(os.Getenv("ORDERLEDGER_URL"), "http://127.0.0.1:8080"),
+		"URL of the ingest service")
+	flags.IntVar(&cfg.Concurrency, "concurrency", 64, "lines in flight at a time")
+	flags.StringVar(&cfg.CorrelationID, "correlation-id", "", "correlation id of every line (default: a new one)")
 	flags.BoolVar(&wait, "wait", false, "return when tables and pushes have caught up")
 	return cmd
 }
@@ -66,14 +68,15 @@ func importFile(cmd *cobra.Command, cfg importer.Config, name string, wait bool)
 		return err
 	}
 	defer in.Close()
-	bar := progressbar.NewOptions64(size, progressbar.OptionSetWriter(cmd.ErrOrStderr()), progressbar.OptionShowBytes(true),
-		progressbar.OptionSetDescription("importing"), progressbar.OptionThrottle(200*time.Millisecond), progressbar.OptionClearOnFinish())
-	// The bar follows the file as it lies on disk, so that it fits a compressed one too.
+	bar := progressbar.NewOptions64(size, progressbar.OptionSetWriter(cmd.ErrOrStderr()),
+		progressbar.OptionShowBytes(true), progressbar.OptionSetDescription("importing"),
+		progressbar.OptionThrottle(200*time.Millisecond), progressbar.OptionClearOnFinish())
+	// The bar counts the bytes of the file on disk, so that it is right for a compressed file too.
 	counted := &countingReader{r: in}
 	cfg.Progress = func(int64) { _ = bar.Set64(counted.n.Load()) }
 	cfg.Retrying = func(line int, err error) {
 		if failed := (*url.Error)(nil); errors.As(err, &failed) {
-			err = failed.Err // Without the URL, which the operator knows.
+			err = failed.Err // The operator knows the URL.
 		}
 		bar.Describe(fmt.Sprintf("retrying line %d (Ctrl-C stops): %.70v", line, err))
 	}
@@ -83,13 +86,17 @@ func importFile(cmd *cobra.Command, cfg importer.Config, name string, wait bool)
 	out := cmd.OutOrStdout()
 	printResult(out, result)
 	if err != nil {
-		return fmt.Errorf("import %s: %w (importing the file again goes on where it stopped: repeats change nothing)", name, err)
+		return fmt.Errorf("import %s: %w (import the file again to continue: repeats change nothing)", name, err)
 	}
 	if !wait {
 		return nil
 	}
 	started := time.Now()
-	if err := importer.Wait(cmd.Context(), cfg.URL, func(p importer.Progress) { bar.Describe(p.String()); _ = bar.RenderBlank() }); err != nil {
+	err = importer.Wait(cmd.Context(), cfg.URL, func(p importer.Progress) {
+		bar.Describe(p.String())
+		_ = bar.RenderBlank()
+	})
+	if err != nil {
 		return fmt.Errorf("wait for tables and pushes: %w", err)
 	}
 	_ = bar.Clear()
@@ -97,7 +104,7 @@ func importFile(cmd *cobra.Command, cfg importer.Config, name string, wait bool)
 	return printOutcomes(cmd.Context(), out, cfg)
 }
 
-// openInput opens a file, or standard input for "-", whose size is not known.
+// openInput opens a file, or standard input for "-", which has no known size.
 func openInput(cmd *cobra.Command, name string) (io.ReadCloser, int64, error) {
 	if name == "-" {
 		return io.NopCloser(cmd.InOrStdin()), -1, nil
@@ -108,7 +115,7 @@ func openInput(cmd *cobra.Command, name string) (io.ReadCloser, int64, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && info.IsDir() {
-		err = fmt.Errorf("%s is a folder; import takes a file, or - for standard input", name)
+		err = fmt.Errorf("%s is a folder; want a file, or - for standard input", name)
 	}
 	if err != nil {
 		_ = f.Close()
@@ -130,9 +137,9 @@ func (c *countingReader) Read(p []byte) (int, error) {
 
 func printResult(out io.Writer, r importer.Result) {
 	rate := float64(r.Accepted) / max(r.Elapsed.Seconds(), 1e-9)
-	fmt.Fprintf(out, "%d lines: %d taken, %d refused, in %.1f s (%.0f a second, %d retries)\n",
+	fmt.Fprintf(out, "%d lines: %d accepted, %d refused, in %.1f s (%.0f per second, %d retries)\n",
 		r.Lines, r.Accepted, len(r.Refused), r.Elapsed.Seconds(), rate, r.Retries)
-	slices.SortFunc(r.Refused, func(a, b importer.Refusal) int { return a.Line - b.Line })
+	slices.SortFunc(r.Refused, func(a, b importer.Refusal) int { return cmp.Compare(a.Line, b.Line) })
 	for i, refusal := range r.Refused {
 		if i == shownRefusals {
 			fmt.Fprintf(out, "  and %d more\n", len(r.Refused)-i)
@@ -142,7 +149,7 @@ func printResult(out io.Writer, r importer.Result) {
 	}
 }
 
-// printOutcomes shows how the import's inputs ended, as the decisions table has it.
+// printOutcomes prints the outcomes of the import's inputs, from the table of decisions.
 func printOutcomes(ctx context.Context, out io.Writer, cfg importer.Config) error {
 	counts, reasons, err := summary(ctx, cfg)
 	if err != nil {
@@ -160,12 +167,12 @@ func printOutcomes(ctx context.Context, out io.Writer, cfg importer.Config) erro
 		return err
 	}
 	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
-		fmt.Fprintf(out, "  because of %s: %d\n", reason, reasons[reason])
+		fmt.Fprintf(out, "  reason %s: %d\n", reason, reasons[reason])
 	}
 	return nil
 }
 
-// summary returns the counts of outcomes, and of the reasons for those that have one.
+// summary returns the number of decisions by outcome and by reason.
 func summary(ctx context.Context, cfg importer.Config) (outcomes, reasons map[string]int, err error) {
 	target := strings.TrimRight(cfg.URL, "/") + "/decisions/summary?correlation_id=" + url.QueryEscape(cfg.CorrelationID)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, http.NoBody)
@@ -174,18 +181,18 @@ func summary(ctx context.Context, cfg importer.Config) (outcomes, reasons map[st
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, nil, fmt.Errorf("ask what became of the import: %w", err)
+		return nil, nil, fmt.Errorf("read the outcomes of the import: %w", err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, nil, fmt.Errorf("ask what became of the import: answer %s", resp.Status)
+		return nil, nil, fmt.Errorf("read the outcomes of the import: answer %s", resp.Status)
 	}
 	var answer struct {
 		Outcomes map[string]int `json:"outcomes"`
 		Reasons  map[string]int `json:"reasons"`
 	}
 	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
-		return nil, nil, fmt.Errorf("read what became of the import: %w", err)
+		return nil, nil, fmt.Errorf("read the outcomes of the import: %w", err)
 	}
 	return answer.Outcomes, answer.Reasons, nil
 }

@@ -24,7 +24,7 @@ import (
 	"github.com/orderledger/orderledger/projections"
 )
 
-// ledger is the three services in one process, on servers that are started already.
+// ledger is the three services in one process, on running servers.
 type ledger struct {
 	journal   *journal.Journal
 	ingest    *ingest.Ingest
@@ -34,8 +34,10 @@ type ledger struct {
 	tables    driver.Conn
 }
 
-// newLedger creates what is missing in Kafka and ClickHouse and wires the services; units runs them.
-func newLedger(ctx context.Context, o upOptions, s servers, log *slog.Logger, reg prometheus.Registerer) (*ledger, error) {
+// newLedger creates missing topics and tables and wires the services; units runs them.
+func newLedger(
+	ctx context.Context, o upOptions, s servers, log *slog.Logger, reg prometheus.Registerer,
+) (*ledger, error) {
 	brokers := kafka.DefaultConfig()
 	brokers.Brokers, brokers.Lanes = []string{s.kafka.Addr()}, o.Lanes
 	tables := clickhouse.DefaultConfig()
@@ -54,7 +56,8 @@ func newLedger(ctx context.Context, o upOptions, s servers, log *slog.Logger, re
 	if err := l.newIngest(o, brokers, kafka.TransactionalPrefix(brokers.Cluster, s.kafka.Boot()), log, reg); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	l.projector = projector.New(projector.DefaultConfig(), brokers, tables, log.With(slog.String("part", "projector")), reg)
+	l.projector = projector.New(projector.DefaultConfig(), brokers, tables,
+		log.With(slog.String("part", "projector")), reg)
 	if err := l.newEmitter(o, brokers, log, reg); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -64,7 +67,7 @@ func newLedger(ctx context.Context, o upOptions, s servers, log *slog.Logger, re
 	return l, nil
 }
 
-// ensureTopics creates the topics and settles the number of lanes.
+// ensureTopics creates the topics and sets the number of lanes.
 func ensureTopics(ctx context.Context, brokers *kafka.Config) error {
 	client, err := kgo.NewClient(kafka.Options(*brokers)...)
 	if err != nil {
@@ -75,7 +78,9 @@ func ensureTopics(ctx context.Context, brokers *kafka.Config) error {
 	return wrap("topics of the embedded Kafka", err)
 }
 
-func (l *ledger) newIngest(o upOptions, brokers kafka.Config, prefix string, log *slog.Logger, reg prometheus.Registerer) error {
+func (l *ledger) newIngest(
+	o upOptions, brokers kafka.Config, prefix string, log *slog.Logger, reg prometheus.Registerer,
+) error {
 	list, err := o.sellers()
 	if err != nil {
 		return err
@@ -88,7 +93,7 @@ func (l *ledger) newIngest(o upOptions, brokers kafka.Config, prefix string, log
 
 	j := journal.DefaultConfig()
 	j.Cluster, j.Prefix, j.Lanes, j.Embedded = brokers.Cluster, prefix, brokers.Lanes, true
-	j.InboxKeep = 100_000 // As cmd/ingest does.
+	j.InboxKeep = 100_000 // As in cmd/ingest.
 	j.StoreDir, j.InstanceID = filepath.Join(o.Data, "lanes"), "up"
 	l.journal, err = journal.New(j, journal.Deps{
 		Options: kafka.Options(brokers), Decode: marketplace.Decode(in.Marketplace), Policy: sellers.New(in.Sellers).Policy,
@@ -121,8 +126,9 @@ func (l *ledger) newEmitter(o upOptions, brokers kafka.Config, log *slog.Logger,
 	return wrap("emitter", err)
 }
 
-// units are listed in the order of their start. HTTP stops first, then what reads the ledger, then the journal, so that
-// whatever was answered is written, and what was written goes on from there at the next start.
+// units returns the units in the order of their start. They stop in reverse: HTTP first, then the readers of the
+// ledger, then the journal, so that every answered request is in the ledger, and the readers continue from there at the
+// next start.
 func (l *ledger) units() []service.Unit {
 	units := []service.Unit{{Name: "journal", Run: l.journal.Run}, {Name: "projector", Run: l.projector.Run}}
 	units = append(units, l.emitter.Units()...)
@@ -130,7 +136,7 @@ func (l *ledger) units() []service.Unit {
 	return append(units, l.admin.Unit())
 }
 
-// ready says whether notifications, commands and reads are served.
+// ready returns an error unless notifications, commands and reads are served.
 func (l *ledger) ready(ctx context.Context) error {
 	if err := l.ingest.Ready(ctx); err != nil {
 		return err
@@ -138,7 +144,7 @@ func (l *ledger) ready(ctx context.Context) error {
 	return wrap("clickhouse", l.tables.Ping(ctx))
 }
 
-// awaitReady returns when everything is ready, or with the context's error.
+// awaitReady returns when everything is ready, or the error of the context.
 func (l *ledger) awaitReady(ctx context.Context) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -152,7 +158,7 @@ func (l *ledger) awaitReady(ctx context.Context) error {
 	return nil
 }
 
-// Close gives back what newLedger took. The units must have ended.
+// Close releases the resources of newLedger. The units must have ended.
 func (l *ledger) Close() error {
 	var errs []error
 	if l.emitter != nil {

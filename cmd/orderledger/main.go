@@ -1,4 +1,4 @@
-// Command orderledger is the operator's tool, and the whole ledger in one process for trying it out.
+// Command orderledger is the operator's tool. It also runs the whole ledger in one process, for trying it out.
 package main
 
 import (
@@ -28,9 +28,9 @@ func run(ctx context.Context, args []string) error {
 		Short: "An event-sourced order ledger on Kafka, with its state and SLA analytics in ClickHouse",
 		Long: `orderledger runs and operates an event-sourced order ledger.
 
-Try it: "orderledger demo" plays order histories against everything in one process and shows the
-events, the tables and the pushes. "orderledger up" runs the same for you to use; "orderledger
-import" feeds it a file of notifications, "orderledger tail" shows events as they come.`,
+Try it: "orderledger demo" runs everything in one process, plays order histories, and shows the
+events, the tables and the pushes. "orderledger up" runs the same and waits for your requests;
+"orderledger import" sends it a file of notifications, and "orderledger tail" follows the events.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       service.Version(),
@@ -45,7 +45,7 @@ import" feeds it a file of notifications, "orderledger tail" shows events as the
 	return root.ExecuteContext(ctx)
 }
 
-// usageError adds how the command is used to an error in how it was.
+// usageError adds the usage of the command to an error in its arguments.
 func usageError(cmd *cobra.Command, err error) error {
 	if err == nil {
 		return nil

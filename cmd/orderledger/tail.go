@@ -18,7 +18,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// tailer shows records of the events topic.
+// tailer prints records of the events topic.
 type tailer struct {
 	shipmentID string
 	json       bool
@@ -38,16 +38,16 @@ func tailCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "tail",
-		Short: "Show events as they come",
-		Long: `tail follows orders.events.v1 and prints each event on a line: when it happened, which shipment
-and version, from which status to which. With -o json each line is a JSON object that has the
-envelope and the whole event. It reads committed records only and commits nothing.
+		Short: "Follow the events",
+		Long: `tail follows orders.events.v1 and prints one line for each event: its time, shipment and version,
+and the change of status. With -o json each line is a JSON object with the envelope and the whole
+event. It reads committed records only and commits no offsets.
 
-Without --from-start it waits for the next event, so -n counts events to come. The order holds within
-a lane, and so within a shipment; lanes come as they are read.
+Without --from-start it waits for the next event, and -n counts from there. Events of one lane, and so
+of one shipment, are in order; the order of lanes is not defined.
 
-TLS and a user are taken from the same variables as the services take them from: ORDERLEDGER_KAFKA_TLS,
-ORDERLEDGER_KAFKA_SASL, ORDERLEDGER_KAFKA_USER, ORDERLEDGER_KAFKA_PASSWORD and those beside them.`,
+TLS and the user come from the variables of the services: ORDERLEDGER_KAFKA_TLS, ORDERLEDGER_KAFKA_SASL,
+ORDERLEDGER_KAFKA_USER, ORDERLEDGER_KAFKA_PASSWORD and the others of that prefix.`,
 		Example: "  orderledger tail --from-start\n  orderledger tail -o json | jq .event.after.status",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -62,11 +62,11 @@ ORDERLEDGER_KAFKA_SASL, ORDERLEDGER_KAFKA_USER, ORDERLEDGER_KAFKA_PASSWORD and t
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringSliceVar(&cfg.Brokers, "kafka", cfg.Brokers, "brokers, host:port")
-	flags.BoolVar(&fromStart, "from-start", false, "begin with the first event instead of the next one")
+	flags.StringSliceVar(&cfg.Brokers, "kafka", cfg.Brokers, "brokers, host:port, separated by commas")
+	flags.BoolVar(&fromStart, "from-start", false, "start with the first event instead of the next one")
 	flags.StringVarP(&output, "output", "o", "text", "text or json")
-	flags.StringVar(&t.shipmentID, "shipment", "", "only this shipment's events")
-	flags.IntVarP(&t.limit, "lines", "n", 0, "end after so many events (0: go on until interrupted)")
+	flags.StringVar(&t.shipmentID, "shipment", "", "show only the events of this shipment")
+	flags.IntVarP(&t.limit, "lines", "n", 0, "stop after this number of events (0: never)")
 	return cmd
 }
 
@@ -82,10 +82,11 @@ func (t *tailer) run(ctx context.Context, cfg kafka.Config, fromStart bool, out 
 	}
 	defer client.Close()
 	if err := client.Ping(ctx); err != nil {
-		return fmt.Errorf("no Kafka at %s (is `orderledger up` running?): %w", strings.Join(cfg.Brokers, ","), cfg.Explain(err))
+		return fmt.Errorf("no Kafka at %s (is `orderledger up` running?): %w",
+			strings.Join(cfg.Brokers, ","), cfg.Explain(err))
 	}
 	w := bufio.NewWriter(out)
-	defer func() { _ = w.Flush() }() // Who read it may have gone.
+	defer func() { _ = w.Flush() }() // The reader of a pipe may be gone.
 	for {
 		fetches := client.PollFetches(ctx)
 		if ctx.Err() != nil {
@@ -108,7 +109,7 @@ func (t *tailer) run(ctx context.Context, cfg kafka.Config, fromStart bool, out 
 			}
 		}
 		if err := w.Flush(); err != nil {
-			return nil // Who read it has gone, as `head` does.
+			return nil // The reader of the pipe is gone, as after `head`.
 		}
 	}
 }
@@ -128,30 +129,31 @@ func (t *tailer) show(w io.Writer, record *kgo.Record) {
 		fmt.Fprintf(w, "%s\n", line)
 		return
 	}
-	fmt.Fprintf(w, "%s  lane %-2d #%-6d  %-24s %s v%-3d %s\n", env.OccurredAt.Format("2006-01-02 15:04:05"), record.Partition, env.LaneSeq,
-		shortType(env.Type), env.ShipmentID, env.Version, transition(event.GetTransition()))
+	fmt.Fprintf(w, "%s  lane %-2d #%-6d  %-24s %s v%-3d %s\n", env.OccurredAt.Format("2006-01-02 15:04:05"),
+		record.Partition, env.LaneSeq, shortType(env.Type), env.ShipmentID, env.Version, transition(event.GetTransition()))
 }
 
-// jsonLine is the envelope's main members and the event as one object.
+// jsonLine returns the main members of the envelope and the event as one object.
 func jsonLine(env events.Envelope, record *kgo.Record) ([]byte, error) {
-	line := fmt.Appendf(nil, `{"id":%q,"type":%q,"shipmentId":%q,"version":%d,"lane":%d,"offset":%d,"laneseq":%d,"time":%q,"recordedTime":%q,"event":`,
+	line := fmt.Appendf(nil, `{"id":%q,"type":%q,"shipmentId":%q,"version":%d,"lane":%d,"offset":%d,"laneseq":%d,`+
+		`"time":%q,"recordedTime":%q,"event":`,
 		env.ID, env.Type, env.ShipmentID, env.Version, record.Partition, record.Offset, env.LaneSeq,
 		env.OccurredAt.Format(events.TimeFormat), env.RecordedAt.Format(events.TimeFormat))
 	line, err := events.AppendJSON(line, env.Type, record.Value)
 	return append(line, '}'), err
 }
 
-// shortType is a ce_type without what they all share.
+// shortType returns a ce_type without the prefix and suffix of all types.
 func shortType(ceType string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(ceType, "orders."), ".v1")
 }
 
-// statusText is a status as people and tables write it.
+// statusText returns a status as the tables write it.
 func statusText(s ledgerv1.Status) string {
 	return strings.TrimPrefix(s.String(), "STATUS_")
 }
 
-// transition describes what an event did, in one line.
+// transition describes the change of status in one line.
 func transition(t *ledgerv1.Transition) string {
 	var b strings.Builder
 	switch {

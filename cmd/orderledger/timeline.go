@@ -24,11 +24,13 @@ func timelineCommand() *cobra.Command {
 	cfg.Read(e)
 	cmd := &cobra.Command{
 		Use:   "timeline SHIPMENT_ID",
-		Short: "Show a shipment's history, its clocks, and what became of every input",
-		Long: `timeline reads the tables events, sla and decisions in ClickHouse and prints the life of one shipment.
+		Short: "Show the history, the clocks and the inputs of a shipment",
+		Long: `timeline prints the events of one shipment, its SLA clocks, and its inputs with their outcomes, from
+the tables events, sla and decisions in ClickHouse.
 
-Database, user, password and TLS are taken from the same variables as the services take them from:
-ORDERLEDGER_CLICKHOUSE_USER, ORDERLEDGER_CLICKHOUSE_PASSWORD, ORDERLEDGER_CLICKHOUSE_TLS and those beside them.`,
+Database, user, password and TLS come from the variables of the services: ORDERLEDGER_CLICKHOUSE_DATABASE,
+ORDERLEDGER_CLICKHOUSE_USER, ORDERLEDGER_CLICKHOUSE_PASSWORD, ORDERLEDGER_CLICKHOUSE_TLS and the others
+of that prefix.`,
 		Example: "  orderledger timeline 9c757705-ec98-594c-b6ae-9a7a08106c45",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -44,24 +46,27 @@ ORDERLEDGER_CLICKHOUSE_USER, ORDERLEDGER_CLICKHOUSE_PASSWORD, ORDERLEDGER_CLICKH
 			return cfg.Explain(timeline(cmd.Context(), conn, args[0], cmd.OutOrStdout()))
 		},
 	}
-	cmd.Flags().StringSliceVar(&cfg.Addrs, "clickhouse", cfg.Addrs, "native addresses, host:port")
+	cmd.Flags().StringSliceVar(&cfg.Addrs, "clickhouse", cfg.Addrs,
+		"addresses of the native protocol, host:port, separated by commas")
 	return cmd
 }
 
-// timeline prints one shipment.
+// timeline prints the tables of one shipment.
 func timeline(ctx context.Context, conn driver.Conn, shipmentID string, out io.Writer) error {
 	var order, seller, fulfilment, status string
 	var version uint64
-	row := conn.QueryRow(ctx, "SELECT order_id, seller_id, toString(fulfilment), toString(status), toUInt64(version) FROM shipments WHERE shipment_id = {id:String}",
+	row := conn.QueryRow(ctx, "SELECT order_id, seller_id, toString(fulfilment), toString(status), toUInt64(version) "+
+		"FROM shipments WHERE shipment_id = {id:String}",
 		clickhouse.Named("id", shipmentID))
 	err := row.Scan(&order, &seller, &fulfilment, &status, &version)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return fmt.Errorf("shipment %s is not in the tables (yet)", shipmentID)
+		return fmt.Errorf("shipment %s is not in the tables yet", shipmentID)
 	case err != nil:
 		return fmt.Errorf("read from ClickHouse (is `orderledger up` running?): %w", err)
 	}
-	fmt.Fprintf(out, "shipment %s  %s\norder %s, seller %s, %s, version %d\n", shipmentID, status, order, seller, fulfilment, version)
+	fmt.Fprintf(out, "shipment %s  %s\norder %s, seller %s, %s, version %d\n",
+		shipmentID, status, order, seller, fulfilment, version)
 	parts := []struct{ title, query string }{
 		{"history", `SELECT formatDateTime(occurred_at, '%F %T'), replaceRegexpOne(event_type, '^orders\\.(.*)\\.v1$', '\\1'),
 			if(from_status IN ('', to_status), toString(to_status), concat(from_status, ' → ', to_status)),
@@ -70,7 +75,8 @@ func timeline(ctx context.Context, conn driver.Conn, shipmentID string, out io.W
 		{"clocks", `SELECT toString(clock), toString(outcome), concat('due ', formatDateTime(due_at, '%F %T')),
 			if(done_at IS NULL, '', concat('done ', formatDateTime(assumeNotNull(done_at), '%F %T')))
 			FROM sla WHERE shipment_id = {id:String} ORDER BY due_at`},
-		{"inputs", `SELECT formatDateTime(recorded_at, '%F %T'), input_type, toString(outcome), concat(reason, if(message = '', '', concat(': ', message)))
+		{"inputs", `SELECT formatDateTime(recorded_at, '%F %T'), input_type, toString(outcome),
+			concat(reason, if(message = '', '', concat(': ', message)))
 			FROM decisions WHERE shipment_id = {id:String} ORDER BY decisionseq`},
 	}
 	for _, part := range parts {
@@ -81,13 +87,13 @@ func timeline(ctx context.Context, conn driver.Conn, shipmentID string, out io.W
 	return nil
 }
 
-// printRows prints a query of four text columns under a title; nothing when it has no rows.
+// printRows prints a query of four text columns under a title. Without rows it prints nothing.
 func printRows(ctx context.Context, conn driver.Conn, title, query, shipmentID string, out io.Writer) error {
 	rows, err := conn.Query(ctx, query, clickhouse.Named("id", shipmentID))
 	if err != nil {
 		return fmt.Errorf("%s of %s: %w", title, shipmentID, err)
 	}
-	defer func() { _ = rows.Close() }() // rows.Err has the reason.
+	defer func() { _ = rows.Close() }() // rows.Err below has the error.
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for first := true; rows.Next(); first = false {
 		var a, b, c, d string

@@ -20,16 +20,16 @@ import (
 	"github.com/orderledger/orderledger/internal/webhook"
 )
 
-// What --only may say.
+// The values of --only.
 const (
 	onlyKafka      = "kafka"
 	onlyClickHouse = "clickhouse"
 )
 
-// upOptions is what runs, and where.
+// upOptions are the flags of up.
 type upOptions struct {
 	Data, Listen, KafkaListen, ClickHouseListen, ClickHouseHTTPListen string
-	// SuborderEndpoints are the URLs that get SUBORDER messages, and SuborderSecret what signs them.
+	// SuborderEndpoints are the URLs that get SUBORDER messages. SuborderSecret signs the messages.
 	SuborderEndpoints []string
 	SuborderSecret    string
 	SellersFile       string
@@ -37,9 +37,9 @@ type upOptions struct {
 	Lanes             int
 	ClickHouseMemory  int64
 	Quiet             bool
-	// Engine is the path of the ClickHouse engine's library.
+	// Engine is the path of the library of the ClickHouse engine.
 	Engine string
-	// Sellers are served beside those of the file.
+	// Sellers are added to those of the file.
 	Sellers []sellers.Seller
 }
 
@@ -48,11 +48,13 @@ func upCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Run the whole ledger in this process, on embedded Kafka and ClickHouse",
-		Long: `up runs ingest, projector and emitter in one process, with Kafka and ClickHouse inside it, on
-ports that any client can use. The data folder survives a stop and a kill. It is for trying out,
-development and a single node; production is the three services against a real Kafka and ClickHouse.
+		Long: `up runs ingest, projector and emitter in one process, with an embedded Kafka and ClickHouse on
+ports that any client can use. The data survives a stop and a kill. Use it to try the ledger out,
+for development, and for a single node. In production, run the three services with a Kafka cluster
+and a ClickHouse server.
 
-GET /readyz on the API's address says when everything is ready, /metrics what it does.`,
+GET /readyz on the address of the API answers 200 when everything is ready. GET /metrics serves
+the metrics.`,
 		Example: `  orderledger up
   orderledger up --data ./ledger --suborder-endpoint http://127.0.0.1:9999/suborders
   orderledger up --only clickhouse --data ./ch`,
@@ -73,23 +75,28 @@ GET /readyz on the API's address says when everything is ready, /metrics what it
 			}
 			err := up(cmd.Context(), o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 			if errors.Is(err, syscall.EADDRINUSE) {
-				return fmt.Errorf("%w; stop what uses it, or choose others with --listen, --kafka-listen, --clickhouse-listen and --clickhouse-http-listen (a second ledger needs its own --data too)", err)
+				return fmt.Errorf("%w; stop the program that uses it, or choose other addresses with --listen, --kafka-listen, "+
+					"--clickhouse-listen and --clickhouse-http-listen (a second ledger also needs its own --data)", err)
 			}
 			return err
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.Data, "data", "orderledger-data", "the folder of all data")
+	flags.StringVar(&o.Data, "data", "orderledger-data", "folder of all data")
 	flags.StringVar(&o.Listen, "listen", "127.0.0.1:8080", "address of the HTTP API")
 	flags.StringVar(&o.KafkaListen, "kafka-listen", "127.0.0.1:9092", "address of Kafka")
 	flags.StringVar(&o.ClickHouseListen, "clickhouse-listen", "127.0.0.1:9000", "address of ClickHouse's native protocol")
-	flags.StringVar(&o.ClickHouseHTTPListen, "clickhouse-http-listen", "127.0.0.1:8123", "address of ClickHouse's HTTP interface")
-	flags.StringArrayVar(&o.SuborderEndpoints, "suborder-endpoint", nil, "[name=]URL that gets SUBORDER messages (repeatable); the name, else the URL, is its identity")
-	flags.StringVar(&o.SuborderSecret, "suborder-secret", "", "whsec_ secret that signs them, else they are not signed (default: ORDERLEDGER_SUBORDER_SECRET)")
-	flags.StringVar(&o.SellersFile, "sellers", os.Getenv("ORDERLEDGER_SELLERS_FILE"), "JSON file of sellers and their tokens, default from ORDERLEDGER_SELLERS_FILE")
+	flags.StringVar(&o.ClickHouseHTTPListen, "clickhouse-http-listen", "127.0.0.1:8123",
+		"address of ClickHouse's HTTP interface")
+	flags.StringArrayVar(&o.SuborderEndpoints, "suborder-endpoint", nil,
+		"[name=]URL that gets SUBORDER messages (repeatable); its name, or its URL without one, is its identity")
+	flags.StringVar(&o.SuborderSecret, "suborder-secret", "",
+		"whsec_ secret that signs the messages (default: ORDERLEDGER_SUBORDER_SECRET; none: unsigned)")
+	flags.StringVar(&o.SellersFile, "sellers", os.Getenv("ORDERLEDGER_SELLERS_FILE"),
+		"JSON file of sellers and their tokens (default: ORDERLEDGER_SELLERS_FILE)")
 	flags.StringVar(&o.Only, "only", "", "run only kafka or only clickhouse")
-	flags.IntVar(&o.Lanes, "lanes", 0, "number of lanes of a new ledger (0: 12); fixed once it exists")
-	flags.Int64Var(&o.ClickHouseMemory, "clickhouse-memory", 0, "bytes that ClickHouse may use (0: 512 MiB)")
+	flags.IntVar(&o.Lanes, "lanes", 0, "number of lanes of a new ledger (0: 12); it can't be changed later")
+	flags.Int64Var(&o.ClickHouseMemory, "clickhouse-memory", 0, "bytes of memory for ClickHouse (0: 512 MiB)")
 	flags.BoolVar(&o.Quiet, "quiet", false, "log warnings and errors only")
 	return cmd
 }
@@ -100,7 +107,7 @@ func (o upOptions) validate() error {
 		problems = append(problems, fmt.Errorf("--only %s: want kafka or clickhouse", o.Only))
 	}
 	if o.Data == "" {
-		problems = append(problems, errors.New("--data: a folder is needed"))
+		problems = append(problems, errors.New("--data: want a folder"))
 	}
 	for _, e := range o.SuborderEndpoints {
 		if _, err := emitter.ParseEndpoint(e); err != nil {
@@ -130,7 +137,7 @@ func up(ctx context.Context, o upOptions, out, logTo io.Writer) (err error) {
 		return err
 	}
 	started := time.Now()
-	// Starting is bounded by ctx; once started, the servers outlive it until everything that uses them has ended.
+	// ctx bounds the start only: the servers must outlive their users, so Close stops them at the end.
 	servers, err := startServers(ctx, o, log, reg)
 	if err != nil {
 		return err
@@ -152,8 +159,10 @@ func up(ctx context.Context, o upOptions, out, logTo io.Writer) (err error) {
 	return service.Run(ctx, log, l.units()...)
 }
 
-// upOnly serves one of the servers. Services of other processes ask for Kafka's boot nonce, so that comes with it.
-func upOnly(ctx context.Context, o upOptions, s servers, log *slog.Logger, reg *prometheus.Registry, announce func(api string)) error {
+// upOnly runs one of the servers. With Kafka it also serves the boot nonce, which services in other processes need.
+func upOnly(
+	ctx context.Context, o upOptions, s servers, log *slog.Logger, reg *prometheus.Registry, announce func(api string),
+) error {
 	if s.kafka == nil {
 		announce("")
 		<-ctx.Done()
@@ -175,13 +184,15 @@ func announce(out io.Writer, s servers, api string, started time.Time) {
 	case api != "" && s.clickhouse == nil:
 		fmt.Fprintf(out, "boot nonce  http://%s/boot   (ORDERLEDGER_KAFKA_BOOT_URL of the services)\n", api)
 	case api != "":
-		fmt.Fprintf(out, "api         http://%s   (POST /notifications, /sellers/v3/..., GET /readyz, /progress, /metrics)\n", api)
+		fmt.Fprintf(out,
+			"api         http://%s   (POST /notifications, /sellers/v3/..., GET /readyz, /progress, /metrics)\n", api)
 	}
 	if s.kafka != nil {
 		fmt.Fprintf(out, "kafka       %s\n", s.kafka.Addr())
 	}
 	if s.clickhouse != nil {
-		fmt.Fprintf(out, "clickhouse  %s   (native), http://%s (HTTP)\n", s.clickhouse.NativeAddr(), s.clickhouse.HTTPAddr())
+		fmt.Fprintf(out, "clickhouse  %s   (native), http://%s (HTTP)\n",
+			s.clickhouse.NativeAddr(), s.clickhouse.HTTPAddr())
 	}
 	fmt.Fprintf(out, "ready after %.1f s; Ctrl-C stops\n", time.Since(started).Seconds())
 }

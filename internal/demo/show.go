@@ -19,18 +19,18 @@ type Query struct{ Title, SQL string }
 func Queries() []Query {
 	return []Query{
 		{
-			"tables: where the shipments are",
+			"tables: shipments by status",
 			"SELECT status, count() AS shipments, sum(units_ordered) AS units, countIf(irregular) AS irregular " +
 				"FROM orderledger.shipments GROUP BY status ORDER BY shipments DESC",
 		},
 		{
-			"tables: promises kept",
+			"tables: SLA clocks by outcome",
 			"SELECT clock, outcome, count() AS n, " +
 				"round(avg(dateDiff('minute', due_at, done_at)) / 60, 1) AS avg_hours_after_due " +
 				"FROM orderledger.sla GROUP BY clock, outcome ORDER BY clock, outcome",
 		},
 		{
-			"tables: what became of every input",
+			"tables: inputs by outcome",
 			"SELECT outcome, reason, count() AS n FROM orderledger.decisions GROUP BY outcome, reason ORDER BY n DESC",
 		},
 	}
