@@ -21,7 +21,8 @@ import (
 func (c *cluster) ledger() (left map[string]uint16, at map[string]bool) {
 	c.Helper()
 	client := testkit.Client(c, c.brokers, kgo.ConsumeTopics(events.TopicEvents),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords())
 	ends, err := kadm.NewClient(client).ListEndOffsets(c.Context(), events.TopicEvents)
 	require.NoError(c, err)
 	open := map[int32]int64{}
