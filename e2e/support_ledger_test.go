@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/shipment"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
@@ -49,13 +50,7 @@ func readTopic(t testing.TB, brokers, topic string) map[int32][]*kgo.Record {
 	return got
 }
 
-func headers(r *kgo.Record) []events.Header {
-	hs := make([]events.Header, len(r.Headers))
-	for i, h := range r.Headers {
-		hs[i] = events.Header(h)
-	}
-	return hs
-}
+func headers(r *kgo.Record) []events.Header { return kafka.AppendEventHeaders(nil, r) }
 
 // requireWholeLedger reads the ledger as an auditor would: every chain is whole, laneseq and versions are dense, every
 // state is the fold of its events, and every input has one final decision. It returns the last state of each shipment.

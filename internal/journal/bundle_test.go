@@ -251,11 +251,7 @@ func (b *bundle) records(topic string, lane int32, fn func(*kgo.Record, []events
 	require.NoError(b, err)
 	ctx := context.WithoutCancel(b.Context())
 	require.NoError(b, j.topics.scan(ctx, topic, lane, 0, b.end(topic, lane), func(r *kgo.Record) error {
-		var h []events.Header
-		for i := range r.Headers {
-			h = append(h, events.Header(r.Headers[i]))
-		}
-		fn(r, h)
+		fn(r, kafka.AppendEventHeaders(nil, r))
 		return nil
 	}))
 }

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
@@ -124,9 +125,7 @@ func (b *batch) linked(topic string, env *events.Envelope, chain *events.Chain, 
 	// The time of recording, never the time it happened: a broker refuses timestamps that lie more than an hour ahead
 	// (message.timestamp.after.max.ms), and facts of the marketplace may have any.
 	r.Timestamp = env.RecordedAt
-	for i := range b.scratch {
-		r.Headers = append(r.Headers, kgo.RecordHeader(b.scratch[i]))
-	}
+	r.Headers = kafka.AppendRecordHeaders(r.Headers, b.scratch)
 	return r
 }
 

@@ -67,22 +67,18 @@ func inboxRecord(r *InboxRecord, lane int32) *kgo.Record {
 	if r.Hash == (events.Hash{}) {
 		r.Hash = sha256.Sum256(r.Body)
 	}
-	headers := make([]kgo.RecordHeader, 0, 8)
-	add := func(key, value string) {
-		if value != "" {
-			headers = append(headers, kgo.RecordHeader{Key: key, Value: []byte(value)})
-		}
-	}
-	add(events.HeaderInputKey, r.Key)
-	add(events.HeaderInputHash, hex.EncodeToString(r.Hash[:]))
-	add(headerSeller, r.SellerID)
-	add(events.HeaderCorrelationID, r.CorrelationID)
-	add(events.HeaderAuthType, r.AuthType)
-	add(events.HeaderAuthID, r.AuthID)
-	add(events.HeaderTraceParent, r.TraceParent)
 	return &kgo.Record{
 		Topic: events.TopicInbox, Partition: lane, Key: []byte(r.ShipmentID), Value: r.Body,
-		Headers: headers, Timestamp: r.ReceivedAt.Truncate(time.Millisecond),
+		Headers: kafka.Headers(
+			events.HeaderInputKey, r.Key,
+			events.HeaderInputHash, hex.EncodeToString(r.Hash[:]),
+			headerSeller, r.SellerID,
+			events.HeaderCorrelationID, r.CorrelationID,
+			events.HeaderAuthType, r.AuthType,
+			events.HeaderAuthID, r.AuthID,
+			events.HeaderTraceParent, r.TraceParent,
+		),
+		Timestamp: r.ReceivedAt.Truncate(time.Millisecond),
 	}
 }
 

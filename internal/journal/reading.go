@@ -10,6 +10,7 @@ import (
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/journal/lanestore"
+	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
@@ -119,10 +120,7 @@ type verifier struct {
 
 // next checks that a record is the one after the last, unaltered, and returns its envelope.
 func (v *verifier) next(rec *kgo.Record) (events.Envelope, error) {
-	v.scratch = v.scratch[:0]
-	for i := range rec.Headers {
-		v.scratch = append(v.scratch, events.Header(rec.Headers[i]))
-	}
+	v.scratch = kafka.AppendEventHeaders(v.scratch[:0], rec)
 	env, err := events.DecodeEnvelope(v.scratch)
 	if err != nil {
 		return env, v.damaged(rec, err)
