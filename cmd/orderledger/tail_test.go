@@ -27,7 +27,9 @@ func ledgerOf(t *testing.T) kafka.Config {
 			require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Topic: events.TopicEvents, Value: []byte("nonsense")}).FirstErr())
 		}
 		r := lane.Event(e)
-		record := &kgo.Record{Topic: r.Topic, Key: []byte(r.Key), Value: r.Value, Headers: kafka.AppendRecordHeaders(nil, r.Headers)}
+		record := &kgo.Record{
+			Topic: r.Topic, Key: []byte(r.Key), Value: r.Value, Headers: kafka.AppendRecordHeaders(nil, r.Headers),
+		}
 		require.NoError(t, client.ProduceSync(t.Context(), record).FirstErr())
 	}
 	return testkit.KafkaConfig(brokers, 1)

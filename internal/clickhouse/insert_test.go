@@ -29,7 +29,8 @@ type everything struct {
 }
 
 const everythingSQL = `CREATE TABLE everything (text String, body String, dict LowCardinality(String), time DateTime64(3, 'UTC'),
-	maybe Nullable(DateTime64(3, 'UTC')), number Nullable(Int64), texts Array(String), pairs Array(Tuple(key String, value String)))
+	maybe Nullable(DateTime64(3, 'UTC')), number Nullable(Int64), texts Array(String),
+	pairs Array(Tuple(key String, value String)))
 	ENGINE = MergeTree ORDER BY text SETTINGS non_replicated_deduplication_window = 100`
 
 func newEverything() *everything {
@@ -95,7 +96,8 @@ func TestInserterRoundTripsEveryColumnType(t *testing.T) {
 							if(toUInt64(substring(text, 5)) % 2 = 0, maybe = time, maybe IS NULL)),
 						countIf(if(toUInt64(substring(text, 5)) % 3 = 0, number = -toInt64(substring(text, 5)), number IS NULL)),
 						countIf(length(texts) = toUInt64(substring(text, 5)) % 3 AND arrayAll(x -> x = dict, texts)),
-						countIf(length(pairs) = toUInt64(substring(text, 5)) % 2 AND arrayAll(x -> x.key = dict AND hex(x.value) = '00FF', pairs))
+						countIf(length(pairs) = toUInt64(substring(text, 5)) % 2 AND
+							arrayAll(x -> x.key = dict AND hex(x.value) = '00FF', pairs))
 						FROM everything`).Scan(&rows, &dict, &body, &null, &number, &texts, &pairs))
 					want := uint64(2 * (values + 1))
 					// The row "long" of the first round has the number of the first row of the second.

@@ -37,7 +37,9 @@ func TestLaneTransactionalIDsShareACoordinator(t *testing.T) {
 func TestBootNonce(t *testing.T) {
 	t.Parallel()
 	answer := "a1b2c3d4\n"
-	owner := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, answer) }))
+	owner := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, answer)
+	}))
 	t.Cleanup(owner.Close)
 	cfg := kafka.DefaultConfig()
 	cfg.Cluster = "shop"

@@ -36,7 +36,8 @@ func TestAdminReportsReadiness(t *testing.T) {
 	require.NoError(t, service.ExportVersion(reg, "ingest"))
 	require.NoError(t, service.ExportVersion(nil, "ingest"))
 	var notReady error
-	admin := service.NewAdmin(service.AdminConfig{}, testkit.Logger(t), reg, func(context.Context) error { return notReady })
+	ready := func(context.Context) error { return notReady }
+	admin := service.NewAdmin(service.AdminConfig{}, testkit.Logger(t), reg, ready)
 	admin.Handle("GET /boot", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "beef") }))
 	srv := httptest.NewServer(admin.Handler())
 	t.Cleanup(srv.Close)

@@ -154,10 +154,11 @@ func TestBrokerReportsItsAdvertisedAddress(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
 	require.Equal(t, cfg.Advertise, b.Addr())
 	var asked []string
-	client := testkit.Client(t, []string{cfg.Addr}, kgo.Dialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
+	dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
 		asked = append(asked, addr)
 		return new(net.Dialer).DialContext(ctx, network, cfg.Addr)
-	}))
+	}
+	client := testkit.Client(t, []string{cfg.Addr}, kgo.Dialer(dial))
 	meta, err := kadm.NewClient(client).BrokerMetadata(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "kafka.example", meta.Brokers[0].Host)

@@ -13,9 +13,10 @@ import (
 
 const typesTable = `CREATE TABLE types (
 	s String, lc LowCardinality(String), lcn LowCardinality(Nullable(String)), n Nullable(Int64), ns Nullable(String),
-	dt DateTime('UTC'), dt64 DateTime64(3, 'UTC'), d Date, id UUID, arr Array(String), arr2 Array(Array(UInt32)), alc Array(LowCardinality(String)),
-	m Map(String, UInt64), dec Decimal(18, 2), dec128 Decimal(38, 4), b Bool, e Enum8('a,b' = 1, 'c)' = 2), fs FixedString(3),
-	u8 UInt8, u16 UInt16, u32 UInt32, u64 UInt64, i8 Int8, i16 Int16, i32 Int32, i64 Int64, f Float64, tup Tuple(a String, b UInt8)
+	dt DateTime('UTC'), dt64 DateTime64(3, 'UTC'), d Date, id UUID, arr Array(String), arr2 Array(Array(UInt32)),
+	alc Array(LowCardinality(String)), m Map(String, UInt64), dec Decimal(18, 2), dec128 Decimal(38, 4), b Bool,
+	e Enum8('a,b' = 1, 'c)' = 2), fs FixedString(3), u8 UInt8, u16 UInt16, u32 UInt32, u64 UInt64,
+	i8 Int8, i16 Int16, i32 Int32, i64 Int64, f Float64, tup Tuple(a String, b UInt8)
 ) ENGINE = MergeTree ORDER BY u64`
 
 func typesRow(i int) []any {
@@ -28,7 +29,8 @@ func typesRow(i int) []any {
 	at := time.Date(2026, 3, 1, 12, 0, i%60, int(time.Millisecond)*(i%1000), time.UTC)
 	return []any{
 		fmt.Sprintf("text %d\n\n with blank lines", i), fmt.Sprint("lc", i%7), lcn, n, ns,
-		at.Truncate(time.Second), at, at.Truncate(24 * time.Hour), uuid.NewSHA1(uuid.NameSpaceOID, []byte{byte(i), byte(i >> 8)}),
+		at.Truncate(time.Second), at, at.Truncate(24 * time.Hour),
+		uuid.NewSHA1(uuid.NameSpaceOID, []byte{byte(i), byte(i >> 8)}),
 		[]string{"x", fmt.Sprint(i)}[:i%3%3],
 		[][]uint32{{1, uint32(i)}, {}},
 		[]string{"one", "two"}[:i%3],
@@ -41,7 +43,9 @@ func typesRow(i int) []any {
 
 func TestNativeRoundTripsEveryType(t *testing.T) {
 	t.Parallel()
-	for _, method := range []clickhousego.CompressionMethod{clickhousego.CompressionLZ4, clickhousego.CompressionNone, clickhousego.CompressionZSTD} {
+	for _, method := range []clickhousego.CompressionMethod{
+		clickhousego.CompressionLZ4, clickhousego.CompressionNone, clickhousego.CompressionZSTD,
+	} {
 		t.Run(fmt.Sprintf("with compression %s", method), func(t *testing.T) {
 			t.Parallel()
 			conn := setup(t, func(o *clickhousego.Options) { o.Compression = &clickhousego.Compression{Method: method} })
@@ -79,7 +83,8 @@ func TestNativeRoundTripsEveryType(t *testing.T) {
 				var big int64
 				var f float64
 				var tup map[string]any
-				require.NoError(t, got.Scan(&s, &lc, &lcn, &i64, &ns, &dt, &dt64, &d, &id, &arr, &arr2, &alc, &m, &dec, &dec128, &b, &e, &fs, &u8, &u16, &u32, &u64, &i8, &i16, &i32, &big, &f, &tup))
+				require.NoError(t, got.Scan(&s, &lc, &lcn, &i64, &ns, &dt, &dt64, &d, &id, &arr, &arr2, &alc, &m, &dec,
+					&dec128, &b, &e, &fs, &u8, &u16, &u32, &u64, &i8, &i16, &i32, &big, &f, &tup))
 				require.Equal(t, want[0], s)
 				require.Equal(t, want[1], lc)
 				require.Equal(t, want[2], lcn)
