@@ -131,6 +131,7 @@ func TestInserterTokenDropsARepeatedInsert(t *testing.T) {
 	})
 }
 
+// After each error the inserter dials again, and tries the addresses in order.
 func TestInserterRedialsAfterAnError(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachClickHouse(t, func(t *testing.T, on testkit.ClickHouseBackend) {

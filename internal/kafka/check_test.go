@@ -117,6 +117,7 @@ func TestChecksRefuseOldTransactions(t *testing.T) {
 	require.Contains(t, found(t, cfg)["kafka transactions"].Seen, "embedded broker", "the rule does not apply there, and the finding says so")
 }
 
+// A topic whose settings would lose records is named, and the checks create none of the others.
 func TestChecksNameTopicsThatLoseRecords(t *testing.T) {
 	t.Parallel()
 	cluster, _, cfg := faulty(t, 4)
@@ -231,6 +232,7 @@ func TestChecksRefuseAWrongClock(t *testing.T) {
 	requireFailure(t, found(t, cfg)["kafka clock"], "behind the newest event of the ledger", "NTP")
 }
 
+// A request that the broker refuses gives a warning, and the program starts.
 func TestChecksWarnAboutRefusedRequests(t *testing.T) {
 	t.Parallel()
 	cluster, _, cfg := faulty(t, 1)

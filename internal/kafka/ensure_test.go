@@ -98,6 +98,7 @@ func TestEnsureTopicsTakesLanesFromTheLedger(t *testing.T) {
 	})
 }
 
+// Lane topics with unequal partitions are refused before anything is created.
 func TestEnsureTopicsRefusesUnequalPartitions(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
@@ -110,6 +111,7 @@ func TestEnsureTopicsRefusesUnequalPartitions(t *testing.T) {
 	})
 }
 
+// Existing topics decide the number of lanes of the missing ones.
 func TestEnsureTopicsMatchesExistingLanes(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {

@@ -17,7 +17,7 @@ func TestHeaders(t *testing.T) {
 		require.Equal(t, []kgo.RecordHeader{{Key: "b", Value: []byte("1")}, {Key: "a", Value: []byte("2")}},
 			kafka.Headers("b", "1", "none", "", "a", "2", "no value"))
 	})
-	t.Run("are found by key, the first of several", func(t *testing.T) {
+	t.Run("are found by key; the first of several counts", func(t *testing.T) {
 		t.Parallel()
 		r := &kgo.Record{Headers: kafka.Headers("a", "1", "b", "2", "b", "3")}
 		require.Equal(t, "2", string(kafka.Header(r, "b")))

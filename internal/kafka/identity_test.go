@@ -46,7 +46,7 @@ func TestBootNonce(t *testing.T) {
 
 	prefix, err := kafka.ResolvePrefix(t.Context(), cfg)
 	require.NoError(t, err)
-	require.Equal(t, "shop", prefix, "a real cluster has no boots")
+	require.Equal(t, "shop", prefix, "a real cluster has no boot nonce")
 
 	cfg.BootURL = owner.URL
 	prefix, err = kafka.ResolvePrefix(t.Context(), cfg)

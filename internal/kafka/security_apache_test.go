@@ -142,7 +142,7 @@ func TestApacheKafkaOverTLS(t *testing.T) {
 	_, err := kafka.EnsureTopics(t.Context(), adm, cfg, kafka.Cluster)
 	require.NoError(t, err)
 
-	t.Run("each mechanism lets the right password in and names the wrong one", func(t *testing.T) {
+	t.Run("each mechanism accepts the right password and refuses a wrong one", func(t *testing.T) {
 		t.Parallel()
 		for _, mechanism := range []string{kafka.SASLPlain, kafka.SASLScram256, kafka.SASLScram512} {
 			one := cfg
@@ -156,7 +156,7 @@ func TestApacheKafkaOverTLS(t *testing.T) {
 			require.NotContains(t, err.Error(), "wrong-secret")
 		}
 	})
-	t.Run("a user without rights gets each missing one named, and the named ones are enough", func(t *testing.T) {
+	t.Run("the check names each missing right, and the named rights are enough", func(t *testing.T) {
 		t.Parallel()
 		user := cfg
 		user.Cluster = ledger

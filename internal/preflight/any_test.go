@@ -9,6 +9,7 @@ import (
 	"github.com/orderledger/orderledger/internal/preflight"
 )
 
+// With one good answer, the findings about the other servers are warnings.
 func TestAnyOfNeedsOneGoodAnswer(t *testing.T) {
 	t.Parallel()
 	ask := func(addr string) (string, *preflight.Finding) {

@@ -36,6 +36,7 @@ warn  clock    slow
 	require.Equal(t, 1, report.Failed())
 }
 
+// Only a failure that would lose or reorder data keeps a program from starting.
 func TestStartRefusesOnlyDangerousFailures(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

@@ -91,6 +91,7 @@ func TestRunEndsWhenAUnitIsDone(t *testing.T) {
 	))
 }
 
+// A unit that returns context.Canceled before anyone asked it to stop has failed.
 func TestRunTreatsAnEarlyCancelAsFailure(t *testing.T) {
 	t.Parallel()
 	err := service.Run(t.Context(), testkit.Logger(t),
@@ -98,6 +99,7 @@ func TestRunTreatsAnEarlyCancelAsFailure(t *testing.T) {
 	require.EqualError(t, err, "a: context canceled")
 }
 
+// Run names the unit that hangs, and still stops the others.
 func TestRunNamesAUnitThatHangs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

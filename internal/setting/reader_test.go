@@ -63,7 +63,7 @@ func TestReaderTakesASecretFromAFile(t *testing.T) {
 	var secret, none setting.Secret
 	r.Secret("S", &secret)
 	require.Empty(t, r.Problems())
-	require.Equal(t, "pass word ", secret.Reveal(), "only the end of the line is not part of it")
+	require.Equal(t, "pass word ", secret.Reveal(), "only the end of the line is removed")
 	r.Secret("E", &none)
 	require.ErrorContains(t, errors.Join(r.Problems()...), "empty is empty")
 }

@@ -46,7 +46,7 @@ func TestSecretIsMaskedInEveryFormat(t *testing.T) {
 	require.Contains(t, out.String(), "bob")
 	require.NotContains(t, out.String(), text)
 
-	require.Equal(t, text, s.Reveal(), "whoever asks for it gets it")
+	require.Equal(t, text, s.Reveal(), "Reveal returns it")
 }
 
 func TestSecretEmptyPrintsNothing(t *testing.T) {

@@ -94,7 +94,7 @@ func TestBrokerRefusesAFolderInUse(t *testing.T) {
 	require.NoError(t, second.Close())
 
 	write(t, first, "a", "1")
-	require.Equal(t, []string{"1"}, read(t, first), "the first one is not disturbed")
+	require.Equal(t, []string{"1"}, read(t, first), "the first broker still works")
 }
 
 func TestBrokerLeavesFolderCleanWhenPortInUse(t *testing.T) {
@@ -108,6 +108,7 @@ func TestBrokerLeavesFolderCleanWhenPortInUse(t *testing.T) {
 	require.False(t, start(t, config(dir)).Unclean())
 }
 
+// A Close that could not write the log counts as an unclean stop at the next start.
 func TestBrokerCloseErrorIsAnUncleanStop(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -121,6 +122,7 @@ func TestBrokerCloseErrorIsAnUncleanStop(t *testing.T) {
 	require.True(t, start(t, config(dir)).Unclean())
 }
 
+// A log larger than the limit is refused after an unclean stop only.
 func TestBrokerRefusesALogTooLargeToRecover(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -136,7 +138,7 @@ func TestBrokerRefusesALogTooLargeToRecover(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "RUNNING"), nil, 0o600))
 	require.ErrorContains(t, broker.New(small, testkit.Logger(t)).Start(t.Context()), "larger than 0 MB, half of the memory")
 	third := start(t, config(dir))
-	require.True(t, third.Unclean(), "being refused does not make it clean")
+	require.True(t, third.Unclean(), "a refused start does not make the folder clean")
 	require.Equal(t, []string{"1"}, read(t, third))
 }
 

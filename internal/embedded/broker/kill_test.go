@@ -88,6 +88,7 @@ func killed(t *testing.T, dir, name string, meanwhile func()) {
 	require.Error(t, cmd.Wait())
 }
 
+// No transaction that was open at a kill ever becomes visible, and no committed one is lost or hidden.
 func TestBrokerAbortsOpenTransactionsAfterAKill(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -107,7 +108,7 @@ func TestBrokerAbortsOpenTransactionsAfterAKill(t *testing.T) {
 	require.Equal(t, want, read(t, b))
 	write(t, b, "same", "after")
 	want = append(want, "after")
-	require.Equal(t, want, read(t, b), "what the same producer commits later is not hidden")
+	require.Equal(t, want, read(t, b), "later commits of the same producer are visible")
 	require.NoError(t, b.Close())
 
 	b = start(t, config(dir))

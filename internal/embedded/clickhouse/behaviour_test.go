@@ -54,6 +54,7 @@ func TestInsertTokenDropsARepeat(t *testing.T) {
 	require.Equal(t, "20", scalar(t, conn, "SELECT count() FROM t"))
 }
 
+// All blocks of an insert are one statement with one deduplication token.
 func TestInsertBlocksAreOneStatement(t *testing.T) {
 	t.Parallel()
 	conn := setup(t)

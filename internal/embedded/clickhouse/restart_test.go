@@ -106,6 +106,7 @@ func TestServerKeepsDataOverRestartAndKill(t *testing.T) {
 	require.NoError(t, p.stop())
 }
 
+// Damage after an unclean stop is refused at every start, until the damaged parts are removed.
 func TestServerRefusesDamagedTables(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

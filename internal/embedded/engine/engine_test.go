@@ -106,7 +106,7 @@ func TestFetchCachesTheLibraryOnce(t *testing.T) { //nolint:paralleltest // It c
 	require.Equal(t, 1, calls())
 	left, err := os.ReadDir(filepath.Dir(path))
 	require.NoError(t, err)
-	require.Len(t, left, 1, "nothing else stays")
+	require.Len(t, left, 1, "nothing else is left")
 }
 
 func TestFetchReportsProgress(t *testing.T) { //nolint:paralleltest // It changes what the others share.
