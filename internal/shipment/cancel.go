@@ -12,8 +12,8 @@ import (
 // sub-reason.
 const reasonSeller = "seller_cancellation"
 
-// cancelled applies a cancellation that the marketplace reports. It applies in any state, and to the live units at
-// most.
+// cancelled applies a cancellation that the marketplace reports. It applies in any state, but to no more than the live
+// units.
 //
 // If no unit is left, it is most likely the echo of a cancellation that is already applied, such as the seller's own.
 // It cancels nothing then and is a duplicate, but its reason and time still fill in those that are missing.
@@ -94,8 +94,8 @@ func (x *decider) planCancel(p *cancelPlan, i int, l CancelledItem, f Cancelled)
 	})
 }
 
-// planEcho keeps what a line that finds no live unit adds to cancellations that were applied before: the time, if a
-// pull had only found them, else a missing reason.
+// planEcho plans a line that finds no live unit. The line may still complete earlier cancellations: it sets the time of
+// those that only a pull has found, or else a missing reason.
 func (x *decider) planEcho(p *cancelPlan, it *ledgerv1.Item, l CancelledItem, f Cancelled) {
 	patch := &ledgerv1.ItemPatch{
 		OrderItemId: l.OrderItemID, CancellationReason: l.Reason, CancellationSubReason: l.SubReason,
@@ -127,7 +127,8 @@ func (x *decider) planEcho(p *cancelPlan, it *ledgerv1.Item, l CancelledItem, f 
 }
 
 // repeats reports whether this cancellation was applied before. The same units of the item at the same time for the
-// same reason are one fact, whether a notification or a pull brought it. Fewer units were applied if no more were left.
+// same reason are one fact, whether a notification or a pull reported them. Fewer units were applied if no more were
+// left.
 func repeats(it *ledgerv1.Item, l CancelledItem, f Cancelled, asked uint32) bool {
 	matches := l.reportedBy(f)
 	return slices.ContainsFunc(it.GetCancellations(), func(c *ledgerv1.Cancellation) bool {
@@ -181,7 +182,7 @@ func (x *decider) emitCancel(p *cancelPlan, at *ledgerv1.Moment) {
 }
 
 // renderAgain returns the next document revision if documents are being rendered and some units of them are left, else
-// 0. The worker may have read the quantities of before; its result carries the old revision and is stale.
+// 0. The worker may have read the old quantities; its result then carries the old revision and is stale.
 func (x *decider) renderAgain(left []uint32) uint32 {
 	if x.s.GetDocumentRevision() == 0 {
 		return 0
@@ -233,7 +234,7 @@ func (x *decider) cancel(c Cancel) {
 	x.accept()
 }
 
-// clip bounds what a message repeats of an input: messages are stored, and an input can hold anything.
+// clip shortens input text that a message repeats: messages are stored, and an input can hold anything.
 func clip(s string) string {
 	return strings.ToValidUTF8(s[:min(len(s), 64)], "")
 }

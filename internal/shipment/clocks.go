@@ -15,7 +15,7 @@ const (
 	clockPickup   = ledgerv1.ClockKind_CLOCK_KIND_REVERSE_PICKUP
 )
 
-// pickupSubject names the reverse pickup of one line of a return. Each line is picked up for itself.
+// pickupSubject names the reverse pickup of one line of a return. Each line has a pickup of its own.
 func pickupSubject(r *ledgerv1.Return) string { return r.GetReturnId() + "/" + r.GetOrderItemId() }
 
 // clockAt finds a clock, or returns -1. The shipment has at most one clock of each kind for each subject.
@@ -125,8 +125,8 @@ type ending struct {
 	cancelled *timestamppb.Timestamp
 }
 
-// end writes an ending into a clock. What was done stays done, though a late fact may correct its time. A completion
-// that happened before the cancellation counts, however late it is reported.
+// end writes an ending into a clock. A clock that was met stays met, though a late fact may correct its time. A
+// completion that happened before the cancellation counts, however late it is reported.
 func (d *draft) end(i int, c *ledgerv1.Clock, e ending) {
 	var done *ledgerv1.Moment
 	var gone *timestamppb.Timestamp
@@ -157,8 +157,9 @@ func (d *draft) shipmentEnding(m *ledgerv1.Moment, low, target int) ending {
 	}
 }
 
-// dispatchedAt is when the goods left the seller: when they were picked up or shipped, whichever was reported, or the
-// first of both. The flows differ: self-ship has no pickup, and the marketplace does not report each step.
+// dispatchedAt is when the goods left the seller: the time of pickup or of shipping. A known time takes precedence over
+// an inferred one; of two alike, the earlier counts. The flows differ: self-ship has no pickup, and the marketplace
+// does not report each step.
 func (d *draft) dispatchedAt() *ledgerv1.Moment {
 	a, b := d.Times.GetPickedUp(), d.Times.GetShipped()
 	switch {

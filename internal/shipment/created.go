@@ -23,8 +23,8 @@ func (x *decider) created(f Created) {
 	x.settle(unknown)
 }
 
-// goodCreated quarantines a creation that makes no sense. Nothing of it is applied: a shipment with half its items
-// would be worse than one that a person has to look at.
+// goodCreated quarantines a creation that makes no sense. None of it is applied: a shipment with half its items would
+// be worse than one that a person has to look at.
 func (x *decider) goodCreated(f Created) bool {
 	seen := make(map[string]bool, len(f.Items))
 	switch {
@@ -161,8 +161,9 @@ func (x *decider) createdDetails(f Created) *ledgerv1.ShipmentDetails {
 	return details
 }
 
-// foundFurther emits the states that items have already reached when they are reported for the first time, the nearest
-// first. Nobody knows when they were reached: the times are inferred, and a later notification can still correct them.
+// foundFurther emits the states that items have already reached when they are reported for the first time,
+// cancellations first, then by rank. Nobody knows when they were reached: the times are inferred, and a later
+// notification can still correct them.
 func (x *decider) foundFurther(f Created, at *ledgerv1.Moment) (unknown []string) {
 	guess := withCertainty(at, inferred)
 	byStatus := map[ledgerv1.Status][]string{}
@@ -257,7 +258,7 @@ func (x *decider) diffForms(p *patch, b *ledgerv1.PropertiesUpdated, forms []*le
 	}
 }
 
-// emitPatch emits PropertiesUpdated if anything differs. A new time of update in the marketplace alone is no reason:
+// emitPatch emits PropertiesUpdated if anything differs. A new marketplace update time alone is no reason for an event:
 // every pull shows one.
 func (x *decider) emitPatch(p *patch, b *ledgerv1.PropertiesUpdated, updated *timestamppb.Timestamp) {
 	if len(p.changed) == 0 {

@@ -28,7 +28,7 @@ type Context struct {
 // Policy is the configuration of a seller.
 type Policy struct {
 	// Own means that this system is the seller's marketplace: it packs and ships. Otherwise another marketplace reports
-	// the facts, and commands are refused: it would never learn of them.
+	// the facts, and commands are refused, because it would never learn of them.
 	Own bool
 	// Fulfilment is the flow of shipments whose notification names none.
 	Fulfilment ledgerv1.Fulfilment
@@ -51,7 +51,7 @@ type Decision struct {
 	Outcome ledgerv1.Outcome
 	// Events are to be appended in order and atomically, each with its `after` and version. None when nothing changed.
 	Events []*Event
-	// State is the state after the events; the state that was given when there are none.
+	// State is the state after the events, or the unchanged state if there are none.
 	State *State
 	// Reason is a permanent code, Message a sentence for people. Both are set unless the input was simply applied.
 	Reason  Code

@@ -224,7 +224,7 @@ func (x *decider) end(o ledgerv1.Outcome) {
 	x.d.Outcome, x.d.State = o, x.s
 }
 
-// quarantine records that a fact makes no sense. Nothing of it is applied.
+// quarantine records that a fact makes no sense. None of it is applied.
 func (x *decider) quarantine(reason Code, message string) {
 	x.drop()
 	x.d.Outcome, x.d.Reason = ledgerv1.Outcome_OUTCOME_QUARANTINED, reason

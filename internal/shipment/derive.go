@@ -171,7 +171,7 @@ func onTheWayBack(it *ledgerv1.Item) uint32 {
 	return n
 }
 
-// counts reports whether a return stands. Rejected and cancelled returns no longer take any units.
+// counts reports whether a return still takes units. Rejected and cancelled returns do not.
 func counts(r *ledgerv1.Return) bool {
 	return r.GetStatus() != rmaRejected && r.GetStatus() != rmaCancelled
 }

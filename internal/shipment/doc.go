@@ -17,19 +17,19 @@
 //	   CANCELLED ◀── from anywhere, by units           ▼
 //	   RETURN_REQUESTED ─▶ RETURNED                DELIVERED ─▶ COMPLETED
 //
-// The tables in table.go, table_returns.go and table_services.go say all of it; Diagrams draws them, and docs/states.md
-// shows the drawings.
+// The tables in table.go, table_returns.go and table_services.go hold every transition; Diagrams draws them, and
+// docs/states.md shows the drawings.
 //
-// # Rules of the house
+// # Rules
 //
-// The item holds the state, and it is derived: from its units, how far they have gone (Item.Forward), and the returns
-// that stand. A shipment shows its lowest item that is not cancelled. A hold is not a state: it can lie over any of
-// them.
+// The item holds the state, and it is derived: from its units, how far they have gone (Item.Forward), and its returns,
+// except rejected and cancelled ones. A shipment shows its lowest item that is not cancelled. A hold is not a state: a
+// shipment can be on hold in any state.
 //
 // A command may be rejected. A rejection has a permanent code and a sentence that names the shipment and its state and
 // says what to do. A fact has already happened, so nobody can reject it. It is applied, or it is a duplicate (already
-// applied), stale (the state has moved on and the fact fills no time), waiting (its shipment is not known) or
-// quarantined (it makes no sense). A command can be a duplicate too: an attempt, a service or a tracking number that
+// applied), stale (the state has moved on and the fact supplies no missing time), waiting (its shipment is not known)
+// or quarantined (it makes no sense). A command can be a duplicate too: an attempt, a service or a tracking number that
 // was already reported.
 //
 // Facts arrive in any order. They move items up by rank and never down. A fact that arrives late fills only times that
@@ -37,16 +37,16 @@
 // a step that nobody reported was reached at the earliest time reported for any step after it. So the same facts end in
 // the same times in whatever order they arrive. A contradiction is applied and marked irregular: a cancellation of
 // shipped units or of more units than are left, a status that was reached after the cancellation, a return of more
-// units than are live, a return that ends twice in different ways. In the last case the later end stands.
+// units than are live, a return that ends twice in different ways. In the last case the later end wins.
 //
 // Holds, dates, tracking and the fields of a shipment have no rank. The latest report wins, by the time of the report;
 // an older report fills what is unknown and replaces nothing. Reports of the same time count in the order of arrival.
 //
 // A pull shows only that something happened before it was seen. Its times are inferred, and a notification that arrives
-// later corrects them. If a command gives no time, the time of the command is assumed. Neither kind of time binds
-// anybody: a date may lie before a step whose time was not reported.
+// later corrects them. If a command gives no time, the time of the command is assumed. Neither kind of time restricts
+// later inputs: a date may be before a step whose time was not reported.
 //
-// Clocks are settled from the whole state, not from the last event: what was done stays done, a completion that
+// Clocks are settled from the whole state, not from the last event: a clock that was met stays met, a completion that
 // happened before the cancellation counts however late it is reported, and a promise is cancelled only when no unit is
 // left for it. Plain dates are days in IST, and are compared by day.
 //

@@ -96,8 +96,8 @@ func (d *draft) service(i int) *ledgerv1.Service {
 	return v
 }
 
-// back returns a line of a return that may be changed.
-func (d *draft) back(i int) *ledgerv1.Return {
+// returnLine returns a line of a return that may be changed.
+func (d *draft) returnLine(i int) *ledgerv1.Return {
 	if !d.returns {
 		d.Returns, d.returns = slices.Clone(d.Returns), true
 	}

@@ -26,7 +26,7 @@ func TestDraftCopiesEveryField(t *testing.T) {
 		d.service(i)
 	}
 	for i := range d.Returns {
-		d.back(i)
+		d.returnLine(i)
 	}
 	require.Equal(t, s.Version+1, d.Version)
 	d.Version = s.Version

@@ -41,7 +41,7 @@ func (d *draft) returnCreated(b *ledgerv1.ReturnCreated) {
 func (d *draft) returnTracked(b *ledgerv1.ReturnTrackingUpdated) {
 	for _, line := range b.GetLines() {
 		d.eachLine(b.GetReturnId(), []string{line.GetOrderItemId()}, func(i int) {
-			r := d.back(i)
+			r := d.returnLine(i)
 			setText(&r.TrackingId, line.GetTrackingId())
 			setText(&r.CourierName, line.GetCourierName())
 			r.TrackingReportedAt = latest(r.TrackingReportedAt, b.GetAt().GetAt())
@@ -61,14 +61,14 @@ func setText(to *string, s string) {
 func (d *draft) returnExpected(b *ledgerv1.ReturnExpectedDateChanged) {
 	for _, line := range b.GetLines() {
 		d.eachLine(b.GetReturnId(), []string{line.GetOrderItemId()}, func(i int) {
-			r := d.back(i)
+			r := d.returnLine(i)
 			r.ExpectedDate = line.GetExpectedDate()
 			r.ExpectedReportedAt = latest(r.ExpectedReportedAt, b.GetAt().GetAt())
 		})
 	}
 }
 
-// returnApproved opens a clock for each line, if the event has a due time: each line is picked up for itself.
+// returnApproved opens a clock for each line, if the event has a due time: each line has a pickup of its own.
 func (d *draft) returnApproved(b *ledgerv1.ReturnApproved) {
 	d.returnReached(rowReturnApproved, b.GetReturnId(), b.GetOrderItemIds(), b.GetAt(), b.GetComments())
 	if b.GetPickupDue() == nil {
@@ -82,7 +82,7 @@ func (d *draft) returnApproved(b *ledgerv1.ReturnApproved) {
 // returnReached moves lines to the state of the row, and notes the time for all of them.
 func (d *draft) returnReached(row returnRow, returnID string, ids []string, at *ledgerv1.Moment, comments string) {
 	d.eachLine(returnID, ids, func(i int) {
-		r := d.back(i)
+		r := d.returnLine(i)
 		c := row.at(r.GetStatus())
 		if !d.late && (c.does == move || c.does == contradict) {
 			r.Status = c.to
@@ -138,7 +138,7 @@ func returnTime(r *ledgerv1.Return, row returnRow) **ledgerv1.Moment {
 // pickupAttempted counts the attempt on every line that it was made for.
 func (d *draft) pickupAttempted(b *ledgerv1.PickupAttempted) {
 	d.eachLine(b.GetReturnId(), b.GetOrderItemIds(), func(i int) {
-		r := d.back(i)
+		r := d.returnLine(i)
 		r.PickupAttempts++
 		r.LastPickupAttempt = b.GetAt()
 		d.attempt(clockPickup, pickupSubject(r), b.GetAt().GetAt(), b.GetNewDue())
@@ -161,7 +161,7 @@ func (d *draft) returnCancelled(b *ledgerv1.ReturnCancelled) {
 func (d *draft) returnUpdated(b *ledgerv1.ReturnUpdated) {
 	for _, line := range b.GetLines() {
 		d.eachLine(b.GetReturnId(), []string{line.GetOrderItemId()}, func(i int) {
-			r := d.back(i)
+			r := d.returnLine(i)
 			// The time of shipping was inferred from this return. If the return turns out to be older, so was shipping.
 			was := d.Times.GetShipped()
 			if line.GetCreated() != nil && was.GetCertainty() == inferred && same(was.GetAt(), r.GetCreated().GetAt()) {

@@ -46,8 +46,8 @@ func (x *decider) refuseCell(c statusCell, advice string) {
 	x.refuse(code, advice)
 }
 
-// free refuses a command that a hold or, if gated, the earliest dispatch date forbids. Both bind the seller
-// and never a fact, which has already happened.
+// free refuses a command that a hold or, if gated, the earliest dispatch date forbids. Both restrict the seller, never
+// a fact, which has already happened.
 func (x *decider) free(gated bool) bool {
 	if x.s.GetOnHold() {
 		x.refuse(CodeOperationNotAllowed, "Wait until the marketplace releases it.")
@@ -146,8 +146,8 @@ func (x *decider) orderedAt() time.Time {
 	return first.AsTime()
 }
 
-// dispatch makes a packed shipment ready for pickup. The earliest dispatch date does not matter any more: it has kept
-// packing from starting early.
+// dispatch makes a packed shipment ready for pickup. It does not check the earliest dispatch date: requestLabels has
+// done so.
 func (x *decider) dispatch() {
 	if !x.flow(standard) || !x.open(rowDispatch, "It can become ready to dispatch while it is PACKED.") ||
 		!x.free(false) {

@@ -14,7 +14,8 @@ type Input interface {
 	typeName() string
 }
 
-// When is a time as the caller gave it. A plain date is the end of that day in IST, at most the time of recording.
+// When is a time as the caller gave it. A plain date means the end of that day in IST, or the time of recording if that
+// is earlier.
 type When struct {
 	Time time.Time
 	// Day says that only the day was given; Time is then the midnight (IST) at which that day begins.

@@ -11,7 +11,7 @@ func TypeOf(in Input) string {
 	return in.typeName()
 }
 
-// FactOf returns what a fact has in common with all facts; false for a command, and for no input at all.
+// FactOf returns the fields that all facts have; false for a command or nil.
 func FactOf(in Input) (Fact, bool) {
 	f, ok := in.(interface{ common() Fact })
 	if !ok {

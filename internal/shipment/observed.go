@@ -110,8 +110,8 @@ func (x *decider) observedStatus(s ledgerv1.Status, at *ledgerv1.Moment, ids []s
 	}
 }
 
-// observedCancel cancels the live units of items that were found cancelled. A pull shows no quantity, so all of them
-// went.
+// observedCancel cancels the live units of items that were found cancelled. A pull shows no quantity, so it cancels all
+// of them.
 func (x *decider) observedCancel(at *ledgerv1.Moment, ids []string, patches []*ledgerv1.ItemPatch) {
 	p := cancelPlan{left: make([]uint32, len(x.s.GetItems()))}
 	for i, it := range x.s.GetItems() {
@@ -134,7 +134,7 @@ func (x *decider) observedCancel(at *ledgerv1.Moment, ids []string, patches []*l
 	x.emitCancel(&p, at)
 }
 
-// patchActor names who cancelled: as the pull says, else judged by the reason.
+// patchActor names who cancelled: the actor that the pull reports, or else the one that the reason implies.
 func (x *decider) patchActor(p *ledgerv1.ItemPatch) ledgerv1.CancelledBy {
 	if by := p.GetCancelledBy(); by != unknownActor {
 		return by

@@ -19,7 +19,7 @@ type patch struct {
 	outdated bool
 }
 
-// takes reports whether a field that differs is taken over.
+// takes reports whether the reported value of a field replaces the known one.
 func (p *patch) takes(unknown bool) bool {
 	if p.older && !unknown {
 		p.outdated = true

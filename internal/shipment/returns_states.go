@@ -37,14 +37,14 @@ func (x *decider) returnState(row returnRow, id string, items []string, at *ledg
 		known := *returnTime(r, row)
 		switch c := row.at(r.GetStatus()); {
 		case c.does == contradict && known == nil && endedAfter(r, at):
-			// If two ends contradict each other, the later one stands, in whatever order they arrive.
+			// If two ends contradict each other, the later one wins, in whatever order they arrive.
 			lateLines = append(lateLines, r)
 			lateness.Irregular = true
 		case c.does == contradict && known == nil, c.does == move:
 			moving = append(moving, r)
 			t.Irregular = t.Irregular || c.does == contradict
 		case fills(known, at):
-			// The return is past this state, or ended otherwise. The time is still worth having.
+			// The return is past this state, or ended otherwise. The time is still worth keeping.
 			lateLines = append(lateLines, r)
 			for _, end := range []*ledgerv1.Moment{r.GetCancelled(), r.GetRejected()} {
 				lateness.Irregular = lateness.Irregular || !counts(r) && end != nil && before(end.GetAt(), at.GetAt())

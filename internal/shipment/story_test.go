@@ -187,7 +187,7 @@ func (st *story) clock(kind ledgerv1.ClockKind) *ledgerv1.Clock {
 	return nil
 }
 
-// at is what a fact about the shipment has in common with others, hours after noon.
+// at returns the common fields of a fact about the shipment, hours after noon.
 func at(hours float64) Fact {
 	return Fact{ShipmentID: ship, SellerID: seller, At: hour(hours), Source: "flipkart"}
 }

@@ -53,7 +53,7 @@ func back(t treatment, s ledgerv1.ReturnStatus) returnCell { return returnCell{d
 //
 // A customer return (the marketplace's RVP) is approved or rejected, then picked up. A courier return (RTO) needs no
 // approval: the goods never arrived, and the seller can only confirm that they are back, or that they were delivered
-// after all. A fact that ends a return which has already ended otherwise contradicts it; of two ends the later stands.
+// after all. A fact that ends a return in another way than it has already ended contradicts it; the later end wins.
 //
 //nolint:gochecknoglobals // See transitions.
 var returnTransitions = [returnRows]returnCells{
