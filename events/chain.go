@@ -13,7 +13,7 @@ const chainDomain = "orderledger.chain.v1\x00"
 // Chain is the head of one lane's hash chain over one topic. The zero value is the head of an empty lane.
 //
 // A link is SHA-256 over: the domain, the topic's name, the lane and the sequence as big-endian integers, the previous
-// hash, the number of canonical headers, each header's key and value, and the value; every text is preceded by its
+// hash, the number of canonical headers, each header's key and value, and the value; every string is preceded by its
 // length in four bytes. Canonical headers are those whose key begins with "ce_", and content-type, sorted by key,
 // without the chain hash itself. Kafka offsets are not part of it, so that a mirrored or restored topic verifies too.
 type Chain struct {

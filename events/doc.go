@@ -8,7 +8,7 @@
 // # What readers may rely on
 //
 //   - Records of one shipment are in one partition, in order, with a dense version: 1, 2, 3 and so on.
-//   - Records of one lane have a dense laneseq, and a chain hash over the one before; see [Chain].
+//   - Records of one lane have a dense laneseq, and a chain hash that covers the previous one; see [Chain].
 //   - Decisions have their own dense sequence and their own chain, so that a missing rejection is noticed too.
 //   - Offsets are not dense, because transaction markers take some. Never count by offsets.
 //   - New event types and new fields appear within v1. Skip those that you do not know; never stop at one.
@@ -16,10 +16,10 @@
 // # How it fails
 //
 // [Decode] and [DecodeDecision] return an error that wraps [ErrUndecodable] for a null value ([ErrNull]), for a type
-// that this version does not know ([ErrUnknownType]), for a malformed envelope or body, and for a body of another type
-// than its envelope names. They never panic.
+// that this version does not know ([ErrUnknownType]), for a malformed envelope or body, and for a body whose type
+// differs from the one in the envelope. They never panic.
 //
 // # What it does not do
 //
-// It makes no decisions and folds no events: that is the aggregate's. It reads and writes no topics.
+// It makes no decisions and folds no events: internal/shipment does. It reads and writes no topics.
 package events

@@ -15,9 +15,9 @@ import (
 // AppendJSON appends the readable form of a record's value to dst: canonical proto3 JSON (lowerCamel names, enums by
 // name, times in RFC 3339, 64-bit integers as strings) of the Event, Decision or DecisionsVoided that typ names.
 //
-// It converts the wire form directly, by tables that are built once, without decoding into structs and without
-// allocating beyond dst, because the projector converts every event. Values that no writer of the ledger makes are
-// shown and not refused: invalid UTF-8 as U+FFFD, a time out of range as null.
+// It converts the wire form directly, from tables that are built once, without decoding into structs and without
+// allocating beyond dst, because the projector converts every event. It does not refuse values that no writer of the
+// ledger makes: invalid UTF-8 becomes U+FFFD, and a time out of range becomes null.
 //
 // An error wraps ErrUndecodable, and dst is returned unchanged.
 func AppendJSON(dst []byte, typ string, body []byte) ([]byte, error) {

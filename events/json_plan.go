@@ -52,7 +52,7 @@ func (m *message) field(n protowire.Number) *field {
 	return &m.fields[n]
 }
 
-// The plans of all messages that a record may hold. Building them takes a fraction of a millisecond, once a process.
+// The plans of all messages that a record may hold. Building them takes a fraction of a millisecond, once per process.
 //
 //nolint:gochecknoglobals // Tables.
 var (

@@ -1,22 +1,22 @@
 package events
 
-// The topics of the ledger. Those by shipment have one partition a lane.
+// The topics of the ledger. A topic whose key is the shipment id has one partition per lane.
 const (
 	// TopicEvents is the ledger: every transition, kept forever. Its partitions are the lanes.
 	TopicEvents = "orders.events.v1"
-	// TopicDecisions holds the decision about every input, kept forever, one partition a lane.
+	// TopicDecisions holds the decision about every input, kept forever, one partition per lane.
 	TopicDecisions = "orders.decisions.v1"
-	// TopicInbox holds notifications that were answered with 200 and are yet to be decided, one partition a lane.
+	// TopicInbox holds notifications that were answered with 200 and are yet to be decided, one partition per lane.
 	TopicInbox = "orders.inbox.v1"
 	// TopicUnresolved holds notifications that name only a return, by return id, for 30 days.
 	TopicUnresolved = "orders.unresolved.v1"
 	// TopicAliases maps the ids of returns and services to their shipments; compacted, partitioned like TopicUnresolved.
 	TopicAliases = "orders.aliases.v1"
-	// TopicSuborders holds SUBORDER messages, one partition a lane, for 90 days.
+	// TopicSuborders holds SUBORDER messages, one partition per lane, for 90 days.
 	TopicSuborders = "suborders.v1"
-	// TopicDeliveries holds the outcome of every delivery attempt, one partition a lane, for 90 days.
+	// TopicDeliveries holds the outcome of every delivery attempt, one partition per lane, for 90 days.
 	TopicDeliveries = "suborders.deliveries.v1"
-	// TopicSuborderQueues is reserved for the queues of undelivered messages; compacted, one partition a lane.
+	// TopicSuborderQueues is reserved for the queues of undelivered messages; compacted, one partition per lane.
 	TopicSuborderQueues = "suborders.queues.v1"
 	// TopicDeadLetters holds records that could not be decoded, as bytes, for 90 days.
 	TopicDeadLetters = "orders.deadletters.v1"

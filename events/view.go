@@ -9,9 +9,9 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// View is a record of TopicEvents, read in place: its headers and the few fields of its body by which readers sort,
-// without decoding the rest. Its byte slices belong to the record. View is for readers that read many events and need
-// the state of few; all others should use Decode.
+// View is a record of TopicEvents, read in place: its headers and the few fields of its body that readers filter and
+// sort by. The rest is not decoded. Its byte slices belong to the record. View is for readers that read many events and
+// need the state of few; all others should use Decode.
 type View struct {
 	// The headers; see Envelope. Absent ones are empty.
 	ID, ShipmentID, AuthType, AuthID, CorrelationID, CausationID, InputKey []byte

@@ -69,7 +69,7 @@ func Record(env events.Envelope, m proto.Message) (headers []events.Header, valu
 	return env.AppendUnchained(headers), value
 }
 
-// Fill sets every field of a message, lists to two elements.
+// Fill sets every field of a message. Lists get two elements.
 func Fill(m protoreflect.Message) {
 	fds := m.Descriptor().Fields()
 	for i := range fds.Len() {
