@@ -14,14 +14,14 @@ import (
 const (
 	// RouteUpdate is the seller call that names its shipment in the path; see ReadUpdate.
 	RouteUpdate = "self_ship_update"
-	// RoutePacking is the packing worker's own: no seller can call it. See EncodePacking.
+	// RoutePacking is the call of the packing worker: no seller can make it. See EncodePacking.
 	RoutePacking = "complete_packing"
 )
 
 // ReadCall reads the body of a call into its commands, in the order of the items. route is the name of an action or one
 // of the constants above; pathID is the shipment that the path names, empty where the body names it.
 //
-// Instances of ingest pass calls to each other as they came and read them with this one function, so there is no second
+// Instances of ingest forward calls to each other unchanged and read them with this one function, so there is no second
 // form of a command that could drift from the first.
 func ReadCall(route, pathID string, body []byte, settings Settings) ([]Command, error) {
 	switch route {

@@ -191,7 +191,7 @@ func ReadUpdate(shipmentID string, body []byte, settings Settings) (Command, err
 
 // updateItem reads the new courier and tracking number.
 func updateItem(r *reader, _, item int32) shipment.Input {
-	// Action.command has missed the id, because it looked for shipmentId. Here the path has it.
+	// Action.command found no shipmentId in the body and made the command invalid. Here the id is in the path.
 	if r.code == shipment.CodeInvalidRequest {
 		r.code, r.message = "", ""
 	}

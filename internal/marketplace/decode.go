@@ -7,7 +7,7 @@ import (
 )
 
 // Decode returns the decoder of inbox records: it reads a notification's body again, as it concerns one shipment of one
-// seller. It is what journal.Deps.Decode asks for. An error means that another program, or another version of this one,
+// seller. It has the type of journal.Deps.Decode. An error means that another program, or another version of this one,
 // wrote the record: ingest stores only bodies that it could read.
 func Decode(settings Settings) func(shipmentID, sellerID string, body []byte) (shipment.Input, error) {
 	return func(shipmentID, sellerID string, body []byte) (shipment.Input, error) {

@@ -29,11 +29,11 @@
 //
 //   - sellerId beside eventType, if the URL does not name the seller;
 //   - attributes.deliverByDate, on shipment_created and shipment_dispatch_dates_changed;
-//   - attributes.extensions of shipment_created, an object that is kept verbatim. Read from it: services[]
+//   - attributes.extensions of shipment_created, an object that is kept verbatim. The ledger reads from it: services[]
 //     {serviceFulfilmentId, orderItemId, serviceByDate, description}, deliverByDate, deliveryAddress, billingAddress,
 //     buyerDetails;
-//   - orderItems[].extensions, an object that is kept verbatim. Read from it: cancelledQuantity, the units that were
-//     cancelled by an unknown party before the shipment was reported;
+//   - orderItems[].extensions, an object that is kept verbatim. The ledger reads from it: cancelledQuantity, the units
+//     that were cancelled by an unknown party before the shipment was reported;
 //   - returnItems[].services[] {serviceFulfilmentId, serviceByDate, description}: a tech visit for the return.
 //
 // # What it does not do

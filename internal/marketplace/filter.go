@@ -46,13 +46,13 @@ type Filter struct {
 	States     []ledgerv1.Status `json:"states"`
 	LocationID string            `json:"location,omitempty"`
 	SKUs       []string          `json:"skus,omitempty"`
-	// Hold is nil for any; it counts for FilterPreDispatch only.
+	// Hold is nil for any; only FilterPreDispatch uses it.
 	Hold                                                      *bool `json:"hold,omitempty"`
 	MPS                                                       *bool `json:"mps,omitempty"`
 	OrderDate, DispatchAfter, DispatchBy, Modified, Cancelled Range
 	ShipmentTypes                                             []string `json:"shipment_types,omitempty"`
 	Tiers                                                     []string `json:"tiers,omitempty"`
-	// CancelledBy is unspecified for anybody.
+	// CancelledBy is unspecified for cancellations by anybody.
 	CancelledBy ledgerv1.CancelledBy `json:"cancelled_by,omitempty"`
 	Sort        SortField            `json:"sort"`
 	Descending  bool                 `json:"descending,omitempty"`

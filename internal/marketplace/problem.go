@@ -21,7 +21,7 @@ const (
 	ProblemEmpty     Problem = "no_items"
 )
 
-// ProblemError is the reason why a body is malformed, and the place.
+// ProblemError is the reason why a body is malformed, with the place.
 type ProblemError struct {
 	Problem Problem
 	// Path is the path of the value, such as attributes.orderItems[0].quantity; empty means the body as a whole.

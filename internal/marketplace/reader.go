@@ -201,7 +201,7 @@ func (r *reader) integer(object int32, name string) (n int64, reported bool) {
 	return n, true
 }
 
-// units returns a number of units, which must be at least least.
+// units returns a number of units. A number below least is invalid.
 func (r *reader) units(object int32, name string, least int64) uint32 {
 	n, reported := r.integer(object, name)
 	switch {

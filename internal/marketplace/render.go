@@ -114,8 +114,8 @@ type serviceOf struct {
 
 // RenderShipment converts a shipment's state to the payload v3.
 //
-// quantity is the number of units to handle, those that are not cancelled; if all of an item are cancelled, it is the
-// ordered number. cancelledQuantity is an extension of ours.
+// quantity is the number of units to handle, those that are not cancelled; if all units of an item are cancelled, it is
+// the ordered number. cancelledQuantity is an extension of ours.
 func RenderShipment(s *ledgerv1.Shipment) Shipment {
 	d := s.GetDetails()
 	out := Shipment{

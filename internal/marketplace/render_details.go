@@ -20,7 +20,7 @@ type Details struct {
 	SellerAddress   json.RawMessage `json:"sellerAddress"`
 	ReturnAddress   json.RawMessage `json:"returnAddress"`
 	SubShipments    []subShipment   `json:"subShipments"`
-	// CourierDetails is where the v2 API has them; v3 has them in SubShipments.
+	// CourierDetails holds the couriers in v2 responses; v3 has them in SubShipments.
 	CourierDetails *couriers `json:"courierDetails,omitempty"`
 	WeighingNeeded bool      `json:"weighingRequired"`
 }

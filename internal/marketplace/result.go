@@ -17,8 +17,8 @@ type Result struct {
 	Message string
 }
 
-// RenderResults returns the body of an action's response: one result per item, in order. It goes with 200 even if items
-// fail; for 204 the official client returns null to its user.
+// RenderResults returns the body of an action's response: one result per item, in order. Send it with status 200 even
+// if items fail: for 204 the official client returns null to its user.
 //
 // The marketplace's pages disagree on the name of the verdict, status or processingStatus, and clients read either one,
 // so a result has both. The pages of services have failureReason in place of errorCode and errorMessage; the result of
