@@ -49,7 +49,7 @@ func Decision(lane int32, offset int64, env events.Envelope, d *ledgerv1.Decisio
 }
 
 // hashOf returns bytes in the fixed size of a column of hashes, cut or filled up with zeroes: a decision with a
-// malformed hash is still a decision, and its row must not be lost over it.
+// malformed hash is still a decision, and must have its row.
 func hashOf(b []byte) (h events.Hash) {
 	copy(h[:], b)
 	return h

@@ -15,8 +15,8 @@
 //   - Views are right without FINAL and without DISTINCT. Base tables (*_state, *_history, sla_clocks) are not meant
 //     for queries.
 //   - Every table, view and column has a comment. Times are UTC in milliseconds, NULL if unknown.
-//   - No row depends on the clock, on how often a batch was repeated, or on other rows. What depends on now (open or
-//     overdue) is computed by the view when it is queried.
+//   - No row depends on the clock, on how often a batch was repeated, or on other rows. Views compute at query time
+//     what depends on the current time (open or overdue).
 //
 // # How a column is described
 //

@@ -2,7 +2,7 @@ package projections
 
 import "github.com/orderledger/orderledger/events"
 
-// EventRow is a row of events but for its body, which events.AppendJSON writes straight into the column. Its bytes
+// EventRow is a row of events without its body, which events.AppendJSON writes straight into the column. Its bytes
 // belong to the record.
 type EventRow struct {
 	Lane   int32

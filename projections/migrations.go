@@ -14,8 +14,8 @@ var migrations embed.FS
 const Version = 1
 
 // Migrations returns the SQL of all tables and views as files named by number and subject, to be applied once each in
-// the order of their names. A file that was released is never changed; a change is a new file. Every statement may be
-// run again without harm.
+// the order of their names. A released file never changes; a change is a new file. Every statement may be run again
+// without harm.
 //
 // fs.ReadFile returns a file with its views written out, see [expand]; Open returns it as it is in the repository.
 func Migrations() fs.FS {

@@ -40,7 +40,7 @@ func namesOf(d protoreflect.EnumDescriptor, prefix string, style func(string) st
 }
 
 // of returns the name of a value. A value that a later version of the schema added has no name yet; it becomes its
-// number, because the row must not be lost over it.
+// number, because the event must have its row.
 func (n names) of(v int32) string {
 	if v >= 0 && int(v) < len(n) {
 		return n[v]

@@ -94,8 +94,8 @@ func TestTimeOutOfRangeIsUnknown(t *testing.T) {
 	require.EqualValues(t, 10413791999999, projections.Shipment(s).DispatchBy)
 }
 
-// TestMigrationsAreRepeatable checks that running a migration again does no harm: a crash between its statements and
-// the record of it repeats it.
+// TestMigrationsAreRepeatable checks that running a migration again does no harm: after a crash between its statements
+// and the record of it, it runs again.
 func TestMigrationsAreRepeatable(t *testing.T) {
 	t.Parallel()
 	names, err := fs.Glob(projections.Migrations(), "*.sql")
