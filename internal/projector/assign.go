@@ -41,7 +41,7 @@ func (p *Projector) start(client *kgo.Client, m member, topic string, n int32) *
 		},
 	}
 	// The worker ends when its partition is revoked. The context that kgo passes in ends with the client, which would
-	// break off the batch in hand before stopWorkers has waited for it.
+	// cancel the batch in hand before stopWorkers has waited for it.
 	var abort, stop context.CancelCauseFunc
 	w.aborted, abort = context.WithCancelCause(context.Background())
 	w.stopped, stop = context.WithCancelCause(w.aborted)
@@ -86,7 +86,7 @@ func (p *Projector) stopWorkers(topics map[string][]int32) {
 		select {
 		case <-w.done:
 		case <-limit.C:
-			// Break off the inserts in flight. The intent lets the next worker find out which of them were stored.
+			// Cancel the inserts in flight. The intent lets the next worker find out which of them were stored.
 			for _, late := range stopping {
 				late.abort()
 			}

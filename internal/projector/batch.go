@@ -28,7 +28,7 @@ type batch struct {
 	clocks    *table[projections.ClockRow]
 	letters   *table[deadletter.Letter]
 
-	// dead holds the letters of the table again, for the topic.
+	// dead holds the dead letters once more, for the topic.
 	dead []deadletter.Letter
 	// latest is the index in states of each shipment of the batch.
 	latest map[string]int
@@ -194,8 +194,8 @@ func (b *batch) addEvent(r *kgo.Record, historyEnd int64) error {
 	return nil
 }
 
-// addDecision adds the history row of a decision, or the row of a record that voids decisions. Voids have no place in
-// the history, so they don't move the intent's end of it.
+// addDecision adds the history row of a decision, or the row of a record that voids decisions. A record that voids has
+// no row in the history, so it does not advance the intent's history offset.
 func (b *batch) addDecision(r *kgo.Record, historyEnd int64, in *intent) error {
 	env, d, void, err := events.DecodeDecision(b.headers, r.Value)
 	switch {

@@ -78,7 +78,7 @@ func bytes(name string, from *[]byte) column {
 	return bind(name, c, func() { c.AppendBytes(*from) })
 }
 
-// dict is a LowCardinality(String) column: of names of which there are few.
+// dict is a LowCardinality(String) column, for text with few distinct values.
 func dict(name string, from *string) column {
 	c := new(clickhouse.Dict)
 	return bind(name, c, func() { c.Append(*from) })

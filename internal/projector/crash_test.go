@@ -38,7 +38,7 @@ func (b *bundle) runProcess(m *process, inserters int) {
 	require.NoError(b.t, <-done)
 }
 
-// TestProjectorCrashAtAnyStep checks that no row is lost or doubled, whatever request a process crashes at.
+// TestProjectorCrashAtAnyStep checks that no row is lost or duplicated, whatever request a process crashes at.
 func TestProjectorCrashAtAnyStep(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachPair(t, func(t *testing.T, on testkit.Backends) {
@@ -128,7 +128,7 @@ func TestProjectorRepeatsCommitWithLostReply(t *testing.T) {
 		var lossy netfault.LossyDialer
 		lossy.DropReplies(kmsg.OffsetCommit, 4)
 		b.projector(config(), b.click, kgo.Dialer(lossy.Dial))
-		// Of two on one connection only the first is counted as lost.
+		// If two requests share a connection, only the first counts as lost.
 		testkit.Eventually(t, func() bool { return lossy.LostReplies(kmsg.OffsetCommit) >= 2 }, "replies are lost")
 		b.stories(4)
 		b.caughtUp()

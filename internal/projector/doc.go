@@ -30,11 +30,11 @@
 //
 // # Promises
 //
-//   - The history neither misses nor doubles a row, and state tables show the highest version, after a kill -9 at any
+//   - The history neither loses nor duplicates a row, and state tables show the highest version, after a kill -9 at any
 //     step, a lost response, a rebalance, a frozen process that resumes, or an outage of any length.
 //   - A record that can't be decoded goes to dead_letters and, with its bytes, to orders.deadletters.v1; the partition
-//     goes on.
-//   - An outage of ClickHouse or Kafka is waited out. No record is skipped and no batch is given up.
+//     continues.
+//   - It waits until an outage of ClickHouse or Kafka is over. It skips no record and gives up no batch.
 //   - A batch that ends at the end of its partition is written at once; rows are queryable within a fraction of a
 //     second.
 //   - Memory is bounded: polling pauses while Config.BufferBytes are in memory.
@@ -52,6 +52,6 @@
 //
 // # Stopping
 //
-// Stop collecting, give the batches in hand up to five seconds, break off the rest (the intent covers them),
-// acknowledge, leave the group, close connections.
+// Stop collecting, give the batches in hand up to five seconds, cancel the rest (the intent covers them), acknowledge,
+// leave the group, close connections.
 package projector

@@ -64,7 +64,7 @@ func New(
 }
 
 // Run projects until ctx ends. Then it gives the batches in hand a few seconds to finish and leaves the group. Call it
-// once. It returns an error only for what waiting can't repair.
+// once. It returns an error only if waiting can't help.
 func (p *Projector) Run(ctx context.Context) error {
 	var err error
 	if err := errors.Join(p.cfg.Validate(), p.kafka.Validate(), p.click.Validate()); err != nil {

@@ -161,7 +161,7 @@ func TestStateTablesRefillAfterOffsetReset(t *testing.T) {
 		for _, table := range []string{"shipments_state", "order_items_state", "sla_clocks"} {
 			require.NoError(t, b.db.Exec(t.Context(), "TRUNCATE TABLE "+table))
 		}
-		// Without offsets, as after they expired: history rows must not be doubled.
+		// Without offsets, as after they expired: history rows must not be duplicated.
 		_, err := b.admin().DeleteGroups(t.Context(), kafka.GroupProjector(b.kafka.Cluster))
 		require.NoError(t, err)
 		b.stories(5)

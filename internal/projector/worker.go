@@ -19,7 +19,7 @@ type worker struct {
 	queue  *queue
 	log    *slog.Logger
 
-	// stop ends the collecting of batches and lets a batch in hand finish; abort breaks off its inserts too.
+	// stop ends the collecting of batches and lets a batch in hand finish; abort cancels its inserts too.
 	stop, abort context.CancelFunc
 	stopped     context.Context
 	aborted     context.Context
@@ -39,7 +39,7 @@ type worker struct {
 	lease time.Time
 }
 
-// run works until the partition is revoked. It returns an error only for what waiting can't repair.
+// run works until the partition is revoked. It returns an error only if waiting can't help.
 func (w *worker) run() error {
 	defer close(w.done)
 	defer w.queue.close()
@@ -87,8 +87,8 @@ func (w *worker) takeOver() error {
 		if !ok {
 			return nil
 		}
-		// One insert is one part: ClickHouse stores all of its rows or none. A history that ends within the batch has
-		// another writer, and going on would double or lose rows.
+		// One insert is one part: ClickHouse stores all of its rows or none. A history that ends within the batch has another
+		// writer, and continuing would duplicate or lose rows.
 		if in.history >= 0 && w.historyEnd >= in.first && w.historyEnd < in.history {
 			return permanent{fmt.Errorf("take over lane %d: %s ends at offset %d, within the single insert of %d to %d: "+
 				"another program writes to this table", w.commit.partition, table, w.historyEnd, in.first, in.history)}
