@@ -48,7 +48,7 @@ func laneCommit(on string) func(context.Context, settings, *table) error {
 }
 
 func main() {
-	// Not an immediate end: suites delete what they have created.
+	// A signal cancels the context and does not end the process: suites delete what they have created.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	ok := run(ctx)
 	stop()

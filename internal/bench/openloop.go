@@ -16,7 +16,7 @@ type sample struct {
 }
 
 // openLoop makes the i-th call i/perSecond seconds after the start, without waiting for earlier ones, and measures each
-// from the moment when it was due. So a stall counts in every call that falls into it, and not in one alone.
+// from the moment when it was due. So a stall counts in every call that is due during it, not just in one.
 func openLoop(
 	ctx context.Context, perSecond float64, calls int, send func(ctx context.Context, i int) error,
 ) (sample, error) {
