@@ -16,7 +16,7 @@ func TestSellerCalls(t *testing.T) {
 	sellers := filepath.Join(t.TempDir(), "sellers.json")
 	require.NoError(t, os.WriteFile(sellers, []byte(`[{"id":"`+demo.OwnSeller+`","token":"`+demo.OwnToken+`","own":true}]`), 0o600))
 	s := newStack(t, "--sellers", sellers)
-	require.NoError(t, demo.Seller{URL: s.url, Log: t.Logf}.Live(t.Context(), 3))
+	require.NoError(t, demo.Seller{URL: s.url, Log: t.Logf}.Play(t.Context(), 3))
 	require.NoError(t, importer.Wait(t.Context(), s.url, nil))
 
 	conn := s.sql()

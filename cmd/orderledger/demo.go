@@ -156,7 +156,7 @@ func (d demonstration) play(ctx context.Context, api string) error {
 	fmt.Fprintf(d.out, "marketplace   %d shipments: ", d.shipments)
 	printResult(d.out, result)
 	seller := demo.Seller{URL: api, Log: func(format string, args ...any) { fmt.Fprintf(d.out, format+"\n", args...) }}
-	if err := seller.Live(ctx, 3); err != nil {
+	if err := seller.Play(ctx, 3); err != nil {
 		return fmt.Errorf("play the seller: %w", err)
 	}
 	started := time.Now()

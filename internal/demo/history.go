@@ -72,13 +72,13 @@ func (m *maker) shipment(i int) {
 	case kind < 9: // The steps between are not reported.
 		m.forward(s, "shipment_shipped", "shipment_delivered")
 	case kind == 9: // Held for a while.
-		s.say(m.later(s, 20*time.Minute), "shipment_hold", object{"orderItems": []object{
+		s.notify(m.later(s, 20*time.Minute), "shipment_hold", object{"orderItems": []object{
 			{"orderItemId": s.items[0].id, "holdQuantity": s.items[0].quantity},
 		}})
-		s.say(m.later(s, 3*time.Hour), "shipment_unhold", object{"status": "APPROVED"})
+		s.notify(m.later(s, 3*time.Hour), "shipment_unhold", object{"status": "APPROVED"})
 		m.forward(s, "shipment_packed", "shipment_shipped", "shipment_delivered")
 	case kind == 10: // The dispatch dates change.
-		s.say(m.later(s, time.Hour), "shipment_dispatch_dates_changed", object{
+		s.notify(m.later(s, time.Hour), "shipment_dispatch_dates_changed", object{
 			"dispatchAfterDate": wire(s.at), "dispatchByDate": wire(s.at.Add(96 * time.Hour)),
 		})
 		m.forward(s, "shipment_packed", "shipment_ready_to_dispatch", "shipment_shipped", "shipment_delivered")
@@ -90,7 +90,7 @@ func (m *maker) shipment(i int) {
 	case kind == 13: // The seller is out of stock.
 		s.cancel(m.later(s, 5*time.Hour), 0, "seller_cancellation", "not_enough_inventory")
 	case kind == 14: // A form fails once.
-		s.say(m.later(s, time.Hour), "shipment_form_failed", object{"status": "FORM_FAILED", "forms": []string{"EWayBill"}})
+		s.notify(m.later(s, time.Hour), "shipment_form_failed", object{"status": "FORM_FAILED", "forms": []string{"EWayBill"}})
 		m.forward(s, "shipment_packed", "shipment_ready_to_dispatch", "shipment_shipped", "shipment_delivered")
 	case kind == 15: // The customer returns it.
 		m.forward(s, "shipment_packed", "shipment_shipped", "shipment_delivered")
@@ -103,8 +103,8 @@ func (m *maker) shipment(i int) {
 		m.returned(s, "customer_return", "return_cancelled")
 	case kind == 18: // The dispatch is reported before the creation, and everything twice.
 		m.forward(s, "shipment_shipped", "shipment_delivered")
-		s.early(m.now)
-		s.twice()
+		s.swapCreation(m.now)
+		s.repeatAll()
 	default: // Cancelled although it is in transit.
 		m.forward(s, "shipment_packed", "shipment_shipped")
 		s.cancel(m.later(s, time.Hour), 0, "order_cancelled", "delivery_time_long")
@@ -160,7 +160,7 @@ func (m *maker) create(i int) *history {
 			"serviceProfile": "Seller_Fulfilment",
 		})
 	}
-	s.say(s.at, "shipment_created", object{
+	s.notify(s.at, "shipment_created", object{
 		"dispatchAfterDate": wire(s.at), "dispatchByDate": wire(s.at.Add(48 * time.Hour)),
 		"deliverByDate": wire(s.at.Add(7 * 24 * time.Hour)),
 		"updatedAt":     wire(s.at), "hold": false, "mps": false, "packagingPolicy": "DEFAULT", "shipmentType": "NORMAL",
@@ -170,8 +170,8 @@ func (m *maker) create(i int) *history {
 	return s
 }
 
-// say adds a notification about the shipment.
-func (s *history) say(at time.Time, kind string, attributes object) {
+// notify adds a notification about the shipment.
+func (s *history) notify(at time.Time, kind string, attributes object) {
 	s.add(at, object{
 		"eventType": kind, "source": "flipkart", "version": "v3", "timestamp": wire(at), "sellerId": ExternalSeller,
 		"locationId": s.location, "shipmentId": s.id, "attributes": attributes,
@@ -204,7 +204,7 @@ func (m *maker) forward(s *history, kinds ...string) {
 		"shipment_shipped":         "SHIPPED", "shipment_delivered": "DELIVERED",
 	}
 	for _, kind := range kinds {
-		s.say(m.later(s, pace), kind, object{"status": status[kind]})
+		s.notify(m.later(s, pace), kind, object{"status": status[kind]})
 	}
 }
 
@@ -221,7 +221,7 @@ func (s *history) cancel(at time.Time, units int, reason, subReason string) {
 			break
 		}
 	}
-	s.say(at, "shipment_cancelled", object{"status": "CANCELLED", "orderItems": items})
+	s.notify(at, "shipment_cancelled", object{"status": "CANCELLED", "orderItems": items})
 }
 
 // returned reports a return of the first item and the steps after it.
@@ -248,15 +248,15 @@ func (m *maker) returned(s *history, source string, kinds ...string) {
 	}
 }
 
-// early swaps the creation with the notification after it.
-func (s *history) early(now time.Time) {
+// swapCreation makes the creation arrive after the notification that follows it.
+func (s *history) swapCreation(now time.Time) {
 	if len(s.sent) > 1 && !s.sent[1].At.After(now) {
 		s.sent[0].At, s.sent[1].At = s.sent[1].At, s.sent[0].At
 	}
 }
 
-// twice repeats everything, as a sender does that got no response.
-func (s *history) twice() {
+// repeatAll sends everything twice, like a sender that got no response.
+func (s *history) repeatAll() {
 	for _, n := range slices.Clone(s.sent) {
 		s.sent = append(s.sent, Notification{At: n.At.Add(time.Minute), Body: n.Body})
 	}

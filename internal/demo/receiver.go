@@ -33,7 +33,7 @@ type Push struct {
 	Body   []byte
 }
 
-// NewReceiver returns a receiver that has not received anything.
+// NewReceiver returns a receiver whose counts are zero.
 func NewReceiver() (*Receiver, error) {
 	secret, err := webhook.ParseSecret(Secret)
 	if err != nil {

@@ -29,8 +29,8 @@ func ownShipment(n int) (id, item, location string) {
 	return id, item, "LOC" + strings.Repeat("0", 31) + "9"
 }
 
-// Live takes n shipments through the seller API from creation to delivery; the last one is cancelled instead.
-func (s Seller) Live(ctx context.Context, n int) error {
+// Play takes n shipments through the seller API from creation to delivery; the last one is cancelled instead.
+func (s Seller) Play(ctx context.Context, n int) error {
 	for i := range n {
 		if err := s.live(ctx, i, i == n-1); err != nil {
 			return err
