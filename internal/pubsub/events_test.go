@@ -39,6 +39,9 @@ func TestEventFilter(t *testing.T) {
 		"a type that is not in the catalogue": {&kgo.Record{Headers: kafka.Headers(events.HeaderType, "orders.ShipmentPraised.v1")}, true},
 		"no type":                             {new(kgo.Record), true},
 	} {
-		require.Equal(t, tc.pass, filter(tc.rec), name)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, tc.pass, filter(tc.rec))
+		})
 	}
 }
