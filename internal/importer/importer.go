@@ -33,7 +33,7 @@ type Config struct {
 	CorrelationID string
 	// RetryFor bounds how long one line is retried. Zero means until the context ends.
 	RetryFor time.Duration
-	// Client sends the requests. Nil means a client of the importer's own.
+	// Client sends the requests. Nil means that the importer makes its own.
 	Client *http.Client
 	// Progress is called after the final response to each line. It must be quick and safe to call concurrently. It may be
 	// nil.
@@ -51,7 +51,7 @@ type Refusal struct {
 
 // Result summarizes an import.
 type Result struct {
-	// Lines is the number of lines that are not blank; Accepted of them have got a 200.
+	// Lines is the number of lines that are not blank. Accepted is the number of those that got a 200.
 	Lines, Accepted int
 	Refused         []Refusal
 	// Retries is the number of failed requests that were retried.
