@@ -35,9 +35,10 @@ const (
 	envSession = "ORDERLEDGER_INGEST_SESSION_TIMEOUT"
 	// envPeerAddr: host:port of the listener for other ingest instances. Default none: the instance is alone.
 	envPeerAddr = "ORDERLEDGER_INGEST_PEER_ADDR"
-	// envPeerURL: URL at which other instances reach that listener, such as http://10.0.0.7:8081. Needed with it.
+	// envPeerURL: URL at which other instances reach that listener, such as http://10.0.0.7:8081. Required with
+	// envPeerAddr.
 	envPeerURL = "ORDERLEDGER_INGEST_PEER_URL"
-	// envPeerSecret: signs requests between instances; a list, newest first. Needed with the listener.
+	// envPeerSecret: signs requests between instances; a list, newest first. Required with envPeerAddr.
 	envPeerSecret = "ORDERLEDGER_INGEST_PEER_SECRET"
 	// envStandby: "off" keeps no warm copies of the lanes of other instances. Default on.
 	envStandby = "ORDERLEDGER_INGEST_STANDBY"
