@@ -22,8 +22,8 @@ const (
 	benchLanes = 6
 )
 
-// BenchmarkDeliver measures the way of a message from the topic to the response: signed, logged, recorded and
-// committed. The receiver and the broker share the machine. Compare its messages/s with BenchmarkBarePost.
+// BenchmarkDeliver measures the path of a message from the topic to the response, with signature, log, outcome record
+// and commit. The receiver and the broker share the machine. Compare its messages/s with BenchmarkBarePost.
 func BenchmarkDeliver(b *testing.B) {
 	s := setup(b, benchLanes)
 	var got atomic.Int64
