@@ -2,8 +2,8 @@ package jsontext
 
 import "unicode/utf8"
 
-// AppendString appends s to dst as a JSON string in the form that protojson and encoding/json write: each of the seven
-// characters that have a short escape in it, other control characters as \u00xx.
+// AppendString appends s to dst as a JSON string in the form that protojson and encoding/json write: characters with a
+// short escape use it, other control characters become \u00xx.
 func AppendString[T []byte | string](dst []byte, s T) []byte {
 	return appendString(dst, s, &short)
 }
