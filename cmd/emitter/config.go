@@ -11,7 +11,7 @@ import (
 	"github.com/orderledger/orderledger/internal/setting"
 )
 
-// The environment variables, in addition to those of kafka.Config.
+// The environment variables, in addition to those of kafka.Config and service.Settings.
 const (
 	// envEndpoints: URLs of endpoints with default settings, separated by commas. Each may be preceded by a name, as in
 	// wms=https://wms.example/hook; otherwise the name is made from the URL. Default none.
