@@ -14,7 +14,7 @@ import (
 	"github.com/orderledger/orderledger/internal/setting"
 )
 
-// The environment variables, besides those of kafka.Config and clickhouse.Config.
+// The environment variables, in addition to those of kafka.Config, clickhouse.Config and service.Settings.
 const (
 	// envAddr: host:port of the API. Default 127.0.0.1:8080.
 	envAddr = "ORDERLEDGER_INGEST_ADDR"

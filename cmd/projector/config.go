@@ -10,7 +10,7 @@ import (
 	"github.com/orderledger/orderledger/internal/setting"
 )
 
-// The environment variables, beside those of kafka.Config, clickhouse.Config and service.Settings.
+// The environment variables, in addition to those of kafka.Config, clickhouse.Config and service.Settings.
 const (
 	// envMaxRows, envBufferBytes and envInserters: see projector.Config.
 	envMaxRows     = "ORDERLEDGER_PROJECTOR_MAX_ROWS"
