@@ -63,7 +63,7 @@ func ledgerTopics(ctx context.Context, admin *kadm.Client) ([]string, error) {
 
 // remove deletes the ledger and waits until it is gone.
 func remove(ctx context.Context, admin *kadm.Client) error {
-	// Also after an interrupt, which has ended ctx.
+	// An interrupt has ended ctx, but the ledger must be deleted all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	for {

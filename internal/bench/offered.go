@@ -19,7 +19,7 @@ type load struct {
 	calls     int
 }
 
-// loads are the offered rates: one shipment a call, and ten shipments a call for half as long.
+// loads are the offered rates: one shipment per call, and ten shipments per call for half as long.
 func loads(seconds int) []load {
 	return []load{{500, 1, 500 * seconds}, {5000, 10, 500 * seconds / 2}}
 }
@@ -45,8 +45,8 @@ type stage struct {
 }
 
 // offered measures a seller's calls over HTTP: to an instance that owns all lanes and to one of two that own half of
-// them each, beside a plain produce and a raw transaction of the same records at the same rate. Each round has them
-// all.
+// them each, beside a plain produce and a raw transaction of the same records at the same rate. Each round measures all
+// of these.
 func offered(ctx context.Context, s settings, out *table) error {
 	return staged(ctx, s, out, (*stage).round)
 }
@@ -211,7 +211,7 @@ func (g *stage) limits(ctx context.Context, l load) error {
 			}
 			return limit.write(ctx, g.like, lanes)
 		}
-		// Producer ids and connections must not be part of the measurement.
+		// Getting producer ids and connections must not be part of the measurement.
 		if err := closedLoop(ctx, 4, 200, write); err != nil {
 			return fmt.Errorf("%s: %w", l.name(limit.who), err)
 		}

@@ -12,7 +12,7 @@ import (
 // sample is what one open-loop run measured.
 type sample struct {
 	took []time.Duration // From the moment when a call was due until its answer.
-	late []time.Duration // How much too late the generator itself began the call; included in took.
+	late []time.Duration // How late the generator began the call; took includes it.
 }
 
 // openLoop makes the i-th call i/perSecond seconds after the start, without waiting for earlier ones, and measures each
@@ -58,7 +58,7 @@ func quantile(d []time.Duration, q float64) time.Duration {
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// closedLoop makes calls from this many callers, each as fast as it gets its answers.
+// closedLoop makes calls from a number of concurrent callers. Each sends its next call after the answer to the last one.
 func closedLoop(ctx context.Context, callers, calls int, send func(ctx context.Context, i int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
