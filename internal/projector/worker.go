@@ -226,7 +226,8 @@ func (w *worker) acknowledge() error {
 // leave acknowledges what is written before the partition moves to another member.
 func (w *worker) leave() error {
 	if w.aborted.Err() == nil && w.acked != w.position && w.position >= 0 {
-		// One try: the next worker finds the last intent and repeats that batch, which costs time but no correctness.
+		// It tries once: otherwise the next worker finds the last intent and repeats that batch, which takes time but does no
+		// harm.
 		if err := w.commit.commit(w.aborted, w.position, ""); err != nil {
 			w.log.WarnContext(w.aborted, "last position not acknowledged", slog.Any("err", err))
 		}
