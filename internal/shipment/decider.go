@@ -46,27 +46,27 @@ func (x *decider) decide(in Input) {
 			x.created(f)
 		}
 	case Hold:
-		x.fact(f.Fact, func() { x.hold(f) })
+		x.guardFact(f.Fact, func() { x.hold(f) })
 	case Unhold:
-		x.fact(f.Fact, func() { x.unhold(f) })
+		x.guardFact(f.Fact, func() { x.unhold(f) })
 	case StatusReached:
-		x.fact(f.Fact, func() { x.statusReached(f) })
+		x.guardFact(f.Fact, func() { x.statusReached(f) })
 	case DatesChanged:
-		x.fact(f.Fact, func() { x.datesChanged(f) })
+		x.guardFact(f.Fact, func() { x.datesChanged(f) })
 	case Cancelled:
-		x.fact(f.Fact, func() { x.cancelled(f) })
+		x.guardFact(f.Fact, func() { x.cancelled(f) })
 	case FormsFailed:
-		x.fact(f.Fact, func() { x.formsFailed(f) })
+		x.guardFact(f.Fact, func() { x.formsFailed(f) })
 	case ReturnReported:
-		x.fact(f.Fact, func() { x.returnReported(f) })
+		x.guardFact(f.Fact, func() { x.returnReported(f) })
 	case ReturnTracked:
-		x.fact(f.Fact, func() { x.returnTracked(f) })
+		x.guardFact(f.Fact, func() { x.returnTracked(f) })
 	case ReturnExpected:
-		x.fact(f.Fact, func() { x.returnExpected(f) })
+		x.guardFact(f.Fact, func() { x.returnExpected(f) })
 	case ReturnReached:
-		x.fact(f.Fact, func() { x.returnFact(f) })
+		x.guardFact(f.Fact, func() { x.returnReached(f) })
 	case Observed:
-		x.fact(f.Fact, func() { x.observed(f) })
+		x.guardFact(f.Fact, func() { x.observed(f) })
 	case Unintelligible:
 		x.unintelligible(f)
 	default:
@@ -78,53 +78,53 @@ func (x *decider) decide(in Input) {
 func (x *decider) command(in Input) {
 	switch c := in.(type) {
 	case RequestLabels:
-		x.own(c.LocationID, func() { x.requestLabels(c) })
+		x.guardCommand(c.LocationID, func() { x.requestLabels(c) })
 	case CompletePacking:
-		x.own("", func() { x.completePacking(c) })
+		x.guardCommand("", func() { x.completePacking(c) })
 	case FailForms:
-		x.own("", func() { x.failForms(c) })
+		x.guardCommand("", func() { x.failForms(c) })
 	case Dispatch:
-		x.own(c.LocationID, x.dispatch)
+		x.guardCommand(c.LocationID, x.dispatch)
 	case Cancel:
-		x.own(c.LocationID, func() { x.cancel(c) })
+		x.guardCommand(c.LocationID, func() { x.cancel(c) })
 	case AcknowledgeForms:
-		x.own("", func() { x.acknowledgeForms(c) })
+		x.guardCommand("", func() { x.acknowledgeForms(c) })
 	case DispatchSelfShip:
-		x.own(c.LocationID, func() { x.dispatchSelfShip(c) })
+		x.guardCommand(c.LocationID, func() { x.dispatchSelfShip(c) })
 	case AttemptDelivery:
-		x.own(c.LocationID, func() { x.attemptDelivery(c) })
+		x.guardCommand(c.LocationID, func() { x.attemptDelivery(c) })
 	case ConfirmDelivery:
-		x.own(c.LocationID, func() { x.confirmDelivery(c) })
+		x.guardCommand(c.LocationID, func() { x.confirmDelivery(c) })
 	case UpdateTracking:
-		x.own("", func() { x.updateTracking(c) })
+		x.guardCommand("", func() { x.updateTracking(c) })
 	case ActivateService:
-		x.own("", func() { x.activateService(c) })
+		x.guardCommand("", func() { x.activateService(c) })
 	case AttemptService:
-		x.own("", func() { x.attemptService(c) })
+		x.guardCommand("", func() { x.attemptService(c) })
 	case CompleteService:
-		x.own("", func() { x.completeService(c) })
+		x.guardCommand("", func() { x.completeService(c) })
 	case RequestTechVisit:
-		x.own("", func() { x.requestTechVisit(c) })
+		x.guardCommand("", func() { x.requestTechVisit(c) })
 	case ApproveReturn:
-		x.own(c.LocationID, func() { x.approveReturn(c) })
+		x.guardCommand(c.LocationID, func() { x.approveReturn(c) })
 	case RejectReturn:
-		x.own(c.LocationID, func() { x.rejectReturn(c) })
+		x.guardCommand(c.LocationID, func() { x.rejectReturn(c) })
 	case CompleteReturn:
-		x.own(c.LocationID, func() { x.completeReturn(c) })
+		x.guardCommand(c.LocationID, func() { x.completeReturn(c) })
 	case PickUpReturn:
-		x.own(c.LocationID, func() { x.pickUpReturn(c) })
+		x.guardCommand(c.LocationID, func() { x.pickUpReturn(c) })
 	case AttemptPickup:
-		x.own(c.LocationID, func() { x.attemptPickup(c) })
+		x.guardCommand(c.LocationID, func() { x.attemptPickup(c) })
 	case CancelReturn:
-		x.own(c.LocationID, func() { x.cancelReturn(c) })
+		x.guardCommand(c.LocationID, func() { x.cancelReturn(c) })
 	default:
 		x.reject(CodeInvalidRequest, "The input is of no kind that this shipment knows.")
 	}
 }
 
-// fact guards a fact: if it makes no sense it is quarantined, and if its shipment is unknown it waits, because
-// notifications overtake one another.
-func (x *decider) fact(f Fact, rule func()) {
+// guardFact applies the rule of a fact to a known shipment. A fact that makes no sense is quarantined. A fact whose
+// shipment is unknown waits, because notifications overtake one another.
+func (x *decider) guardFact(f Fact, rule func()) {
 	switch {
 	case !x.sane(f):
 	case x.s == nil:
@@ -135,17 +135,17 @@ func (x *decider) fact(f Fact, rule func()) {
 	}
 }
 
-// own guards a command: the shipment must be the caller's and at the given location, and this system must be its
-// marketplace. Another seller's shipment is reported as unknown, so that ids cannot be probed.
-func (x *decider) own(location string, rule func()) {
+// guardCommand applies the rule of a command, or refuses the command. The shipment must be the caller's and at the
+// given location, and this system must be its marketplace. Another seller's shipment is reported as unknown, so that
+// ids cannot be probed.
+func (x *decider) guardCommand(location string, rule func()) {
 	switch {
 	case x.s == nil || x.s.GetSellerId() != x.SellerID:
 		x.reject(CodeInvalidShipments, "There is no such shipment; check its id.")
 	case location != "" && x.s.GetLocationId() != "" && location != x.s.GetLocationId():
 		x.refuse(CodeInvalidShipments, "It is not at location "+location+"; name location "+x.s.GetLocationId()+".")
 	case !x.Policy.Own:
-		x.refuse(CodeOperationNotAllowed,
-			"Its marketplace is another system; give the command there, and the ledger follows.")
+		x.refuse(CodeOperationNotAllowed, "Its marketplace is another system; give the command there, and the ledger follows.")
 	default:
 		rule()
 	}
@@ -188,7 +188,7 @@ func (x *decider) accept() {
 
 // settle ends a fact: it is applied if it changed something, else the outcome says why it did not.
 func (x *decider) settle(unknown []string) {
-	if x.over() {
+	if x.ended() {
 		return
 	}
 	x.d.UnknownItems = unknown
@@ -212,8 +212,8 @@ func (x *decider) settle(unknown []string) {
 	}
 }
 
-// over reports whether a rule has ended the decision already.
-func (x *decider) over() bool { return x.d.Outcome != ledgerv1.Outcome_OUTCOME_UNSPECIFIED }
+// ended reports whether a rule has ended the decision already.
+func (x *decider) ended() bool { return x.d.Outcome != ledgerv1.Outcome_OUTCOME_UNSPECIFIED }
 
 // end accepts the events, unless they make the state too large for a record.
 func (x *decider) end(o ledgerv1.Outcome) {

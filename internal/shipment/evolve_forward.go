@@ -1,17 +1,10 @@
 package shipment
 
 import (
-	"slices"
-
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
-
-// in reports whether an item is among the ids; no ids mean all items.
-func in(ids []string, it *ledgerv1.Item) bool {
-	return len(ids) == 0 || slices.Contains(ids, it.GetOrderItemId())
-}
 
 // climb moves items to the state of the row. It notes the time even if it moves none, because a late fact can still
 // correct a time.
@@ -20,7 +13,7 @@ func (d *draft) climb(r row, at *ledgerv1.Moment, ids []string) {
 	moved := false
 	for i, it := range d.Items {
 		c := r.at(forwardOf(it))
-		if d.late || c.does != move || !in(ids, it) {
+		if d.late || c.does != move || !selects(ids, it.GetOrderItemId()) {
 			continue
 		}
 		d.raise(i, c.to)
@@ -62,7 +55,8 @@ func addUnits(a, b uint32) uint32 {
 // starts, because the event has no due time.
 func (d *draft) labelsRequested(b *ledgerv1.LabelsRequested) {
 	for i, it := range d.Items {
-		if !d.late && in(b.GetOrderItemIds(), it) && (rowRequestLabels.moves(it) || rowReportedPacking.moves(it)) {
+		if !d.late && selects(b.GetOrderItemIds(), it.GetOrderItemId()) &&
+			(rowRequestLabels.moves(it) || rowReportedPacking.moves(it)) {
 			d.item(i).Forward = packing
 		}
 	}

@@ -102,7 +102,7 @@ func (d *draft) revive(i int, units uint32) {
 // failed again is void. A late event changes the time only: the forms may have been repaired since.
 func (d *draft) formFailed(b *ledgerv1.FormFailed) {
 	for i, it := range d.Items {
-		if !d.late && in(b.GetOrderItemIds(), it) && rowReportedFormFailed.moves(it) {
+		if !d.late && selects(b.GetOrderItemIds(), it.GetOrderItemId()) && rowReportedFormFailed.moves(it) {
 			d.item(i).Forward = formFailed
 		}
 	}

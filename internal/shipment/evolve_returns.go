@@ -9,14 +9,14 @@ import (
 // eachLine calls f with the index of each line of a return that is among the ids; no ids mean all lines.
 func (d *draft) eachLine(returnID string, ids []string, f func(i int)) {
 	for i, r := range d.Returns {
-		if r.GetReturnId() == returnID && meant(ids, r.GetOrderItemId()) {
+		if r.GetReturnId() == returnID && selects(ids, r.GetOrderItemId()) {
 			f(i)
 		}
 	}
 }
 
-// meant reports whether an id is among ids; no ids mean all.
-func meant(ids []string, id string) bool { return len(ids) == 0 || slices.Contains(ids, id) }
+// selects reports whether a list of ids selects an id. An empty list selects every id.
+func selects(ids []string, id string) bool { return len(ids) == 0 || slices.Contains(ids, id) }
 
 // returnCreated adds the lines, and moves their items to SHIPPED if they were not reported to be.
 func (d *draft) returnCreated(b *ledgerv1.ReturnCreated) {

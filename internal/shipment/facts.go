@@ -26,7 +26,7 @@ func (x *decider) reach(r row, at *ledgerv1.Moment, ids []string) {
 	var moved []string
 	none := true
 	for _, it := range x.s.GetItems() {
-		if !in(ids, it) || !r.moves(it) {
+		if !selects(ids, it.GetOrderItemId()) || !r.moves(it) {
 			continue
 		}
 		// The marketplace completes items one by one, so that event always names them.

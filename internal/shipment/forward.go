@@ -46,9 +46,9 @@ func (x *decider) refuseCell(c statusCell, advice string) {
 	x.refuse(code, advice)
 }
 
-// free refuses a command that a hold or, if gated, the earliest dispatch date forbids. Both restrict the seller, never
+// unblocked refuses a command that a hold or, if gated, the earliest dispatch date forbids. Both restrict the seller, never
 // a fact, which has already happened.
-func (x *decider) free(gated bool) bool {
+func (x *decider) unblocked(gated bool) bool {
 	if x.s.GetOnHold() {
 		x.refuse(CodeOperationNotAllowed, "Wait until the marketplace releases it.")
 		return false
@@ -64,7 +64,7 @@ func (x *decider) free(gated bool) bool {
 // requestLabels starts packing. The packing worker renders the documents and submits CompletePacking or FailForms.
 func (x *decider) requestLabels(c RequestLabels) {
 	if !x.flow(standard) || !x.open(rowRequestLabels, "Labels can be requested while it is APPROVED or FORM_FAILED.") ||
-		!x.free(true) || !x.goodPackRequest(c.Request) {
+		!x.unblocked(true) || !x.goodPackRequest(c.Request) {
 		return
 	}
 	b := &ledgerv1.LabelsRequested{At: reported(x.now), Request: c.Request, Revision: x.s.GetDocumentRevision() + 1}
@@ -150,7 +150,7 @@ func (x *decider) orderedAt() time.Time {
 // done so.
 func (x *decider) dispatch() {
 	if !x.flow(standard) || !x.open(rowDispatch, "It can become ready to dispatch while it is PACKED.") ||
-		!x.free(false) {
+		!x.unblocked(false) {
 		return
 	}
 	x.emit(stepEvent(ready, reported(x.now), nil))

@@ -28,7 +28,7 @@ func (x *decider) observed(f Observed) {
 	}
 	if f.Return != nil {
 		unknown = append(unknown, x.observedReturn(f.Return, at)...)
-		if x.over() {
+		if x.ended() {
 			return
 		}
 	}
@@ -95,7 +95,7 @@ func (x *decider) observedStatus(s ledgerv1.Status, at *ledgerv1.Moment, ids []s
 		x.observedCancel(at, ids, patches)
 	case formFailed:
 		for _, it := range x.s.GetItems() {
-			if in(ids, it) && rowReportedFormFailed.moves(it) {
+			if selects(ids, it.GetOrderItemId()) && rowReportedFormFailed.moves(it) {
 				x.emit(&Event{Body: &ledgerv1.Event_FormFailed{FormFailed: &ledgerv1.FormFailed{
 					At: at, Revision: x.s.GetDocumentRevision(), OrderItemIds: ids,
 				}}})
@@ -116,7 +116,7 @@ func (x *decider) observedCancel(at *ledgerv1.Moment, ids []string, patches []*l
 	p := cancelPlan{left: make([]uint32, len(x.s.GetItems()))}
 	for i, it := range x.s.GetItems() {
 		p.left[i] = live(it)
-		if !in(ids, it) || p.left[i] == 0 {
+		if !selects(ids, it.GetOrderItemId()) || p.left[i] == 0 {
 			continue
 		}
 		c := &ledgerv1.CancelledUnits{OrderItemId: it.GetOrderItemId(), Units: p.left[i]}

@@ -55,7 +55,7 @@ func itemIDs(lines []*ledgerv1.Return) []string {
 func (x *decider) visits(returnID string, items []string) []*ledgerv1.Service {
 	var out []*ledgerv1.Service
 	for _, v := range x.s.GetServices() {
-		if v.GetKind() == kindVisit && v.GetReturnId() == returnID && meant(items, v.GetOrderItemId()) &&
+		if v.GetKind() == kindVisit && v.GetReturnId() == returnID && selects(items, v.GetOrderItemId()) &&
 			rowVisitApproved.at(v).does == move {
 			out = append(out, v)
 		}
@@ -93,7 +93,7 @@ func (x *decider) requestTechVisit(c RequestTechVisit) {
 		x.accept()
 		return
 	}
-	if c.OrderItemID != "" && !meant(itemIDs(lines), c.OrderItemID) {
+	if c.OrderItemID != "" && !selects(itemIDs(lines), c.OrderItemID) {
 		x.refuse(CodeInvalidItemID, "Return "+c.ReturnID+" has no line for item "+clip(c.OrderItemID)+".")
 		return
 	}
@@ -135,7 +135,7 @@ func (x *decider) visitDate(returnID string, w When, lines []*ledgerv1.Return) (
 	for _, v := range x.visits(returnID, itemIDs(lines)) {
 		steps = append(steps, v.GetActivated())
 	}
-	return x.past(w, "the visit", steps...)
+	return x.pastDate(w, "the visit", steps...)
 }
 
 // completeVisits completes the open visits of lines that were approved, or went further.
@@ -214,7 +214,7 @@ func (x *decider) pickUpReturn(c PickUpReturn) {
 	if lines == nil {
 		return
 	}
-	at, ok := x.past(c.At, "the pickup", lines[0].GetApproved())
+	at, ok := x.pastDate(c.At, "the pickup", lines[0].GetApproved())
 	if !ok {
 		return
 	}
@@ -230,7 +230,7 @@ func (x *decider) attemptPickup(c AttemptPickup) {
 	if lines == nil {
 		return
 	}
-	at, ok := x.past(c.At, "the attempt", lines[0].GetApproved())
+	at, ok := x.pastDate(c.At, "the attempt", lines[0].GetApproved())
 	if !ok {
 		return
 	}
@@ -259,16 +259,16 @@ func (x *decider) cancelReturn(c CancelReturn) {
 	if lines == nil {
 		return
 	}
-	at, ok := x.past(c.DeliveredAt, "delivery", x.s.GetTimes().GetShipped())
+	at, ok := x.pastDate(c.DeliveredAt, "delivery", x.s.GetTimes().GetShipped())
 	if !ok {
 		return
 	}
-	x.deliverBack(c.ReturnID, lines, reported(x.now), at, nil)
+	x.cancelAndDeliver(c.ReturnID, lines, reported(x.now), at, nil)
 	x.accept()
 }
 
-// deliverBack cancels courier returns and delivers their items. Other items of the shipment are not delivered by this.
-func (x *decider) deliverBack(
+// cancelAndDeliver cancels courier returns and delivers their items. Other items of the shipment are not delivered by this.
+func (x *decider) cancelAndDeliver(
 	returnID string, lines []*ledgerv1.Return, at, delivery *ledgerv1.Moment, t *ledgerv1.Transition,
 ) {
 	ids := itemIDs(lines)

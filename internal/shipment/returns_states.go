@@ -2,8 +2,8 @@ package shipment
 
 import "github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 
-// returnFact applies a state of a return that the marketplace reports.
-func (x *decider) returnFact(f ReturnReached) {
+// returnReached applies a state of a return that the marketplace reports.
+func (x *decider) returnReached(f ReturnReached) {
 	row, ok := returnRowOf(f.Status)
 	if !ok {
 		x.quarantine(ReasonBadBody,
@@ -31,7 +31,7 @@ func (x *decider) returnState(row returnRow, id string, items []string, at *ledg
 	var moving, lateLines []*ledgerv1.Return
 	t, lateness := &ledgerv1.Transition{}, &ledgerv1.Transition{Late: true}
 	for _, r := range x.s.GetReturns() {
-		if r.GetReturnId() != id || !meant(items, r.GetOrderItemId()) {
+		if r.GetReturnId() != id || !selects(items, r.GetOrderItemId()) {
 			continue
 		}
 		known := *returnTime(r, row)
@@ -91,7 +91,7 @@ func (x *decider) moveReturn(
 	}
 	switch {
 	case row == rowReturnCancelled && x.s.GetFulfilment() == selfShip && lines[0].GetSource() == fromCourier:
-		x.deliverBack(id, lines, at, withCertainty(at, inferred), t)
+		x.cancelAndDeliver(id, lines, at, withCertainty(at, inferred), t)
 	case row == rowReturnApproved:
 		x.approve(id, ids, "", at, t)
 	default:
@@ -132,7 +132,7 @@ func (x *decider) observedReturn(r *ledgerv1.Return, at *ledgerv1.Moment) (unkno
 	}
 	known := false
 	for _, l := range x.s.GetReturns() {
-		known = known || l.GetReturnId() == id && meant(items, l.GetOrderItemId())
+		known = known || l.GetReturnId() == id && selects(items, l.GetOrderItemId())
 	}
 	if !known {
 		if indexOf(x.s.GetItems(), r.GetOrderItemId()) < 0 {
@@ -146,7 +146,7 @@ func (x *decider) observedReturn(r *ledgerv1.Return, at *ledgerv1.Moment) (unkno
 	} else {
 		var lines []*ledgerv1.Return
 		for _, l := range x.s.GetReturns() {
-			if l.GetReturnId() == id && meant(items, l.GetOrderItemId()) {
+			if l.GetReturnId() == id && selects(items, l.GetOrderItemId()) {
 				line := r.CloneVT()
 				line.OrderItemId = l.GetOrderItemId()
 				lines = append(lines, line)

@@ -6,9 +6,9 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// past checks the time of something that was done. It refuses a time in the future or before an earlier step. Without a
+// pastDate checks the time of something that was done. It refuses a time in the future or before an earlier step. Without a
 // time it assumes the time of the command: the marketplace's own client cannot send one for every command.
-func (x *decider) past(w When, what string, steps ...*ledgerv1.Moment) (*ledgerv1.Moment, bool) {
+func (x *decider) pastDate(w When, what string, steps ...*ledgerv1.Moment) (*ledgerv1.Moment, bool) {
 	if w.IsZero() {
 		return &ledgerv1.Moment{At: x.stamp, Certainty: assumed}, true
 	}
@@ -26,8 +26,8 @@ func (x *decider) past(w When, what string, steps ...*ledgerv1.Moment) (*ledgerv
 	return happened(w, x.now), true
 }
 
-// future refuses a promise for a day that has passed. The date is optional.
-func (x *decider) future(w When) (*timestamppb.Timestamp, bool) {
+// futureDate refuses a promise for a day that has passed. The date is optional.
+func (x *decider) futureDate(w When) (*timestamppb.Timestamp, bool) {
 	switch {
 	case w.IsZero():
 		return nil, true
@@ -41,14 +41,14 @@ func (x *decider) future(w When) (*timestamppb.Timestamp, bool) {
 
 // dispatchSelfShip records that the seller has sent the shipment.
 func (x *decider) dispatchSelfShip(c DispatchSelfShip) {
-	if !x.flow(selfShip) || !x.open(rowDispatchSelfShip, "It can be dispatched while it is APPROVED.") || !x.free(true) {
+	if !x.flow(selfShip) || !x.open(rowDispatchSelfShip, "It can be dispatched while it is APPROVED.") || !x.unblocked(true) {
 		return
 	}
-	at, ok := x.past(c.DispatchedAt, "dispatch", reported(x.orderedAt()))
+	at, ok := x.pastDate(c.DispatchedAt, "dispatch", reported(x.orderedAt()))
 	if !ok {
 		return
 	}
-	tentative, ok := x.future(c.TentativeDelivery)
+	tentative, ok := x.futureDate(c.TentativeDelivery)
 	if !ok || !x.goodInvoice(c.InvoiceLines) {
 		return
 	}
@@ -97,7 +97,7 @@ func (x *decider) attemptDelivery(c AttemptDelivery) {
 	if !x.flow(selfShip) || !x.open(rowAttemptDelivery, "Delivery can be attempted while it is SHIPPED.") {
 		return
 	}
-	at, ok := x.past(c.At, "the attempt", x.s.GetTimes().GetShipped())
+	at, ok := x.pastDate(c.At, "the attempt", x.s.GetTimes().GetShipped())
 	if !ok {
 		return
 	}
@@ -148,7 +148,7 @@ func (x *decider) confirmDelivery(c ConfirmDelivery) {
 	if !x.flow(selfShip) || !x.open(rowConfirmDelivery, "Delivery can be confirmed while it is SHIPPED.") {
 		return
 	}
-	at, ok := x.past(c.At, "delivery", x.s.GetTimes().GetShipped())
+	at, ok := x.pastDate(c.At, "delivery", x.s.GetTimes().GetShipped())
 	if !ok {
 		return
 	}
@@ -181,7 +181,7 @@ func (x *decider) updateTracking(c UpdateTracking) {
 	if !x.flow(selfShip) || !x.open(rowUpdateTracking, "Tracking can be changed while it is SHIPPED.") {
 		return
 	}
-	tentative, ok := x.future(c.TentativeDelivery)
+	tentative, ok := x.futureDate(c.TentativeDelivery)
 	if !ok {
 		return
 	}

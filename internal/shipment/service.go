@@ -86,7 +86,7 @@ func (x *decider) attemptService(c AttemptService) {
 	if v.GetKind() == kindVisit {
 		began, kind = v.GetActivated(), clockVisit
 	}
-	at, ok := x.past(c.At, "the attempt", began)
+	at, ok := x.pastDate(c.At, "the attempt", began)
 	if !ok {
 		return
 	}
@@ -129,7 +129,7 @@ func (x *decider) completeService(c CompleteService) {
 		x.refuseService(v, advice)
 		return
 	}
-	at, ok := x.past(c.At, "the service", v.GetStarted())
+	at, ok := x.pastDate(c.At, "the service", v.GetStarted())
 	if !ok {
 		return
 	}
