@@ -118,7 +118,7 @@ func (x *decider) command(in Input) {
 	case CancelReturn:
 		x.guardCommand(c.LocationID, func() { x.cancelReturn(c) })
 	default:
-		x.reject(CodeInvalidRequest, "The input is of no kind that this shipment knows.")
+		x.reject(CodeInvalidRequest, "The type of the input is unknown.")
 	}
 }
 
@@ -145,7 +145,7 @@ func (x *decider) guardCommand(location string, rule func()) {
 	case location != "" && x.s.GetLocationId() != "" && location != x.s.GetLocationId():
 		x.refuse(CodeInvalidShipments, "It is not at location "+location+"; name location "+x.s.GetLocationId()+".")
 	case !x.Policy.Own:
-		x.refuse(CodeOperationNotAllowed, "Its marketplace is another system; give the command there, and the ledger follows.")
+		x.refuse(CodeOperationNotAllowed, "Its marketplace is another system; send the command there.")
 	default:
 		rule()
 	}

@@ -47,26 +47,26 @@ func (x *decider) goodObserved(f Observed) bool {
 		switch f.Status {
 		case unset, approved, formFailed, cancelled, requested, returned:
 		default:
-			x.quarantine(ReasonBadBody, "The status that was found is none of the twelve.")
+			x.quarantine(ReasonBadBody, "The status in the pull is none of the twelve.")
 			return false
 		}
 	}
 	for _, v := range f.Services {
 		if !goodID(v.ServiceID) || !x.promisable(v.DueAt) {
-			x.quarantine(ReasonBadBody, "A service that was found has no id or an absurd date.")
+			x.quarantine(ReasonBadBody, "A service in the pull has no id or an impossible date.")
 			return false
 		}
 	}
 	for _, v := range f.TechVisits {
 		if !goodID(v.ServiceID) || !x.promisable(v.DueAt) {
-			x.quarantine(ReasonBadBody, "A tech visit that was found has no id or an absurd date.")
+			x.quarantine(ReasonBadBody, "A tech visit in the pull has no id or an impossible date.")
 			return false
 		}
 	}
 	if r := f.Return; r != nil {
 		if !goodID(r.GetReturnId()) || r.GetStatus() < 0 || int(r.GetStatus()) >= returnStatuses ||
 			!x.promisableStamp(r.GetExpectedDate()) {
-			x.quarantine(ReasonBadBody, "The return that was found has no id, an unknown status or an absurd date.")
+			x.quarantine(ReasonBadBody, "The return in the pull has no id, an unknown status or an impossible date.")
 			return false
 		}
 	}

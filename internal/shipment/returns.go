@@ -87,7 +87,7 @@ func (x *decider) requestTechVisit(c RequestTechVisit) {
 	}
 	if i := serviceIndex(x.s.GetServices(), c.ServiceID); i >= 0 {
 		if x.s.Services[i].GetReturnId() != c.ReturnID {
-			x.refuse(CodeInvalidService, "Service "+c.ServiceID+" belongs to something else; choose another id.")
+			x.refuse(CodeInvalidService, "Service "+c.ServiceID+" belongs to another item or return; choose another id.")
 			return
 		}
 		x.accept()

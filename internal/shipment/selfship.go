@@ -18,7 +18,7 @@ func (x *decider) pastDate(w When, what string, steps ...*ledgerv1.Moment) (*led
 	}
 	for _, step := range steps {
 		if precedes(w, step) {
-			x.refuse(CodeInvalidDate, "The date of "+what+" may not be before the step that comes first, of "+
+			x.refuse(CodeInvalidDate, "The date of "+what+" may not be before the preceding step, on "+
 				step.GetAt().AsTime().In(ist).Format("2006-01-02")+".")
 			return nil, false
 		}

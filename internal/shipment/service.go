@@ -26,7 +26,7 @@ func (x *decider) activateService(c ActivateService) {
 	}
 	if k := serviceIndex(x.s.GetServices(), c.ServiceID); k >= 0 {
 		if v := x.s.Services[k]; v.GetKind() != kindForward || v.GetOrderItemId() != c.OrderItemID {
-			x.refuse(CodeInvalidService, "Service "+c.ServiceID+" belongs to something else; choose another id.")
+			x.refuse(CodeInvalidService, "Service "+c.ServiceID+" belongs to another item or return; choose another id.")
 			return
 		}
 		x.accept()
