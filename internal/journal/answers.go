@@ -9,11 +9,11 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// answers gives callers their receipts, and finds out what became of calls whose commit had an unknown outcome.
+// answers gives callers their receipts, and resolves calls whose commit had an unknown outcome.
 type answers struct {
 	l       *lane
 	inDoubt []*call               // In a commit of unknown outcome.
-	found   map[answerID]*Receipt // What takeovers found of them; nil for nothing yet.
+	found   map[answerID]*Receipt // Their receipts, as takeovers find them; nil until then.
 }
 
 // settled answers the inputs of a batch that is committed, and writes the log line of each.
@@ -96,8 +96,8 @@ func inDoubtID(shipmentID, key string, hash events.Hash) answerID {
 }
 
 // note remembers a decision that answers a command in doubt. After an unknown commit the store is still where it was
-// before, so the takeover reads every record that the commit may have written. It reads each only once, also where a
-// later attempt is the one that succeeds, so the answers are kept until all calls are settled.
+// before, so the takeover reads every record that the commit may have written. It reads each record only once, even if
+// only a later attempt succeeds, so the answers are kept until all calls are settled.
 func (a *answers) note(env *events.Envelope, d *ledgerv1.Decision, offset int64) {
 	if !a.pending() {
 		return
@@ -142,11 +142,11 @@ func (a *answers) noted(shipmentID, key string, hash events.Hash) *Receipt {
 	return nil
 }
 
-// forget drops what was found, because the lane is read again from its beginning.
+// forget drops the answers that were found, because the lane is read again from its beginning.
 func (a *answers) forget() { clear(a.found) }
 
-// settle answers the commands in doubt that were stored, and returns the others: they certainly were not, and are to be
-// decided again.
+// settle answers the commands in doubt that were stored, and returns the others: those were certainly not stored, and
+// the lane decides them again.
 func (a *answers) settle() (retry []*call) {
 	for _, c := range a.inDoubt {
 		r := a.found[inDoubtID(c.cmd.ShipmentID, c.key, c.cmd.Hash)]

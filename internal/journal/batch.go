@@ -15,8 +15,8 @@ import (
 )
 
 // batch is a transaction in the making: the decisions about its inputs, taken against an overlay that later inputs of
-// the same batch see, and the records of them. Nothing of the lane changes before the commit is confirmed, so an abort
-// only drops the batch.
+// the same batch see, and their records. Nothing of the lane changes before the commit is confirmed, so an abort only
+// drops the batch.
 type batch struct {
 	l   *lane
 	now time.Time
@@ -56,7 +56,8 @@ type step struct {
 }
 
 // newBatch returns an empty batch that starts at the store's position. It takes the memory of the last batch: a lane
-// decides thousands of inputs a second, and new maps and buffers for each batch were most of what the collector did.
+// decides thousands of inputs a second, and new maps and buffers for each batch caused most of the garbage collector's
+// work.
 func (c *committer) newBatch() *batch {
 	l, b := c.l, c.spare
 	c.spare = nil
@@ -131,7 +132,7 @@ func (b *batch) step(in *input) (int, error) {
 	fromInbox := in.call == nil && in.waiting == nil
 	if fromInbox {
 		if in.record.Offset < b.l.inboxNext || b.l.ahead[in.record.Offset] {
-			// The ledger has its decision already: the inbox is read from the last position in the store, which may be older.
+			// The ledger already has its decision: the inbox is read from the last position in the store, which may be older.
 			b.inboxNext = max(b.inboxNext, in.record.Offset+1)
 			b.steps = append(b.steps, s)
 			return 0, nil
@@ -207,8 +208,8 @@ func (b *batch) decided(s step) {
 	b.steps = append(b.steps, s)
 }
 
-// state returns the latest state of a shipment as this batch sees it, nil when it is not known: from the overlay, from
-// the cache, from the store, in the order of what they cost.
+// state returns the latest state of a shipment as this batch sees it, nil when it is not known. It looks in the
+// overlay, the cache and the store: the cheapest first.
 func (b *batch) state(id string) (*shipment.State, error) {
 	if s, ok := b.states[id]; ok {
 		return s, nil
@@ -243,7 +244,8 @@ func (b *batch) waitingFor(id string) ([]*lanestore.WaitingInput, error) {
 	return kept, nil
 }
 
-// write encodes the events of a step and moves the overlay. Events too large for a record turn the step into a refusal.
+// write encodes the events of a step and updates the overlay. Events too large for a record turn the step into a
+// refusal.
 func (b *batch) write(s *step, before *shipment.State) error {
 	start := len(b.values)
 	for _, e := range s.d.Events {

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// recordError says that the broker rejected a record for what it is, and that the transaction was aborted.
+// recordError says that the broker rejected a record because of its content, and that the transaction was aborted.
 type recordError struct{ err error }
 
 func (e *recordError) Error() string { return "a record was rejected: " + e.err.Error() }
 func (e *recordError) Unwrap() error { return e.err }
 
-// committer decides inputs in batches, writes each batch in one transaction, and then moves the store.
+// committer decides inputs in batches, writes each batch in one transaction, and then applies it to the store.
 type committer struct {
 	l     *lane
 	spare *batch // The last batch, whose memory the next one uses; nil for none.
@@ -33,8 +33,8 @@ func (c *committer) process(inputs []*input) error {
 	return err
 }
 
-// processAll is process without giving calls back. A rejected record fails the transaction of the whole batch, and the
-// broker does not say which one it was: halves are tried until the record is alone.
+// processAll does the work of process but gives no calls back. A rejected record fails the transaction of the whole
+// batch, and the broker does not name the record, so processAll tries halves until the record is alone.
 func (c *committer) processAll(inputs []*input) error {
 	for len(inputs) > 0 {
 		n, err := c.attempt(inputs)
@@ -113,7 +113,7 @@ func (c *committer) attempt(inputs []*input) (int, error) {
 		m.inputs.Observe(float64(n))
 		l.j.hooks.committed(l.id)
 	}
-	// From here on it is durable. A store that can't be written is built again; the answers stand.
+	// From here on the batch is durable. A store that can't be written is rebuilt; the answers stay valid.
 	err = c.keep(b)
 	l.j.hooks.stored(l.id)
 	l.answers.settled(b)
@@ -149,8 +149,8 @@ func (c *committer) keep(b *batch) error {
 	return nil
 }
 
-// applyWaiting decides again the inputs that wait for a shipment that is known. There are none unless a batch was left
-// in parts: by the death of an embedded broker, or by a record that no broker took.
+// applyWaiting decides again the inputs that wait for a shipment that is known. It finds some only if a batch was left
+// incomplete: because an embedded broker was killed, or a broker rejected a record.
 func (c *committer) applyWaiting() error {
 	if c.l.store.Meta().Waiting == 0 {
 		return nil

@@ -14,12 +14,12 @@ import (
 	"github.com/orderledger/orderledger/internal/shipment"
 )
 
-// Config says which ledger an instance writes, and within which bounds. It has one field a setting, and so more than
-// other structs.
+// Config says which ledger an instance writes, and within which bounds. It has one field for each setting, and so more
+// fields than other structs.
 type Config struct {
 	// Cluster names the ledger; consumer groups and the source of events carry it.
 	Cluster string
-	// Prefix starts every transactional id, see kafka.TransactionalPrefix. Empty means Cluster.
+	// Prefix is the prefix of every transactional id, see kafka.TransactionalPrefix. Empty means Cluster.
 	Prefix string
 	// InstanceID makes the instance a static member of the lanes' group, so that a restart within SessionTimeout moves
 	// no lane. It must be unique and stable. Empty means a dynamic member, whose lanes move as soon as it leaves.
@@ -30,7 +30,7 @@ type Config struct {
 	// NoStandby turns standbys off. Otherwise the instance keeps the stores of lanes that others own up to date, so that
 	// taking one over is a fence and a short read.
 	NoStandby bool
-	// StoreDir holds one folder a lane. It is a cache and may be deleted while the journal is not running.
+	// StoreDir holds one folder per lane. It is a cache and may be deleted while the journal is not running.
 	StoreDir string
 	// Lanes is the number of partitions of events, decisions and inbox. Run refuses topics that differ.
 	Lanes int
@@ -44,7 +44,7 @@ type Config struct {
 	// MaxDecisionBody is the largest input that a waiting or quarantined decision holds. Zero means 1 MiB.
 	MaxDecisionBody int
 	// CacheBytes bounds the memory of all lane stores together: half for blocks that Pebble has read, a quarter for its
-	// write buffers (at least 512 KiB a lane), a quarter for encoded states. Zero means 128 MiB.
+	// write buffers (at least 512 KiB per lane), a quarter for encoded states. Zero means 128 MiB.
 	CacheBytes int64
 	// WaitingLimit is how long a fact waits for its shipment before it is quarantined. Zero means 72 hours.
 	WaitingLimit time.Duration
@@ -55,10 +55,10 @@ type Config struct {
 	SessionTimeout time.Duration
 	// RebalanceTimeout is how long the group waits for an instance to give lanes up. Zero means 5 seconds.
 	RebalanceTimeout time.Duration
-	// TransactionTimeout is the age at which the broker aborts a transaction that nobody ends, and how long an instance
-	// waits for its own transaction to be written before it takes the lane over again. Zero means 8 seconds.
+	// TransactionTimeout is the age at which the broker aborts an open transaction, and how long an instance waits for its
+	// own transaction to be written before it takes the lane over again. Zero means 8 seconds.
 	TransactionTimeout time.Duration
-	// TakeoverTimeout is how long a step of a takeover may make no progress. Zero means 30 seconds.
+	// TakeoverTimeout is how long a step of a takeover may go without progress. Zero means 30 seconds.
 	TakeoverTimeout time.Duration
 	// ReleaseTimeout is how long a new owner waits for the last one to finish before it fences the lane. Zero means 500
 	// milliseconds.
@@ -154,7 +154,7 @@ func (c Config) Validate() error {
 	return errors.Join(problems...)
 }
 
-// Deps are what a journal is given.
+// Deps are the dependencies of a Journal.
 type Deps struct {
 	// Options are the broker options of every client, as kafka.Options gives them.
 	Options []kgo.Opt

@@ -85,7 +85,7 @@ func (d *decider) parse(in *input) error {
 
 // name decodes an input that is not decided again, so that its decision can carry its type.
 func (d *decider) name(in *input) {
-	defer func() { _ = recover() }() // The first one had no type either.
+	defer func() { _ = recover() }() // Its earlier decision had no type either.
 	_ = d.parse(in)
 }
 

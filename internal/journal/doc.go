@@ -22,19 +22,19 @@
 //   - intake collects commands, inbox records, and inputs that have waited too long;
 //   - batch decides them one by one (decider), each against the states that the ones before left, and makes the records
 //     (encoder);
-//   - committer writes the batch in one transaction (writer), then moves the store;
+//   - committer writes the batch in one transaction (writer), then applies it to the store;
 //   - answers gives the callers their receipts, and settles calls whose outcome was in doubt.
 //
-// Two packages below know nothing of these: lanestore keeps a lane's states, answers and position on disk; membership
-// finds out, by a consumer group, which instance should own which lane.
+// Two packages below are independent of these types: lanestore keeps a lane's states, answers and position on disk;
+// membership determines, through a consumer group, which instance should own which lane.
 //
 // # What it promises
 //
-//   - No two owners of a lane both commit. The group says who should own a lane, but nothing rests on it: the owner
-//     holds two transactional ids, "…-Aa" and "…-BB", and writes with them in turn. A takeover makes new clients for
-//     both, fences Aa and then BB, and reads events and decisions to the ends that they have after that. The first
-//     transaction is on Aa. The turn passes only after a confirmed commit. Without any one of these rules two owners
-//     can both commit; the model in the tests finds how.
+//   - No two owners of a lane both commit. The group says who should own a lane, but safety does not depend on the
+//     group: the owner holds two transactional ids, "…-Aa" and "…-BB", and writes with them in turn. A takeover makes
+//     new clients for both, fences Aa and then BB, and reads events and decisions to the ends that they have after
+//     that. The first transaction is on Aa. The turn passes only after a confirmed commit. If any of these rules is
+//     missing, two owners can both commit; the model in the tests finds out how.
 //   - Every input has one decision, or two if it waits, in a topic that has a dense sequence and a hash chain.
 //     Rejections and duplicates are recorded too. Only a command that repeats a key is not: it gets the first answer.
 //   - An answer is durable. A caller learns "not stored" only where that is certain. Otherwise the next takeover looks
@@ -50,9 +50,9 @@
 // is asked again. Instances keep standbys: stores of lanes that they do not serve, which they update by reading the
 // lanes as any consumer may.
 //
-// A lane that the group takes away drains: it still serves until its next owner, having read all of it, asks for
-// it with Release, and only then fences. So a planned move keeps callers waiting for a fence and a short read. Nothing
-// rests on the asking: an owner that is gone, or stands still, is fenced without an answer after Config.ReleaseTimeout.
+// A lane that the group takes away drains: it still serves until its next owner, having read all of it, asks for it
+// with Release, and only then fences. So a planned move keeps callers waiting for a fence and a short read. Safety does
+// not depend on the request: an owner that is gone or frozen is fenced without an answer after Config.ReleaseTimeout.
 // HandOver gives all lanes away before a stop.
 //
 // A command that is sent to another instance, or again, carries an ephemeral key (NewKey) if its caller gave none: the
@@ -74,9 +74,9 @@
 // # How it fails
 //
 // A lane that can't be opened is tried again, at growing intervals; Ready and the log say why. Positions that a topic
-// no longer holds, a damaged chain, and a clock far behind the lane keep it closed until somebody acts. Run returns an
-// error only when the group refuses this instance for good, or the topics are not those of the ledger. A disk on which
-// a lane store can't be written ends the process: Pebble panics where it can't go on.
+// no longer holds, a damaged chain, and a clock far behind the lane keep it closed until an operator acts. Run returns
+// an error only when the group refuses this instance for good, or the topics are not those of the ledger. A lane store
+// that can't be written ends the process: Pebble panics when it can't continue.
 //
 // Run stops in this order: take nothing more, finish the batches in hand, leave the group, close the clients.
 package journal

@@ -19,8 +19,8 @@ var errReleased = &lostError{err: errors.New("the next owner asked for the lane"
 // them.
 func (j *Journal) drains() bool { return j.cfg.Advertise != "" && j.deps.AskRelease != nil }
 
-// endFenced ends draining lanes that another instance has fenced without asking. A lane that decides something finds
-// out when it writes; an idle one would go on being called the owner by its own instance.
+// endFenced ends draining lanes that another instance has fenced without asking. A busy lane learns of the fence when
+// it writes; without this check, the instance would keep naming itself as the owner of an idle one.
 func (j *Journal) endFenced(ctx context.Context) {
 	if j.lanes.drainingCount() == 0 {
 		return
@@ -36,7 +36,7 @@ func (j *Journal) endFenced(ctx context.Context) {
 			continue // The last announcement is from before this instance took the lane.
 		}
 		if taken[id] {
-			l.expire.Stop() // So that resume knows that it is ending.
+			l.expire.Stop() // resume sees by this that the lane is ending.
 			l.stop()
 		}
 	}
@@ -67,7 +67,7 @@ func (j *Journal) Release(ctx context.Context, lane int32) error {
 	return nil
 }
 
-// askRelease asks the lane's last owner to finish. Whatever comes of it, the fence follows.
+// askRelease asks the lane's last owner to finish. The fence follows, whether the last owner answers or not.
 func (t *takeover) askRelease(ctx context.Context) {
 	j := t.l.j
 	if !j.drains() {
@@ -90,7 +90,7 @@ func (t *takeover) askRelease(ctx context.Context) {
 	j.metrics.releases.WithLabelValues(result).Inc()
 }
 
-// announce records that this instance has taken the lane, without keeping the takeover waiting.
+// announce records, in the background, that this instance has taken the lane.
 func (t *takeover) announce(ctx context.Context) {
 	l := t.l
 	if l.j.cfg.Embedded {
@@ -101,5 +101,5 @@ func (t *takeover) announce(ctx context.Context) {
 	l.j.announce.Go(func() { l.announced.Store(l.j.members.AnnounceTakeover(ctx, l.id, seq)) })
 }
 
-// fencedCheckEvery is the interval between checks for draining lanes that were fenced without being asked for.
+// fencedCheckEvery is the interval between checks for draining lanes that were fenced without a request.
 const fencedCheckEvery = 200 * time.Millisecond

@@ -12,7 +12,7 @@ import (
 )
 
 // encoder makes the records of a batch. Their bodies and headers lie in an arena, which the next batch uses again once
-// the broker has confirmed this one: a lane writes thousands of records a second, with a score of headers each.
+// the broker has confirmed this one: a lane writes thousands of records a second, with about twenty headers each.
 type encoder struct {
 	arena    arena
 	headers  headers
@@ -37,7 +37,7 @@ func (c *encoder) reset() {
 	c.ndecisions, c.size = 0, 0
 }
 
-// record returns an empty record, with the room for headers of one of the last batch.
+// record returns an empty record. It reuses the header slice of a record of the last batch.
 func (c *encoder) record() *kgo.Record {
 	n := len(c.spareRec)
 	if n == 0 {
@@ -55,7 +55,7 @@ func (c *encoder) event(e *ledgerv1.Event) int {
 	n := e.SizeVT()
 	v := c.arena.take(n)
 	if _, err := e.MarshalToSizedBufferVT(v); err != nil {
-		// Generated code fails on a short buffer only, which is a mistake of the line above. No reader could decode the
+		// Generated code fails only on a short buffer, which would be a bug in the line above. No reader could decode the
 		// record.
 		panic(err)
 	}
@@ -107,8 +107,8 @@ func writable(t *timestamppb.Timestamp) time.Time {
 	return t.AsTime()
 }
 
-// linked makes a record whose envelope takes the next sequence of a chain. Only part of the headers is under the chain:
-// its own hash can't be, and a trace id is no fact of the ledger.
+// linked makes a record whose envelope takes the next sequence of a chain. The chain covers only part of the headers:
+// it can't cover its own hash, and a trace id is not part of the ledger.
 func (b *batch) linked(topic string, env *events.Envelope, chain *events.Chain, value []byte) *kgo.Record {
 	env.LaneSeq = chain.Seq + 1
 	b.scratch = b.headers.chained(b.scratch[:0], env)
@@ -167,7 +167,7 @@ func holdsBody(s *step) bool {
 	return s.d.Outcome == ledgerv1.Outcome_OUTCOME_WAITING || s.d.Outcome == ledgerv1.Outcome_OUTCOME_QUARANTINED
 }
 
-// decision returns the decision about a step. Where the body is left out it says at least how large it was.
+// decision returns the decision about a step. If it leaves the body out, it records at least its size.
 func (b *batch) decision(s *step) *ledgerv1.Decision {
 	in := s.in
 	d := &ledgerv1.Decision{
@@ -201,7 +201,7 @@ func (b *batch) decision(s *step) *ledgerv1.Decision {
 	return d
 }
 
-// Bounds of texts that come from outside. A decision that is too large could not be recorded at all.
+// Limits on texts from outside: a decision that is too large could not be recorded at all.
 const (
 	maxMessage      = 2 << 10
 	maxUnknownItems = 1000

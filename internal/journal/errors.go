@@ -15,7 +15,7 @@ var (
 	ErrNotOwner = errors.New("this instance does not own the lane")
 	// ErrLaneMoving says that the caller's time ended while the lane was being taken over: try again.
 	ErrLaneMoving = errors.New("the lane is being taken over")
-	// ErrInDoubt says that the command may or may not be stored: ask again with the same key.
+	// ErrInDoubt says that the command may or may not be stored: submit it again with the same key.
 	ErrInDoubt = errors.New("the outcome is in doubt")
 	// ErrFenced says that another instance has taken the lane: this one's batch was not stored.
 	ErrFenced = errors.New("another instance has taken the lane")
@@ -27,7 +27,7 @@ var (
 var (
 	// ErrClockBehind says that this machine's clock is too far behind the time last recorded in a lane.
 	ErrClockBehind = errors.New("the clock is behind the time recorded in the lane")
-	// ErrDamaged says that a lane's events and decisions are not what an owner wrote.
+	// ErrDamaged says that a lane's events and decisions are not as an owner wrote them.
 	ErrDamaged = errors.New("the lane is damaged")
 	// ErrOutOfRange says that a topic no longer holds the position to read on from, or does not hold it yet.
 	ErrOutOfRange = errors.New("the position is out of the topic's range")
@@ -52,15 +52,15 @@ func (e *tornError) Error() string {
 	return fmt.Sprintf("decisions %d to %d lost their events", e.first, e.last)
 }
 
-// isFenced reports that another owner holds the transactional id. Which of these errors a broker returns depends on its
-// version, and on whether the epochs of the id have just run out.
+// isFenced reports whether another owner holds the transactional id. Which of these errors a broker returns depends on
+// its version, and on whether the epochs of the id have just run out.
 func isFenced(err error) bool {
 	return errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) ||
 		errors.Is(err, kerr.InvalidProducerIDMapping) || errors.Is(err, kerr.InvalidTxnState)
 }
 
-// isRejected reports that the broker rejects a record for what it is, however often it is sent. It fails the whole
-// batch, so the committer finds the record by halving.
+// isRejected reports whether the broker rejects a record because of its content, however often it is sent. Such a
+// record fails the whole batch, so the committer finds the record by halving.
 func isRejected(err error) bool {
 	return errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.RecordListTooLarge) ||
 		errors.Is(err, kerr.InvalidRecord) || errors.Is(err, kerr.InvalidTimestamp) ||

@@ -50,7 +50,7 @@ func (h *headers) text(dst []events.Header, key, value string) []events.Header {
 	return append(dst, events.Header{Key: key, Value: h.arena.text(value)})
 }
 
-// chained appends the headers that are under the chain, in its canonical order.
+// chained appends the headers that the chain covers, in its canonical order.
 func (h *headers) chained(dst []events.Header, e *events.Envelope) []events.Header {
 	dst = h.text(dst, events.HeaderAuthID, e.AuthID)
 	dst = h.text(dst, events.HeaderAuthType, e.AuthType)

@@ -46,7 +46,7 @@ func NewInbox(lanes int, options ...kgo.Opt) (*Inbox, error) {
 }
 
 // Append writes a record to its lane's partition and returns when it is durable. A retry after an error may store it
-// twice: the second is then a duplicate by its key. When ctx ends first, the record may be stored or not.
+// twice: the lane recognizes the second copy by its key. When ctx ends first, the record may be stored or not.
 func (i *Inbox) Append(ctx context.Context, r InboxRecord) (lane int32, offset int64, err error) {
 	lane = events.Lane(r.ShipmentID, i.lanes)
 	if r.ReceivedAt.IsZero() {
@@ -82,7 +82,7 @@ func inboxRecord(r *InboxRecord, lane int32) *kgo.Record {
 	}
 }
 
-// errForeign says that a record lies in another lane than its shipment's: a program wrote to the inbox without Inbox.
+// errForeign says that a record is in the wrong lane for its shipment: a program wrote to the inbox without Inbox.
 var errForeign = errors.New("the shipment id does not belong to this lane")
 
 // readInbox reads a record of the inbox, which other programs may have written. An error says why the record can only

@@ -19,11 +19,11 @@ type input struct {
 
 	// foreign says why the record can only be quarantined.
 	foreign error
-	// expired ends the waiting by age, without another decision.
+	// expired says that the input has waited too long, so that it is quarantined instead of decided.
 	expired bool
 	// noExpand leaves the inputs that wait for this one's shipment to a later batch.
 	noExpand bool
-	// forced is the broker's error where it rejected this input's records; bare leaves the body out too.
+	// forced is the broker's error after it rejected this input's records; bare leaves the body out of the decision too.
 	forced error
 	bare   bool
 
@@ -58,7 +58,7 @@ func (in *input) isFact() bool {
 	return in.call == nil || shipment.IsFact(in.parsed)
 }
 
-// kind names the input in decisions, also where it can't be decoded.
+// kind names the input in decisions, even if it can't be decoded.
 func (in *input) kind() string {
 	if in.parsed == nil {
 		return "notification.unreadable"
@@ -67,7 +67,7 @@ func (in *input) kind() string {
 }
 
 // refuse returns the decision about an input that can't be decided at all. A command is rejected, since its caller can
-// act on that; a fact is quarantined, since its sender has its 200 and will not send it again.
+// act on that; a fact is quarantined, since its sender got a 200 and will not send it again.
 func (in *input) refuse(code shipment.Code, message string) shipment.Decision {
 	d := shipment.Decision{Outcome: ledgerv1.Outcome_OUTCOME_REJECTED, Reason: code, Message: message}
 	if in.isFact() {

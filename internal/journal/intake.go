@@ -76,7 +76,7 @@ func (k *intake) await(ctx context.Context, expired <-chan time.Time) ([]*input,
 	return inputs, nil
 }
 
-// takeRetry takes the calls that a lost lane gave back. They come first, as they came before all others.
+// takeRetry takes the calls that a lost lane gave back. They come first, because they were submitted first.
 func (k *intake) takeRetry(inputs []*input) []*input {
 	inputs = take(inputs, k.retry...)
 	k.retry = nil
@@ -128,7 +128,7 @@ func (k *intake) release(done chan struct{}) error {
 	return errReleased
 }
 
-// confirmReleases answers those who asked for the lane, once nothing more is decided.
+// confirmReleases answers the requests for release, once nothing more is decided.
 func (k *intake) confirmReleases() {
 	for _, done := range k.releasing {
 		close(done)
@@ -136,7 +136,7 @@ func (k *intake) confirmReleases() {
 	k.releasing = k.releasing[:0]
 }
 
-// refuse answers all calls that are queued with err: certainly nothing of them is stored.
+// refuse answers all calls that are queued with err: certainly none of them is stored.
 func (k *intake) refuse(err error) {
 	refuseAll := func(calls []*call) {
 		for _, c := range calls {
@@ -178,7 +178,8 @@ func (k *intake) nextExpiry() error {
 	return nil
 }
 
-// untilExpiry is at most a second: the timer follows this machine's monotonic clock, and the wall clock may be set.
+// untilExpiry returns the time to wait, at most a second: timers follow the monotonic clock, and somebody may set the
+// wall clock.
 func (k *intake) untilExpiry() time.Duration {
 	if k.expiry.IsZero() {
 		return time.Hour

@@ -172,8 +172,8 @@ func (j *Journal) Close() error {
 }
 
 // State returns the latest state of a shipment as this instance's lane has it, nil when there is none. While the lane
-// is being taken over it waits inside ctx. An owner that was fenced a moment ago and does not know it yet may answer
-// with a state that has a successor.
+// is being taken over it waits inside ctx. An owner that was fenced a moment ago, and has not noticed, may answer with
+// an outdated state.
 func (j *Journal) State(ctx context.Context, shipmentID string) (*ledgerv1.Shipment, error) {
 	for {
 		l := j.lanes.serving(events.Lane(shipmentID, j.cfg.Lanes))

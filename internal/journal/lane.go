@@ -11,7 +11,7 @@ import (
 )
 
 // lane is one partition of the ledger while this instance serves it or is about to: the group assigns it, or it is
-// draining. One goroutine runs it, and everything that is not said to be for others is that goroutine's.
+// draining. One goroutine runs it, and only that goroutine uses the fields, except where a comment says otherwise.
 //
 // The stages of its work are types of their own, in the order of a batch's life: takeover opens the lane, intake
 // collects inputs, batch decides them, committer writes them, answers gives their callers receipts.
@@ -26,7 +26,7 @@ type lane struct {
 
 	status
 	local
-	writer *writer // Nil while the lane is not this instance's to write.
+	writer *writer // Nil while this instance may not write the lane.
 
 	takeover takeover
 	intake   intake
@@ -46,7 +46,7 @@ type status struct {
 	end       atomic.Int64                    // The inbox's end as last seen.
 }
 
-// local is what the lane's goroutine holds of the lane on this machine.
+// local is the lane's state on this machine, for the lane's goroutine only.
 type local struct {
 	store     *lanestore.Store // Nil until a takeover has opened it.
 	cache     *lanestore.StateCache
@@ -75,7 +75,7 @@ func newLane(ctx context.Context, j *Journal, id int32, prior <-chan struct{}) *
 // lostError says that the lane has to be taken over again before anything else is written.
 type lostError struct {
 	err    error
-	fenced bool // Another owner did it: the group must be asked whether the lane is still ours.
+	fenced bool // Another owner fenced this one: ask the group whether the lane is still ours.
 	store  bool // The store can't be trusted.
 }
 
@@ -118,10 +118,11 @@ func (l *lane) run(ctx context.Context) {
 	l.closeStore()
 }
 
-// inherit waits until the lane's store is free, and takes it from the standby as far as that has read.
+// inherit waits until the lane's store is free, and takes over the standby's store, with everything that the standby
+// has read.
 func (l *lane) inherit(ctx context.Context) {
 	if l.prior != nil {
-		<-l.prior // It has been stopped, so this ends.
+		<-l.prior // The previous lane was stopped, so this wait ends.
 	}
 	if s := l.j.standbys; s != nil && ctx.Err() == nil {
 		l.store, l.takeover.seen = s.take(l.id)
@@ -177,14 +178,14 @@ func (l *lane) handleLost(ctx context.Context, err error) (giveUp bool) {
 	return true
 }
 
-// askFencedEvery is how often a fenced owner asks the group whether the lane is its own after all.
+// askFencedEvery is the interval at which a fenced owner asks the group whether the lane is still its own.
 const askFencedEvery = 100 * time.Millisecond
 
 // steady is how long a lane must have been open for its next failure to count as the first. Without it a lane that
 // opens and fails at once would be taken over without a pause, and fence another instance each time.
 const steady = 5 * time.Second
 
-// wait waits for a while, or until ctx ends.
+// wait waits for d, or until ctx ends.
 func wait(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -103,7 +103,8 @@ func (s *laneSet) resume(id int32) bool {
 	return true
 }
 
-// endDraining reports whether a lane that was lost was draining, and so has no reason to be taken over again.
+// endDraining removes a lane that was lost if it was draining, and reports whether it was: a draining lane is not taken
+// over again.
 func (s *laneSet) endDraining(l *lane) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,8 +134,8 @@ func (j *Journal) assign(ctx context.Context, lanes []int32) {
 }
 
 // revoke gives lanes up. Where the next owner can ask for them they drain until it does. Otherwise they stop, and
-// revoke returns when their batches in hand are finished, so that the next owner rarely has to fence one that is in the
-// middle.
+// revoke returns when their batches in hand are finished, so that the next owner rarely has to fence a lane in the
+// middle of a batch.
 func (j *Journal) revoke(ids []int32) {
 	s := &j.lanes
 	s.mu.Lock()
@@ -160,7 +161,7 @@ func (j *Journal) revoke(ids []int32) {
 	}
 }
 
-// stopAll stops lanes and waits for them, side by side: each may have a transaction to finish.
+// stopAll stops lanes concurrently and waits for them: each may have a transaction to finish.
 func stopAll(lanes []*lane) {
 	var wg sync.WaitGroup
 	for _, l := range lanes {

@@ -13,8 +13,8 @@ import (
 	"github.com/orderledger/orderledger/internal/kafka"
 )
 
-// maintenance is what an instance does beside deciding. It ends draining lanes that were fenced silently, has lanes
-// taken over again that readers can't read to the end, trims the inbox, and commits the inbox positions.
+// maintenance is the periodic work of an instance. It ends draining lanes that were fenced silently, starts another
+// takeover of lanes that readers can't read to the end, trims the inbox, and commits the inbox positions.
 type maintenance struct {
 	j         *Journal
 	stuck     map[int32]reach // Lanes that readers could not read to the end at the last check.
@@ -57,9 +57,9 @@ func (m *maintenance) run(ctx context.Context) {
 	}
 }
 
-// commit commits the inbox positions to the inbox group, for programs that wait until an import is decided. That is
-// information only: a lane's own position is in its decisions. While positions move they are committed at intervals,
-// and at once when they rest, so that no program waits for an idle lane.
+// commit commits the inbox positions to the inbox group, for programs that wait until an import is decided. The group
+// is only for information: a lane's own position is in its decisions. Positions that move are committed at intervals,
+// and positions that rest at once, so that no program waits for an idle lane.
 func (m *maintenance) commit(ctx context.Context, adm *kadm.Client, now map[int32]int64) {
 	rested := maps.Equal(now, m.seen)
 	m.seen = now
@@ -120,9 +120,9 @@ var errUnreadable = &lostError{err: errors.New("readers do not reach the lane's 
 // reach holds the ends of a lane's events and decisions, as read_committed and read_uncommitted see them.
 type reach struct{ stable, all [2]int64 }
 
-// checkReadable has a lane taken over again whose readers stopped before its end at the same place as at the check
-// before. A busy lane never gets there: its next transaction under the same id ends the open one. An idle owner would
-// not notice that a broker has lost a marker, and everybody who reads its lane would wait.
+// checkReadable starts another takeover of a lane if its readers have stopped before its end, at the same place as in
+// the previous check. That never happens to a busy lane: its next transaction under the same id ends the open one. An
+// idle owner would not notice that a broker has lost a marker, and all readers of its lane would wait.
 func (m *maintenance) checkReadable(ctx context.Context, adm *kadm.Client) {
 	stable, err := adm.ListCommittedOffsets(ctx, events.TopicEvents, events.TopicDecisions)
 	if err != nil {

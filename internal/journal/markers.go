@@ -20,9 +20,9 @@ import (
 // that nobody will ever end, and readers stop before it. Only the coordinator still knows the outcome, and only until
 // the id is fenced. So a takeover looks for lost markers before it fences, and writes them.
 
-// writeLostMarkers writes the markers of transactions that the coordinator has ended and a partition of the lane has
-// not. It acts only on certain outcomes. After an error the lane must not be fenced yet. Where this instance is not
-// allowed to ask, the takeover continues without: most clusters never lose a marker.
+// writeLostMarkers writes the missing markers of transactions that the coordinator has ended. It acts only on certain
+// outcomes. After an error the lane must not be fenced yet. If this instance has no right to look for markers, the
+// takeover continues without: most clusters never lose one.
 func (t *takeover) writeLostMarkers(ctx context.Context) error {
 	if t.l.j.cfg.Embedded {
 		return nil
@@ -31,7 +31,7 @@ func (t *takeover) writeLostMarkers(ctx context.Context) error {
 	defer cancel()
 	lost, err := t.lostMarkers(ctx)
 	if isForbidden(err) {
-		t.l.log.WarnContext(ctx, "lost markers not looked for",
+		t.l.log.WarnContext(ctx, "lost markers not checked",
 			slog.String("needs", "DESCRIBE on the transactional ids and READ on the topics"), slog.Any("err", err))
 		return nil
 	}
@@ -74,8 +74,8 @@ func (t *takeover) lostMarkers(ctx context.Context) ([]lostMarker, error) {
 	if err != nil || !open {
 		return nil, err
 	}
-	// The coordinator first: for a transaction that it calls complete now, every partition must have the marker when it is
-	// asked afterwards.
+	// Ask the coordinator first: if it calls a transaction complete now, every partition must have the marker by the next
+	// request.
 	txns, err := t.endedTransactions(ctx)
 	if err != nil || len(txns) == 0 {
 		return nil, err
@@ -108,8 +108,8 @@ const (
 	completeAbort  = "CompleteAbort"
 )
 
-// endedTransactions describes the lane's transactional ids whose last transaction is complete. It waits for one that is
-// being ended: its markers may still be on their way, or be lost.
+// endedTransactions describes the lane's transactional ids whose last transaction is complete. It waits for a
+// transaction that is ending: its markers may still be on their way, or be lost.
 func (t *takeover) endedTransactions(ctx context.Context) ([]kadm.DescribedTransaction, error) {
 	aa, bb := kafka.LaneTransactionalIDs(t.l.j.cfg.Prefix, t.l.id)
 	for {

@@ -6,7 +6,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// metrics holds one field a metric, and so more fields than other structs.
+// metrics holds one field for each metric, and so more fields than other structs.
 type metrics struct {
 	batches    *prometheus.CounterVec // By result: committed, aborted, unknown.
 	inputs     prometheus.Histogram
@@ -59,7 +59,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		}),
 		releases: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "releases_asked_total",
-			Help: "Releases asked of last owners before a lane was fenced, by result.",
+			Help: "Requests to last owners to release a lane before its fence, by result.",
 		}, []string{"result"}),
 		followed: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "lanes_followed", Help: "Lanes of other instances that have a standby here.",
@@ -72,7 +72,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		}),
 		repaired: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "torn_decisions_total",
-			Help: "Repaired decisions of torn transactions, and lost markers that were written.",
+			Help: "Decisions of torn transactions repaired, and lost markers written.",
 		}, []string{"how"}),
 		open: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "lanes_open", Help: "Lanes that this instance serves.",
@@ -87,7 +87,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Namespace: namespace, Name: "waiting", Help: "Facts of a lane whose shipment is not known yet.",
 		}, []string{"lane"}),
 	}
-	// All outcomes from the start: a rate over a series that appears late misses its first increase.
+	// Create all series now: a rate over a series that appears late misses its first increase.
 	for _, o := range []ledgerv1.Outcome{1, 2, 3, 4, 5, 6, 7} {
 		m.decisions.WithLabelValues(outcomeLabel(o))
 	}

@@ -26,8 +26,8 @@ type reading struct {
 
 const readBatchBytes = 4 << 20
 
-// newReading reads on from the store's position. Seen says how far this process has read the topic already, 0 for not:
-// a position that it wrote itself need not be compared with the lane again.
+// newReading reads on from the store's position. seen is how far this process has already read the topic, 0 if it has
+// not: a position that it wrote itself need not be compared with the lane again.
 func newReading(s *lanestore.Store, topic string, lane int32, pos lanestore.TopicPosition, seen int64) *reading {
 	return &reading{
 		store: s, sb: s.Begin(), pos: pos, checked: pos.Last < 0 || seen > pos.Last,
@@ -92,7 +92,7 @@ func (r *reading) decision(rec *kgo.Record, voids []span) (env events.Envelope, 
 	return env, d, r.flush(readBatchBytes)
 }
 
-// event applies a record of the events. It is not fresh where the store had it.
+// event applies a record of the events. fresh is false if the store already had it.
 func (r *reading) event(rec *kgo.Record) (env events.Envelope, fresh bool, err error) {
 	if known, err := r.known(rec); known || err != nil {
 		return env, false, err

@@ -9,7 +9,7 @@ import (
 )
 
 // repeat reports whether the input's key was answered before, also in this batch, and decides the step if so. A command
-// gets the first answer and no decision of its own, so that a client that retries for hours fills no ledger. A
+// gets the first answer and no decision of its own, so that a client that retries for hours does not fill the ledger. A
 // notification gets a decision, as every record of the inbox does.
 func (b *batch) repeat(s *step) (bool, error) {
 	in := s.in

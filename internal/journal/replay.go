@@ -13,21 +13,22 @@ import (
 )
 
 var (
-	// errStale says that the store is not true for this lane.
+	// errStale says that the store does not match the lane.
 	errStale = errors.New("the store does not agree with the lane")
 	// errVoidSeen says that the decisions must be read again, with the void ones known in advance.
 	errVoidSeen = errors.New("a record voids decisions that were read already")
 )
 
-// judge decides, of a lane that was read to its end after the fence, whether it is whole. Nil judges nothing: before
-// the fence the last owner may be in the middle of a transaction.
+// judge checks that a lane is whole, once it has been read to its end after the fence. A nil judge checks nothing:
+// before the fence the last owner may be in the middle of a transaction.
 type judge func(ctx context.Context, tail decisionTail, orphans []events.Envelope, fresh bool) error
 
-// replay brings the store to the lane's end, building it again where it disagrees, until there is nothing to repair.
+// replay brings the store to the lane's end, and rebuilds a store that disagrees, until there is nothing left to
+// repair.
 func (t *takeover) replay(
 	ctx context.Context, want lanestore.Meta, ends func(context.Context, int32) (map[string]span, error), check judge,
 ) (map[string]span, error) {
-	const most = 5 // Stale, then voided, then repaired, and one more each way.
+	const most = 5 // A stale store, voided decisions, a repair, and two to spare.
 	l := t.l
 	for attempt := 1; ; attempt++ {
 		spans, err := ends(ctx, l.id)
@@ -53,7 +54,7 @@ func (t *takeover) replay(
 		if err := l.store.Rebuild(want); err != nil {
 			return nil, err
 		}
-		l.answers.forget() // Everything is read again, and an answer that was found may have become void.
+		l.answers.forget() // The whole lane is read again, and an answer that was found may now be void.
 	}
 }
 
@@ -67,7 +68,7 @@ func (t *takeover) catchUp(ctx context.Context, spans map[string]span, fresh boo
 		s := spans[topic.name]
 		if at := max(topic.pos.Next, t.seen[topic.name]); at > s.end {
 			if check == nil {
-				return nil // Readers are behind what this instance wrote itself; after the fence it is judged.
+				return nil // Readers are behind this instance's own writes; the check follows after the fence.
 			}
 			return fmt.Errorf("%w: %s ends at %d, the store is at %d", errStale, topic.name, s.end, at)
 		}

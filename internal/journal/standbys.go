@@ -152,8 +152,8 @@ func (f *standbys) adopt(ctx context.Context) error {
 }
 
 // reserve enters the lanes to adopt, each locked, so that a lane that is assigned now waits for its store to be opened.
-// No lane can be assigned between the asking and the entering: two would open one store, and the second would remove
-// the store that it can't open.
+// It holds the lock from the check to the entry: otherwise a lane assigned in between would open the same store, and
+// the second to open it would remove it as damaged.
 func (f *standbys) reserve() []*standby {
 	f.j.lanes.mu.Lock()
 	defer f.j.lanes.mu.Unlock()
@@ -214,7 +214,7 @@ func (f *standbys) apply(ctx context.Context, s *standby, p kgo.FetchTopicPartit
 			_ = s.store.Remove() // The next takeover or standby builds it again.
 			s.store = nil
 		}
-		go f.giveUp(ctx, s.id, err) // It waits for the lock that is held here.
+		go f.giveUp(ctx, s.id, err) // In a goroutine, because giveUp needs the lock that is held here.
 		return
 	}
 	if p.Topic == events.TopicEvents {
@@ -223,8 +223,8 @@ func (f *standbys) apply(ctx context.Context, s *standby, p kgo.FetchTopicPartit
 	}
 }
 
-// apply puts records into the store as a takeover does. It leaves voided decisions and lost events to that: both can be
-// judged only at the end of the lane, after a fence.
+// apply puts records into the store as a takeover does. It leaves voided decisions and lost events to the takeover:
+// both can be judged only at the end of the lane, after a fence.
 func (s *standby) apply(p kgo.FetchTopicPartition) error {
 	m := s.store.Meta()
 	pos := m.Events
@@ -270,7 +270,7 @@ func (f *standbys) giveUp(ctx context.Context, id int32, err error) {
 	f.drop(id)
 }
 
-// drop closes the store of a lane, unless the lane has taken it. The lane stays entered until that is done, so that a
+// drop closes the store of a lane, unless the lane has taken it. The entry stays until the store is closed, so that a
 // takeover that begins meanwhile waits.
 func (f *standbys) drop(id int32) {
 	f.mu.Lock()

@@ -43,7 +43,7 @@ type Receipt struct {
 	Repeated bool
 }
 
-// Result is the receipt of one of several commands, or why there is none.
+// Result is the receipt of one of several commands, or the error.
 type Result struct {
 	Receipt Receipt
 	Err     error
@@ -60,8 +60,8 @@ type call struct {
 	done   chan struct{} // Closed once result is set.
 }
 
-// The states of a call. While it is queued its caller may give it up as certainly not stored; once the lane has taken
-// it only the lane can say.
+// The states of a call. While a call is queued, its caller may give up: the command is certainly not stored. Once the
+// lane has taken the call, only the lane knows.
 const (
 	callQueued int32 = iota
 	callTaken
@@ -96,8 +96,8 @@ func (c *call) answer(r Receipt, err error) {
 	close(c.done)
 }
 
-// send hands calls to their lane together, so that they are decided in one transaction if they fit. Where no lane takes
-// them it answers them with the reason.
+// send hands calls to their lane together, so that they are decided in one transaction if they fit. If no lane takes
+// them, it answers them with the reason.
 func (j *Journal) send(ctx context.Context, lane int32, calls []*call) {
 	var err error
 	if l := j.lanes.serving(lane); l == nil {
@@ -137,7 +137,7 @@ func (c *call) wait(ctx context.Context) Result {
 			return Result{Err: ErrNotOwner}
 		}
 	}
-	// The lane has taken it, and answers every call that it took before it ends. A caller whose time is over does not wait
+	// The lane has taken it, and answers every call that it took before it ends. A caller whose context ends does not wait
 	// for that: the command may be stored.
 	select {
 	case <-c.done:

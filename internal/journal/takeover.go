@@ -48,14 +48,14 @@ func (t *takeover) run(ctx context.Context) error {
 	if err := t.haveStore(ctx, want); err != nil {
 		return err
 	}
-	// The ends are asked for only now: nobody else can write after the fence, so they are final.
+	// Read the ends only now: nobody else can write after the fence, so they are final.
 	spans, err := t.replay(ctx, want, l.j.topics.spans, t.reconcile)
 	if err != nil {
 		return err
 	}
 	m := l.store.Meta()
-	// Recorded time may not go backward, so this instance would record a time that is ahead of its own clock, and end
-	// waiting and returns by it.
+	// Recorded time may not go backward, so this instance would record times that are ahead of its own clock, and let
+	// waiting inputs expire by them.
 	if behind := time.UnixMilli(m.RecordedMs).Sub(l.j.deps.Now()); behind > l.j.cfg.MaxClockBehind {
 		return fmt.Errorf("%w: by %s", ErrClockBehind, behind)
 	}
@@ -70,7 +70,7 @@ func (t *takeover) run(ctx context.Context) error {
 	return err
 }
 
-// laneseq is where the store is; for information.
+// laneseq returns the store's position, for the log.
 func (t *takeover) laneseq() uint64 {
 	if t.l.store == nil {
 		return 0

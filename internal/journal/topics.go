@@ -14,20 +14,20 @@ import (
 	"github.com/orderledger/orderledger/internal/journal/lanestore"
 )
 
-// topics asks about the ledger's topics and reads them.
+// topics describes the ledger's topics and reads them.
 type topics struct {
 	options     []kgo.Opt
 	lanes       int
-	stepTimeout time.Duration // How long a read may make no progress.
-	client      *kgo.Client   // For questions; nil until Run.
+	stepTimeout time.Duration // How long a read may go without progress.
+	client      *kgo.Client   // For metadata and offsets; nil until Run.
 }
 
-// identity returns what a lane store must agree with, and checks that the topics' partitions are the lanes.
+// identity returns the ids that a lane store must match, and checks that the topics' partitions are the lanes.
 func (t *topics) identity(ctx context.Context) (lanestore.Meta, error) {
 	names := []string{events.TopicEvents, events.TopicDecisions, events.TopicInbox}
 	md, err := kadm.NewClient(t.client).Metadata(ctx, names...)
 	if err != nil {
-		return lanestore.Meta{}, fmt.Errorf("ask for the ledger's topics: %w", err)
+		return lanestore.Meta{}, fmt.Errorf("describe the ledger's topics: %w", err)
 	}
 	ids := make([]string, 0, len(names))
 	for _, name := range names {

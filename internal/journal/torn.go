@@ -85,7 +85,7 @@ func (t *takeover) reconcile(ctx context.Context, tail decisionTail, orphans []e
 	return t.void(ctx, &tornError{tail.first, tail.last})
 }
 
-// void records that a batch of decisions does not count. The whole batch, because each of its decisions may rest on
+// void records that a batch of decisions does not count. It voids the whole batch, because each decision may build on
 // events of the ones before, which are lost.
 func (t *takeover) void(ctx context.Context, torn *tornError) error {
 	b := t.l.commits.newBatch()
@@ -114,7 +114,7 @@ func (t *takeover) void(ctx context.Context, torn *tornError) error {
 // authSystem is the actor of records that no input caused.
 const authSystem = "system"
 
-// recover writes the decisions that were lost, from the headers of the events they gave.
+// restore writes the decisions that were lost, from the headers of their events.
 func (t *takeover) restore(ctx context.Context, orphans []events.Envelope) error {
 	b := t.l.commits.newBatch()
 	for i := 0; i < len(orphans); {

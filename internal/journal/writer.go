@@ -17,7 +17,7 @@ import (
 // never repaired; any failure retires it.
 type writer struct {
 	producers [2]*kgo.Client // Aa, BB.
-	turn      int            // Whose the next transaction is.
+	turn      int            // The index of the producer that writes the next transaction.
 	timeout   time.Duration
 	inbox     *inboxReader // Nil until the lane opens.
 
@@ -123,8 +123,8 @@ func (w *writer) failure() error {
 	return w.err
 }
 
-// abort ends the transaction after a record failed. The writer stays usable only where the broker rejected a record for
-// what it is, and confirms the abort; the turn then stays with the same id.
+// abort ends the transaction after a record failed. The writer stays usable only if the broker rejected a record
+// because of its content and confirms the abort; the turn then stays with the same id.
 func (w *writer) abort(ctx context.Context, client *kgo.Client, cause error) error {
 	if !isRejected(cause) {
 		// The clients will be closed, and the fence of the next takeover aborts the open transaction.

@@ -9,8 +9,8 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// GeneratedKey starts the keys that the journal gives to commands that came without one. They are in the ledger, so
-// that an outcome in doubt can be looked up, but their answers are not kept: no caller can repeat them.
+// GeneratedKey is the prefix of the keys that the journal generates for commands without one. They are in the ledger,
+// so that an outcome in doubt can be looked up, but their answers are not kept: no caller can repeat them.
 const GeneratedKey = "auto/"
 
 // Reasons of decisions that the owner of a lane takes without the rules of shipments. They are permanent.
@@ -18,11 +18,11 @@ const (
 	// ReasonRepeated is the reason of a decision about an input whose key had been answered before.
 	ReasonRepeated shipment.Code = "repeated_key"
 	// ReasonRestored is the reason of a decision written anew from the events that the input gave, after an embedded
-	// broker lost the first one. Its value is from before the word was settled, and is in ledgers.
+	// broker lost the first one. Its value is an older word, which existing ledgers contain.
 	ReasonRestored shipment.Code = "recovered"
 )
 
-// Answer is what became of an input with a key.
+// Answer is the outcome of an input with a key.
 type Answer struct {
 	Outcome     ledgerv1.Outcome
 	Hash        events.Hash
@@ -32,8 +32,8 @@ type Answer struct {
 	Offset      int64 // Of the last event, or of the decision where there was none.
 }
 
-// IsAnswer reports whether a decision answers its key for good. An input that made no sense or waited too long may come
-// again and be decided anew, and so may one that a later version of the program can decide.
+// IsAnswer reports whether a decision answers its key for good. An invalid input, or one that waited too long, may be
+// sent again and is then decided anew; so is one that a later version of the program can decide.
 func IsAnswer(outcome ledgerv1.Outcome, reason shipment.Code) bool {
 	return outcome != ledgerv1.Outcome_OUTCOME_QUARANTINED &&
 		reason != shipment.ReasonFailed && reason != shipment.ReasonTooLarge

@@ -14,9 +14,9 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// Batch is a change of the store together with the position for which it is true. The records of both topics go through
-// it, whether they were just committed or are read in a takeover: there is one way to build a lane. The caller follows
-// the chain of each topic, or checks it, and says what it is after each record.
+// Batch is a change of the store together with the position that the store has after it. The records of both topics go
+// through it, whether they were just committed or are read in a takeover: there is one way to build a lane. The caller
+// extends or checks the chain of each topic, and passes the chain after each record.
 type Batch struct {
 	s    *Store
 	b    *pebble.Batch
@@ -104,7 +104,7 @@ func (b *Batch) delete(key []byte) error {
 }
 
 // Commit writes the batch and its position, both or nothing. It does not flush them to disk: that would cost each batch
-// of a lane an fsync, and a store that loses its end is only true for an earlier position.
+// of a lane an fsync, and a store that loses its last writes merely has an earlier position.
 func (b *Batch) Commit() error {
 	if err := b.dropEphemeral(); err != nil {
 		return err

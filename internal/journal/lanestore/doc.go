@@ -1,4 +1,4 @@
-// Package lanestore keeps on local disk what the owner of a lane needs to decide: one Pebble database a lane.
+// Package lanestore keeps on local disk what the owner of a lane needs to decide: one Pebble database per lane.
 //
 // A store holds four things, each under a key of its own:
 //
@@ -12,9 +12,9 @@
 //
 // # What it promises
 //
-// A batch and its position are written together or not at all, so that a store is always true for the position that it
-// names. It is not flushed to disk: after a crash a store may be true for an earlier position, and its opener reads the
-// rest of the lane. Memory is bounded by Memory, which all stores of a process share.
+// A batch and its position are written together or not at all, so that a store always matches the position that it
+// names. It is not flushed to disk: after a crash a store may have an earlier position, and its opener reads the rest
+// of the lane. Memory is bounded by Memory, which all stores of a process share.
 //
 // Answers to keys of callers are kept for ever. Ephemeral keys (NewEphemeralKey) name a command for the few minutes in
 // which it may be sent again; their answers are dropped after an hour.

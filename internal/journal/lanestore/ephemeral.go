@@ -18,7 +18,7 @@ const (
 	ephemeralAge = 10 * time.Minute
 	// ephemeralBucket is the span of time whose answers are dropped together.
 	ephemeralBucket = 10 * time.Minute
-	// ephemeralKept is how long an answer is kept: longer than its key can be used, also where clocks differ.
+	// ephemeralKept is how long an answer is kept: longer than its key can be used, even if clocks differ.
 	ephemeralKept = time.Hour
 )
 
@@ -65,8 +65,8 @@ func ephemeralBucketOf(at time.Time) uint32 {
 	return uint32(max(0, at.Unix()) / int64(ephemeralBucket/time.Second))
 }
 
-// dropped reports whether a key is an ephemeral one whose answer has been dropped: a rebuild of the store reads the
-// keys of years.
+// dropped reports whether a key is an ephemeral one whose answer has been dropped: a rebuild of the store reads years
+// of keys.
 func (b *Batch) dropped(key string) bool {
 	made, ok := ephemeralTime(key)
 	return ok && ephemeralBucketOf(made) < b.m.EphemeralFrom

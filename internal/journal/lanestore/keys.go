@@ -16,7 +16,8 @@ var (
 	prefixWaiting = []byte("w") //nolint:gochecknoglobals // A constant, which Go can't hold as bytes.
 )
 
-// prefixEphemeral starts the keys of answers to ephemeral keys, so that one range delete drops the answers of a bucket.
+// prefixEphemeral is the prefix of the answers to ephemeral keys, so that one range delete drops the answers of a
+// bucket.
 const prefixEphemeral = 'n'
 
 func stateKey(shipmentID string) []byte { return appendID([]byte("s"), shipmentID) }
@@ -35,7 +36,8 @@ func startKey(shipmentID, key string) []byte {
 	return append(make([]byte, 0, 16+len(shipmentID)+len(key)), ephemeralPart(key)...)
 }
 
-// ephemeralPart starts the store's key of an answer to an ephemeral key; it is empty for any other key.
+// ephemeralPart returns the first part of the store's key for an answer to an ephemeral key; it is empty for any other
+// key.
 func ephemeralPart(key string) []byte {
 	made, ok := ephemeralTime(key)
 	if !ok {

@@ -10,7 +10,7 @@ import (
 // format changes with the layout of the store; a store of another format is built again.
 const format = 1
 
-// Meta says for which ledger and which position a store is true.
+// Meta says which ledger a store belongs to, and which position it has.
 type Meta struct {
 	Format    int           `json:"format"`
 	ClusterID string        `json:"cluster_id"`

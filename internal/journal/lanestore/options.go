@@ -35,7 +35,7 @@ const (
 	memTables   = 2 // Of one store at a time, at most.
 )
 
-// NewMemory returns the memory of the stores of that many lanes, a number of bytes in all. Close frees it.
+// NewMemory returns the memory for the stores of that many lanes, with a total size in bytes. Close frees it.
 func NewMemory(bytes int64, lanes int) *Memory {
 	return &Memory{bytes: bytes, lanes: lanes, blocks: pebble.NewCache(bytes - bytes/statesPart)}
 }

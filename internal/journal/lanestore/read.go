@@ -71,7 +71,7 @@ func (s *Store) Answered(shipmentID, key string) (*Answer, error) {
 	return a, nil
 }
 
-// scan calls fn for each key and value under a prefix, in order, until it says stop.
+// scan calls fn for each key and value under a prefix, in order, until fn returns false or an error.
 func (s *Store) scan(prefix []byte, fn func(key, value []byte) (more bool, err error)) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

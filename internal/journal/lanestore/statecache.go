@@ -2,9 +2,9 @@ package lanestore
 
 import "container/list"
 
-// StateCache holds encoded states of a lane, the most recently used ones, up to a number of bytes. Decoding one costs
-// less than holding it decoded would: that takes four times the memory, in small pieces that the collector has to walk
-// through again and again.
+// StateCache holds encoded states of a lane, the most recently used ones, up to a number of bytes. It keeps them
+// encoded, because a decoded state takes four times the memory, in many small objects that the garbage collector scans
+// again and again; decoding a state for each use costs less.
 type StateCache struct {
 	max, size int
 	byID      map[string]*list.Element

@@ -22,9 +22,9 @@
 //
 // # What it does not do
 //
-// Nothing rests on it. Two instances may both believe that they own a lane; only the fence of the transactional ids
-// decides who can write. It opens no lane, knows no store and decides nothing. Reassignment is the cooperative-sticky
-// balancer's: a lane stays where it is while the members stay.
+// Safety does not depend on it. Two instances may both believe that they own a lane; only the fence of the
+// transactional ids decides who can write. It opens no lane, uses no store and decides nothing. Reassignment is the
+// cooperative-sticky balancer's: a lane stays where it is while the members stay.
 //
 // # How it fails
 //

@@ -58,7 +58,7 @@ func (m *Membership) describe(ctx context.Context) (*kadm.DescribedGroup, error)
 	return &g, nil
 }
 
-// connected returns the client for questions, nil before Connect.
+// connected returns the client for requests about groups, nil before Connect.
 func (m *Membership) connected() *kgo.Client {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -90,7 +90,7 @@ func (m *Membership) leaveStatic(ctx context.Context, me string) error {
 	return nil
 }
 
-// alone reports that the group has no members who could take lanes.
+// alone reports whether the group has no members who could take lanes.
 func (m *Membership) alone(ctx context.Context) bool {
 	g, err := m.describe(ctx)
 	return (err == nil || errors.Is(err, errUnsettled)) && g != nil && len(g.Members) == 0

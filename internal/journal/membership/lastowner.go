@@ -17,7 +17,7 @@ import (
 // The owners' group holds, for information only, who last took each lane. An instance that the group has forgotten may
 // still serve a lane, and only by this can its next owner find it.
 
-// anonymous starts the name of an instance that can't be reached.
+// anonymous is the prefix of the name of an instance that can't be reached.
 const anonymous = "anonymous/"
 
 // name is what this instance leaves at the lanes it takes: its URL, or a name that no other instance has.

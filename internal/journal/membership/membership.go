@@ -58,14 +58,14 @@ type Membership struct {
 	owners ownerDirectory
 
 	mu     sync.Mutex
-	client *kgo.Client // For questions; guarded by mu, nil until Connect.
+	client *kgo.Client // For requests about groups; guarded by mu, nil until Connect.
 	group  *kgo.Client // Guarded by mu; nil but inside Run.
 }
 
 // New returns a membership that joins nothing until Run.
 func New(cfg Config) *Membership { return &Membership{cfg: cfg, log: cfg.Log} }
 
-// Connect gives the client that asks questions. Until then no question is answered.
+// Connect sets the client for requests about the groups. Without it, Owner has no answer from them.
 func (m *Membership) Connect(client *kgo.Client) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

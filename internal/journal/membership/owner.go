@@ -23,7 +23,7 @@ func (m *Membership) Owner(ctx context.Context, lane int32) (Owner, error) {
 		e := m.owners.lookup(lane)
 		elsewhere := e.known && !e.owner.Self
 		switch {
-		case e.fresh && e.wrong && elsewhere: // The group has been asked since: also where the lane is still served here.
+		case e.fresh && e.wrong && elsewhere: // The group has answered since: that counts even if the lane is served here.
 			return e.owner, nil
 		case e.fresh && m.cfg.Serves(lane):
 			return m.self(), nil
@@ -57,14 +57,14 @@ func (m *Membership) OwnerWrong(lane int32, was Owner) { m.owners.reportWrong(la
 
 func (m *Membership) self() Owner { return Owner{URL: m.cfg.Advertise, Self: true} }
 
-// askTimeout bounds one question to the group.
+// askTimeout bounds one request to the group.
 const askTimeout = 2 * time.Second
 
-// refresh asks the group, unless another caller has, and returns when the question is answered or has failed.
+// refresh asks the group, unless another caller has, and returns when the request is answered or has failed.
 func (m *Membership) refresh(ctx context.Context) {
 	asking, first := m.owners.begin()
 	if first {
-		// The question outlives this caller: others wait for the answer too.
+		// The request outlives this caller: others wait for the answer too.
 		go m.fetch(context.WithoutCancel(ctx), asking)
 	}
 	select {
@@ -98,11 +98,11 @@ func (m *Membership) fetch(ctx context.Context, done chan struct{}) {
 type ownerDirectory struct {
 	mu     sync.Mutex
 	of     map[int32]Owner     // Guarded by mu.
-	asked  time.Time           // When the question was put that the group last answered; guarded by mu.
-	tried  time.Time           // When it was last asked; guarded by mu.
+	asked  time.Time           // When the request was sent that the group last answered; guarded by mu.
+	tried  time.Time           // When the group was last asked; guarded by mu.
 	wrong  map[int32]time.Time // When an entry was reported wrong; guarded by mu.
-	err    error               // Why it did not answer the last time; guarded by mu.
-	asking chan struct{}       // Closed when the question on its way is answered; nil for none. Guarded by mu.
+	err    error               // Why the group did not answer the last time; guarded by mu.
+	asking chan struct{}       // Closed when the request in flight is answered; nil for none. Guarded by mu.
 }
 
 // entry is what the directory holds about a lane.
@@ -115,7 +115,7 @@ type entry struct {
 	due     time.Time // When the group may be asked again.
 }
 
-// refreshEvery is the shortest time between two questions to the group, however many callers need the answer.
+// refreshEvery is the shortest time between two requests to the group, however many callers need the answer.
 const refreshEvery = 25 * time.Millisecond
 
 func (d *ownerDirectory) lookup(lane int32) entry {
@@ -173,8 +173,8 @@ func (d *ownerDirectory) begin() (asking chan struct{}, first bool) {
 	return d.asking, true
 }
 
-// update takes the group's answer to a question that was put at a time, or why there is none. A lane that no member has
-// keeps its last owner, which may serve it until it has another.
+// update takes the group's answer to a request that was sent at a time, or the error. A lane that no member has keeps
+// its last owner, which may serve it until it has another.
 func (d *ownerDirectory) update(owners map[int32]Owner, asked time.Time, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
