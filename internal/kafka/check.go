@@ -78,7 +78,7 @@ func Checks(cfg Config, uses Uses) []preflight.Check {
 }
 
 // Await returns when a broker answers. It waits for at most Config.Timeout, and not at all after an error that waiting
-// can't heal, such as a wrong password.
+// can't fix, such as a wrong password.
 func (c Config) Await(ctx context.Context, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout())
 	defer cancel()

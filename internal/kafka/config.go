@@ -24,8 +24,8 @@ type Config struct {
 	Brokers []string
 	// ClientID names this program in the logs and quotas of the brokers. Empty means "orderledger".
 	ClientID string
-	// Cluster names the ledger. It starts every transactional id, so two ledgers on one Kafka need two names. Letters,
-	// digits, dots, dashes and underscores.
+	// Cluster names the ledger. Every transactional id starts with it, so two ledgers on one Kafka need two names.
+	// Letters, digits, dots, dashes and underscores.
 	Cluster string
 	// Lanes is the number of partitions of the ledger's topics. Zero takes that of the existing ledger, or DefaultLanes
 	// for a new one.
@@ -39,7 +39,7 @@ type Config struct {
 	BootURL string
 	// TLS encrypts connections to the brokers. Off means plain TCP.
 	TLS setting.TLS
-	// SASL is how the program authenticates: SASLPlain, SASLScram256 or SASLScram512. Empty means that it does not.
+	// SASL is how the program authenticates: SASLPlain, SASLScram256 or SASLScram512. Empty means no authentication.
 	SASL string
 	// User and Password are the credentials for SASL. Without TLS they are sent in plain text, or can be guessed from the
 	// exchange.

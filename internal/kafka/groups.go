@@ -7,8 +7,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// RefusedByGroup reports whether joining a consumer group again can't help after this error. All other errors heal:
-// brokers come back, and the client joins again after its membership ended.
+// RefusedByGroup reports whether joining a consumer group again can't help after this error. All other errors are
+// temporary: brokers come back, and the client joins again after its membership ended.
 func RefusedByGroup(err error) bool {
 	var code *kerr.Error
 	return errors.As(err, &code) && slices.Contains([]*kerr.Error{

@@ -26,7 +26,7 @@ func BootNonce(ctx context.Context, url string) (string, error) {
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return "", fmt.Errorf("boot nonce: %w", err)
+		return "", fmt.Errorf("boot nonce of %s: %w", url, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 256))

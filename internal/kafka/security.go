@@ -113,7 +113,7 @@ func hungUp(err error) bool {
 	return errors.As(err, &first) || errors.Is(err, io.EOF)
 }
 
-// hopeless reports whether waiting can't heal an error. A closed connection is not hopeless: a proxy in front of a
+// hopeless reports whether waiting can't fix an error. A closed connection is not hopeless: a proxy in front of a
 // broker that is starting closes connections too.
 func hopeless(err error) bool {
 	return errors.Is(err, kerr.SaslAuthenticationFailed) || errors.Is(err,
