@@ -28,7 +28,7 @@ const (
 // fills the tables passes those that it applies as writes. The checks change nothing.
 func Checks(cfg Config, reads, writes fs.FS) []preflight.Check {
 	i := &inspector{cfg: cfg}
-	// An older server may not understand the queries of the other checks, or answer something else.
+	// An older server may not understand the queries of the other checks, or may answer them differently.
 	needs := func(name string, run func(context.Context, driver.Conn) []preflight.Finding) preflight.Check {
 		return preflight.Check{Name: name, Needs: checkVersion, Run: i.connected(run)}
 	}

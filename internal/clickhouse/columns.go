@@ -6,7 +6,7 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 )
 
-// Text is a String column that holds its rows in the form of the wire, so that sending it copies nothing.
+// Text is a String column that holds its rows in the wire format, so that sending it copies nothing.
 type Text struct {
 	buf  []byte
 	rows int
