@@ -1,6 +1,6 @@
-// Package service is the life of a program: it starts the program's units together, runs them side by side, and stops
-// them in the reverse order within a deadline. It also holds the beginning that all services share (flags,
-// configuration, logger, start-up checks) and what each shows about itself: metrics, health, readiness and version.
+// Package service runs a program: it starts the program's units together, runs them side by side, and stops them in the
+// reverse order within a deadline. It also holds the start that all services share (flags, configuration, logger,
+// start-up checks) and the state that each publishes: metrics, health, readiness and version.
 //
 // It promises that the first unit to return ends the others, whatever the reason; that a unit is asked to stop only
 // after every unit listed behind it has returned, so that the units listed first (clients, brokers) outlive their
