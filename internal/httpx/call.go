@@ -13,7 +13,7 @@ import (
 // HeaderCorrelationID names the story that a request belongs to. A request without one gets a new one.
 const HeaderCorrelationID = "X-Correlation-ID"
 
-// maxBodyAhead is the most memory that Body allocates on the word of a Content-Length alone.
+// maxBodyAhead is the most memory that Body allocates because a Content-Length announces it.
 const maxBodyAhead = 64 << 10
 
 // Call is one request on its way through its handler. Only that handler may use it.

@@ -9,8 +9,8 @@
 //
 // # What it does not do
 //
-// It knows no routes: its users register handlers on a mux of their own and give each the pattern that labels it. It
-// knows no errors of the ledger: users turn those into problems before they return.
+// It has no routes: its users register handlers on a mux of their own and give each the pattern that labels it. It does
+// not interpret errors of the ledger: handlers turn those into problems before they return.
 //
 // # Problems
 //

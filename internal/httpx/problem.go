@@ -51,7 +51,7 @@ type Problem struct {
 	// Path and Offset locate the cause in the body. Offset is -1 where there is no such place.
 	Path   string
 	Offset int
-	// RetryAfter asks the caller to wait that long before the next try. Zero asks nothing.
+	// RetryAfter asks the caller to wait that long before the next try. Zero sends no such header.
 	RetryAfter time.Duration
 
 	cause error
@@ -83,7 +83,7 @@ func (p *Problem) Error() string {
 // Unwrap returns what Because attached.
 func (p *Problem) Unwrap() error { return p.cause }
 
-// asProblem returns the problem in the chain of an error, or one that stands for the error.
+// asProblem returns the problem in the chain of an error, or a general one for any other error.
 func asProblem(err error) *Problem {
 	var p *Problem
 	if errors.As(err, &p) {
