@@ -15,8 +15,8 @@
 //
 // # What it does not do
 //
-// It knows no HTTP and no journal. It packs for own sellers only; for the others the marketplace makes the documents.
-// The formats of its labels are plain: the marketplace's layout is not public.
+// It serves no HTTP and does not use the journal itself. It packs for own sellers only; for the others the marketplace
+// makes the documents. The formats of its labels are plain: the marketplace's layout is not public.
 //
 // # How it fails
 //

@@ -19,7 +19,7 @@ type Config struct {
 	Cluster string
 	// Dir is the folder of the documents. Instances may share it.
 	Dir string
-	// Currency is that of all amounts.
+	// Currency is the currency of all amounts.
 	Currency string
 	// SubmitTimeout bounds one try to submit a result.
 	SubmitTimeout time.Duration
@@ -35,7 +35,7 @@ type Deps struct {
 	Options []kgo.Opt
 	// Submitter decides the worker's commands.
 	Submitter Submitter
-	// Sellers says who packs here, and what is printed about them.
+	// Sellers says which sellers pack here, and what is printed about them.
 	Sellers *sellers.Directory
 	// Log gets one line per packed shipment.
 	Log *slog.Logger

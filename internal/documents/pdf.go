@@ -104,8 +104,8 @@ func clipped(s string) string {
 	return s
 }
 
-// bars draws the tracking number as bars, one for each bit that is set, so that a test of a scanner has something to
-// aim at. The marketplace's barcode format is not public.
+// bars draws the tracking number as bars, one for each bit that is set, so that a scanner test has something to read.
+// The marketplace's barcode format is not public.
 func bars(pdf *fpdf.Fpdf, s string) {
 	x, y := pdf.GetX(), pdf.GetY()+2
 	for i, c := range []byte(s) {

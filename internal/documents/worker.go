@@ -84,7 +84,7 @@ func (w *worker) handle(in *message.Message) error {
 	ctx, rec, deps := in.Context(), pubsub.Record(in.Context()), w.docs.deps
 	env, event, err := events.Decode(kafka.AppendEventHeaders(nil, rec), rec.Value)
 	if err != nil {
-		// The projector dead-letters it, where people see it. Whether it requests documents cannot be known.
+		// The projector dead-letters it, and operators see it there. Nobody can tell whether it requests documents.
 		deps.Log.WarnContext(ctx, "undecodable event skipped", slog.Int("partition", int(rec.Partition)),
 			slog.Int64("offset", rec.Offset), slog.Any("err", err))
 		return nil
@@ -98,7 +98,7 @@ func (w *worker) handle(in *message.Message) error {
 	packing := pack(s, revision, who, env.RecordedAt)
 	doc := newPage(s, packing, revision, who, w.docs.cfg.Currency, env.RecordedAt)
 	if err := w.docs.blobs.write(packing.GetDocumentsRef(), doc); err != nil {
-		w.fail(err) // The disk is full or gone: no document of anybody can be stored.
+		w.fail(err) // The disk is full or gone: no document can be stored.
 		return err
 	}
 	return w.submit(ctx, env, s, revision, packing)
