@@ -67,7 +67,7 @@ func (a *aliasWorker) handle(in *message.Message) ([]*message.Message, error) {
 	rec := pubsub.Record(in.Context())
 	_, event, err := events.Decode(kafka.AppendEventHeaders(nil, rec), rec.Value)
 	if err != nil {
-		// The projector dead-letters it, where people see it; no alias can be read from it.
+		// The projector dead-letters it, and operators see it there; no alias can be read from it.
 		a.log.WarnContext(in.Context(), "undecodable event skipped", slog.Int("partition", int(rec.Partition)),
 			slog.Int64("offset", rec.Offset), slog.Any("err", err))
 		return nil, nil

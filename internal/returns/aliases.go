@@ -11,11 +11,11 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// An alias leads from a return or a service to a shipment. A return may have several, because its lines may belong to
-// several shipments. The topic is compacted, so the key of a record names both ends; the first end, which chooses the
-// partition, is in a header as well.
+// An alias maps a return or a service to a shipment. A return may have several, because its lines may belong to several
+// shipments. The topic is compacted, so the key of a record holds both ids; the first, which chooses the partition, is
+// in a header as well.
 
-// headerAlias holds the id that an alias leads from.
+// headerAlias holds the id of the return or service.
 const headerAlias = "orderledger-alias"
 
 // aliasKey returns the key of an alias's record.

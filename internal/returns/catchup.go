@@ -8,9 +8,9 @@ import (
 	"github.com/orderledger/orderledger/events"
 )
 
-// A partition arrives at this instance with all its aliases still to be read. Until they are, the resolver delivers
-// nothing of it: a return may have several shipments, and a notification that went to the shipment whose alias was read
-// first would never reach the others. Notifications wait in the store in the meantime, in their order.
+// When a partition is assigned to this instance, all its aliases are still to be read. Until then, the resolver
+// delivers nothing of it: a return may have several shipments, and a notification that went to the shipment whose alias
+// was read first would never reach the others. Notifications wait in the store in the meantime, in their order.
 
 // catchUp reports whether every alias that existed when the partition was assigned has been read. When that becomes
 // true it releases the pending notifications of the partition.
@@ -22,7 +22,7 @@ func (r *resolver) catchUp(ctx context.Context, p int32) (bool, error) {
 	if !known {
 		var err error
 		if end, err = r.aliasEnd(ctx, p); err != nil {
-			// The next round asks again; until then everything waits.
+			// The next round tries again; until then everything waits.
 			r.log.WarnContext(ctx, "end of aliases not read", slog.Int("partition", int(p)), slog.Any("err", err))
 			return false, nil
 		}

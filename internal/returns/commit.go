@@ -13,7 +13,7 @@ import (
 )
 
 // commit commits the offsets of both topics. The offset of a notification partition stays at its oldest pending
-// notification; the metadata says how far the resolver has looked.
+// notification; the metadata says how far the resolver has read.
 func (r *resolver) commit(ctx context.Context, client *kgo.Client) error {
 	offsets := map[string]map[int32]kgo.EpochOffset{events.TopicUnresolved: {}, events.TopicAliases: {}}
 	for p, next := range r.examined {
@@ -49,7 +49,7 @@ func (r *resolver) commit(ctx context.Context, client *kgo.Client) error {
 	return nil
 }
 
-// addMetadata writes how far the resolver has looked into a commit.
+// addMetadata writes into a commit how far the resolver has read.
 func (r *resolver) addMetadata(req *kmsg.OffsetCommitRequest) error {
 	for t := range req.Topics {
 		if req.Topics[t].Topic != events.TopicUnresolved {

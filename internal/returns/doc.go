@@ -1,4 +1,4 @@
-// Package returns leads notifications that name only a return to the shipments of that return.
+// Package returns delivers notifications that name only a return to the shipments of that return.
 //
 //	Append ─▶ orders.unresolved.v1 ─▶ resolver ─▶ orders.inbox.v1
 //	                                     ▲
@@ -17,9 +17,9 @@
 //
 // # What it does not do
 //
-// It knows no HTTP and no calls. It holds no state that cannot be rebuilt from Kafka: the pending store is a cache. It
-// needs no lane: any instance may resolve, and a partition that moves to another instance resolves again once that one
-// has read all its aliases.
+// It serves no HTTP and decides nothing. It holds no state that cannot be rebuilt from Kafka: the pending store is a
+// cache. It needs no lane: any instance may resolve, and when a partition moves, its new instance resolves again once
+// it has read all the partition's aliases.
 //
 // # How it fails
 //

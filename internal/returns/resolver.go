@@ -26,7 +26,8 @@ import (
 //	                                   └─▶ Config.Limit ─▶ inbox of the return's own id
 //
 // The offset that it commits is that of the oldest pending notification. So a restart reads all pending ones again, and
-// some that are not pending any more. How far it has looked is in the metadata of the commit: progress reads it there.
+// some that are not pending any more. The metadata of the commit says how far the resolver has read: progress reads it
+// there.
 type resolver struct {
 	cfg      Config
 	options  []kgo.Opt

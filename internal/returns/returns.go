@@ -26,7 +26,7 @@ type Config struct {
 	Dir string
 	// Limit is how long a notification waits for the shipment of its return.
 	Limit time.Duration
-	// AppendTimeout bounds one try to append to the inbox, and one look at the ends of topics.
+	// AppendTimeout bounds one try to append to the inbox, and one request for the ends of topics.
 	AppendTimeout time.Duration
 	// InstanceID makes the workers static members of their groups; empty means dynamic members.
 	InstanceID string
