@@ -11,6 +11,6 @@
 //
 // # What it does not do
 //
-// It knows no HTTP: package ingest reads the headers of a request and checks the signature of a notification with the
+// It handles no HTTP: package ingest reads the headers of a request and checks the signature of a notification with the
 // secret that it finds here. It does not limit the rate of calls.
 package sellers

@@ -52,7 +52,7 @@ func cancellers() map[string]ledgerv1.CancelledBy {
 	}
 }
 
-// usualReasons are the reasons that notifications of the marketplace have been seen to carry.
+// usualReasons are reasons found in real notifications of the marketplace.
 func usualReasons() map[string]ledgerv1.CancelledBy {
 	return map[string]ledgerv1.CancelledBy{
 		"seller_cancellation":      ledgerv1.CancelledBy_CANCELLED_BY_SELLER,

@@ -9,7 +9,7 @@ import (
 	"github.com/orderledger/orderledger/internal/setting"
 )
 
-// shown is a Seller without its methods, so that formatting one does not format it again without end.
+// shown is a Seller without its methods, so that formatting one does not recurse forever.
 type shown Seller
 
 // shown returns a copy with tokens and secrets masked.
