@@ -195,10 +195,10 @@ func (b *Broker) checkSize(ctx context.Context) error {
 	}
 	if b.unclean {
 		return fmt.Errorf("embedded kafka %q: not stopped cleanly, and its log of %d MB is larger than %d MB, half of the "+
-			"memory, into which recovery reads all of it: use a machine with more memory, then move to a Kafka cluster",
+			"memory, into which this start reads all of it: use a machine with more memory, then move to a Kafka cluster",
 			b.cfg.DataDir, size>>20, limit>>20)
 	}
-	b.log.WarnContext(ctx, "log of embedded kafka too large to recover after a kill, move to a Kafka cluster",
+	b.log.WarnContext(ctx, "log of embedded kafka too large to load after a kill, move to a Kafka cluster",
 		slog.Int64("log_bytes", size), slog.Int64("limit_bytes", limit))
 	return nil
 }

@@ -123,7 +123,7 @@ func TestBrokerCloseErrorIsAnUncleanStop(t *testing.T) {
 }
 
 // A log larger than the limit is refused after an unclean stop only.
-func TestBrokerRefusesALogTooLargeToRecover(t *testing.T) {
+func TestBrokerRefusesALogTooLargeToLoad(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	first := start(t, config(dir))

@@ -21,8 +21,8 @@ type Config struct {
 	// SyncWrites flushes each batch to the disk before it is acknowledged. Without it, acknowledged records survive a kill
 	// but not a loss of power.
 	SyncWrites bool
-	// MaxLogBytes is the largest log that can be recovered. Zero means half of the machine's memory; negative means no
-	// limit.
+	// MaxLogBytes is the largest log that the broker loads after an unclean stop. Zero means half of the machine's memory;
+	// negative means no limit.
 	MaxLogBytes int64
 }
 

@@ -1,5 +1,5 @@
-// Package broker is the Kafka inside the process: franz-go's kfake on a real port, with a data folder. It is for trying
-// out, for development and for a single node. Production is a Kafka cluster at an address, on the same code path.
+// Package broker is the embedded Kafka: franz-go's kfake on a real port, with a data folder. It is for trials, for
+// development and for a single node. Production is a Kafka cluster at an address, on the same code path.
 //
 // It promises, on one node:
 //

@@ -29,7 +29,7 @@ type partition struct {
 // pairs the open records with a later commit and makes them visible.
 func endOpenTransactions(ctx context.Context, l *listener) (ended int, err error) {
 	client, err := kgo.NewClient(
-		kgo.SeedBrokers(l.Addr().String()), kgo.Dialer(l.dial), kgo.ClientID("embedded-recovery"),
+		kgo.SeedBrokers(l.Addr().String()), kgo.Dialer(l.dial), kgo.ClientID("embedded-startup"),
 		// Aborted records and control records are what openTransactions looks for.
 		kgo.FetchIsolationLevel(kgo.ReadUncommitted()), kgo.KeepControlRecords(),
 	)
