@@ -81,8 +81,8 @@ var statuses = map[int]int{ //nolint:gochecknoglobals // A table, or set once.
 	456:                http.StatusBadRequest, // unknown parameter
 }
 
-// fail answers with an error. When a part of the answer is sent already, the error follows it, in ClickHouse's frame,
-// and the connection ends without the last chunk, so that the client sees an incomplete answer.
+// fail answers with an error. If part of the answer is already sent, fail appends the error in ClickHouse's frame and
+// ends the connection without the last chunk, so that the client sees an incomplete answer.
 func (h *httpQuery) fail(err error) {
 	code := codeOf(err)
 	if h.begun {

@@ -128,7 +128,7 @@ func (n *nativeConn) serve() error {
 				return err
 			}
 		case proto.ClientCodeCancel:
-			// The query that the client meant has ended.
+			// The query to cancel has already ended.
 		default:
 			err = fmt.Errorf("unexpected packet %d", code)
 		}

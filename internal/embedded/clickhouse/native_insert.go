@@ -14,7 +14,7 @@ import (
 )
 
 // sampleCache holds the columns of the last few insertions of a connection, because clients insert into the same tables
-// all the time. Any statement that may have changed a table makes it void.
+// all the time. Any statement that may have changed a table invalidates it.
 type sampleCache struct {
 	ddl     int64
 	samples map[insertion][]columnHeader

@@ -26,7 +26,7 @@ type Server struct {
 	folder  *folder
 	base    *engine.Conn // keeps the engine running and serves the queries of the front itself
 	baseMu  sync.Mutex   // a connection runs one statement at a time
-	facts
+	engineInfo
 
 	statements atomic.Int64 // numbers statements
 	// ddl counts statements that may have changed a table, which make cached columns void.
@@ -40,8 +40,8 @@ type Server struct {
 	open map[*client]struct{}
 }
 
-// facts are the answers of the engine to prepare.
-type facts struct {
+// engineInfo holds the engine's answers to prepare.
+type engineInfo struct {
 	knownSettings map[string]bool
 	timezone      string
 	version       [3]int

@@ -15,8 +15,8 @@ type session struct {
 	server   *Server
 	conn     *engine.Conn
 	database string
-	// settings are those of queries that are in force now. Clients repeat the same settings with every query, so only the
-	// differences are set and reset.
+	// settings are the settings of queries that are in force now. Clients repeat the same settings with every query, so
+	// only the differences are set and reset.
 	settings map[string]applied
 	// own is true once the client changed its session itself. Only then does a setting of a query have to be reset to a
 	// value other than the default.

@@ -14,9 +14,9 @@ import (
 )
 
 // walker copies blocks between the wire and the engine without building columns: it only follows lengths, which costs a
-// third of decoding and encoding. The form of the wire has a block info, and a byte for custom serialization after the
-// type of each column; the form of the engine has neither. Columns of types whose data can't be followed by lengths
-// (JSON, Variant, Dynamic) are decoded and encoded.
+// third of decoding and encoding. On the wire, a block has a block info, and a byte for custom serialization after the
+// type of each column; the engine's format has neither. Columns of types whose data can't be followed by lengths (JSON,
+// Variant, Dynamic) are decoded and encoded.
 type walker struct {
 	r       *bufio.Reader // at least decodeBuffer large, so that decoding a column reads through it
 	w       io.Writer
