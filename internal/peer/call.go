@@ -46,7 +46,7 @@ func (c *Call) command(s Submission) journal.Command {
 	}
 }
 
-// Result is the receipt of one submission, or why there is none.
+// Result is the receipt of one submission, or the error.
 type Result = journal.Result
 
 // ErrOwnerUnreachable means that the owner of the lane cannot be reached from this instance. Nothing was stored.

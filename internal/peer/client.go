@@ -97,7 +97,7 @@ func (c *Client) forward(ctx context.Context, peerURL string, f *forward) ([]Res
 	if deadline, ok := ctx.Deadline(); ok {
 		left = time.Until(deadline)
 	}
-	// A little less than we wait: an answer that says "not stored" is worth more than none.
+	// The owner gets a little less time than we wait: an answer that says "not stored" is better than none.
 	f.TimeoutMillis = max(1, (left - min(left/5, 100*time.Millisecond)).Milliseconds())
 	body, err := f.encode()
 	if err != nil {
@@ -132,8 +132,8 @@ func (c *Client) post(ctx context.Context, peerURL, path string, body []byte, st
 	}
 	c.keys.sign(req.Header, req.Method, path, c.now(), body)
 	// The request carries no Idempotency-Key header, though its commands have keys: with one, net/http would resend it on
-	// a broken connection. Of two sends we would see only the second answer, and take for refused what the first may have
-	// stored. The router retries instead.
+	// a broken connection. If it sent the request twice, we would see only the second answer, and could report a command
+	// as refused that the first had stored. The router retries instead.
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, lostOrUnreachable(wrote.Load(), err)

@@ -1,4 +1,4 @@
-// Package peer brings commands to the owners of their lanes, in this instance of ingest or in another one.
+// Package peer dispatches commands to the owners of their lanes, in this instance of ingest or in another one.
 //
 // # Submitting
 //
@@ -9,9 +9,9 @@
 //
 // # Promises
 //
-// A lane that moves costs time and no answers. A submission without an answer is retried inside the deadline, at the
-// instance that owns the lane by then, under the key it had before the first try: the caller's, or one that the router
-// made. So if an owner decides a command and its answer is lost, the retry is answered with that first answer. A
+// A call loses time to a lane that moves, but no answer. A submission without an answer is retried inside the deadline,
+// at the instance that owns the lane by then, under the key it had before the first try: the caller's, or one that the
+// router made. So if an owner decides a command and its answer is lost, the retry is answered with that first answer. A
 // command that may be stored stays in doubt until it is answered, even when a later owner does not know it.
 //
 // # Between instances
@@ -29,6 +29,6 @@
 //
 // # What it does not do
 //
-// It knows no tokens of sellers and no answers to them; those are package ingest's. Which instance owns a lane is the
-// journal's knowledge.
+// It checks no tokens of sellers and writes no answers to them: package ingest does. It does not decide which instance
+// owns a lane: the journal says so.
 package peer

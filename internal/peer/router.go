@@ -14,7 +14,7 @@ import (
 	"github.com/orderledger/orderledger/internal/journal"
 )
 
-// Router brings submissions to the owners of their lanes, and their answers back. Many goroutines may use it.
+// Router dispatches submissions to the owners of their lanes, and returns their results. Many goroutines may use it.
 //
 //	submissions ─▶ by lane ─▶ owner? ─┬─ here ──▶ journal.SubmitAll ─┬─ answered ─▶ in the order of the call
 //	                  ▲               └─ there ─▶ POST to the peer ──┤
@@ -30,7 +30,7 @@ type Router struct {
 	timeout time.Duration // Of one try at a peer.
 	log     *slog.Logger
 	metrics *routerMetrics
-	// logLimiter bounds the lines about an owner that is away: every call to its lanes finds that out for itself.
+	// logLimiter bounds the lines about an unreachable owner: every call to its lanes would write one.
 	logLimiter rate.Sometimes
 }
 
@@ -48,7 +48,7 @@ func NewRouter(cfg Config, d Deps) (*Router, error) {
 }
 
 // The pause before a retry: short at first, so that a lane which moves in a few milliseconds costs no more, and longer
-// each time, so that a lane without an owner is no load.
+// each time, so that a lane without an owner causes no load.
 const (
 	firstPause = 5 * time.Millisecond
 	lastPause  = 200 * time.Millisecond

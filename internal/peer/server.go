@@ -24,8 +24,8 @@ const (
 	pathRelease  = "/release"
 )
 
-// refused is the problem of a request without a good signature. It has no code of the marketplace, whose clients never
-// come here.
+// refused is the problem for a request without a valid signature. It has no code of the marketplace, because the
+// marketplace's clients don't use this listener.
 //
 //nolint:gochecknoglobals // A constant.
 var refused = httpx.Kind{
@@ -63,7 +63,7 @@ func NewServer(cfg Config, d Deps) (*Server, error) {
 // Handler returns the routes for other instances.
 func (s *Server) Handler() http.Handler { return s.handler }
 
-// signedHandler answers a request with a good signature.
+// signedHandler answers a request with a valid signature.
 type signedHandler func(ctx context.Context, c *httpx.Call, body []byte) error
 
 // signed lets a handler run only for requests that another instance has signed.

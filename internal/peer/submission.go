@@ -18,8 +18,8 @@ type tracked struct {
 	result Result // Valid once done, if err is nil.
 	reason string // Why the last try did not finish it.
 	err    error  // The outcome of the last try.
-	// inDoubt is set from the first try that may have stored the command. Only an answer clears it: that a later owner
-	// does not have the lane proves nothing about what an earlier owner wrote.
+	// inDoubt is set from the first try that may have stored the command. Only an answer clears it: an error of a later
+	// owner says nothing about what an earlier owner wrote.
 	inDoubt     error
 	unreachable time.Time // Since when no instance could be asked; zero for never.
 }
@@ -48,7 +48,7 @@ func (t *tracked) markUnreachable(now time.Time, limit time.Duration) {
 	t.unreachable, t.done = since, now.Sub(since) > limit
 }
 
-// outcome returns the result, whatever is known when the time is over.
+// outcome returns the result, or the error of the last try if the deadline came first.
 func (t *tracked) outcome(ctx context.Context) Result {
 	switch {
 	case t.done && t.err == nil:
