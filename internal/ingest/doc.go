@@ -1,4 +1,4 @@
-// Package ingest is HTTP in: the marketplace's notifications, and the seller API on the marketplace's own paths. It
+// Package ingest serves HTTP: the marketplace's notifications, and the seller API on the marketplace's own paths. It
 // wires the parts of one instance: peer, returns, documents, sellers and httpx.
 //
 // # What happens to a notification
@@ -7,7 +7,7 @@
 //	                                                        └─ only a return ─▶ returns.Append ────▶ 200
 //
 // 200 means that the notification is durable in Kafka and will be decided, whichever process dies. An unreadable one is
-// answered with 400, 401 or 413 and leaves no trace. One that is readable and makes no sense is answered with 200 and
+// answered with 400, 401 or 413 and leaves no trace. A readable one that is invalid is answered with 200 and
 // quarantined, because the marketplace holds back everything behind a notification that is not accepted.
 //
 // # What happens to a seller's call
@@ -25,8 +25,8 @@
 //
 // # What it does not do
 //
-// It holds no state that cannot be rebuilt from Kafka. It does not forward calls to an outer marketplace. It knows
-// neither how a lane is found nor how a PDF is made.
+// It holds no state that cannot be rebuilt from Kafka. It does not forward calls to an outer marketplace. It finds no
+// lanes and renders no PDFs: packages peer and documents do.
 //
 // # Stopping
 //

@@ -73,7 +73,7 @@ type watcher struct {
 	askedAt time.Time       // When the broker was asked for done; guarded by mu.
 }
 
-// pollEvery is the interval between questions to the broker. A projection is behind by some tens of milliseconds.
+// pollEvery is the interval between requests to the broker. A projection lags by some tens of milliseconds.
 const pollEvery = 10 * time.Millisecond
 
 // await waits until the read model holds the position in the request's If-Position-At-Least header, if it has one.

@@ -32,7 +32,7 @@ var (
 	}
 )
 
-// retrySoon is the Retry-After of problems that pass without anybody's help.
+// retrySoon is the Retry-After of temporary problems.
 const retrySoon = time.Second
 
 // problems makes a handler return problems only.

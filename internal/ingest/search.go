@@ -146,7 +146,7 @@ func sortColumn(field marketplace.SortField) string {
 	}
 }
 
-// unknownTime sorts behind every time that makes sense.
+// unknownTime sorts behind every real time.
 const unknownTime = 1 << 52
 
 func sortValue(field marketplace.SortField, s *ledgerv1.Shipment) int64 {

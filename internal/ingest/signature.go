@@ -15,8 +15,8 @@ import (
 )
 
 // Sign returns the signature of a notification: lower-case hex SHA-1 of the time in Unix seconds, the registered URL,
-// the method and the secret. It covers no byte of the body: it proves that the sender knows the secret, not what the
-// sender wrote. TLS has to protect the body.
+// the method and the secret. It does not cover the body: it proves that the sender knows the secret, and nothing about
+// the body. TLS has to protect that.
 func Sign(at time.Time, url, method, secret string) string {
 	sum := sha1.Sum([]byte(strconv.FormatInt(at.Unix(), 10) + url + method + secret)) //nolint:gosec // As above.
 	return hex.EncodeToString(sum[:])
