@@ -64,8 +64,8 @@ func (c ClickHouseBackend) Open(t testing.TB) clickhouse.Config {
 		Addr: cfg.Addrs, Auth: clickhousego.Auth{Username: user, Password: cfg.Password.Reveal()}, MaxOpenConns: 1,
 	})
 	require.NoError(t, err)
-	// The engine for embedding has a function that a published server lacks. It reveals an image that only stands in for
-	// the published one.
+	// The embedded engine has a function that a published server lacks. The query finds out whether a substitute image is
+	// running.
 	var version string
 	var standIn uint64
 	const query = "SELECT version(), (SELECT count() FROM system.functions WHERE name = 'chdb')"

@@ -21,8 +21,8 @@ import (
 
 // namespace makes one part of a shared Kafka look like a Kafka of its own. The names of the ledger's topics, groups and
 // transactional ids are fixed, so two tests could not use one broker at a time. A namespace is a proxy that puts a
-// prefix before each name on the way to the broker and removes it on the way back. Clients see nothing of it: to them
-// it is a broker, under an address of its own.
+// prefix before each name on the way to the broker and removes it on the way back. Clients do not notice it: to them it
+// is a broker, under an address of its own.
 //
 // Names inside the bytes that members of a group exchange stay as they are: only members read them.
 type namespace struct {

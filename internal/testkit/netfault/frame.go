@@ -17,7 +17,7 @@ const (
 	replyHead   = 8
 )
 
-// maxFrame is more than any broker takes or gives at once.
+// maxFrame is larger than any frame of a broker.
 const maxFrame = 128 << 20
 
 // ReadFrame returns the bytes of a Kafka request or reply, including the four bytes of its size: eight at least.

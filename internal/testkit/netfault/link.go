@@ -50,7 +50,7 @@ func (l *Link) PauseAt(match func(request []byte) bool) <-chan struct{} {
 }
 
 // DelayAt holds back only the next request that matches, and later ones on its connection, until the link resumes. The
-// process goes on otherwise. The channel is closed when the request is met.
+// rest of the process continues. The channel is closed when the request is met.
 func (l *Link) DelayAt(match func(request []byte) bool) <-chan struct{} {
 	met, resumed := make(chan struct{}), make(chan struct{})
 	l.arm(&trigger{match: match, do: func() {

@@ -13,7 +13,7 @@ type losses struct {
 	replies  map[kmsg.Key]int // How many more requests whose replies to lose; negative for all. Guarded by mu.
 }
 
-// DropRequests loses the next n requests of this kind before the broker hears of them. A negative n loses all of them
+// DropRequests loses the next n requests of this kind before they reach the broker. A negative n loses all of them
 // until it is called again.
 func (l *losses) DropRequests(key kmsg.Key, n int) {
 	l.mu.Lock()
