@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TestChaosAllFaults makes faults of every kind, several at once. Nothing is lost, doubled or reordered.
+// TestChaosAllFaults makes faults of every kind, several at once. Nothing is lost, duplicated or reordered.
 func TestChaosAllFaults(t *testing.T) {
 	seed := chooseSeed(t)
 	n := faultCount(t, 20)

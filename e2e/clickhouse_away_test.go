@@ -7,7 +7,7 @@ import (
 )
 
 // TestClickHouseAway stops ClickHouse. The services accept orders meanwhile, and afterwards the tables have no gaps and
-// no doubles.
+// no duplicates.
 func TestClickHouseAway(t *testing.T) {
 	seed := chooseSeed(t)
 	s := newScenario(t, newBrokers(t), plan{instances: 1, lanes: 4}, seed, 60)

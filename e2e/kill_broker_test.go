@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestBrokerKilled kills the broker, which comes back with its data. Nothing is lost or doubled.
+// TestBrokerKilled kills the broker, which comes back with its data. Nothing is lost or duplicated.
 func TestBrokerKilled(t *testing.T) {
 	seed := chooseSeed(t)
 	b := newBrokers(t)

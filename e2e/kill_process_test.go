@@ -62,7 +62,7 @@ func killDuring(t *testing.T, s *stack, file []byte, lines int) importer.Result 
 }
 
 // TestProcessKilledDuringImport imports invented histories while `orderledger up` is killed. Nothing is lost or
-// doubled.
+// duplicated.
 func TestProcessKilledDuringImport(t *testing.T) {
 	s := newStack(t)
 	var file bytes.Buffer

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TestServicesKilled kills, freezes and restarts services at random moments. Nothing is lost or doubled.
+// TestServicesKilled kills, freezes and restarts services at random moments. Nothing is lost or duplicated.
 func TestServicesKilled(t *testing.T) {
 	seed := chooseSeed(t)
 	s := newScenario(t, newBrokers(t), plan{instances: 1, lanes: 4}, seed, 60)

@@ -8,7 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// TestLostRequestsAndReplies loses requests and replies of commits and produces. No record is lost or doubled.
+// TestLostRequestsAndReplies loses requests and replies of commits and produces. No record is lost or duplicated.
 func TestLostRequestsAndReplies(t *testing.T) {
 	seed := chooseSeed(t)
 	s := newScenario(t, newBrokers(t), plan{instances: 1, lanes: 4, proxied: true}, seed, 60)

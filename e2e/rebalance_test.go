@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TestInstancesJoinAndLeave lets instances join and leave under load. Nothing is lost or doubled.
+// TestInstancesJoinAndLeave lets instances join and leave under load. Nothing is lost or duplicated.
 func TestInstancesJoinAndLeave(t *testing.T) {
 	seed := chooseSeed(t)
 	s := newScenario(t, newBrokers(t), plan{instances: 2, lanes: 6}, seed, 60)

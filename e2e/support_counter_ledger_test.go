@@ -122,7 +122,7 @@ func unsplit(key string) string {
 }
 
 // countInput checks that a key was decided once for a shipment: it has one first decision, at most one that ends its
-// waiting, and any others are marked as repeats.
+// waiting, and any others say that they are repeats.
 func countInput(v *verdict, id inputID, all []*ledgerDecision) {
 	if id.key == "" {
 		return

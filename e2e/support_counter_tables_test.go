@@ -11,7 +11,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// tables are all rows that ClickHouse returns, doubles included.
+// tables are all rows that ClickHouse returns, duplicates included.
 type tables struct {
 	events, decisions []historyRow
 	shipments         []shipmentRow
@@ -89,7 +89,7 @@ func selectAll[R any](t testing.TB, conn driver.Conn, query string, into func(*R
 	return out
 }
 
-// countTables compares every table with the rows that follow from the ledger: none is missing, doubled or different.
+// countTables compares every table with the rows that follow from the ledger: none is missing, duplicated or different.
 func (e *evidence) countTables(v *verdict, l *ledger) {
 	var eventRows, decisionRows []historyRow
 	for i := range l.events {

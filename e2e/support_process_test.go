@@ -113,7 +113,7 @@ func (p *program) signal(s syscall.Signal, restart bool) chan struct{} {
 	return p.ended
 }
 
-// kill ends the process with SIGKILL, also a frozen one.
+// kill ends the process with SIGKILL, even a frozen one.
 func (p *program) kill() { <-p.signal(syscall.SIGKILL, false) }
 
 // stop ends the process with SIGTERM and returns how long that took. A process that exceeds the limit is killed.
