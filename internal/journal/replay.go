@@ -106,7 +106,7 @@ type decisionTail struct {
 func (t *takeover) readDecisions(ctx context.Context, end int64, voids []span) (decisionTail, error) {
 	m := t.l.store.Meta()
 	tail := decisionTail{laneseq: m.DecidedSeq, first: -1, before: m.DecidedSeq}
-	err := t.readTopic(ctx, events.TopicDecisions, m.Decisions, end, func(r *reading, rec *kgo.Record) error {
+	err := t.readTopic(ctx, events.TopicDecisions, m.Decisions, end, func(r *applier, rec *kgo.Record) error {
 		env, d, err := r.decision(rec, voids)
 		if d == nil || err != nil {
 			return err
@@ -126,7 +126,7 @@ func (t *takeover) readEvents(ctx context.Context, end int64) ([]events.Envelope
 	m := t.l.store.Meta()
 	decided, head := m.DecidedSeq, m.DecidedHead
 	var orphans []events.Envelope
-	err := t.readTopic(ctx, events.TopicEvents, m.Events, end, func(r *reading, rec *kgo.Record) error {
+	err := t.readTopic(ctx, events.TopicEvents, m.Events, end, func(r *applier, rec *kgo.Record) error {
 		env, fresh, err := r.event(rec)
 		if !fresh || err != nil {
 			return err
@@ -145,10 +145,10 @@ func (t *takeover) readEvents(ctx context.Context, end int64) ([]events.Envelope
 
 // readTopic reads a topic of the lane from where the store is to an end.
 func (t *takeover) readTopic(
-	ctx context.Context, topic string, pos lanestore.TopicPosition, end int64, fn func(*reading, *kgo.Record) error,
+	ctx context.Context, topic string, pos lanestore.TopicPosition, end int64, fn func(*applier, *kgo.Record) error,
 ) error {
 	l, seen := t.l, t.seen[topic]
-	r := newReading(l.store, topic, l.id, pos, seen)
+	r := newApplier(l.store, topic, l.id, pos, seen)
 	err := l.j.topics.scan(ctx, topic, l.id, max(pos.From(), seen), end, func(rec *kgo.Record) error { return fn(r, rec) })
 	if err == nil {
 		err = r.flush(0)

@@ -232,7 +232,7 @@ func (s *standby) apply(p kgo.FetchTopicPartition) error {
 		pos = m.Decisions
 	}
 	// A position from before a restart is not compared here: the chain of the first record does that.
-	r := newReading(s.store, p.Topic, s.id, pos, pos.Last+1)
+	r := newApplier(s.store, p.Topic, s.id, pos, pos.Last+1)
 	checked := s.seen[p.Topic] > 0
 	for _, rec := range p.Records {
 		if rec.Attrs.IsControl() {

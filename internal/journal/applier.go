@@ -14,9 +14,9 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// reading applies the records of one topic of a lane to its store, in large batches. One topic is read at a time: a
+// applier applies the records of one topic of a lane to its store, in large batches. One topic is read at a time: a
 // batch starts from the position that the one before has left.
-type reading struct {
+type applier struct {
 	store   *lanestore.Store
 	sb      *lanestore.Batch
 	v       verifier
@@ -26,17 +26,17 @@ type reading struct {
 
 const readBatchBytes = 4 << 20
 
-// newReading reads on from the store's position. seen is how far this process has already read the topic, 0 if it has
+// newApplier continues from the store's position. seen is how far this process has already read the topic, 0 if it has
 // not: a position that it wrote itself need not be compared with the lane again.
-func newReading(s *lanestore.Store, topic string, lane int32, pos lanestore.TopicPosition, seen int64) *reading {
-	return &reading{
+func newApplier(s *lanestore.Store, topic string, lane int32, pos lanestore.TopicPosition, seen int64) *applier {
+	return &applier{
 		store: s, sb: s.Begin(), pos: pos, checked: pos.Last < 0 || seen > pos.Last,
 		v: verifier{topic: topic, lane: lane, chain: pos.Chain()},
 	}
 }
 
 // known reports whether a record is the last one the store has, and checks that it is the same.
-func (r *reading) known(rec *kgo.Record) (bool, error) {
+func (r *applier) known(rec *kgo.Record) (bool, error) {
 	if r.checked {
 		return false, nil
 	}
@@ -56,7 +56,7 @@ func agrees(p *lanestore.TopicPosition, rec *kgo.Record) error {
 	return fmt.Errorf("%w: offset %d of %s has another chain hash", errStale, p.Last, rec.Topic)
 }
 
-func (r *reading) flush(atLeast int) error {
+func (r *applier) flush(atLeast int) error {
 	if r.sb.Size() < atLeast {
 		return nil
 	}
@@ -68,7 +68,7 @@ func (r *reading) flush(atLeast int) error {
 }
 
 // decision applies a record of the decisions. The decision is nil where the store needs nothing of the record.
-func (r *reading) decision(rec *kgo.Record, voids []span) (env events.Envelope, d *ledgerv1.Decision, err error) {
+func (r *applier) decision(rec *kgo.Record, voids []span) (env events.Envelope, d *ledgerv1.Decision, err error) {
 	if known, err := r.known(rec); known || err != nil {
 		return env, nil, err
 	}
@@ -93,7 +93,7 @@ func (r *reading) decision(rec *kgo.Record, voids []span) (env events.Envelope, 
 }
 
 // event applies a record of the events. fresh is false if the store already had it.
-func (r *reading) event(rec *kgo.Record) (env events.Envelope, fresh bool, err error) {
+func (r *applier) event(rec *kgo.Record) (env events.Envelope, fresh bool, err error) {
 	if known, err := r.known(rec); known || err != nil {
 		return env, false, err
 	}
