@@ -12,7 +12,7 @@ import (
 )
 
 // announce announces that another instance has taken lane 0, whatever the group says.
-func (s *several) announce(cluster, url string) {
+func (s *fleet) announce(cluster, url string) {
 	s.Helper()
 	other := membership.New(membership.Config{Cluster: cluster, Advertise: url, Log: testkit.Logger(s)})
 	other.Connect(testkit.Client(s, s.brokers))
@@ -22,7 +22,7 @@ func (s *several) announce(cluster, url string) {
 // An instance that is asked for a lane that is still its own takes it back.
 func TestReleaseOfAssignedLane(t *testing.T) {
 	t.Parallel()
-	s := newSeveral(t, 1)
+	s := newFleet(t, 1)
 	a := s.join("a").ready()
 	s.create(1, a)
 	require.NoError(t, a.Release(t.Context(), 0))
@@ -38,7 +38,7 @@ func TestReleaseOfAssignedLane(t *testing.T) {
 // An idle draining lane ends when another instance fences it without asking.
 func TestDrainingLaneFencedSilently(t *testing.T) {
 	t.Parallel()
-	s := newSeveral(t, 1)
+	s := newFleet(t, 1)
 	a := s.join("a").ready()
 	s.create(1, a)
 	s.mu.Lock()
@@ -56,7 +56,7 @@ func TestDrainingLaneFencedSilently(t *testing.T) {
 // A lane that is assigned again while it ends is served again.
 func TestDrainingLaneAssignedAgain(t *testing.T) {
 	t.Parallel()
-	s := newSeveral(t, 1)
+	s := newFleet(t, 1)
 	a := s.join("a").ready()
 	s.create(1, a)
 	ending := a.lanes.serving(0)
@@ -81,7 +81,7 @@ func TestDrainingLaneAssignedAgain(t *testing.T) {
 // An announcement from before this instance took the lane does not end it.
 func TestDrainingLaneOldAnnouncement(t *testing.T) {
 	t.Parallel()
-	s := newSeveral(t, 1)
+	s := newFleet(t, 1)
 	a := s.join("a").ready()
 	l := a.lanes.serving(0)
 	testkit.Eventually(t, l.announced.Load, "its takeover is announced")
@@ -96,7 +96,7 @@ func TestDrainingLaneOldAnnouncement(t *testing.T) {
 // A draining lane that nobody takes ends in time.
 func TestDrainingLaneTimeout(t *testing.T) {
 	t.Parallel()
-	s := newSeveral(t, 1)
+	s := newFleet(t, 1)
 	a := s.join("a", config(func(c *Config) { c.DrainTimeout = 20 * time.Millisecond })).ready()
 	ids := s.create(1, a)
 	a.revoke([]int32{0})

@@ -17,7 +17,7 @@ import (
 // Every instance knows the owner of every lane.
 func TestOwnerOnEveryInstance(t *testing.T) {
 	t.Parallel()
-	s := newSeveral(t, 4)
+	s := newFleet(t, 4)
 	a := s.join("a").ready()
 	b := s.join("b")
 	testkit.Eventually(t, func() bool { return serves(a) == 2 && serves(b) == 2 }, "two lanes each")
@@ -39,7 +39,7 @@ func TestHandOverFailsNoCall(t *testing.T) {
 	for _, static := range []bool{false, true} {
 		t.Run(fmt.Sprintf("static=%t", static), func(t *testing.T) {
 			t.Parallel()
-			s := newSeveral(t, 3)
+			s := newFleet(t, 3)
 			member := func(name string) option {
 				return config(func(c *Config) {
 					if static {
@@ -73,7 +73,7 @@ func TestHandOverFailsNoCall(t *testing.T) {
 // The last instance has nobody to hand over to, and does not wait.
 func TestHandOverOfLastInstance(t *testing.T) {
 	t.Parallel()
-	s := newSeveral(t, 2)
+	s := newFleet(t, 2)
 	a := s.join("a").ready()
 	ids := s.create(2, a)
 	require.NoError(t, a.HandOver(t.Context()))
@@ -88,7 +88,7 @@ func TestHandOverOfLastInstance(t *testing.T) {
 // A lane whose owner stands still is fenced without its consent.
 func TestTakeoverOfFrozenOwner(t *testing.T) {
 	t.Parallel()
-	s := newSeveral(t, 1)
+	s := newFleet(t, 1)
 	hold, held := make(chan struct{}), make(chan struct{})
 	var once sync.Once
 	frozen := func(_ *Config, _ *Deps, j *Journal) {
@@ -124,7 +124,7 @@ func TestTakeoverOfFrozenOwner(t *testing.T) {
 // A lane that is served here is found here while the group can't answer.
 func TestOwnerDuringRebalance(t *testing.T) {
 	t.Parallel()
-	s := newSeveral(t, 1)
+	s := newFleet(t, 1)
 	a := s.join("a").ready()
 	s.cluster.ControlKey(int16(kmsg.DescribeGroups), func(kmsg.Request) (kmsg.Response, error, bool) {
 		s.cluster.KeepControl()

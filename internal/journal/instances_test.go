@@ -17,21 +17,21 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// several is a ledger with instances that reach each other: by a call here, by HTTP in production.
-type several struct {
+// fleet is a ledger with instances that reach each other: by a call here, by HTTP in production.
+type fleet struct {
 	*bundle
 	mu    sync.Mutex
 	peers map[string]*instance
 	asked atomic.Int64 // Requests for releases.
 }
 
-func newSeveral(t testing.TB, lanes int) *several {
+func newFleet(t testing.TB, lanes int) *fleet {
 	t.Helper()
-	return &several{bundle: setup(t, lanes), peers: map[string]*instance{}}
+	return &fleet{bundle: setup(t, lanes), peers: map[string]*instance{}}
 }
 
 // join starts an instance under a name.
-func (s *several) join(name string, opts ...option) *instance {
+func (s *fleet) join(name string, opts ...option) *instance {
 	s.Helper()
 	i := s.start(append([]option{func(c *Config, d *Deps, _ *Journal) {
 		c.Advertise = "http://" + name
@@ -43,13 +43,13 @@ func (s *several) join(name string, opts ...option) *instance {
 	return i
 }
 
-func (s *several) peer(url string) *instance {
+func (s *fleet) peer(url string) *instance {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.peers[url]
 }
 
-func (s *several) askRelease(ctx context.Context, url string, lane int32) error {
+func (s *fleet) askRelease(ctx context.Context, url string, lane int32) error {
 	s.asked.Add(1)
 	i := s.peer(url)
 	if i == nil || i.ended {
@@ -59,7 +59,7 @@ func (s *several) askRelease(ctx context.Context, url string, lane int32) error 
 }
 
 // send submits a command to the owner of its lane, as an instance sees it, until it is decided. Ingest does the same.
-func (s *several) send(ctx context.Context, from *instance, c Command) (Receipt, error) {
+func (s *fleet) send(ctx context.Context, from *instance, c Command) (Receipt, error) {
 	lane := events.Lane(c.ShipmentID, s.lanes)
 	if c.Key == "" {
 		c.Key = from.NewKey()
@@ -85,14 +85,14 @@ func (s *several) send(ctx context.Context, from *instance, c Command) (Receipt,
 
 // load sends commands to shipments without pause from several instances until it is stopped, and counts the answers.
 type load struct {
-	s     *several
+	s     *fleet
 	stop  func()
 	wg    sync.WaitGroup
 	count atomic.Int64
 	gap   atomic.Int64 // The longest time without an answer, in nanoseconds.
 }
 
-func (s *several) load(shipments []string, from ...*instance) *load {
+func (s *fleet) load(shipments []string, from ...*instance) *load {
 	ctx, cancel := context.WithCancel(s.Context())
 	l := &load{s: s, stop: cancel}
 	for n, id := range shipments {
@@ -136,7 +136,7 @@ func (l *load) end(created int) {
 }
 
 // create makes shipments, one in each lane at least.
-func (s *several) create(n int, from *instance) []string {
+func (s *fleet) create(n int, from *instance) []string {
 	s.Helper()
 	ids := make([]string, n)
 	for i := range ids {

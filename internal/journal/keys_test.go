@@ -63,7 +63,7 @@ func TestBatchAnswersRepeatInBatch(t *testing.T) {
 // A command without a key of its caller is decided once, however often it is sent.
 func TestSubmitSameEphemeralKey(t *testing.T) {
 	t.Parallel()
-	s := newSeveral(t, 1)
+	s := newFleet(t, 1)
 	a := s.join("a").ready()
 	s.create(1, a)
 	c := keyed(cmd("shipment-0", "note", "x"), a.NewKey())

@@ -15,7 +15,7 @@ import (
 // A standby holds what the next owner must know.
 func TestStandbyKeepsUp(t *testing.T) {
 	t.Parallel()
-	s := newSeveral(t, 2)
+	s := newFleet(t, 2)
 	a := s.join("a", config(func(c *Config) { c.InstanceID = "a" })).ready()
 	b := s.join("b", config(func(c *Config) { c.InstanceID = "b" }))
 	testkit.Eventually(t, func() bool { return serves(a) == 1 && serves(b) == 1 }, "a lane each")
@@ -57,7 +57,7 @@ func eventsOf(l *lane) lanestore.TopicPosition { return l.store.Meta().Events }
 // A store that the standby removed is not passed to the lane.
 func TestStandbyRemovesBrokenStore(t *testing.T) {
 	t.Parallel()
-	s := newSeveral(t, 2)
+	s := newFleet(t, 2)
 	a := s.join("a").ready()
 	b := s.join("b")
 	testkit.Eventually(t, func() bool { return serves(a) == 1 && serves(b) == 1 }, "a lane each")
@@ -94,7 +94,7 @@ func TestStandbyRemovesBrokenStore(t *testing.T) {
 // An instance without standbys takes lanes over as well.
 func TestTakeoverWithoutStandby(t *testing.T) {
 	t.Parallel()
-	s := newSeveral(t, 2)
+	s := newFleet(t, 2)
 	a := s.join("a").ready()
 	ids := s.create(4, a)
 	b := s.join("b", config(func(c *Config) { c.NoStandby = true }))
