@@ -91,10 +91,10 @@ func (e *epochs) raise(left int) {
 	e.at = e.b.describe(e.adm, e.ids...)
 }
 
-// TestLaneOverTheEndOfTheEpochs writes so many transactions that each of the lane's two ids gets past the 16
-// bits of its epoch, which the broker raises with every transaction. The lane changes hands in the middle, and again
-// right after an overflow. The long version does it with nothing but transactions.
-func TestLaneOverTheEndOfTheEpochs(t *testing.T) {
+// TestLaneEpochOverflow writes so many transactions that the epochs of the lane's two ids exceed 16 bits: the broker
+// raises them with every transaction. The lane changes hands in the middle, and again right after an overflow. The
+// short version raises most of the epochs by fencing.
+func TestLaneEpochOverflow(t *testing.T) {
 	t.Parallel()
 	b := setupOn(t, testkit.Apache, 1)
 	transactions, shipments := 3000, 100
@@ -142,8 +142,8 @@ func TestLaneOverTheEndOfTheEpochs(t *testing.T) {
 	t.Logf("%d transactions in %s, %.0f/s; producer ids renewed: Aa %d, BB %d; takeovers %d; heap KiB %d; resident %s",
 		transactions, took.Round(time.Millisecond), float64(transactions)/took.Seconds(), e.wraps[0], e.wraps[1], takeovers,
 		memory, resident(t))
-	require.Positive(t, e.wraps[0], "Aa went over the end of its epochs")
-	require.Positive(t, e.wraps[1], "BB went over the end of its epochs")
+	require.Positive(t, e.wraps[0], "the epoch of Aa overflowed")
+	require.Positive(t, e.wraps[1], "the epoch of BB overflowed")
 	require.True(t, overflow)
 	if soak() {
 		// The memory of the first quarter is enough for the rest: a transaction leaves nothing behind.
@@ -157,7 +157,7 @@ func TestLaneOverTheEndOfTheEpochs(t *testing.T) {
 	require.Len(t, k.decisions[0], transactions)
 }
 
-// overtake starts a successor of the same name while the owner still runs, as after a crash that nobody has noticed
+// takeOverFrom starts a successor of the same name while the owner still runs, as after a crash that nobody has noticed
 // yet.
 func (b *bundle) takeOverFrom(owner *instance) *instance {
 	b.Helper()
