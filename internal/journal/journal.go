@@ -181,7 +181,7 @@ func (j *Journal) State(ctx context.Context, shipmentID string) (*ledgerv1.Shipm
 			return nil, fmt.Errorf("state of shipment %s: %w", shipmentID, ErrNotOwner)
 		}
 		opened := l.opened.Load()
-		if s := l.readable.Load(); s != nil {
+		if s := l.shared.Load(); s != nil {
 			state, err := s.State(shipmentID)
 			if !errors.Is(err, lanestore.ErrClosed) {
 				return state, err

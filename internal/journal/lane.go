@@ -41,7 +41,7 @@ type status struct {
 	announced atomic.Bool                     // The last announced takeover of the lane is this instance's.
 	opened    atomic.Pointer[chan bool]       // Closed each time the lane opens.
 	failure   atomic.Pointer[error]           // Why it is not open.
-	readable  atomic.Pointer[lanestore.Store] // The store, while the lane is open.
+	shared    atomic.Pointer[lanestore.Store] // The store, for readers of states, while the lane is open.
 	inbox     atomic.Int64                    // The inbox position, -1 before it is known.
 	end       atomic.Int64                    // The inbox's end as last seen.
 }
@@ -208,7 +208,7 @@ func (l *lane) setOpen() {
 	case <-l.intake.again: // It requested the takeover that has just ended.
 	default:
 	}
-	l.readable.Store(l.store)
+	l.shared.Store(l.store)
 	l.failure.Store(nil)
 	l.open.Store(true)
 	l.j.metrics.open.Inc()
@@ -223,7 +223,7 @@ func (l *lane) setClosed(err error) {
 	}
 	opened := make(chan bool)
 	l.opened.Store(&opened)
-	l.readable.Store(nil)
+	l.shared.Store(nil)
 	l.j.metrics.open.Dec()
 }
 
