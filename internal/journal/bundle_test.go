@@ -184,7 +184,7 @@ func (i *instance) decided(lane int32, offset int64) {
 // book is the content of a ledger's topics, read without any knowledge of the journal.
 type book struct {
 	events    [][]eventLine    // By lane.
-	decisions [][]decisionLine // By lane; void ones are marked.
+	decisions [][]decisionLine // By lane; void ones are flagged.
 	inbox     []int64          // Ends by lane.
 }
 

@@ -85,7 +85,7 @@ func TestHandOverOfLastInstance(t *testing.T) {
 	s.check()
 }
 
-// A lane whose owner stands still is fenced without its consent.
+// A lane whose owner is frozen is fenced without its consent.
 func TestTakeoverOfFrozenOwner(t *testing.T) {
 	t.Parallel()
 	s := newFleet(t, 1)
@@ -105,7 +105,7 @@ func TestTakeoverOfFrozenOwner(t *testing.T) {
 		_, err := a.Submit(context.WithoutCancel(t.Context()), createCmd("x"))
 		answer <- err
 	}()
-	<-held // The lane's goroutine stands still between a commit and the store.
+	<-held // The lane's goroutine is held between a commit and the store.
 	b := s.join("b", config(func(c *Config) { c.ReleaseTimeout = 50 * time.Millisecond }))
 	go func() { _ = a.HandOver(t.Context()) }()
 	testkit.Eventually(t, func() bool { return serves(b) == 1 }, "the other has the lane")
@@ -121,7 +121,7 @@ func TestTakeoverOfFrozenOwner(t *testing.T) {
 	s.check()
 }
 
-// A lane that is served here is found here while the group can't answer.
+// An instance knows that it owns a lane that it serves, even while the group can't answer.
 func TestOwnerDuringRebalance(t *testing.T) {
 	t.Parallel()
 	s := newFleet(t, 1)

@@ -94,7 +94,7 @@ func commands(ctx context.Context, j *Journal, name string) error {
 			case r.Err != nil:
 				return r.Err
 			default:
-				// The parent process reads it, also when this one has been killed.
+				// The parent process reads it, even after this one was killed.
 				_, _ = fmt.Fprintln(os.Stdout, "answered", id, r.Receipt.Lane, r.Receipt.Version, r.Receipt.Offset)
 			}
 		}
