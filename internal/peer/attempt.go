@@ -28,7 +28,7 @@ func (r *Router) attempt(ctx context.Context, call *Call, g group) []*tracked {
 	}
 	switch {
 	case g.owner.Self || g.owner.URL != "" && g.owner.URL == r.self:
-		r.here(ctx, call, g)
+		r.decide(ctx, call, g)
 	case r.client == nil || g.owner.URL == "":
 		now := time.Now()
 		for _, t := range g.submissions {
@@ -38,7 +38,7 @@ func (r *Router) attempt(ctx context.Context, call *Call, g group) []*tracked {
 		}
 		r.ownerWrong(g, g.submissions)
 	default:
-		r.there(ctx, call, g)
+		r.forward(ctx, call, g)
 	}
 	var left []*tracked
 	for _, t := range g.submissions {
@@ -49,9 +49,9 @@ func (r *Router) attempt(ctx context.Context, call *Call, g group) []*tracked {
 	return left
 }
 
-// here decides a group in this instance. It may take the whole deadline: a lane stays here until the journal says
+// decide decides a group in this instance. It may take the whole deadline: a lane stays here until the journal says
 // otherwise, and then the journal answers.
-func (r *Router) here(ctx context.Context, call *Call, g group) {
+func (r *Router) decide(ctx context.Context, call *Call, g group) {
 	commands := make([]journal.Command, len(g.submissions))
 	for i, t := range g.submissions {
 		commands[i] = call.command(t.Submission)
@@ -59,8 +59,8 @@ func (r *Router) here(ctx context.Context, call *Call, g group) {
 	r.settle(ctx, g, r.journal.SubmitAll(ctx, commands))
 }
 
-// there forwards a group to its owner in another instance.
-func (r *Router) there(ctx context.Context, call *Call, g group) {
+// forward forwards a group to its owner in another instance.
+func (r *Router) forward(ctx context.Context, call *Call, g group) {
 	f := &forward{
 		Action: call.Route, PathID: call.PathID, body: call.Body,
 		SellerID: call.SellerID, AuthType: call.AuthType, AuthID: call.AuthID,
