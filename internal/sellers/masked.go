@@ -9,11 +9,11 @@ import (
 	"github.com/orderledger/orderledger/internal/setting"
 )
 
-// shown is a Seller without its methods, so that formatting one does not recurse forever.
-type shown Seller
+// maskedSeller is a Seller without its methods, so that formatting one does not recurse forever.
+type maskedSeller Seller
 
-// shown returns a copy with tokens and secrets masked.
-func (s Seller) shown() shown {
+// masked returns a copy with tokens and secrets masked.
+func (s Seller) masked() maskedSeller {
 	mask := func(text *string) {
 		if *text != "" {
 			*text = setting.Mask
@@ -25,14 +25,14 @@ func (s Seller) shown() shown {
 	for i := range s.Tokens {
 		mask(&s.Tokens[i])
 	}
-	return shown(s)
+	return maskedSeller(s)
 }
 
 // Format implements fmt.Formatter, so that no verb shows a secret.
-func (s Seller) Format(f fmt.State, verb rune) { fmt.Fprintf(f, fmt.FormatString(f, verb), s.shown()) }
+func (s Seller) Format(f fmt.State, verb rune) { fmt.Fprintf(f, fmt.FormatString(f, verb), s.masked()) }
 
 // MarshalJSON implements json.Marshaler, without secrets.
-func (s Seller) MarshalJSON() ([]byte, error) { return json.Marshal(s.shown()) }
+func (s Seller) MarshalJSON() ([]byte, error) { return json.Marshal(s.masked()) }
 
 // LogValue implements slog.LogValuer, without secrets.
-func (s Seller) LogValue() slog.Value { return slog.AnyValue(s.shown()) }
+func (s Seller) LogValue() slog.Value { return slog.AnyValue(s.masked()) }
