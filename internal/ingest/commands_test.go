@@ -13,7 +13,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-func (b *bench) labels(shipmentID, token string, headers ...string) answer {
+func (b *bundle) labels(shipmentID, token string, headers ...string) answer {
 	b.t.Helper()
 	return b.send(http.MethodPost, "/sellers/v3/shipments/labels", labelsOf(shipmentID), append(bearer(token), headers...)...)
 }

@@ -30,7 +30,7 @@ func TestNotificationsReturn503WithoutKafka(t *testing.T) {
 	in, err := ingest.New(cfg, ingest.Deps{Options: options, Journal: ledger, Log: testkit.Logger(t)})
 	require.NoError(t, err)
 	t.Cleanup(in.Close)
-	b := &bench{t: t, url: serve(t, in)}
+	b := &bundle{t: t, url: serve(t, in)}
 	cluster.Close()
 	for _, body := range []string{created("S1"), aReturn("return_completed", "R1", "2024-04-08T00:00:00Z", ``)} {
 		a := b.send(http.MethodPost, "/notifications", body)
@@ -53,7 +53,7 @@ func TestCommandsReturn503WithoutLane(t *testing.T) {
 	in, err := ingest.New(cfg, ingest.Deps{Options: options, Journal: ledger, Log: testkit.Logger(t)})
 	require.NoError(t, err)
 	t.Cleanup(in.Close)
-	b := &bench{t: t, url: serve(t, in)}
+	b := &bundle{t: t, url: serve(t, in)}
 	a := b.labels("S1", ownToken)
 	require.Equal(t, http.StatusServiceUnavailable, a.status, "%s", a.body)
 	require.Equal(t, "DEPENDENT_SYSTEM_CALL_FAILED", a.member(t, "errorCode"))

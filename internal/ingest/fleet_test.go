@@ -24,7 +24,7 @@ const peerSecret = "a secret of sixteen bytes or more"
 
 // member is one of several instances of ingest. A test can intercept the requests of the others to it.
 type member struct {
-	*bench
+	*bundle
 	peerURL string
 	peers   *httptest.Server
 	before  atomic.Pointer[interceptor]
@@ -60,7 +60,7 @@ func (f *fleet) member(change func(*ingest.Config)) *member {
 	}))
 	f.t.Cleanup(srv.Close)
 	m.peerURL, m.peers = srv.URL, srv
-	m.bench = newBench(f.t, f.brokers, nil, func(c *ingest.Config) {
+	m.bundle = newBundle(f.t, f.brokers, nil, func(c *ingest.Config) {
 		c.Peers = peer.Config{
 			Addr: "127.0.0.1:0", URL: srv.URL, Secrets: secrets(peerSecret), AttemptTimeout: 2 * time.Second, HandOverTimeout: 10 * time.Second,
 		}
@@ -181,7 +181,7 @@ func (m *member) labelsOfAll(ids ...string) answer {
 }
 
 // counted returns a counter, or the number of observations of a histogram, by the values of its labels.
-func (b *bench) counted(name string, labels ...string) int {
+func (b *bundle) counted(name string, labels ...string) int {
 	b.t.Helper()
 	families, err := b.reg.Gather()
 	require.NoError(b.t, err)

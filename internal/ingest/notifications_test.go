@@ -60,17 +60,17 @@ func TestNotificationsBadBodies(t *testing.T) {
 	require.InDelta(t, strings.Index(refused["wrong types"].body, `"2"`), where.member(t, "offset"), 0)
 
 	// These are readable: they are accepted, and quarantined.
-	senseless := []string{
+	invalid := []string{
 		strings.Replace(created("S1"), "shipment_created", "shipment_teleported", 1),
 		strings.Replace(created("S1"), "2024-03-28T18:03:01+05:30", "0000-03-28T18:03:01+05:30", 1),
 		strings.Replace(created("S1"), `"quantity":2`, `"quantity":-1`, 1),
 		strings.Replace(created("S1"), `"shipmentId":"S1"`, `"shipmentId":"`+strings.Repeat("x", 100_000)+`"`, 1),
 	}
-	for _, body := range senseless {
+	for _, body := range invalid {
 		require.Equal(t, http.StatusOK, b.send(http.MethodPost, "/notifications", body).status)
 	}
 	reasons := map[string]int{}
-	for _, d := range b.decisions(len(senseless)) {
+	for _, d := range b.decisions(len(invalid)) {
 		require.Equal(t, ledgerv1.Outcome_OUTCOME_QUARANTINED, d.GetOutcome(), "%s", d.GetReason())
 		reasons[d.GetReason()]++
 	}

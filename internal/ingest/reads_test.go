@@ -92,7 +92,7 @@ func project(t *testing.T, conn driver.Conn, states ...*ledgerv1.Shipment) {
 	}
 }
 
-func (b *bench) get(path string) answer {
+func (b *bundle) get(path string) answer {
 	b.t.Helper()
 	return b.send(http.MethodGet, "/sellers/v3/shipments"+path, "", bearer(ownToken)...)
 }

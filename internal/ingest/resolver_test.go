@@ -23,7 +23,7 @@ func line(shipmentID string) string {
 	return fmt.Sprintf(`{"orderItemId":"I-%s","quantity":1,"source":"customer_return","reason":"SIZE","shipmentId":%q}`, shipmentID, shipmentID)
 }
 
-func (b *bench) delivered(shipmentID string) {
+func (b *bundle) delivered(shipmentID string) {
 	b.t.Helper()
 	b.notify(created(shipmentID))
 	b.notify(fmt.Sprintf(`{"eventType":"shipment_delivered","timestamp":"2024-04-05T00:00:00Z","shipmentId":%q,"attributes":{"status":"DELIVERED"}}`, shipmentID))

@@ -34,8 +34,8 @@ const (
 	otherToken = "token-of-other"
 )
 
-// bench is one instance of ingest under test: Kafka, journal and HTTP.
-type bench struct {
+// bundle is one instance of ingest under test: Kafka, journal and HTTP.
+type bundle struct {
 	t       *testing.T
 	brokers []string
 	url     string
@@ -56,21 +56,21 @@ func testSellers() sellers.Config {
 	}}
 }
 
-// setup starts a bench. change may alter the configuration; conn may be nil.
-func setup(t *testing.T, conn driver.Conn, change func(*ingest.Config)) *bench {
+// setup starts a bundle. change may alter the configuration; conn may be nil.
+func setup(t *testing.T, conn driver.Conn, change func(*ingest.Config)) *bundle {
 	t.Helper()
 	brokers := testkit.Kafka(t)
 	testkit.Topics(t, brokers, lanes)
-	b := newBench(t, brokers, conn, change)
+	b := newBundle(t, brokers, conn, change)
 	b.start()
 	testkit.Eventually(t, func() bool { return b.ingest.Ready(t.Context()) == nil }, "all lanes are open")
 	return b
 }
 
-// newBench returns an instance on brokers that have the topics. Call start to run it.
-func newBench(t *testing.T, brokers []string, conn driver.Conn, change func(*ingest.Config)) *bench {
+// newBundle returns an instance on brokers that have the topics. Call start to run it.
+func newBundle(t *testing.T, brokers []string, conn driver.Conn, change func(*ingest.Config)) *bundle {
 	t.Helper()
-	b := &bench{t: t, brokers: brokers, reg: prometheus.NewRegistry(), blobs: t.TempDir()}
+	b := &bundle{t: t, brokers: brokers, reg: prometheus.NewRegistry(), blobs: t.TempDir()}
 	options := kafka.Options(testkit.KafkaConfig(brokers, lanes))
 	cfg := ingest.DefaultConfig()
 	cfg.Addr, cfg.Lanes, cfg.Sellers = "", lanes, testSellers()
@@ -100,7 +100,7 @@ func newBench(t *testing.T, brokers []string, conn driver.Conn, change func(*ing
 }
 
 // start runs the journal and the units, and serves the API, until the test ends or stop is called.
-func (b *bench) start() {
+func (b *bundle) start() {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(b.t.Context()))
 	var running sync.WaitGroup
 	running.Go(func() { _ = b.journal.Run(ctx) })
@@ -159,7 +159,7 @@ func (a answer) member(t *testing.T, path ...any) any {
 }
 
 // send sends a request; headers are pairs of name and value.
-func (b *bench) send(method, path, body string, headers ...string) answer {
+func (b *bundle) send(method, path, body string, headers ...string) answer {
 	b.t.Helper()
 	req, err := http.NewRequestWithContext(b.t.Context(), method, b.url+path, bytes.NewReader([]byte(body)))
 	require.NoError(b.t, err)
@@ -176,7 +176,7 @@ func (b *bench) send(method, path, body string, headers ...string) answer {
 
 func bearer(token string) []string { return []string{"Authorization", "Bearer " + token} }
 
-func (b *bench) notify(body string) answer {
+func (b *bundle) notify(body string) answer {
 	b.t.Helper()
 	a := b.send(http.MethodPost, "/notifications/own", body, "X-Correlation-Id", "story")
 	require.Equal(b.t, http.StatusOK, a.status, "%s", a.body)
@@ -184,7 +184,7 @@ func (b *bench) notify(body string) answer {
 }
 
 // state waits for a state of a shipment.
-func (b *bench) state(shipmentID string, want func(*ledgerv1.Shipment) bool) *ledgerv1.Shipment {
+func (b *bundle) state(shipmentID string, want func(*ledgerv1.Shipment) bool) *ledgerv1.Shipment {
 	b.t.Helper()
 	var last *ledgerv1.Shipment
 	testkit.Eventually(b.t, func() bool {
@@ -204,7 +204,7 @@ func status(want ledgerv1.Status) func(*ledgerv1.Shipment) bool {
 }
 
 // decisions reads decisions until it has n of them.
-func (b *bench) decisions(n int) []*ledgerv1.Decision {
+func (b *bundle) decisions(n int) []*ledgerv1.Decision {
 	b.t.Helper()
 	client := testkit.Client(b.t, b.brokers, kgo.ConsumeTopics(events.TopicDecisions),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()))

@@ -102,7 +102,7 @@ func TestResolverReadsAllAliasesFirst(t *testing.T) {
 	records = append(records, alias("R1", "S2"), unresolved("R2"), unresolved("R1"))
 	require.NoError(t, client.ProduceSync(t.Context(), records...).FirstErr())
 
-	b := newBench(t, brokers, nil, nil)
+	b := newBundle(t, brokers, nil, nil)
 	b.start()
 	inbox := testkit.Client(t, brokers, kgo.ConsumeTopics(events.TopicInbox),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
