@@ -84,7 +84,7 @@ func (w *worker) handle(in *message.Message) error {
 	ctx, rec, deps := in.Context(), pubsub.Record(in.Context()), w.docs.deps
 	env, event, err := events.Decode(kafka.AppendEventHeaders(nil, rec), rec.Value)
 	if err != nil {
-		// The projector dead-letters it, and operators see it there. Nobody can tell whether it requests documents.
+		// The projector dead-letters it, and operators see it there. This worker can't know whether it requests documents.
 		deps.Log.WarnContext(ctx, "undecodable event skipped", slog.Int("partition", int(rec.Partition)),
 			slog.Int64("offset", rec.Offset), slog.Any("err", err))
 		return nil
