@@ -58,7 +58,7 @@ func quantile(d []time.Duration, q float64) time.Duration {
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// closedLoop makes calls from a number of concurrent callers. Each sends its next call after the answer to the last one.
+// closedLoop makes calls from a number of concurrent callers. Each sends its next call after the last answer.
 func closedLoop(ctx context.Context, callers, calls int, send func(ctx context.Context, i int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
