@@ -32,14 +32,14 @@ func ownShipment(n int) (id, item, location string) {
 // Play takes n shipments through the seller API from creation to delivery; the last one is cancelled instead.
 func (s Seller) Play(ctx context.Context, n int) error {
 	for i := range n {
-		if err := s.live(ctx, i, i == n-1); err != nil {
+		if err := s.playShipment(ctx, i, i == n-1); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s Seller) live(ctx context.Context, n int, cancel bool) error {
+func (s Seller) playShipment(ctx context.Context, n int, cancel bool) error {
 	id, item, location := ownShipment(n)
 	now := time.Now().UTC().Truncate(time.Second)
 	notify := func(kind string, at time.Time, attributes object) error {
