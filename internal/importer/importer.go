@@ -60,7 +60,7 @@ type Result struct {
 }
 
 // Import sends the lines of r, which may be compressed with gzip. It returns an error if the context ends or the file
-// can't be read; the result then counts the lines until there.
+// can't be read; the result then counts the lines before that.
 func Import(ctx context.Context, cfg Config, r io.Reader) (Result, error) {
 	if cfg.Concurrency <= 0 {
 		cfg.Concurrency = 64

@@ -14,7 +14,7 @@ import (
 // Waits between the attempts of one line. The longest is short, because the lines of the shipment queue behind it.
 const (
 	firstWait = 50 * time.Millisecond
-	longWait  = 2 * time.Second
+	maxWait   = 2 * time.Second
 )
 
 // send posts a line until its response is final. It returns an error if the context ends before.
@@ -49,7 +49,7 @@ func (im *run) send(ctx context.Context, l line) error {
 			timer.Stop()
 			return fmt.Errorf("line %d: %w; last: %w", l.number, ctx.Err(), err)
 		}
-		wait = min(2*wait, longWait)
+		wait = min(2*wait, maxWait)
 	}
 }
 
