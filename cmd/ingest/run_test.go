@@ -34,7 +34,7 @@ func listening(t *testing.T, log io.Reader) (api, admin string) {
 	return api, admin
 }
 
-func TestRunTakesANotificationAndStops(t *testing.T) {
+func TestRunAcceptsNotificationAndStops(t *testing.T) {
 	t.Parallel()
 	brokers := testkit.Kafka(t)
 	ctx, cancel := context.WithCancel(t.Context())
