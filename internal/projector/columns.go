@@ -138,7 +138,7 @@ func nullTime(name string, from *projections.Time) column {
 	return bind(name, c, func() { c.Append(int64(*from), *from != projections.Unknown) })
 }
 
-// timestamp is a column of times without NULL: 1970 stands for unknown.
+// timestamp is a column of times without NULL; an unknown time is stored as 1970.
 func timestamp(name string, from *projections.Time) column {
 	c := new(clickhouse.Time)
 	return bind(name, c, func() {
