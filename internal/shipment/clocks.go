@@ -85,7 +85,7 @@ func (d *draft) attempt(kind ledgerv1.ClockKind, subject string, at, newDue *tim
 func running(c *ledgerv1.Clock) bool { return c.GetDone() == nil && c.GetCancelledAt() == nil }
 
 // settleClocks ends and reopens clocks by the times and states of the draft. It ignores the event, so that facts in any
-// order end in the same outcome. A hold stops no clock: the promise to the customer stands.
+// order end in the same outcome. A hold stops no clock: the promise to the customer still holds.
 func (d *draft) settleClocks() {
 	if len(d.Clocks) == 0 {
 		return

@@ -112,6 +112,6 @@ func (d *draft) patchForm(f *ledgerv1.Form) {
 	d.Forms[i] = g
 }
 
-// unknownActor stands for whoever cancelled while no reason says who. Such units have a count of their own: neither the
-// seller's nor the customer's may include them.
+// unknownActor is the actor of a cancellation whose reason does not say who cancelled. Such units have a count of their
+// own: neither the seller's nor the customer's may include them.
 const unknownActor = ledgerv1.CancelledBy_CANCELLED_BY_UNSPECIFIED

@@ -274,14 +274,14 @@ func TestQuarantine(t *testing.T) {
 		"too much text": {creation(func(c *Created) {
 			c.Details = &ledgerv1.ShipmentDetails{ExtensionsJson: strings.Repeat("x", 500_000)}
 		}), ReasonTooLarge},
-		"return without id":    {returnReported("", fromCustomer, 1, "item-1", 1), ReasonBadID},
-		"return without lines": {ReturnReported{at(1), "R-1", nil}, ReasonNoItems},
-		"return of -1":         {returnReported("R-1", fromCustomer, 1, "item-1", -1), ReasonBadQuantity},
-		"return of nobody":     {returnReported("R-1", 0, 1, "item-1", 1), ReasonBadBody},
-		"unknown return":       {ReturnReached{at(1), "R-1", rmaCompleted, nil}, ReasonUnknownReturn},
-		"return state":         {ReturnReached{at(1), "R-1", rmaCreated, nil}, ReasonBadBody},
-		"unknown event":        {Unintelligible{at(1), "x", ReasonUnknownEventType, "What?"}, ReasonUnknownEventType},
-		"status out of range":  {seen(77, 1), ReasonBadBody},
+		"return without id":     {returnReported("", fromCustomer, 1, "item-1", 1), ReasonBadID},
+		"return without lines":  {ReturnReported{at(1), "R-1", nil}, ReasonNoItems},
+		"return of -1":          {returnReported("R-1", fromCustomer, 1, "item-1", -1), ReasonBadQuantity},
+		"return without source": {returnReported("R-1", 0, 1, "item-1", 1), ReasonBadBody},
+		"unknown return":        {ReturnReached{at(1), "R-1", rmaCompleted, nil}, ReasonUnknownReturn},
+		"return state":          {ReturnReached{at(1), "R-1", rmaCreated, nil}, ReasonBadBody},
+		"unknown event":         {Unintelligible{at(1), "x", ReasonUnknownEventType, "What?"}, ReasonUnknownEventType},
+		"status out of range":   {seen(77, 1), ReasonBadBody},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -46,8 +46,8 @@ func (x *decider) refuseCell(c statusCell, advice string) {
 	x.refuse(code, advice)
 }
 
-// unblocked refuses a command that a hold or, if gated, the earliest dispatch date forbids. Both restrict the seller, never
-// a fact, which has already happened.
+// unblocked refuses a command that a hold or, if gated, the earliest dispatch date forbids. Both restrict the seller.
+// They never restrict a fact, which has already happened.
 func (x *decider) unblocked(gated bool) bool {
 	if x.s.GetOnHold() {
 		x.refuse(CodeOperationNotAllowed, "Wait until the marketplace releases it.")

@@ -179,7 +179,7 @@ func TestReturnFoundGetsReportedTime(t *testing.T) {
 	st.does(late, staleFact)
 }
 
-func TestReturnLaterEndStands(t *testing.T) {
+func TestReturnLaterEndWins(t *testing.T) {
 	t.Parallel()
 	for _, later := range []ledgerv1.ReturnStatus{rmaCompleted, rmaCancelled} {
 		earlier := rmaCompleted + rmaCancelled - later

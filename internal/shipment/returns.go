@@ -267,7 +267,8 @@ func (x *decider) cancelReturn(c CancelReturn) {
 	x.accept()
 }
 
-// cancelAndDeliver cancels courier returns and delivers their items. Other items of the shipment are not delivered by this.
+// cancelAndDeliver cancels courier returns and delivers their items. It does not deliver the other items of the
+// shipment.
 func (x *decider) cancelAndDeliver(
 	returnID string, lines []*ledgerv1.Return, at, delivery *ledgerv1.Moment, t *ledgerv1.Transition,
 ) {

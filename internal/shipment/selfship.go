@@ -6,7 +6,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// pastDate checks the time of something that was done. It refuses a time in the future or before an earlier step. Without a
+// pastDate checks the reported time of a step. It refuses a time in the future or before an earlier step. Without a
 // time it assumes the time of the command: the marketplace's own client cannot send one for every command.
 func (x *decider) pastDate(w When, what string, steps ...*ledgerv1.Moment) (*ledgerv1.Moment, bool) {
 	if w.IsZero() {
