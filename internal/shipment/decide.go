@@ -47,7 +47,7 @@ type Policy struct {
 type Decision struct {
 	// Outcome is accepted, rejected or duplicate for a command; applied, duplicate, stale, waiting or quarantined for a
 	// fact. A duplicate was already applied and changes nothing, with one exception: the echo of a cancellation cancels
-	// nothing, but can add the reason to the cancellation that it repeats, and has an event then.
+	// nothing, but can add the reason to the cancellation that it repeats, and then has an event.
 	Outcome ledgerv1.Outcome
 	// Events are to be appended in order and atomically, each with its `after` and version. None when nothing changed.
 	Events []*Event

@@ -110,8 +110,8 @@ func (x *decider) observedStatus(s ledgerv1.Status, at *ledgerv1.Moment, ids []s
 	}
 }
 
-// observedCancel cancels the live units of items that were found cancelled. A pull shows no quantity, so it cancels all
-// of them.
+// observedCancel cancels the live units of items that the pull shows as cancelled. A pull shows no quantity, so it
+// cancels all of them.
 func (x *decider) observedCancel(at *ledgerv1.Moment, ids []string, patches []*ledgerv1.ItemPatch) {
 	p := cancelPlan{left: make([]uint32, len(x.s.GetItems()))}
 	for i, it := range x.s.GetItems() {

@@ -238,7 +238,7 @@ func (x *decider) attemptPickup(c AttemptPickup) {
 	if !ok {
 		return
 	}
-	// An attempt is repeated only if no line of the return learns anything from it.
+	// The attempt is a repeat only if it changes no line of the return.
 	again := true
 	for _, l := range lines {
 		again = again && sameAttempt(l.GetLastPickupAttempt(), at) && !x.later(clockPickup, pickupSubject(l), newDue)

@@ -197,8 +197,8 @@ func (x *decider) reportedVisit(v RequestTechVisit, at *ledgerv1.Moment) (id str
 	return "", true
 }
 
-// returnKnown quarantines a fact about a return that the shipment does not have. The resolver sends a fact here only
-// when it knows the return's shipment, so the fact would wait forever.
+// returnKnown quarantines a fact about a return that the shipment does not have. It must not wait: the resolver sends a
+// fact here only after it has found the return's shipment, so nothing would ever end the wait.
 func (x *decider) returnKnown(id string) bool {
 	for _, r := range x.s.GetReturns() {
 		if r.GetReturnId() == id && id != "" {
