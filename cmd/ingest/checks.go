@@ -10,7 +10,7 @@ import (
 
 // checks returns the start-up checks of this program.
 func checks(cfg config) []preflight.Check {
-	// The ids of one lane stand for all: operators grant transactional ids by prefix.
+	// The ids of one lane are enough, because operators grant transactional ids by prefix.
 	first, second := kafka.LaneTransactionalIDs(kafka.TransactionalPrefix(cfg.Kafka.Cluster, ""), 0)
 	cluster := cfg.Kafka.Cluster
 	written := []string{

@@ -30,7 +30,7 @@ func startServers(ctx context.Context, o upOptions, log *slog.Logger, reg promet
 	if o.Only != onlyClickHouse {
 		cfg := broker.DefaultConfig()
 		cfg.Addr, cfg.DataDir = o.KafkaListen, filepath.Join(o.Data, "kafka")
-		// The default is loopback, so the operator chose any other address.
+		// The default is loopback: any other address is the explicit choice of the operator.
 		cfg.Expose = !isLoopback(o.KafkaListen)
 		s.kafka = broker.New(cfg, log.With(slog.String("part", "kafka")))
 		starts = append(starts, func() error { return wrap("embedded Kafka", s.kafka.Start(ctx)) })
