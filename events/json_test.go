@@ -56,7 +56,7 @@ func TestAppendJSONReordersFields(t *testing.T) {
 	body, err := proto.Marshal(e)
 	require.NoError(t, err)
 	// The state comes in two pieces with the transition between them, and the second overrules the first. An older body
-	// comes before all of it, and fields of a later version are among it.
+	// precedes both, and fields of a later version stand between them.
 	older := &ledgerv1.Event{Body: &ledgerv1.Event_ShipmentHeld{ShipmentHeld: &ledgerv1.ShipmentHeld{}}, After: &ledgerv1.Shipment{ShipmentId: "old"}}
 	scattered, err := proto.Marshal(older)
 	require.NoError(t, err)

@@ -45,7 +45,7 @@ func (e expanded) ReadFile(name string) ([]byte, error) {
 }
 
 // expand writes out the views of migrations, so that a column of a view is described once, in its table. ClickHouse
-// itself does not pass a comment on from a table's column to a view's.
+// itself does not copy the comment of a column from a table to a view.
 //
 // In place of a view's column list a file says {{columns TABLE}}, and in place of the names to select {{names TABLE}};
 // "except NAME" in either leaves a column out. The columns are those of the table after all files up to this one.
