@@ -90,7 +90,8 @@ func (m *maker) shipment(i int) {
 	case kind == 13: // The seller is out of stock.
 		s.cancel(m.later(s, 5*time.Hour), 0, "seller_cancellation", "not_enough_inventory")
 	case kind == 14: // A form fails once.
-		s.notify(m.later(s, time.Hour), "shipment_form_failed", object{"status": "FORM_FAILED", "forms": []string{"EWayBill"}})
+		s.notify(m.later(s, time.Hour), "shipment_form_failed",
+			object{"status": "FORM_FAILED", "forms": []string{"EWayBill"}})
 		m.forward(s, "shipment_packed", "shipment_ready_to_dispatch", "shipment_shipped", "shipment_delivered")
 	case kind == 15: // The customer returns it.
 		m.forward(s, "shipment_packed", "shipment_shipped", "shipment_delivered")

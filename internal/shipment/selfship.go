@@ -41,7 +41,9 @@ func (x *decider) futureDate(w When) (*timestamppb.Timestamp, bool) {
 
 // dispatchSelfShip records that the seller has sent the shipment.
 func (x *decider) dispatchSelfShip(c DispatchSelfShip) {
-	if !x.flow(selfShip) || !x.open(rowDispatchSelfShip, "It can be dispatched while it is APPROVED.") || !x.unblocked(true) {
+	if !x.flow(selfShip) ||
+		!x.open(rowDispatchSelfShip, "It can be dispatched while it is APPROVED.") ||
+		!x.unblocked(true) {
 		return
 	}
 	at, ok := x.pastDate(c.DispatchedAt, "dispatch", reported(x.orderedAt()))
