@@ -72,7 +72,7 @@ func read(t *testing.T, b *broker.Broker) []string {
 	return values
 }
 
-func TestBrokerKeepsRecordsOverARestart(t *testing.T) {
+func TestBrokerKeepsRecordsAcrossARestart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	first := start(t, config(dir))

@@ -16,7 +16,7 @@
 // It does not promise that a transaction is whole after a kill. kfake ends a transaction partition by partition, so a
 // kill in the middle leaves it committed in some partitions and aborted in others. A program that writes several
 // partitions in one transaction must find and repair that; the journal does. It keeps neither the state of idempotent
-// producers nor the start of a trimmed log over a kill: a producer in another process may append a batch twice, and
+// producers nor the start of a trimmed log across a kill: a producer in another process may append a batch twice, and
 // trimmed records come back.
 //
 // It creates no topics. After a kill it reads the whole log into memory. It therefore warns at start about a log of

@@ -81,7 +81,7 @@ func withPassword(o *clickhousego.Options) {
 	o.Auth = clickhousego.Auth{Username: "ledger", Password: "secret", Database: "orderledger"}
 }
 
-func TestServerKeepsDataOverRestartAndKill(t *testing.T) {
+func TestServerKeepsDataAcrossKills(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	p := spawn(t, dir)

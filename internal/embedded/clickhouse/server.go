@@ -29,7 +29,7 @@ type Server struct {
 	engineInfo
 
 	statements atomic.Int64 // numbers statements
-	// ddl counts statements that may have changed a table, which make cached columns void.
+	// ddl counts statements that may have changed a table, and so invalidate cached columns.
 	ddl atomic.Int64
 
 	listeners
