@@ -67,7 +67,7 @@ func (r *applier) flush(atLeast int) error {
 	return nil
 }
 
-// decision applies a record of the decisions. The decision is nil where the store needs nothing of the record.
+// decision applies a record of the decisions. The decision is nil if the store needs nothing of the record.
 func (r *applier) decision(rec *kgo.Record, voids []span) (env events.Envelope, d *ledgerv1.Decision, err error) {
 	if known, err := r.known(rec); known || err != nil {
 		return env, nil, err

@@ -51,7 +51,7 @@ type step struct {
 
 	first, last uint64 // Versions of its events; 0 for none.
 	eventRec    int    // Index of the last event's record, -1 for none.
-	decisionRec int    // Index of the decision's record, -1 where the input has none of its own.
+	decisionRec int    // Index of the decision's record, -1 if the input has none of its own.
 	occurred    time.Time
 }
 

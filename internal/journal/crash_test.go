@@ -226,7 +226,7 @@ func TestSubmitTimesOutInQueue(t *testing.T) {
 }
 
 // A command in doubt is not decided twice if the takeover that finds it fails half way.
-func TestAnswersInDoubtOverTwoTakeovers(t *testing.T) {
+func TestAnswersInDoubtAcrossTakeovers(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 1)
 	var net netfault.LossyDialer

@@ -37,8 +37,8 @@
 //     missing, two owners can both commit; the model in the tests finds out how.
 //   - Every input has one decision, or two if it waits, in a topic that has a dense sequence and a hash chain.
 //     Rejections and duplicates are recorded too. Only a command that repeats a key is not: it gets the first answer.
-//   - An answer is durable. A caller learns "not stored" only where that is certain. Otherwise the next takeover looks
-//     the command up by its key, or the caller gets ErrInDoubt.
+//   - An answer is durable. A caller learns "not stored" only if that is certain. Otherwise the next takeover looks the
+//     command up by its key, or the caller gets ErrInDoubt.
 //   - No input stops a lane. An input that panics, can't be decoded, is too large or is rejected by the broker is
 //     quarantined.
 //   - The inbox position is part of the decisions: a takeover resumes exactly behind the last decided record.

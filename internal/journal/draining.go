@@ -43,7 +43,7 @@ func (j *Journal) endFenced(ctx context.Context) {
 }
 
 // Release finishes a lane's batch in hand, answers its callers, and decides nothing more: the next owner requests it
-// before it fences the lane. It returns nil where the lane is not served here, and may be called again. An
+// before it fences the lane. It returns nil if this instance does not serve the lane, and may be called again. An
 // instance to which the group still assigns the lane takes it over again.
 func (j *Journal) Release(ctx context.Context, lane int32) error {
 	l := j.lanes.serving(lane)

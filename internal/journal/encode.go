@@ -99,7 +99,7 @@ func (b *batch) link(s *step, e *ledgerv1.Event, value, i int) {
 	b.size += len(body) + b.overhead(s.in)
 }
 
-// writable returns a time, or zero where an envelope could not hold it.
+// writable returns a time, or zero if an envelope can't hold it.
 func writable(t *timestamppb.Timestamp) time.Time {
 	if t == nil || t.CheckValid() != nil {
 		return time.Time{}

@@ -122,7 +122,7 @@ func readInbox(rec *kgo.Record, lanes int) (InboxRecord, error) {
 	return r, nil
 }
 
-// bounded returns s, or its digest where it is too long.
+// bounded returns s, or its digest if it is too long.
 func bounded(s string) string {
 	if len(s) <= maxText {
 		return s

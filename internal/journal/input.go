@@ -11,8 +11,8 @@ import (
 
 // input is something a lane decides: a command, a record of the inbox, or one that has waited.
 type input struct {
-	call    *call                   // Nil but for commands.
-	waiting *lanestore.WaitingInput // Nil but for an input that has waited.
+	call    *call                   // Nil unless it is a command.
+	waiting *lanestore.WaitingInput // Nil unless it has waited.
 	record  InboxRecord             // Key, hash and actor; of commands too.
 	cause   string                  // The causation id.
 	parsed  shipment.Input

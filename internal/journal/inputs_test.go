@@ -180,7 +180,7 @@ func TestSubmitRefusesInvalidCommands(t *testing.T) {
 	})
 }
 
-// A duplicate may still give events, where it fills in what the first left open.
+// A duplicate may still give events: those that complete what the first left open.
 func TestBatchDuplicateWithEvents(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {

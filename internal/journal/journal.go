@@ -37,7 +37,7 @@ type Journal struct {
 	memory   *lanestore.Memory // Shared by all lane stores; nil until Run.
 	members  *membership.Membership
 	lanes    laneSet
-	standbys *standbys      // Nil where no standbys are kept, and until Run.
+	standbys *standbys      // Nil if no standbys are kept, and until Run.
 	announce sync.WaitGroup // Goroutines that announce takeovers to other instances.
 
 	life lifecycle
@@ -225,9 +225,9 @@ func (j *Journal) NewKey() string {
 // Owner is the instance that should be asked about a lane.
 type Owner = membership.Owner
 
-// Owner returns who should be asked about a lane: this instance where it serves the lane and was not reported wrong,
-// otherwise the one to which the group assigns it. It asks the group, once for all callers, where it knows no owner or
-// a wrong one. While there is no owner it waits inside ctx.
+// Owner returns the instance to ask about a lane: this one if it serves the lane and was not reported wrong, otherwise
+// the one to which the group assigns the lane. If it knows no owner, or a wrong one, it asks the group, once for all
+// callers. While there is no owner it waits inside ctx.
 func (j *Journal) Owner(ctx context.Context, lane int32) (Owner, error) {
 	if lane < 0 || int(lane) >= j.cfg.Lanes {
 		return Owner{}, fmt.Errorf("owner of lane %d: %w: there are %d", lane, ErrInvalid, j.cfg.Lanes)

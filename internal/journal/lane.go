@@ -21,7 +21,7 @@ type lane struct {
 	log    *slog.Logger
 	stop   func()          // Ends run; from any goroutine.
 	gone   chan struct{}   // Closed when run has ended and every call that was taken has its answer.
-	prior  <-chan struct{} // Closed when the lane's store is free; nil where no lane had it.
+	prior  <-chan struct{} // Closed when the lane's store is free; nil if no lane had it.
 	expire *time.Timer     // Ends a lane that is draining; guarded by laneSet.mu.
 
 	status
@@ -254,8 +254,7 @@ func (l *lane) closeStore() {
 	l.store = nil
 }
 
-// refuse answers the calls that the lane will not decide any more: in doubt where a commit's outcome is unknown,
-// otherwise with err.
+// refuse answers the calls that the lane will not decide any more: those in doubt with ErrInDoubt, the others with err.
 func (l *lane) refuse(err error) {
 	l.answers.refuseInDoubt()
 	l.intake.refuse(err)

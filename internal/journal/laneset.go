@@ -133,9 +133,9 @@ func (j *Journal) assign(ctx context.Context, lanes []int32) {
 	j.log.InfoContext(ctx, "lanes assigned", slog.Any("lanes", lanes))
 }
 
-// revoke gives lanes up. Where the next owner can ask for them they drain until it does. Otherwise they stop, and
-// revoke returns when their batches in hand are finished, so that the next owner rarely has to fence a lane in the
-// middle of a batch.
+// revoke gives lanes up. If the next owner can ask for them, they drain until it does. Otherwise they stop, and revoke
+// returns when their batches in hand are finished, so that the next owner rarely has to fence a lane in the middle of a
+// batch.
 func (j *Journal) revoke(ids []int32) {
 	s := &j.lanes
 	s.mu.Lock()

@@ -143,7 +143,7 @@ func (t *takeover) readEvents(ctx context.Context, end int64) ([]events.Envelope
 	return orphans, err
 }
 
-// readTopic reads a topic of the lane from where the store is to an end.
+// readTopic reads a topic of the lane from the store's position to an end.
 func (t *takeover) readTopic(
 	ctx context.Context, topic string, pos lanestore.TopicPosition, end int64, fn func(*applier, *kgo.Record) error,
 ) error {

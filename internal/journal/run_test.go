@@ -76,7 +76,7 @@ func TestConfigValidateJoinsProblems(t *testing.T) {
 	require.Error(t, err)
 }
 
-// The real rules decide where no test replaces them.
+// The real rules decide unless a test replaces them.
 func TestJournalWithRealRules(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {

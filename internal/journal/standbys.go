@@ -48,7 +48,7 @@ func newStandbys(j *Journal) *standbys {
 	return &standbys{j: j, byLane: map[int32]*standby{}, paused: map[int32]time.Time{}}
 }
 
-// take ends the standby of a lane and returns its store and how far each topic has been read; nil where it has none. It
+// take ends the standby of a lane and returns its store and how far each topic has been read; nil if it has none. It
 // waits while the store is in use, so that it is free, or the caller's, when take returns.
 func (f *standbys) take(id int32) (*lanestore.Store, map[string]int64) {
 	f.mu.Lock()

@@ -36,7 +36,7 @@ type Receipt struct {
 	// Offset is that of the last event in the events topic, or of the decision in the decisions topic where Version is 0.
 	Offset  int64
 	Outcome ledgerv1.Outcome
-	// Reason and Message are empty where the command was simply accepted.
+	// Reason and Message are empty if the command was simply accepted.
 	Reason  shipment.Code
 	Message string
 	// Repeated says that the key had been answered before, and this is that answer.

@@ -22,7 +22,7 @@ import (
 var errRepaired = errors.New("a torn transaction was repaired")
 
 // voids returns the ranges of void decisions in the part of the topic that is still to be read. They have to be known
-// in advance, because the record that voids a batch comes after it. Where there can be none, it returns nil without
+// in advance, because the record that voids a batch comes after it. If there can be none, it returns nil without
 // reading: the topic would be read twice for nothing.
 func (t *takeover) voids(ctx context.Context, end int64) ([]span, error) {
 	if !t.l.j.cfg.Embedded && !t.voidsKnown {
@@ -57,8 +57,8 @@ func isVoid(voids []span, offset int64) bool {
 	return slices.ContainsFunc(voids, func(v span) bool { return offset >= v.start && offset < v.end })
 }
 
-// reconcile compares the last decision with the last event, and repairs the lane where the last transaction is torn.
-// Each decision names the laneseq and chain head of the events of its batch, so the two topics are whole if the last
+// reconcile compares the last decision with the last event, and repairs the lane if the last transaction is torn. Each
+// decision names the laneseq and chain head of the events of its batch, so the two topics are whole if the last
 // decision names the last event.
 func (t *takeover) reconcile(ctx context.Context, tail decisionTail, orphans []events.Envelope, fresh bool) error {
 	m := t.l.store.Meta()

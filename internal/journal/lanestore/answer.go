@@ -29,7 +29,7 @@ type Answer struct {
 	First, Last uint64 // Versions of the events it gave; 0 for none.
 	Reason      shipment.Code
 	Message     string
-	Offset      int64 // Of the last event, or of the decision where there was none.
+	Offset      int64 // Of the last event, or of the decision if there was none.
 }
 
 // IsAnswer reports whether a decision answers its key for good. An invalid input, or one that waited too long, may be

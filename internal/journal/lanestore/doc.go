@@ -22,8 +22,8 @@
 // # What it does not do
 //
 // It is a cache, never the truth, and it does not read the lane: its opener compares position and heads with the lane,
-// and calls Rebuild where they differ. It decides nothing, and does not lock a folder against a
-// second store of the same process.
+// and calls Rebuild if they differ. It decides nothing, and does not lock a folder against a second store of the same
+// process.
 //
 // # How it fails
 //

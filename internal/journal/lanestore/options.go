@@ -12,7 +12,7 @@ import (
 type Options struct {
 	// Memory is shared by all stores of the process; required.
 	Memory *Memory
-	// Log gets a line where a store is thrown away or Pebble meets an error; required.
+	// Log gets a line when a store is removed or Pebble meets an error; required.
 	Log *slog.Logger
 }
 
@@ -66,8 +66,8 @@ const filterBits = 10
 
 // pebble returns Pebble's options.
 //
-// A disk that fails ends the process: Pebble holds its locks where it panics, so it can't even be closed in this one.
-// No answer is lost with it, and the next process rebuilds the store if it has to.
+// A disk that fails ends the process: Pebble panics while it holds its locks, so this process can't even close it. No
+// answer is lost with it, and the next process rebuilds the store if it has to.
 func (o Options) pebble() *pebble.Options {
 	opts := &pebble.Options{
 		Cache:                       o.Memory.blocks,

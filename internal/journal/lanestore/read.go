@@ -108,7 +108,7 @@ func (p *Probe) State(s *Store, shipmentID string) ([]byte, bool, error) {
 	return value, true, nil
 }
 
-// Answered is Store.Answered, without a read of the disk where the key is new.
+// Answered is Store.Answered, without a read of the disk if the key is new.
 func (p *Probe) Answered(s *Store, shipmentID, key string) (*Answer, error) {
 	there, err := p.has(s, answerKey(shipmentID, key))
 	if err != nil || !there {

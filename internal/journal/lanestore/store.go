@@ -34,8 +34,8 @@ func Dir(root string, lane int32) string {
 	return filepath.Join(root, "lane-"+strconv.Itoa(int(lane)))
 }
 
-// Open opens the store in a folder, and creates it where there is none. A store that can't be opened, or that belongs
-// to another ledger than want names, is removed: the lane itself holds everything that was in it.
+// Open opens the store in a folder, and creates it if there is none. A store that can't be opened, or that belongs to
+// another ledger than want names, is removed: the lane itself holds everything that was in it.
 func Open(ctx context.Context, dir string, o Options, want Meta) (*Store, error) {
 	s := &Store{dir: dir, options: o}
 	err := s.open()

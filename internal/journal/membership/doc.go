@@ -29,7 +29,7 @@
 // # How it fails
 //
 // Run returns an error when the group refuses this instance for good: its instance id is used by another one, or it may
-// not read the group. Everything else heals by retrying inside the client; meanwhile Owner returns what was known
-// before, or waits inside its context where nothing was. AnnounceTakeover is best effort: without it an idle old owner
+// not read the group. Everything else heals by retrying inside the client; meanwhile Owner returns the owner known
+// before, or waits inside its context if there is none. AnnounceTakeover is best effort: without it an idle old owner
 // learns only on its next write that it was fenced.
 package membership

@@ -37,7 +37,7 @@ func (m *Membership) StillAssigned(ctx context.Context, lane int32) (mine, answe
 // Joined reports whether this instance is a member of the group now.
 func (m *Membership) Joined() bool { return m.memberID() != "" }
 
-// describe returns the lanes' group, with errUnsettled where it is in a rebalance.
+// describe returns the lanes' group, with errUnsettled if it is in a rebalance.
 func (m *Membership) describe(ctx context.Context) (*kadm.DescribedGroup, error) {
 	client := m.connected()
 	if client == nil {

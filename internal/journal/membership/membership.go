@@ -23,7 +23,7 @@ type Config struct {
 	InstanceID string
 	// Advertise is the base URL at which other instances reach this one. Empty means that they can't.
 	Advertise string
-	// Nonce names this instance where it has no URL. No other instance may have it.
+	// Nonce names this instance if it has no URL. No other instance may have it.
 	Nonce string
 	// SessionTimeout is how long the group waits for a member that went silent.
 	SessionTimeout time.Duration
@@ -59,7 +59,7 @@ type Membership struct {
 
 	mu     sync.Mutex
 	client *kgo.Client // For requests about groups; guarded by mu, nil until Connect.
-	group  *kgo.Client // Guarded by mu; nil but inside Run.
+	group  *kgo.Client // Guarded by mu; nil except inside Run.
 }
 
 // New returns a membership that joins nothing until Run.

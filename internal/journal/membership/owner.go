@@ -15,9 +15,9 @@ type Owner struct {
 	Self bool
 }
 
-// Owner returns who should be asked about a lane: this instance where it serves the lane and was not reported wrong,
-// otherwise the one to which the group assigns it. It asks the group where it knows no owner, or a wrong one. While
-// there is no owner it waits inside ctx.
+// Owner returns the instance to ask about a lane: this one if it serves the lane and was not reported wrong, otherwise
+// the one to which the group assigns the lane. If it knows no owner, or a wrong one, it asks the group. While there is
+// no owner it waits inside ctx.
 func (m *Membership) Owner(ctx context.Context, lane int32) (Owner, error) {
 	for {
 		e := m.owners.lookup(lane)
