@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Await returns when ClickHouse answers, however long that takes, or when ctx ends. Programs that may start before
-// their server call it before Migrate.
+// Await waits, without a limit of its own, until ClickHouse answers or ctx ends. Programs that may start before their
+// server call it before Migrate.
 func (c Config) Await(ctx context.Context, log *slog.Logger) error {
 	conn, err := open(c, "default")
 	if err != nil {

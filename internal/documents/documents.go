@@ -84,7 +84,7 @@ func (d *Documents) Get(sellerID string, shipments []*ledgerv1.Shipment) ([]byte
 }
 
 // page returns the page of a packed shipment. If the folder does not have it, because another machine packed the
-// shipment, it is described again from the state.
+// shipment, page builds it again from the state.
 func (d *Documents) page(sellerID string, s *ledgerv1.Shipment) (page, error) {
 	p := s.GetPacking()
 	doc, found, err := d.blobs.read(p.GetDocumentsRef())

@@ -16,7 +16,7 @@ type Kind struct {
 	// Name is permanent; documents say urn:orderledger:problem:<name>.
 	Name   string
 	Status int
-	// Code is the marketplace's name for it; empty where it has none.
+	// Code is the marketplace's name for it; empty if it has none.
 	Code shipment.Code
 	// Title is a short noun phrase.
 	Title string
@@ -48,7 +48,7 @@ type Problem struct {
 	Kind
 
 	Detail string
-	// Path and Offset locate the cause in the body. Offset is -1 where there is no such place.
+	// Path and Offset locate the cause in the body. Offset is -1 if there is no such place.
 	Path   string
 	Offset int
 	// RetryAfter asks the caller to wait that long before the next try. Zero sends no such header.

@@ -41,7 +41,7 @@ type request struct {
 	*httpx.Call
 	who     *sellers.Seller
 	action  marketplace.Action
-	pathID  string // The shipment in the path; empty where the body names it.
+	pathID  string // The shipment in the path; empty if the body names it.
 	body    []byte
 	items   []marketplace.Command
 	targets []target // Of the items.

@@ -55,8 +55,8 @@ func (g *progress) handle(ctx context.Context, c *httpx.Call) error {
 }
 
 // measure follows the inputs on their way: it reads the end of each topic after its writer was found to be done.
-// Reading all at one moment would miss records between two parts. Notifications of returns make a loop, because the
-// ledger makes aliases and aliases lead to the inbox; so it measures the inbox twice.
+// Reading all at one moment would miss records between two parts. Notifications of returns go in a loop, because the
+// ledger creates aliases and aliases send notifications to the inbox; so it measures the inbox twice.
 func (g *progress) measure(ctx context.Context) (progressReport, error) {
 	report := progressReport{
 		Behind: map[string]int64{}, Endpoints: map[string]int64{}, Lanes: make([]laneProgress, g.lanes),

@@ -17,7 +17,7 @@ import (
 //
 // Kafka has no request for the time, and a broker stamps its time only on records that are written. But the
 // controller's leader answers DescribeQuorum with its own current time in place of its last fetch. That is one clock of
-// the cluster, exact to half of the round trip, and reading it leaves no trace. Where the user may not send
+// the cluster, exact to half of the round trip, and reading it leaves no trace. If the user may not send
 // DescribeQuorum, the newest recorded time in the ledger is a bound: it can't be in the future.
 func (i inspector) clock(ctx context.Context) []preflight.Finding {
 	// The first request opens the connection; only the second is timed.

@@ -137,7 +137,7 @@ func (r *Router) settle(ctx context.Context, g group, results []Result) {
 	}
 }
 
-// ownerWrong reports to the journal each lane that was not where the journal said, so that it asks the group again.
+// ownerWrong reports each lane whose owner was wrong to the journal, so that it asks the group again.
 func (r *Router) ownerWrong(g group, wrong []*tracked) {
 	reported := map[int32]bool{}
 	for _, t := range wrong {

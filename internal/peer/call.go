@@ -12,7 +12,7 @@ import (
 type Call struct {
 	// Route names the call, as marketplace.ReadCall knows it.
 	Route string
-	// PathID is the shipment that the path of the call names; empty where the body names it.
+	// PathID is the shipment that the path of the call names; empty if the body names it.
 	PathID string
 	// Body is the body as it came. It must not change before Submit returns.
 	Body []byte
@@ -27,7 +27,7 @@ type Call struct {
 type Submission struct {
 	// Index is the position of the item in the body.
 	Index int
-	// ServiceID says which service the item means, where the body does not.
+	// ServiceID says which service the item means, if the body does not.
 	ServiceID string
 
 	ShipmentID string

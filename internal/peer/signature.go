@@ -50,8 +50,8 @@ func (k keys) sign(h http.Header, method, path string, at time.Time, body []byte
 func (k keys) mac(secret setting.Secret, method, path, stamp string, body []byte) []byte {
 	sum := sha256.Sum256(body)
 	mac := hmac.New(sha256.New, []byte(secret.Reveal()))
-	// No part can contain a line end, so no two requests have the same text: the method and the time are checked, paths
-	// are those of the mux, the rest is hex.
+	// No part can contain a line break, so no two requests have the same text: the method and the time are checked, paths
+	// come from the mux, the rest is hex.
 	_, _ = fmt.Fprintf(mac, "orderledger.peer.v1\n%s\n%s\n%s\n%s\n%x", k.cluster, method, path, stamp, sum)
 	return mac.Sum(nil)
 }

@@ -238,7 +238,7 @@ func (r *resolver) resolve(ctx context.Context, in *kgo.Record) error {
 // ledger records them as waiting there, and quarantines them in the end: nothing disappears without a decision.
 func (r *resolver) expire(ctx context.Context) error {
 	for p := range r.examined {
-		// Only of a partition that has caught up: the alias for its oldest notification may be among those still to read.
+		// Only if the partition has caught up: the alias for its oldest notification may be among those still to read.
 		for r.caughtUp[p] {
 			key, oldest, ok, err := r.store.oldest(p)
 			if err != nil {

@@ -42,7 +42,7 @@ type Seller struct {
 
 // Location returns the listed location with an id, or the zero value.
 func (s *Seller) Location(id string) marketplace.Location {
-	// From the end: where the file lists an id twice, the later one counts.
+	// Search from the end: if the file lists an id twice, the later one counts.
 	for i := len(s.Locations) - 1; i >= 0; i-- {
 		if s.Locations[i].ID == id {
 			return s.Locations[i]

@@ -15,7 +15,7 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// diary records events in their order.
+// diary records the order in which units end.
 type diary struct {
 	mu    sync.Mutex
 	lines []string

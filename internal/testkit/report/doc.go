@@ -1,6 +1,6 @@
 // Command report reads the output of `go test -json` and prints what people need of it: failures with their output, a
-// line for each package, then the backends that the tests ran on, with their versions and numbers of tests, or why one
-// was not available, and every reason for which tests were skipped. Nothing is skipped silently.
+// line for each package, then the backends that the tests ran on, with their versions and numbers of tests, or the
+// reason why one was not available, and every reason for which tests were skipped. Nothing is skipped silently.
 //
 //	go test -json ./... | report
 //
