@@ -6,12 +6,9 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderledger/orderledger/internal/kafka"
-	"github.com/orderledger/orderledger/internal/testkit"
 )
 
 func TestLaneTransactionalIDsShareACoordinator(t *testing.T) {
@@ -60,34 +57,4 @@ func TestBootNonce(t *testing.T) {
 	owner.Close()
 	_, err = kafka.ResolvePrefix(t.Context(), cfg)
 	require.Error(t, err)
-}
-
-func TestConfigReportsAllProblems(t *testing.T) {
-	t.Parallel()
-	require.NoError(t, kafka.DefaultConfig().Validate())
-	err := kafka.Config{
-		Brokers: []string{"nowhere"}, Cluster: "a b", Lanes: 5000, Replication: 1, MinISR: 2, BootURL: "here", Timeout: -1,
-	}.Validate()
-	for _, want := range []string{"broker", "cluster", "lanes", "in-sync", "boot url", "timeout"} {
-		require.ErrorContains(t, err, want)
-	}
-	require.ErrorContains(t, kafka.Config{Cluster: "x"}.Validate(), "at least one")
-}
-
-func TestMetricsSurviveANewClient(t *testing.T) {
-	t.Parallel()
-	brokers := testkit.Kafka(t)
-	reg := prometheus.NewRegistry()
-	for range 2 {
-		client := testkit.Client(t, brokers, kafka.Metrics(reg), kafka.Metrics(nil), kafka.Logging(testkit.Logger(t)))
-		require.NoError(t, client.Ping(t.Context()))
-		client.Close()
-	}
-	client, err := kgo.NewClient(append(kafka.Options(testkit.KafkaConfig(brokers, 0)), kafka.Metrics(reg))...)
-	require.NoError(t, err)
-	t.Cleanup(client.Close)
-	require.NoError(t, client.Ping(t.Context()))
-	families, err := reg.Gather()
-	require.NoError(t, err)
-	require.NotEmpty(t, families)
 }
