@@ -25,10 +25,10 @@ type Client struct {
 	now  func() time.Time
 }
 
-// idleTimeout is how long a connection to another instance is kept without work.
+// idleTimeout is how long an idle connection to another instance is kept.
 const idleTimeout = time.Minute
 
-// maxAnswerBytes bounds what is read of an answer: a hundred results with their texts need far less.
+// maxAnswerBytes limits how much of an answer is read: a hundred results with their texts need far less.
 const maxAnswerBytes = 4 << 20
 
 // NewClient returns a client for the other instances of the cluster. It returns nil when there are no secrets: then the
