@@ -156,7 +156,7 @@ func TestTakeoverAfterBrokerKill(t *testing.T) {
 		j.decided(lane, b.append(note(idOf(lane), "last", toy{Kind: "create"})))
 	}
 	t.Log("repaired in this boot:", counted(j.metrics.repaired.WithLabelValues("voided")), "voided,",
-		counted(j.metrics.repaired.WithLabelValues("recovered")), "restored")
+		counted(j.metrics.repaired.WithLabelValues("restored")), "restored")
 	j.stop()
 	k := b.check()
 	restored, voided := 0, 0

@@ -19,7 +19,7 @@ type metrics struct {
 	followed   prometheus.Gauge
 	standbyLag *prometheus.GaugeVec
 	rebuilds   prometheus.Counter
-	repaired   *prometheus.CounterVec // By how: voided, recovered, marker.
+	repaired   *prometheus.CounterVec // By how: voided, restored, marker.
 	open       prometheus.Gauge
 	owned      prometheus.Gauge
 	inboxLag   *prometheus.GaugeVec
@@ -62,7 +62,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Help: "Requests to last owners to release a lane before its fence, by result.",
 		}, []string{"result"}),
 		followed: prometheus.NewGauge(prometheus.GaugeOpts{
-			Namespace: namespace, Name: "lanes_followed", Help: "Lanes of other instances that have a standby here.",
+			Namespace: namespace, Name: "standby_lanes", Help: "Lanes of other instances that have a standby here.",
 		}),
 		standbyLag: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "standby_lag", Help: "Offsets of a lane's events that its standby has not read yet.",

@@ -19,7 +19,7 @@ type Command struct {
 	ShipmentID string
 	Input      shipment.Input
 	// Key is the caller's idempotency key for this shipment, or one of NewKey; empty means that none was given. It may not
-	// begin with "auto/", and begins with "once/" only if NewKey made it.
+	// begin with "auto/", and begins with "ephemeral/" only if NewKey made it.
 	Key string
 	// Hash is the digest of the input for this shipment: the same key with another hash is rejected.
 	Hash events.Hash

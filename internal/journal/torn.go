@@ -135,7 +135,7 @@ func (t *takeover) restore(ctx context.Context, orphans []events.Envelope) error
 	if err := t.l.writer.commit(b); err != nil { //nolint:contextcheck // A transaction in hand is ended when ctx ends.
 		return fmt.Errorf("restore lost decisions: %w", err)
 	}
-	t.l.j.metrics.repaired.WithLabelValues("recovered").Add(float64(len(b.decisionRecs)))
+	t.l.j.metrics.repaired.WithLabelValues("restored").Add(float64(len(b.decisionRecs)))
 	t.l.log.WarnContext(ctx, "lost decisions restored",
 		slog.Int("decisions", len(b.decisionRecs)), slog.Int("events", len(orphans)))
 	t.l.commits.spare = b

@@ -19,7 +19,7 @@ const (
 	ReasonRepeated shipment.Code = "repeated_key"
 	// ReasonRestored is the reason of a decision written anew from the events that the input gave, after an embedded
 	// broker lost the first one. Its value is an older word, which existing ledgers contain.
-	ReasonRestored shipment.Code = "recovered"
+	ReasonRestored shipment.Code = "restored"
 )
 
 // Answer is the outcome of an input with a key.
