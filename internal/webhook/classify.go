@@ -9,7 +9,8 @@ type Verdict int
 const (
 	// OK means that the receiver has accepted the message.
 	OK Verdict = iota
-	// Retry means that a retry may succeed on its own: there was no response, or the receiver is busy or broken.
+	// Retry means that a retry may succeed on its own: there was no response, the receiver is busy or broken, or the body
+	// of its response reports an error.
 	Retry
 	// RetrySlow means that a person has to change something first: the address, the credentials or the body. Frequent
 	// retries would be useless, and giving up would break the order of the later messages.
@@ -35,6 +36,8 @@ func Classify(response Response, err error) Verdict {
 	switch {
 	case err != nil:
 		return Retry
+	case response.Status >= 200 && response.Status <= 299 && response.BodyError:
+		return Retry // The body does not say whose fault it is.
 	case response.Status >= 200 && response.Status <= 299:
 		return OK
 	case response.Status >= 500:

@@ -13,9 +13,13 @@ import (
 	"time"
 )
 
-// drainBytes is how much of a response is read so that its connection can be reused. A longer response costs the
-// connection: by reading all of it, a receiver could occupy a slot as long as it likes.
-const drainBytes = 64 << 10
+// The limits of reading the body of a response. The status has already said what the receiver decided; the body is read
+// so that the connection can be reused, and for Config.ErrorField. A longer or slower body costs the connection:
+// without the limits, a receiver could occupy a slot until the timeout, with a body that never ends.
+const (
+	drainBytes = 64 << 10
+	drainTime  = time.Second
+)
 
 // Client sends messages to one URL. It is safe for concurrent use.
 type Client struct {
@@ -23,6 +27,7 @@ type Client struct {
 	headers http.Header
 	signer  *Signer
 	timeout time.Duration
+	field   string // See Config.ErrorField.
 	http    *http.Client
 }
 
@@ -39,6 +44,9 @@ type Message struct {
 // Response is the response of a receiver.
 type Response struct {
 	Status int
+	// BodyError says that Config.ErrorField is true in the body, so the receiver did not accept the message, whatever the
+	// status is.
+	BodyError bool
 	// RetryAfter is the wait that the receiver requested with Retry-After, or zero. It is not capped.
 	RetryAfter time.Duration
 }
@@ -62,6 +70,7 @@ func New(config Config) (*Client, error) {
 		headers: headers,
 		signer:  NewSigner(config.Secrets...),
 		timeout: config.Timeout,
+		field:   config.ErrorField,
 		http: &http.Client{
 			Transport: &http.Transport{
 				Proxy:                  http.ProxyFromEnvironment,
@@ -71,7 +80,7 @@ func New(config Config) (*Client, error) {
 				MaxIdleConnsPerHost:    config.MaxConns,
 				IdleConnTimeout:        90 * time.Second,
 				MaxResponseHeaderBytes: 64 << 10,
-				// Nobody reads the body of the response, so compressing it would be wasted work of the receiver.
+				// Bodies of responses are short, and most are only drained.
 				DisableCompression: true,
 			},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -79,8 +88,8 @@ func New(config Config) (*Client, error) {
 	}, nil
 }
 
-// Post sends a message once, with the current time as its timestamp. It returns when it has read the response, when the
-// timeout is over or when ctx ends. It is safe for concurrent use.
+// Post sends a message once, with the current time as its timestamp. It returns when it has read the response, at most a
+// second after the status arrived, when the timeout is over or when ctx ends. It is safe for concurrent use.
 func (c *Client) Post(ctx context.Context, m Message) (Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -93,9 +102,24 @@ func (c *Client) Post(ctx context.Context, m Message) (Response, error) {
 		return Response{}, fmt.Errorf("post message %s: %w", m.ID, err)
 	}
 	defer resp.Body.Close()
-	// An error in the body is ignored, because the status already says what the receiver decided.
-	_, _ = io.CopyN(io.Discard, resp.Body, drainBytes)
-	return Response{Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now())}, nil
+	late := time.AfterFunc(drainTime, cancel)
+	defer late.Stop()
+	return Response{
+		Status: resp.StatusCode, BodyError: c.readBody(resp.Body),
+		RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now()),
+	}, nil
+}
+
+// readBody drains the body up to its limits, and reports whether it says that the receiver did not accept the message.
+// An error ends reading and is ignored: what was read until then counts.
+func (c *Client) readBody(body io.Reader) bool {
+	body = io.LimitReader(body, drainBytes)
+	if c.field == "" {
+		_, _ = io.Copy(io.Discard, body)
+		return false
+	}
+	read, _ := io.ReadAll(body)
+	return saysError(read, c.field)
 }
 
 // request builds the same as http.NewRequestWithContext, but does not parse the URL for every message.

@@ -17,6 +17,9 @@ type Config struct {
 	// Headers are added to every request, for example an Authorization that the receiver requires. The headers that this
 	// package sets are refused.
 	Headers map[string]string
+	// ErrorField is the member of a JSON response that says, by true, that the receiver did not accept the message although
+	// the status is 2xx. Empty means that only the status counts.
+	ErrorField string
 	// Timeout bounds one attempt, from dialling to the last byte of the response that is read. Zero is refused.
 	Timeout time.Duration
 	// MaxConns is the number of idle connections that are kept. It should be at least the number of requests in flight, or
@@ -26,7 +29,7 @@ type Config struct {
 
 // DefaultConfig returns a configuration that lacks only the URL.
 func DefaultConfig() Config {
-	return Config{Timeout: 30 * time.Second, MaxConns: 64}
+	return Config{Timeout: 45 * time.Second, MaxConns: 64}
 }
 
 // Validate reports every problem at once.

@@ -126,6 +126,8 @@ func TestClassify(t *testing.T) {
 		require.Equal(t, want, Classify(Response{Status: status}, nil), status)
 	}
 	require.Equal(t, Retry, Classify(Response{}, errors.New("refused")))
+	require.Equal(t, Retry, Classify(Response{Status: 200, BodyError: true}, nil))
+	require.Equal(t, RetrySlow, Classify(Response{Status: 401, BodyError: true}, nil))
 	require.Equal(t, []string{"ok", "retry", "retry_slow"}, []string{OK.String(), Retry.String(), RetrySlow.String()})
 }
 
@@ -225,6 +227,49 @@ func TestClientPost(t *testing.T) {
 		got, err := client(t, server.URL, nil).Post(t.Context(), Message{ID: "7", Body: []byte("{}")})
 		require.NoError(t, err)
 		require.Equal(t, 200, got.Status)
+	})
+
+	t.Run("a response that never ends is abandoned after its status", func(t *testing.T) {
+		t.Parallel()
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			_, _ = w.Write([]byte("{"))
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}))
+		t.Cleanup(server.Close)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		for _, field := range []string{"", "hasError"} {
+			c := client(t, server.URL, func(c *Config) { c.Timeout, c.ErrorField = time.Hour, field })
+			got, err := c.Post(ctx, Message{ID: "7", Body: []byte("{}")})
+			require.NoError(t, err)
+			require.Equal(t, Response{Status: 200}, got)
+			require.NoError(t, ctx.Err(), "Post returns by itself")
+		}
+	})
+
+	t.Run("a body may say that a 2xx is an error", func(t *testing.T) {
+		t.Parallel()
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(w, r.Body)
+		}))
+		t.Cleanup(server.Close)
+		strict := client(t, server.URL, func(c *Config) { c.ErrorField = "hasError" })
+		for body, want := range map[string]bool{
+			`{"hasError": true, "errorMessage": "no stock"}`: true, `{"errorMessage": null, "hasError":true}`: true,
+			`{"hasError": "true"}`: true, "\xef\xbb\xbf" + `{"hasError": true}`: true, `{"hasError": true`: true,
+			`{"hasError": true, "errorMessage": "` + strings.Repeat("x", 2*drainBytes) + `"}`: true,
+			`{"hasError": false}`: false, `{"hasError": 1}`: false, `{"hasError": null}`: false, `{}`: false, ``: false,
+			`{"data": {"hasError": true}}`: false, `["hasError", true]`: false, `{"data": "hasError: true"}`: false, `OK`: false,
+		} {
+			got, err := strict.Post(t.Context(), Message{ID: "7", Body: []byte(body)})
+			require.NoError(t, err)
+			require.Equal(t, Response{Status: 200, BodyError: want}, got, body)
+		}
+		got, err := client(t, server.URL, nil).Post(t.Context(), Message{ID: "7", Body: []byte(`{"hasError": true}`)})
+		require.NoError(t, err)
+		require.Equal(t, Response{Status: 200}, got, "without a rule only the status counts")
 	})
 
 	t.Run("an error names the message and not the URL", func(t *testing.T) {
