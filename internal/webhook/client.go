@@ -155,17 +155,3 @@ func (c *Client) request(ctx context.Context, m Message) *http.Request {
 
 // Close closes idle connections. It is idempotent and does not affect requests in flight.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
-
-// retryAfter parses both forms of the header: seconds, or an HTTP date.
-func retryAfter(value string, now time.Time) time.Duration {
-	if value == "" {
-		return 0
-	}
-	if seconds, err := strconv.ParseInt(value, 10, 32); err == nil {
-		return time.Duration(max(seconds, 0)) * time.Second
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(at.Sub(now), 0)
-	}
-	return 0
-}

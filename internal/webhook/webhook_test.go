@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -301,9 +302,15 @@ func TestClientPost(t *testing.T) {
 	t.Run("both forms of Retry-After are parsed", func(t *testing.T) {
 		t.Parallel()
 		now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+		const longest = time.Duration(math.MaxInt64)
 		for value, want := range map[string]time.Duration{
-			"": 0, "120": 2 * time.Minute, "-5": 0, "soon": 0, "99999999999999999999": 0,
+			"": 0, "120": 2 * time.Minute, "-5": 0, "soon": 0, " 7 ": 7 * time.Second, "007": 7 * time.Second,
+			"12.5": 13 * time.Second, "12.0": 12 * time.Second, "0.001": time.Second, "0": 0, "-0.5": 0, ".5": 0,
+			"+5": 0, "1e3": 0, "0x10": 0, "5s": 0, "12,5": 0, "1.2.3": 0, "NaN": 0, "Inf": 0,
+			"9999999999": longest, "9223372035": 9223372035 * time.Second, "9223372036.9": longest,
+			"99999999999999999999": longest, "9223372036854775807.5": longest, "18446744073709551617": longest,
 			"Fri, 02 Jan 2026 03:05:05 GMT": time.Minute, "Fri, 02 Jan 2026 03:00:00 GMT": 0,
+			"Fri, 31 Dec 9999 23:59:59 GMT": longest, "Mon, 01 Jan 0001 00:00:00 GMT": 0,
 		} {
 			require.Equal(t, want, retryAfter(value, now), value)
 		}
