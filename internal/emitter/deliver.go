@@ -53,8 +53,8 @@ func NewDeliverer(
 }
 
 // Run delivers until ctx ends and then stops in order: it starts no more requests, waits for those in flight up to
-// their timeout, commits the positions and closes the clients. It returns an error when the worker of an endpoint
-// cannot continue. It can be called once.
+// StopTimeout, commits the positions and closes the clients. It returns an error when the worker of an endpoint cannot
+// continue. It can be called once.
 func (d *Deliverer) Run(ctx context.Context) error {
 	ctx, end, err := d.lifecycle.start(ctx)
 	if err != nil {

@@ -122,9 +122,9 @@ func commitError(response *kmsg.OffsetCommitResponse, err error) error {
 }
 
 // handOver releases partitions in order, all of them if numbers is nil: it starts no more requests for them, waits for
-// those in flight as long as a request may take, commits the positions and drops the partitions. A successor then
-// repeats nothing.
-func (w *endpointWorker) handOver(ctx context.Context, numbers []int32) {
+// those in flight up to the limit, commits the positions and drops the partitions, which cancels what is still in
+// flight. A successor repeats only what was cancelled.
+func (w *endpointWorker) handOver(ctx context.Context, numbers []int32, limit time.Duration) {
 	var leaving []*partition
 	var waits []chan struct{}
 	w.do(func() {
@@ -151,7 +151,7 @@ func (w *endpointWorker) handOver(ctx context.Context, numbers []int32) {
 	if len(leaving) == 0 {
 		return
 	}
-	late := time.NewTimer(w.endpoint.Timeout + time.Second)
+	late := time.NewTimer(limit)
 	defer late.Stop()
 	timedOut := false
 	for _, drained := range waits {

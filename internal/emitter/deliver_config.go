@@ -20,6 +20,9 @@ type DeliverConfig struct {
 	// that could outlast the session, so it must exceed the timeout of each endpoint by two seconds. Zero means the
 	// endpoint's timeout plus 15 seconds.
 	SessionTimeout time.Duration
+	// StopTimeout is how long a stop waits for the requests in flight before it cancels them; the successor repeats those.
+	// It must leave time for the last commit, because a program that stops too slowly is killed. Zero means 10s.
+	StopTimeout time.Duration
 	// MaxPending is how many messages of one partition an endpoint may have in memory before fetching pauses. Zero means
 	// 1024.
 	MaxPending int
@@ -32,7 +35,7 @@ const sessionMargin = 2 * time.Second
 
 // DefaultDeliverConfig returns a configuration without endpoints.
 func DefaultDeliverConfig() DeliverConfig {
-	return DeliverConfig{CommitInterval: 100 * time.Millisecond, MaxPending: 1024, RecordOutcomes: true}
+	return DeliverConfig{CommitInterval: 100 * time.Millisecond, StopTimeout: 10 * time.Second, MaxPending: 1024, RecordOutcomes: true}
 }
 
 // Validate reports every problem at once.
@@ -52,8 +55,9 @@ func (c DeliverConfig) Validate() error {
 				e.Name, c.SessionTimeout, sessionMargin, e.Timeout))
 		}
 	}
-	if c.CommitInterval < 0 || c.SessionTimeout < 0 || c.MaxPending < 0 {
-		problems = append(problems, errors.New("commit interval, session timeout and max pending must not be negative"))
+	if c.CommitInterval < 0 || c.SessionTimeout < 0 || c.StopTimeout < 0 || c.MaxPending < 0 {
+		problems = append(problems,
+			errors.New("commit interval, session timeout, stop timeout and max pending must not be negative"))
 	}
 	return errors.Join(problems...)
 }
@@ -62,6 +66,9 @@ func (c DeliverConfig) withDefaults() DeliverConfig {
 	defaults := DefaultDeliverConfig()
 	if c.CommitInterval == 0 {
 		c.CommitInterval = defaults.CommitInterval
+	}
+	if c.StopTimeout == 0 {
+		c.StopTimeout = defaults.StopTimeout
 	}
 	if c.MaxPending == 0 {
 		c.MaxPending = defaults.MaxPending

@@ -38,7 +38,7 @@ func (w *endpointWorker) run(ctx context.Context) error {
 	w.running.Store(true)
 	err = w.poll(ctx)
 	// ctx has ended, but the handover still takes time; each of its steps is bounded.
-	w.handOver(context.WithoutCancel(ctx), nil)
+	w.handOver(context.WithoutCancel(ctx), nil, min(w.config.StopTimeout, w.longestRequest()))
 	w.leave() //nolint:contextcheck // ctx has ended.
 	w.running.Store(false)
 	close(w.quit)
@@ -147,9 +147,12 @@ func (w *endpointWorker) drop(p *partition) {
 func (w *endpointWorker) revoked(ctx context.Context, _ *kgo.Client, revoked map[string][]int32) {
 	// A cooperative rebalance that takes nothing passes an empty map. It does not mean all partitions.
 	if numbers := revoked[events.TopicSuborders]; len(numbers) > 0 {
-		w.handOver(ctx, numbers)
+		w.handOver(ctx, numbers, w.longestRequest())
 	}
 }
+
+// longestRequest is how long a request in flight may still take.
+func (w *endpointWorker) longestRequest() time.Duration { return w.endpoint.Timeout + time.Second }
 
 // lost drops partitions that already belong to another member: this one may neither send nor commit for them any more.
 func (w *endpointWorker) lost(ctx context.Context, _ *kgo.Client, lost map[string][]int32) {

@@ -2,6 +2,7 @@ package emitter
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strconv"
 	"sync"
@@ -24,6 +25,9 @@ type senders struct {
 	started int // Owned by the loop.
 	running sync.WaitGroup
 }
+
+// errBodyError explains why a message with a 2xx is repeated. It does not quote the body, which may hold customer data.
+var errBodyError = errors.New("body of the response reports an error")
 
 // completion is the end of an attempt.
 type completion struct {
@@ -77,6 +81,9 @@ func (s *senders) attempt(d *delivery) completion {
 	})
 	took := time.Since(start)
 	verdict := webhook.Classify(response, err)
+	if response.BodyError && err == nil {
+		err = errBodyError
+	}
 
 	s.metrics.attempts.WithLabelValues(s.endpoint, verdict.String()).Inc()
 	s.metrics.duration.WithLabelValues(s.endpoint).Observe(took.Seconds())

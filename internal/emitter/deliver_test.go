@@ -93,6 +93,25 @@ func TestDeliverer(t *testing.T) {
 			require.Equal(t, 3+4+7, r.Repeats())
 		})
 
+		t.Run("a 2xx whose body reports an error is retried, unless the endpoint ignores bodies", func(t *testing.T) {
+			t.Parallel()
+			s := setupOn(t, on, 1)
+			strict, lenient := testkit.NewReceiver(t, testSecret), testkit.NewReceiver(t, testSecret)
+			refused := testkit.Failure{Status: 200, Body: `{"hasError":true,"errorMessage":"no stock"}`}
+			strict.Fail("a", refused, refused)
+			lenient.Fail("a", refused)
+			ignoring := endpoint("lenient", lenient)
+			ignoring.BodyRule = BodyIgnored
+			s.publish(t, s.record("a", SuborderCreate), s.record("a", SuborderCancel))
+			s.start(t, config(endpoint("strict", strict), ignoring))
+			strict.Wait(t, 2)
+			s.waitCommitted(t, "orderledger.emitter.strict")
+			s.waitCommitted(t, "orderledger.emitter.lenient")
+			require.Equal(t, 2, strict.Repeats())
+			strict.RequireNoViolations(t)
+			require.Zero(t, lenient.Repeats())
+		})
+
 		t.Run("an endpoint gets the enabled types and the COMPLETE of its stage", func(t *testing.T) {
 			t.Parallel()
 			s := setupOn(t, on, 2)
@@ -333,6 +352,36 @@ func TestDelivererLifecycle(t *testing.T) {
 			require.Zero(t, r.Repeats())
 			r.RequireNoViolations(t)
 		})
+	})
+}
+
+func TestDelivererStopTimeout(t *testing.T) {
+	t.Parallel()
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		s, r := setupOn(t, on, 1), testkit.NewReceiver(t, testSecret)
+		r.Fail("stuck", testkit.Failure{Status: 200, Hold: make(chan struct{})})
+		s.publish(t, s.record("stuck", SuborderCreate), s.record("b", SuborderCreate))
+		c := config(endpoint("efs", r))
+		c.Endpoints[0].Timeout = 4 * time.Minute
+		c.StopTimeout = 10 * time.Millisecond
+		d, stop := s.launch(t, c, nil)
+		r.Wait(t, 1)
+		r.WaitArrived(t, "stuck", 1)
+		stopped := make(chan struct{})
+		go func() { defer close(stopped); d.Close() }()
+		testkit.Eventually(t, func() bool {
+			select {
+			case <-stopped:
+				return true
+			default:
+				return false
+			}
+		}, "the stop does not wait for the timeout of the request")
+		stop()
+		require.Zero(t, s.committed(t, "orderledger.emitter.efs"))
+		s.start(t, config(endpoint("efs", r)))
+		s.waitCommitted(t, "orderledger.emitter.efs")
+		require.Equal(t, 1, r.Repeats(), "only the cancelled request is repeated")
 	})
 }
 

@@ -19,8 +19,9 @@
 //   - Order. Messages arrive in the order of their messageId. Only one is in flight at a time. If a message fails,
 //     those behind it wait, for as long as it takes; nothing is dropped and nothing overtakes.
 //   - At least once. An offset is committed when every message below it was answered with 2xx or did not pass the
-//     endpoint's filter. When a process stops, or loses a partition in a rebalance, it waits for the requests in flight
-//     and commits the position, so its successor repeats nothing. When a process is killed, its successor repeats the
+//     endpoint's scope or filter. When a process stops, or loses a partition in a rebalance, it waits for the requests in
+//     flight and commits the position, so its successor repeats nothing. A stop waits StopTimeout (10s) at most and then
+//     cancels them; the successor repeats those. When a process is killed, its successor repeats the
 //     messages that were in flight or were answered within the last commit interval (100ms): in order, under the same
 //     webhook-id, with the same bytes.
 //   - Isolation. Each endpoint has its own worker, consumer group, connection pool, slots and memory. Within an

@@ -30,7 +30,10 @@ type Endpoint struct {
 	// CompleteStage is the stage at which the endpoint gets SUBORDER_COMPLETE: shipped, delivered or completed. Empty
 	// means shipped.
 	CompleteStage string
-	// Timeout bounds one attempt. Zero means 30s.
+	// BodyRule says whether the body of a 2xx response may report an error: BodyHasError or BodyIgnored. Empty means
+	// BodyHasError, the rule of the profile.
+	BodyRule string
+	// Timeout bounds one attempt. Zero means 45s.
 	Timeout time.Duration
 	// MaxInFlight is how many requests of this process may be in flight at once. Zero means 64.
 	MaxInFlight int
@@ -43,6 +46,14 @@ type Endpoint struct {
 	// RetryAfterMax caps the wait that a receiver may request with Retry-After. Zero means 1h.
 	RetryAfterMax time.Duration
 }
+
+// Rules for the body of a 2xx response.
+const (
+	// BodyHasError: the message was not accepted if the body is a JSON object whose hasError is true.
+	BodyHasError = "has_error"
+	// BodyIgnored: only the status counts.
+	BodyIgnored = "ignored"
+)
 
 // Stages of SUBORDER_COMPLETE.
 const (
@@ -88,6 +99,9 @@ func (e Endpoint) validate() error {
 	if !slices.Contains([]string{StageShipped, StageDelivered, StageCompleted}, e.CompleteStage) {
 		problems = append(problems, fmt.Errorf("complete stage %q is not shipped, delivered or completed", e.CompleteStage))
 	}
+	if e.BodyRule != BodyHasError && e.BodyRule != BodyIgnored {
+		problems = append(problems, fmt.Errorf("body rule %q is not %s or %s", e.BodyRule, BodyHasError, BodyIgnored))
+	}
 	for _, wait := range e.RetrySchedule {
 		if wait <= 0 {
 			problems = append(problems, fmt.Errorf("retry schedule has %s", wait))
@@ -102,6 +116,9 @@ func (e Endpoint) validate() error {
 
 func (e Endpoint) webhook() (webhook.Config, error) {
 	config := webhook.Config{URL: e.URL, Headers: e.Headers, Timeout: e.Timeout, MaxConns: e.MaxInFlight}
+	if e.BodyRule == BodyHasError {
+		config.ErrorField = Profile752255250().ErrorField
+	}
 	for i, text := range e.Secrets {
 		secret, err := webhook.ParseSecret(text)
 		if err != nil {
@@ -116,8 +133,11 @@ func (e Endpoint) withDefaults() Endpoint {
 	if e.CompleteStage == "" {
 		e.CompleteStage = StageShipped
 	}
+	if e.BodyRule == "" {
+		e.BodyRule = BodyHasError
+	}
 	if e.Timeout == 0 {
-		e.Timeout = 30 * time.Second
+		e.Timeout = 45 * time.Second
 	}
 	if e.MaxInFlight == 0 {
 		e.MaxInFlight = 64

@@ -76,19 +76,19 @@ func TestDeliverConfig(t *testing.T) {
 	require.NoError(t, DefaultDeliverConfig().Validate())
 	require.NoError(t, DeliverConfig{Endpoints: []Endpoint{{Name: "a", URL: "https://example.org/x"}}}.Validate(), "zero values are valid")
 	err := DeliverConfig{
-		SessionTimeout: 10 * time.Second, MaxPending: -1,
+		SessionTimeout: 10 * time.Second, StopTimeout: -1, MaxPending: -1,
 		Endpoints: []Endpoint{
 			{Name: "a", URL: "https://example.org"},
 			{Name: "a", URL: "https://example.org", Timeout: time.Second},
 			{
-				Name: "No Name", URL: "https://example.org/?token=geheim", CompleteStage: "packed",
+				Name: "No Name", URL: "https://example.org/?token=geheim", CompleteStage: "packed", BodyRule: "strict",
 				Secrets: []string{"whsec_geheim"}, RetrySchedule: []time.Duration{0}, RetrySlow: -1,
 			},
 			{Name: "b", URL: "ftp://geheim", Headers: map[string]string{"webhook-id": "1"}},
 		},
 	}.Validate()
 	for _, problem := range []string{
-		"configured twice", "session timeout 10s is not 2s above the timeout 30s", "max pending", "name is not", `complete stage "packed"`,
+		"configured twice", "session timeout 10s is not 2s above the timeout 45s", "max pending", "name is not", `complete stage "packed"`, `body rule "strict"`, "stop timeout",
 		"secret 1", "retry schedule has 0s", "retry slow", "url is not http", "header webhook-id is set by the client",
 	} {
 		require.ErrorContains(t, err, problem)

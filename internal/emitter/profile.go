@@ -13,6 +13,8 @@ type Profile struct {
 	// Number is 0 to 7 and part of the message id, so that two profiles make different ids of one event. It is never
 	// reused for another profile.
 	Number int32
+	// ErrorField is the member of a response's body that reports an error in spite of a 2xx, by true.
+	ErrorField string
 
 	write func(w *writer, m *Message, o *suborder)
 }
@@ -20,7 +22,7 @@ type Profile struct {
 // Profile752255250 returns the profile of page 752255250: it has five event types, writes dates as
 // 2020-10-16T20:22:28Z[UTC], and contains the items twice, as orderItems and as subOrderItems.
 func Profile752255250() Profile {
-	return Profile{Name: "752255250", Number: 0, write: write752255250}
+	return Profile{Name: "752255250", Number: 0, ErrorField: "hasError", write: write752255250}
 }
 
 // Retype returns the body with another event type. An endpoint whose COMPLETE belongs to another stage gets this body

@@ -50,6 +50,7 @@ type endpointFile struct {
 	Headers       map[string]string `json:"headers"`
 	EventTypes    map[string]bool   `json:"event_types"`
 	CompleteStage string            `json:"complete_stage"`
+	BodyRule      string            `json:"body_rule"`
 	Timeout       duration          `json:"timeout"`
 	MaxInFlight   int               `json:"max_in_flight"`
 	RetrySchedule []duration        `json:"retry_schedule"`
@@ -60,7 +61,7 @@ type endpointFile struct {
 func (e endpointFile) endpoint() Endpoint {
 	out := Endpoint{
 		Name: e.Name, URL: e.URL, Secrets: e.Secrets, Headers: e.Headers, EventTypes: e.EventTypes,
-		CompleteStage: e.CompleteStage, Timeout: time.Duration(e.Timeout), MaxInFlight: e.MaxInFlight,
+		CompleteStage: e.CompleteStage, BodyRule: e.BodyRule, Timeout: time.Duration(e.Timeout), MaxInFlight: e.MaxInFlight,
 		RetrySlow: time.Duration(e.RetrySlow), RetryAfterMax: time.Duration(e.RetryAfterMax),
 	}
 	for _, wait := range e.RetrySchedule {

@@ -31,6 +31,8 @@ type Failure struct {
 	Status int
 	// Header is added to the answer.
 	Header http.Header
+	// Body is the body of the answer. With one, a 2xx does not accept the message.
+	Body string
 	// Hold, when not nil, delays the answer until it is closed or the sender gives up.
 	Hold <-chan struct{}
 	// Times is the number of requests that fail; 0 means one, a negative number all of them.
@@ -147,7 +149,8 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 
 	r.mu.Lock()
 	order.inside--
-	if got.Status >= 200 && got.Status <= 299 && !order.accepted[got.MessageID] {
+	accepted := got.Status >= 200 && got.Status <= 299 && (failure == nil || failure.Body == "")
+	if accepted && !order.accepted[got.MessageID] {
 		order.accepted[got.MessageID] = true
 		r.distinct++
 		r.types[got.EventType]++
@@ -163,6 +166,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	}
 	maps.Copy(w.Header(), failure.Header)
 	w.WriteHeader(got.Status)
+	_, _ = io.WriteString(w, failure.Body)
 }
 
 // failure uses up the failure that applies now, if there is one. It is called with mu held.
