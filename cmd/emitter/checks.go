@@ -37,6 +37,12 @@ func resolve(ctx context.Context, endpoints []emitter.Endpoint) []preflight.Find
 	var good []string
 	var findings []preflight.Finding
 	for _, e := range endpoints {
+		if missing := e.Scope.Missing(); len(missing) > 0 {
+			findings = append(findings, preflight.Warning(
+				"name them in "+envSettings+", or in "+strings.Join([]string{envSellers, envLocations, envChannels}, ", ")+
+					` for endpoints of `+envEndpoints+`; "*" means all`,
+				"endpoint %s gets nothing: it names no %s", e.Name, strings.Join(missing, ", no ")))
+		}
 		u, err := url.Parse(e.URL)
 		if err == nil {
 			_, err = net.DefaultResolver.LookupHost(ctx, u.Hostname())

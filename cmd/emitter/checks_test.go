@@ -28,6 +28,17 @@ func TestCheckResolvesEndpointHosts(t *testing.T) {
 	require.NoError(t, run(t.Context(), []string{"-check"}, env(vars), &out, io.Discard), out.String())
 	require.Contains(t, out.String(), "ok    endpoints           the hosts of wms resolve")
 	require.Empty(t, receiver.Requests())
+	require.Contains(t, out.String(), "warn  endpoints           endpoint wms gets nothing: it names no sellers, no locations, no channels")
+
+	vars[envSellers], vars[envLocations] = "s1,s2", "*"
+	out.Reset()
+	require.NoError(t, run(t.Context(), []string{"-check"}, env(vars), &out, io.Discard), out.String())
+	require.Contains(t, out.String(), "endpoint wms gets nothing: it names no channels")
+
+	vars[envChannels] = "*"
+	out.Reset()
+	require.NoError(t, run(t.Context(), []string{"-check"}, env(vars), &out, io.Discard), out.String())
+	require.NotContains(t, out.String(), "gets nothing")
 
 	vars[envEndpoints] = "wms=http://no-such-host.invalid/hook"
 	out.Reset()

@@ -19,6 +19,12 @@ const (
 	// envSecrets: "whsec_" secrets of those endpoints, newest first, separated by commas. Default none: messages are
 	// unsigned.
 	envSecrets = "ORDERLEDGER_EMITTER_SECRETS"
+	// envSellers, envLocations, envChannels: what those endpoints may see, as names separated by commas: ids of sellers,
+	// locationCodes and channelNames. "*" means all. Default none: as long as one of the three names nothing, the endpoints
+	// get nothing.
+	envSellers   = "ORDERLEDGER_EMITTER_SELLERS"
+	envLocations = "ORDERLEDGER_EMITTER_LOCATIONS"
+	envChannels  = "ORDERLEDGER_EMITTER_CHANNELS"
 	// envSettings: path of a JSON file with endpoints and channels and all their settings. Default none.
 	envSettings = "ORDERLEDGER_EMITTER_ENDPOINTS_FILE"
 	// envInstance: makes this process a static member of its groups. No other running process may have the same value.
@@ -55,15 +61,19 @@ func readConfig(getenv func(string) string) (config, error) {
 		cfg.Emitter.Deliver.Endpoints, cfg.Emitter.Translate.Channels = settings.Endpoints, settings.Channels
 	}
 	var urls, secrets []string
+	var scope emitter.Scope
 	e.List(envEndpoints, &urls)
 	e.List(envSecrets, &secrets)
+	e.List(envSellers, &scope.Sellers)
+	e.List(envLocations, &scope.Locations)
+	e.List(envChannels, &scope.Channels)
 	for _, text := range urls {
 		endpoint, err := emitter.ParseEndpoint(text)
 		if err != nil {
 			e.Bad(envEndpoints, "%w", err)
 			continue
 		}
-		endpoint.Secrets = secrets
+		endpoint.Secrets, endpoint.Scope = secrets, scope
 		cfg.Emitter.Deliver.Endpoints = append(cfg.Emitter.Deliver.Endpoints, endpoint)
 	}
 	e.Text(envInstance, &cfg.Emitter.Translate.InstanceID)

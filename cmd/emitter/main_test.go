@@ -33,11 +33,12 @@ func TestReadConfig(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "settings.json")
 	require.NoError(t, os.WriteFile(file, []byte(`{
-		"endpoints": [{"name": "first", "url": "https://a.example/"}], "channels": {"default": {"currency": "INR"}}
+		"endpoints": [{"name": "first", "url": "https://a.example/", "sellers": ["s9"], "locations": ["*"]}], "channels": {"default": {"currency": "INR"}}
 	}`), 0o600))
 	cfg, err := readConfig(env(map[string]string{
 		kafka.EnvBrokers: "k1:9092, k2:9092", kafka.EnvCluster: "shop", kafka.EnvLanes: "6", kafka.EnvReplication: "3", kafka.EnvMinISR: "2", kafka.EnvBootURL: "http://127.0.0.1:1/boot",
 		envEndpoints: "wms=http://b.example/hook,http://c.example:81/x", envSecrets: secret, envSettings: file,
+		envSellers: "s1, s2", envLocations: "IN1", envChannels: "*",
 		envInstance: "pod-1", envAdmin: "off", service.EnvLogLevel: "debug",
 	}))
 	require.NoError(t, err)
@@ -50,10 +51,11 @@ func TestReadConfig(t *testing.T) {
 	require.Equal(t, "INR", cfg.Emitter.Translate.Channels.Default.Currency)
 	require.Equal(t, "pod-1", cfg.Emitter.Translate.InstanceID)
 	require.Equal(t, "pod-1", cfg.Emitter.Deliver.InstanceID)
+	scope := emitter.Scope{Sellers: []string{"s1", "s2"}, Locations: []string{"IN1"}, Channels: []string{"*"}}
 	require.Equal(t, []emitter.Endpoint{
-		{Name: "first", URL: "https://a.example/"},
-		{Name: "wms", URL: "http://b.example/hook", Secrets: []string{secret}},
-		{Name: "c.example-81-x", URL: "http://c.example:81/x", Secrets: []string{secret}},
+		{Name: "first", URL: "https://a.example/", Scope: emitter.Scope{Sellers: []string{"s9"}, Locations: []string{"*"}}},
+		{Name: "wms", URL: "http://b.example/hook", Secrets: []string{secret}, Scope: scope},
+		{Name: "c.example-81-x", URL: "http://c.example:81/x", Secrets: []string{secret}, Scope: scope},
 	}, cfg.Emitter.Deliver.Endpoints)
 
 	cfg, err = readConfig(env(nil))
@@ -77,7 +79,7 @@ func TestPrintConfigMasksSecrets(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "settings.json")
 	require.NoError(t, os.WriteFile(file, []byte(`{"endpoints": [{
-		"name": "first", "url": "https://user:hidden1@a.example/?key=hidden2", "secrets": ["`+secret+`"],
+		"name": "first", "url": "https://user:hidden1@a.example/?key=hidden2", "sellers": ["s1"], "secrets": ["`+secret+`"],
 		"headers": {"Authorization": "Bearer hidden3"}
 	}]}`), 0o600))
 	vars := env(map[string]string{envSettings: file})
@@ -85,6 +87,7 @@ func TestPrintConfigMasksSecrets(t *testing.T) {
 	require.NoError(t, run(t.Context(), []string{"-print-config"}, vars, &out, io.Discard))
 	require.Contains(t, out.String(), "a.example")
 	require.Contains(t, out.String(), "Authorization")
+	require.Regexp(t, `"Sellers":\s*\[\s*"s1"\s*\]`, out.String())
 	require.NotContains(t, out.String(), "hidden")
 	require.NotContains(t, out.String(), "MfKQ9r8")
 	cfg, err := readConfig(vars)
@@ -111,6 +114,7 @@ func TestRunDeliversAnEventToAnEndpoint(t *testing.T) {
 	go func() {
 		ran <- run(ctx, nil, env(map[string]string{
 			kafka.EnvBrokers: brokers[0], envEndpoints: "wms=" + receiver.URL(), envSecrets: secret, envAdmin: "127.0.0.1:0",
+			envSellers: "*", envLocations: "*", envChannels: "*",
 			// The boot URL marks the broker as embedded; the broker of the test has the settings of one.
 			kafka.EnvBootURL: "http://127.0.0.1:1/boot", service.EnvLogLevel: "DEBUG",
 		}), io.Discard, &log)

@@ -89,7 +89,7 @@ the metrics.`,
 	flags.StringVar(&o.ClickHouseHTTPListen, "clickhouse-http-listen", "127.0.0.1:8123",
 		"address of ClickHouse's HTTP interface")
 	flags.StringArrayVar(&o.SuborderEndpoints, "suborder-endpoint", nil,
-		"[name=]URL that gets SUBORDER messages (repeatable); its name, or its URL without one, is its identity")
+		"[name=]URL that gets all SUBORDER messages (repeatable); its name, or its URL without one, is its identity")
 	flags.StringVar(&o.SuborderSecret, "suborder-secret", "",
 		"whsec_ secret that signs the messages (default: ORDERLEDGER_SUBORDER_SECRET; none: unsigned)")
 	flags.StringVar(&o.SellersFile, "sellers", os.Getenv("ORDERLEDGER_SELLERS_FILE"),
@@ -153,6 +153,7 @@ func up(ctx context.Context, o upOptions, out, logTo io.Writer) (err error) {
 	defer func() { err = errors.Join(err, l.Close()) }()
 	go func() {
 		if addr, err := l.admin.Addr(ctx); err == nil && l.awaitReady(ctx) == nil {
+			o.announcePushes(out)
 			announce(out, servers, addr, started)
 		}
 	}()
@@ -195,6 +196,16 @@ func announce(out io.Writer, s servers, api string, started time.Time) {
 			s.clickhouse.NativeAddr(), s.clickhouse.HTTPAddr())
 	}
 	fmt.Fprintf(out, "ready after %.1f s; Ctrl-C stops\n", time.Since(started).Seconds())
+}
+
+// announcePushes says what the endpoints get, because it is a lot: the services give an endpoint nothing by default.
+func (o upOptions) announcePushes(out io.Writer) {
+	for _, text := range o.SuborderEndpoints {
+		if e, err := emitter.ParseEndpoint(text); err == nil { // The URL may contain a token; the name does not.
+			fmt.Fprintf(out,
+				"pushes      %s gets every message, of all sellers, locations and channels, from the first\n", e.Name)
+		}
+	}
 }
 
 // sellers returns the configured sellers.

@@ -71,6 +71,11 @@ func (d *Deliverer) Run(ctx context.Context) error {
 	// Without endpoints Run only waits, so that the other units of the program keep running.
 	group.Go(func() error { <-ctx.Done(); return nil })
 	for _, w := range d.workers {
+		if missing := w.endpoint.Scope.Missing(); len(missing) > 0 {
+			// It does not even read, so that its position is still there when it gets a scope.
+			w.log.LogAttrs(ctx, slog.LevelWarn, "endpoint disabled, its scope is incomplete", slog.Any("missing", missing))
+			continue
+		}
 		group.Go(func() error {
 			if err := w.run(ctx); err != nil {
 				return fmt.Errorf("deliver to %s: %w", w.endpoint.Name, err)

@@ -32,7 +32,7 @@ func TestDelivererChildProcess(t *testing.T) { //nolint:paralleltest // It runs 
 		t.Skip("runs only as a child of TestDelivererKill")
 	}
 	c := config(Endpoint{
-		Name: "efs", URL: os.Getenv(childURL), Secrets: []string{testSecret}, Timeout: 5 * time.Second, MaxInFlight: 8,
+		Name: "efs", URL: os.Getenv(childURL), Secrets: []string{testSecret}, Scope: Everything(), Timeout: 5 * time.Second, MaxInFlight: 8,
 		RetrySchedule: []time.Duration{5 * time.Millisecond},
 	})
 	c.InstanceID = "one" // So that the successor gets the partitions at once.

@@ -77,14 +77,13 @@ func (w *endpointWorker) read(p *partition, r *kgo.Record) error {
 	reason := ""
 	switch p.advance(m.offset, m.id) {
 	case recordNew:
-		if w.endpoint.adapt(&m) {
+		if reason = w.endpoint.excludes(&m); reason == "" {
 			d := &delivery{outbound: m}
 			p.admit(d)
 			w.scheduler.push(p, d)
 			return nil
 		}
 		p.ignore(m.id)
-		reason = "not_taken"
 	case recordDelivered:
 		reason = "delivered"
 	case recordRepeated:

@@ -19,6 +19,9 @@ type outbound struct {
 	stages      string // Comma separated; only of SUBORDER_COMPLETE.
 	otherwise   string // Event type for endpoints that do not get this COMPLETE.
 	traceparent string
+	seller      string // These three are for the endpoint's scope; a message may lack them.
+	location    string
+	channel     string
 	body        []byte
 	partition   int32
 	offset      int64
@@ -46,6 +49,12 @@ func readMessage(r *kgo.Record) (outbound, error) {
 			m.stages = string(h.Value)
 		case headerOtherwise:
 			m.otherwise = string(h.Value)
+		case headerSeller:
+			m.seller = string(h.Value)
+		case headerLocation:
+			m.location = string(h.Value)
+		case headerChannel:
+			m.channel = string(h.Value)
 		case events.HeaderTraceParent:
 			m.traceparent = string(h.Value)
 		}

@@ -92,7 +92,7 @@ func orderCode(i int) string { return fmt.Sprintf("order-%d", i) }
 
 func endpoint(name string, r *testkit.Receiver) Endpoint {
 	return Endpoint{
-		Name: name, URL: r.URL(), Secrets: []string{testSecret}, Timeout: 5 * time.Second,
+		Name: name, URL: r.URL(), Secrets: []string{testSecret}, Scope: Everything(), Timeout: 5 * time.Second,
 		RetrySchedule: []time.Duration{5 * time.Millisecond}, RetrySlow: 10 * time.Millisecond,
 	}
 }

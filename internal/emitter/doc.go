@@ -26,6 +26,9 @@
 //     webhook-id, with the same bytes.
 //   - Isolation. Each endpoint has its own worker, consumer group, connection pool, slots and memory. Within an
 //     endpoint, a suborder that waits for a retry holds no slot, so it delays only itself.
+//   - Scope. An endpoint gets only messages whose seller, location and channel it names ([Scope]). It skips others like
+//     those that its filter drops: they keep no slot and no memory, and the position passes them. An endpoint whose scope
+//     is incomplete reads nothing, so that its position is still there when somebody completes the scope.
 //   - Bounded memory. Each endpoint keeps at most MaxPending messages of a partition in memory, plus the records of one
 //     poll; then fetching pauses. Bodies are copied, so that a waiting message does not keep its whole batch alive.
 //
@@ -73,7 +76,7 @@
 // # What it does not do yet
 //
 // It does not park suborders that keep failing: their messages stay in memory. It has no rate limit and no circuit
-// breaker, it does not choose messages by profile or location, and it never gives up a message. A new endpoint starts
+// breaker, it does not choose messages by profile, and it never gives up a message. A new endpoint starts
 // with the oldest message of the topic.
 //
 // # How it fails

@@ -25,6 +25,9 @@ type Endpoint struct {
 	Secrets []string
 	// Headers are added to every request.
 	Headers map[string]string
+	// Scope names the sellers, locations and channels that the endpoint may see. An endpoint whose scope lacks one of the
+	// three gets nothing, and its position does not move.
+	Scope Scope
 	// EventTypes switches event types on or off. A type that is not listed is on.
 	EventTypes map[string]bool
 	// CompleteStage is the stage at which the endpoint gets SUBORDER_COMPLETE: shipped, delivered or completed. Empty
@@ -102,6 +105,9 @@ func (e Endpoint) validate() error {
 	if e.BodyRule != BodyHasError && e.BodyRule != BodyIgnored {
 		problems = append(problems, fmt.Errorf("body rule %q is not %s or %s", e.BodyRule, BodyHasError, BodyIgnored))
 	}
+	if err := e.Scope.validate(); err != nil {
+		problems = append(problems, err)
+	}
 	for _, wait := range e.RetrySchedule {
 		if wait <= 0 {
 			problems = append(problems, fmt.Errorf("retry schedule has %s", wait))
@@ -154,6 +160,18 @@ func (e Endpoint) withDefaults() Endpoint {
 		e.RetryAfterMax = time.Hour
 	}
 	return e
+}
+
+// excludes returns why a message is not for the endpoint, or "" if it is; then it has the form that the endpoint gets.
+// The reasons are values of a metric label.
+func (e *Endpoint) excludes(m *outbound) string {
+	switch {
+	case !e.Scope.includes(m):
+		return "out_of_scope"
+	case !e.adapt(m):
+		return "not_taken"
+	}
+	return ""
 }
 
 // adapt reports whether a message passes the endpoint's filter, and turns it into the form that this endpoint gets.

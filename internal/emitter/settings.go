@@ -48,6 +48,9 @@ type endpointFile struct {
 	URL           string            `json:"url"`
 	Secrets       []string          `json:"secrets"`
 	Headers       map[string]string `json:"headers"`
+	Sellers       []string          `json:"sellers"`
+	Locations     []string          `json:"locations"`
+	Channels      []string          `json:"channels"`
 	EventTypes    map[string]bool   `json:"event_types"`
 	CompleteStage string            `json:"complete_stage"`
 	BodyRule      string            `json:"body_rule"`
@@ -61,6 +64,7 @@ type endpointFile struct {
 func (e endpointFile) endpoint() Endpoint {
 	out := Endpoint{
 		Name: e.Name, URL: e.URL, Secrets: e.Secrets, Headers: e.Headers, EventTypes: e.EventTypes,
+		Scope:         Scope{Sellers: e.Sellers, Locations: e.Locations, Channels: e.Channels},
 		CompleteStage: e.CompleteStage, BodyRule: e.BodyRule, Timeout: time.Duration(e.Timeout), MaxInFlight: e.MaxInFlight,
 		RetrySlow: time.Duration(e.RetrySlow), RetryAfterMax: time.Duration(e.RetryAfterMax),
 	}

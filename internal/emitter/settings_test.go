@@ -13,7 +13,7 @@ func TestReadSettings(t *testing.T) {
 	got, err := ReadSettings(strings.NewReader(`{
 		"endpoints": [{
 			"name": "wms", "url": "https://wms.example/hook", "secrets": ["whsec_1"], "headers": {"X-Key": "k"},
-			"body_rule": "ignored",
+			"sellers": ["s1", "s2"], "locations": ["*"], "channels": ["flipkart"], "body_rule": "ignored",
 			"event_types": {"SUBORDER_COMPLETE": false}, "complete_stage": "delivered", "timeout": "10s", "max_in_flight": 8,
 			"retry_schedule": ["1s", "1m"], "retry_slow": "2m", "retry_after_max": "3m"
 		}],
@@ -30,7 +30,7 @@ func TestReadSettings(t *testing.T) {
 	require.Equal(t, Settings{
 		Endpoints: []Endpoint{{
 			Name: "wms", URL: "https://wms.example/hook", Secrets: []string{"whsec_1"}, Headers: map[string]string{"X-Key": "k"},
-			BodyRule: BodyIgnored,
+			Scope: Scope{Sellers: []string{"s1", "s2"}, Locations: []string{All}, Channels: []string{"flipkart"}}, BodyRule: BodyIgnored,
 			EventTypes: map[string]bool{SuborderComplete: false}, CompleteStage: StageDelivered, Timeout: 10 * time.Second,
 			MaxInFlight: 8, RetrySchedule: []time.Duration{time.Second, time.Minute}, RetrySlow: 2 * time.Minute,
 			RetryAfterMax: 3 * time.Minute,
@@ -54,6 +54,8 @@ func TestReadSettingsErrors(t *testing.T) {
 		`{"endpoint": []}`:                    `unknown field "endpoint"`,
 		`{"endpoints": [{"timeout": 5}]}`:     `duration 5: want a string such as "30s"`,
 		`{"endpoints": [{"timeout": "5"}]}`:   "missing unit",
+		`{"endpoints": [{"seller": ["s1"]}]}`: `unknown field "seller"`,
+		`{"endpoints": [{"sellers": "s1"}]}`:  "cannot unmarshal string",
 		`{} {}`:                               "more than one JSON value",
 	} {
 		_, err := ReadSettings(strings.NewReader(text))
