@@ -79,8 +79,9 @@ func (x *decider) begin(f Created, at *ledgerv1.Moment) {
 	s := &State{
 		ShipmentId: f.ShipmentID, Version: 1, OrderId: f.OrderID, SellerId: seller, LocationId: f.LocationID,
 		Fulfilment: x.fulfilment(f.ShipmentType), UpdatedAt: x.stamp, MarketplaceUpdatedAt: stamp(f.MarketUpdatedAt),
-		Times: &ledgerv1.Times{Created: at}, DispatchAfter: stamp(f.DispatchAfter), DispatchBy: stamp(f.DispatchBy),
-		DeliverBy: stamp(f.DeliverBy), Details: x.createdDetails(f), Items: make([]*ledgerv1.Item, 0, len(f.Items)),
+		Times: &ledgerv1.Times{Created: at}, FirstRecordedAt: x.stamp, DispatchAfter: stamp(f.DispatchAfter),
+		DispatchBy: stamp(f.DispatchBy), DeliverBy: stamp(f.DeliverBy), Details: x.createdDetails(f),
+		Items: make([]*ledgerv1.Item, 0, len(f.Items)),
 	}
 	for _, l := range f.Items {
 		it := &ledgerv1.Item{

@@ -303,6 +303,20 @@ func TestUpdatedAtNeverGoesBackward(t *testing.T) {
 	require.Equal(t, was, st.s.UpdatedAt.AsTime())
 }
 
+// The first recorded time is the ledger's, not the marketplace's, and nothing changes it.
+func TestFirstRecordedAtNeverChanges(t *testing.T) {
+	t.Parallel()
+	st := given(t, created(1))
+	first := st.s.UpdatedAt.AsTime()
+	require.Equal(t, first, st.s.FirstRecordedAt.AsTime())
+	require.NotEqual(t, first, st.s.Times.Created.At.AsTime())
+	st.c.Now = hour(5)
+	st.does(created(1), duplicate)
+	st.does(reach(packed, 3), applied, "ShipmentPacked")
+	require.True(t, st.s.UpdatedAt.AsTime().After(first))
+	require.Equal(t, first, st.s.FirstRecordedAt.AsTime())
+}
+
 func TestPlainDateIsEndOfDay(t *testing.T) {
 	t.Parallel()
 	// 20:00 UTC is past midnight in India.

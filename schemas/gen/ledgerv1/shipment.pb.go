@@ -771,6 +771,8 @@ type Shipment struct {
 	HoldReportedAt *timestamppb.Timestamp `protobuf:"bytes,29,opt,name=hold_reported_at,json=holdReportedAt,proto3" json:"hold_reported_at,omitempty"`
 	// When the marketplace last reported the dispatch and delivery dates; an older report only fills in unknown dates.
 	DatesReportedAt *timestamppb.Timestamp `protobuf:"bytes,30,opt,name=dates_reported_at,json=datesReportedAt,proto3" json:"dates_reported_at,omitempty"`
+	// When the ledger recorded ShipmentCreated, on the clock of updated_at. `times.created` is the marketplace's.
+	FirstRecordedAt *timestamppb.Timestamp `protobuf:"bytes,31,opt,name=first_recorded_at,json=firstRecordedAt,proto3" json:"first_recorded_at,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -1011,6 +1013,13 @@ func (x *Shipment) GetHoldReportedAt() *timestamppb.Timestamp {
 func (x *Shipment) GetDatesReportedAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.DatesReportedAt
+	}
+	return nil
+}
+
+func (x *Shipment) GetFirstRecordedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FirstRecordedAt
 	}
 	return nil
 }
@@ -3337,7 +3346,7 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\x06Moment\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x127\n" +
 	"\tcertainty\x18\x02 \x01(\x0e2\x19.orderledger.v1.CertaintyR\tcertainty\x12\x10\n" +
-	"\x03day\x18\x03 \x01(\bR\x03day\"\x80\f\n" +
+	"\x03day\x18\x03 \x01(\bR\x03day\"\xc8\f\n" +
 	"\bShipment\x12\x1f\n" +
 	"\vshipment_id\x18\x01 \x01(\tR\n" +
 	"shipmentId\x12\x18\n" +
@@ -3376,7 +3385,8 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\x11delivery_attempts\x18\x1b \x01(\rR\x10deliveryAttempts\x12J\n" +
 	"\x15last_delivery_attempt\x18\x1c \x01(\v2\x16.orderledger.v1.MomentR\x13lastDeliveryAttempt\x12D\n" +
 	"\x10hold_reported_at\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\x0eholdReportedAt\x12F\n" +
-	"\x11dates_reported_at\x18\x1e \x01(\v2\x1a.google.protobuf.TimestampR\x0fdatesReportedAt\"\x9c\x04\n" +
+	"\x11dates_reported_at\x18\x1e \x01(\v2\x1a.google.protobuf.TimestampR\x0fdatesReportedAt\x12F\n" +
+	"\x11first_recorded_at\x18\x1f \x01(\v2\x1a.google.protobuf.TimestampR\x0ffirstRecordedAt\"\x9c\x04\n" +
 	"\x05Times\x120\n" +
 	"\acreated\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\acreated\x12A\n" +
 	"\x10labels_requested\x18\x02 \x01(\v2\x16.orderledger.v1.MomentR\x0flabelsRequested\x12.\n" +
@@ -3773,78 +3783,79 @@ var file_orderledger_v1_shipment_proto_depIdxs = []int32{
 	11, // 20: orderledger.v1.Shipment.last_delivery_attempt:type_name -> orderledger.v1.Moment
 	36, // 21: orderledger.v1.Shipment.hold_reported_at:type_name -> google.protobuf.Timestamp
 	36, // 22: orderledger.v1.Shipment.dates_reported_at:type_name -> google.protobuf.Timestamp
-	11, // 23: orderledger.v1.Times.created:type_name -> orderledger.v1.Moment
-	11, // 24: orderledger.v1.Times.labels_requested:type_name -> orderledger.v1.Moment
-	11, // 25: orderledger.v1.Times.packed:type_name -> orderledger.v1.Moment
-	11, // 26: orderledger.v1.Times.ready:type_name -> orderledger.v1.Moment
-	11, // 27: orderledger.v1.Times.picked_up:type_name -> orderledger.v1.Moment
-	11, // 28: orderledger.v1.Times.shipped:type_name -> orderledger.v1.Moment
-	11, // 29: orderledger.v1.Times.delivered:type_name -> orderledger.v1.Moment
-	11, // 30: orderledger.v1.Times.completed:type_name -> orderledger.v1.Moment
-	11, // 31: orderledger.v1.Times.cancelled:type_name -> orderledger.v1.Moment
-	11, // 32: orderledger.v1.Times.form_failed:type_name -> orderledger.v1.Moment
-	1,  // 33: orderledger.v1.Item.status:type_name -> orderledger.v1.Status
-	1,  // 34: orderledger.v1.Item.forward:type_name -> orderledger.v1.Status
-	15, // 35: orderledger.v1.Item.cancellations:type_name -> orderledger.v1.Cancellation
-	16, // 36: orderledger.v1.Item.details:type_name -> orderledger.v1.ItemDetails
-	4,  // 37: orderledger.v1.Cancellation.by:type_name -> orderledger.v1.CancelledBy
-	11, // 38: orderledger.v1.Cancellation.at:type_name -> orderledger.v1.Moment
-	36, // 39: orderledger.v1.ItemDetails.order_date:type_name -> google.protobuf.Timestamp
-	17, // 40: orderledger.v1.ItemDetails.price:type_name -> orderledger.v1.Price
-	21, // 41: orderledger.v1.ShipmentDetails.sub_shipments:type_name -> orderledger.v1.SubShipment
-	20, // 42: orderledger.v1.ShipmentDetails.delivery_address:type_name -> orderledger.v1.Address
-	20, // 43: orderledger.v1.ShipmentDetails.billing_address:type_name -> orderledger.v1.Address
-	19, // 44: orderledger.v1.ShipmentDetails.buyer:type_name -> orderledger.v1.Buyer
-	22, // 45: orderledger.v1.SubShipment.packages:type_name -> orderledger.v1.Package
-	23, // 46: orderledger.v1.SubShipment.dimensions:type_name -> orderledger.v1.Dimensions
-	24, // 47: orderledger.v1.SubShipment.courier:type_name -> orderledger.v1.Courier
-	23, // 48: orderledger.v1.Package.dimensions:type_name -> orderledger.v1.Dimensions
-	36, // 49: orderledger.v1.Courier.pickup_from:type_name -> google.protobuf.Timestamp
-	36, // 50: orderledger.v1.Courier.pickup_to:type_name -> google.protobuf.Timestamp
-	5,  // 51: orderledger.v1.Form.status:type_name -> orderledger.v1.FormStatus
-	27, // 52: orderledger.v1.PackRequest.tax_items:type_name -> orderledger.v1.TaxItem
-	28, // 53: orderledger.v1.PackRequest.serial_numbers:type_name -> orderledger.v1.SerialNumbers
-	30, // 54: orderledger.v1.PackRequest.invoices:type_name -> orderledger.v1.InvoiceRequest
-	21, // 55: orderledger.v1.PackRequest.sub_shipments:type_name -> orderledger.v1.SubShipment
-	29, // 56: orderledger.v1.SerialNumbers.units:type_name -> orderledger.v1.UnitSerials
-	11, // 57: orderledger.v1.InvoiceRequest.invoice_date:type_name -> orderledger.v1.Moment
-	24, // 58: orderledger.v1.Packing.courier:type_name -> orderledger.v1.Courier
-	11, // 59: orderledger.v1.Packing.invoice_date:type_name -> orderledger.v1.Moment
-	32, // 60: orderledger.v1.Packing.invoice_lines:type_name -> orderledger.v1.InvoiceLine
-	29, // 61: orderledger.v1.InvoiceLine.serial_numbers:type_name -> orderledger.v1.UnitSerials
-	6,  // 62: orderledger.v1.Service.kind:type_name -> orderledger.v1.ServiceKind
-	7,  // 63: orderledger.v1.Service.status:type_name -> orderledger.v1.ServiceStatus
-	36, // 64: orderledger.v1.Service.first_due_at:type_name -> google.protobuf.Timestamp
-	36, // 65: orderledger.v1.Service.due_at:type_name -> google.protobuf.Timestamp
-	11, // 66: orderledger.v1.Service.activated:type_name -> orderledger.v1.Moment
-	11, // 67: orderledger.v1.Service.started:type_name -> orderledger.v1.Moment
-	11, // 68: orderledger.v1.Service.completed:type_name -> orderledger.v1.Moment
-	11, // 69: orderledger.v1.Service.cancelled:type_name -> orderledger.v1.Moment
-	11, // 70: orderledger.v1.Service.last_attempt:type_name -> orderledger.v1.Moment
-	8,  // 71: orderledger.v1.Return.source:type_name -> orderledger.v1.ReturnSource
-	9,  // 72: orderledger.v1.Return.status:type_name -> orderledger.v1.ReturnStatus
-	36, // 73: orderledger.v1.Return.expected_date:type_name -> google.protobuf.Timestamp
-	36, // 74: orderledger.v1.Return.marketplace_updated_at:type_name -> google.protobuf.Timestamp
-	11, // 75: orderledger.v1.Return.created:type_name -> orderledger.v1.Moment
-	11, // 76: orderledger.v1.Return.approved:type_name -> orderledger.v1.Moment
-	11, // 77: orderledger.v1.Return.rejected:type_name -> orderledger.v1.Moment
-	11, // 78: orderledger.v1.Return.picked_up:type_name -> orderledger.v1.Moment
-	11, // 79: orderledger.v1.Return.completed:type_name -> orderledger.v1.Moment
-	11, // 80: orderledger.v1.Return.cancelled:type_name -> orderledger.v1.Moment
-	11, // 81: orderledger.v1.Return.last_pickup_attempt:type_name -> orderledger.v1.Moment
-	36, // 82: orderledger.v1.Return.tracking_reported_at:type_name -> google.protobuf.Timestamp
-	36, // 83: orderledger.v1.Return.expected_reported_at:type_name -> google.protobuf.Timestamp
-	10, // 84: orderledger.v1.Clock.kind:type_name -> orderledger.v1.ClockKind
-	36, // 85: orderledger.v1.Clock.started_at:type_name -> google.protobuf.Timestamp
-	36, // 86: orderledger.v1.Clock.first_due_at:type_name -> google.protobuf.Timestamp
-	36, // 87: orderledger.v1.Clock.due_at:type_name -> google.protobuf.Timestamp
-	11, // 88: orderledger.v1.Clock.done:type_name -> orderledger.v1.Moment
-	36, // 89: orderledger.v1.Clock.cancelled_at:type_name -> google.protobuf.Timestamp
-	90, // [90:90] is the sub-list for method output_type
-	90, // [90:90] is the sub-list for method input_type
-	90, // [90:90] is the sub-list for extension type_name
-	90, // [90:90] is the sub-list for extension extendee
-	0,  // [0:90] is the sub-list for field type_name
+	36, // 23: orderledger.v1.Shipment.first_recorded_at:type_name -> google.protobuf.Timestamp
+	11, // 24: orderledger.v1.Times.created:type_name -> orderledger.v1.Moment
+	11, // 25: orderledger.v1.Times.labels_requested:type_name -> orderledger.v1.Moment
+	11, // 26: orderledger.v1.Times.packed:type_name -> orderledger.v1.Moment
+	11, // 27: orderledger.v1.Times.ready:type_name -> orderledger.v1.Moment
+	11, // 28: orderledger.v1.Times.picked_up:type_name -> orderledger.v1.Moment
+	11, // 29: orderledger.v1.Times.shipped:type_name -> orderledger.v1.Moment
+	11, // 30: orderledger.v1.Times.delivered:type_name -> orderledger.v1.Moment
+	11, // 31: orderledger.v1.Times.completed:type_name -> orderledger.v1.Moment
+	11, // 32: orderledger.v1.Times.cancelled:type_name -> orderledger.v1.Moment
+	11, // 33: orderledger.v1.Times.form_failed:type_name -> orderledger.v1.Moment
+	1,  // 34: orderledger.v1.Item.status:type_name -> orderledger.v1.Status
+	1,  // 35: orderledger.v1.Item.forward:type_name -> orderledger.v1.Status
+	15, // 36: orderledger.v1.Item.cancellations:type_name -> orderledger.v1.Cancellation
+	16, // 37: orderledger.v1.Item.details:type_name -> orderledger.v1.ItemDetails
+	4,  // 38: orderledger.v1.Cancellation.by:type_name -> orderledger.v1.CancelledBy
+	11, // 39: orderledger.v1.Cancellation.at:type_name -> orderledger.v1.Moment
+	36, // 40: orderledger.v1.ItemDetails.order_date:type_name -> google.protobuf.Timestamp
+	17, // 41: orderledger.v1.ItemDetails.price:type_name -> orderledger.v1.Price
+	21, // 42: orderledger.v1.ShipmentDetails.sub_shipments:type_name -> orderledger.v1.SubShipment
+	20, // 43: orderledger.v1.ShipmentDetails.delivery_address:type_name -> orderledger.v1.Address
+	20, // 44: orderledger.v1.ShipmentDetails.billing_address:type_name -> orderledger.v1.Address
+	19, // 45: orderledger.v1.ShipmentDetails.buyer:type_name -> orderledger.v1.Buyer
+	22, // 46: orderledger.v1.SubShipment.packages:type_name -> orderledger.v1.Package
+	23, // 47: orderledger.v1.SubShipment.dimensions:type_name -> orderledger.v1.Dimensions
+	24, // 48: orderledger.v1.SubShipment.courier:type_name -> orderledger.v1.Courier
+	23, // 49: orderledger.v1.Package.dimensions:type_name -> orderledger.v1.Dimensions
+	36, // 50: orderledger.v1.Courier.pickup_from:type_name -> google.protobuf.Timestamp
+	36, // 51: orderledger.v1.Courier.pickup_to:type_name -> google.protobuf.Timestamp
+	5,  // 52: orderledger.v1.Form.status:type_name -> orderledger.v1.FormStatus
+	27, // 53: orderledger.v1.PackRequest.tax_items:type_name -> orderledger.v1.TaxItem
+	28, // 54: orderledger.v1.PackRequest.serial_numbers:type_name -> orderledger.v1.SerialNumbers
+	30, // 55: orderledger.v1.PackRequest.invoices:type_name -> orderledger.v1.InvoiceRequest
+	21, // 56: orderledger.v1.PackRequest.sub_shipments:type_name -> orderledger.v1.SubShipment
+	29, // 57: orderledger.v1.SerialNumbers.units:type_name -> orderledger.v1.UnitSerials
+	11, // 58: orderledger.v1.InvoiceRequest.invoice_date:type_name -> orderledger.v1.Moment
+	24, // 59: orderledger.v1.Packing.courier:type_name -> orderledger.v1.Courier
+	11, // 60: orderledger.v1.Packing.invoice_date:type_name -> orderledger.v1.Moment
+	32, // 61: orderledger.v1.Packing.invoice_lines:type_name -> orderledger.v1.InvoiceLine
+	29, // 62: orderledger.v1.InvoiceLine.serial_numbers:type_name -> orderledger.v1.UnitSerials
+	6,  // 63: orderledger.v1.Service.kind:type_name -> orderledger.v1.ServiceKind
+	7,  // 64: orderledger.v1.Service.status:type_name -> orderledger.v1.ServiceStatus
+	36, // 65: orderledger.v1.Service.first_due_at:type_name -> google.protobuf.Timestamp
+	36, // 66: orderledger.v1.Service.due_at:type_name -> google.protobuf.Timestamp
+	11, // 67: orderledger.v1.Service.activated:type_name -> orderledger.v1.Moment
+	11, // 68: orderledger.v1.Service.started:type_name -> orderledger.v1.Moment
+	11, // 69: orderledger.v1.Service.completed:type_name -> orderledger.v1.Moment
+	11, // 70: orderledger.v1.Service.cancelled:type_name -> orderledger.v1.Moment
+	11, // 71: orderledger.v1.Service.last_attempt:type_name -> orderledger.v1.Moment
+	8,  // 72: orderledger.v1.Return.source:type_name -> orderledger.v1.ReturnSource
+	9,  // 73: orderledger.v1.Return.status:type_name -> orderledger.v1.ReturnStatus
+	36, // 74: orderledger.v1.Return.expected_date:type_name -> google.protobuf.Timestamp
+	36, // 75: orderledger.v1.Return.marketplace_updated_at:type_name -> google.protobuf.Timestamp
+	11, // 76: orderledger.v1.Return.created:type_name -> orderledger.v1.Moment
+	11, // 77: orderledger.v1.Return.approved:type_name -> orderledger.v1.Moment
+	11, // 78: orderledger.v1.Return.rejected:type_name -> orderledger.v1.Moment
+	11, // 79: orderledger.v1.Return.picked_up:type_name -> orderledger.v1.Moment
+	11, // 80: orderledger.v1.Return.completed:type_name -> orderledger.v1.Moment
+	11, // 81: orderledger.v1.Return.cancelled:type_name -> orderledger.v1.Moment
+	11, // 82: orderledger.v1.Return.last_pickup_attempt:type_name -> orderledger.v1.Moment
+	36, // 83: orderledger.v1.Return.tracking_reported_at:type_name -> google.protobuf.Timestamp
+	36, // 84: orderledger.v1.Return.expected_reported_at:type_name -> google.protobuf.Timestamp
+	10, // 85: orderledger.v1.Clock.kind:type_name -> orderledger.v1.ClockKind
+	36, // 86: orderledger.v1.Clock.started_at:type_name -> google.protobuf.Timestamp
+	36, // 87: orderledger.v1.Clock.first_due_at:type_name -> google.protobuf.Timestamp
+	36, // 88: orderledger.v1.Clock.due_at:type_name -> google.protobuf.Timestamp
+	11, // 89: orderledger.v1.Clock.done:type_name -> orderledger.v1.Moment
+	36, // 90: orderledger.v1.Clock.cancelled_at:type_name -> google.protobuf.Timestamp
+	91, // [91:91] is the sub-list for method output_type
+	91, // [91:91] is the sub-list for method input_type
+	91, // [91:91] is the sub-list for extension type_name
+	91, // [91:91] is the sub-list for extension extendee
+	0,  // [0:91] is the sub-list for field type_name
 }
 
 func init() { file_orderledger_v1_shipment_proto_init() }

@@ -71,6 +71,7 @@ func (m *Shipment) CloneVT() *Shipment {
 	r.LastDeliveryAttempt = m.LastDeliveryAttempt.CloneVT()
 	r.HoldReportedAt = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.HoldReportedAt).CloneVT())
 	r.DatesReportedAt = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.DatesReportedAt).CloneVT())
+	r.FirstRecordedAt = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.FirstRecordedAt).CloneVT())
 	if rhs := m.Items; rhs != nil {
 		tmpContainer := make([]*Item, len(rhs))
 		for k, v := range rhs {
@@ -948,6 +949,9 @@ func (this *Shipment) EqualVT(that *Shipment) bool {
 		return false
 	}
 	if !(*timestamppb1.Timestamp)(this.DatesReportedAt).EqualVT((*timestamppb1.Timestamp)(that.DatesReportedAt)) {
+		return false
+	}
+	if !(*timestamppb1.Timestamp)(this.FirstRecordedAt).EqualVT((*timestamppb1.Timestamp)(that.FirstRecordedAt)) {
 		return false
 	}
 	return string(this.unknownFields) == string(that.unknownFields)
@@ -2107,6 +2111,18 @@ func (m *Shipment) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if m.FirstRecordedAt != nil {
+		size, err := (*timestamppb1.Timestamp)(m.FirstRecordedAt).MarshalToSizedBufferVT(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xfa
 	}
 	if m.DatesReportedAt != nil {
 		size, err := (*timestamppb1.Timestamp)(m.DatesReportedAt).MarshalToSizedBufferVT(dAtA[:i])
@@ -4773,6 +4789,10 @@ func (m *Shipment) SizeVT() (n int) {
 		l = (*timestamppb1.Timestamp)(m.DatesReportedAt).SizeVT()
 		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
+	if m.FirstRecordedAt != nil {
+		l = (*timestamppb1.Timestamp)(m.FirstRecordedAt).SizeVT()
+		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -6825,6 +6845,42 @@ func (m *Shipment) UnmarshalVT(dAtA []byte) error {
 				m.DatesReportedAt = &timestamppb.Timestamp{}
 			}
 			if err := (*timestamppb1.Timestamp)(m.DatesReportedAt).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 31:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field FirstRecordedAt", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.FirstRecordedAt == nil {
+				m.FirstRecordedAt = &timestamppb.Timestamp{}
+			}
+			if err := (*timestamppb1.Timestamp)(m.FirstRecordedAt).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
