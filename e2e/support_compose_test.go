@@ -87,7 +87,8 @@ func (c *composed) docker(args ...string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "docker", append(all, args...)...)
-	cmd.Env = append(os.Environ(), "ORDERLEDGER_EMITTER_ENDPOINTS=receiver=http://receiver:8090/suborders", "COMPOSE_PROFILES=")
+	cmd.Env = append(os.Environ(), "ORDERLEDGER_EMITTER_ENDPOINTS=receiver=http://receiver:8090/suborders",
+		"ORDERLEDGER_EMITTER_START=earliest", "COMPOSE_PROFILES=")
 	out, err := cmd.CombinedOutput()
 	require.NoError(c.t, err, "docker compose %s\n%s", strings.Join(args, " "), out)
 	return string(out)

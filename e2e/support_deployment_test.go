@@ -224,7 +224,7 @@ func (d *deployment) emitter(name string, static bool) *program {
 	settings := filepath.Join(d.dir, "endpoints.json")
 	text, err := json.Marshal(map[string]any{"endpoints": []map[string]any{{
 		"name": "wms", "url": "http://" + d.receiver.proxy.Addr + "/suborders", "secrets": []string{webhookSecret},
-		"sellers": []string{"*"}, "locations": []string{"*"}, "channels": []string{"*"},
+		"sellers": []string{"*"}, "locations": []string{"*"}, "channels": []string{"*"}, "start": "earliest",
 		"timeout": "3s", "retry_schedule": []string{"200ms", "500ms", "1s"},
 	}}})
 	require.NoError(d.t, err)

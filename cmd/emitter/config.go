@@ -20,11 +20,14 @@ const (
 	// unsigned.
 	envSecrets = "ORDERLEDGER_EMITTER_SECRETS"
 	// envSellers, envLocations, envChannels: what those endpoints may see, as names separated by commas: ids of sellers,
-	// locationCodes and channelNames. "*" means all. Default none: as long as one of the three names nothing, the endpoints
-	// get nothing.
+	// locationCodes and channelNames. "*" means all. Default none: as long as one of the three names nothing, the
+	// endpoints get nothing.
 	envSellers   = "ORDERLEDGER_EMITTER_SELLERS"
 	envLocations = "ORDERLEDGER_EMITTER_LOCATIONS"
 	envChannels  = "ORDERLEDGER_EMITTER_CHANNELS"
+	// envStart: where those endpoints start while they have no position: "now", "earliest", or a time as in RFC 3339.
+	// Default now.
+	envStart = "ORDERLEDGER_EMITTER_START"
 	// envSettings: path of a JSON file with endpoints and channels and all their settings. Default none.
 	envSettings = "ORDERLEDGER_EMITTER_ENDPOINTS_FILE"
 	// envInstance: makes this process a static member of its groups. No other running process may have the same value.
@@ -74,6 +77,7 @@ func readConfig(getenv func(string) string) (config, error) {
 			continue
 		}
 		endpoint.Secrets, endpoint.Scope = secrets, scope
+		e.Text(envStart, &endpoint.Start)
 		cfg.Emitter.Deliver.Endpoints = append(cfg.Emitter.Deliver.Endpoints, endpoint)
 	}
 	e.Text(envInstance, &cfg.Emitter.Translate.InstanceID)

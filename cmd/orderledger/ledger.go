@@ -119,7 +119,7 @@ func (l *ledger) newEmitter(o upOptions, brokers kafka.Config, log *slog.Logger,
 		if o.SuborderSecret != "" {
 			endpoint.Secrets = []string{o.SuborderSecret}
 		}
-		endpoint.Scope = emitter.Everything()
+		endpoint.Scope, endpoint.Start = emitter.Everything(), emitter.StartEarliest
 		cfg.Deliver.Endpoints = append(cfg.Deliver.Endpoints, endpoint)
 	}
 	var err error

@@ -12,7 +12,9 @@ import (
 // By default a broker accepts at most 4096 bytes of metadata with a committed offset (offset.metadata.max.bytes).
 // Base64 turns three bytes into four.
 const (
-	completedPrefix   = "ol1:"
+	completedPrefix = "ol1:"
+	// startedPrefix is as long as completedPrefix.
+	startedPrefix     = "ol2:"
 	completedMaxText  = 4096
 	completedMaxBytes = (completedMaxText - len(completedPrefix)) / 4 * 3
 	// completedFullBytes is the size at which fetching pauses. The rest is room for the holes that deliveries in flight
@@ -27,8 +29,9 @@ var errMetadata = errors.New("unreadable")
 //
 // The text is "ol1:" followed by unpadded base64url of varints: floor, top - floor, and then lengths of runs of
 // offsets. The first run starts at the committed offset; pending and completed runs alternate. Offsets after the last
-// completed run have not been read.
+// completed run have not been read. If the endpoint has a start, the text is "ol2:", and the start is the first varint.
 type completedOffsets struct {
+	start int64 // See partition.start.
 	floor int64 // Highest message id below the committed offset.
 	top   int64 // Highest message id below the end of the last completed run.
 	spans []span
@@ -37,8 +40,12 @@ type completedOffsets struct {
 // encodeCompleted encodes the completed offsets of a partition. If they do not fit, it leaves out the highest runs:
 // then a crash repeats those deliveries, which is allowed. To forget a pending one would not be.
 func encodeCompleted(p *partition) string {
-	raw, _ := appendCompleted(make([]byte, 0, 64), p)
-	return completedPrefix + base64.RawURLEncoding.EncodeToString(raw)
+	raw, prefix := make([]byte, 0, 64), completedPrefix
+	if p.start > 0 {
+		raw, prefix = binary.AppendUvarint(raw, uint64(p.start)), startedPrefix
+	}
+	raw, _ = appendCompleted(raw, p)
+	return prefix + base64.RawURLEncoding.EncodeToString(raw)
 }
 
 // completedFull reports whether the completed offsets take so much room that fetching should pause. The runs inherited
@@ -116,9 +123,12 @@ func decodeCompleted(offset int64, text string) (completedOffsets, error) {
 	if text == "" {
 		return completedOffsets{}, nil
 	}
-	encoded, found := strings.CutPrefix(text, completedPrefix)
-	if !found {
-		return completedOffsets{}, fmt.Errorf("commit metadata: %w: no %q", errMetadata, completedPrefix)
+	encoded, started := strings.CutPrefix(text, startedPrefix)
+	if !started {
+		var found bool
+		if encoded, found = strings.CutPrefix(text, completedPrefix); !found {
+			return completedOffsets{}, fmt.Errorf("commit metadata: %w: no %q", errMetadata, completedPrefix)
+		}
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(encoded)
 	if err != nil {
@@ -132,10 +142,14 @@ func decodeCompleted(offset int64, text string) (completedOffsets, error) {
 		}
 		numbers, raw = append(numbers, int64(n)), raw[size:]
 	}
+	var c completedOffsets
+	if started && len(numbers) > 0 {
+		c.start, numbers = numbers[0], numbers[1:]
+	}
 	if len(numbers) < 2 || len(numbers)%2 != 0 || numbers[1] > math.MaxInt64-numbers[0] {
 		return completedOffsets{}, fmt.Errorf("commit metadata: %w: %d numbers", errMetadata, len(numbers))
 	}
-	c := completedOffsets{floor: numbers[0], top: numbers[0] + numbers[1]}
+	c.floor, c.top = numbers[0], numbers[0]+numbers[1]
 	for runs := numbers[2:]; len(runs) > 0; runs = runs[2:] {
 		pending, completed := runs[0], runs[1]
 		if completed == 0 || pending > math.MaxInt64-offset || completed > math.MaxInt64-offset-pending {

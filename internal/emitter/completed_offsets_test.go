@@ -3,6 +3,7 @@ package emitter
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -24,6 +25,21 @@ func TestCompletedOffsets(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, int64(1002), p.watermark())
 		require.Equal(t, completedOffsets{floor: 11, top: 19, spans: []span{{1003, 1005}, {1007, 1008}}}, got)
+	})
+
+	t.Run("the start of the endpoint survives", func(t *testing.T) {
+		t.Parallel()
+		start := time.Date(2026, 1, 2, 3, 4, 5, 6e6, time.UTC).UnixMilli()
+		left := completedOffsets{start: start, floor: 10, top: 90, spans: []span{{103, 110}}}
+		p := newPartition(t.Context(), 0, 100, left)
+		require.Equal(t, start, p.start)
+		text := encodeCompleted(p)
+		require.Regexp(t, "^ol2:", text)
+		got, err := decodeCompleted(100, text)
+		require.NoError(t, err)
+		require.Equal(t, left, got)
+		left.start = 0
+		require.Regexp(t, "^ol1:", encodeCompleted(newPartition(t.Context(), 0, 100, left)))
 	})
 
 	t.Run("without pending deliveries only the highest id is encoded", func(t *testing.T) {
@@ -91,7 +107,7 @@ func TestCompletedOffsets(t *testing.T) {
 
 	t.Run("foreign metadata is rejected", func(t *testing.T) {
 		t.Parallel()
-		for _, text := range []string{"member-1", "ol1:", "ol1:!", "ol1:AA", "ol1:AAAA", "ol1:AQEBAA", completedPrefix + strings.Repeat("_", 40)} {
+		for _, text := range []string{"member-1", "ol1:", "ol1:!", "ol1:AA", "ol1:AAAA", "ol1:AQEBAA", "ol2:", "ol2:AA", "ol2:AAA", completedPrefix + strings.Repeat("_", 40)} {
 			_, err := decodeCompleted(0, text)
 			require.ErrorIs(t, err, errMetadata, text)
 		}
@@ -104,6 +120,7 @@ func TestCompletedOffsets(t *testing.T) {
 func FuzzDecodeCompleted(f *testing.F) {
 	f.Add(int64(0), "")
 	f.Add(int64(100), "ol1:ClADBwoK")
+	f.Add(int64(100), "ol2:AQpQAwcKCg")
 	f.Fuzz(func(t *testing.T, offset int64, text string) {
 		if offset < 0 {
 			return

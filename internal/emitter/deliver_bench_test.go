@@ -40,7 +40,7 @@ func BenchmarkDeliver(b *testing.B) {
 		records = append(records, r)
 	}
 	require.NoError(b, s.client.ProduceSync(b.Context(), records...).FirstErr())
-	c := config(Endpoint{Name: "efs", URL: url, Secrets: []string{testSecret}, Scope: Everything(), MaxInFlight: benchSlots})
+	c := config(Endpoint{Name: "efs", URL: url, Secrets: []string{testSecret}, Scope: Everything(), Start: StartEarliest, MaxInFlight: benchSlots})
 	c.CommitInterval = DefaultDeliverConfig().CommitInterval
 	log := slog.New(slog.NewJSONHandler(io.Discard, nil)) //nolint:sloglint // Encoding the log is measured.
 	d, err := NewDeliverer(c, testkit.KafkaConfig(s.brokers, benchLanes), log, nil)

@@ -35,7 +35,9 @@ const sessionMargin = 2 * time.Second
 
 // DefaultDeliverConfig returns a configuration without endpoints.
 func DefaultDeliverConfig() DeliverConfig {
-	return DeliverConfig{CommitInterval: 100 * time.Millisecond, StopTimeout: 10 * time.Second, MaxPending: 1024, RecordOutcomes: true}
+	return DeliverConfig{
+		CommitInterval: 100 * time.Millisecond, StopTimeout: 10 * time.Second, MaxPending: 1024, RecordOutcomes: true,
+	}
 }
 
 // Validate reports every problem at once.

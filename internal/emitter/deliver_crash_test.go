@@ -32,7 +32,8 @@ func TestDelivererChildProcess(t *testing.T) { //nolint:paralleltest // It runs 
 		t.Skip("runs only as a child of TestDelivererKill")
 	}
 	c := config(Endpoint{
-		Name: "efs", URL: os.Getenv(childURL), Secrets: []string{testSecret}, Scope: Everything(), Timeout: 5 * time.Second, MaxInFlight: 8,
+		Name: "efs", URL: os.Getenv(childURL), Secrets: []string{testSecret}, Scope: Everything(), Start: StartEarliest,
+		Timeout: 5 * time.Second, MaxInFlight: 8,
 		RetrySchedule: []time.Duration{5 * time.Millisecond},
 	})
 	c.InstanceID = "one" // So that the successor gets the partitions at once.
@@ -77,6 +78,7 @@ func TestDelivererCrashBeforeCommit(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		s, r := setupOn(t, on, 2), testkit.NewReceiver(t, testSecret)
+		s.settleStart(t, endpoint("efs", r))
 		n := s.publishMany(t, 10, 5)
 		var network netfault.LossyDialer
 		network.DropRequests(kmsg.OffsetCommit, -1)

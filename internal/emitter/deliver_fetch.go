@@ -77,7 +77,7 @@ func (w *endpointWorker) read(p *partition, r *kgo.Record) error {
 	reason := ""
 	switch p.advance(m.offset, m.id) {
 	case recordNew:
-		if reason = w.endpoint.excludes(&m); reason == "" {
+		if reason = w.endpoint.excludes(&m, p.start); reason == "" {
 			d := &delivery{outbound: m}
 			p.admit(d)
 			w.scheduler.push(p, d)

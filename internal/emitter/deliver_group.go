@@ -29,6 +29,9 @@ const (
 
 // run serves the endpoint until ctx ends, and then hands all partitions over.
 func (w *endpointWorker) run(ctx context.Context) error {
+	if err := w.settleStart(ctx); err != nil || ctx.Err() != nil {
+		return err
+	}
 	client, err := kgo.NewClient(append(slices.Clone(w.options), w.groupOptions()...)...)
 	if err != nil {
 		return fmt.Errorf("client for group %s: %w", w.group, err)
@@ -70,6 +73,7 @@ func (w *endpointWorker) groupOptions() []kgo.Opt {
 	options := []kgo.Opt{
 		kgo.ConsumerGroup(w.group),
 		kgo.ConsumeTopics(events.TopicSuborders),
+		// Only groups of older builds lack positions, of partitions in which they had read nothing.
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
 		// When an offset is out of range, the client by default resumes one minute before the time of the error. That could
 		// lose messages.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -22,6 +23,7 @@ type outbound struct {
 	seller      string // These three are for the endpoint's scope; a message may lack them.
 	location    string
 	channel     string
+	created     int64 // When the ledger recorded the suborder's creation, in Unix milliseconds.
 	body        []byte
 	partition   int32
 	offset      int64
@@ -34,7 +36,10 @@ var errMalformed = errors.New("malformed message")
 // readMessage reads a record. It copies the strings and the body: the records of a batch share one buffer, which a
 // message that waits for days would otherwise keep alive.
 func readMessage(r *kgo.Record) (outbound, error) {
-	m := outbound{partition: r.Partition, offset: r.Offset, shipmentID: string(r.Key)}
+	// Messages of older builds do not say when the suborder was created. It was not after they were written.
+	m := outbound{
+		partition: r.Partition, offset: r.Offset, shipmentID: string(r.Key), created: r.Timestamp.UnixMilli(),
+	}
 	for _, h := range r.Headers {
 		switch h.Key {
 		case events.HeaderID:
@@ -49,6 +54,10 @@ func readMessage(r *kgo.Record) (outbound, error) {
 			m.stages = string(h.Value)
 		case headerOtherwise:
 			m.otherwise = string(h.Value)
+		case headerCreated:
+			if at, err := time.Parse(events.TimeFormat, string(h.Value)); err == nil {
+				m.created = at.UnixMilli()
+			}
 		case headerSeller:
 			m.seller = string(h.Value)
 		case headerLocation:

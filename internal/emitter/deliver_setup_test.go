@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
@@ -92,7 +93,8 @@ func orderCode(i int) string { return fmt.Sprintf("order-%d", i) }
 
 func endpoint(name string, r *testkit.Receiver) Endpoint {
 	return Endpoint{
-		Name: name, URL: r.URL(), Secrets: []string{testSecret}, Scope: Everything(), Timeout: 5 * time.Second,
+		Name: name, URL: r.URL(), Secrets: []string{testSecret}, Scope: Everything(), Start: StartEarliest,
+		Timeout:       5 * time.Second,
 		RetrySchedule: []time.Duration{5 * time.Millisecond}, RetrySlow: 10 * time.Millisecond,
 	}
 }
@@ -175,4 +177,31 @@ func (s *stage) waitCommitted(t testing.TB, group string) {
 	want := int64(0)
 	ends.Each(func(o kadm.ListedOffset) { want += o.Offset })
 	testkit.Eventually(t, func() bool { return s.committed(t, group) == want }, "committed to the end")
+}
+
+// settleStart runs a deliverer until it has committed the start of an endpoint.
+func (s *stage) settleStart(t testing.TB, e Endpoint) {
+	t.Helper()
+	stop := s.start(t, config(e))
+	s.waitStarted(t, e.Name)
+	stop()
+}
+
+// waitStarted waits until the group of an endpoint has a position in every partition.
+func (s *stage) waitStarted(t testing.TB, name string) {
+	t.Helper()
+	group := kafka.GroupEndpoint(testkit.KafkaConfig(s.brokers, s.lanes).Cluster, name)
+	testkit.Eventually(t, func() bool {
+		offsets, err := kadm.NewClient(s.client).FetchOffsets(context.WithoutCancel(t.Context()), group)
+		if err != nil {
+			require.ErrorIs(t, err, kerr.GroupIDNotFound)
+		}
+		positions := 0
+		offsets.Each(func(o kadm.OffsetResponse) {
+			if o.At >= 0 {
+				positions++
+			}
+		})
+		return positions == s.lanes
+	}, "every partition has a position")
 }

@@ -19,16 +19,17 @@
 //   - Order. Messages arrive in the order of their messageId. Only one is in flight at a time. If a message fails,
 //     those behind it wait, for as long as it takes; nothing is dropped and nothing overtakes.
 //   - At least once. An offset is committed when every message below it was answered with 2xx or did not pass the
-//     endpoint's scope or filter. When a process stops, or loses a partition in a rebalance, it waits for the requests in
-//     flight and commits the position, so its successor repeats nothing. A stop waits StopTimeout (10s) at most and then
-//     cancels them; the successor repeats those. When a process is killed, its successor repeats the
-//     messages that were in flight or were answered within the last commit interval (100ms): in order, under the same
-//     webhook-id, with the same bytes.
+//     endpoint's scope or filter. When a process stops, or loses a partition in a rebalance, it waits for the requests
+//     in flight and commits the position, so its successor repeats nothing. A stop waits StopTimeout (10s) at most and
+//     then cancels them; the successor repeats those. When a process is killed, its successor repeats the messages that
+//     were in flight or were answered within the last commit interval (100ms): in order, under the same webhook-id,
+//     with the same bytes.
 //   - Isolation. Each endpoint has its own worker, consumer group, connection pool, slots and memory. Within an
 //     endpoint, a suborder that waits for a retry holds no slot, so it delays only itself.
 //   - Scope. An endpoint gets only messages whose seller, location and channel it names ([Scope]). It skips others like
-//     those that its filter drops: they keep no slot and no memory, and the position passes them. An endpoint whose scope
-//     is incomplete reads nothing, so that its position is still there when somebody completes the scope.
+//     those that its filter drops: they keep no slot and no memory, and the position passes them. An endpoint whose
+//     scope is incomplete reads nothing, so that its position is still there when somebody completes the scope.
+//   - Start. A new endpoint starts now, at a time, or at the oldest message. See below.
 //   - Bounded memory. Each endpoint keeps at most MaxPending messages of a partition in memory, plus the records of one
 //     poll; then fetching pauses. Bodies are copied, so that a waiting message does not keep its whole batch alive.
 //
@@ -63,6 +64,23 @@
 // Ids rise within a partition. A record whose id is not above the highest one read is a translator's repeat and is
 // skipped. A successor skips it too, because the highest id is in the metadata.
 //
+// # Where a new endpoint starts
+//
+// An endpoint with a start gets all messages of the suborders that the ledger recorded from then on, and none of older
+// ones: a fulfilment system cannot use a change to an order that it never got, and an order that is years old must not
+// be shipped again because a translator writes its messages only now. Whether a suborder is older cannot be remembered,
+// because there is no bound on the number of suborders. So every message says when the ledger recorded its suborder's
+// creation (the header ol_created, from first_recorded_at of the state), and the endpoint compares that with its start.
+// The result is the same for all messages of a suborder, in every process, whatever order or offset they have. The time
+// of the creation as the marketplace reports it would not do: an order that is reported late would be lost.
+//
+// The offset alone is therefore only a shortcut: reading begins an hour before the start, because the times of records
+// come from the translator's clock. The start is part of the metadata of every commit, so successors know it. Before a
+// worker joins a group that has no position, it commits the offsets and the start of all partitions in one request; a
+// group with members refuses that, so of several instances that start together one decides. From then on a crash does
+// not move the start. If another tool sets the offset, the start is gone with the metadata, and the endpoint gets every
+// message from there.
+//
 // # Ownership of a partition
 //
 //	assigned ──▶ delivering ──revoked──▶ draining: no new requests ──▶ nothing in flight ──▶ committed ──▶ dropped
@@ -76,8 +94,7 @@
 // # What it does not do yet
 //
 // It does not park suborders that keep failing: their messages stay in memory. It has no rate limit and no circuit
-// breaker, it does not choose messages by profile, and it never gives up a message. A new endpoint starts
-// with the oldest message of the topic.
+// breaker, it does not choose messages by profile, and it never gives up a message.
 //
 // # How it fails
 //

@@ -15,8 +15,8 @@ import (
 
 // Endpoint is a subscriber: its URL, its credentials, its filter and how failed messages are retried.
 type Endpoint struct {
-	// Name identifies the endpoint permanently, because it is part of the consumer group's name: under another name the
-	// endpoint would start from the first message again. Lower-case letters, digits, dots and dashes.
+	// Name identifies the endpoint permanently, because it is part of the consumer group's name: an endpoint with
+	// another name is a new one. Lower-case letters, digits, dots and dashes.
 	Name string
 	// URL receives the POSTs.
 	URL string
@@ -28,6 +28,10 @@ type Endpoint struct {
 	// Scope names the sellers, locations and channels that the endpoint may see. An endpoint whose scope lacks one of the
 	// three gets nothing, and its position does not move.
 	Scope Scope
+	// Start says where the endpoint starts while its group has no position: StartNow, StartEarliest, or a time as in RFC
+	// 3339. Except with StartEarliest it gets nothing of suborders that the ledger recorded before that. Empty means
+	// StartNow. It has no effect on an endpoint with a position.
+	Start string
 	// EventTypes switches event types on or off. A type that is not listed is on.
 	EventTypes map[string]bool
 	// CompleteStage is the stage at which the endpoint gets SUBORDER_COMPLETE: shipped, delivered or completed. Empty
@@ -69,7 +73,7 @@ var endpointName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$`)
 
 // ParseEndpoint parses name=URL, or a URL alone, into an endpoint with default settings. Without a name, the host and
 // the path of the URL become the name. The name identifies the endpoint permanently: an endpoint without an explicit
-// name starts from the first message again when its URL changes.
+// name is a new one when its URL changes.
 func ParseEndpoint(text string) (Endpoint, error) {
 	if name, rest, named := strings.Cut(text, "="); named && endpointName.MatchString(name) {
 		return Endpoint{Name: name, URL: rest}, nil
@@ -106,6 +110,9 @@ func (e Endpoint) validate() error {
 		problems = append(problems, fmt.Errorf("body rule %q is not %s or %s", e.BodyRule, BodyHasError, BodyIgnored))
 	}
 	if err := e.Scope.validate(); err != nil {
+		problems = append(problems, err)
+	}
+	if _, err := e.startTime(time.Time{}); err != nil {
 		problems = append(problems, err)
 	}
 	for _, wait := range e.RetrySchedule {
@@ -163,11 +170,13 @@ func (e Endpoint) withDefaults() Endpoint {
 }
 
 // excludes returns why a message is not for the endpoint, or "" if it is; then it has the form that the endpoint gets.
-// The reasons are values of a metric label.
-func (e *Endpoint) excludes(m *outbound) string {
+// The reasons are values of a metric label. The start is that of the endpoint, see startTime.
+func (e *Endpoint) excludes(m *outbound, start int64) string {
 	switch {
 	case !e.Scope.includes(m):
 		return "out_of_scope"
+	case m.created < start:
+		return "before_start"
 	case !e.adapt(m):
 		return "not_taken"
 	}

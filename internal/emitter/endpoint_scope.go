@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// All, as the only name in a list of a scope, stands for every seller, location or channel.
+// All stands for every seller, location or channel. It is the only name of its list.
 const All = "*"
 
 // Scope says which messages an endpoint may see. Messages hold names and addresses of customers, so an endpoint sees
@@ -55,7 +55,8 @@ func (s *Scope) validate() error {
 				problems = append(problems, fmt.Errorf("%s has %q beside other names", list.title, All))
 			case name != All && strings.Contains(name, All):
 				// Comparing it literally would match nothing, which whoever wrote it did not mean.
-				problems = append(problems, fmt.Errorf("%s has %q: there are no patterns, only names and %q", list.title, name, All))
+				problems = append(problems,
+					fmt.Errorf("%s has %q: there are no patterns, only names and %q", list.title, name, All))
 			case strings.TrimSpace(name) != name || name == "":
 				problems = append(problems, fmt.Errorf("%s has %q, with blanks or empty", list.title, name))
 			}

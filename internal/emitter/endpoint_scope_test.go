@@ -112,7 +112,7 @@ func TestDelivererScope(t *testing.T) {
 				var log bytes.Buffer
 				other := testkit.NewReceiver(t, testSecret)
 				d, err := NewDeliverer(config(e, fresh, endpoint("other", other)), testkit.KafkaConfig(s.brokers, s.lanes),
-					slog.New(slog.NewTextHandler(&log, nil)), nil) //nolint:sloglint // The log is what is tested.
+					slog.New(slog.NewTextHandler(&log, nil)), nil)
 				require.NoError(t, err)
 				ran := make(chan error, 1)
 				go func() { ran <- d.Run(context.WithoutCancel(t.Context())) }()

@@ -81,14 +81,14 @@ func TestDeliverConfig(t *testing.T) {
 			{Name: "a", URL: "https://example.org"},
 			{Name: "a", URL: "https://example.org", Timeout: time.Second},
 			{
-				Name: "No Name", URL: "https://example.org/?token=geheim", CompleteStage: "packed", BodyRule: "strict",
+				Name: "No Name", URL: "https://example.org/?token=geheim", CompleteStage: "packed", BodyRule: "strict", Start: "yesterday",
 				Secrets: []string{"whsec_geheim"}, RetrySchedule: []time.Duration{0}, RetrySlow: -1,
 			},
 			{Name: "b", URL: "ftp://geheim", Headers: map[string]string{"webhook-id": "1"}},
 		},
 	}.Validate()
 	for _, problem := range []string{
-		"configured twice", "session timeout 10s is not 2s above the timeout 45s", "max pending", "name is not", `complete stage "packed"`, `body rule "strict"`, "stop timeout",
+		"configured twice", "session timeout 10s is not 2s above the timeout 45s", "max pending", "name is not", `complete stage "packed"`, `body rule "strict"`, `start "yesterday" is not now, earliest`, "stop timeout",
 		"secret 1", "retry schedule has 0s", "retry slow", "url is not http", "header webhook-id is set by the client",
 	} {
 		require.ErrorContains(t, err, problem)

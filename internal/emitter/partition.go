@@ -24,6 +24,8 @@ type partition struct {
 	// inherited is what a predecessor completed at or above the committed offset.
 	inherited completedOffsets
 
+	start int64 // Messages of suborders created before it are not sent; in Unix milliseconds, 0 for all.
+
 	version, committed uint64 // Version of the position; the version that is known to be committed.
 
 	draining bool // No more requests are started.
@@ -40,7 +42,7 @@ type span struct{ from, to int64 }
 func newPartition(ctx context.Context, number int32, offset int64, inherited completedOffsets) *partition {
 	p := &partition{
 		number: number, queues: make(map[string]*queue), next: max(offset, 0), end: max(offset, 0),
-		highest: inherited.floor, inherited: inherited,
+		highest: inherited.floor, inherited: inherited, start: inherited.start,
 	}
 	p.ctx, p.cancel = context.WithCancel(ctx)
 	return p

@@ -15,6 +15,9 @@ const (
 	headerLocation  = "ol_location"
 	headerChannel   = "ol_channel"
 	headerSeller    = "ol_seller"
+	// headerCreated is when the ledger recorded the suborder's creation. It is the same in every message of a suborder, so
+	// an endpoint with a start takes all of them or none, without remembering suborders.
+	headerCreated = "ol_created"
 )
 
 const jsonContentType = "application/json"
@@ -44,5 +47,8 @@ func (m *Message) setHeaders(to message.Metadata, of *Recorded) {
 	set(headerHold, m.Hold)
 	set(headerLocation, m.LocationCode)
 	set(headerChannel, m.ChannelName)
+	if created := of.Event.GetAfter().GetFirstRecordedAt(); created != nil {
+		set(headerCreated, created.AsTime().Format(events.TimeFormat))
+	}
 	set(headerSeller, of.Event.GetAfter().GetSellerId())
 }

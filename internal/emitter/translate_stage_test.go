@@ -50,6 +50,7 @@ func TestTranslatorKeepsLanes(t *testing.T) {
 				require.Equal(t, m.id, decodeBody(t, r.Value).MessageID)
 				last = m.id
 				h := headers(r)
+				require.Equal(t, sampleTime.UnixMilli(), m.created, "every message says when its suborder was created")
 				versionOf[m.shipmentID]++
 				require.Equal(t, events.EventID(m.shipmentID, versionOf[m.shipmentID]), h[events.HeaderCausationID])
 				if versionOf[m.shipmentID] > 1 {
@@ -63,6 +64,7 @@ func TestTranslatorKeepsLanes(t *testing.T) {
 					"ce_type": SuborderCreate, "ce_source": "/orderledger", "ce_specversion": "1.0", "ce_time": "2020-10-16T20:22:28.000Z",
 					"ce_correlationid": "story-1", "traceparent": "00-1-2-01", "content-type": "application/json",
 					"ol_profile": "752255250", "ol_location": "loc1", "ol_channel": "flipkart", "ol_seller": "seller-1",
+					"ol_created": "2020-10-16T20:22:28.000Z",
 				}, h)
 			}
 			total += len(records)

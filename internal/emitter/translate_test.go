@@ -17,7 +17,7 @@ func twoItems(change func(s *ledgerv1.Shipment)) *ledgerv1.Shipment {
 	at := timestamppb.New(sampleTime)
 	s := &ledgerv1.Shipment{
 		ShipmentId: "s1", Version: 2, OrderId: "o1", SellerId: "seller-1", LocationId: "loc1",
-		Times: &ledgerv1.Times{Created: &ledgerv1.Moment{At: at}}, DispatchBy: at,
+		Times: &ledgerv1.Times{Created: &ledgerv1.Moment{At: at}}, DispatchBy: at, FirstRecordedAt: at,
 		Items: []*ledgerv1.Item{
 			{OrderItemId: "i1", Ordered: 2, Details: &ledgerv1.ItemDetails{Sku: "sku1", PaymentType: "PREPAID"}},
 			{OrderItemId: "i2", Ordered: 2, Details: &ledgerv1.ItemDetails{Sku: "sku2", PaymentType: "PREPAID"}},

@@ -88,8 +88,8 @@ func New(config Config) (*Client, error) {
 	}, nil
 }
 
-// Post sends a message once, with the current time as its timestamp. It returns when it has read the response, at most a
-// second after the status arrived, when the timeout is over or when ctx ends. It is safe for concurrent use.
+// Post sends a message once, with the current time as its timestamp. It returns when it has read the response, at most
+// a second after the status arrived, when the timeout is over or when ctx ends. It is safe for concurrent use.
 func (c *Client) Post(ctx context.Context, m Message) (Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()

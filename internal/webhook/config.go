@@ -17,8 +17,8 @@ type Config struct {
 	// Headers are added to every request, for example an Authorization that the receiver requires. The headers that this
 	// package sets are refused.
 	Headers map[string]string
-	// ErrorField is the member of a JSON response that says, by true, that the receiver did not accept the message although
-	// the status is 2xx. Empty means that only the status counts.
+	// ErrorField is the member of a JSON response that says, by true, that the receiver did not accept the message
+	// although the status is 2xx. Empty means that only the status counts.
 	ErrorField string
 	// Timeout bounds one attempt, from dialling to the last byte of the response that is read. Zero is refused.
 	Timeout time.Duration

@@ -1,0 +1,154 @@
+package emitter
+
+import (
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/internal/testkit/netfault"
+)
+
+func TestStartTime(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 2, 3, 4, 5, 6e6, time.UTC)
+	for text, want := range map[string]int64{
+		"": now.UnixMilli(), "now": now.UnixMilli(), "earliest": 0,
+		"2026-01-02T08:34:05.006+05:30": now.UnixMilli(), "1970-01-01T00:00:00.001Z": 1,
+	} {
+		got, err := (&Endpoint{Start: text}).startTime(now)
+		require.NoError(t, err, text)
+		require.Equal(t, want, got, text)
+	}
+	for _, text := range []string{"latest", "Now", "2026-01-02", "2026-01-02T03:04:05", "-1h", "0", "1969-12-31T23:59:59Z"} {
+		_, err := (&Endpoint{Start: text}).startTime(now)
+		require.ErrorIs(t, err, errStart, text)
+	}
+}
+
+func TestDelivererStart(t *testing.T) {
+	t.Parallel()
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		t.Run("a new endpoint gets the suborders from now on, and nothing of older ones", func(t *testing.T) {
+			t.Parallel()
+			s, r := setupOn(t, on, 2), testkit.NewReceiver(t, testSecret)
+			before := time.Now().Add(-time.Millisecond)
+			s.publish(t, at(s.record("old", SuborderCreate), before), at(s.record("old2", SuborderCreate), before))
+			e := endpoint("efs", r)
+			e.Start = StartNow
+			reg := prometheus.NewRegistry()
+			stop := s.startWith(t, config(e), reg)
+			s.waitStarted(t, "efs")
+			after := time.Now().Add(time.Millisecond)
+			// The translator may be late: "late" is old, but its first message is written only now.
+			s.publish(t,
+				at(s.record("old", SuborderPropertiesUpdate), before), at(s.record("late", SuborderCreate), before),
+				at(s.record("new", SuborderCreate), after),
+			)
+			r.Wait(t, 1)
+			s.waitCommitted(t, "orderledger.emitter.efs")
+			require.Equal(t, 4, skipped(t, reg, "efs", "before_start"))
+			stop()
+
+			// A successor knows the start from the commit, whatever its configuration says.
+			e.Start = StartEarliest
+			s.publish(t, at(s.record("old", SuborderCancel), before), at(s.record("new", SuborderCancel), after))
+			s.start(t, config(e))
+			r.Wait(t, 2)
+			s.waitCommitted(t, "orderledger.emitter.efs")
+			require.Equal(t, map[string]int{SuborderCreate: 1, SuborderCancel: 1}, r.Types())
+			require.Len(t, r.Arrived("new"), 2)
+			require.Zero(t, r.Repeats())
+			r.RequireNoViolations(t)
+		})
+
+		t.Run("a start can be a time", func(t *testing.T) {
+			t.Parallel()
+			s := setupOn(t, on, 2)
+			some, every := testkit.NewReceiver(t, testSecret), testkit.NewReceiver(t, testSecret)
+			from := time.Now().Add(-30 * 24 * time.Hour)
+			for _, r := range []*kgo.Record{
+				at(s.record("a", SuborderCreate), from.Add(-48*time.Hour)), at(s.record("b", SuborderCreate), from.Add(time.Second)),
+				at(s.record("a", SuborderCancel), from.Add(-48*time.Hour)), at(s.record("b", SuborderCancel), from.Add(time.Second)),
+			} {
+				r.Timestamp = time.Now().Add(-29 * 24 * time.Hour)
+				s.publish(t, r)
+			}
+			e := endpoint("some", some)
+			e.Start = from.Format(time.RFC3339Nano)
+			s.start(t, config(e, endpoint("every", every)))
+			some.Wait(t, 2)
+			every.Wait(t, 4)
+			s.waitCommitted(t, "orderledger.emitter.some")
+			require.Equal(t, []int64{2, 4}, some.Arrived("b"))
+			require.Empty(t, some.Arrived("a"))
+		})
+
+		t.Run("the start is committed before the first fetch, so a crash loses nothing", func(t *testing.T) {
+			t.Parallel()
+			s, r := setupOn(t, on, 3), testkit.NewReceiver(t, testSecret)
+			e := endpoint("efs", r)
+			e.Start = StartNow
+			var network netfault.LossyDialer
+			network.DropRequests(kmsg.Fetch, -1)
+			stop := s.start(t, config(e), kgo.Dialer(network.Dial))
+			s.waitStarted(t, "efs")
+			created := time.Now().Add(time.Millisecond)
+			for i := range 6 {
+				s.publish(t, at(s.record(orderCode(i), SuborderCreate), created))
+			}
+			stop()
+			require.Zero(t, r.Distinct())
+			s.start(t, config(e))
+			r.Wait(t, 6)
+			require.Zero(t, r.Repeats())
+		})
+
+		t.Run("instances that start together agree on one start", func(t *testing.T) {
+			t.Parallel()
+			s, r := setupOn(t, on, 4), testkit.NewReceiver(t, testSecret)
+			n := s.publishMany(t, 20, 5)
+			var stops []func()
+			for range 3 {
+				stops = append(stops, s.start(t, config(endpoint("efs", r))))
+			}
+			r.Wait(t, n)
+			s.waitCommitted(t, "orderledger.emitter.efs")
+			for _, stop := range stops {
+				stop()
+			}
+			require.Zero(t, r.Repeats())
+			r.RequireNoViolations(t)
+		})
+
+		t.Run("an offset that another tool sets replays everything from there", func(t *testing.T) {
+			t.Parallel()
+			s, r := setupOn(t, on, 1), testkit.NewReceiver(t, testSecret)
+			e := endpoint("efs", r)
+			e.Start = StartNow
+			s.publish(t, at(s.record("old", SuborderCreate), time.Now().Add(-time.Hour)))
+			s.settleStart(t, e)
+			var offsets kadm.Offsets
+			offsets.AddOffset(events.TopicSuborders, 0, 0, -1)
+			testkit.Eventually(t, func() bool {
+				return kadm.NewClient(s.client).CommitAllOffsets(t.Context(), "orderledger.emitter.efs", offsets) == nil
+			}, "the group has no members any more")
+			s.start(t, config(e))
+			r.Wait(t, 1)
+			require.Equal(t, []int64{1}, r.Arrived("old"))
+		})
+	})
+}
+
+// at adds the time at which the ledger recorded the suborder's creation.
+func at(r *kgo.Record, created time.Time) *kgo.Record {
+	value := []byte(created.UTC().Format(events.TimeFormat))
+	r.Headers = append(r.Headers, kgo.RecordHeader{Key: headerCreated, Value: value})
+	return r
+}
