@@ -144,6 +144,9 @@ var damages = map[string]struct {
 		o.key += "-other"
 		e.clients.answers = append(e.clients.answers, o)
 	}, "command lost"},
+	"a command that is not stored was decided": {func(e *evidence) {
+		e.clients.answers[0].ok, e.clients.answers[0].code = false, codeNotStored
+	}, "not stored"},
 	"the answer to a command is not its decision": {func(e *evidence) {
 		e.clients.answers[0].ok = !e.clients.answers[0].ok
 	}, "answer: seller/"},

@@ -189,6 +189,10 @@ func (e *evidence) countAnswers(v *verdict, l *ledger, byInput map[inputID][]*le
 		}
 		answers[id] = o
 		all := byInput[id]
+		if o.code == codeNotStored {
+			v.check(len(all) == 0, "not stored", "%s of %s was answered as not stored and has %d decisions", o.key, o.shipment, len(all))
+			continue
+		}
 		if len(all) != 1 {
 			v.add("command lost", "%s of %s was answered (ok %t) and has %d decisions", o.key, o.shipment, o.ok, len(all))
 			continue

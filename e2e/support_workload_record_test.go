@@ -25,6 +25,12 @@ type callAnswer struct {
 	position      map[int32]int64 // Of the whole call.
 }
 
+// The codes of items without an outcome. The first may be stored; the second is certainly not.
+const (
+	codeInDoubt   = "OUTCOME_IN_DOUBT"
+	codeNotStored = "DEPENDENT_SYSTEM_CALL_FAILED"
+)
+
 // ending is how a shipment must end.
 type ending struct {
 	status    string

@@ -190,9 +190,9 @@ func (w *workload) notifyOwn(ctx context.Context, c cart, id, kind string, at ti
 // tries is how often a rejected call is made again: its shipment may not be known or packed yet.
 const tries = 40
 
-// callUntilAccepted calls for all shipments of a cart until each is accepted. A call without an answer is repeated
-// under its key. A rejected one is made again under a new key, because the ledger may have been behind. The name
-// distinguishes calls of one action.
+// callUntilAccepted calls for all shipments of a cart until each is accepted. A call without an answer, or in doubt, is
+// repeated under its key. A rejected one is made again under a new key, because the ledger may have been behind, and so
+// is one that was certainly not stored. The name distinguishes calls of one action.
 func (w *workload) callUntilAccepted(
 	ctx context.Context, c cart, action, name string, item func(n int, id string) object,
 ) bool {
@@ -230,38 +230,49 @@ func (w *workload) body(c cart, action string, ids []string, item func(n int, id
 	return text
 }
 
-// call makes one call, and repeats it with the same key until every shipment in it is answered.
+// call makes one call, and repeats it with the same key until the outcome of every shipment in it is known.
 func (w *workload) call(ctx context.Context, action, key string, body []byte) (map[string]callAnswer, bool) {
 	w.record.addTried(key)
+	mayBeStored := false // An earlier request with this key may have been executed.
 	for {
-		text, position, ok := w.post(ctx, "/sellers/v3/shipments/"+action, key, body)
+		got, ok := w.post(ctx, "/sellers/v3/shipments/"+action, key, body)
 		if !ok {
 			return nil, false
 		}
+		mayBeStored = mayBeStored || got.mayBeStored
 		var answer struct {
 			Shipments []struct{ ShipmentID, Status, ErrorCode string }
 		}
-		if err := json.Unmarshal(text, &answer); err != nil {
-			w.record.addViolation("answer to %s: %v: %s", action, err, text)
+		if err := json.Unmarshal(got.text, &answer); err != nil {
+			w.record.addViolation("answer to %s: %v: %s", action, err, got.text)
 			return nil, false
 		}
 		results := map[string]callAnswer{}
 		open := false
 		for _, s := range answer.Shipments {
-			if s.ErrorCode == "DEPENDENT_SYSTEM_CALL_FAILED" {
+			o := callAnswer{
+				key: "seller/" + demo.OwnSeller + "/" + key, shipment: s.ShipmentID,
+				ok: s.Status == "SUCCESS", code: s.ErrorCode, position: got.position,
+			}
+			if o.code == codeInDoubt || o.code == codeNotStored && mayBeStored {
+				// A request that is not stored says nothing about an earlier one with its key.
 				open = true
 				continue
 			}
-			o := callAnswer{
-				key: "seller/" + demo.OwnSeller + "/" + key, shipment: s.ShipmentID,
-				ok: s.Status == "SUCCESS", code: s.ErrorCode, position: position,
-			}
 			results[s.ShipmentID] = o
-			w.record.addAnswer(o)
+			if o.code != codeNotStored {
+				w.record.addAnswer(o)
+			}
 		}
 		if !open {
+			for _, o := range results {
+				if o.code == codeNotStored {
+					w.record.addAnswer(o) // And its key is never used again.
+				}
+			}
 			return results, true
 		}
+		mayBeStored = true
 		w.record.unanswered.Add(1)
 		if !after(ctx, 50*time.Millisecond) {
 			return nil, false

@@ -142,12 +142,12 @@ func (w *workload) notify(ctx context.Context, body []byte) {
 		InboxOffset int64
 		Unresolved  bool
 	}
-	text, _, ok := w.post(ctx, "/notifications", "", body)
+	got, ok := w.post(ctx, "/notifications", "", body)
 	if !ok {
 		return
 	}
-	if err := json.Unmarshal(text, &answer); err != nil {
-		w.record.addViolation("answer to a notification: %v: %s", err, text)
+	if err := json.Unmarshal(got.text, &answer); err != nil {
+		w.record.addViolation("answer to a notification: %v: %s", err, got.text)
 		return
 	}
 	w.record.addNotification(acceptedNotification{
@@ -155,11 +155,16 @@ func (w *workload) notify(ctx context.Context, body []byte) {
 	})
 }
 
+// posted is an answer with status 200.
+type posted struct {
+	text        []byte
+	position    map[int32]int64
+	mayBeStored bool // An earlier try of the request may have been executed.
+}
+
 // post sends a request to one instance after the other until one answers 200. Nothing that is sent here may be refused:
 // a refusal is recorded as a violation.
-func (w *workload) post(
-	ctx context.Context, path, key string, body []byte,
-) (answer []byte, position map[int32]int64, ok bool) {
+func (w *workload) post(ctx context.Context, path, key string, body []byte) (got posted, ok bool) {
 	at := int(w.calls.Add(1))
 	wait := 20 * time.Millisecond
 	for try := 0; ; try++ {
@@ -170,14 +175,19 @@ func (w *workload) post(
 			if err != nil {
 				w.record.addViolation("%s: %v", path, err)
 			}
-			return text, position, true
+			got.text, got.position = text, position
+			return got, true
 		case err == nil && status < 500 && status != http.StatusTooManyRequests:
 			w.record.addViolation("%s was refused with %d: %s", path, status, text)
-			return nil, nil, false
+			return got, false
 		}
+		// Of the errors of a call, only these two say that nothing is stored.
+		certain := err == nil && (status == http.StatusTooManyRequests ||
+			status == http.StatusServiceUnavailable && bytes.Contains(text, []byte(codeNotStored)))
+		got.mayBeStored = got.mayBeStored || !certain
 		w.record.unanswered.Add(1)
 		if !after(ctx, wait) {
-			return nil, nil, false
+			return got, false
 		}
 		wait = min(2*wait, 500*time.Millisecond)
 	}

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -123,41 +124,25 @@ func commandKey(sellerID, key string, action marketplace.Action, c marketplace.C
 	}
 }
 
-// answer writes the results. An item with several submissions gets the first refusal among them.
+// answer writes the results.
 func (m *commands) answer(ctx context.Context, r *request, submitted []peer.Submission, got []peer.Result) error {
-	results := make([]marketplace.Result, len(r.items))
-	for i, item := range r.items {
-		results[i] = marketplace.Result{ID: itemID(item), OK: true}
-		if code := r.targets[i].code; code != "" {
-			results[i].OK, results[i].Code, results[i].Message = false, code, r.targets[i].message
-		}
-	}
+	items := make([]itemOutcome, len(r.items))
 	var positions positions
 	var failed error
 	lost, reused := 0, 0
 	for j, one := range got {
 		index := submitted[j].Index
-		res := &results[index]
+		items[index].add(one)
 		if one.Err != nil {
 			lost++
 			failed = errors.Join(failed, one.Err)
-			if res.OK {
-				res.OK, res.Code, res.Message = false, httpx.CodeUnavailable, problemOf(one.Err).Detail
-			}
 			continue
 		}
 		if one.Receipt.Version > 0 {
 			positions.add(one.Receipt.Lane, one.Receipt.Offset)
 		}
-		switch one.Receipt.Outcome {
-		case ledgerv1.Outcome_OUTCOME_ACCEPTED, ledgerv1.Outcome_OUTCOME_APPLIED, ledgerv1.Outcome_OUTCOME_DUPLICATE:
-		default:
-			if one.Receipt.Reason == shipment.CodeIdempotencyKeyReused {
-				reused++
-			}
-			if res.OK {
-				res.OK, res.Code, res.Message = false, one.Receipt.Reason, one.Receipt.Message
-			}
+		if one.Receipt.Reason == shipment.CodeIdempotencyKeyReused {
+			reused++
 		}
 		m.logReceipt(ctx, r, r.items[index], one.Receipt)
 	}
@@ -173,7 +158,55 @@ func (m *commands) answer(ctx context.Context, r *request, submitted []peer.Subm
 	if failed != nil {
 		r.Note(slog.Any("err", failed))
 	}
+	results := make([]marketplace.Result, len(r.items))
+	for i, item := range r.items {
+		code, message := r.targets[i].code, r.targets[i].message
+		if code == "" {
+			code, message = items[i].code()
+		}
+		results[i] = marketplace.Result{ID: itemID(item), OK: code == "", Code: code, Message: message}
+	}
 	return m.write(r, results, positions)
+}
+
+// itemOutcome collects the results of an item's submissions: a return may concern several shipments.
+type itemOutcome struct {
+	stored  bool             // The ledger accepted one.
+	refused *journal.Receipt // The first refusal.
+	inDoubt error            // Why one has no result and may be stored.
+	missing error            // Why one has no result and is certainly not stored.
+}
+
+func (o *itemOutcome) add(r peer.Result) {
+	switch {
+	case errors.Is(r.Err, journal.ErrInDoubt):
+		o.inDoubt = cmp.Or(o.inDoubt, r.Err)
+	case r.Err != nil:
+		o.missing = cmp.Or(o.missing, r.Err)
+	case r.Receipt.Outcome == ledgerv1.Outcome_OUTCOME_ACCEPTED, r.Receipt.Outcome == ledgerv1.Outcome_OUTCOME_APPLIED,
+		r.Receipt.Outcome == ledgerv1.Outcome_OUTCOME_DUPLICATE:
+		o.stored = true
+	case o.refused == nil:
+		o.refused = &r.Receipt
+	}
+}
+
+// code returns why the item failed; an empty code if it did not. OUTCOME_IN_DOUBT comes first, because only a repeat
+// settles it.
+func (o *itemOutcome) code() (shipment.Code, string) {
+	switch {
+	case o.inDoubt != nil:
+		return codeInDoubt, problemOf(o.inDoubt).Detail
+	case o.missing != nil && o.stored:
+		// "Not stored" would be wrong for a part of it.
+		return codeInDoubt, "a part is stored, and a part is not: " + problemOf(o.missing).Detail
+	case o.refused != nil:
+		return o.refused.Reason, o.refused.Message
+	case o.missing != nil:
+		return httpx.CodeUnavailable, problemOf(o.missing).Detail
+	default:
+		return "", ""
+	}
 }
 
 // write counts the results and answers 200 with them.

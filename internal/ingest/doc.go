@@ -14,9 +14,10 @@
 //
 //	POST /sellers/v3/shipments/... ─▶ token ─▶ items ─▶ one submission each ─▶ peer.Submit ─▶ 200, one result per item
 //
-// The answer follows once the decisions are durable. An item whose outcome is unknown at the deadline, because its lane
-// has no owner or Kafka did not confirm, is a FAILURE with DEPENDENT_SYSTEM_CALL_FAILED; if that is true of all items,
-// the whole call is 503. The caller may repeat both: with an Idempotency-Key each item is decided once. The key belongs
+// The answer follows once the decisions are durable. An item without an outcome at the deadline is a FAILURE: with
+// OUTCOME_IN_DOUBT if it may be stored, because Kafka or its owner did not confirm, and with
+// DEPENDENT_SYSTEM_CALL_FAILED if it is certainly not, because its lane had no owner. If that is true of all items, the
+// whole call is 503. The caller may repeat both: with an Idempotency-Key each item is decided once. The key belongs
 // to the seller and holds for each item separately: the same key with another body for the item is
 // IDEMPOTENCY_KEY_REUSED. The Ledger-Position header names the events; a read that sends it back as
 // If-Position-At-Least waits for them.

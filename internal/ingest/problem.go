@@ -10,6 +10,7 @@ import (
 	"github.com/orderledger/orderledger/internal/journal"
 	"github.com/orderledger/orderledger/internal/marketplace"
 	"github.com/orderledger/orderledger/internal/peer"
+	"github.com/orderledger/orderledger/internal/shipment"
 )
 
 // The kinds of problems that only this package has.
@@ -23,7 +24,7 @@ var (
 		Name: "unknown_seller", Status: http.StatusNotFound, Code: "NOT_FOUND", Title: "Unknown seller",
 	}
 	inDoubt = httpx.Kind{
-		Name: "in_doubt", Status: http.StatusServiceUnavailable, Code: httpx.CodeUnavailable,
+		Name: "in_doubt", Status: http.StatusServiceUnavailable, Code: codeInDoubt,
 		Title: "Unknown outcome; repeat with the same Idempotency-Key",
 	}
 	notYet = httpx.Kind{
@@ -31,6 +32,10 @@ var (
 		Title: "Position not readable yet",
 	}
 )
+
+// codeInDoubt is the code of a call, or of an item, that may be stored. It is permanent. The marketplace has no name
+// for this: its DEPENDENT_SYSTEM_CALL_FAILED says that nothing is stored, and a client may then do something else.
+const codeInDoubt shipment.Code = "OUTCOME_IN_DOUBT"
 
 // retrySoon is the Retry-After of temporary problems.
 const retrySoon = time.Second

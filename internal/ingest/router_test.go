@@ -318,6 +318,31 @@ func TestRouterKeepsInDoubt(t *testing.T) {
 	require.GreaterOrEqual(t, a.counted("orderledger_ingest_retries_total", "unreachable"), 1)
 }
 
+func TestCommandsItemInDoubt(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	a, b := f.pair(func(c *ingest.Config) { c.Workers, c.CommandTimeout = false, 500*time.Millisecond })
+	here, there := shipmentIn(a.owned()[0], 0), shipmentIn(b.owned()[0], 0)
+	f.create(a, here, there)
+	require.Equal(t, http.StatusOK, a.labelsOfAll(there).status) // Opens a connection; see TestRouterKeepsInDoubt.
+	b.intercept(func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) })
+	got := a.labelsOfAll(here, there)
+	require.Equal(t, http.StatusOK, got.status, "%s", got.body)
+	require.Equal(t, "SUCCESS", got.member(t, "shipments", 0, "status"), "%s", got.body)
+	require.Equal(t, "FAILURE", got.member(t, "shipments", 1, "status"))
+	require.Equal(t, "OUTCOME_IN_DOUBT", got.member(t, "shipments", 1, "errorCode"), "it may be stored")
+	whole := a.labelsOfAll(there)
+	require.Equal(t, http.StatusServiceUnavailable, whole.status)
+	require.Equal(t, "OUTCOME_IN_DOUBT", whole.member(t, "errorCode"), "the same if the call has no other item")
+
+	b.intercept(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { w.WriteHeader(http.StatusUnauthorized) })
+	testkit.Eventually(t, func() bool {
+		// The deadline may pass while the refusal is on its way, which leaves that call in doubt.
+		got = a.labelsOfAll(here, there)
+		return got.member(t, "shipments", 1, "errorCode") == "DEPENDENT_SYSTEM_CALL_FAILED"
+	}, "what is certainly not stored keeps its code")
+}
+
 func TestRouterWaitsForSameVersion(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)

@@ -1,0 +1,45 @@
+package ingest
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orderledger/orderledger/internal/httpx"
+	"github.com/orderledger/orderledger/internal/journal"
+	"github.com/orderledger/orderledger/internal/peer"
+	"github.com/orderledger/orderledger/internal/shipment"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// An item may be of several shipments, as a return is, and each of them has a result.
+func TestItemOutcomeOfSeveralShipments(t *testing.T) {
+	t.Parallel()
+	accepted := peer.Result{Receipt: journal.Receipt{Outcome: ledgerv1.Outcome_OUTCOME_ACCEPTED}}
+	refused := peer.Result{Receipt: journal.Receipt{
+		Outcome: ledgerv1.Outcome_OUTCOME_REJECTED, Reason: shipment.CodeInvalidReturn,
+	}}
+	missing := peer.Result{Err: fmt.Errorf("lane 3: %w", journal.ErrNotOwner)}
+	inDoubt := peer.Result{Err: fmt.Errorf("lane 3: %w", journal.ErrInDoubt)}
+	for name, tc := range map[string]struct {
+		results []peer.Result
+		code    shipment.Code
+	}{
+		"all accepted":              {[]peer.Result{accepted, accepted}, ""},
+		"one refused":               {[]peer.Result{accepted, refused}, shipment.CodeInvalidReturn},
+		"none stored":               {[]peer.Result{missing, missing}, httpx.CodeUnavailable},
+		"one refused, one missing":  {[]peer.Result{missing, refused}, shipment.CodeInvalidReturn},
+		"one accepted, one missing": {[]peer.Result{accepted, missing}, codeInDoubt},
+		"one refused, one in doubt": {[]peer.Result{refused, inDoubt}, codeInDoubt},
+		"one missing, one in doubt": {[]peer.Result{missing, inDoubt}, codeInDoubt},
+	} {
+		var o itemOutcome
+		for _, r := range tc.results {
+			o.add(r)
+		}
+		code, message := o.code()
+		require.Equal(t, tc.code, code, name)
+		require.Equal(t, code == "" || code == shipment.CodeInvalidReturn, message == "", name)
+	}
+}
