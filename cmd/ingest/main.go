@@ -88,6 +88,8 @@ func serve(ctx context.Context, cfg config, process *service.Process) (err error
 	}
 	defer in.Close()
 
-	units := []service.Unit{process.Admin(in.Ready).Unit(), {Name: "journal", Run: ledger.Run}}
+	admin := process.Admin(func(context.Context) error { return in.Ready() })
+	in.HandleReadiness(admin)
+	units := []service.Unit{admin.Unit(), {Name: "journal", Run: ledger.Run}}
 	return service.Run(ctx, log, append(units, in.Units()...)...)
 }

@@ -67,8 +67,15 @@ func TestRunAcceptsNotificationAndStops(t *testing.T) {
 		`{"eventType":"shipment_shipped","timestamp":"2024-03-28T18:03:01Z","shipmentId":"S1","attributes":{}}`)
 	require.Equal(t, http.StatusOK, status, body)
 	require.Contains(t, body, `"inboxOffset":0`)
-	status, _ = do(http.MethodGet, "http://"+admin+"/readyz", "")
-	require.Equal(t, http.StatusServiceUnavailable, status, "it cannot read")
+	ready := func(path string) int {
+		status, _ := do(http.MethodGet, "http://"+admin+"/readyz"+path, "")
+		return status
+	}
+	testkit.Eventually(t, func() bool { return ready("") == http.StatusOK }, "ClickHouse does not count for intake")
+	require.Equal(t, http.StatusServiceUnavailable, ready("/reads"), "it cannot read")
+	testkit.Eventually(t, func() bool { return ready("/lanes/1") == http.StatusOK }, "the lane is open")
+	require.Equal(t, http.StatusServiceUnavailable, ready("/lanes/2"), "there is no such lane")
+	require.Equal(t, http.StatusServiceUnavailable, ready("/lanes/x"))
 	_, body = do(http.MethodGet, "http://"+admin+"/metrics", "")
 	require.Contains(t, body, `orderledger_ingest_notifications_total{to="inbox"} 1`)
 

@@ -61,7 +61,9 @@ func newLedger(
 	if err := l.newEmitter(o, brokers, log, reg); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	l.admin = service.NewAdmin(service.AdminConfig{Addr: o.Listen}, log, reg.(prometheus.Gatherer), l.ready)
+	l.admin = service.NewAdmin(service.AdminConfig{Addr: o.Listen}, log, reg.(prometheus.Gatherer),
+		func(context.Context) error { return l.ingest.Ready() })
+	l.ingest.HandleReadiness(l.admin)
 	l.admin.Handle("GET /boot", s.kafka.BootHandler())
 	l.admin.Handle("/", l.ingest.Handler())
 	return l, nil
@@ -139,10 +141,10 @@ func (l *ledger) units() []service.Unit {
 
 // ready returns an error unless notifications, commands and reads are served.
 func (l *ledger) ready(ctx context.Context) error {
-	if err := l.ingest.Ready(ctx); err != nil {
+	if err := l.ingest.Ready(); err != nil {
 		return err
 	}
-	return wrap("clickhouse", l.tables.Ping(ctx))
+	return l.ingest.ReadyReads(ctx)
 }
 
 // awaitReady returns when everything is ready, or the error of the context.

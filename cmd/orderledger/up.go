@@ -53,8 +53,8 @@ ports that any client can use. The data survives a stop and a kill. Use it to tr
 for development, and for a single node. In production, run the three services with a Kafka cluster
 and a ClickHouse server.
 
-GET /readyz on the address of the API answers 200 when everything is ready. GET /metrics serves
-the metrics.`,
+On the address of the API, GET /readyz answers 200 when notifications and calls are taken, and
+GET /readyz/reads when reads are answered. GET /metrics serves the metrics.`,
 		Example: `  orderledger up
   orderledger up --data ./ledger --suborder-endpoint http://127.0.0.1:9999/suborders
   orderledger up --only clickhouse --data ./ch`,

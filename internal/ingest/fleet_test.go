@@ -115,7 +115,7 @@ func (f *fleet) settle() {
 		all := 0
 		for _, m := range f.members {
 			owned := m.owned()
-			if len(owned) == 0 || m.ingest.Ready(f.t.Context()) != nil {
+			if len(owned) == 0 || m.journal.Ready() != nil {
 				return false
 			}
 			all += len(owned)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -204,20 +205,41 @@ func (i *Ingest) Addr(ctx context.Context) (string, error) {
 // errHandingOver is the readiness of an instance that is about to stop.
 var errHandingOver = errors.New("handing over: other instances are taking the lanes")
 
-// Ready returns nil if the instance can take notifications and commands, and is not about to stop.
-func (i *Ingest) Ready(ctx context.Context) error {
+var errNoReadModel = errors.New("this instance has no read model")
+
+// Ready returns nil if the instance can take notifications and commands, and is not about to stop. The read model does
+// not count: without it notifications and most commands are taken.
+func (i *Ingest) Ready() error {
 	if i.http.Draining() {
 		return errHandingOver
 	}
-	if err := i.journal.Ready(); err != nil {
-		return err
+	return i.journal.Accepting()
+}
+
+// ReadyReads returns nil if the instance can answer reads, and is not about to stop.
+func (i *Ingest) ReadyReads(ctx context.Context) error {
+	switch {
+	case i.http.Draining():
+		return errHandingOver
+	case i.states.conn == nil:
+		return errNoReadModel
 	}
-	if i.states.conn != nil {
-		if err := i.states.conn.Ping(ctx); err != nil {
-			return fmt.Errorf("read model: %w", err)
-		}
+	if err := i.states.conn.Ping(ctx); err != nil {
+		return fmt.Errorf("read model: %w", err)
 	}
 	return nil
+}
+
+// HandleReadiness mounts the checks besides /readyz: /readyz/reads, and /readyz/lanes/N for each lane.
+func (i *Ingest) HandleReadiness(a *service.Admin) {
+	a.HandleReady("/readyz/reads", func(r *http.Request) error { return i.ReadyReads(r.Context()) })
+	a.HandleReady("/readyz/lanes/{lane}", func(r *http.Request) error {
+		lane, err := strconv.ParseInt(r.PathValue("lane"), 10, 32)
+		if err != nil {
+			return fmt.Errorf("lane %q: want a number", r.PathValue("lane"))
+		}
+		return i.journal.LaneReady(int32(lane))
+	})
 }
 
 // Close closes the clients. The units must have ended. It may be called more than once.

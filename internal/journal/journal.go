@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -195,25 +193,6 @@ func (j *Journal) State(ctx context.Context, shipmentID string) (*ledgerv1.Shipm
 			return nil, fmt.Errorf("state of shipment %s: %w: %w", shipmentID, ErrLaneMoving, ctx.Err())
 		}
 	}
-}
-
-// Ready returns nil when the group has answered and all lanes it assigns to this instance are open.
-func (j *Journal) Ready() error {
-	assigned, joined := j.lanes.current()
-	if !joined {
-		return errors.New("journal: the lanes' group has not answered yet")
-	}
-	var problems []error
-	for _, id := range slices.Sorted(maps.Keys(assigned)) {
-		if l := assigned[id]; !l.open.Load() {
-			why := ErrLaneMoving
-			if p := l.failure.Load(); p != nil {
-				why = *p
-			}
-			problems = append(problems, fmt.Errorf("lane %d: %w", id, why))
-		}
-	}
-	return errors.Join(problems...)
 }
 
 // NewKey returns an ephemeral key, which no other command ever had, for a command that may be sent more than once: to

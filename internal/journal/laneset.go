@@ -16,6 +16,7 @@ type laneSet struct {
 	draining map[int32]*lane           // Taken away by the group and still serving; guarded by mu.
 	last     map[int32]<-chan struct{} // Closed when the last lane of that number has closed its store; guarded by mu.
 	joined   bool                      // The group has answered; guarded by mu.
+	started  bool                      // The first lanes have been open, or refused; guarded by mu.
 }
 
 func newLaneSet() laneSet {

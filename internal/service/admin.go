@@ -22,7 +22,7 @@ type AdminConfig struct {
 }
 
 // Admin serves /metrics, /healthz, /readyz and /version, and the handlers that are mounted beside them. /healthz
-// answers as soon as the process runs; only /readyz says whether it can work.
+// answers as soon as the process runs; only /readyz, and the checks of HandleReady, say whether it can work.
 type Admin struct {
 	cfg       AdminConfig
 	log       *slog.Logger
@@ -42,17 +42,32 @@ func NewAdmin(
 	}
 	a.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok") })
 	a.mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, Version()) })
-	a.mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if ready != nil {
-			if err := ready(r.Context()); err != nil {
-				text(w, http.StatusServiceUnavailable, err.Error())
-				return
-			}
+	a.HandleReady("/readyz", func(r *http.Request) error {
+		if ready == nil {
+			return nil
 		}
-		text(w, http.StatusOK, "ok")
+		return ready(r.Context())
 	})
 	return a
 }
+
+// HandleReady mounts a readiness check: 200, or 503 with the error. A program that does several things mounts one for
+// each, so that a load balancer asks only about what it sends. It must be called before Run.
+func (a *Admin) HandleReady(path string, ready func(*http.Request) error) {
+	a.mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+		// A server that hangs is not ready. Whoever asks would give up without learning the reason.
+		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+		defer cancel()
+		if err := ready(r.WithContext(ctx)); err != nil {
+			text(w, http.StatusServiceUnavailable, err.Error())
+			return
+		}
+		text(w, http.StatusOK, "ok")
+	})
+}
+
+// readyTimeout bounds a readiness check. Compose and Kubernetes wait 5 seconds or less.
+const readyTimeout = 2 * time.Second
 
 // Handle mounts a handler beside the others. It must be called before Run.
 func (a *Admin) Handle(pattern string, h http.Handler) { a.mux.Handle(pattern, h) }

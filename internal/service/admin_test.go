@@ -55,6 +55,17 @@ func TestAdminReportsReadiness(t *testing.T) {
 	require.Equal(t, "lane 3 is opening\n", body)
 	code, _ = get(t, srv.URL+"/healthz")
 	require.Equal(t, http.StatusOK, code, "the process runs all the same")
+	admin.HandleReady("/readyz/parts/{part}", func(r *http.Request) error {
+		if r.PathValue("part") == "2" {
+			return errors.New("part 2 is away")
+		}
+		return nil
+	})
+	code, _ = get(t, srv.URL+"/readyz/parts/1")
+	require.Equal(t, http.StatusOK, code, "each part has a check of its own")
+	code, body = get(t, srv.URL+"/readyz/parts/2")
+	require.Equal(t, http.StatusServiceUnavailable, code)
+	require.Equal(t, "part 2 is away\n", body)
 	_, body = get(t, srv.URL+"/boot")
 	require.Equal(t, "beef", body)
 
