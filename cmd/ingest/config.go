@@ -42,6 +42,8 @@ const (
 	envPeerSecret = "ORDERLEDGER_INGEST_PEER_SECRET"
 	// envStandby: "off" keeps no warm copies of the lanes of other instances. Default on.
 	envStandby = "ORDERLEDGER_INGEST_STANDBY"
+	// envReadTimeout: the most time for the queries of one read, such as 30s. Default 10s.
+	envReadTimeout = "ORDERLEDGER_INGEST_READ_TIMEOUT"
 	// envRate: calls a second that one seller may make. Default 0: no bound.
 	envRate = "ORDERLEDGER_INGEST_RATE"
 	// envInboxKeep: number of decided notifications to keep in each inbox partition; older ones are deleted. Default
@@ -108,6 +110,7 @@ func readConfig(getenv func(string) string) (config, error) {
 	cfg.Journal.CacheBytes = int64(cacheMiB) << 20
 	e.Truth(envWorkers, &cfg.Ingest.Workers)
 	e.Text(envCurrency, &cfg.Ingest.Marketplace.Currency)
+	e.Duration(envReadTimeout, &cfg.Ingest.ReadTimeout)
 	var perSecond int
 	e.Number(envRate, &perSecond)
 	cfg.Ingest.RatePerSecond = float64(perSecond)

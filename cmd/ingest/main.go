@@ -80,8 +80,13 @@ func serve(ctx context.Context, cfg config, process *service.Process) (err error
 		return err
 	}
 	defer func() { err = errors.Join(err, reads.Close()) }()
+	lookups, err := clickhouse.Open(cfg.ClickHouse)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lookups.Close()) }()
 	in, err := ingest.New(cfg.Ingest, ingest.Deps{
-		Options: options, Journal: ledger, Peers: peers, ClickHouse: reads, Log: log, Registerer: reg,
+		Options: options, Journal: ledger, Peers: peers, ClickHouse: reads, Lookups: lookups, Log: log, Registerer: reg,
 	})
 	if err != nil {
 		return fmt.Errorf("ingest: %w", err)

@@ -32,6 +32,7 @@ type ledger struct {
 	emitter   *emitter.Emitter
 	admin     *service.Admin
 	tables    driver.Conn
+	lookups   driver.Conn
 }
 
 // newLedger creates missing topics and tables and wires the services; units runs them.
@@ -52,6 +53,9 @@ func newLedger(
 	var err error
 	if l.tables, err = clickhouse.Open(tables); err != nil {
 		return nil, err
+	}
+	if l.lookups, err = clickhouse.Open(tables); err != nil {
+		return nil, errors.Join(err, l.Close())
 	}
 	if err := l.newIngest(o, brokers, kafka.TransactionalPrefix(brokers.Cluster, s.kafka.Boot()), log, reg); err != nil {
 		return nil, errors.Join(err, l.Close())
@@ -105,7 +109,7 @@ func (l *ledger) newIngest(
 		return fmt.Errorf("journal: %w", err)
 	}
 	l.ingest, err = ingest.New(in, ingest.Deps{
-		Options: kafka.Options(brokers), Journal: l.journal, ClickHouse: l.tables,
+		Options: kafka.Options(brokers), Journal: l.journal, ClickHouse: l.tables, Lookups: l.lookups,
 		Log: log.With(slog.String("part", "ingest")), Registerer: reg,
 	})
 	return wrap("ingest", err)
@@ -175,6 +179,9 @@ func (l *ledger) Close() error {
 	}
 	if l.tables != nil {
 		errs = append(errs, l.tables.Close())
+	}
+	if l.lookups != nil {
+		errs = append(errs, l.lookups.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -33,8 +33,10 @@ type commands struct {
 	settings marketplace.Settings
 	maxBody  int64
 	timeout  time.Duration
-	log      *slog.Logger
-	counted  *prometheus.CounterVec
+	// readTimeout bounds finding the shipments of returns and services.
+	readTimeout time.Duration
+	log         *slog.Logger
+	counted     *prometheus.CounterVec
 }
 
 // request is a seller's call that is being executed.
@@ -87,8 +89,10 @@ func (m *commands) execute(ctx context.Context, r *request) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, m.timeout)
 	defer cancel()
-	var err error
-	if r.targets, err = m.findTargets(ctx, r.who.ID, r.action, r.items); err != nil {
+	if err := within(ctx, m.readTimeout, func(ctx context.Context) (err error) {
+		r.targets, err = m.findTargets(ctx, r.who.ID, r.action, r.items)
+		return err
+	}); err != nil {
 		return err
 	}
 	call := peer.Call{

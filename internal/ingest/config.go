@@ -33,6 +33,9 @@ type Config struct {
 	CommandTimeout time.Duration
 	// PositionTimeout is how long a read waits for the position that it asks for. Zero means 10 seconds.
 	PositionTimeout time.Duration
+	// ReadTimeout bounds the queries of one read, and those with which a call finds its shipments. Beyond it the answer is
+	// 503 and ClickHouse stops working on the query. Zero means 10 seconds.
+	ReadTimeout time.Duration
 	// SignatureWindow is how far the date of a signed notification may be from now, either way. Zero means 15 minutes.
 	SignatureWindow time.Duration
 	// PublicURL is the URL of this service as the marketplace sees it, such as https://orders.example.com. Signatures of
@@ -74,6 +77,7 @@ func (c Config) withDefaults() Config {
 	orElse(&c.NotificationTimeout, 20*time.Second)
 	orElse(&c.CommandTimeout, 30*time.Second)
 	orElse(&c.PositionTimeout, 10*time.Second)
+	orElse(&c.ReadTimeout, 10*time.Second)
 	orElse(&c.SignatureWindow, 15*time.Minute)
 	orElse(&c.BlobDir, "documents")
 	orElse(&c.ResolverDir, "resolver")
@@ -107,7 +111,7 @@ func (c Config) Validate() error {
 	}
 	for name, d := range map[string]time.Duration{
 		"notification timeout": c.NotificationTimeout, "command timeout": c.CommandTimeout,
-		"position timeout": c.PositionTimeout, "signature window": c.SignatureWindow,
+		"position timeout": c.PositionTimeout, "read timeout": c.ReadTimeout, "signature window": c.SignatureWindow,
 		"unresolved limit": c.UnresolvedLimit, "session timeout": c.SessionTimeout,
 	} {
 		if d < 0 {

@@ -38,6 +38,9 @@ type Deps struct {
 	Peers *peer.Client
 	// ClickHouse is the read model. Nil means that reads answer 503.
 	ClickHouse driver.Conn
+	// Lookups is the pool of connections with which calls find returns and services. It should be one of its own: slow
+	// searches occupy all connections of theirs. Nil means ClickHouse.
+	Lookups driver.Conn
 	// Log gets one line per request and outcome. Nil means none.
 	Log *slog.Logger
 	// Registerer gets the metrics. Nil means none.
@@ -79,6 +82,9 @@ func New(cfg Config, d Deps) (*Ingest, error) {
 	}
 	if d.Now == nil {
 		d.Now = time.Now
+	}
+	if d.Lookups == nil {
+		d.Lookups = d.ClickHouse
 	}
 	server, err := httpx.New(d.Log, d.Registerer)
 	if err != nil {
@@ -151,11 +157,12 @@ func (i *Ingest) wire(d Deps) error {
 			counted: m.notifications,
 		},
 		commands: &commands{
-			router: router, states: i.states, settings: cfg.Marketplace, maxBody: cfg.MaxBodyBytes,
-			timeout: cfg.CommandTimeout, log: d.Log, counted: m.commands,
+			router: router, states: states{d.Lookups}, settings: cfg.Marketplace, maxBody: cfg.MaxBodyBytes,
+			timeout: cfg.CommandTimeout, readTimeout: cfg.ReadTimeout, log: d.Log, counted: m.commands,
 		},
 		reads: &reads{
 			states: i.states, documents: i.documents, settings: cfg.Marketplace, maxBody: cfg.MaxBodyBytes,
+			timeout: cfg.ReadTimeout,
 			watcher: &watcher{
 				admin: admin, group: kafka.GroupProjector(cfg.Cluster), lanes: cfg.Lanes, timeout: cfg.PositionTimeout,
 			},
@@ -269,7 +276,7 @@ func (i *Ingest) serve(ctx context.Context) error {
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		// More than the slowest answer takes, so that a problem document can still be written.
-		WriteTimeout:   i.cfg.CommandTimeout + i.cfg.PositionTimeout + 20*time.Second,
+		WriteTimeout:   i.cfg.CommandTimeout + i.cfg.PositionTimeout + i.cfg.ReadTimeout + 20*time.Second,
 		IdleTimeout:    2 * time.Minute,
 		MaxHeaderBytes: 64 << 10,
 		ErrorLog:       slog.NewLogLogger(i.log.Handler(), slog.LevelDebug),

@@ -2,9 +2,12 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strconv"
+	"time"
 
+	"github.com/orderledger/orderledger/internal/clickhouse"
 	"github.com/orderledger/orderledger/internal/documents"
 	"github.com/orderledger/orderledger/internal/httpx"
 	"github.com/orderledger/orderledger/internal/marketplace"
@@ -19,6 +22,7 @@ type reads struct {
 	watcher   *watcher
 	settings  marketplace.Settings
 	maxBody   int64
+	timeout   time.Duration // Of the queries of one read.
 }
 
 // fresh runs a handler once the read model holds the position that the caller asks for.
@@ -30,8 +34,26 @@ func (r *reads) fresh(h sellerHandler) sellerHandler {
 		if err := r.watcher.await(ctx, c); err != nil {
 			return err
 		}
-		return h(ctx, c, who)
+		return within(ctx, r.timeout, func(ctx context.Context) error { return h(ctx, c, who) })
 	}
+}
+
+// within runs queries of the read model inside a limit of time. Beyond the limit the client library cancels the query
+// in ClickHouse too: nobody waits for it any more, and a few slow searches would slow all others down.
+func within(ctx context.Context, limit time.Duration, queries func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	err := queries(ctx)
+	if problem := (*httpx.Problem)(nil); err == nil || errors.As(err, &problem) {
+		return err
+	}
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return httpx.Unavailable.New("the read model did not answer within " + limit.String()).Because(err).After(retrySoon)
+	case clickhouse.Unavailable(err):
+		return httpx.Unavailable.New("the read model is away").Because(err).After(retrySoon)
+	}
+	return err
 }
 
 // splitIDs splits a list of ids. It refuses an empty list, and one with too many.

@@ -56,19 +56,21 @@ func testSellers() sellers.Config {
 	}}
 }
 
-// setup starts a bundle. change may alter the configuration; conn may be nil.
-func setup(t *testing.T, conn driver.Conn, change func(*ingest.Config)) *bundle {
+// setup starts a bundle. change may alter the configuration, and deps the dependencies; conn may be nil.
+func setup(t *testing.T, conn driver.Conn, change func(*ingest.Config), deps ...func(*ingest.Deps)) *bundle {
 	t.Helper()
 	brokers := testkit.Kafka(t)
 	testkit.Topics(t, brokers, lanes)
-	b := newBundle(t, brokers, conn, change)
+	b := newBundle(t, brokers, conn, change, deps...)
 	b.start()
 	testkit.Eventually(t, func() bool { return b.ingest.Ready() == nil }, "all lanes are open")
 	return b
 }
 
 // newBundle returns an instance on brokers that have the topics. Call start to run it.
-func newBundle(t *testing.T, brokers []string, conn driver.Conn, change func(*ingest.Config)) *bundle {
+func newBundle(
+	t *testing.T, brokers []string, conn driver.Conn, change func(*ingest.Config), changeDeps ...func(*ingest.Deps),
+) *bundle {
 	t.Helper()
 	b := &bundle{t: t, brokers: brokers, reg: prometheus.NewRegistry(), blobs: t.TempDir()}
 	options := kafka.Options(testkit.KafkaConfig(brokers, lanes))
@@ -94,6 +96,9 @@ func newBundle(t *testing.T, brokers []string, conn driver.Conn, change func(*in
 	}, deps)
 	require.NoError(t, err)
 	b.deps.Journal = b.journal
+	for _, change := range changeDeps {
+		change(&b.deps)
+	}
 	b.ingest, err = ingest.New(cfg, b.deps)
 	require.NoError(t, err)
 	return b

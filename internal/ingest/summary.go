@@ -35,6 +35,14 @@ func (r *reads) summary(ctx context.Context, c *httpx.Call) error {
 	if err := r.watcher.await(ctx, c); err != nil {
 		return err
 	}
+	if err := within(ctx, r.timeout, func(ctx context.Context) error { return r.count(ctx, &report) }); err != nil {
+		return err
+	}
+	return c.Respond(report)
+}
+
+// count counts the inputs of the report's story.
+func (r *reads) count(ctx context.Context, report *summaryReport) error {
 	rows, err := r.states.conn.Query(ctx, `SELECT final.1 AS outcome, final.2 AS reason, count()
 FROM (
 	SELECT argMax((outcome, reason), (reason != 'repeated_key', decisionseq)) AS final
@@ -62,5 +70,5 @@ GROUP BY outcome, reason`, report.CorrelationID)
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("summary: %w", err)
 	}
-	return c.Respond(report)
+	return nil
 }

@@ -1,0 +1,26 @@
+package clickhouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"testing"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/stretchr/testify/require"
+)
+
+func TestUnavailable(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{
+		io.EOF, context.DeadlineExceeded, clickhouse.ErrAcquireConnTimeout, &net.OpError{Op: "dial", Err: errors.New("refused")},
+		&clickhouse.Exception{Code: codeMemoryLimit},
+	} {
+		require.True(t, Unavailable(fmt.Errorf("read: %w", err)), "%v", err)
+	}
+	for _, err := range []error{&clickhouse.Exception{Code: 62}, errors.New("a bug"), nil} {
+		require.False(t, Unavailable(err), "%v", err)
+	}
+}
