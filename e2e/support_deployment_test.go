@@ -211,7 +211,7 @@ func (d *deployment) ingest(name string, static bool) *program {
 	peer := netfault.FreeAddr(d.t)
 	return d.service("ingest", name, static, "ORDERLEDGER_INGEST_ADDR="+addr, "ORDERLEDGER_SELLERS_FILE="+sellers,
 		"ORDERLEDGER_INGEST_PEER_ADDR="+peer, "ORDERLEDGER_INGEST_PEER_URL=http://"+peer, "ORDERLEDGER_INGEST_PEER_SECRET="+peerSecret,
-		"ORDERLEDGER_DATA="+filepath.Join(d.dir, name), "ORDERLEDGER_DOCUMENTS="+filepath.Join(d.dir, "documents"))
+		"ORDERLEDGER_INGEST_RATE=0", "ORDERLEDGER_DATA="+filepath.Join(d.dir, name), "ORDERLEDGER_DOCUMENTS="+filepath.Join(d.dir, "documents"))
 }
 
 func (d *deployment) projector(name string, static bool) *program {

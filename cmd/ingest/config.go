@@ -44,7 +44,11 @@ const (
 	envStandby = "ORDERLEDGER_INGEST_STANDBY"
 	// envReadTimeout: the most time for the queries of one read, such as 30s. Default 10s.
 	envReadTimeout = "ORDERLEDGER_INGEST_READ_TIMEOUT"
-	// envRate: calls a second that one seller may make. Default 0: no bound.
+	// envConnections: open connections of the API, and of the peer listener; more are answered with 503. Default 8192.
+	envConnections = "ORDERLEDGER_INGEST_CONNECTIONS"
+	// envBodies: MiB of memory for all bodies being handled, beside the first 16 KiB of each. Default 64.
+	envBodies = "ORDERLEDGER_INGEST_BODY_MIB"
+	// envRate: items a second that one seller may send in its calls to this instance. Default 1000; 0 means no bound.
 	envRate = "ORDERLEDGER_INGEST_RATE"
 	// envInboxKeep: number of decided notifications to keep in each inbox partition; older ones are deleted. Default
 	// 100000; 0 keeps all.
@@ -111,9 +115,13 @@ func readConfig(getenv func(string) string) (config, error) {
 	e.Truth(envWorkers, &cfg.Ingest.Workers)
 	e.Text(envCurrency, &cfg.Ingest.Marketplace.Currency)
 	e.Duration(envReadTimeout, &cfg.Ingest.ReadTimeout)
-	var perSecond int
+	e.Number(envConnections, &cfg.Ingest.MaxConnections)
+	bodiesMiB := int(cfg.Ingest.BodyBytes >> 20)
+	e.Number(envBodies, &bodiesMiB)
+	cfg.Ingest.BodyBytes = int64(bodiesMiB) << 20
+	perSecond := int(cfg.Ingest.RatePerSecond)
 	e.Number(envRate, &perSecond)
-	cfg.Ingest.RatePerSecond = float64(perSecond)
+	cfg.Ingest.RatePerSecond, cfg.Ingest.Burst = float64(perSecond), perSecond
 	readSellers(e, &cfg.Ingest.Sellers)
 	cfg.Settings.Read(e, envAdmin, defaultAdmin)
 

@@ -65,8 +65,9 @@ func newLedger(
 	if err := l.newEmitter(o, brokers, log, reg); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	l.admin = service.NewAdmin(service.AdminConfig{Addr: o.Listen}, log, reg.(prometheus.Gatherer),
-		func(context.Context) error { return l.ingest.Ready() })
+	api := service.AdminConfig{Addr: o.Listen, MaxConnections: ingest.DefaultConfig().MaxConnections}
+	ready := func(context.Context) error { return l.ingest.Ready() }
+	l.admin = service.NewAdmin(api, log, reg.(prometheus.Gatherer), ready)
 	l.ingest.HandleReadiness(l.admin)
 	l.admin.Handle("GET /boot", s.kafka.BootHandler())
 	l.admin.Handle("/", l.ingest.Handler())

@@ -90,7 +90,7 @@ func (p *programs) start(ctx context.Context, name string) (*program, error) {
 		"ORDERLEDGER_INGEST_ADDR="+addrs[0], "ORDERLEDGER_INGEST_ADMIN_ADDR="+addrs[1],
 		"ORDERLEDGER_INGEST_PEER_ADDR="+addrs[2], "ORDERLEDGER_INGEST_PEER_URL=http://"+addrs[2],
 		"ORDERLEDGER_INGEST_PEER_SECRET=a secret of the benchmarks alone",
-		"ORDERLEDGER_INGEST_INSTANCE_ID="+name,
+		"ORDERLEDGER_INGEST_INSTANCE_ID="+name, "ORDERLEDGER_INGEST_RATE=0",
 		"ORDERLEDGER_KAFKA_BROKERS="+strings.Join(p.brokers, ","),
 		"ORDERLEDGER_DATA="+filepath.Join(p.dir, name), "ORDERLEDGER_SELLERS_FILE="+p.sellers(),
 		"ORDERLEDGER_CLICKHOUSE_ADDR=127.0.0.1:1", // Nobody listens there; only reads need it.

@@ -1,9 +1,7 @@
 package httpx
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -12,9 +10,6 @@ import (
 
 // HeaderCorrelationID names the story that a request belongs to. A request without one gets a new one.
 const HeaderCorrelationID = "X-Correlation-ID"
-
-// maxBodyAhead is the most memory that Body allocates because a Content-Length announces it.
-const maxBodyAhead = 64 << 10
 
 // Call is one request on its way through its handler. Only that handler may use it.
 type Call struct {
@@ -27,25 +22,11 @@ type Call struct {
 
 	status int
 	attrs  []slog.Attr
+	body   reservation
 }
 
 // Note adds attributes to the log line of the request.
 func (c *Call) Note(attrs ...slog.Attr) { c.attrs = append(c.attrs, attrs...) }
-
-// Body reads the whole body, up to a limit. Its errors are problems.
-func (c *Call) Body(limit int64) ([]byte, error) {
-	var buf bytes.Buffer
-	// Growing to the announced length first saves copying each body about three times. The length is the caller's claim,
-	// so the memory for it is bounded.
-	buf.Grow(int(min(max(c.Request.ContentLength, 0), maxBodyAhead)) + bytes.MinRead)
-	if _, err := buf.ReadFrom(http.MaxBytesReader(c.Writer, c.Request.Body, limit)); err != nil {
-		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
-			return nil, asProblem(err)
-		}
-		return nil, Unreadable.New("the body ended early").Because(err)
-	}
-	return buf.Bytes(), nil
-}
 
 // Respond answers 200 with a document as JSON.
 func (c *Call) Respond(document any) error {

@@ -7,6 +7,9 @@
 // answers through its Call or returns an error: *Problem is answered as it is, a body over the limit as 413, anything
 // else as 500 with the cause in the log only. A panic ends its request and no other.
 //
+// Bodies take a bounded amount of memory, all together: a request whose body would exceed it is answered with 503, and
+// one whose body does not arrive in time with 400.
+//
 // # What it does not do
 //
 // It has no routes: its users register handlers on a mux of their own and give each the pattern that labels it. It does

@@ -12,6 +12,7 @@ import (
 type metrics struct {
 	requests  *prometheus.CounterVec
 	durations *prometheus.HistogramVec
+	refused   *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -23,11 +24,15 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "orderledger_ingest_request_duration_seconds", Help: "Duration of HTTP requests by route.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		}, []string{"route"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "orderledger_ingest_overload_refused_total",
+			Help: "Refusals because too much was in hand, by limit: connections or bodies.",
+		}, []string{"limit"}),
 	}
 	if reg == nil {
 		return m, nil
 	}
-	if err := errors.Join(reg.Register(m.requests), reg.Register(m.durations)); err != nil {
+	if err := errors.Join(reg.Register(m.requests), reg.Register(m.durations), reg.Register(m.refused)); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 	return m, nil

@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -20,6 +21,7 @@ type Handler func(ctx context.Context, c *Call) error
 type Server struct {
 	log      *slog.Logger
 	metrics  *metrics
+	bodies   bodyBudget
 	draining atomic.Bool
 }
 
@@ -32,8 +34,16 @@ func New(log *slog.Logger, reg prometheus.Registerer) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("http: %w", err)
 	}
-	return &Server{log: log, metrics: m}, nil
+	s := &Server{log: log, metrics: m}
+	s.bodies.limit.Store(DefaultBodyBytes)
+	return s, nil
 }
+
+// LimitBodies sets the memory that all bodies together may take. Zero means DefaultBodyBytes.
+func (s *Server) LimitBodies(bytes int64) { s.bodies.limit.Store(cmp.Or(bytes, DefaultBodyBytes)) }
+
+// ConnectionRefused counts a connection that a listener of this server did not take.
+func (s *Server) ConnectionRefused() { s.metrics.refused.WithLabelValues("connections").Inc() }
 
 // Drain ends every connection with its next answer, so that clients turn to other instances before this one closes its
 // listener. It may be called more than once.
@@ -51,7 +61,9 @@ func (s *Server) Handle(route string, h Handler) http.Handler {
 			Writer: w, Request: r,
 			CorrelationID: Printable(r.Header.Get(HeaderCorrelationID)),
 			TraceParent:   Printable(r.Header.Get("traceparent")),
+			body:          reservation{budget: &s.bodies, refused: s.metrics.refused},
 		}
+		defer c.body.release()
 		if c.CorrelationID == "" {
 			c.CorrelationID = uuid.NewString()
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/orderledger/orderledger/internal/sellers"
 )
 
-// access checks the tokens of sellers and bounds the rate of their calls.
+// access checks the tokens of sellers and bounds the rate of their items.
 type access struct {
 	sellers   *sellers.Directory
 	perSecond rate.Limit // Zero means no bound.
@@ -38,16 +38,24 @@ func (a *access) seller(h sellerHandler) httpx.Handler {
 			return httpx.Unauthorized.New("the token is not valid")
 		}
 		c.Note(slog.String("seller_id", who.ID))
-		if wait := a.reserve(who.ID, time.Now()); wait > 0 {
-			return httpx.TooManyRequests.New("the seller's rate is used up").After(wait)
+		if err := a.admit(who, 1); err != nil {
+			return err
 		}
 		return h(ctx, c, who)
 	}
 }
 
-// reserve counts a call of a seller. It returns how long the seller must wait instead, zero if it need not.
-func (a *access) reserve(sellerID string, now time.Time) time.Duration {
-	if a.perSecond <= 0 {
+// admit counts items of a seller. It returns a problem instead if the seller has sent too many.
+func (a *access) admit(who *sellers.Seller, items int) error {
+	if wait := a.reserve(who.ID, items, time.Now()); wait > 0 {
+		return httpx.TooManyRequests.New("the seller's rate is used up").After(wait)
+	}
+	return nil
+}
+
+// reserve counts items of a seller. It returns how long the seller must wait instead, zero if it need not.
+func (a *access) reserve(sellerID string, items int, now time.Time) time.Duration {
+	if a.perSecond <= 0 || items <= 0 {
 		return 0
 	}
 	a.mu.Lock()
@@ -57,7 +65,7 @@ func (a *access) reserve(sellerID string, now time.Time) time.Duration {
 		a.limiters[sellerID] = limiter
 	}
 	a.mu.Unlock()
-	r := limiter.ReserveN(now, 1)
+	r := limiter.ReserveN(now, min(items, a.burst)) // With more than the burst a call could never be made.
 	if wait := r.DelayFrom(now); wait > 0 {
 		r.CancelAt(now)
 		return wait

@@ -28,6 +28,7 @@ const maxKeyBytes = 128
 
 // commands executes the calls of sellers that change something.
 type commands struct {
+	access   *access
 	router   *peer.Router
 	states   states
 	settings marketplace.Settings
@@ -86,6 +87,9 @@ func (m *commands) execute(ctx context.Context, r *request) error {
 	key := r.Request.Header.Get(HeaderIdempotencyKey)
 	if key != httpx.Printable(key) || len(key) > maxKeyBytes {
 		return httpx.Unprocessable.New("Idempotency-Key: want at most 128 printable ASCII characters")
+	}
+	if err := m.access.admit(r.who, len(r.items)-1); err != nil {
+		return err // The call itself has counted as one item.
 	}
 	ctx, cancel := context.WithTimeout(ctx, m.timeout)
 	defer cancel()

@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/orderledger/orderledger/internal/httpx"
 	"github.com/orderledger/orderledger/internal/marketplace"
 	"github.com/orderledger/orderledger/internal/peer"
 	"github.com/orderledger/orderledger/internal/sellers"
@@ -48,8 +49,13 @@ type Config struct {
 	// UnresolvedLimit is how long a notification of an unknown return waits for its shipment. After that the ledger
 	// records it as waiting under the return's id, and quarantines it in the end. Zero means seven days.
 	UnresolvedLimit time.Duration
-	// RatePerSecond and Burst bound the calls of one seller. A rate of zero means no bound; a burst of zero means the
-	// calls of one second.
+	// MaxConnections bounds the open connections of the API, and those of the peer listener; the others are answered with
+	// 503. Zero means 8192.
+	MaxConnections int
+	// BodyBytes bounds the memory of all bodies being handled, beside the first 16 KiB of each. Zero means 64 MiB.
+	BodyBytes int64
+	// RatePerSecond and Burst bound the items of the calls of one seller at this instance; a call without items, such as a
+	// read, counts as one. A rate of zero means no bound; a burst of zero means the items of one second.
 	RatePerSecond float64
 	Burst         int
 	// Peers says how this instance and the other ones reach one another.
@@ -68,8 +74,12 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Addr: "127.0.0.1:8080", Cluster: "orderledger", Marketplace: marketplace.DefaultSettings(), Workers: true,
+		RatePerSecond: defaultRate,
 	}.withDefaults()
 }
+
+// defaultRate is far above what a seller's own programs need, and far below what an instance decides.
+const defaultRate = 1000
 
 func (c Config) withDefaults() Config {
 	orElse(&c.Cluster, "orderledger")
@@ -78,6 +88,8 @@ func (c Config) withDefaults() Config {
 	orElse(&c.CommandTimeout, 30*time.Second)
 	orElse(&c.PositionTimeout, 10*time.Second)
 	orElse(&c.ReadTimeout, 10*time.Second)
+	orElse(&c.MaxConnections, 8192)
+	orElse(&c.BodyBytes, httpx.DefaultBodyBytes)
 	orElse(&c.SignatureWindow, 15*time.Minute)
 	orElse(&c.BlobDir, "documents")
 	orElse(&c.ResolverDir, "resolver")
@@ -117,6 +129,9 @@ func (c Config) Validate() error {
 		if d < 0 {
 			bad("ingest %s %s: want 0 (the default) or more", name, d)
 		}
+	}
+	if c.MaxConnections < 0 || c.BodyBytes < 0 {
+		bad("ingest connections %d and body bytes %d: want 0 (the defaults) or more", c.MaxConnections, c.BodyBytes)
 	}
 	if c.RatePerSecond < 0 || c.Burst < 0 {
 		bad("ingest rate %g and burst %d: want 0 (no bound) or more", c.RatePerSecond, c.Burst)

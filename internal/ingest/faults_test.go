@@ -74,6 +74,24 @@ func TestAccessLimitsRate(t *testing.T) {
 	require.NotEqual(t, http.StatusTooManyRequests, call(otherToken).status, "each seller has its own rate")
 }
 
+func TestAccessCountsItems(t *testing.T) {
+	t.Parallel()
+	require.InDelta(t, 1000, ingest.DefaultConfig().RatePerSecond, 0, "it is on by default")
+	b := setup(t, nil, func(c *ingest.Config) { c.RatePerSecond, c.Burst = 0.001, 10 })
+	dispatch := func(token string, items int) int {
+		list := strings.Repeat(`"S1",`, items-1) + `"S1"`
+		return b.send(http.MethodPost, "/sellers/v3/shipments/dispatch", `{"shipmentIds":[`+list+`]}`, bearer(token)...).status
+	}
+	require.Equal(t, http.StatusOK, dispatch(ownToken, 8))
+	require.Equal(t, http.StatusTooManyRequests, dispatch(ownToken, 3), "two are left, of which the call takes one")
+	require.Equal(t, http.StatusOK, dispatch(ownToken, 1))
+	require.Equal(t, http.StatusTooManyRequests, dispatch(ownToken, 1))
+	for range 20 {
+		b.notify(created("S1")) // Notifications are exempt.
+	}
+	require.Equal(t, http.StatusTooManyRequests, dispatch(otherToken, 25), "a call counts before its items")
+}
+
 func TestPackingRepeatChangesNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil, func(c *ingest.Config) { c.Cluster = "orderledger" })

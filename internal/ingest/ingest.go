@@ -90,6 +90,7 @@ func New(cfg Config, d Deps) (*Ingest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ingest: %w", err)
 	}
+	server.LimitBodies(cfg.BodyBytes)
 	inbox, err := journal.NewInbox(cfg.Lanes, d.Options...)
 	if err != nil {
 		return nil, fmt.Errorf("ingest: %w", err)
@@ -120,7 +121,7 @@ func (i *Ingest) wire(d Deps) error {
 	peers := peer.Deps{
 		Journal: d.Journal, Client: d.Peers, HTTP: i.http, Log: d.Log, Registerer: d.Registerer, Now: d.Now,
 		Cluster: cfg.Cluster, Lanes: cfg.Lanes, Marketplace: cfg.Marketplace,
-		MaxBodyBytes: cfg.MaxBodyBytes, CommandTimeout: cfg.CommandTimeout,
+		MaxBodyBytes: cfg.MaxBodyBytes, CommandTimeout: cfg.CommandTimeout, MaxConnections: cfg.MaxConnections,
 	}
 	router, err := peer.NewRouter(cfg.Peers, peers)
 	if err != nil {
@@ -146,18 +147,19 @@ func (i *Ingest) wire(d Deps) error {
 	}); err != nil {
 		return err
 	}
+	a := &access{
+		sellers: directory, perSecond: rate.Limit(cfg.RatePerSecond), burst: cfg.Burst,
+		limiters: map[string]*rate.Limiter{},
+	}
 	h := &handlers{
-		access: &access{
-			sellers: directory, perSecond: rate.Limit(cfg.RatePerSecond), burst: cfg.Burst,
-			limiters: map[string]*rate.Limiter{},
-		},
+		access: a,
 		notifications: &notifications{
 			sellers: directory, inbox: i.inbox, returns: i.returns, settings: cfg.Marketplace, maxBody: cfg.MaxBodyBytes,
 			timeout: cfg.NotificationTimeout, window: cfg.SignatureWindow, publicURL: cfg.PublicURL, now: d.Now,
 			counted: m.notifications,
 		},
 		commands: &commands{
-			router: router, states: states{d.Lookups}, settings: cfg.Marketplace, maxBody: cfg.MaxBodyBytes,
+			access: a, router: router, states: states{d.Lookups}, settings: cfg.Marketplace, maxBody: cfg.MaxBodyBytes,
 			timeout: cfg.CommandTimeout, readTimeout: cfg.ReadTimeout, log: d.Log, counted: m.commands,
 		},
 		reads: &reads{
@@ -280,5 +282,5 @@ func (i *Ingest) serve(ctx context.Context) error {
 		IdleTimeout:    2 * time.Minute,
 		MaxHeaderBytes: 64 << 10,
 		ErrorLog:       slog.NewLogLogger(i.log.Handler(), slog.LevelDebug),
-	}, ln)
+	}, service.LimitConnections(ln, i.cfg.MaxConnections, i.http.ConnectionRefused))
 }

@@ -75,7 +75,7 @@ func newBundle(
 	b := &bundle{t: t, brokers: brokers, reg: prometheus.NewRegistry(), blobs: t.TempDir()}
 	options := kafka.Options(testkit.KafkaConfig(brokers, lanes))
 	cfg := ingest.DefaultConfig()
-	cfg.Addr, cfg.Lanes, cfg.Sellers = "", lanes, testSellers()
+	cfg.Addr, cfg.Lanes, cfg.Sellers, cfg.RatePerSecond = "", lanes, testSellers(), 0
 	cfg.BlobDir, cfg.ResolverDir = b.blobs, t.TempDir()
 	if change != nil {
 		change(&cfg)

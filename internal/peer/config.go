@@ -112,6 +112,8 @@ type Deps struct {
 	Marketplace marketplace.Settings
 	// MaxBodyBytes is the largest body of a call.
 	MaxBodyBytes int64
+	// MaxConnections bounds the connections of a Server. Zero means no bound.
+	MaxConnections int
 	// CommandTimeout is the most time that a call may take, whatever its sender asks for.
 	CommandTimeout time.Duration
 }

@@ -154,7 +154,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		IdleTimeout:    2 * idleTimeout,
 		MaxHeaderBytes: 16 << 10,
 		ErrorLog:       slog.NewLogLogger(s.deps.Log.Handler(), slog.LevelDebug),
-	}, ln)
+	}, service.LimitConnections(ln, s.deps.MaxConnections, s.deps.HTTP.ConnectionRefused))
 }
 
 // HandOver waits until ctx ends and then hands the lanes over to other instances, while everything is still served:

@@ -19,6 +19,8 @@ import (
 type AdminConfig struct {
 	// Addr is host:port to listen on. Empty serves nothing; port 0 takes a free one.
 	Addr string
+	// MaxConnections bounds the open connections. Zero means no bound, for an address that only operators reach.
+	MaxConnections int
 }
 
 // Admin serves /metrics, /healthz, /readyz and /version, and the handlers that are mounted beside them. /healthz
@@ -109,7 +111,9 @@ func (a *Admin) Run(ctx context.Context) error {
 	a.addr = ln.Addr().String()
 	close(a.listening)
 	a.log.InfoContext(ctx, "admin listening", slog.String("addr", a.addr))
-	return Serve(ctx, &http.Server{Handler: a.mux, ReadHeaderTimeout: 5 * time.Second}, ln)
+	return Serve(ctx, &http.Server{
+		Handler: a.mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute,
+	}, LimitConnections(ln, a.cfg.MaxConnections, nil))
 }
 
 // Serve runs an HTTP server on a listener until ctx ends, then stops accepting and gives open requests five seconds to
