@@ -36,8 +36,11 @@ type commands struct {
 	timeout  time.Duration
 	// readTimeout bounds finding the shipments of returns and services.
 	readTimeout time.Duration
-	log         *slog.Logger
-	counted     *prometheus.CounterVec
+	watcher     *watcher
+	// lookupTimeout is how long a call waits for tables that lack its returns or services.
+	lookupTimeout time.Duration
+	log           *slog.Logger
+	counted       *prometheus.CounterVec
 }
 
 // request is a seller's call that is being executed.

@@ -37,6 +37,9 @@ type Config struct {
 	// ReadTimeout bounds the queries of one read, and those with which a call finds its shipments. Beyond it the answer is
 	// 503 and ClickHouse stops working on the query. Zero means 10 seconds.
 	ReadTimeout time.Duration
+	// LookupTimeout is how long a call waits for the tables to reach the end of the ledger if they lack a return or
+	// service that it names. Zero means 2 seconds.
+	LookupTimeout time.Duration
 	// SignatureWindow is how far the date of a signed notification may be from now, either way. Zero means 15 minutes.
 	SignatureWindow time.Duration
 	// PublicURL is the URL of this service as the marketplace sees it, such as https://orders.example.com. Signatures of
@@ -88,6 +91,7 @@ func (c Config) withDefaults() Config {
 	orElse(&c.CommandTimeout, 30*time.Second)
 	orElse(&c.PositionTimeout, 10*time.Second)
 	orElse(&c.ReadTimeout, 10*time.Second)
+	orElse(&c.LookupTimeout, 2*time.Second)
 	orElse(&c.MaxConnections, 8192)
 	orElse(&c.BodyBytes, httpx.DefaultBodyBytes)
 	orElse(&c.SignatureWindow, 15*time.Minute)
@@ -123,7 +127,8 @@ func (c Config) Validate() error {
 	}
 	for name, d := range map[string]time.Duration{
 		"notification timeout": c.NotificationTimeout, "command timeout": c.CommandTimeout,
-		"position timeout": c.PositionTimeout, "read timeout": c.ReadTimeout, "signature window": c.SignatureWindow,
+		"position timeout": c.PositionTimeout, "read timeout": c.ReadTimeout, "lookup timeout": c.LookupTimeout,
+		"signature window": c.SignatureWindow,
 		"unresolved limit": c.UnresolvedLimit, "session timeout": c.SessionTimeout,
 	} {
 		if d < 0 {

@@ -151,6 +151,9 @@ func (i *Ingest) wire(d Deps) error {
 		sellers: directory, perSecond: rate.Limit(cfg.RatePerSecond), burst: cfg.Burst,
 		limiters: map[string]*rate.Limiter{},
 	}
+	tables := &watcher{
+		admin: admin, group: kafka.GroupProjector(cfg.Cluster), lanes: cfg.Lanes, timeout: cfg.PositionTimeout,
+	}
 	h := &handlers{
 		access: a,
 		notifications: &notifications{
@@ -160,14 +163,12 @@ func (i *Ingest) wire(d Deps) error {
 		},
 		commands: &commands{
 			access: a, router: router, states: states{d.Lookups}, settings: cfg.Marketplace, maxBody: cfg.MaxBodyBytes,
-			timeout: cfg.CommandTimeout, readTimeout: cfg.ReadTimeout, log: d.Log, counted: m.commands,
+			timeout: cfg.CommandTimeout, readTimeout: cfg.ReadTimeout, watcher: tables,
+			lookupTimeout: cfg.LookupTimeout, log: d.Log, counted: m.commands,
 		},
 		reads: &reads{
 			states: i.states, documents: i.documents, settings: cfg.Marketplace, maxBody: cfg.MaxBodyBytes,
-			timeout: cfg.ReadTimeout,
-			watcher: &watcher{
-				admin: admin, group: kafka.GroupProjector(cfg.Cluster), lanes: cfg.Lanes, timeout: cfg.PositionTimeout,
-			},
+			timeout: cfg.ReadTimeout, watcher: tables,
 		},
 		progress: &progress{admin: admin, cluster: cfg.Cluster, lanes: cfg.Lanes},
 	}

@@ -86,7 +86,27 @@ func (w *watcher) await(ctx context.Context, c *httpx.Call) error {
 	if err != nil {
 		return httpx.Unprocessable.New(HeaderIfPosition + ": " + err.Error())
 	}
-	ctx, cancel := context.WithTimeout(ctx, w.timeout)
+	return w.reach(ctx, want, w.timeout)
+}
+
+// awaitEnds waits until the read model holds everything that is in the ledger now.
+func (w *watcher) awaitEnds(ctx context.Context, limit time.Duration) error {
+	ends, err := committedEnds(ctx, w.admin, events.TopicEvents)
+	if err != nil {
+		return httpx.Unavailable.New("Kafka did not answer").Because(err).After(retrySoon)
+	}
+	var want positions
+	for lane, end := range ends {
+		if end > 0 {
+			want.add(lane, end-1)
+		}
+	}
+	return w.reach(ctx, want, limit)
+}
+
+// reach waits until the read model holds all positions, for limit at most.
+func (w *watcher) reach(ctx context.Context, want positions, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
@@ -154,4 +174,18 @@ func committedOffsets(
 		return nil, fmt.Errorf("offsets of %s: %w", group, err)
 	}
 	return offsets[topic], nil
+}
+
+// committedEnds returns the ends of a topic's partitions, as read-committed readers see them.
+func committedEnds(ctx context.Context, admin *kadm.Client, topic string) (map[int32]int64, error) {
+	listed, err := admin.ListCommittedOffsets(ctx, topic)
+	if err == nil {
+		err = listed.Error()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ends of %s: %w", topic, err)
+	}
+	out := map[int32]int64{}
+	listed.Each(func(o kadm.ListedOffset) { out[o.Partition] = o.Offset })
+	return out, nil
 }

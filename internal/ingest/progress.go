@@ -108,7 +108,7 @@ func (g *progress) measure(ctx context.Context) (progressReport, error) {
 // resolver has still to read, and the notifications that it has still to examine.
 func (g *progress) measureResolver(ctx context.Context, report *progressReport) error {
 	report.Behind["resolver"] = 0
-	ends, err := g.ends(ctx, events.TopicUnresolved)
+	ends, err := committedEnds(ctx, g.admin, events.TopicUnresolved)
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (g *progress) measureResolver(ctx context.Context, report *progressReport) 
 	if err != nil {
 		return err
 	}
-	if ends, err = g.ends(ctx, events.TopicUnresolved); err != nil {
+	if ends, err = committedEnds(ctx, g.admin, events.TopicUnresolved); err != nil {
 		return err
 	}
 	offsets, err := committedOffsets(ctx, g.admin, kafka.GroupResolver(cluster), events.TopicUnresolved)
@@ -186,7 +186,7 @@ func (g *progress) measureEmitter(ctx context.Context, report *progressReport) e
 func (g *progress) behind(
 	ctx context.Context, group, topic string, each func(partition int32, end, at int64),
 ) (int64, error) {
-	ends, err := g.ends(ctx, topic)
+	ends, err := committedEnds(ctx, g.admin, topic)
 	if err != nil {
 		return 0, err
 	}
@@ -203,18 +203,4 @@ func (g *progress) behind(
 		}
 	}
 	return sum, nil
-}
-
-// ends returns the ends of a topic's partitions, as read-committed readers see them.
-func (g *progress) ends(ctx context.Context, topic string) (map[int32]int64, error) {
-	listed, err := g.admin.ListCommittedOffsets(ctx, topic)
-	if err == nil {
-		err = listed.Error()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("ends of %s: %w", topic, err)
-	}
-	out := map[int32]int64{}
-	listed.Each(func(o kadm.ListedOffset) { out[o.Partition] = o.Offset })
-	return out, nil
 }

@@ -1,7 +1,6 @@
 package ingest_test
 
 import (
-	"context"
 	"io"
 	"net"
 	"net/http"
@@ -37,7 +36,7 @@ func newSlowServer(t *testing.T, to string) *slowServer {
 	t.Helper()
 	s := &slowServer{}
 	s.addr = netfault.Serve(t, func(client net.Conn) {
-		server, err := new(net.Dialer).DialContext(context.Background(), "tcp", to)
+		server, err := new(net.Dialer).DialContext(t.Context(), "tcp", to)
 		if err != nil {
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/orderledger/orderledger/internal/httpx"
 	"github.com/orderledger/orderledger/internal/marketplace"
 	"github.com/orderledger/orderledger/internal/shipment"
 )
@@ -19,33 +20,62 @@ type target struct {
 // place is a shipment, and a service of it if the item names its service by the shipment only.
 type place struct{ shipmentID, serviceID string }
 
-// findTargets finds the shipments of the items. It looks returns and services up in the read model: the seller learned
-// their ids from a projection, so they are there, except in the moment after they were created.
+// findTargets finds the shipments of the items. It looks returns and services up in the read model. One that is not
+// there may have been created a moment ago, and "no such return" would be final: sellers do not repeat it. So the item
+// is refused only once the tables hold everything that was in the ledger when the lookup missed it.
 func (m *commands) findTargets(
 	ctx context.Context, sellerID string, action marketplace.Action, items []marketplace.Command,
 ) ([]target, error) {
 	out := make([]target, len(items))
-	var lookup []string
 	for i, c := range items {
 		switch {
 		case c.Code != "":
 			out[i].code, out[i].message = c.Code, c.Message
 		case action.Subject == marketplace.SubjectShipment:
 			out[i].at = []place{{shipmentID: c.ShipmentID}}
-		case c.ID != "":
-			lookup = append(lookup, c.ID)
 		}
 	}
-	if action.Subject == marketplace.SubjectShipment {
+	missing, err := m.lookUp(ctx, sellerID, action, items, out)
+	if err != nil || len(missing) == 0 {
+		return out, err
+	}
+	if err := m.watcher.awaitEnds(ctx, m.lookupTimeout); err != nil {
+		if len(missing) == len(items) {
+			return nil, err // No item has a target, so the call failed and not its items.
+		}
+		for _, i := range missing {
+			out[i].code, out[i].message = httpx.CodeUnavailable, problemOf(err).Detail
+		}
 		return out, nil
 	}
-	found, err := m.states.shipmentsOf(ctx, sellerID, action.Subject, lookup)
+	if missing, err = m.lookUp(ctx, sellerID, action, items, out); err != nil {
+		return nil, err
+	}
+	for _, i := range missing {
+		out[i].code, out[i].message = notFound(action.Subject)
+	}
+	return out, nil
+}
+
+// lookUp fills in the targets that are not known yet, as far as the read model has them. It returns the items that it
+// does not find.
+func (m *commands) lookUp(
+	ctx context.Context, sellerID string, action marketplace.Action, items []marketplace.Command, out []target,
+) (missing []int, err error) {
+	var ids []string
+	for i, c := range items {
+		if out[i].open() && c.ID != "" {
+			ids = append(ids, c.ID)
+		}
+	}
+	found, err := m.states.shipmentsOf(ctx, sellerID, action.Subject, ids)
 	if err != nil {
 		return nil, err
 	}
 	for i, c := range items {
 		switch {
-		case out[i].code != "":
+		case !out[i].open():
+			continue
 		case c.ID != "":
 			for _, id := range found[c.ID] {
 				out[i].at = append(out[i].at, place{shipmentID: id})
@@ -60,13 +90,16 @@ func (m *commands) findTargets(
 				out[i].at = []place{{c.ShipmentID, serviceID}}
 			}
 		}
-		if out[i].code == "" && len(out[i].at) == 0 {
-			out[i].code, out[i].message = notFound(action.Subject)
+		if out[i].open() {
+			missing = append(missing, i)
 		}
 		slices.SortFunc(out[i].at, func(a, b place) int { return cmp.Compare(a.shipmentID, b.shipmentID) })
 	}
-	return out, nil
+	return missing, nil
 }
+
+// open reports whether the target is neither found nor refused.
+func (t *target) open() bool { return t.code == "" && len(t.at) == 0 }
 
 func notFound(s marketplace.Subject) (shipment.Code, string) {
 	if s == marketplace.SubjectService {
