@@ -8,9 +8,9 @@ import (
 )
 
 // A command that goes to another instance, or is sent again, needs a key even if its caller gave none: only by it can
-// the lane recognize a repeat. Nobody can use such a key again later, so its answer need not be kept for the life of the
-// shipment, as that of a caller's key is. The key holds the time it was made, answers lie in the store by that time,
-// and one range delete drops the old ones.
+// the lane recognize a repeat. Nobody can use such a key again later, so its answer need not be kept for the life of
+// the shipment, as that of a caller's key is. The key holds the time it was made, answers lie in the store by that
+// time, and one range delete drops the old ones.
 const (
 	// EphemeralKey starts ephemeral keys: "ephemeral/<Unix seconds, base 36>/<nonce of the instance>/<count>".
 	EphemeralKey = "ephemeral/"
