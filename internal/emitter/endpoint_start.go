@@ -1,6 +1,7 @@
 package emitter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -118,16 +119,27 @@ func (w *endpointWorker) commitStart(ctx context.Context, adm *kadm.Client) erro
 
 // listStart returns offsets at or below those of all messages of suborders that were created at or after a time.
 func listStart(ctx context.Context, adm *kadm.Client, start int64) (kadm.ListedOffsets, error) {
-	var listed kadm.ListedOffsets
-	var err error
 	if start == 0 {
-		listed, err = adm.ListStartOffsets(ctx, events.TopicSuborders)
-	} else {
-		from := time.UnixMilli(start).Add(-startSlack)
-		listed, err = adm.ListOffsetsAfterMilli(ctx, max(from.UnixMilli(), 0), events.TopicSuborders)
+		listed, err := adm.ListStartOffsets(ctx, events.TopicSuborders)
+		return listed, cmp.Or(err, listed.Error())
 	}
-	if err != nil {
+	// The client looks up the end of a partition without such a message in a second request. What is written between the
+	// two would be skipped, so the ends of before count.
+	ends, err := adm.ListEndOffsets(ctx, events.TopicSuborders)
+	if err = cmp.Or(err, ends.Error()); err != nil {
 		return nil, err
 	}
-	return listed, listed.Error()
+	from := time.UnixMilli(start).Add(-startSlack)
+	listed, err := adm.ListOffsetsAfterMilli(ctx, max(from.UnixMilli(), 0), events.TopicSuborders)
+	if err = cmp.Or(err, listed.Error()); err != nil {
+		return nil, err
+	}
+	for _, partitions := range listed {
+		for number, o := range partitions {
+			end, _ := ends.Lookup(o.Topic, number) // A partition that was created meanwhile starts at 0.
+			o.Offset = min(o.Offset, end.Offset)
+			partitions[number] = o
+		}
+	}
+	return listed, nil
 }

@@ -1,6 +1,7 @@
 package emitter
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -110,6 +111,19 @@ func TestDelivererStart(t *testing.T) {
 			require.Zero(t, r.Repeats())
 		})
 
+		t.Run("a message written while the start is being found is not skipped", func(t *testing.T) {
+			t.Parallel()
+			s, r := setupOn(t, on, 1), testkit.NewReceiver(t, testSecret)
+			e := endpoint("efs", r)
+			e.Start = StartNow
+			written := sync.OnceFunc(func() {
+				s.publish(t, at(s.record("new", SuborderCreate), time.Now().Add(time.Minute)))
+			})
+			s.start(t, config(e), kgo.WithHooks(afterReply{kmsg.ListOffsets, written}))
+			r.Wait(t, 1)
+			require.Equal(t, []int64{1}, r.Arrived("new"))
+		})
+
 		t.Run("instances that start together agree on one start", func(t *testing.T) {
 			t.Parallel()
 			s, r := setupOn(t, on, 4), testkit.NewReceiver(t, testSecret)
@@ -144,6 +158,19 @@ func TestDelivererStart(t *testing.T) {
 			require.Equal(t, []int64{1}, r.Arrived("old"))
 		})
 	})
+}
+
+// afterReply calls a function when a broker has answered a request of a kind.
+type afterReply struct {
+	key kmsg.Key
+	do  func()
+}
+
+// OnBrokerE2E implements kgo.HookBrokerE2E.
+func (a afterReply) OnBrokerE2E(_ kgo.BrokerMetadata, key int16, _ kgo.BrokerE2E) {
+	if kmsg.Key(key) == a.key {
+		a.do()
+	}
 }
 
 // at adds the time at which the ledger recorded the suborder's creation.
