@@ -53,6 +53,12 @@ func (a *access) admit(who *sellers.Seller, items int) error {
 	return nil
 }
 
+// admitItems counts the items of a call that has itself counted as one already. A call with more items than the burst
+// takes the whole burst; with more than that it could never be made.
+func (a *access) admitItems(who *sellers.Seller, items int) error {
+	return a.admit(who, min(items, a.burst)-1)
+}
+
 // reserve counts items of a seller. It returns how long the seller must wait instead, zero if it need not.
 func (a *access) reserve(sellerID string, items int, now time.Time) time.Duration {
 	if a.perSecond <= 0 || items <= 0 {
@@ -65,7 +71,7 @@ func (a *access) reserve(sellerID string, items int, now time.Time) time.Duratio
 		a.limiters[sellerID] = limiter
 	}
 	a.mu.Unlock()
-	r := limiter.ReserveN(now, min(items, a.burst)) // With more than the burst a call could never be made.
+	r := limiter.ReserveN(now, items)
 	if wait := r.DelayFrom(now); wait > 0 {
 		r.CancelAt(now)
 		return wait

@@ -91,8 +91,8 @@ func (m *commands) execute(ctx context.Context, r *request) error {
 	if key != httpx.Printable(key) || len(key) > maxKeyBytes {
 		return httpx.Unprocessable.New("Idempotency-Key: want at most 128 printable ASCII characters")
 	}
-	if err := m.access.admit(r.who, len(r.items)-1); err != nil {
-		return err // The call itself has counted as one item.
+	if err := m.access.admitItems(r.who, len(r.items)); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, m.timeout)
 	defer cancel()
