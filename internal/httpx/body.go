@@ -87,7 +87,8 @@ func (c *Call) Body(limit int64) ([]byte, error) {
 			return buf, nil
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			c.abandonBody(control)
-			return nil, Unreadable.New("the body did not arrive within " + bodyTimeout.String()).Because(err)
+			// Not 400, which senders do not repeat: nothing is wrong with the body.
+			return nil, TooLate.New("the body did not arrive within " + bodyTimeout.String() + "; repeat it").Because(err)
 		case err != nil:
 			if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
 				return nil, asProblem(err)

@@ -8,7 +8,7 @@
 // else as 500 with the cause in the log only. A panic ends its request and no other.
 //
 // Bodies take a bounded amount of memory, all together: a request whose body would exceed it is answered with 503, and
-// one whose body does not arrive in time with 400.
+// one whose body does not arrive in time with 408.
 //
 // # What it does not do
 //

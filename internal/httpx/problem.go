@@ -27,6 +27,7 @@ type Kind struct {
 //nolint:gochecknoglobals // A table.
 var (
 	Unreadable       = Kind{"unreadable", http.StatusBadRequest, "INVALID_REQUEST_JSON", "Unreadable body"}
+	TooLate          = Kind{"too_late", http.StatusRequestTimeout, CodeUnavailable, "Body not received in time"}
 	Unauthorized     = Kind{"unauthorized", http.StatusUnauthorized, "UNAUTHORIZED", "Missing or invalid token"}
 	NotFound         = Kind{"not_found", http.StatusNotFound, "NOT_FOUND", "Not found"}
 	MethodNotAllowed = Kind{"method_not_allowed", http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "Method not allowed"}

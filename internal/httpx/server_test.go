@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -116,4 +118,16 @@ func TestServerDrains(t *testing.T) {
 	families, err := reg.Gather()
 	require.NoError(t, err)
 	require.Len(t, families, 2)
+}
+
+// A sender gives up a notification that gets 400.
+func TestBodyTooLateIsRepeatable(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/x", iotest.ErrReader(os.ErrDeadlineExceeded))
+	w, _ := serve(t, func(_ context.Context, c *httpx.Call) error {
+		_, err := c.Body(1 << 10)
+		return err
+	}, r)
+	require.Equal(t, http.StatusRequestTimeout, w.Code)
+	require.Equal(t, "close", w.Header().Get("Connection"))
 }
