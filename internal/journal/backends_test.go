@@ -40,6 +40,25 @@ func (b *bundle) ends(lane int32) [2]int64 {
 	return [2]int64{b.end(events.TopicEvents, lane), b.end(events.TopicDecisions, lane)}
 }
 
+// settledEnds returns the ends once every transaction has its marker: Apache Kafka confirms a commit before it has
+// written the markers.
+func (b *bundle) settledEnds(lane int32) [2]int64 {
+	b.Helper()
+	adm := kadm.NewClient(testkit.Client(b, b.brokers))
+	topics := []string{events.TopicEvents, events.TopicDecisions}
+	testkit.Eventually(b, func() bool {
+		stable, err := adm.ListCommittedOffsets(b.Context(), topics...)
+		require.NoError(b, err)
+		for _, topic := range topics {
+			if o, _ := stable.Lookup(topic, lane); o.Offset != b.end(topic, lane) {
+				return false
+			}
+		}
+		return true
+	}, "a transaction has no marker")
+	return b.ends(lane)
+}
+
 // describe returns the coordinator's description of a lane's two ids.
 func (b *bundle) describe(adm *kadm.Client, ids ...string) []kadm.DescribedTransaction {
 	b.Helper()

@@ -45,14 +45,14 @@ func pause(b *bundle, at func([]byte) bool) {
 	for i := range 3 {
 		require.EqualValues(b, 2+i, owner.mustSubmit(cmd("a", "note", "owner")).Version)
 	}
-	before := b.ends(0)
+	before := b.settledEnds(0)
 
 	link.Resume()
 	err := <-asleep
 	require.True(b, errors.Is(err, ErrInDoubt) || errors.Is(err, ErrFenced) || errors.Is(err, ErrNotOwner), "%v", err)
 	require.Error(b, <-sleeper.done, "another has its name")
 	sleeper.ended = true
-	require.Equal(b, before, b.ends(0), "the lane has not even an aborted record of it")
+	require.Equal(b, before, b.settledEnds(0), "the lane has not even an aborted record of it")
 	require.EqualValues(b, 5, owner.mustSubmit(cmd("a", "note", "after")).Version)
 	for _, e := range b.check().events[0] {
 		require.NotEqual(b, "asleep", e.InputKey)
