@@ -113,6 +113,9 @@ func (a *Admin) Run(ctx context.Context) error {
 	a.log.InfoContext(ctx, "admin listening", slog.String("addr", a.addr))
 	return Serve(ctx, &http.Server{
 		Handler: a.mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute,
+		// orderledger up serves its API here. A request that is refused before its body was read must not hold its
+		// connection for as long as the client sends.
+		ReadTimeout: 30 * time.Second,
 	}, LimitConnections(ln, a.cfg.MaxConnections, nil))
 }
 
