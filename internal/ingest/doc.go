@@ -22,7 +22,7 @@
 // IDEMPOTENCY_KEY_REUSED. The Ledger-Position header names the events; a read that sends it back as
 // If-Position-At-Least waits for them.
 //
-// A call finds its returns and services in ClickHouse. One that is not there is refused only once the tables hold
+// A call finds its returns and services in ClickHouse. One that is missing there is refused only once the tables hold
 // everything that is in the ledger; until then the answer is 503.
 //
 // Reads come from ClickHouse and are as fresh as the projection. Another seller's ids are not found, whatever the call.
