@@ -1,0 +1,51 @@
+package events
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+)
+
+// TopicLayout holds the Layout of the ledger, one partition, kept forever. It is written before any other topic is
+// created.
+const TopicLayout = "orders.layout.v1"
+
+const (
+	// LayoutFormat is the version of the format of all records that this package writes and reads.
+	LayoutFormat = 2
+	// PartitionerMurmur2 names the function of Lane.
+	PartitionerMurmur2 = "murmur2"
+)
+
+// layoutDomain separates these hashes from any other use of SHA-256. Its version changes with the form of Hash.
+const layoutDomain = "orderledger.layout.v1\x00"
+
+// Layout is what the topics of a ledger are. It never changes in an epoch: another number of lanes would assign
+// shipments to lanes that do not have their state, and two names on one Kafka would fence each other's ids.
+type Layout struct {
+	// Epoch counts the layouts of a ledger. This version reads only epoch 0.
+	Epoch uint32
+	// LedgerID is a random id that the ledger got when it was created.
+	LedgerID string
+	// Cluster is the configured name of the ledger.
+	Cluster string
+	// Format is LayoutFormat of the program that created the ledger.
+	Format uint32
+	// Partitioner is PartitionerMurmur2.
+	Partitioner string
+	// Lanes is the number of lanes. Topics may have more partitions; nothing writes to those.
+	Lanes uint32
+}
+
+// Hash returns the SHA-256 of: the domain, and the fields in their order, each number as four bytes, big-endian, and
+// each text preceded by its length in four bytes.
+func (l *Layout) Hash() Hash {
+	var scratch [256]byte
+	b := append(scratch[:0], layoutDomain...)
+	b = binary.BigEndian.AppendUint32(b, l.Epoch)
+	b = appendText(b, l.LedgerID)
+	b = appendText(b, l.Cluster)
+	b = binary.BigEndian.AppendUint32(b, l.Format)
+	b = appendText(b, l.Partitioner)
+	b = binary.BigEndian.AppendUint32(b, l.Lanes)
+	return sha256.Sum256(b)
+}

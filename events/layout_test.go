@@ -1,0 +1,39 @@
+package events_test
+
+import (
+	"crypto/sha256"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orderledger/orderledger/events"
+)
+
+func TestLayoutHash(t *testing.T) {
+	t.Parallel()
+	layout := events.Layout{
+		LedgerID: "id", Cluster: "shop", Format: events.LayoutFormat, Partitioner: events.PartitionerMurmur2, Lanes: 12,
+	}
+	t.Run("is over the documented bytes", func(t *testing.T) {
+		t.Parallel()
+		require.Equal(t, events.Hash(sha256.Sum256([]byte("orderledger.layout.v1\x00"+
+			"\x00\x00\x00\x00"+"\x00\x00\x00\x02id"+"\x00\x00\x00\x04shop"+
+			"\x00\x00\x00\x02"+"\x00\x00\x00\x07murmur2"+"\x00\x00\x00\x0c"))), layout.Hash())
+	})
+	for name, change := range map[string]func(*events.Layout){
+		"epoch":       func(l *events.Layout) { l.Epoch = 1 },
+		"ledger id":   func(l *events.Layout) { l.LedgerID = "other" },
+		"cluster":     func(l *events.Layout) { l.Cluster = "other" },
+		"format":      func(l *events.Layout) { l.Format++ },
+		"partitioner": func(l *events.Layout) { l.Partitioner = "other" },
+		"lanes":       func(l *events.Layout) { l.Lanes++ },
+		"boundary":    func(l *events.Layout) { l.LedgerID, l.Cluster = "idshop", "" },
+	} {
+		t.Run("depends on the "+name, func(t *testing.T) {
+			t.Parallel()
+			other := layout
+			change(&other)
+			require.NotEqual(t, layout.Hash(), other.Hash())
+		})
+	}
+}
