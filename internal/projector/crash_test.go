@@ -8,9 +8,13 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/events/eventstest"
+	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/projector"
 	"github.com/orderledger/orderledger/internal/testkit"
 	"github.com/orderledger/orderledger/internal/testkit/netfault"
@@ -117,6 +121,27 @@ func TestProjectorFrozenBeforeInsert(t *testing.T) {
 				stop()
 			})
 		}
+	})
+}
+
+// A batch that the previous projector announced may be gone from the topic, all of it.
+func TestProjectorSkipsVanishedBatch(t *testing.T) {
+	t.Parallel()
+	testkit.OnEachPair(t, func(t *testing.T, on testkit.Backends) {
+		b := setupOn(t, on, 1)
+		// Readers see none of the records at offsets 0 to 7, and the marker at 8 is behind the batch of the intent.
+		var gone []eventstest.Rec
+		for _, e := range eventstest.Story(999, eventstest.Start) {
+			gone = append(gone, eventstest.NewLane(0).Event(e))
+		}
+		b.write(kgo.TryAbort, gone...)
+		offsets := kadm.Offsets{}
+		offsets.Add(kadm.Offset{Topic: events.TopicEvents, At: 0, LeaderEpoch: -1, Metadata: "v1;7;7"})
+		require.NoError(t, b.admin().CommitAllOffsets(t.Context(), kafka.GroupProjector(b.kafka.Cluster), offsets))
+		b.stories(4)
+		b.projector(config(), b.click)
+		b.caughtUp()
+		b.complete()
 	})
 }
 

@@ -175,6 +175,9 @@ func (w *worker) cut(records []*kgo.Record, bytes int, end int64) int {
 	if len(records) == 0 {
 		return 0
 	}
+	if w.unconfirmed >= 0 && records[0].Offset > w.unconfirmed {
+		w.skipUnconfirmed(records[0].Offset)
+	}
 	if w.unconfirmed >= 0 {
 		return w.cutUnconfirmed(records)
 	}
@@ -194,6 +197,16 @@ func (w *worker) cut(records []*kgo.Record, bytes int, end int64) int {
 		}
 	}
 	return n
+}
+
+// skipUnconfirmed ends the repetition of the previous worker's batch because the topic no longer has any of its
+// records, for example after an unclean election of a leader. Waiting for them would never end. The rows that the
+// previous worker stored of them stay; the position moves behind the batch, so that the next one has tokens of its own.
+func (w *worker) skipUnconfirmed(next int64) {
+	w.log.WarnContext(w.stopped, "batch skipped, its records are gone from the topic", slog.Int64("first", w.position),
+		slog.Int64("last", w.unconfirmed), slog.Int64("next", next))
+	w.position = max(w.position, w.unconfirmed+1)
+	w.forgetUnconfirmed()
 }
 
 // cutUnconfirmed cuts the batch of the previous worker, to the record.
