@@ -40,6 +40,9 @@ func (d *decider) run(in *input, state *shipment.State, now time.Time) (out ship
 	if err := d.parse(in); err != nil {
 		return in.refuse(shipment.ReasonBadBody, err.Error())
 	}
+	if !in.mayConcern(state) {
+		return in.refuse(shipment.ReasonOtherSeller, "The shipment is of a seller that the sender does not speak for.")
+	}
 	out = d.decide(state, in.parsed, shipment.Context{
 		Now: now, SellerID: in.record.SellerID, Policy: d.policyOf(in, state),
 	})

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -18,6 +19,9 @@ import (
 
 // headerSeller carries the tenant of a notification. Events need no such header: their state has it.
 const headerSeller = "orderledger-sellerid"
+
+// headerSellers carries InboxRecord.Sellers, with commas between them.
+const headerSellers = "orderledger-sellers"
 
 // maxText bounds keys and ids in headers. A longer one is replaced by its digest, so that no text from outside can make
 // a decision too large to be written.
@@ -73,6 +77,7 @@ func inboxRecord(r *InboxRecord, lane int32) *kgo.Record {
 			events.HeaderInputKey, r.Key,
 			events.HeaderInputHash, hex.EncodeToString(r.Hash[:]),
 			headerSeller, r.SellerID,
+			headerSellers, strings.Join(r.Sellers, ","),
 			events.HeaderCorrelationID, r.CorrelationID,
 			events.HeaderAuthType, r.AuthType,
 			events.HeaderAuthID, r.AuthID,
@@ -102,6 +107,10 @@ func readInbox(rec *kgo.Record, lanes int) (InboxRecord, error) {
 			}
 		case headerSeller:
 			r.SellerID = bounded(string(v))
+		case headerSellers:
+			if len(v) > 0 {
+				r.Sellers = strings.Split(bounded(string(v)), ",") // The digest of a longer list is the id of no seller.
+			}
 		case events.HeaderCorrelationID:
 			r.CorrelationID = bounded(string(v))
 		case events.HeaderAuthType:

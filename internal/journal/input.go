@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/orderledger/orderledger/events"
@@ -56,6 +57,23 @@ func (l *lane) inboxCause(offset int64) string {
 
 func (in *input) isFact() bool {
 	return in.call == nil || shipment.IsFact(in.parsed)
+}
+
+// mayConcern reports whether the sender's credential speaks for the shipment's seller, as far as the input carries the
+// sellers of the credential. A fact of a shipment that is not known yet waits, and is checked again after its creation.
+func (in *input) mayConcern(state *shipment.State) bool {
+	if len(in.record.Sellers) == 0 {
+		return true
+	}
+	seller := state.GetSellerId()
+	if state == nil {
+		created, ok := in.parsed.(shipment.Created)
+		if !ok {
+			return true
+		}
+		seller = created.SellerID
+	}
+	return slices.Contains(in.record.Sellers, seller)
 }
 
 // kind names the input in decisions, even if it can't be decoded.

@@ -208,3 +208,25 @@ func TestBatchDuplicateWithEvents(t *testing.T) {
 		}
 	})
 }
+
+// A credential may speak for several sellers. A notification that names none of them must not change another's
+// shipment.
+func TestDeciderChecksSellersOfSender(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	j := b.start().ready()
+	of := func(key string, sellers ...string) InboxRecord {
+		r := note("a", key, toy{Kind: "note"})
+		r.Sellers = sellers
+		return r
+	}
+	create := note("a", "0", toy{Kind: "create"})
+	create.SellerID = "s1"
+	many := make([]string, maxText)
+	many[0] = "s1"
+	last := b.append(create, of("1", "s1", "s2"), of("2", "s2", "s3"), of("3"), of("4", "s"), of("5", many...))
+	j.decided(0, last)
+	k := b.check()
+	require.Equal(t, []ledgerv1.Outcome{applied, applied, quarantined, applied, quarantined, quarantined}, k.outcomes())
+	require.EqualValues(t, shipment.ReasonOtherSeller, k.decisions[0][2].GetReason())
+}

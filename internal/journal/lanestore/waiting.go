@@ -21,6 +21,9 @@ type InboxRecord struct {
 	Hash events.Hash
 	// SellerID is the tenant for whom it came.
 	SellerID, CorrelationID, AuthType, AuthID, TraceParent string
+	// Sellers are those that the sender's credential speaks for, if the notification names no seller and there are
+	// several. The shipment must be of one of them. Nil means that SellerID decides.
+	Sellers []string
 	// ReceivedAt is when it was accepted; it is the timestamp of its Kafka record. For an input that waits it is when the
 	// waiting was recorded.
 	ReceivedAt time.Time
