@@ -55,6 +55,10 @@ const (
 	envInboxKeep = "ORDERLEDGER_INBOX_KEEP"
 	// envCache: MiB of memory for the stores of all lanes. Default 128. Under load the process needs several times that.
 	envCache = "ORDERLEDGER_INGEST_CACHE_MIB"
+	// envWaitingFacts: how many facts may wait for one shipment that is not known. Default 1000.
+	envWaitingFacts = "ORDERLEDGER_INGEST_WAITING_FACTS"
+	// envWaitingBytes: MiB of facts that may wait for one shipment that is not known. Default 4.
+	envWaitingBytes = "ORDERLEDGER_INGEST_WAITING_MIB"
 	// envWorkers: "off" leaves packing and resolving to other instances. Default on.
 	envWorkers = "ORDERLEDGER_INGEST_WORKERS"
 	// envSellers: path of a JSON file with an array of sellers; see sellers.Seller. Default none.
@@ -112,6 +116,10 @@ func readConfig(getenv func(string) string) (config, error) {
 	cacheMiB := int(cfg.Journal.CacheBytes >> 20)
 	e.Number(envCache, &cacheMiB)
 	cfg.Journal.CacheBytes = int64(cacheMiB) << 20
+	e.Number(envWaitingFacts, &cfg.Journal.WaitingCount)
+	waitingMiB := cfg.Journal.WaitingBytes >> 20
+	e.Number(envWaitingBytes, &waitingMiB)
+	cfg.Journal.WaitingBytes = waitingMiB << 20
 	e.Truth(envWorkers, &cfg.Ingest.Workers)
 	e.Text(envCurrency, &cfg.Ingest.Marketplace.Currency)
 	e.Duration(envReadTimeout, &cfg.Ingest.ReadTimeout)

@@ -27,6 +27,7 @@ func TestPrintConfigMasksSecrets(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{"-print-config"}, environmentOf(map[string]string{
 		envSellers: file, clickhouse.EnvPassword: "pass-word", kafka.EnvBrokers: "a:1, b:2", kafka.EnvLanes: "6", envDefaultPackWithin: "10m", envCache: "200",
+		envWaitingFacts: "50", envWaitingBytes: "2",
 		envPeerAddr: "127.0.0.1:8081", envPeerURL: "http://ingest-1:8081", envPeerSecret: "peer-secret-number-two, peer-secret-number-one",
 	}), &out, io.Discard))
 	require.NotContains(t, out.String(), "tok-")
@@ -36,8 +37,9 @@ func TestPrintConfigMasksSecrets(t *testing.T) {
 	var shown struct {
 		Kafka   struct{ Brokers []string }
 		Journal struct {
-			Advertise  string
-			CacheBytes int64
+			Advertise                  string
+			CacheBytes                 int64
+			WaitingCount, WaitingBytes int
 		}
 		Ingest struct {
 			Lanes   int
@@ -53,6 +55,8 @@ func TestPrintConfigMasksSecrets(t *testing.T) {
 	require.Equal(t, 6, shown.Ingest.Lanes)
 	require.Equal(t, "http://ingest-1:8081", shown.Journal.Advertise)
 	require.EqualValues(t, 200<<20, shown.Journal.CacheBytes)
+	require.Equal(t, 50, shown.Journal.WaitingCount)
+	require.Equal(t, 2<<20, shown.Journal.WaitingBytes)
 	require.Equal(t, []string{"***", "***"}, shown.Ingest.Peers.Secrets)
 	require.Equal(t, "s1", shown.Ingest.Sellers.Sellers[0].ID)
 	require.Equal(t, 600, shown.Ingest.Sellers.Default.PackWithinSeconds)

@@ -26,8 +26,10 @@ type batch struct {
 	steps   []step
 	states  map[string]*shipment.State
 	answers map[answerID]int // Key → the step that answered it.
-	waiting map[string][]*lanestore.WaitingInput
-	ended   map[int64]bool // Inbox offsets whose waiting ended in this batch.
+	waiting map[string][]*heldInput
+	tallies map[string]lanestore.Tally // How many inputs wait, as far as the batch has looked.
+	loaded  map[uint64]*InboxRecord    // The content of inputs that wait, by the decisionseq.
+	ended   map[int64]bool             // Inbox offsets whose waiting ended in this batch.
 
 	inboxNext int64 // Position after this batch.
 
@@ -64,13 +66,15 @@ func (c *committer) newBatch() *batch {
 	if b == nil {
 		b = &batch{
 			l: l, states: map[string]*shipment.State{}, answers: map[answerID]int{},
-			waiting: map[string][]*lanestore.WaitingInput{}, ended: map[int64]bool{},
+			waiting: map[string][]*heldInput{}, tallies: map[string]lanestore.Tally{}, ended: map[int64]bool{},
 		}
 	}
 	b.steps = b.steps[:0]
 	clear(b.states)
 	clear(b.answers)
 	clear(b.waiting)
+	clear(b.tallies)
+	b.loaded = nil
 	clear(b.ended)
 	b.encoder.reset()
 	m := l.store.Meta()
@@ -86,6 +90,9 @@ func (c *committer) newBatch() *batch {
 // build decides inputs until the batch is full, and returns how many it took.
 func (b *batch) build(inputs []*input) (n int, err error) {
 	defer func() { err = errors.Join(err, b.probe.Close()) }()
+	if inputs, err = b.loadWaiting(inputs); err != nil {
+		return 0, err
+	}
 	for i, in := range inputs {
 		if i > 0 && b.size >= b.l.j.cfg.MaxBatchBytes {
 			b.finish()
@@ -115,7 +122,7 @@ func (b *batch) add(in *input) error {
 		return err
 	}
 	for i, w := range waiting {
-		if i >= b.l.j.cfg.MaxBatch || i > 0 && b.size >= b.l.j.cfg.MaxBatchBytes {
+		if w.record == nil || i >= b.l.j.cfg.MaxBatch || i > 0 && b.size >= b.l.j.cfg.MaxBatchBytes {
 			b.more = in.record.ShipmentID
 			return nil
 		}
@@ -160,7 +167,9 @@ func (b *batch) step(in *input) (int, error) {
 		if in.waiting != nil {
 			return 0, nil // It still waits, and needs no second decision that says so.
 		}
-		b.hold(&s)
+		if err := b.hold(&s); err != nil {
+			return 0, err
+		}
 	}
 	if len(s.d.Events) > 0 {
 		if err := b.write(&s, state); err != nil {
@@ -172,24 +181,11 @@ func (b *batch) step(in *input) (int, error) {
 	return n, nil
 }
 
-// hold makes an input wait, if it can be held.
-func (b *batch) hold(s *step) {
-	switch in := s.in; {
-	case in.call != nil:
-		s.d.Outcome = ledgerv1.Outcome_OUTCOME_QUARANTINED // It has no body to hold; its caller learns the outcome.
-	case len(in.record.Body) > b.l.j.cfg.MaxDecisionBody:
-		s.d = in.refuse(shipment.ReasonTooLarge, "its shipment is not known, and it is too large to be held until it is")
-	default:
-		w := &lanestore.WaitingInput{Seq: b.nextDecision(), Record: in.record, RecordedAt: b.now}
-		b.waiting[in.record.ShipmentID] = append(b.waiting[in.record.ShipmentID], w)
-	}
-}
-
 // decided adds a step that has a decision of its own.
 func (b *batch) decided(s step) {
 	in := s.in
 	if in.waiting != nil {
-		b.ended[in.waiting.Record.Offset] = true
+		b.ended[in.waiting.Inbox] = true
 	}
 	b.size += 512 + len(s.d.Message)
 	if holdsBody(&s) {
@@ -223,25 +219,6 @@ func (b *batch) state(id string) (*shipment.State, error) {
 	}
 	b.l.cache.Put(id, raw)
 	return lanestore.DecodeState(id, raw)
-}
-
-// waitingFor returns the inputs that wait for a shipment, oldest first, as this batch sees it.
-func (b *batch) waitingFor(id string) ([]*lanestore.WaitingInput, error) {
-	var list []*lanestore.WaitingInput
-	if b.l.store.Meta().Waiting > 0 {
-		var err error
-		if list, err = b.l.store.WaitingFor(id); err != nil {
-			return nil, err
-		}
-	}
-	list = append(list, b.waiting[id]...)
-	kept := list[:0]
-	for _, w := range list {
-		if !b.ended[w.Record.Offset] {
-			kept = append(kept, w)
-		}
-	}
-	return kept, nil
 }
 
 // write encodes the events of a step and updates the overlay. Events too large for a record turn the step into a

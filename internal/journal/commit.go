@@ -3,7 +3,6 @@ package journal
 import (
 	"errors"
 	"log/slog"
-	"slices"
 	"strconv"
 	"time"
 )
@@ -86,6 +85,9 @@ func (c *committer) attempt(inputs []*input) (int, error) {
 	l, m := c.l, c.l.j.metrics
 	b := c.newBatch()
 	n, err := b.build(inputs)
+	if lost := (*lostError)(nil); errors.As(err, &lost) {
+		return 0, err
+	}
 	if err != nil {
 		return 0, &lostError{err: err, store: true}
 	}
@@ -144,6 +146,7 @@ func (c *committer) keep(b *batch) error {
 			return &lostError{err: err, store: true}
 		}
 	}
+	b.keepWaiting()
 	// Only now: a reader that sees the position must find what was decided below it.
 	l.inbox.Store(l.inboxNext)
 	return nil
@@ -180,14 +183,16 @@ func (c *committer) applyWaitingOf(id string) error {
 	if err != nil {
 		return &lostError{err: err, store: true}
 	}
-	inputs := make([]*input, 0, len(list))
-	for _, w := range list {
-		inputs = append(inputs, c.l.waitingInput(w, false))
-	}
-	for part := range slices.Chunk(inputs, c.l.j.cfg.MaxBatch) {
-		if err := c.process(part); err != nil {
+	for len(list) > 0 {
+		n := c.l.waits.fit(list)
+		inputs, err := c.l.waits.inputs(list[:n], false)
+		if err == nil {
+			err = c.process(inputs)
+		}
+		if err != nil {
 			return err
 		}
+		list = list[n:]
 	}
 	return nil
 }

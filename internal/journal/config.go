@@ -48,6 +48,10 @@ type Config struct {
 	CacheBytes int64
 	// WaitingLimit is how long a fact waits for its shipment before it is quarantined. Zero means 72 hours.
 	WaitingLimit time.Duration
+	// WaitingCount is how many facts may wait for one shipment, and WaitingBytes how large their bodies may be together. A
+	// fact beyond either is quarantined with shipment.ReasonOverCap, and the creation does not apply it. Zero means 1000
+	// and 4 MiB.
+	WaitingCount, WaitingBytes int
 	// MaxClockBehind is how far this machine's clock may be behind the last recorded time of a lane that it opens. Zero
 	// means one minute.
 	MaxClockBehind time.Duration
@@ -95,6 +99,8 @@ func (c Config) withDefaults() Config {
 	orElse(&c.MaxDecisionBody, 1<<20)
 	orElse(&c.CacheBytes, 128<<20)
 	orElse(&c.WaitingLimit, 72*time.Hour)
+	orElse(&c.WaitingCount, 1000)
+	orElse(&c.WaitingBytes, 4<<20)
 	orElse(&c.MaxClockBehind, time.Minute)
 	orElse(&c.SessionTimeout, 8*time.Second)
 	orElse(&c.RebalanceTimeout, 5*time.Second)
@@ -137,6 +143,9 @@ func (c Config) Validate() error {
 	}
 	if c.MaxBatchBytes < 0 {
 		bad("journal batch of %d bytes: want 0 (8 MiB) or more", c.MaxBatchBytes)
+	}
+	if c.WaitingCount < 0 || c.WaitingBytes < 0 {
+		bad("journal cap of %d waiting facts and %d bytes: want 0 (1000, 4 MiB) or more", c.WaitingCount, c.WaitingBytes)
 	}
 	if c.CacheBytes < 0 || c.InboxKeep < 0 {
 		bad("journal cache and inbox keep: want 0 or more")

@@ -195,6 +195,9 @@ func (b *batch) decision(s *step) *ledgerv1.Decision {
 		} else {
 			d.BodyBytes = uint32(len(in.record.Body))
 		}
+		if s.d.Outcome == ledgerv1.Outcome_OUTCOME_WAITING {
+			d.SenderSellers = in.record.Sellers
+		}
 	} else if in.bare {
 		d.BodyBytes = uint32(len(in.record.Body))
 	}

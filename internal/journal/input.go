@@ -12,10 +12,10 @@ import (
 
 // input is something a lane decides: a command, a record of the inbox, or one that has waited.
 type input struct {
-	call    *call                   // Nil unless it is a command.
-	waiting *lanestore.WaitingInput // Nil unless it has waited.
-	record  InboxRecord             // Key, hash and actor; of commands too.
-	cause   string                  // The causation id.
+	call    *call              // Nil unless it is a command.
+	waiting *lanestore.Waiting // Nil unless it has waited.
+	record  InboxRecord        // Key, hash and actor; of commands too.
+	cause   string             // The causation id.
 	parsed  shipment.Input
 
 	// foreign says why the record can only be quarantined.
@@ -47,8 +47,8 @@ func (l *lane) recordInput(r InboxRecord, foreign error) *input {
 	return &input{record: r, foreign: foreign, cause: l.inboxCause(r.Offset)}
 }
 
-func (l *lane) waitingInput(w *lanestore.WaitingInput, expired bool) *input {
-	return &input{waiting: w, record: w.Record, expired: expired, cause: l.inboxCause(w.Record.Offset)}
+func (l *lane) waitingInput(w *heldInput, expired bool) *input {
+	return &input{waiting: &w.Waiting, record: *w.record, expired: expired, cause: l.inboxCause(w.Inbox)}
 }
 
 func (l *lane) inboxCause(offset int64) string {

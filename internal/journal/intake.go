@@ -43,7 +43,7 @@ func (k *intake) await(ctx context.Context, expired <-chan time.Time) ([]*input,
 		case <-k.again:
 			return nil, errUnreadable
 		case <-expired:
-			return k.expired()
+			return k.expired() //nolint:contextcheck // Its read has a limit of its own.
 		case <-ctx.Done():
 			return nil, nil
 		}
@@ -168,12 +168,12 @@ func (k *intake) nextExpiry() error {
 	if k.l.store.Meta().Waiting == 0 {
 		return nil
 	}
-	oldest, err := k.l.store.OldestWaiting(1)
+	since, found, err := k.l.store.OldestWaiting()
 	if err != nil {
 		return &lostError{err: err, store: true}
 	}
-	if len(oldest) > 0 {
-		k.expiry = oldest[0].RecordedAt.Add(k.l.j.cfg.WaitingLimit)
+	if found {
+		k.expiry = since.Add(k.l.j.cfg.WaitingLimit)
 	}
 	return nil
 }
@@ -187,21 +187,15 @@ func (k *intake) untilExpiry() time.Duration {
 	return max(0, min(k.expiry.Sub(k.l.j.deps.Now()), time.Second))
 }
 
-// expired returns the inputs that have waited too long, counted from when they were recorded.
+// expired returns inputs that have waited too long, counted from when they were recorded.
 func (k *intake) expired() ([]*input, error) {
-	now := k.l.j.deps.Now
-	if k.expiry.IsZero() || now().Before(k.expiry) {
+	now := k.l.j.deps.Now()
+	if k.expiry.IsZero() || now.Before(k.expiry) {
 		return nil, nil
 	}
-	oldest, err := k.l.store.OldestWaiting(expireAtOnce)
+	list, err := k.l.store.WaitingSince(now.Add(-k.l.j.cfg.WaitingLimit), min(expireAtOnce, k.l.j.cfg.MaxBatch))
 	if err != nil {
 		return nil, &lostError{err: err, store: true}
 	}
-	var inputs []*input
-	for _, w := range oldest {
-		if !now().Before(w.RecordedAt.Add(k.l.j.cfg.WaitingLimit)) {
-			inputs = append(inputs, k.l.waitingInput(w, true))
-		}
-	}
-	return inputs, nil
+	return k.l.waits.inputs(list[:k.l.waits.fit(list)], true)
 }

@@ -33,6 +33,7 @@ type lane struct {
 	decider  decider
 	commits  committer
 	answers  answers
+	waits    waitingRecords
 }
 
 // status is what other goroutines see of a lane.
@@ -64,6 +65,7 @@ func newLane(ctx context.Context, j *Journal, id int32, prior <-chan struct{}) *
 	l.decider = decider{decide: j.decide, decode: j.deps.Decode, policy: j.deps.Policy, log: l.log}
 	l.commits = committer{l: l}
 	l.answers = answers{l: l}
+	l.waits = waitingRecords{l: l}
 	l.inbox.Store(-1)
 	opened := make(chan bool)
 	l.opened.Store(&opened)
@@ -262,7 +264,7 @@ func (l *lane) refuse(err error) {
 
 // serve decides inputs until the lane is lost, stopped or released. It finishes a batch in hand first.
 func (l *lane) serve(ctx context.Context) error {
-	if err := l.commits.applyWaiting(); err != nil {
+	if err := l.commits.applyWaiting(); err != nil { //nolint:contextcheck // As process below.
 		return err
 	}
 	timer := time.NewTimer(time.Hour)

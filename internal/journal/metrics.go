@@ -24,7 +24,9 @@ type metrics struct {
 	owned      prometheus.Gauge
 	inboxLag   *prometheus.GaugeVec
 	waiting    *prometheus.GaugeVec
-	collectors []prometheus.Collector
+	// waitingReads counts reads of the decisions for the content of waiting inputs.
+	waitingReads prometheus.Counter
+	collectors   []prometheus.Collector
 }
 
 const namespace = "orderledger_journal"
@@ -87,6 +89,9 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Namespace: namespace, Name: "waiting", Help: "Facts of a lane whose shipment is not known yet.",
 		}, []string{"lane"}),
 	}
+	m.waitingReads = prometheus.NewCounter(prometheus.CounterOpts{
+		Namespace: namespace, Name: "waiting_reads_total", Help: "Reads of the decisions for facts that waited.",
+	})
 	// Create all series now: a rate over a series that appears late misses its first increase.
 	for _, o := range []ledgerv1.Outcome{1, 2, 3, 4, 5, 6, 7} {
 		m.decisions.WithLabelValues(outcomeLabel(o))
@@ -94,6 +99,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m.collectors = []prometheus.Collector{
 		m.batches, m.inputs, m.commit, m.decisions, m.events, m.takeovers, m.takeover, m.releases, m.followed, m.standbyLag,
 		m.rebuilds, m.repaired, m.open, m.owned, m.inboxLag, m.waiting,
+		m.waitingReads,
 	}
 	if reg == nil {
 		return m, nil

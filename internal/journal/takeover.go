@@ -63,6 +63,10 @@ func (t *takeover) run(ctx context.Context) error {
 		return fmt.Errorf("%w: inbox lane %d holds %d to %d, the lane is at %d",
 			ErrOutOfRange, l.id, in.start, in.end, m.Inbox)
 	}
+	// A wait begins no later than now: the last owner's clock may have been ahead.
+	if err := l.store.CapWaiting(l.j.deps.Now()); err != nil {
+		return &lostError{err: err, store: true}
+	}
 	l.resetFrom(m)
 	l.intake.retry = append(l.intake.retry, l.answers.settle()...)
 	l.end.Store(spans[events.TopicInbox].end)
@@ -114,6 +118,7 @@ func (t *takeover) haveStore(ctx context.Context, want lanestore.Meta) error {
 // resetFrom sets what the lane's goroutine holds to a position of the store.
 func (l *lane) resetFrom(m *lanestore.Meta) {
 	l.cache.Clear()
+	l.waits.clear()
 	l.inboxNext = m.Inbox
 	l.inbox.Store(m.Inbox)
 	l.ahead = map[int64]bool{}

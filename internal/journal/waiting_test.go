@@ -122,3 +122,121 @@ func TestBatchSplitsManyWaiting(t *testing.T) {
 		}
 	})
 }
+
+// notes are n facts of one shipment, each with a text of its own.
+func notes(id string, from, n int) (records []InboxRecord) {
+	for i := range n {
+		text := fmt.Sprint(from + i)
+		records = append(records, note(id, text, toy{Kind: "note", Text: text}))
+	}
+	return records
+}
+
+// Facts of a shipment that never comes cost the same reads each, and so do those that its creation applies.
+func TestBatchWaitingReadsAreLinear(t *testing.T) {
+	t.Parallel()
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		const n = 3000
+		b := setupOn(t, on, 1)
+		dir := t.TempDir()
+		opts := []option{storeIn(dir), config(func(c *Config) { c.WaitingCount, c.MaxBatch = n, 100 })}
+		last := b.append(notes("a", 0, n)...)
+		j := b.start(opts...).ready()
+		j.decided(0, last)
+		require.LessOrEqual(t, j.lanes.serving(0).store.Reads(), int64(8*n))
+		j.stop()
+
+		last = b.append(note("a", "create", toy{Kind: "create"}), note("a", "after", toy{Kind: "note", Text: "after"}))
+		j = b.start(opts...).ready()
+		j.decided(0, last)
+		require.LessOrEqual(t, j.lanes.serving(0).store.Reads(), int64(12*n))
+		require.LessOrEqual(t, counted(j.metrics.waitingReads), 2.0*n/100, "one read of the decisions for each batch")
+		require.Zero(t, j.lanes.serving(0).store.Meta().Waiting)
+		k := b.check()
+		require.Len(t, k.events[0], n+2)
+		for i, e := range k.events[0][1 : n+1] {
+			require.Equal(t, fmt.Sprint(i), e.event.GetAfter().GetOrderId(), "in order")
+		}
+		require.Equal(t, "after", k.events[0][n+1].event.GetAfter().GetOrderId())
+	})
+}
+
+// Creations of many shipments, each with a fact that waits, share the reads of the decisions.
+func TestBatchReadsWaitingTogether(t *testing.T) {
+	t.Parallel()
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		const n = 200
+		b := setupOn(t, on, 1)
+		dir := t.TempDir()
+		var last int64
+		j := b.start(storeIn(dir)).ready()
+		for i := range n {
+			last = b.append(note(fmt.Sprint("s", i), "n", toy{Kind: "note", Text: fmt.Sprint(i)}))
+		}
+		j.decided(0, last)
+		created := func(i int) InboxRecord { return note(fmt.Sprint("s", i), "c", toy{Kind: "create"}) }
+		j.decided(0, b.append(created(0)))
+		require.Zero(t, counted(j.metrics.waitingReads), "it is still in memory")
+		j.stop()
+		for i := range n {
+			last = b.append(created(i))
+		}
+		j = b.start(storeIn(dir)).ready()
+		j.decided(0, last)
+		require.LessOrEqual(t, counted(j.metrics.waitingReads), 20.0)
+		k := b.check()
+		require.Len(t, k.events[0], 2*n)
+		require.Zero(t, j.lanes.serving(0).store.Meta().Waiting)
+	})
+}
+
+// Beyond the cap a fact is quarantined: its creation does not apply it, and it can be sent again.
+func TestBatchCapsWaiting(t *testing.T) {
+	t.Parallel()
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		size := len(notes("a", 0, 1)[0].Body)
+		for name, limit := range map[string]option{
+			"number": config(func(c *Config) { c.WaitingCount = 3 }),
+			"bytes":  config(func(c *Config) { c.WaitingBytes = 4*size - 1 }),
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				b := setupOn(t, on, 1)
+				j := b.start(limit).ready()
+				j.decided(0, b.append(notes("a", 0, 2)...))
+				j.stop() // The next owner has the tally from the decisions.
+				j = b.start(limit).ready()
+				j.decided(0, b.append(append(notes("a", 2, 3), notes("b", 0, 1)...)...))
+				k := b.check()
+				require.Equal(t, []ledgerv1.Outcome{waits, waits, waits, quarantined, quarantined, waits}, k.outcomes())
+				require.EqualValues(t, shipment.ReasonOverCap, k.decisions[0][3].GetReason())
+				require.Len(t, k.decisions[0][3].GetBody(), size)
+				require.EqualValues(t, 4, j.lanes.serving(0).store.Meta().Waiting)
+
+				j.decided(0, b.append(note("a", "create", toy{Kind: "create"})))
+				require.Len(t, b.check().events[0], 4, "the creation, and the facts that waited")
+				j.decided(0, b.append(notes("a", 3, 2)...))
+				k = b.check()
+				require.Len(t, k.events[0], 6)
+				require.Equal(t, "4", k.events[0][5].event.GetAfter().GetOrderId())
+			})
+		}
+	})
+}
+
+// What a notification says of its sender waits with it, also when another owner applies it.
+func TestBatchWaitingKeepsSender(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	r := note("a", "n", toy{Kind: "note"})
+	r.SellerID, r.Sellers, r.TraceParent = "", []string{"s2", "s3"}, "trace"
+	j := b.start().ready()
+	j.decided(0, b.append(r))
+	j.stop()
+	j = b.start().ready()
+	j.decided(0, b.append(note("a", "c", toy{Kind: "create"})))
+	k := b.check()
+	require.Equal(t, []ledgerv1.Outcome{waits, applied, quarantined}, k.outcomes())
+	require.EqualValues(t, shipment.ReasonOtherSeller, k.decisions[0][2].GetReason())
+	require.Equal(t, "trace", k.decisions[0][2].TraceParent)
+}

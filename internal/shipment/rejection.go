@@ -43,6 +43,7 @@ const (
 	ReasonOutranked        Code = "outranked"
 	ReasonNoItems          Code = "no_items"
 	ReasonWaitedTooLong    Code = "waited_too_long"
+	ReasonOverCap          Code = "over_cap"
 	ReasonTooLarge         Code = "too_large"
 	ReasonFailed           Code = "decision_failed"
 )

@@ -1,6 +1,7 @@
 package lanestore
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -23,8 +24,11 @@ type Batch struct {
 	m    Meta
 	buf  []byte // Reused for keys and values; Pebble copies them.
 	size int
-	// added are the waiting inputs of this batch, which reads of the database do not find yet.
-	added []*WaitingInput
+	// touched are the waiting inputs that this batch changes, nil for those that it ends, and tallies the tallies after
+	// it: reads of the database find neither yet. Both are nil until the batch changes one.
+	touched  map[waitID]*Waiting
+	tallies  map[string]Tally
+	firstDue []byte // The first key that the batch adds to the index of waiting inputs by age.
 }
 
 // Begin returns an empty change that starts at the store's position. Only one may be open at a time.
@@ -61,7 +65,7 @@ func (b *Batch) Decision(env *events.Envelope, d *ledgerv1.Decision, offset int6
 	if d.InboxOffset != nil {
 		b.m.decided(d.GetInboxOffset(), shipment.Code(d.GetReason()) == ReasonRestored)
 	}
-	if err := b.waiting(env, d); err != nil {
+	if err := b.waiting(env, d, offset); err != nil {
 		return err
 	}
 	return b.answer(env, d, offset)
@@ -109,6 +113,9 @@ func (b *Batch) Commit() error {
 	if err := b.dropEphemeral(); err != nil {
 		return err
 	}
+	if err := b.writeTallies(); err != nil {
+		return err
+	}
 	raw, err := json.Marshal(&b.m)
 	if err != nil {
 		return err
@@ -120,5 +127,8 @@ func (b *Batch) Commit() error {
 		return fmt.Errorf("write lane store: %w", err)
 	}
 	b.s.meta = b.m
+	if b.firstDue != nil && bytes.Compare(b.firstDue, b.s.firstDue) < 0 {
+		b.s.firstDue = b.firstDue
+	}
 	return b.b.Close()
 }

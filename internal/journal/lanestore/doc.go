@@ -4,7 +4,8 @@
 //
 //   - the latest state of every shipment, as the event that led to it carries it;
 //   - the answer to every idempotency key, so that a repeated command gets its first answer;
-//   - the inputs that wait for a shipment that does not exist yet, in the order in which they were recorded;
+//   - the places of the inputs that wait for a shipment that does not exist yet, in the order in which they were
+//     recorded, by where they came from in the inbox, and by their age; their content is in the decisions;
 //   - the position: how far both topics of the lane are in the store, and the chain heads there (Meta).
 //
 // All changes go through a Batch, one method for each kind of record. It does not matter whether the records were

@@ -9,10 +9,13 @@ import "encoding/binary"
 //	[n bucket] k shipment key      an answer; the bucket for ephemeral keys only
 //	[n bucket] o shipment key      the offset of the last event of an answer
 //	w shipment seq                 a waiting input
-//	q seq                          the waiting inputs in the order of their age → their key under w
+//	i inbox shipment               the waiting inputs by the offset in the inbox → their key under w
+//	q since seq                    the waiting inputs in the order of their age → their key under w
+//	t shipment                     how many inputs wait for a shipment (Tally)
 var (
 	keyMeta       = []byte("m") //nolint:gochecknoglobals // A constant, which Go can't hold as bytes.
-	prefixQueue   = []byte("q") //nolint:gochecknoglobals // A constant, which Go can't hold as bytes.
+	prefixDue     = []byte("q") //nolint:gochecknoglobals // A constant, which Go can't hold as bytes.
+	prefixTally   = []byte("t") //nolint:gochecknoglobals // A constant, which Go can't hold as bytes.
 	prefixWaiting = []byte("w") //nolint:gochecknoglobals // A constant, which Go can't hold as bytes.
 )
 
@@ -56,9 +59,11 @@ func waitingKey(shipmentID string, seq uint64) []byte {
 	return binary.BigEndian.AppendUint64(waitingPrefix(shipmentID), seq)
 }
 
-func queueKey(seq uint64) []byte {
-	return binary.BigEndian.AppendUint64([]byte{prefixQueue[0]}, seq)
+func inboxKey(id waitID) []byte {
+	return append(binary.BigEndian.AppendUint64([]byte("i"), uint64(id.inbox)), id.shipmentID...)
 }
+
+func tallyKey(shipmentID string) []byte { return appendID([]byte{prefixTally[0]}, shipmentID) }
 
 func appendID(b []byte, id string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(id))), id...)

@@ -17,6 +17,7 @@ func (s *Store) get(key []byte) ([]byte, bool, error) {
 	if s.db == nil {
 		return nil, false, ErrClosed
 	}
+	s.reads.Add(1)
 	v, closer, err := s.db.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, false, nil
@@ -71,19 +72,32 @@ func (s *Store) Answered(shipmentID, key string) (*Answer, error) {
 	return a, nil
 }
 
+// Reads returns how many keys were read since the store was opened. Tests see by it that work grows no faster than its
+// input.
+func (s *Store) Reads() int64 { return s.reads.Load() }
+
 // scan calls fn for each key and value under a prefix, in order, until fn returns false or an error.
 func (s *Store) scan(prefix []byte, fn func(key, value []byte) (more bool, err error)) error {
+	return s.scanRange(prefix, prefixEnd(prefix), fn)
+}
+
+// scanRange is scan for the keys from one on and below another.
+func (s *Store) scanRange(from, below []byte, fn func(key, value []byte) (more bool, err error)) error {
+	if bytes.Compare(from, below) >= 0 {
+		return nil
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.db == nil {
 		return ErrClosed
 	}
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: prefixEnd(prefix)})
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: below})
 	if err != nil {
 		return fmt.Errorf("read lane store: %w", err)
 	}
 	more := true
 	for ok := it.First(); ok && more && err == nil; ok = it.Next() {
+		s.reads.Add(1)
 		more, err = fn(it.Key(), it.Value())
 	}
 	return errors.Join(err, it.Close())

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -26,7 +27,11 @@ type Store struct {
 	mu sync.RWMutex // Guards db against closing during a read.
 	db *pebble.DB   // Nil once closed.
 
-	meta Meta // Of the last batch written; the writing goroutine only.
+	// For the writing goroutine only.
+	meta     Meta   // Of the last batch written.
+	firstDue []byte // The index of waiting inputs by age has no key below.
+
+	reads atomic.Int64
 }
 
 // Dir returns the folder of a lane's store under a common root.
@@ -37,7 +42,7 @@ func Dir(root string, lane int32) string {
 // Open opens the store in a folder, and creates it if there is none. A store that can't be opened, or that belongs to
 // another ledger than want names, is removed: the lane itself holds everything that was in it.
 func Open(ctx context.Context, dir string, o Options, want Meta) (*Store, error) {
-	s := &Store{dir: dir, options: o}
+	s := &Store{dir: dir, options: o, firstDue: prefixDue}
 	err := s.open()
 	if err == nil && !s.meta.SameLedger(want) {
 		err = errors.New("it belongs to another ledger or format")
@@ -84,7 +89,7 @@ func (s *Store) create(m Meta) error {
 		return fmt.Errorf("create lane store %s: %w", s.dir, err)
 	}
 	s.mu.Lock()
-	s.db, s.meta = db, m
+	s.db, s.meta, s.firstDue = db, m, prefixDue
 	s.mu.Unlock()
 	return nil
 }

@@ -1,7 +1,8 @@
 package lanestore
 
 import (
-	"encoding/json"
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -10,155 +11,201 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// InboxRecord is a notification that was accepted and is not decided yet. It is part of this package because a waiting
-// input is stored with the whole record that it came in.
-type InboxRecord struct {
-	// ShipmentID chooses the lane.
+// Waiting is a fact that waits for its shipment, by reference: the decision that recorded it as waiting holds its
+// content. The inbox can't be the place, because it is trimmed, and a copy here would be one more for every structure
+// that lists facts.
+type Waiting struct {
 	ShipmentID string
-	// Key is the natural key of the notification: a repeat with the same key is a duplicate. Empty means that it has none.
-	Key string
-	// Hash is the digest of the input; zero means that of the body.
-	Hash events.Hash
-	// SellerID is the tenant for whom it came.
-	SellerID, CorrelationID, AuthType, AuthID, TraceParent string
-	// Sellers are those that the sender's credential speaks for, if the notification names no seller and there are
-	// several. The shipment must be of one of them. Nil means that SellerID decides.
-	Sellers []string
-	// ReceivedAt is when it was accepted; it is the timestamp of its Kafka record. For an input that waits it is when the
-	// waiting was recorded.
-	ReceivedAt time.Time
-	// Offset is its position in the lane's inbox partition, set by the journal.
-	Offset int64
-	// Body is the notification as it came.
-	Body []byte
-}
-
-// WaitingInput is a fact whose shipment was not known when it was decided.
-type WaitingInput struct {
 	// Seq is the decisionseq that recorded it as waiting: the order in which inputs are applied.
-	Seq        uint64      `json:"seq"`
-	Record     InboxRecord `json:"record"`
-	RecordedAt time.Time   `json:"recorded_at"`
+	Seq uint64
+	// Decision is the offset of that decision.
+	Decision int64
+	// Inbox is the offset in the lane's inbox from which it came.
+	Inbox int64
+	// Bytes is the size of its body.
+	Bytes int
+	// Since is when its waiting began.
+	Since time.Time
 	// Quarantined says that it has waited too long. It still waits.
-	Quarantined bool `json:"quarantined,omitempty"`
+	Quarantined bool
 }
 
-func (w *WaitingInput) encode() []byte {
-	b, _ := json.Marshal(w) // Plain fields only; it can't fail.
-	return b
+// Tally counts the facts that wait for one shipment, and the bytes of their bodies.
+type Tally struct{ Count, Bytes int }
+
+// waitID names a waiting fact by where it came from.
+type waitID struct {
+	shipmentID string
+	inbox      int64
 }
 
-func decodeWaiting(b []byte) (*WaitingInput, error) {
-	w := new(WaitingInput)
-	if err := json.Unmarshal(b, w); err != nil {
-		return nil, err
+func (w *Waiting) encode(b []byte) []byte {
+	b = binary.AppendVarint(b, w.Decision)
+	b = binary.AppendVarint(b, w.Inbox)
+	b = binary.AppendUvarint(b, uint64(w.Bytes))
+	b = binary.AppendVarint(b, w.Since.UnixMilli())
+	flags := uint64(0)
+	if w.Quarantined {
+		flags = 1
 	}
+	return binary.AppendUvarint(b, flags)
+}
+
+// decodeWaiting decodes the value at a key of a shipment.
+func decodeWaiting(shipmentID string, key, value []byte) (Waiting, error) {
+	d := decoder{b: value}
+	w := Waiting{ShipmentID: shipmentID, Decision: d.varint(), Inbox: d.varint(), Bytes: int(d.uvarint())}
+	w.Since = time.UnixMilli(d.varint()).UTC()
+	w.Quarantined = d.uvarint() == 1
+	if d.bad || len(key) < 8 {
+		return w, fmt.Errorf("lane store: waiting input of %s: %w", shipmentID, errMalformed)
+	}
+	w.Seq = binary.BigEndian.Uint64(key[len(key)-8:])
 	return w, nil
 }
 
-func waitingOf(env *events.Envelope, d *ledgerv1.Decision) *WaitingInput {
-	w := &WaitingInput{
-		Seq: env.LaneSeq, RecordedAt: env.RecordedAt,
-		Record: InboxRecord{
-			ShipmentID: env.ShipmentID, Key: d.GetInputKey(), SellerID: d.GetSellerId(),
-			CorrelationID: env.CorrelationID, AuthType: env.AuthType, AuthID: env.AuthID, TraceParent: env.TraceParent,
-			ReceivedAt: env.RecordedAt, Offset: d.GetInboxOffset(), Body: d.GetBody(),
-		},
-	}
-	copy(w.Record.Hash[:], d.GetInputHash())
-	return w
-}
-
-// waiting keeps the list of waiting inputs: recorded as waiting minus answered since.
-func (b *Batch) waiting(env *events.Envelope, d *ledgerv1.Decision) error {
+// waiting keeps the list of waiting inputs: recorded as waiting minus answered since. It reads one key at most, however
+// many inputs wait: a lane must not stop because thousands of facts of one shipment end their waiting.
+func (b *Batch) waiting(env *events.Envelope, d *ledgerv1.Decision, offset int64) error {
+	id := waitID{env.ShipmentID, d.GetInboxOffset()}
 	switch {
 	case d.GetOutcome() == ledgerv1.Outcome_OUTCOME_WAITING && !d.GetWaited():
-		w := waitingOf(env, d)
-		at := waitingKey(env.ShipmentID, w.Seq)
-		b.m.Waiting++
-		b.added = append(b.added, w)
-		if err := b.set(queueKey(w.Seq), at); err != nil {
-			return err
-		}
-		return b.set(at, w.encode())
+		return b.addWaiting(id, &Waiting{
+			ShipmentID: env.ShipmentID, Seq: env.LaneSeq, Decision: offset, Inbox: d.GetInboxOffset(),
+			Bytes: len(d.GetBody()), Since: env.RecordedAt,
+		})
 	case !d.GetWaited():
 		return nil
 	}
-	w, at, err := b.find(env.ShipmentID, d.GetInboxOffset())
+	w, err := b.find(id)
 	if err != nil || w == nil {
 		return err
 	}
-	if err := b.delete(queueKey(w.Seq)); err != nil {
-		return err
+	if !w.Quarantined {
+		if err := b.deleteDue(w); err != nil {
+			return err
+		}
 	}
 	if shipment.Code(d.GetReason()) == shipment.ReasonWaitedTooLong {
 		// Quarantine is a flag, not an end: the creation of its shipment still applies the input.
 		w.Quarantined = true
-		return b.set(at, w.encode())
+		b.touched[id] = w
+		return b.set(waitingKey(w.ShipmentID, w.Seq), w.encode(nil))
 	}
+	b.touched[id] = nil
 	b.m.Waiting--
-	return b.delete(at)
+	if err := b.count(w, -1); err != nil {
+		return err
+	}
+	if err := b.delete(inboxKey(id)); err != nil {
+		return err
+	}
+	return b.delete(waitingKey(w.ShipmentID, w.Seq))
 }
 
-// find returns the waiting input that came from an offset of the inbox, and its key.
-func (b *Batch) find(shipmentID string, offset int64) (*WaitingInput, []byte, error) {
-	for _, w := range b.added {
-		if w.Record.Offset == offset && w.Record.ShipmentID == shipmentID {
-			return w, waitingKey(shipmentID, w.Seq), nil
+func (b *Batch) addWaiting(id waitID, w *Waiting) error {
+	if b.touched == nil {
+		b.touched, b.tallies = map[waitID]*Waiting{}, map[string]Tally{}
+	}
+	b.touched[id] = w
+	b.m.Waiting++
+	if err := b.count(w, 1); err != nil {
+		return err
+	}
+	at := waitingKey(w.ShipmentID, w.Seq)
+	if err := b.setDue(w); err != nil {
+		return err
+	}
+	if err := b.set(inboxKey(id), at); err != nil {
+		return err
+	}
+	return b.set(at, w.encode(nil))
+}
+
+// find returns the waiting input that came from an offset of the inbox, nil for none.
+func (b *Batch) find(id waitID) (*Waiting, error) {
+	if w, ok := b.touched[id]; ok {
+		return w, nil
+	}
+	if b.touched == nil {
+		b.touched, b.tallies = map[waitID]*Waiting{}, map[string]Tally{}
+	}
+	at, ok, err := b.s.get(inboxKey(id))
+	if err != nil || !ok {
+		return nil, err
+	}
+	value, ok, err := b.s.get(at)
+	if err != nil || !ok {
+		return nil, err
+	}
+	w, err := decodeWaiting(id.shipmentID, at, value)
+	return &w, err
+}
+
+// count changes the tally of the shipment of w by n facts of its size.
+func (b *Batch) count(w *Waiting, n int) error {
+	t, ok := b.tallies[w.ShipmentID]
+	if !ok {
+		var err error
+		if t, err = b.s.WaitingTally(w.ShipmentID); err != nil {
+			return err
 		}
 	}
-	var (
-		found *WaitingInput
-		at    []byte
-	)
-	err := b.s.scan(waitingPrefix(shipmentID), func(key, value []byte) (bool, error) {
-		w, err := decodeWaiting(value)
+	t.Count += n
+	t.Bytes += n * w.Bytes
+	b.tallies[w.ShipmentID] = t
+	return nil
+}
+
+// writeTallies adds the tallies that changed to the batch.
+func (b *Batch) writeTallies() error {
+	for id, t := range b.tallies {
+		var err error
+		if t.Count <= 0 {
+			err = b.delete(tallyKey(id))
+		} else {
+			err = b.set(tallyKey(id), binary.AppendUvarint(binary.AppendUvarint(nil, uint64(t.Count)), uint64(t.Bytes)))
+		}
 		if err != nil {
-			return false, fmt.Errorf("lane store: waiting input of %s: %w", shipmentID, err)
+			return err
 		}
-		if w.Record.Offset == offset {
-			found, at = w, append([]byte(nil), key...)
-		}
-		return found == nil, nil
-	})
-	return found, at, err
+	}
+	return nil
+}
+
+// WaitingTally returns how many inputs wait for a shipment.
+func (s *Store) WaitingTally(shipmentID string) (t Tally, err error) {
+	raw, ok, err := s.get(tallyKey(shipmentID))
+	if err != nil || !ok {
+		return t, err
+	}
+	d := decoder{b: raw}
+	t = Tally{Count: int(d.uvarint()), Bytes: int(d.uvarint())}
+	if d.bad {
+		return t, fmt.Errorf("lane store: waiting inputs of %s: %w", shipmentID, errMalformed)
+	}
+	return t, nil
 }
 
 // WaitingFor returns the inputs that wait for a shipment, oldest first.
-func (s *Store) WaitingFor(shipmentID string) ([]*WaitingInput, error) {
-	var list []*WaitingInput
-	err := s.scan(waitingPrefix(shipmentID), func(_, value []byte) (bool, error) {
-		w, err := decodeWaiting(value)
+func (s *Store) WaitingFor(shipmentID string) ([]Waiting, error) {
+	var list []Waiting
+	err := s.scan(waitingPrefix(shipmentID), func(key, value []byte) (bool, error) {
+		w, err := decodeWaiting(shipmentID, key, value)
 		list = append(list, w)
 		return true, err
 	})
 	return list, err
 }
 
-// OldestWaiting returns the inputs that have waited longest and are not quarantined by age, at most n.
-func (s *Store) OldestWaiting(n int) ([]*WaitingInput, error) {
-	var list []*WaitingInput
-	err := s.scan(prefixQueue, func(_, at []byte) (bool, error) {
-		raw, ok, err := s.get(at)
-		if err != nil || !ok {
-			return err == nil, err
-		}
-		w, err := decodeWaiting(raw)
-		list = append(list, w)
-		return len(list) < n, err
-	})
-	return list, err
-}
-
 // WaitingShipments calls fn for every shipment for which inputs wait. The first error of fn ends it.
 func (s *Store) WaitingShipments(fn func(id string) error) error {
-	last := ""
-	return s.scan(prefixWaiting, func(_, value []byte) (bool, error) {
-		w, err := decodeWaiting(value)
-		if err != nil || w.Record.ShipmentID == last {
-			return err == nil, err
+	return s.scan(prefixTally, func(key, _ []byte) (bool, error) {
+		d := decoder{b: bytes.Clone(key[len(prefixTally):])}
+		id := string(d.take(int(d.uvarint())))
+		if d.bad {
+			return false, fmt.Errorf("lane store: waiting inputs: %w", errMalformed)
 		}
-		last = w.Record.ShipmentID
-		return true, fn(last)
+		return true, fn(id)
 	})
 }

@@ -130,7 +130,9 @@ type Decision struct {
 	// laneseq of the lane's last event after the batch.
 	EventsLaneseq uint64 `protobuf:"varint,18,opt,name=events_laneseq,json=eventsLaneseq,proto3" json:"events_laneseq,omitempty"`
 	// Item ids in the input that the shipment does not have.
-	UnknownItems  []string `protobuf:"bytes,19,rep,name=unknown_items,json=unknownItems,proto3" json:"unknown_items,omitempty"`
+	UnknownItems []string `protobuf:"bytes,19,rep,name=unknown_items,json=unknownItems,proto3" json:"unknown_items,omitempty"`
+	// Of an input that waits and names no seller: the sellers that its sender's credential speaks for.
+	SenderSellers []string `protobuf:"bytes,22,rep,name=sender_sellers,json=senderSellers,proto3" json:"sender_sellers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -298,6 +300,13 @@ func (x *Decision) GetUnknownItems() []string {
 	return nil
 }
 
+func (x *Decision) GetSenderSellers() []string {
+	if x != nil {
+		return x.SenderSellers
+	}
+	return nil
+}
+
 // A record of orders.decisions.v1 that voids earlier ones: their batch lost its events when an embedded broker crashed.
 type DecisionsVoided struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -416,7 +425,7 @@ var File_orderledger_v1_decision_proto protoreflect.FileDescriptor
 
 const file_orderledger_v1_decision_proto_rawDesc = "" +
 	"\n" +
-	"\x1dorderledger/v1/decision.proto\x12\x0eorderledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbb\x05\n" +
+	"\x1dorderledger/v1/decision.proto\x12\x0eorderledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe2\x05\n" +
 	"\bDecision\x121\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x17.orderledger.v1.OutcomeR\aoutcome\x12\x1b\n" +
 	"\tinput_key\x18\x02 \x01(\tR\binputKey\x12\x1d\n" +
@@ -444,7 +453,8 @@ const file_orderledger_v1_decision_proto_rawDesc = "" +
 	"body_bytes\x18\x10 \x01(\rR\tbodyBytes\x12\x16\n" +
 	"\x06waited\x18\x11 \x01(\bR\x06waited\x12%\n" +
 	"\x0eevents_laneseq\x18\x12 \x01(\x04R\reventsLaneseq\x12#\n" +
-	"\runknown_items\x18\x13 \x03(\tR\funknownItemsB\x0f\n" +
+	"\runknown_items\x18\x13 \x03(\tR\funknownItems\x12%\n" +
+	"\x0esender_sellers\x18\x16 \x03(\tR\rsenderSellersB\x0f\n" +
 	"\r_inbox_offset\"m\n" +
 	"\x0fDecisionsVoided\x12!\n" +
 	"\ffirst_offset\x18\x01 \x01(\x03R\vfirstOffset\x12\x1f\n" +

@@ -64,6 +64,11 @@ func (m *Decision) CloneVT() *Decision {
 		copy(tmpContainer, rhs)
 		r.UnknownItems = tmpContainer
 	}
+	if rhs := m.SenderSellers; rhs != nil {
+		tmpContainer := make([]string, len(rhs))
+		copy(tmpContainer, rhs)
+		r.SenderSellers = tmpContainer
+	}
 	if len(m.unknownFields) > 0 {
 		r.unknownFields = make([]byte, len(m.unknownFields))
 		copy(r.unknownFields, m.unknownFields)
@@ -181,6 +186,15 @@ func (this *Decision) EqualVT(that *Decision) bool {
 			return false
 		}
 	}
+	if len(this.SenderSellers) != len(that.SenderSellers) {
+		return false
+	}
+	for i, vx := range this.SenderSellers {
+		vy := that.SenderSellers[i]
+		if vx != vy {
+			return false
+		}
+	}
 	return string(this.unknownFields) == string(that.unknownFields)
 }
 
@@ -267,6 +281,17 @@ func (m *Decision) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if len(m.SenderSellers) > 0 {
+		for iNdEx := len(m.SenderSellers) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.SenderSellers[iNdEx])
+			copy(dAtA[i:], m.SenderSellers[iNdEx])
+			i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.SenderSellers[iNdEx])))
+			i--
+			dAtA[i] = 0x1
+			i--
+			dAtA[i] = 0xb2
+		}
 	}
 	if len(m.UnknownItems) > 0 {
 		for iNdEx := len(m.UnknownItems) - 1; iNdEx >= 0; iNdEx-- {
@@ -581,6 +606,12 @@ func (m *Decision) SizeVT() (n int) {
 	}
 	if len(m.UnknownItems) > 0 {
 		for _, s := range m.UnknownItems {
+			l = len(s)
+			n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
+		}
+	}
+	if len(m.SenderSellers) > 0 {
+		for _, s := range m.SenderSellers {
 			l = len(s)
 			n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
 		}
@@ -1188,6 +1219,38 @@ func (m *Decision) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.UnknownItems = append(m.UnknownItems, string(dAtA[iNdEx:postIndex]))
+			iNdEx = postIndex
+		case 22:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field SenderSellers", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.SenderSellers = append(m.SenderSellers, string(dAtA[iNdEx:postIndex]))
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
