@@ -2,7 +2,7 @@ package e2e
 
 import (
 	"bytes"
-	"encoding/hex"
+	"encoding/base64"
 	"encoding/json"
 	"maps"
 	"os"
@@ -18,6 +18,7 @@ import (
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/demo"
+	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
@@ -57,7 +58,7 @@ func longest(m map[int32][]*kgo.Record) (lane int32, at int) {
 
 // rechain numbers and links the records again, as a forger with write access to the topic would.
 func rechain(topic string, lane int32, records []*kgo.Record) {
-	var chain events.Chain
+	chain := chainStart(topic, lane)
 	for i, r := range records {
 		forged := *r
 		forged.Headers = slices.Clone(r.Headers)
@@ -69,8 +70,8 @@ func rechain(topic string, lane int32, records []*kgo.Record) {
 			}
 		}
 		set(events.HeaderLaneSeq, strconv.AppendInt(nil, int64(i+1), 10))
-		chain = chain.Next(topic, lane, headers(&forged), forged.Value)
-		set(events.HeaderChainHash, hex.AppendEncode(nil, chain.Head[:]))
+		chain = chain.Next(topic, lane, kafka.EventRecord(&forged))
+		set(events.HeaderChainHash, base64.StdEncoding.AppendEncode(nil, chain.Head[:]))
 		records[i] = &forged
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/shipment"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
@@ -20,15 +21,15 @@ func (e *evidence) readLedger(v *verdict) *ledger {
 	l := &ledger{states: map[string]*ledgerv1.Shipment{}}
 	heads := map[int32][]events.Hash{} // By lane, the head after each event.
 	for _, lane := range slices.Sorted(maps.Keys(e.events)) {
-		var chain events.Chain
+		chain := chainStart(events.TopicEvents, lane)
 		heads[lane] = []events.Hash{chain.Head}
 		for _, r := range e.events[lane] {
-			env, event, err := events.Decode(headers(r), r.Value)
+			env, event, err := events.Decode(kafka.EventRecord(r))
 			if err != nil {
 				v.add("event", "lane %d offset %d: %v", lane, r.Offset, err)
 				continue
 			}
-			chain = chain.Next(events.TopicEvents, lane, headers(r), r.Value)
+			chain = chain.Next(events.TopicEvents, lane, kafka.EventRecord(r))
 			v.check(chain.Seq == env.LaneSeq, "laneseq", "lane %d offset %d: %d, want %d", lane, r.Offset, env.LaneSeq, chain.Seq)
 			v.check(chain.Head == env.ChainHash, "chain", "events of lane %d break at offset %d", lane, r.Offset)
 			heads[lane] = append(heads[lane], chain.Head)
@@ -46,14 +47,14 @@ func (e *evidence) readLedger(v *verdict) *ledger {
 
 func (e *evidence) readDecisions(v *verdict, l *ledger, heads map[int32][]events.Hash) {
 	for _, lane := range slices.Sorted(maps.Keys(e.decisions)) {
-		var chain events.Chain
+		chain := chainStart(events.TopicDecisions, lane)
 		for _, r := range e.decisions[lane] {
-			env, d, voided, err := events.DecodeDecision(headers(r), r.Value)
+			env, d, voided, err := events.DecodeDecision(kafka.EventRecord(r))
 			if err != nil {
 				v.add("decision", "lane %d offset %d: %v", lane, r.Offset, err)
 				continue
 			}
-			chain = chain.Next(events.TopicDecisions, lane, headers(r), r.Value)
+			chain = chain.Next(events.TopicDecisions, lane, kafka.EventRecord(r))
 			v.check(chain.Seq == env.LaneSeq, "decisionseq", "lane %d offset %d: %d, want %d", lane, r.Offset, env.LaneSeq, chain.Seq)
 			v.check(chain.Head == env.ChainHash, "chain", "decisions of lane %d break at offset %d", lane, r.Offset)
 			if voided != nil {

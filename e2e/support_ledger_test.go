@@ -50,7 +50,10 @@ func readTopic(t testing.TB, brokers, topic string) map[int32][]*kgo.Record {
 	return got
 }
 
-func headers(r *kgo.Record) []events.Header { return kafka.AppendEventHeaders(nil, r) }
+// chainStart returns the chain of an empty lane.
+func chainStart(topic string, lane int32) events.Chain {
+	return events.ChainStart(events.Hash{}, topic, lane)
+}
 
 // requireWholeLedger reads the ledger as an auditor would: every chain is whole, laneseq and versions are dense, every
 // state is the fold of its events, and every input has one final decision. It returns the last state of each shipment.
@@ -58,11 +61,11 @@ func requireWholeLedger(t testing.TB, brokers string) map[string]*ledgerv1.Shipm
 	t.Helper()
 	states := map[string]*ledgerv1.Shipment{}
 	for lane, records := range readTopic(t, brokers, events.TopicEvents) {
-		var chain events.Chain
+		chain := chainStart(events.TopicEvents, lane)
 		for _, r := range records {
-			env, event, err := events.Decode(headers(r), r.Value)
+			env, event, err := events.Decode(kafka.EventRecord(r))
 			require.NoError(t, err)
-			chain = chain.Next(events.TopicEvents, lane, headers(r), r.Value)
+			chain = chain.Next(events.TopicEvents, lane, kafka.EventRecord(r))
 			require.Equal(t, chain.Seq, env.LaneSeq, "laneseq of lane %d is dense", lane)
 			require.Equal(t, chain.Head, env.ChainHash, "chain of lane %d at %d", lane, env.LaneSeq)
 			before := states[env.ShipmentID]
@@ -88,13 +91,13 @@ func requireDecisions(t testing.TB, brokers string) []decided {
 	t.Helper()
 	var all []decided
 	for lane, records := range readTopic(t, brokers, events.TopicDecisions) {
-		var chain events.Chain
+		chain := chainStart(events.TopicDecisions, lane)
 		var lanes []decided
 		void := map[int64]bool{}
 		for _, r := range records {
-			env, d, voided, err := events.DecodeDecision(headers(r), r.Value)
+			env, d, voided, err := events.DecodeDecision(kafka.EventRecord(r))
 			require.NoError(t, err)
-			chain = chain.Next(events.TopicDecisions, lane, headers(r), r.Value)
+			chain = chain.Next(events.TopicDecisions, lane, kafka.EventRecord(r))
 			require.Equal(t, chain.Seq, env.LaneSeq, "decisionseq of lane %d is dense", lane)
 			require.Equal(t, chain.Head, env.ChainHash, "decisions' chain of lane %d at %d", lane, env.LaneSeq)
 			if voided != nil {

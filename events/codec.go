@@ -16,20 +16,20 @@ var (
 	ErrNull = fmt.Errorf("%w: null value", ErrUndecodable)
 )
 
-// Decode reads a record of TopicEvents. On an error, the envelope holds the headers that could be read.
-func Decode(headers []Header, value []byte) (Envelope, *ledgerv1.Event, error) {
-	env, err := DecodeEnvelope(headers)
+// Decode reads a record of TopicEvents. On an error, the envelope holds what could be read.
+func Decode(r *Record) (Envelope, *ledgerv1.Event, error) {
+	env, err := DecodeEnvelope(r)
 	if err != nil {
 		return env, nil, err
 	}
-	if len(value) == 0 {
+	if len(r.Value) == 0 {
 		return env, nil, ErrNull
 	}
 	if !known(env.Type) {
 		return env, nil, fmt.Errorf("%w %q", ErrUnknownType, env.Type)
 	}
 	event := new(ledgerv1.Event)
-	if err := event.UnmarshalVT(value); err != nil {
+	if err := event.UnmarshalVT(r.Value); err != nil {
 		return env, nil, fmt.Errorf("%w: body of %s: %w", ErrUndecodable, env.Type, err)
 	}
 	switch {
@@ -46,24 +46,25 @@ func Decode(headers []Header, value []byte) (Envelope, *ledgerv1.Event, error) {
 
 // DecodeDecision reads a record of TopicDecisions. It returns a decision or the voiding of earlier ones; the other is
 // nil.
-func DecodeDecision(headers []Header, value []byte) (Envelope, *ledgerv1.Decision, *ledgerv1.DecisionsVoided, error) {
-	env, err := DecodeEnvelope(headers)
+func DecodeDecision(r *Record) (Envelope, *ledgerv1.Decision, *ledgerv1.DecisionsVoided, error) {
+	env, err := DecodeEnvelope(r)
 	if err != nil {
 		return env, nil, nil, err
 	}
-	if len(value) == 0 {
+	if len(r.Value) == 0 {
 		return env, nil, nil, ErrNull
 	}
 	switch env.Type {
 	case TypeDecision:
 		d := new(ledgerv1.Decision)
-		if err := d.UnmarshalVT(value); err != nil {
+		if err := d.UnmarshalVT(r.Value); err != nil {
 			return env, nil, nil, fmt.Errorf("%w: body of %s: %w", ErrUndecodable, env.Type, err)
 		}
+		env.ReadDecision(d)
 		return env, d, nil, nil
 	case TypeDecisionsVoided:
 		v := new(ledgerv1.DecisionsVoided)
-		if err := v.UnmarshalVT(value); err != nil {
+		if err := v.UnmarshalVT(r.Value); err != nil {
 			return env, nil, nil, fmt.Errorf("%w: body of %s: %w", ErrUndecodable, env.Type, err)
 		}
 		return env, nil, v, nil

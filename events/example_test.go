@@ -8,12 +8,12 @@ import (
 	"github.com/orderledger/orderledger/events/eventstest"
 )
 
-// A consumer reads headers and value of a record, skips what it does not know, and needs nothing else: the state after
+// A consumer decodes a record, skips what it does not know, and needs nothing else: the state after
 // the event is in it.
 func ExampleDecode() {
 	record := eventstest.NewLane(0).Event(eventstest.Story(1, eventstest.Start)[5])
 
-	env, event, err := events.Decode(record.Headers, record.Value)
+	env, event, err := events.Decode(record.Record())
 	if errors.Is(err, events.ErrUnknownType) {
 		return // An event type of a later version.
 	}
@@ -49,23 +49,21 @@ func ExampleAppendJSON() {
 	// {"transition":{"from":"STATUS_PACKED","to":"STATUS_READY_TO_DISPATCH","items":[{"orderItemId":"OD000000000000000001-0","from":"STATUS_PACKED","to":"STATUS_READY_TO_DISPATCH","liveBefore":2,"liveAfter":2}]},"readyToDispatch":{"at":{"at":"2026-03-05T02:06:07Z"}}}
 }
 
-// Anybody can verify a lane: link each record to the one before and compare with the hash it carries.
-func ExampleChain_Next() {
-	lane := eventstest.NewLane(2)
-	var chain events.Chain
+// Anybody can verify a lane from its beginning. The hash of the layout comes from the record of TopicLayout.
+func ExampleVerifier() {
+	lane := eventstest.NewLane(0)
+	v := events.Verifier{
+		Topic: events.TopicEvents, Lane: 0, Lanes: 1,
+		Chain: events.ChainStart(events.Hash{}, events.TopicEvents, 0),
+	}
 	for _, e := range eventstest.Story(1, eventstest.Start) {
-		r := lane.Event(e)
-		env, err := events.DecodeEnvelope(r.Headers)
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		if chain = chain.Next(r.Topic, r.Lane, r.Headers, r.Value); chain.Head != env.ChainHash {
-			fmt.Println("altered or left out before", env.ID)
+		r := lane.Event(e).Record()
+		if env, err := v.Next(r); err != nil {
+			fmt.Println(env.ID, err)
 			return
 		}
 	}
-	fmt.Println(chain.Seq, "records verified")
+	fmt.Println(v.Chain.Seq, "records verified")
 	// Output:
 	// 8 records verified
 }

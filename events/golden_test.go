@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/require"
@@ -40,8 +41,10 @@ const (
 
 // golden is the readable half of a golden file.
 type golden struct {
-	Headers [][2]string     `json:"headers"`
-	Body    json.RawMessage `json:"body"`
+	Key       string          `json:"key"`
+	Timestamp string          `json:"timestamp"`
+	Headers   [][2]string     `json:"headers"`
+	Body      json.RawMessage `json:"body"`
 }
 
 func goldenTypes() []string {
@@ -61,38 +64,41 @@ func TestGoldenRecords(t *testing.T) {
 			t.Parallel()
 			bin := readGolden(t, name+".bin", sums)
 			text := readGolden(t, name+".json", sums)
-			headers, value := unpack(t, bin)
+			record := unpack(t, bin)
 			var want golden
 			require.NoError(t, json.Unmarshal(text, &want))
 
 			t.Run("headers", func(t *testing.T) {
 				t.Parallel()
 				var got [][2]string
-				for _, h := range headers {
+				for _, h := range record.Headers {
 					got = append(got, [2]string{h.Key, string(h.Value)})
 				}
 				require.Equal(t, want.Headers, got)
+				require.Equal(t, want.Key, string(record.Key))
+				require.Equal(t, want.Timestamp, record.Timestamp.Format(events.TimeFormat))
 			})
 			t.Run("chain", func(t *testing.T) {
 				t.Parallel()
-				env, err := events.DecodeEnvelope(headers)
+				env, err := events.DecodeEnvelope(record)
 				require.NoError(t, err)
-				require.Equal(t, events.Chain{}.Next(topicOf(typ), 3, headers, value).Head, env.ChainHash)
+				start := events.ChainStart(events.Hash{}, topicOf(typ), 3)
+				require.Equal(t, start.Next(topicOf(typ), 3, record).Head, env.ChainHash)
 			})
 			t.Run("codec", func(t *testing.T) {
 				t.Parallel()
-				decodes(t, typ, headers, value)
+				decodes(t, typ, record)
 			})
 			t.Run("JSON", func(t *testing.T) {
 				t.Parallel()
-				got, err := events.AppendJSON(nil, typ, value)
+				got, err := events.AppendJSON(nil, typ, record.Value)
 				require.NoError(t, err)
 				require.JSONEq(t, string(want.Body), string(got))
 			})
 			t.Run("a reader with only the schema", func(t *testing.T) {
 				t.Parallel()
 				m := dynamicpb.NewMessage(bareDescriptor(t, messageOf(typ)))
-				require.NoError(t, proto.Unmarshal(value, m))
+				require.NoError(t, proto.Unmarshal(record.Value, m))
 				require.Empty(t, m.GetUnknown())
 				got, err := protojson.Marshal(m)
 				require.NoError(t, err)
@@ -131,21 +137,21 @@ func TestJSONSchemaRefusesOthers(t *testing.T) {
 	require.Error(t, compileSchema(t, "Event", false).Validate(body))
 }
 
-func decodes(t *testing.T, typ string, headers []events.Header, value []byte) {
+func decodes(t *testing.T, typ string, r *events.Record) {
 	t.Helper()
 	if topicOf(typ) == events.TopicDecisions {
-		_, d, v, err := events.DecodeDecision(headers, value)
+		_, d, v, err := events.DecodeDecision(r)
 		require.NoError(t, err)
 		require.Equal(t, typ == events.TypeDecision, d != nil)
 		require.Equal(t, typ == events.TypeDecisionsVoided, v != nil)
 		return
 	}
-	env, e, err := events.Decode(headers, value)
+	env, e, err := events.Decode(r)
 	require.NoError(t, err)
 	require.Equal(t, typ, env.Type)
 	require.NotNil(t, events.At(e))
 	var view events.View
-	require.NoError(t, view.Read(headers, value))
+	require.NoError(t, view.Read(r))
 	require.Equal(t, e.GetTransition().GetTo(), view.To)
 }
 
@@ -231,9 +237,9 @@ func writeGolden(t *testing.T, typ, name string, sums map[string]string) {
 		env.ShipmentID, env.Version = e.GetAfter().GetShipmentId(), e.GetAfter().GetVersion()
 		env.ID = events.EventID(env.ShipmentID, env.Version)
 	}
-	headers, value := eventstest.Record(env, m)
-	g := golden{}
-	for _, h := range headers {
+	record := eventstest.Record(env, m)
+	g := golden{Key: string(record.Key), Timestamp: record.Timestamp.Format(events.TimeFormat)}
+	for _, h := range record.Headers {
 		g.Headers = append(g.Headers, [2]string{h.Key, string(h.Value)})
 	}
 	// protojson writes the file, so that it does not depend on the code under test.
@@ -243,7 +249,7 @@ func writeGolden(t *testing.T, typ, name string, sums map[string]string) {
 	text, err := json.MarshalIndent(g, "", "  ")
 	require.NoError(t, err)
 	require.NoError(t, os.MkdirAll(goldenDir, 0o755))
-	for file, content := range map[string][]byte{name + ".bin": pack(headers, value), name + ".json": append(text, '\n')} {
+	for file, content := range map[string][]byte{name + ".bin": pack(record), name + ".json": append(text, '\n')} {
 		require.NoError(t, os.WriteFile(filepath.Join(goldenDir, file), content, 0o644))
 		sum := sha256.Sum256(content)
 		sums[file] = hex.EncodeToString(sum[:])
@@ -280,20 +286,22 @@ func readGolden(t *testing.T, file string, sums map[string]string) []byte {
 	return content
 }
 
-// pack writes a record as one file: the number of headers, each key and value, and the value, every one of them
-// preceded by its length as a varint.
-func pack(headers []events.Header, value []byte) []byte {
-	b := binary.AppendUvarint(nil, uint64(len(headers)))
+// pack writes a record as one file: the timestamp in milliseconds and the number of headers as varints, the key, each
+// header's key and value, and the value, every one of these preceded by its length as a varint.
+func pack(r *events.Record) []byte {
+	b := binary.AppendUvarint(nil, uint64(r.Timestamp.UnixMilli()))
+	b = binary.AppendUvarint(b, uint64(len(r.Headers)))
 	part := func(p []byte) { b = append(binary.AppendUvarint(b, uint64(len(p))), p...) }
-	for _, h := range headers {
+	part(r.Key)
+	for _, h := range r.Headers {
 		part([]byte(h.Key))
 		part(h.Value)
 	}
-	part(value)
+	part(r.Value)
 	return b
 }
 
-func unpack(t *testing.T, b []byte) (headers []events.Header, value []byte) {
+func unpack(t *testing.T, b []byte) *events.Record {
 	t.Helper()
 	r := bytes.NewReader(b)
 	part := func() []byte {
@@ -304,13 +312,16 @@ func unpack(t *testing.T, b []byte) (headers []events.Header, value []byte) {
 		require.NoError(t, err)
 		return p
 	}
+	ms, err := binary.ReadUvarint(r)
+	require.NoError(t, err)
 	n, err := binary.ReadUvarint(r)
 	require.NoError(t, err)
+	record := &events.Record{Key: part(), Timestamp: time.UnixMilli(int64(ms)).UTC()}
 	for range n {
 		key := string(part())
-		headers = append(headers, events.Header{Key: key, Value: part()})
+		record.Headers = append(record.Headers, events.Header{Key: key, Value: part()})
 	}
-	value = part()
+	record.Value = part()
 	require.Zero(t, r.Len())
-	return headers, value
+	return record
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// View is a record of TopicEvents, read in place: its headers and the few fields of its body that readers filter and
+// View is a record of TopicEvents, read in place: its envelope and the few fields of its body that readers filter and
 // sort by. The rest is not decoded. Its byte slices belong to the record. View is for readers that read many events and
 // need the state of few; all others should use Decode.
 type View struct {
@@ -17,9 +17,9 @@ type View struct {
 	ID, ShipmentID, AuthType, AuthID, CorrelationID, CausationID, InputKey []byte
 	Type                                                                   string
 	Version, LaneSeq                                                       uint64
-	// OccurredAt is zero when the headers have none.
-	OccurredAt, RecordedAt time.Time
-	ChainHash              Hash
+	OccurredAt, DecidedAt, RecordedAt                                      time.Time
+	ChainHash                                                              Hash
+	History                                                                bool
 
 	// Fields of the body's transition.
 	From, To        ledgerv1.Status
@@ -30,36 +30,40 @@ type View struct {
 
 // Read reads a record of TopicEvents into v and replaces its contents. It checks what Decode checks, but not the inside
 // of the state and of the event's own fields, which AppendJSON checks. An error wraps ErrUndecodable.
-func (v *View) Read(headers []Header, body []byte) error {
-	*v = View{}
-	if err := v.readHeaders(headers); err != nil {
+func (v *View) Read(r *Record) error {
+	*v = View{ShipmentID: r.Key, RecordedAt: recordedAt(r.Timestamp)}
+	if err := v.readHeaders(r); err != nil {
 		// DecodeEnvelope names every bad header. Its cost does not matter here.
-		if _, all := DecodeEnvelope(headers); all != nil {
+		if _, all := DecodeEnvelope(r); all != nil {
 			return all
 		}
 		return err
 	}
-	if len(body) == 0 {
+	if len(r.Value) == 0 {
 		return ErrNull
 	}
 	oneof, ok := numberByType[v.Type]
 	if !ok {
 		return fmt.Errorf("%w %q", ErrUnknownType, v.Type)
 	}
-	return v.readBody(body, oneof)
+	if err := v.readBody(r.Value, oneof); err != nil {
+		return err
+	}
+	if len(v.AuthID) == 0 && string(v.AuthType) == AuthSeller {
+		v.AuthID = v.SellerID
+	}
+	return nil
 }
 
-func (v *View) readHeaders(headers []Header) error {
+func (v *View) readHeaders(r *Record) error {
 	var err error
-	for i := range headers {
-		b := headers[i].Value
-		switch headers[i].Key {
+	for i := range r.Headers {
+		b := r.Headers[i].Value
+		switch r.Headers[i].Key {
 		case HeaderID:
 			v.ID = b
 		case HeaderType:
 			v.Type = typeString(b)
-		case HeaderSubject:
-			v.ShipmentID = b
 		case HeaderAuthType:
 			v.AuthType = b
 		case HeaderAuthID:
@@ -70,17 +74,17 @@ func (v *View) readHeaders(headers []Header) error {
 			v.CausationID = b
 		case HeaderInputKey:
 			v.InputKey = b
-		case HeaderVersion:
-			err = parseUint(b, &v.Version)
+		case HeaderHistory:
+			v.History = string(b) == True
 		case HeaderLaneSeq:
 			err = parseUint(b, &v.LaneSeq)
-		case HeaderInboxOffset:
+		case HeaderInboxOffset, HeaderDecisionSeq, HeaderDecisionEvent, HeaderDecisionEvents:
 			var ignored uint64
 			err = parseUint(b, &ignored)
 		case HeaderTime:
 			err = parseTime(b, &v.OccurredAt)
-		case HeaderRecordedTime:
-			err = parseTime(b, &v.RecordedAt)
+		case HeaderDecidedAt:
+			err = parseTime(b, &v.DecidedAt)
 		case HeaderInputHash:
 			var ignored Hash
 			err = parseHash(b, &ignored)
@@ -88,11 +92,21 @@ func (v *View) readHeaders(headers []Header) error {
 			err = parseHash(b, &v.ChainHash)
 		}
 		if err != nil {
-			return fmt.Errorf("%w: header %s: %w", ErrUndecodable, headers[i].Key, err)
+			return fmt.Errorf("%w: header %s: %w", ErrUndecodable, r.Headers[i].Key, err)
 		}
 	}
-	if v.Type == "" || len(v.ID) == 0 || v.RecordedAt.IsZero() {
+	if v.Type == "" || len(v.ID) == 0 {
 		return fmt.Errorf("%w: missing header", ErrUndecodable)
+	}
+	var ok bool
+	if v.Version, ok = versionOf(v.ID, r.Key); !ok && !ofDecisions(v.Type) {
+		return fmt.Errorf("%w: header %s: not the key and a version", ErrUndecodable, HeaderID)
+	}
+	if v.DecidedAt.IsZero() {
+		v.DecidedAt = v.RecordedAt
+	}
+	if v.OccurredAt.IsZero() {
+		v.OccurredAt = v.DecidedAt
 	}
 	return nil
 }
@@ -216,15 +230,4 @@ func (v *View) readState() error {
 			v.ShipmentID, v.Version, id, version)
 	}
 	return nil
-}
-
-// RecordedAt returns the recorded time from a record's headers; false if they have none.
-func RecordedAt(headers []Header) (at time.Time, ok bool) {
-	for i := range headers {
-		if headers[i].Key == HeaderRecordedTime {
-			ok = parseTime(headers[i].Value, &at) == nil
-			return at, ok
-		}
-	}
-	return at, false
 }

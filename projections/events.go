@@ -17,8 +17,8 @@ type EventRow struct {
 }
 
 // Read makes the row of one record of orders.events.v1. An error wraps events.ErrUndecodable: the record has no row.
-func (r *EventRow) Read(lane int32, offset int64, headers []events.Header, value []byte) error {
-	if err := r.View.Read(headers, value); err != nil {
+func (r *EventRow) Read(lane int32, offset int64, rec *events.Record) error {
+	if err := r.View.Read(rec); err != nil {
 		return err
 	}
 	r.Lane, r.Offset = lane, offset

@@ -65,7 +65,7 @@ func TestEventRow(t *testing.T) {
 		r = lane.Event(e)
 	}
 	var row projections.EventRow
-	require.NoError(t, row.Read(4, 99, r.Headers, r.Value))
+	require.NoError(t, row.Read(4, 99, r.Record()))
 	after := story[5].After
 	require.EqualValues(t, 4, row.Lane)
 	require.EqualValues(t, 99, row.Offset)
@@ -79,7 +79,7 @@ func TestEventRow(t *testing.T) {
 	require.EqualValues(t, r.At.UnixMilli(), row.Recorded)
 	require.Equal(t, 202603, projections.Month(row.Recorded))
 
-	require.ErrorIs(t, row.Read(4, 99, r.Headers, nil), events.ErrUndecodable)
+	require.ErrorIs(t, row.Read(4, 99, &events.Record{Key: []byte(r.Key), Timestamp: r.At, Headers: r.Headers}), events.ErrUndecodable)
 	require.Empty(t, projections.Shipment(&ledgerv1.Shipment{}).Status)
 	require.Equal(t, "77", projections.Shipment(&ledgerv1.Shipment{Status: 77}).Status, "a status of a later version")
 }

@@ -6,7 +6,6 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
@@ -51,8 +50,5 @@ func stamp(t *timestamppb.Timestamp) Time {
 
 func moment(m *ledgerv1.Moment) Time { return stamp(m.GetAt()) }
 
-// RecordedAt returns the time of recording in a record's headers; false if they have none.
-func RecordedAt(headers []events.Header) (Time, bool) {
-	t, ok := events.RecordedAt(headers)
-	return recordedOf(t), ok
-}
+// RecordedAt returns the time of recording of a record with that timestamp.
+func RecordedAt(timestamp time.Time) Time { return recordedOf(timestamp) }

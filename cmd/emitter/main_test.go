@@ -129,7 +129,7 @@ func TestRunDeliversAnEventToAnEndpoint(t *testing.T) {
 		RecordedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), InboxOffset: events.NoInboxOffset,
 	}
 	r := &kgo.Record{
-		Topic: events.TopicEvents, Partition: events.Lane("s1", 2), Key: []byte("s1"), Value: value,
+		Topic: events.TopicEvents, Partition: events.Lane("s1", 2), Key: []byte("s1"), Value: value, Timestamp: envelope.RecordedAt,
 		Headers: kafka.AppendRecordHeaders(nil, envelope.AppendHeaders(nil)),
 	}
 	require.NoError(t, testkit.Client(t, brokers, kafka.ManualPartitions()).ProduceSync(t.Context(), r).FirstErr())

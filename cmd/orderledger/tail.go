@@ -24,7 +24,7 @@ type tailer struct {
 	json       bool
 	limit      int
 	shown      int
-	headers    []events.Header
+	record     events.Record
 }
 
 func tailCommand() *cobra.Command {
@@ -115,8 +115,8 @@ func (t *tailer) run(ctx context.Context, cfg kafka.Config, fromStart bool, out 
 }
 
 func (t *tailer) show(w io.Writer, record *kgo.Record) {
-	t.headers = kafka.AppendEventHeaders(t.headers[:0], record)
-	env, event, err := events.Decode(t.headers, record.Value)
+	kafka.ReadEventRecord(&t.record, record)
+	env, event, err := events.Decode(&t.record)
 	if err != nil {
 		fmt.Fprintf(w, "lane %d offset %d: %v\n", record.Partition, record.Offset, err)
 		return

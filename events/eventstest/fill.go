@@ -3,6 +3,7 @@ package eventstest
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -43,10 +44,12 @@ func Decision() *ledgerv1.Decision {
 func Envelope(ceType string) events.Envelope {
 	e := events.Envelope{
 		ID: events.EventID("shipment_id-1", 2), Type: ceType, Source: events.Source + "/test",
-		ShipmentID: "shipment_id-1", Version: 2, LaneSeq: 7, OccurredAt: Start, RecordedAt: Start.Add(1500000000),
-		AuthType: "seller", AuthID: "seller-1",
-		CorrelationID: "correlation-1", CausationID: "causation-1", InputKey: "key-1", InputHash: events.Hash{1, 2, 3},
-		InboxOffset: 41, TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+		ShipmentID: "shipment_id-1", Version: 2, LaneSeq: 7,
+		SellerID: "seller_id-1", LocationID: "location_id-1", AuthType: events.AuthSeller, AuthID: "seller_id-1",
+		OccurredAt: Start, DecidedAt: Start.Add(time.Second), RecordedAt: Start.Add(1500 * time.Millisecond),
+		CorrelationID: "correlation-1", CausationID: "causation-1", History: true, DecisionEvents: 2, DecisionEvent: 1,
+		InputType: "command.cancel", InputKey: "key-1", InputHash: events.Hash{1, 2, 3},
+		InboxOffset: 41, DecisionSeq: 5, DecisionRow: true, TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 	}
 	if ceType == events.TypeDecision || ceType == events.TypeDecisionsVoided {
 		e.ID, e.Version = events.DecisionID(3, 7), 0
@@ -54,19 +57,23 @@ func Envelope(ceType string) events.Envelope {
 	return e
 }
 
-// Record returns the headers and value of a record with this envelope, linked to an empty chain of lane 3.
-func Record(env events.Envelope, m proto.Message) (headers []events.Header, value []byte) {
+// Record returns the record with this envelope, linked to an empty chain of lane 3 of the ledger without a layout.
+func Record(env events.Envelope, m proto.Message) *events.Record {
 	value, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
 	if err != nil {
 		panic(err) // Only for messages that no schema allows.
 	}
 	topic := events.TopicEvents
-	if env.Version == 0 {
+	if env.Type == events.TypeDecision || env.Type == events.TypeDecisionsVoided {
 		topic = events.TopicDecisions
 	}
-	headers = env.AppendHeaders(nil)
-	env.ChainHash = events.Chain{}.Next(topic, 3, headers, value).Head
-	return env.AppendUnchained(headers), value
+	r := &events.Record{Timestamp: env.RecordedAt, Headers: env.AppendHeaders(nil), Value: value}
+	if env.ShipmentID != "" {
+		r.Key = []byte(env.ShipmentID)
+	}
+	env.ChainHash = events.ChainStart(events.Hash{}, topic, 3).Next(topic, 3, r).Head
+	r.Headers = env.AppendUnchained(r.Headers)
+	return r
 }
 
 // Fill sets every field of a message. Lists get two elements.

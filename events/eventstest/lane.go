@@ -24,7 +24,12 @@ type Lane struct {
 }
 
 // NewLane returns an empty lane.
-func NewLane(id int32) *Lane { return &Lane{ID: id, Now: Start} }
+func NewLane(id int32) *Lane {
+	return &Lane{
+		ID: id, Now: Start, Events: events.ChainStart(events.Hash{}, events.TopicEvents, id),
+		Decisions: events.ChainStart(events.Hash{}, events.TopicDecisions, id),
+	}
+}
 
 // Rec is a record without an offset.
 type Rec struct {
@@ -36,13 +41,26 @@ type Rec struct {
 	At      time.Time
 }
 
+// Record returns the record as package events reads it.
+func (r Rec) Record() *events.Record {
+	rec := &events.Record{Timestamp: r.At, Headers: r.Headers, Value: r.Value}
+	if r.Key != "" {
+		rec.Key = []byte(r.Key)
+	}
+	return rec
+}
+
 // Event returns the record of an event. It sets the time of recording in the event's state.
-func (l *Lane) Event(e *ledgerv1.Event) Rec {
+func (l *Lane) Event(e *ledgerv1.Event) Rec { return l.Under(e.After.ShipmentId, e) }
+
+// Under returns the record of an event under the key and the id of another shipment, as no writer makes it.
+func (l *Lane) Under(shipmentID string, e *ledgerv1.Event) Rec {
 	l.Now = l.Now.Add(time.Millisecond)
 	e.After.UpdatedAt = timestamppb.New(l.Now)
 	env := events.Envelope{
-		ID: events.EventID(e.After.ShipmentId, e.After.Version), Type: events.TypeOf(e), Source: events.Source + "/test",
-		ShipmentID: e.After.ShipmentId, Version: e.After.Version, OccurredAt: l.Now.Add(-time.Second), RecordedAt: l.Now,
+		ID: events.EventID(shipmentID, e.After.Version), Type: events.TypeOf(e), Source: events.Source + "/test",
+		ShipmentID: shipmentID, Version: e.After.Version, OccurredAt: l.Now.Add(-time.Second), RecordedAt: l.Now,
+		SellerID: e.After.SellerId, LocationID: e.After.LocationId, InboxOffset: events.NoInboxOffset,
 		AuthType: "marketplace", AuthID: "m", CorrelationID: fmt.Sprintf("c-%d-%d", l.ID, l.Events.Seq/100),
 		InputKey: fmt.Sprintf("%s/%s/%d", events.ShortType(events.TypeOf(e)), e.After.ShipmentId, e.After.Version),
 	}
@@ -78,11 +96,17 @@ func (l *Lane) record(topic string, chain *events.Chain, env events.Envelope, m 
 	if err != nil {
 		panic(err) // Only for messages that no schema allows.
 	}
-	headers := env.AppendHeaders(make([]events.Header, 0, 20))
-	*chain = chain.Next(topic, l.ID, headers, value)
+	r := &events.Record{
+		Timestamp: env.RecordedAt, Headers: env.AppendHeaders(make([]events.Header, 0, 20)), Value: value,
+	}
+	if env.ShipmentID != "" {
+		r.Key = []byte(env.ShipmentID)
+	}
+	*chain = chain.Next(topic, l.ID, r)
 	env.ChainHash = chain.Head
-	headers = env.AppendUnchained(headers)
-	return Rec{Topic: topic, Lane: l.ID, Key: env.ShipmentID, Headers: headers, Value: value, At: l.Now}
+	return Rec{
+		Topic: topic, Lane: l.ID, Key: env.ShipmentID, Headers: env.AppendUnchained(r.Headers), Value: value, At: l.Now,
+	}
 }
 
 func marshal(m proto.Message) ([]byte, error) {

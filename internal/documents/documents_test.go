@@ -90,8 +90,8 @@ func TestPackingEventsPassEveryRequest(t *testing.T) {
 			cancelled.Revision = 0
 		}
 		for _, event := range []*ledgerv1.Event{full, empty} {
-			headers, value := eventstest.Record(eventstest.Envelope(ceType), event)
-			if passes(&kgo.Record{Headers: kafka.AppendRecordHeaders(nil, headers), Value: value}) {
+			r := eventstest.Record(eventstest.Envelope(ceType), event)
+			if passes(&kgo.Record{Headers: kafka.AppendRecordHeaders(nil, r.Headers), Value: r.Value}) {
 				passed++
 			} else {
 				require.Zero(t, requestedRevision(event), ceType)

@@ -82,7 +82,7 @@ func (w *worker) run(ctx context.Context) error {
 // handle makes the documents that an event requests, if it requests any.
 func (w *worker) handle(in *message.Message) error {
 	ctx, rec, deps := in.Context(), pubsub.Record(in.Context()), w.docs.deps
-	env, event, err := events.Decode(kafka.AppendEventHeaders(nil, rec), rec.Value)
+	env, event, err := events.Decode(kafka.EventRecord(rec))
 	if err != nil {
 		// The projector dead-letters it, and operators see it there. This worker can't know whether it requests documents.
 		deps.Log.WarnContext(ctx, "undecodable event skipped", slog.Int("partition", int(rec.Partition)),

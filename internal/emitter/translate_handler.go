@@ -51,7 +51,7 @@ func (t *Translator) translate(ctx context.Context, record *kgo.Record) (out *me
 			out, err = nil, fmt.Errorf("%w: %v", errPanic, r)
 		}
 	}()
-	env, event, err := events.Decode(kafka.AppendEventHeaders(nil, record), record.Value)
+	env, event, err := events.Decode(kafka.EventRecord(record))
 	switch {
 	case err != nil:
 		return nil, err

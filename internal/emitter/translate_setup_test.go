@@ -74,7 +74,7 @@ func (l *ledger) record(t testing.TB, e *ledgerv1.Event) *kgo.Record {
 	value, err := e.MarshalVT()
 	require.NoError(t, err)
 	return &kgo.Record{
-		Topic: events.TopicEvents, Partition: lane, Key: []byte(id), Value: value,
+		Topic: events.TopicEvents, Partition: lane, Key: []byte(id), Value: value, Timestamp: sampleTime,
 		Headers: kafka.AppendRecordHeaders(nil, env.AppendUnchained(env.AppendHeaders(nil))),
 	}
 }

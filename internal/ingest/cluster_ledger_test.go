@@ -45,7 +45,7 @@ func (c *cluster) ledger() (left map[string]uint16, at map[string]bool) {
 			if rec.Attrs.IsControl() {
 				return
 			}
-			env, event, err := events.Decode(kafka.AppendEventHeaders(nil, rec), rec.Value)
+			env, event, err := events.Decode(kafka.EventRecord(rec))
 			require.NoError(c, err)
 			versions[env.ShipmentID]++
 			laneseq[rec.Partition]++

@@ -220,7 +220,7 @@ func (b *bundle) decisions(n int) []*ledgerv1.Decision {
 		fetches := client.PollFetches(ctx)
 		require.NoError(b.t, ctx.Err(), "only %d of %d decisions", len(out), n)
 		fetches.EachRecord(func(rec *kgo.Record) {
-			_, d, _, err := events.DecodeDecision(kafka.AppendEventHeaders(nil, rec), rec.Value)
+			_, d, _, err := events.DecodeDecision(kafka.EventRecord(rec))
 			require.NoError(b.t, err)
 			out = append(out, d)
 		})

@@ -119,8 +119,11 @@ func (a *answers) noteEvent(env *events.Envelope, offset int64) {
 	if !a.pending() {
 		return
 	}
+	if env.DecisionEvent > 1 {
+		return // The first event has the key.
+	}
 	if r := a.noted(env.ShipmentID, env.InputKey, env.InputHash); r != nil {
-		r.Offset = offset
+		r.Offset = lanestore.LastEvent(env, offset)
 	}
 }
 

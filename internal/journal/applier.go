@@ -1,7 +1,7 @@
 package journal
 
 import (
-	"encoding/hex"
+	"encoding/base64"
 	"errors"
 	"fmt"
 
@@ -28,10 +28,10 @@ const readBatchBytes = 4 << 20
 
 // newApplier continues from the store's position. seen is how far this process has already read the topic, 0 if it has
 // not: a position that it wrote itself need not be compared with the lane again.
-func newApplier(s *lanestore.Store, topic string, lane int32, pos lanestore.TopicPosition, seen int64) *applier {
+func newApplier(s *lanestore.Store, topic string, lane int32, lanes int, pos lanestore.TopicPosition, seen int64) *applier {
 	return &applier{
 		store: s, sb: s.Begin(), pos: pos, checked: pos.Last < 0 || seen > pos.Last,
-		v: verifier{topic: topic, lane: lane, chain: pos.Chain()},
+		v: verifier{Verifier: events.Verifier{Topic: topic, Lane: lane, Lanes: lanes, Chain: pos.Chain()}},
 	}
 }
 
@@ -48,7 +48,7 @@ func (r *applier) known(rec *kgo.Record) (bool, error) {
 func agrees(p *lanestore.TopicPosition, rec *kgo.Record) error {
 	for i := range rec.Headers {
 		if rec.Headers[i].Key == events.HeaderChainHash {
-			if string(rec.Headers[i].Value) == hex.EncodeToString(p.Head[:]) && rec.Offset == p.Last {
+			if string(rec.Headers[i].Value) == base64.StdEncoding.EncodeToString(p.Head[:]) && rec.Offset == p.Last {
 				return nil
 			}
 		}
@@ -79,14 +79,15 @@ func (r *applier) decision(rec *kgo.Record, voids []span) (env events.Envelope, 
 		return env, nil, errVoidSeen
 	}
 	if env.Type != events.TypeDecision || isVoid(voids, rec.Offset) {
-		r.sb.Skip(&env, rec.Offset, r.v.chain)
+		r.sb.Skip(&env, rec.Offset, r.v.Chain)
 		return env, nil, r.flush(readBatchBytes)
 	}
 	d = new(ledgerv1.Decision)
 	if err := d.UnmarshalVT(rec.Value); err != nil {
 		return env, nil, r.v.damaged(rec, err)
 	}
-	if err := r.sb.Decision(&env, d, rec.Offset, r.v.chain); err != nil {
+	env.ReadDecision(d)
+	if err := r.sb.Decision(&env, d, rec.Offset, r.v.Chain); err != nil {
 		return env, nil, &lostError{err: err, store: true}
 	}
 	return env, d, r.flush(readBatchBytes)
@@ -104,40 +105,31 @@ func (r *applier) event(rec *kgo.Record) (env events.Envelope, fresh bool, err e
 	if err != nil {
 		return env, false, r.v.damaged(rec, err)
 	}
-	if err := r.sb.Event(&env, after, rec.Offset, r.v.chain); err != nil {
+	if err := r.sb.Event(&env, after, rec.Offset, r.v.Chain); err != nil {
 		return env, false, &lostError{err: err, store: true}
 	}
 	return env, true, r.flush(readBatchBytes)
 }
 
-// verifier follows the chain of one topic of a lane.
+// verifier checks the records of one topic of a lane.
 type verifier struct {
-	topic   string
-	lane    int32
-	chain   events.Chain
-	scratch []events.Header
+	events.Verifier
+
+	record events.Record
 }
 
 // next checks that a record is the one after the last, unaltered, and returns its envelope.
 func (v *verifier) next(rec *kgo.Record) (events.Envelope, error) {
-	v.scratch = kafka.AppendEventHeaders(v.scratch[:0], rec)
-	env, err := events.DecodeEnvelope(v.scratch)
+	kafka.ReadEventRecord(&v.record, rec)
+	env, err := v.Next(&v.record)
 	if err != nil {
 		return env, v.damaged(rec, err)
 	}
-	next := v.chain.Next(v.topic, v.lane, v.scratch, rec.Value)
-	if env.LaneSeq != next.Seq {
-		return env, v.damaged(rec, fmt.Errorf("laneseq %d after %d", env.LaneSeq, v.chain.Seq))
-	}
-	if env.ChainHash != next.Head {
-		return env, v.damaged(rec, errors.New("its chain hash is not that of its content"))
-	}
-	v.chain = next
 	return env, nil
 }
 
 func (v *verifier) damaged(rec *kgo.Record, err error) error {
-	return fmt.Errorf("%w: %s lane %d offset %d: %w", ErrDamaged, v.topic, v.lane, rec.Offset, err)
+	return fmt.Errorf("%w: %s lane %d offset %d: %w", ErrDamaged, v.Topic, v.Lane, rec.Offset, err)
 }
 
 // fieldAfter is the number of Event.after.

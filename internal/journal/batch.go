@@ -83,7 +83,7 @@ func (c *committer) newBatch() *batch {
 	// Headers and Kafka timestamps have milliseconds. The time never goes backward in a lane, whatever the clock does.
 	b.now = time.UnixMilli(max(l.j.deps.Now().UnixMilli(), m.RecordedMs)).UTC()
 	b.recorded = timestamppb.New(b.now)
-	b.headers.begin(&b.arena, l.j.source, b.now)
+	b.headers.begin(&b.arena, l.j.source)
 	return b
 }
 
@@ -235,8 +235,9 @@ func (b *batch) write(s *step, before *shipment.State) error {
 	s.first = before.GetVersion() + 1
 	s.last = before.GetVersion() + uint64(len(s.d.Events))
 	state := s.d.Events[len(s.d.Events)-1].GetAfter()
+	env := b.eventEnvelope(s, state)
 	for i, e := range s.d.Events {
-		b.link(s, e, start+i, i)
+		b.link(s, &env, e, b.values[start+i])
 	}
 	s.eventRec = len(b.eventRecs) - 1
 	b.states[s.in.record.ShipmentID] = state
@@ -263,6 +264,8 @@ func (b *batch) store(sb *lanestore.Batch) error {
 		s := &b.steps[i]
 		for ; s.eventRec >= 0 && rec <= s.eventRec; rec++ {
 			env := b.envelope(s.in)
+			env.DecisionEvents = int(s.last - s.first + 1)
+			env.DecisionEvent = env.DecisionEvents - (s.eventRec - rec)
 			r := b.eventRecs[rec]
 			after, err := rawAfter(r.Value)
 			if err == nil {

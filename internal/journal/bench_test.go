@@ -183,7 +183,7 @@ func (b *bundle) event() *kgo.Record {
 	j.mustSubmit(cmd("s0", "note", fmt.Sprintf("%0500d", 0)))
 	j.stop()
 	var last *kgo.Record
-	b.records(events.TopicEvents, 0, func(r *kgo.Record, _ []events.Header) { last = r })
+	b.records(events.TopicEvents, 0, func(r *kgo.Record) { last = r })
 	return last
 }
 

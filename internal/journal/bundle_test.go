@@ -208,18 +208,18 @@ func (b *bundle) read() *book {
 		events: make([][]eventLine, b.lanes), decisions: make([][]decisionLine, b.lanes), inbox: make([]int64, b.lanes),
 	}
 	for lane := range int32(b.lanes) {
-		chain := events.Chain{}
-		b.records(events.TopicEvents, lane, func(r *kgo.Record, h []events.Header) {
-			env, ev, err := events.Decode(h, r.Value)
+		chain := events.ChainStart(events.Hash{}, events.TopicEvents, lane)
+		b.records(events.TopicEvents, lane, func(r *kgo.Record) {
+			env, ev, err := events.Decode(kafka.EventRecord(r))
 			require.NoError(b, err)
-			chain = b.linked(chain, r, h, &env)
+			chain = b.linked(chain, r, &env)
 			k.events[lane] = append(k.events[lane], eventLine{env, ev, r.Offset, r.Timestamp})
 		})
-		chain = events.Chain{}
-		b.records(events.TopicDecisions, lane, func(r *kgo.Record, h []events.Header) {
-			env, d, v, err := events.DecodeDecision(h, r.Value)
+		chain = events.ChainStart(events.Hash{}, events.TopicDecisions, lane)
+		b.records(events.TopicDecisions, lane, func(r *kgo.Record) {
+			env, d, v, err := events.DecodeDecision(kafka.EventRecord(r))
 			require.NoError(b, err)
-			chain = b.linked(chain, r, h, &env)
+			chain = b.linked(chain, r, &env)
 			if v != nil {
 				for i := range k.decisions[lane] {
 					if o := k.decisions[lane][i].offset; o >= v.GetFirstOffset() && o <= v.GetLastOffset() {
@@ -245,20 +245,20 @@ func (b *bundle) end(topic string, lane int32) int64 {
 	return spans[topic].end
 }
 
-func (b *bundle) records(topic string, lane int32, fn func(*kgo.Record, []events.Header)) {
+func (b *bundle) records(topic string, lane int32, fn func(*kgo.Record)) {
 	b.Helper()
 	j, err := New(Config{Cluster: "x", Lanes: b.lanes, StoreDir: "x"}, Deps{Options: kafka.Options(testkit.KafkaConfig(b.brokers, b.lanes))})
 	require.NoError(b, err)
 	ctx := context.WithoutCancel(b.Context())
 	require.NoError(b, j.topics.scan(ctx, topic, lane, 0, b.end(topic, lane), func(r *kgo.Record) error {
-		fn(r, kafka.AppendEventHeaders(nil, r))
+		fn(r)
 		return nil
 	}))
 }
 
-func (b *bundle) linked(c events.Chain, r *kgo.Record, h []events.Header, env *events.Envelope) events.Chain {
+func (b *bundle) linked(c events.Chain, r *kgo.Record, env *events.Envelope) events.Chain {
 	b.Helper()
-	next := c.Next(r.Topic, r.Partition, h, r.Value)
+	next := c.Next(r.Topic, r.Partition, kafka.EventRecord(r))
 	require.Equal(b, next.Seq, env.LaneSeq, "laneseq of %s offset %d", r.Topic, r.Offset)
 	require.Equal(b, next.Head, env.ChainHash, "chain of %s offset %d", r.Topic, r.Offset)
 	require.Equal(b, r.Timestamp.UnixMilli(), env.RecordedAt.UnixMilli(), "timestamp is the recorded time")
@@ -280,7 +280,7 @@ func (b *bundle) check() *book {
 func (k *book) checkLane(t testing.TB, lane int) {
 	t.Helper()
 	versions := map[string]uint64{}
-	heads := map[uint64]events.Hash{0: {}}
+	heads := map[uint64]events.Hash{0: events.ChainStart(events.Hash{}, events.TopicEvents, int32(lane)).Head}
 	var last time.Time
 	for _, e := range k.events[lane] {
 		versions[e.ShipmentID]++
@@ -301,7 +301,7 @@ func (k *book) checkLane(t testing.TB, lane int) {
 			continue
 		}
 		head := heads[d.GetEventsLaneseq()]
-		require.Equal(t, head[:], fill(d.GetEventsHead()), "decision %d names events %d", d.LaneSeq, d.GetEventsLaneseq())
+		require.Equal(t, head[:], d.GetEventsHead(), "decision %d names events %d", d.LaneSeq, d.GetEventsLaneseq())
 		if d.Decision.InboxOffset != nil {
 			ends[d.GetInboxOffset()] = append(ends[d.GetInboxOffset()], d.GetOutcome())
 		}
@@ -314,6 +314,7 @@ func (k *book) checkLane(t testing.TB, lane int) {
 		}
 	}
 	require.Equal(t, versions, produced, "every event has its decision")
+	k.checkFirstEvents(t, lane)
 	for id, n := range answered {
 		require.Equal(t, 1, n, "answers to %s", id)
 	}
@@ -334,14 +335,42 @@ func (k *book) checkLane(t testing.TB, lane int) {
 	}
 }
 
-func reasonOf(d *ledgerv1.Decision) string { return d.GetReason() }
-
-func fill(b []byte) []byte {
-	if len(b) == 0 {
-		return make([]byte, sha256.Size)
+// checkFirstEvents checks that the first event of each decision says which input was decided and which decision it is,
+// so that a reader of the events needs no decisions.
+func (k *book) checkFirstEvents(t testing.TB, lane int) {
+	t.Helper()
+	byID := map[string]eventLine{}
+	for _, e := range k.events[lane] {
+		byID[e.ID] = e
 	}
-	return b
+	for _, d := range k.decisions[lane] {
+		if d.void || d.GetLastVersion() == 0 {
+			continue
+		}
+		n := int(d.GetLastVersion() - d.GetFirstVersion() + 1)
+		for i := range n {
+			e := byID[events.EventID(d.Envelope.ShipmentID, d.GetFirstVersion()+uint64(i))]
+			require.Equal(t, []int{i + 1, n}, []int{e.DecisionEvent, e.DecisionEvents}, e.ID)
+			require.Equal(t, e.event.GetAfter().GetSellerId(), e.SellerID, e.ID)
+			require.Equal(t, e.event.GetAfter().GetLocationId(), e.LocationID, e.ID)
+			if i > 0 {
+				require.Empty(t, e.InputKey+e.InputType, e.ID)
+				continue
+			}
+			require.Equal(t, d.GetInputKey(), e.InputKey, e.ID)
+			require.Equal(t, d.Envelope.InputHash, e.InputHash, e.ID)
+			require.Equal(t, d.Envelope.InboxOffset, e.InboxOffset, e.ID)
+			if d.GetReason() == string(ReasonRestored) {
+				continue // The lost decision had another sequence, perhaps a row of its own.
+			}
+			require.Equal(t, d.GetInputType(), e.InputType, e.ID)
+			require.Equal(t, d.LaneSeq, e.DecisionSeq, e.ID)
+			require.Equal(t, d.GetWaited() || d.GetReason()+d.GetMessage() != "" || len(d.GetUnknownItems()) > 0, e.DecisionRow, e.ID)
+		}
+	}
 }
+
+func reasonOf(d *ledgerv1.Decision) string { return d.GetReason() }
 
 // counted returns the value of a counter or gauge.
 func counted(m prometheus.Metric) float64 {

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/shipment"
 )
@@ -34,6 +35,9 @@ type Config struct {
 	StoreDir string
 	// Lanes is the number of partitions of events, decisions and inbox. Run refuses topics that differ.
 	Lanes int
+	// Layout is the hash of the ledger's layout. The chains of all lanes begin with it, so that an instance with another
+	// layout can't open any.
+	Layout events.Hash
 	// MaxBatch is the most inputs decided in one transaction. Zero means 1000.
 	MaxBatch int
 	// MaxBatchBytes is the size of its records at which a batch ends. Zero means 8 MiB.

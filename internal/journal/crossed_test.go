@@ -97,7 +97,7 @@ func (c *contender) commit() error {
 // committed counts the records that readers see.
 func (b *bundle) committed() (n int64) {
 	b.Helper()
-	b.records(events.TopicEvents, 0, func(*kgo.Record, []events.Header) { n++ })
+	b.records(events.TopicEvents, 0, func(*kgo.Record) { n++ })
 	return n
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/shipment"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
@@ -77,14 +78,25 @@ func (b *batch) envelope(in *input) events.Envelope {
 	return events.Envelope{
 		Source: b.l.j.source, ShipmentID: r.ShipmentID, RecordedAt: b.now,
 		AuthType: r.AuthType, AuthID: r.AuthID, CorrelationID: r.CorrelationID, CausationID: in.cause,
-		InputKey: r.Key, InputHash: r.Hash, InboxOffset: r.Offset, TraceParent: r.TraceParent,
+		SellerID: r.SellerID, InputKey: r.Key, InputHash: r.Hash, InboxOffset: r.Offset, TraceParent: r.TraceParent,
 	}
 }
 
-// link makes the record of the i-th event of a step, whose encoded value is one of values, and links it into the chain.
-func (b *batch) link(s *step, e *ledgerv1.Event, value, i int) {
+// eventEnvelope returns the envelope of a step's first event, but for what differs from event to event.
+func (b *batch) eventEnvelope(s *step, after *shipment.State) events.Envelope {
 	env := b.envelope(s.in)
-	env.Version = s.first + uint64(i)
+	env.SellerID, env.LocationID, env.History = after.GetSellerId(), after.GetLocationId(), after.GetHistory()
+	env.InputType, env.DecisionSeq = s.in.kind(), b.nextDecision()
+	env.DecisionEvents = len(s.d.Events)
+	env.DecisionRow = s.in.waiting != nil || s.d.Reason != "" || s.d.Message != "" || len(s.d.UnknownItems) > 0
+	env.Version = s.first - 1
+	return env
+}
+
+// link makes the record of a step's next event and links it into the chain. The envelope is that of the event before.
+func (b *batch) link(s *step, env *events.Envelope, e *ledgerv1.Event, body []byte) {
+	env.Version++
+	env.DecisionEvent++
 	env.ID = events.EventID(env.ShipmentID, env.Version)
 	env.Type = events.TypeOf(e)
 	env.OccurredAt = writable(events.At(e).GetAt())
@@ -92,8 +104,7 @@ func (b *batch) link(s *step, e *ledgerv1.Event, value, i int) {
 		env.OccurredAt = b.now
 	}
 	s.occurred = env.OccurredAt
-	body := b.values[value]
-	rec := b.linked(events.TopicEvents, &env, &b.events, body)
+	rec := b.linked(events.TopicEvents, env, &b.events, body)
 	b.eventRecs = append(b.eventRecs, rec)
 	b.chains = append(b.chains, b.events)
 	b.size += len(body) + b.overhead(s.in)
@@ -110,12 +121,6 @@ func writable(t *timestamppb.Timestamp) time.Time {
 // linked makes a record whose envelope takes the next sequence of a chain. The chain covers only part of the headers:
 // it can't cover its own hash, and a trace id is not part of the ledger.
 func (b *batch) linked(topic string, env *events.Envelope, chain *events.Chain, value []byte) *kgo.Record {
-	env.LaneSeq = chain.Seq + 1
-	b.scratch = b.headers.chained(b.scratch[:0], env)
-	*chain = chain.Next(topic, b.l.id, b.scratch, value)
-	env.ChainHash = chain.Head
-	b.scratch = b.headers.unchained(b.scratch, env)
-
 	r := b.record()
 	r.Topic, r.Partition = topic, b.l.id
 	if env.ShipmentID != "" {
@@ -125,6 +130,14 @@ func (b *batch) linked(topic string, env *events.Envelope, chain *events.Chain, 
 	// The time of recording, never the time it happened: a broker refuses timestamps that lie more than an hour ahead
 	// (message.timestamp.after.max.ms), and facts of the marketplace may have any.
 	r.Timestamp = env.RecordedAt
+
+	env.LaneSeq = chain.Seq + 1
+	b.scratch = b.headers.chained(b.scratch[:0], env)
+	*chain = chain.Next(topic, b.l.id, &events.Record{
+		Key: r.Key, Timestamp: r.Timestamp, Headers: b.scratch, Value: value,
+	})
+	env.ChainHash = chain.Head
+	b.scratch = b.headers.unchained(b.scratch, env)
 	r.Headers = kafka.AppendRecordHeaders(r.Headers, b.scratch)
 	return r
 }

@@ -1,7 +1,8 @@
 package journal
 
 import (
-	"encoding/hex"
+	"cmp"
+	"encoding/base64"
 	"strconv"
 	"time"
 
@@ -11,23 +12,20 @@ import (
 // headers writes the headers of a batch's records. They are byte for byte those of Envelope.AppendHeaders, but lie in
 // the batch's arena, and values that all records share are made once. Headers take a third of a lane's CPU time.
 type headers struct {
-	arena      *arena
-	recordedAt time.Time
-	recorded   []byte // recordedAt as a header.
-	source     []byte
+	arena  *arena
+	source []byte
 }
 
 // Values that are the same in every record of every lane. Kafka clients only read them.
 var (
 	valueDataSchema  = []byte(events.DataSchema)  //nolint:gochecknoglobals // A constant, which Go can't hold as bytes.
 	valueSpecVersion = []byte(events.SpecVersion) //nolint:gochecknoglobals // A constant, which Go can't hold as bytes.
+	valueTrue        = []byte(events.True)        //nolint:gochecknoglobals // A constant, which Go can't hold as bytes.
 	valueContentType = []byte(events.ContentType) //nolint:gochecknoglobals // A constant, which Go can't hold as bytes.
 )
 
-func (h *headers) begin(a *arena, source string, recordedAt time.Time) {
-	h.arena, h.recordedAt = a, recordedAt
-	h.recorded = h.time(recordedAt)
-	h.source = a.text(source)
+func (h *headers) begin(a *arena, source string) {
+	h.arena, h.source = a, a.text(source)
 }
 
 func (h *headers) time(t time.Time) []byte {
@@ -40,7 +38,7 @@ func (h *headers) number(n uint64) []byte {
 }
 
 func (h *headers) hash(v *events.Hash) []byte {
-	return hex.AppendEncode(h.arena.take(hex.EncodedLen(len(v)))[:0], v[:])
+	return base64.StdEncoding.AppendEncode(h.arena.take(base64.StdEncoding.EncodedLen(len(v)))[:0], v[:])
 }
 
 func (h *headers) text(dst []events.Header, key, value string) []events.Header {
@@ -50,14 +48,67 @@ func (h *headers) text(dst []events.Header, key, value string) []events.Header {
 	return append(dst, events.Header{Key: key, Value: h.arena.text(value)})
 }
 
+func (h *headers) flag(dst []events.Header, key string, set bool) []events.Header {
+	if !set {
+		return dst
+	}
+	return append(dst, events.Header{Key: key, Value: valueTrue})
+}
+
+// at appends a time unless it is the one that its absence stands for.
+func (h *headers) at(dst []events.Header, key string, t, other time.Time) []events.Header {
+	if t.IsZero() || t.UnixMilli() == other.UnixMilli() {
+		return dst
+	}
+	return append(dst, events.Header{Key: key, Value: h.time(t)})
+}
+
 // chained appends the headers that the chain covers, in its canonical order.
 func (h *headers) chained(dst []events.Header, e *events.Envelope) []events.Header {
-	dst = h.text(dst, events.HeaderAuthID, e.AuthID)
+	event := e.Type != events.TypeDecision && e.Type != events.TypeDecisionsVoided
+	first := event && e.DecisionEvent <= 1
+	if e.AuthType != events.AuthSeller || e.AuthID != e.SellerID {
+		dst = h.text(dst, events.HeaderAuthID, e.AuthID)
+	}
 	dst = h.text(dst, events.HeaderAuthType, e.AuthType)
 	dst = h.text(dst, events.HeaderCausationID, e.CausationID)
 	dst = h.text(dst, events.HeaderCorrelationID, e.CorrelationID)
 	dst = append(dst, events.Header{Key: events.HeaderDataSchema, Value: valueDataSchema})
+	if event {
+		dst = h.at(dst, events.HeaderDecidedAt, e.DecidedAt, e.RecordedAt)
+		if e.DecisionEvents > 1 {
+			dst = append(dst,
+				events.Header{Key: events.HeaderDecisionEvent, Value: h.number(uint64(e.DecisionEvent))},
+				events.Header{Key: events.HeaderDecisionEvents, Value: h.number(uint64(e.DecisionEvents))})
+		}
+	}
+	if first {
+		dst = h.flag(dst, events.HeaderDecisionRow, e.DecisionRow)
+		if e.DecisionSeq > 0 {
+			dst = append(dst, events.Header{Key: events.HeaderDecisionSeq, Value: h.number(e.DecisionSeq)})
+		}
+	}
+	dst = h.flag(dst, events.HeaderHistory, event && e.History)
 	dst = h.text(dst, events.HeaderID, e.ID)
+	if first {
+		dst = h.input(dst, e)
+	}
+	dst = append(dst, events.Header{Key: events.HeaderLaneSeq, Value: h.number(e.LaneSeq)})
+	if event {
+		dst = h.text(dst, events.HeaderLocationID, e.LocationID)
+		dst = h.text(dst, events.HeaderSellerID, e.SellerID)
+	}
+	dst = append(dst, events.Header{Key: events.HeaderSource, Value: h.source})
+	dst = append(dst, events.Header{Key: events.HeaderSpecVersion, Value: valueSpecVersion})
+	if event {
+		dst = h.at(dst, events.HeaderTime, e.OccurredAt, cmp.Or(e.DecidedAt, e.RecordedAt))
+	}
+	dst = h.text(dst, events.HeaderType, e.Type)
+	return append(dst, events.Header{Key: events.HeaderContentType, Value: valueContentType})
+}
+
+// input appends the headers that say which input a decision was about.
+func (h *headers) input(dst []events.Header, e *events.Envelope) []events.Header {
 	if e.InboxOffset >= 0 {
 		dst = append(dst, events.Header{Key: events.HeaderInboxOffset, Value: h.number(uint64(e.InboxOffset))})
 	}
@@ -65,23 +116,7 @@ func (h *headers) chained(dst []events.Header, e *events.Envelope) []events.Head
 		dst = append(dst, events.Header{Key: events.HeaderInputHash, Value: h.hash(&e.InputHash)})
 	}
 	dst = h.text(dst, events.HeaderInputKey, e.InputKey)
-	dst = append(dst, events.Header{Key: events.HeaderLaneSeq, Value: h.number(e.LaneSeq)})
-	dst = append(dst, events.Header{Key: events.HeaderRecordedTime, Value: h.recorded})
-	if e.Version > 0 {
-		dst = append(dst, events.Header{Key: events.HeaderVersion, Value: h.number(e.Version)})
-	}
-	dst = append(dst, events.Header{Key: events.HeaderSource, Value: h.source})
-	dst = append(dst, events.Header{Key: events.HeaderSpecVersion, Value: valueSpecVersion})
-	dst = h.text(dst, events.HeaderSubject, e.ShipmentID)
-	switch {
-	case e.OccurredAt.IsZero():
-	case e.OccurredAt.Equal(h.recordedAt):
-		dst = append(dst, events.Header{Key: events.HeaderTime, Value: h.recorded})
-	default:
-		dst = append(dst, events.Header{Key: events.HeaderTime, Value: h.time(e.OccurredAt)})
-	}
-	dst = h.text(dst, events.HeaderType, e.Type)
-	return append(dst, events.Header{Key: events.HeaderContentType, Value: valueContentType})
+	return h.text(dst, events.HeaderInputType, e.InputType)
 }
 
 // unchained appends the rest.

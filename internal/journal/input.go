@@ -2,7 +2,6 @@ package journal
 
 import (
 	"slices"
-	"strconv"
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/journal/lanestore"
@@ -15,7 +14,7 @@ type input struct {
 	call    *call              // Nil unless it is a command.
 	waiting *lanestore.Waiting // Nil unless it has waited.
 	record  InboxRecord        // Key, hash and actor; of commands too.
-	cause   string             // The causation id.
+	cause   string             // The causation id; of a record of the inbox, its offset says it.
 	parsed  shipment.Input
 
 	// foreign says why the record can only be quarantined.
@@ -44,15 +43,11 @@ func commandInput(c *call) *input {
 }
 
 func (l *lane) recordInput(r InboxRecord, foreign error) *input {
-	return &input{record: r, foreign: foreign, cause: l.inboxCause(r.Offset)}
+	return &input{record: r, foreign: foreign}
 }
 
 func (l *lane) waitingInput(w *heldInput, expired bool) *input {
-	return &input{waiting: &w.Waiting, record: *w.record, expired: expired, cause: l.inboxCause(w.Inbox)}
-}
-
-func (l *lane) inboxCause(offset int64) string {
-	return "inbox/" + strconv.Itoa(int(l.id)) + "/" + strconv.FormatInt(offset, 10)
+	return &input{waiting: &w.Waiting, record: *w.record, expired: expired}
 }
 
 func (in *input) isFact() bool {

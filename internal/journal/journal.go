@@ -95,7 +95,7 @@ func New(cfg Config, d Deps) (*Journal, error) {
 	j := &Journal{
 		cfg: cfg, deps: d, log: d.Log, metrics: m, source: events.Source + "/" + cfg.Cluster, decide: shipment.Decide,
 		keys:   keys{nonce: uuid.NewString()},
-		topics: topics{options: d.Options, lanes: cfg.Lanes, stepTimeout: cfg.TakeoverTimeout},
+		topics: topics{options: d.Options, lanes: cfg.Lanes, layout: cfg.Layout, stepTimeout: cfg.TakeoverTimeout},
 		lanes:  newLaneSet(), life: lifecycle{done: make(chan struct{})},
 	}
 	j.members = membership.New(membership.Config{

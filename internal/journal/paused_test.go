@@ -85,7 +85,7 @@ func TestFenceLateRequest(t *testing.T) {
 				q.link.Resume()
 				require.NoError(b, <-q.done)
 				var keys []string
-				b.records(events.TopicEvents, 0, func(r *kgo.Record, _ []events.Header) { keys = append(keys, string(r.Key)) })
+				b.records(events.TopicEvents, 0, func(r *kgo.Record) { keys = append(keys, string(r.Key)) })
 				require.Equal(b, []string{"Q"}, keys)
 			})
 		})

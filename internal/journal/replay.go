@@ -148,7 +148,7 @@ func (t *takeover) readTopic(
 	ctx context.Context, topic string, pos lanestore.TopicPosition, end int64, fn func(*applier, *kgo.Record) error,
 ) error {
 	l, seen := t.l, t.seen[topic]
-	r := newApplier(l.store, topic, l.id, pos, seen)
+	r := newApplier(l.store, topic, l.id, l.j.topics.lanes, pos, seen)
 	err := l.j.topics.scan(ctx, topic, l.id, max(pos.From(), seen), end, func(rec *kgo.Record) error { return fn(r, rec) })
 	if err == nil {
 		err = r.flush(0)

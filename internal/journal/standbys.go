@@ -31,6 +31,7 @@ type standbys struct {
 // standby is the store of a lane that another instance serves. Its lock is held while records are applied.
 type standby struct {
 	id    int32
+	lanes int
 	mu    sync.Mutex
 	taken bool             // The lane has it now; guarded by mu.
 	store *lanestore.Store // Guarded by mu.
@@ -141,7 +142,7 @@ func (f *standbys) adopt(ctx context.Context) error {
 		return err
 	}
 	for _, s := range f.reserve() {
-		store, err := f.j.openStore(ctx, s.id, want)
+		store, err := f.j.openStore(ctx, s.id, want.OfLane(s.id))
 		s.store = store
 		s.mu.Unlock()
 		if err != nil {
@@ -165,7 +166,7 @@ func (f *standbys) reserve() []*standby {
 		if f.byLane[id] != nil || time.Now().Before(f.paused[id]) {
 			continue
 		}
-		s := &standby{id: id}
+		s := &standby{id: id, lanes: f.j.cfg.Lanes}
 		s.mu.Lock() // adopt unlocks it.
 		f.byLane[id] = s
 		fresh = append(fresh, s)
@@ -232,7 +233,7 @@ func (s *standby) apply(p kgo.FetchTopicPartition) error {
 		pos = m.Decisions
 	}
 	// A position from before a restart is not compared here: the chain of the first record does that.
-	r := newApplier(s.store, p.Topic, s.id, pos, pos.Last+1)
+	r := newApplier(s.store, p.Topic, s.id, s.lanes, pos, pos.Last+1)
 	checked := s.seen[p.Topic] > 0
 	for _, rec := range p.Records {
 		if rec.Attrs.IsControl() {

@@ -41,7 +41,7 @@ func (t *takeover) run(ctx context.Context) error {
 	}
 	l.writer = w
 	t.announce(ctx)
-	want, err := l.j.topics.identity(ctx)
+	want, err := l.j.topics.laneIdentity(ctx, l.id)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (t *takeover) warmUp(ctx context.Context) error {
 	if t.l.j.cfg.Embedded || t.l.answers.pending() {
 		return nil // An embedded broker's lane may be torn; and calls in doubt wait for the fence.
 	}
-	want, err := t.l.j.topics.identity(ctx)
+	want, err := t.l.j.topics.laneIdentity(ctx, t.l.id)
 	if err != nil {
 		return err
 	}

@@ -18,8 +18,15 @@ import (
 type topics struct {
 	options     []kgo.Opt
 	lanes       int
+	layout      events.Hash
 	stepTimeout time.Duration // How long a read may go without progress.
 	client      *kgo.Client   // For metadata and offsets; nil until Run.
+}
+
+// laneIdentity returns the position of an empty store of a lane; see identity.
+func (t *topics) laneIdentity(ctx context.Context, lane int32) (lanestore.Meta, error) {
+	m, err := t.identity(ctx)
+	return m.OfLane(lane), err
 }
 
 // identity returns the ids that a lane store must match, and checks that the topics' partitions are the lanes.
@@ -43,7 +50,7 @@ func (t *topics) identity(ctx context.Context) (lanestore.Meta, error) {
 		}
 		ids = append(ids, topic.ID.String())
 	}
-	return lanestore.NewMeta(md.Cluster, ids), nil
+	return lanestore.NewMeta(md.Cluster, t.layout, ids), nil
 }
 
 // span is the range of offsets a partition has.

@@ -119,14 +119,14 @@ func (t *takeover) restore(ctx context.Context, orphans []events.Envelope) error
 	b := t.l.commits.newBatch()
 	for i := 0; i < len(orphans); {
 		n := i + 1
-		for n < len(orphans) && sameInput(&orphans[i], &orphans[n]) {
+		for n < len(orphans) && orphans[n].DecisionEvent > 1 {
 			n++
 		}
 		d, err := t.restored(b, &orphans[i], &orphans[n-1])
 		if err != nil {
 			return err
 		}
-		env := orphans[n-1]
+		env := orphans[i]
 		env.Type, env.ID, env.Version = events.TypeDecision, events.DecisionID(t.l.id, b.decisions.Seq+1), 0
 		env.RecordedAt = b.now
 		b.appendDecision(&env, d)
@@ -142,11 +142,6 @@ func (t *takeover) restore(ctx context.Context, orphans []events.Envelope) error
 	return errRepaired
 }
 
-func sameInput(a, b *events.Envelope) bool {
-	return a.ShipmentID == b.ShipmentID && a.InputKey == b.InputKey && a.InputHash == b.InputHash &&
-		a.InboxOffset == b.InboxOffset && a.CausationID == b.CausationID
-}
-
 // restored returns the decision about an input that gave the events from first to last. Its outcome, reason and message
 // are lost; that it gave events says enough.
 func (t *takeover) restored(b *batch, first, last *events.Envelope) (*ledgerv1.Decision, error) {
@@ -156,7 +151,7 @@ func (t *takeover) restored(b *batch, first, last *events.Envelope) (*ledgerv1.D
 	}
 	d := &ledgerv1.Decision{
 		Outcome: ledgerv1.Outcome_OUTCOME_ACCEPTED, InputKey: first.InputKey, InputHash: first.InputHash[:],
-		ShipmentId: first.ShipmentID, SellerId: state.GetSellerId(),
+		InputType: first.InputType, History: first.History, ShipmentId: first.ShipmentID, SellerId: state.GetSellerId(),
 		FirstVersion: first.Version, LastVersion: last.Version, Reason: string(ReasonRestored),
 		EventsHead: b.events.Head[:], EventsLaneseq: b.events.Seq,
 		OccurredAt: timestamppb.New(last.OccurredAt), RecordedAt: timestamppb.New(b.now),

@@ -19,8 +19,8 @@ func (b *bundle) transplant(from *bundle, leaveOut func(topic string, seq uint64
 	b.Helper()
 	client := testkit.Client(b, b.brokers, kafka.ManualPartitions())
 	for _, topic := range []string{events.TopicEvents, events.TopicDecisions} {
-		from.records(topic, 0, func(r *kgo.Record, h []events.Header) {
-			env, err := events.DecodeEnvelope(h)
+		from.records(topic, 0, func(r *kgo.Record) {
+			env, err := events.DecodeEnvelope(kafka.EventRecord(r))
 			require.NoError(b, err)
 			if leaveOut(topic, env.LaneSeq) {
 				return
@@ -32,7 +32,7 @@ func (b *bundle) transplant(from *bundle, leaveOut func(topic string, seq uint64
 			require.NoError(b, client.ProduceSync(b.Context(), c).FirstErr())
 		})
 	}
-	from.records(events.TopicInbox, 0, func(r *kgo.Record, _ []events.Header) {
+	from.records(events.TopicInbox, 0, func(r *kgo.Record) {
 		c := &kgo.Record{Topic: r.Topic, Key: r.Key, Value: r.Value, Headers: r.Headers, Timestamp: r.Timestamp}
 		require.NoError(b, client.ProduceSync(b.Context(), c).FirstErr())
 	})

@@ -124,12 +124,8 @@ func (w *waitingRecords) read(
 			if of == nil {
 				return nil
 			}
-			env, err := events.DecodeEnvelope(kafka.AppendEventHeaders(nil, rec))
-			d := new(ledgerv1.Decision)
-			if err == nil {
-				err = d.UnmarshalVT(rec.Value)
-			}
-			if err == nil && (env.LaneSeq != of.Seq || env.ShipmentID != of.ShipmentID) {
+			env, d, _, err := events.DecodeDecision(kafka.EventRecord(rec))
+			if err == nil && (d == nil || env.LaneSeq != of.Seq || env.ShipmentID != of.ShipmentID) {
 				err = fmt.Errorf("it is decision %d of shipment %s", env.LaneSeq, env.ShipmentID)
 			}
 			if err != nil {

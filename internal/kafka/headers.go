@@ -31,14 +31,20 @@ func Header(r *kgo.Record, key string) []byte {
 	return nil
 }
 
-// AppendEventHeaders appends the headers of a record to dst as package events reads them. The values are shared with
-// the record. With a dst that is used again, reading a record allocates nothing.
-func AppendEventHeaders(dst []events.Header, r *kgo.Record) []events.Header {
-	dst = slices.Grow(dst, len(r.Headers))
-	for i := range r.Headers {
-		dst = append(dst, events.Header(r.Headers[i]))
-	}
+// EventRecord returns a record as package events reads it. Key, value and headers are shared with the record.
+func EventRecord(r *kgo.Record) *events.Record {
+	dst := new(events.Record)
+	ReadEventRecord(dst, r)
 	return dst
+}
+
+// ReadEventRecord is EventRecord into dst, whose header slice it uses again: reading many records allocates nothing.
+func ReadEventRecord(dst *events.Record, r *kgo.Record) {
+	headers := slices.Grow(dst.Headers[:0], len(r.Headers))
+	for i := range r.Headers {
+		headers = append(headers, events.Header(r.Headers[i]))
+	}
+	*dst = events.Record{Key: r.Key, Timestamp: r.Timestamp, Headers: headers, Value: r.Value}
 }
 
 // AppendRecordHeaders appends headers of package events to dst as the Kafka client writes them. The values are shared.

@@ -26,8 +26,8 @@ func TestHeaders(t *testing.T) {
 	t.Run("convert to those of events and back", func(t *testing.T) {
 		t.Parallel()
 		r := &kgo.Record{Headers: kafka.Headers("a", "1", "b", "2")}
-		headers := kafka.AppendEventHeaders(nil, r)
-		require.Equal(t, []events.Header{{Key: "a", Value: []byte("1")}, {Key: "b", Value: []byte("2")}}, headers)
-		require.Equal(t, r.Headers, kafka.AppendRecordHeaders(nil, headers))
+		rec := kafka.EventRecord(r)
+		require.Equal(t, []events.Header{{Key: "a", Value: []byte("1")}, {Key: "b", Value: []byte("2")}}, rec.Headers)
+		require.Equal(t, r.Headers, kafka.AppendRecordHeaders(nil, rec.Headers))
 	})
 }

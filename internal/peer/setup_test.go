@@ -173,7 +173,7 @@ func (i *instance) decisions(n int) []*ledgerv1.Decision {
 		fetches := client.PollFetches(ctx)
 		require.NoError(i.t, ctx.Err(), "only %d of %d decisions", len(out), n)
 		fetches.EachRecord(func(rec *kgo.Record) {
-			_, d, _, err := events.DecodeDecision(kafka.AppendEventHeaders(nil, rec), rec.Value)
+			_, d, _, err := events.DecodeDecision(kafka.EventRecord(rec))
 			require.NoError(i.t, err)
 			out = append(out, d)
 		})

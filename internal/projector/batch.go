@@ -37,7 +37,7 @@ type batch struct {
 	// historyOnly leaves the state tables out, for benchmarks.
 	historyOnly bool
 
-	headers     []events.Header
+	record      events.Record
 	itemRows    []projections.ItemRow
 	serviceRows []projections.ServiceRow
 	returnRows  []projections.ReturnRow
@@ -125,9 +125,8 @@ func (b *batch) fill(position, historyEnd int64, records []*kgo.Record, whole bo
 	n := 0
 	for _, r := range records {
 		if !r.Attrs.IsControl() {
-			recorded, ok := b.peek(r)
-			if ok && !whole {
-				m := projections.Month(recorded)
+			if !whole {
+				m := projections.Month(projections.RecordedAt(r.Timestamp))
 				if month != 0 && m != month {
 					break
 				}
@@ -142,15 +141,10 @@ func (b *batch) fill(position, historyEnd int64, records []*kgo.Record, whole bo
 	return in, n
 }
 
-// peek reads the headers of a record into b.headers and returns the time of recording, if they have one.
-func (b *batch) peek(r *kgo.Record) (recorded projections.Time, ok bool) {
-	b.headers = kafka.AppendEventHeaders(b.headers[:0], r)
-	return projections.RecordedAt(b.headers)
-}
-
 // add adds the history row of a record and remembers its state, or dead-letters it.
 func (b *batch) add(r *kgo.Record, historyEnd int64, in *intent) {
 	var err error
+	kafka.ReadEventRecord(&b.record, r)
 	switch r.Topic {
 	case events.TopicEvents:
 		err = b.addEvent(r, historyEnd)
@@ -171,7 +165,7 @@ func (b *batch) add(r *kgo.Record, historyEnd int64, in *intent) {
 // addEvent adds the history row of an event and remembers its state for fold.
 func (b *batch) addEvent(r *kgo.Record, historyEnd int64) error {
 	row := &b.events.row
-	if err := row.Read(r.Partition, r.Offset, b.headers, r.Value); err != nil {
+	if err := row.Read(r.Partition, r.Offset, &b.record); err != nil {
 		return err
 	}
 	if r.Offset > historyEnd {
@@ -197,7 +191,7 @@ func (b *batch) addEvent(r *kgo.Record, historyEnd int64) error {
 // addDecision adds the history row of a decision, or the row of a record that voids decisions. A record that voids has
 // no row in the history, so it does not advance the intent's history offset.
 func (b *batch) addDecision(r *kgo.Record, historyEnd int64, in *intent) error {
-	env, d, void, err := events.DecodeDecision(b.headers, r.Value)
+	env, d, void, err := events.DecodeDecision(&b.record)
 	switch {
 	case err != nil:
 		return err

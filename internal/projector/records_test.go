@@ -35,8 +35,9 @@ func TestProjectorDeadLettersUndecodable(t *testing.T) {
 			spoiled(func(r *eventstest.Rec) { r.Headers = nil }),
 			spoiled(func(r *eventstest.Rec) { setHeader(r, events.HeaderType, "orders.ShipmentTeleported.v9") }),
 			spoiled(func(r *eventstest.Rec) { setHeader(r, events.HeaderType, events.TypeShipmentHeld) }),
-			spoiled(func(r *eventstest.Rec) { setHeader(r, events.HeaderVersion, "77") }),
-			spoiled(func(r *eventstest.Rec) { setHeader(r, events.HeaderRecordedTime, "yesterday") }),
+			spoiled(func(r *eventstest.Rec) { setHeader(r, events.HeaderID, r.Key+"/77") }),
+			spoiled(func(r *eventstest.Rec) { setHeader(r, events.HeaderTime, "yesterday") }),
+			spoiled(func(r *eventstest.Rec) { r.Key = "another shipment" }),
 			{Topic: events.TopicDecisions, Value: []byte{0xff}, Headers: []events.Header{{Key: "x", Value: []byte{0xfe}}}},
 			{Topic: events.TopicDecisions},
 		}

@@ -20,8 +20,8 @@ func TestEventFilter(t *testing.T) {
 		events.TypeShipmentCreated: {2, 18}, // Event.after.services
 	}.Filter()
 	record := func(ceType string) *kgo.Record {
-		headers, value := eventstest.Record(eventstest.Envelope(ceType), eventstest.Event(ceType))
-		return &kgo.Record{Headers: kafka.AppendRecordHeaders(nil, headers), Value: value}
+		r := eventstest.Record(eventstest.Envelope(ceType), eventstest.Event(ceType))
+		return &kgo.Record{Headers: kafka.AppendRecordHeaders(nil, r.Headers), Value: r.Value}
 	}
 	torn := record(events.TypeShipmentCreated)
 	torn.Value = torn.Value[:len(torn.Value)/2]

@@ -65,7 +65,7 @@ func (a *aliasWorker) run(ctx context.Context) error {
 // handle returns the aliases of an event.
 func (a *aliasWorker) handle(in *message.Message) ([]*message.Message, error) {
 	rec := pubsub.Record(in.Context())
-	_, event, err := events.Decode(kafka.AppendEventHeaders(nil, rec), rec.Value)
+	_, event, err := events.Decode(kafka.EventRecord(rec))
 	if err != nil {
 		// The projector dead-letters it, and operators see it there; no alias can be read from it.
 		a.log.WarnContext(in.Context(), "undecodable event skipped", slog.Int("partition", int(rec.Partition)),

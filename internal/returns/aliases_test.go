@@ -15,8 +15,8 @@ import (
 )
 
 func eventRecord(ceType string, event *ledgerv1.Event) *kgo.Record {
-	headers, value := eventstest.Record(eventstest.Envelope(ceType), event)
-	return &kgo.Record{Headers: kafka.AppendRecordHeaders(nil, headers), Value: value}
+	r := eventstest.Record(eventstest.Envelope(ceType), event)
+	return &kgo.Record{Headers: kafka.AppendRecordHeaders(nil, r.Headers), Value: r.Value}
 }
 
 func TestAliasEventsPassEveryAlias(t *testing.T) {

@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS decisions_history
     first_version   UInt64 COMMENT 'First version of the shipment that it produced; 0 for none' CODEC(ZSTD(1)),
     last_version    UInt64 COMMENT 'Last version of the shipment that it produced; 0 for none' CODEC(ZSTD(1)),
     correlation_id  String COMMENT 'Id shared by all inputs and events of one story' CODEC(ZSTD(1)),
-    causation_id    String COMMENT 'What directly caused the input' CODEC(ZSTD(1)),
+    causation_id    String COMMENT 'The event that directly caused the input; empty for notifications' CODEC(ZSTD(1)),
     auth_type       LowCardinality(String) COMMENT 'Who sent the input: seller, marketplace or system',
     auth_id         String COMMENT 'Id of who sent the input' CODEC(ZSTD(1)),
     occurred_at     Nullable(DateTime64(3, 'UTC')) COMMENT 'When it happened, as reported; NULL if not reported' CODEC(Delta, ZSTD(1)),

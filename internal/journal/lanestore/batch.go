@@ -43,8 +43,8 @@ func (b *Batch) Event(env *events.Envelope, after []byte, offset int64, chain ev
 	if err := b.set(stateKey(env.ShipmentID), after); err != nil {
 		return err
 	}
-	if env.InputKey != "" && !strings.HasPrefix(env.InputKey, GeneratedKey) && !b.dropped(env.InputKey) {
-		b.buf = binary.AppendVarint(b.buf[:0], offset)
+	if env.DecisionEvent == 1 && env.InputKey != "" && !strings.HasPrefix(env.InputKey, GeneratedKey) && !b.dropped(env.InputKey) {
+		b.buf = binary.AppendVarint(b.buf[:0], LastEvent(env, offset))
 		if err := b.set(offsetKey(env.ShipmentID, env.InputKey), b.buf); err != nil {
 			return err
 		}
@@ -52,6 +52,12 @@ func (b *Batch) Event(env *events.Envelope, after []byte, offset int64, chain ev
 	b.m.Events.move(offset, chain)
 	b.m.RecordedMs = max(b.m.RecordedMs, env.RecordedAt.UnixMilli())
 	return nil
+}
+
+// LastEvent returns the offset of the last event of a decision whose first event has this envelope and offset. The
+// events of a decision are one after the other in one transaction, so no other record and no marker lies between them.
+func LastEvent(first *events.Envelope, offset int64) int64 {
+	return offset + int64(first.DecisionEvents) - 1
 }
 
 // Decision puts a record of the decisions: the answer to its key, the inbox position, and what waits.

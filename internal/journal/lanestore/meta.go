@@ -14,6 +14,7 @@ const format = 2
 type Meta struct {
 	Format    int           `json:"format"`
 	ClusterID string        `json:"cluster_id"`
+	Layout    Head          `json:"layout"` // The hash of the ledger's layout.
 	Topics    []string      `json:"topics"` // The topic ids of events, decisions and inbox.
 	Events    TopicPosition `json:"events"`
 	Decisions TopicPosition `json:"decisions"`
@@ -31,19 +32,27 @@ type Meta struct {
 	EphemeralFrom uint32 `json:"once_from,omitempty"`
 }
 
-// NewMeta returns the position of an empty store of a ledger: the Kafka cluster's id, and the ids of the topics of
-// events, decisions and inbox, in this order.
-func NewMeta(clusterID string, topics []string) Meta {
+// NewMeta returns the position of an empty store of a ledger: the Kafka cluster's id, the hash of the ledger's layout,
+// and the ids of the topics of events, decisions and inbox, in this order.
+func NewMeta(clusterID string, layout events.Hash, topics []string) Meta {
 	return Meta{
-		Format: format, ClusterID: clusterID, Topics: topics,
+		Format: format, ClusterID: clusterID, Layout: Head(layout), Topics: topics,
 		Events: TopicPosition{Last: -1}, Decisions: TopicPosition{Last: -1},
 	}
+}
+
+// OfLane returns the position of an empty store of one lane, whose chains begin with the layout.
+func (m Meta) OfLane(lane int32) Meta {
+	m.Events.Head = Head(events.ChainStart(events.Hash(m.Layout), events.TopicEvents, lane).Head)
+	m.Decisions.Head = Head(events.ChainStart(events.Hash(m.Layout), events.TopicDecisions, lane).Head)
+	m.DecidedHead = m.Events.Head
+	return m
 }
 
 // SameLedger reports whether both are of one ledger and format. A topic that was deleted
 // and created again has another id than the one whose records the store holds.
 func (m *Meta) SameLedger(o Meta) bool {
-	return m.Format == o.Format && m.ClusterID == o.ClusterID && slices.Equal(m.Topics, o.Topics)
+	return m.Format == o.Format && m.ClusterID == o.ClusterID && m.Layout == o.Layout && slices.Equal(m.Topics, o.Topics)
 }
 
 // Empty reports whether the store holds no record of the lane.

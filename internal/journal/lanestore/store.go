@@ -97,12 +97,12 @@ func (s *Store) create(m Meta) error {
 // Meta returns the position of the store. It is read only, and moves with each Batch.Commit.
 func (s *Store) Meta() *Meta { return &s.meta }
 
-// Rebuild empties the store, which then belongs to the ledger of want.
+// Rebuild empties the store, which then has the position want.
 func (s *Store) Rebuild(want Meta) error {
 	if err := s.Remove(); err != nil {
 		return err
 	}
-	return s.create(NewMeta(want.ClusterID, want.Topics))
+	return s.create(want)
 }
 
 // Remove closes the store and deletes its folder.

@@ -11,7 +11,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-var ledger = NewMeta("cluster", []string{"events", "decisions", "inbox"})
+var ledger = NewMeta("cluster", events.Hash{}, []string{"events", "decisions", "inbox"})
 
 func open(t *testing.T, dir string, want Meta) *Store {
 	t.Helper()
@@ -28,7 +28,7 @@ func open(t *testing.T, dir string, want Meta) *Store {
 // accept puts an event of shipment a and the decision that accepted its command under a key.
 func accept(t *testing.T, s *Store, key string, seq uint64, at time.Time) {
 	t.Helper()
-	env := events.Envelope{ShipmentID: "a", InputKey: key, RecordedAt: at, LaneSeq: seq, InboxOffset: events.NoInboxOffset}
+	env := events.Envelope{ShipmentID: "a", InputKey: key, RecordedAt: at, LaneSeq: seq, InboxOffset: events.NoInboxOffset, DecisionEvents: 1, DecisionEvent: 1}
 	state, err := (&ledgerv1.Shipment{ShipmentId: "a", Version: seq}).MarshalVT()
 	require.NoError(t, err)
 	b := s.Begin()
@@ -72,7 +72,7 @@ func TestOpenRemovesStoreOfOtherLedger(t *testing.T) {
 	s := open(t, dir, ledger)
 	accept(t, s, "k", 1, time.Now())
 	require.NoError(t, s.Close())
-	s = open(t, dir, NewMeta("cluster", []string{"events", "decisions", "another inbox"}))
+	s = open(t, dir, NewMeta("cluster", events.Hash{}, []string{"events", "decisions", "another inbox"}))
 	require.True(t, s.Meta().Empty())
 	known, err := s.HasState("a")
 	require.NoError(t, err)

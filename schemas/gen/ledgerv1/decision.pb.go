@@ -131,6 +131,10 @@ type Decision struct {
 	EventsLaneseq uint64 `protobuf:"varint,18,opt,name=events_laneseq,json=eventsLaneseq,proto3" json:"events_laneseq,omitempty"`
 	// Item ids in the input that the shipment does not have.
 	UnknownItems []string `protobuf:"bytes,19,rep,name=unknown_items,json=unknownItems,proto3" json:"unknown_items,omitempty"`
+	// The clock's time at the decision; unset if it is recorded_at.
+	DecidedAt *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=decided_at,json=decidedAt,proto3" json:"decided_at,omitempty"`
+	// The shipment was imported as history.
+	History bool `protobuf:"varint,21,opt,name=history,proto3" json:"history,omitempty"`
 	// Of an input that waits and names no seller: the sellers that its sender's credential speaks for.
 	SenderSellers []string `protobuf:"bytes,22,rep,name=sender_sellers,json=senderSellers,proto3" json:"sender_sellers,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -300,6 +304,20 @@ func (x *Decision) GetUnknownItems() []string {
 	return nil
 }
 
+func (x *Decision) GetDecidedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DecidedAt
+	}
+	return nil
+}
+
+func (x *Decision) GetHistory() bool {
+	if x != nil {
+		return x.History
+	}
+	return false
+}
+
 func (x *Decision) GetSenderSellers() []string {
 	if x != nil {
 		return x.SenderSellers
@@ -425,7 +443,7 @@ var File_orderledger_v1_decision_proto protoreflect.FileDescriptor
 
 const file_orderledger_v1_decision_proto_rawDesc = "" +
 	"\n" +
-	"\x1dorderledger/v1/decision.proto\x12\x0eorderledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe2\x05\n" +
+	"\x1dorderledger/v1/decision.proto\x12\x0eorderledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb7\x06\n" +
 	"\bDecision\x121\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x17.orderledger.v1.OutcomeR\aoutcome\x12\x1b\n" +
 	"\tinput_key\x18\x02 \x01(\tR\binputKey\x12\x1d\n" +
@@ -453,7 +471,10 @@ const file_orderledger_v1_decision_proto_rawDesc = "" +
 	"body_bytes\x18\x10 \x01(\rR\tbodyBytes\x12\x16\n" +
 	"\x06waited\x18\x11 \x01(\bR\x06waited\x12%\n" +
 	"\x0eevents_laneseq\x18\x12 \x01(\x04R\reventsLaneseq\x12#\n" +
-	"\runknown_items\x18\x13 \x03(\tR\funknownItems\x12%\n" +
+	"\runknown_items\x18\x13 \x03(\tR\funknownItems\x129\n" +
+	"\n" +
+	"decided_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tdecidedAt\x12\x18\n" +
+	"\ahistory\x18\x15 \x01(\bR\ahistory\x12%\n" +
 	"\x0esender_sellers\x18\x16 \x03(\tR\rsenderSellersB\x0f\n" +
 	"\r_inbox_offset\"m\n" +
 	"\x0fDecisionsVoided\x12!\n" +
@@ -500,11 +521,12 @@ var file_orderledger_v1_decision_proto_depIdxs = []int32{
 	0, // 0: orderledger.v1.Decision.outcome:type_name -> orderledger.v1.Outcome
 	4, // 1: orderledger.v1.Decision.occurred_at:type_name -> google.protobuf.Timestamp
 	4, // 2: orderledger.v1.Decision.recorded_at:type_name -> google.protobuf.Timestamp
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	4, // 3: orderledger.v1.Decision.decided_at:type_name -> google.protobuf.Timestamp
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_orderledger_v1_decision_proto_init() }

@@ -40,6 +40,8 @@ func (m *Decision) CloneVT() *Decision {
 	r.BodyBytes = m.BodyBytes
 	r.Waited = m.Waited
 	r.EventsLaneseq = m.EventsLaneseq
+	r.DecidedAt = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.DecidedAt).CloneVT())
+	r.History = m.History
 	if rhs := m.InputHash; rhs != nil {
 		tmpBytes := make([]byte, len(rhs))
 		copy(tmpBytes, rhs)
@@ -186,6 +188,12 @@ func (this *Decision) EqualVT(that *Decision) bool {
 			return false
 		}
 	}
+	if !(*timestamppb1.Timestamp)(this.DecidedAt).EqualVT((*timestamppb1.Timestamp)(that.DecidedAt)) {
+		return false
+	}
+	if this.History != that.History {
+		return false
+	}
 	if len(this.SenderSellers) != len(that.SenderSellers) {
 		return false
 	}
@@ -292,6 +300,30 @@ func (m *Decision) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 			i--
 			dAtA[i] = 0xb2
 		}
+	}
+	if m.History {
+		i--
+		if m.History {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xa8
+	}
+	if m.DecidedAt != nil {
+		size, err := (*timestamppb1.Timestamp)(m.DecidedAt).MarshalToSizedBufferVT(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xa2
 	}
 	if len(m.UnknownItems) > 0 {
 		for iNdEx := len(m.UnknownItems) - 1; iNdEx >= 0; iNdEx-- {
@@ -609,6 +641,13 @@ func (m *Decision) SizeVT() (n int) {
 			l = len(s)
 			n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
 		}
+	}
+	if m.DecidedAt != nil {
+		l = (*timestamppb1.Timestamp)(m.DecidedAt).SizeVT()
+		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if m.History {
+		n += 3
 	}
 	if len(m.SenderSellers) > 0 {
 		for _, s := range m.SenderSellers {
@@ -1220,6 +1259,62 @@ func (m *Decision) UnmarshalVT(dAtA []byte) error {
 			}
 			m.UnknownItems = append(m.UnknownItems, string(dAtA[iNdEx:postIndex]))
 			iNdEx = postIndex
+		case 20:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field DecidedAt", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.DecidedAt == nil {
+				m.DecidedAt = &timestamppb.Timestamp{}
+			}
+			if err := (*timestamppb1.Timestamp)(m.DecidedAt).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 21:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field History", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.History = bool(v != 0)
 		case 22:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field SenderSellers", wireType)

@@ -2610,11 +2610,13 @@ func (x *ServiceCancelled) GetServiceIds() []string {
 
 // A return was created: its lines in this shipment, each in its first state.
 type ReturnCreated struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	At            *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
-	Lines         []*Return              `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	At    *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	Lines []*Return              `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	// All shipments that the return has lines of, sorted, with this one; empty if there is no other.
+	SiblingShipmentIds []string `protobuf:"bytes,20,rep,name=sibling_shipment_ids,json=siblingShipmentIds,proto3" json:"sibling_shipment_ids,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *ReturnCreated) Reset() {
@@ -2657,6 +2659,13 @@ func (x *ReturnCreated) GetAt() *Moment {
 func (x *ReturnCreated) GetLines() []*Return {
 	if x != nil {
 		return x.Lines
+	}
+	return nil
+}
+
+func (x *ReturnCreated) GetSiblingShipmentIds() []string {
+	if x != nil {
+		return x.SiblingShipmentIds
 	}
 	return nil
 }
@@ -3893,10 +3902,11 @@ const file_orderledger_v1_event_proto_rawDesc = "" +
 	"\x10ServiceCancelled\x12&\n" +
 	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x12\x1f\n" +
 	"\vservice_ids\x18\x02 \x03(\tR\n" +
-	"serviceIds\"e\n" +
+	"serviceIds\"\x97\x01\n" +
 	"\rReturnCreated\x12&\n" +
 	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x12,\n" +
-	"\x05lines\x18\x02 \x03(\v2\x16.orderledger.v1.ReturnR\x05lines\"\x92\x01\n" +
+	"\x05lines\x18\x02 \x03(\v2\x16.orderledger.v1.ReturnR\x05lines\x120\n" +
+	"\x14sibling_shipment_ids\x18\x14 \x03(\tR\x12siblingShipmentIds\"\x92\x01\n" +
 	"\x15ReturnTrackingUpdated\x12&\n" +
 	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x12\x1b\n" +
 	"\treturn_id\x18\x02 \x01(\tR\breturnId\x124\n" +

@@ -1040,6 +1040,11 @@ func (m *ReturnCreated) CloneVT() *ReturnCreated {
 		}
 		r.Lines = tmpContainer
 	}
+	if rhs := m.SiblingShipmentIds; rhs != nil {
+		tmpContainer := make([]string, len(rhs))
+		copy(tmpContainer, rhs)
+		r.SiblingShipmentIds = tmpContainer
+	}
 	if len(m.unknownFields) > 0 {
 		r.unknownFields = make([]byte, len(m.unknownFields))
 		copy(r.unknownFields, m.unknownFields)
@@ -3305,6 +3310,15 @@ func (this *ReturnCreated) EqualVT(that *ReturnCreated) bool {
 			if !p.EqualVT(q) {
 				return false
 			}
+		}
+	}
+	if len(this.SiblingShipmentIds) != len(that.SiblingShipmentIds) {
+		return false
+	}
+	for i, vx := range this.SiblingShipmentIds {
+		vy := that.SiblingShipmentIds[i]
+		if vx != vy {
+			return false
 		}
 	}
 	return string(this.unknownFields) == string(that.unknownFields)
@@ -6551,6 +6565,17 @@ func (m *ReturnCreated) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if len(m.SiblingShipmentIds) > 0 {
+		for iNdEx := len(m.SiblingShipmentIds) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.SiblingShipmentIds[iNdEx])
+			copy(dAtA[i:], m.SiblingShipmentIds[iNdEx])
+			i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.SiblingShipmentIds[iNdEx])))
+			i--
+			dAtA[i] = 0x1
+			i--
+			dAtA[i] = 0xa2
+		}
+	}
 	if len(m.Lines) > 0 {
 		for iNdEx := len(m.Lines) - 1; iNdEx >= 0; iNdEx-- {
 			size, err := m.Lines[iNdEx].MarshalToSizedBufferVT(dAtA[:i])
@@ -8775,6 +8800,12 @@ func (m *ReturnCreated) SizeVT() (n int) {
 		for _, e := range m.Lines {
 			l = e.SizeVT()
 			n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+		}
+	}
+	if len(m.SiblingShipmentIds) > 0 {
+		for _, s := range m.SiblingShipmentIds {
+			l = len(s)
+			n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
 		}
 	}
 	n += len(m.unknownFields)
@@ -15742,6 +15773,38 @@ func (m *ReturnCreated) UnmarshalVT(dAtA []byte) error {
 			if err := m.Lines[len(m.Lines)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
+			iNdEx = postIndex
+		case 20:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field SiblingShipmentIds", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.SiblingShipmentIds = append(m.SiblingShipmentIds, string(dAtA[iNdEx:postIndex]))
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex

@@ -773,8 +773,10 @@ type Shipment struct {
 	DatesReportedAt *timestamppb.Timestamp `protobuf:"bytes,30,opt,name=dates_reported_at,json=datesReportedAt,proto3" json:"dates_reported_at,omitempty"`
 	// When the ledger recorded ShipmentCreated, on the clock of updated_at. `times.created` is the marketplace's.
 	FirstRecordedAt *timestamppb.Timestamp `protobuf:"bytes,31,opt,name=first_recorded_at,json=firstRecordedAt,proto3" json:"first_recorded_at,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The shipment was imported as history: it is over, and nobody should act upon its events.
+	History       bool `protobuf:"varint,32,opt,name=history,proto3" json:"history,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Shipment) Reset() {
@@ -1022,6 +1024,13 @@ func (x *Shipment) GetFirstRecordedAt() *timestamppb.Timestamp {
 		return x.FirstRecordedAt
 	}
 	return nil
+}
+
+func (x *Shipment) GetHistory() bool {
+	if x != nil {
+		return x.History
+	}
+	return false
 }
 
 // When each step of the forward flow happened; unset where it is not known.
@@ -3346,7 +3355,7 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\x06Moment\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x127\n" +
 	"\tcertainty\x18\x02 \x01(\x0e2\x19.orderledger.v1.CertaintyR\tcertainty\x12\x10\n" +
-	"\x03day\x18\x03 \x01(\bR\x03day\"\xc8\f\n" +
+	"\x03day\x18\x03 \x01(\bR\x03day\"\xe2\f\n" +
 	"\bShipment\x12\x1f\n" +
 	"\vshipment_id\x18\x01 \x01(\tR\n" +
 	"shipmentId\x12\x18\n" +
@@ -3386,7 +3395,8 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\x15last_delivery_attempt\x18\x1c \x01(\v2\x16.orderledger.v1.MomentR\x13lastDeliveryAttempt\x12D\n" +
 	"\x10hold_reported_at\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\x0eholdReportedAt\x12F\n" +
 	"\x11dates_reported_at\x18\x1e \x01(\v2\x1a.google.protobuf.TimestampR\x0fdatesReportedAt\x12F\n" +
-	"\x11first_recorded_at\x18\x1f \x01(\v2\x1a.google.protobuf.TimestampR\x0ffirstRecordedAt\"\x9c\x04\n" +
+	"\x11first_recorded_at\x18\x1f \x01(\v2\x1a.google.protobuf.TimestampR\x0ffirstRecordedAt\x12\x18\n" +
+	"\ahistory\x18  \x01(\bR\ahistory\"\x9c\x04\n" +
 	"\x05Times\x120\n" +
 	"\acreated\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\acreated\x12A\n" +
 	"\x10labels_requested\x18\x02 \x01(\v2\x16.orderledger.v1.MomentR\x0flabelsRequested\x12.\n" +

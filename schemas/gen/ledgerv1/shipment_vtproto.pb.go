@@ -72,6 +72,7 @@ func (m *Shipment) CloneVT() *Shipment {
 	r.HoldReportedAt = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.HoldReportedAt).CloneVT())
 	r.DatesReportedAt = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.DatesReportedAt).CloneVT())
 	r.FirstRecordedAt = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.FirstRecordedAt).CloneVT())
+	r.History = m.History
 	if rhs := m.Items; rhs != nil {
 		tmpContainer := make([]*Item, len(rhs))
 		for k, v := range rhs {
@@ -952,6 +953,9 @@ func (this *Shipment) EqualVT(that *Shipment) bool {
 		return false
 	}
 	if !(*timestamppb1.Timestamp)(this.FirstRecordedAt).EqualVT((*timestamppb1.Timestamp)(that.FirstRecordedAt)) {
+		return false
+	}
+	if this.History != that.History {
 		return false
 	}
 	return string(this.unknownFields) == string(that.unknownFields)
@@ -2111,6 +2115,18 @@ func (m *Shipment) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if m.History {
+		i--
+		if m.History {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x2
+		i--
+		dAtA[i] = 0x80
 	}
 	if m.FirstRecordedAt != nil {
 		size, err := (*timestamppb1.Timestamp)(m.FirstRecordedAt).MarshalToSizedBufferVT(dAtA[:i])
@@ -4793,6 +4809,9 @@ func (m *Shipment) SizeVT() (n int) {
 		l = (*timestamppb1.Timestamp)(m.FirstRecordedAt).SizeVT()
 		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
+	if m.History {
+		n += 3
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -6884,6 +6903,26 @@ func (m *Shipment) UnmarshalVT(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 32:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field History", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.History = bool(v != 0)
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
