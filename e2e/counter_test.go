@@ -211,7 +211,7 @@ var damages = map[string]struct {
 // counter reports each of them.
 func TestCounterSeesDamage(t *testing.T) {
 	sellers := filepath.Join(t.TempDir(), "sellers.json")
-	text, err := json.Marshal([]map[string]any{{"id": demo.OwnSeller, "token": demo.OwnToken, "own": true}})
+	text, err := json.Marshal([]map[string]any{{"id": demo.OwnSeller, "token": demo.OwnToken, "own": true, "notificationToken": notificationToken}})
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(sellers, text, 0o600))
 	const lanes = 3

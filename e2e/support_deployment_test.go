@@ -198,10 +198,15 @@ func (d *deployment) service(kind, name string, static bool, env ...string) *pro
 	return p
 }
 
+// notificationToken proves the notifications of the workload: the intake of the services is strict.
+const notificationToken = "notifications of the end-to-end tests"
+
 func (d *deployment) ingest(name string, static bool) *program {
 	d.t.Helper()
 	sellers := filepath.Join(d.dir, "sellers.json")
-	text, err := json.Marshal([]map[string]any{{"id": demo.OwnSeller, "token": demo.OwnToken, "own": true}})
+	text, err := json.Marshal([]map[string]any{{
+		"id": demo.OwnSeller, "token": demo.OwnToken, "own": true, "notificationToken": notificationToken,
+	}})
 	require.NoError(d.t, err)
 	require.NoError(d.t, os.WriteFile(sellers, text, 0o600))
 	addr := netfault.FreeAddr(d.t)

@@ -204,6 +204,8 @@ func (w *workload) send(
 	if key != "" {
 		req.Header.Set("Idempotency-Key", key)
 		req.Header.Set("Authorization", "Bearer "+demo.OwnToken)
+	} else {
+		req.Header.Set("Authorization", "Bearer "+notificationToken)
 	}
 	resp, err := w.client.Do(req)
 	if err != nil {

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
+
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/clickhouse"
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/preflight"
+	"github.com/orderledger/orderledger/internal/sellers"
 	"github.com/orderledger/orderledger/projections"
 )
 
@@ -16,7 +19,7 @@ func checks(cfg config) []preflight.Check {
 	written := []string{
 		events.TopicEvents, events.TopicDecisions, events.TopicInbox, events.TopicUnresolved, events.TopicAliases,
 	}
-	return append(kafka.Checks(cfg.Kafka, kafka.Uses{
+	checks := append(kafka.Checks(cfg.Kafka, kafka.Uses{
 		Reads: written, Writes: written, Trims: []string{events.TopicInbox},
 		Groups: []string{
 			kafka.GroupLanes(cluster), kafka.GroupInbox(cluster), kafka.GroupPacking(cluster), kafka.GroupAliases(cluster),
@@ -24,4 +27,20 @@ func checks(cfg config) []preflight.Check {
 		},
 		TransactionalIDs: []string{first, second},
 	}), clickhouse.Checks(cfg.ClickHouse, projections.Migrations(), nil)...)
+	return append(checks, preflight.Check{Name: "intake", Run: func(context.Context) []preflight.Finding {
+		return []preflight.Finding{intake(sellers.New(cfg.Ingest.Sellers))}
+	}})
+}
+
+// intake says whose notifications are accepted.
+func intake(directory *sellers.Directory) preflight.Finding {
+	switch {
+	case directory.Open():
+		return preflight.Warning("remove "+envOpen+" where others reach the API",
+			"open: notifications need no credential, except for sellers that have one")
+	case !directory.Protects():
+		return preflight.Warning("give sellers an appId with notificationSecret, or a notificationToken, in "+envSellers+
+			"; or set "+envOpen+"=true", "no seller has a credential: every notification is refused")
+	}
+	return preflight.Good("strict: every notification needs a signature or a notification token")
 }

@@ -63,7 +63,10 @@ const (
 	envWorkers = "ORDERLEDGER_INGEST_WORKERS"
 	// envSellers: path of a JSON file with an array of sellers; see sellers.Seller. Default none.
 	envSellers = "ORDERLEDGER_SELLERS_FILE"
-	// envStrict: "true" refuses notifications for sellers that the file does not list. Default false.
+	// envOpen: "true" accepts notifications without a signature or a notification token, except for listed sellers that
+	// have one. Default false: then every notification proves itself, and only listed sellers have any.
+	envOpen = "ORDERLEDGER_INGEST_OPEN"
+	// envStrict is the name that envOpen replaces.
 	envStrict = "ORDERLEDGER_SELLERS_STRICT"
 	// envDefaultOwn: "true" makes this system the marketplace of sellers that are not listed. Default false.
 	envDefaultOwn = "ORDERLEDGER_DEFAULT_SELLER_OWN"
@@ -166,7 +169,10 @@ func readSellers(e *setting.Reader, cfg *sellers.Config) {
 			e.Bad(envSellers, "%w", err)
 		}
 	}
-	e.Truth(envStrict, &cfg.Strict)
+	e.Truth(envOpen, &cfg.Open)
+	if e.Get(envStrict) != "" {
+		e.Bad(envStrict, "it is gone: intake is strict unless %s=true; remove the old variable", envOpen)
+	}
 	e.Truth(envDefaultOwn, &cfg.Default.Own)
 	e.Text(envDefaultFulfilment, &cfg.Default.Fulfilment)
 	packWithin := time.Duration(cfg.Default.PackWithinSeconds) * time.Second

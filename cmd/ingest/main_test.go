@@ -22,7 +22,7 @@ func environmentOf(vars map[string]string) func(string) string {
 func TestPrintConfigMasksSecrets(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "sellers.json")
-	require.NoError(t, os.WriteFile(file, []byte(`[{"id":"s1","token":"tok-1","tokens":["tok-2"],"own":true,
+	require.NoError(t, os.WriteFile(file, []byte(`[{"id":"s1","token":"tok-1","tokens":["tok-2"],"own":true,"notificationToken":"tok-3-notifications","notificationTokens":["tok-4-notifications"],
 		"appId":"app","notificationSecret":"sssh","locations":[{"id":"LOC1","address":{"stateCode":"KA"}}]}]`), 0o600))
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{"-print-config"}, environmentOf(map[string]string{
@@ -68,11 +68,12 @@ func TestReadConfigReportsAllProblems(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(`[{"id":"s1","tokn":"x"}]`), 0o600))
 	err := run(t.Context(), []string{"-check"}, environmentOf(map[string]string{
 		envSellers: file, kafka.EnvLanes: "many", envAddr: "nowhere", envDefaultFulfilment: "pigeon", clickhouse.EnvAddr: "here",
-		envStrict: "perhaps", service.EnvLogLevel: "LOUD", envDefaultPackWithin: "soon", envRate: "-1",
+		envOpen: "perhaps", envStrict: "true", service.EnvLogLevel: "LOUD", envDefaultPackWithin: "soon", envRate: "-1",
 		envPeerAddr: "127.0.0.1:8081", envPeerSecret: "peer-sec", envStandby: "maybe",
 	}), io.Discard, io.Discard)
 	for _, want := range []string{
-		`unknown field "tokn"`, kafka.EnvLanes, `ingest address "nowhere"`, `fulfilment "pigeon"`, `clickhouse address "here"`, envStrict,
+		`unknown field "tokn"`, kafka.EnvLanes, `ingest address "nowhere"`, `fulfilment "pigeon"`, `clickhouse address "here"`, envOpen,
+		"ORDERLEDGER_SELLERS_STRICT: it is gone: intake is strict unless ORDERLEDGER_INGEST_OPEN=true",
 		service.EnvLogLevel, envDefaultPackWithin, "ingest rate -1",
 		envPeerURL, "ingest peer secret 1 has 8 bytes", envStandby,
 	} {

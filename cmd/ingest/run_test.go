@@ -43,7 +43,7 @@ func TestRunAcceptsNotificationAndStops(t *testing.T) {
 	go func() {
 		err := run(ctx, nil, environmentOf(map[string]string{
 			kafka.EnvBrokers: strings.Join(brokers, ","), kafka.EnvLanes: "2", envAddr: "127.0.0.1:0", envAdmin: "127.0.0.1:0",
-			envData: t.TempDir(),
+			envData: t.TempDir(), envOpen: "true",
 			// Nothing listens there: notifications and commands need no read model.
 			clickhouse.EnvAddr: "127.0.0.1:1",
 		}), io.Discard, out)

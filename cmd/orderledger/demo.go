@@ -48,7 +48,7 @@ running, so that you can look around.`,
 			d.o = upOptions{
 				Data: data, Listen: "127.0.0.1:0", KafkaListen: "127.0.0.1:0",
 				ClickHouseListen: "127.0.0.1:0", ClickHouseHTTPListen: "127.0.0.1:0",
-				SuborderSecret: demo.Secret, Engine: path,
+				SuborderSecret: demo.Secret, Engine: path, Open: true,
 				Sellers: []sellers.Seller{{
 					ID: demo.OwnSeller, Token: demo.OwnToken, Name: "Demo Seller", PolicyConfig: sellers.PolicyConfig{Own: true},
 				}},

@@ -40,16 +40,24 @@ shipment, also across retries: it sends a line when the line before it was answe
 retries while the service is unavailable. Importing a file twice changes nothing, because the
 ledger recognizes repeats.
 
+Unless the intake of the service is open, every line needs a notification token that speaks for its
+seller: --token, or ORDERLEDGER_NOTIFICATION_TOKEN, which does not show in lists of processes.
+
 With --wait it returns when tables and pushes have caught up, and prints the outcomes of the lines.`,
 		Example: "  orderledger import --wait notifications.ndjson.gz\n  generate | orderledger import -",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("token") { // Not the flag's default, which --help would show.
+				cfg.Token = os.Getenv("ORDERLEDGER_NOTIFICATION_TOKEN")
+			}
 			return importFile(cmd, cfg, args[0], wait)
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&cfg.URL, "url", cmp.Or(os.Getenv("ORDERLEDGER_URL"), "http://127.0.0.1:8080"),
 		"URL of the ingest service")
+	flags.StringVar(&cfg.Token, "token", "",
+		"notification token of the sellers in the file (default: ORDERLEDGER_NOTIFICATION_TOKEN)")
 	flags.IntVar(&cfg.Concurrency, "concurrency", 64, "lines in flight at a time")
 	flags.StringVar(&cfg.CorrelationID, "correlation-id", "", "correlation id of every line (default: a new one)")
 	flags.BoolVar(&wait, "wait", false, "return when tables and pushes have caught up")

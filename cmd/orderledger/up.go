@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -17,6 +18,7 @@ import (
 	"github.com/orderledger/orderledger/internal/emitter"
 	"github.com/orderledger/orderledger/internal/sellers"
 	"github.com/orderledger/orderledger/internal/service"
+	"github.com/orderledger/orderledger/internal/setting"
 	"github.com/orderledger/orderledger/internal/webhook"
 )
 
@@ -33,10 +35,12 @@ type upOptions struct {
 	SuborderEndpoints []string
 	SuborderSecret    string
 	SellersFile       string
-	Only              string
-	Lanes             int
-	ClickHouseMemory  int64
-	Quiet             bool
+	// Open accepts notifications without a credential.
+	Open             bool
+	Only             string
+	Lanes            int
+	ClickHouseMemory int64
+	Quiet            bool
 	// Engine is the path of the library of the ClickHouse engine.
 	Engine string
 	// Sellers are added to those of the file.
@@ -53,6 +57,10 @@ ports that any client can use. The data survives a stop and a kill. Use it to tr
 for development, and for a single node. In production, run the three services with a Kafka cluster
 and a ClickHouse server.
 
+If --listen is a loopback address, anybody who reaches it may post notifications of sellers that have
+neither a signature nor a notification token in the file of sellers. On any other address every
+notification needs one, unless --open says otherwise.
+
 On the address of the API, GET /readyz answers 200 when notifications and calls are taken, and
 GET /readyz/reads when reads are answered. GET /metrics serves the metrics.`,
 		Example: `  orderledger up
@@ -62,6 +70,11 @@ GET /readyz/reads when reads are answered. GET /metrics serves the metrics.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("suborder-secret") { // Not the flag's default, which --help would show.
 				o.SuborderSecret = os.Getenv("ORDERLEDGER_SUBORDER_SECRET")
+			}
+			if !cmd.Flags().Changed("open") {
+				if err := o.openByDefault(os.Getenv); err != nil {
+					return err
+				}
 			}
 			if err := o.validate(); err != nil {
 				return err
@@ -94,11 +107,25 @@ GET /readyz/reads when reads are answered. GET /metrics serves the metrics.`,
 		"whsec_ secret that signs the messages (default: ORDERLEDGER_SUBORDER_SECRET; none: unsigned)")
 	flags.StringVar(&o.SellersFile, "sellers", os.Getenv("ORDERLEDGER_SELLERS_FILE"),
 		"JSON file of sellers and their tokens (default: ORDERLEDGER_SELLERS_FILE)")
+	flags.BoolVar(&o.Open, "open", false, "accept notifications without a credential, except for sellers that have one "+
+		"(default: "+envOpen+"; else whether --listen is a loopback address)")
 	flags.StringVar(&o.Only, "only", "", "run only kafka or only clickhouse")
 	flags.IntVar(&o.Lanes, "lanes", 0, "number of lanes of a new ledger (0: 12); it can't be changed later")
 	flags.Int64Var(&o.ClickHouseMemory, "clickhouse-memory", 0, "bytes of memory for ClickHouse (0: 512 MiB)")
 	flags.BoolVar(&o.Quiet, "quiet", false, "log warnings and errors only")
 	return cmd
+}
+
+// envOpen is the variable of ingest that also stands for --open.
+const envOpen = "ORDERLEDGER_INGEST_OPEN"
+
+// openByDefault sets Open to what the environment says; else intake is open if only this machine reaches it.
+func (o *upOptions) openByDefault(getenv func(string) string) error {
+	host, _, _ := net.SplitHostPort(o.Listen)
+	o.Open = host == "localhost" || net.ParseIP(host).IsLoopback()
+	e := setting.NewReader(getenv)
+	e.Truth(envOpen, &o.Open)
+	return errors.Join(e.Problems()...)
 }
 
 func (o upOptions) validate() error {
@@ -153,6 +180,7 @@ func up(ctx context.Context, o upOptions, out, logTo io.Writer) (err error) {
 	defer func() { err = errors.Join(err, l.Close()) }()
 	go func() {
 		if addr, err := l.admin.Addr(ctx); err == nil && l.awaitReady(ctx) == nil {
+			o.announceIntake(out)
 			o.announcePushes(out)
 			announce(out, servers, addr, started)
 		}
@@ -196,6 +224,19 @@ func announce(out io.Writer, s servers, api string, started time.Time) {
 			s.clickhouse.NativeAddr(), s.clickhouse.HTTPAddr())
 	}
 	fmt.Fprintf(out, "ready after %.1f s; Ctrl-C stops\n", time.Since(started).Seconds())
+}
+
+// announceIntake says whose notifications are accepted.
+func (o upOptions) announceIntake(out io.Writer) {
+	list, _ := o.sellers() // It was read without an error.
+	says := "closed: no seller has a credential, so every notification is refused (--sellers, --open)"
+	switch {
+	case o.Open:
+		says = "open: notifications need no credential, except for sellers that have one (--open=false)"
+	case sellers.New(sellers.Config{Sellers: list}).Protects():
+		says = "strict: every notification needs a signature or a notification token (--open)"
+	}
+	fmt.Fprintln(out, "intake      "+says)
 }
 
 // announcePushes says what the endpoints get, because it is a lot: the services give an endpoint nothing by default.

@@ -93,6 +93,7 @@ func (p *programs) start(ctx context.Context, name string) (*program, error) {
 		"ORDERLEDGER_INGEST_INSTANCE_ID="+name, "ORDERLEDGER_INGEST_RATE=0",
 		"ORDERLEDGER_KAFKA_BROKERS="+strings.Join(p.brokers, ","),
 		"ORDERLEDGER_DATA="+filepath.Join(p.dir, name), "ORDERLEDGER_SELLERS_FILE="+p.sellers(),
+		"ORDERLEDGER_INGEST_OPEN=true",
 		"ORDERLEDGER_CLICKHOUSE_ADDR=127.0.0.1:1", // Nobody listens there; only reads need it.
 	)
 	if err := s.cmd.Start(); err != nil {

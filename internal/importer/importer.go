@@ -27,6 +27,9 @@ const MaxLineBytes = 16 << 20
 type Config struct {
 	// URL is the base URL of the ingest service, such as http://127.0.0.1:8080.
 	URL string
+	// Token is the notification token that proves the lines. Empty sends none, which only a service whose intake is open
+	// accepts.
+	Token string
 	// Concurrency is the number of lines in flight. Zero means 64.
 	Concurrency int
 	// CorrelationID is sent with every line, so that the decisions about them can be found by it. Empty sends none.

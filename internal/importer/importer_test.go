@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -154,4 +155,18 @@ func TestImportKeepsReturnsBehindShipment(t *testing.T) {
 	_, err := importer.Import(t.Context(), importer.Config{URL: srv.URL}, strings.NewReader(strings.Join(lines, "\n")))
 	require.NoError(t, err)
 	require.Equal(t, lines, rec.got)
+}
+
+func TestImportSendsToken(t *testing.T) {
+	t.Parallel()
+	for token, want := range map[string]string{"": "", "a-notification-token": "Bearer a-notification-token"} {
+		var got atomic.Value
+		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			got.Store(r.Header.Get("Authorization"))
+		}))
+		t.Cleanup(server.Close)
+		_, err := importer.Import(t.Context(), importer.Config{URL: server.URL, Token: token}, strings.NewReader("{}\n"))
+		require.NoError(t, err)
+		require.Equal(t, want, got.Load())
+	}
 }

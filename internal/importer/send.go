@@ -66,6 +66,9 @@ func (im *run) post(ctx context.Context, body []byte) (status int, reason string
 		return 0, "", 0, err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	if im.cfg.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+im.cfg.Token)
+	}
 	if im.cfg.CorrelationID != "" {
 		req.Header.Set("X-Correlation-ID", im.cfg.CorrelationID)
 	}

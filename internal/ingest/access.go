@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -26,15 +27,27 @@ type access struct {
 // sellerHandler answers a call of a seller.
 type sellerHandler func(ctx context.Context, c *httpx.Call, who *sellers.Seller) error
 
+// bearerToken returns the bearer token of a request; empty for none.
+func bearerToken(r *http.Request) string {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
 // seller runs a handler for the seller whose token the request bears.
 func (a *access) seller(h sellerHandler) httpx.Handler {
 	return func(ctx context.Context, c *httpx.Call) error {
-		scheme, token, _ := strings.Cut(c.Request.Header.Get("Authorization"), " ")
-		if !strings.EqualFold(scheme, "Bearer") || token == "" {
+		token := bearerToken(c.Request)
+		if token == "" {
 			return httpx.Unauthorized.New("an Authorization header with a bearer token is needed")
 		}
-		who := a.sellers.Authenticate(strings.TrimSpace(token))
+		who := a.sellers.Authenticate(token)
 		if who == nil {
+			if a.sellers.NotificationToken(token) != nil {
+				return httpx.Unauthorized.New("the token is one for notifications: a call needs the seller's own token")
+			}
 			return httpx.Unauthorized.New("the token is not valid")
 		}
 		c.Note(slog.String("seller_id", who.ID))

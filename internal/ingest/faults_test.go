@@ -26,14 +26,14 @@ func TestNotificationsReturn503WithoutKafka(t *testing.T) {
 	ledger, err := journal.New(journal.Config{Cluster: "c", StoreDir: t.TempDir(), Lanes: lanes}, journal.Deps{Options: options})
 	require.NoError(t, err)
 	cfg := ingest.DefaultConfig()
-	cfg.Lanes, cfg.NotificationTimeout = lanes, 100*time.Millisecond
+	cfg.Lanes, cfg.NotificationTimeout, cfg.Sellers = lanes, 100*time.Millisecond, testSellers()
 	in, err := ingest.New(cfg, ingest.Deps{Options: options, Journal: ledger, Log: testkit.Logger(t)})
 	require.NoError(t, err)
 	t.Cleanup(in.Close)
 	b := &bundle{t: t, url: serve(t, in)}
 	cluster.Close()
 	for _, body := range []string{created("S1"), aReturn("return_completed", "R1", "2024-04-08T00:00:00Z", ``)} {
-		a := b.send(http.MethodPost, "/notifications", body)
+		a := b.send(http.MethodPost, "/notifications/own", body)
 		require.Equal(t, http.StatusServiceUnavailable, a.status, "%s", a.body)
 		require.Equal(t, "1", a.header.Get("Retry-After"))
 		require.Equal(t, "urn:orderledger:problem:unavailable", a.member(t, "type"))

@@ -173,6 +173,12 @@ func (i *Ingest) wire(d Deps) error {
 		progress: &progress{admin: admin, cluster: cfg.Cluster, lanes: cfg.Lanes},
 	}
 	i.handler = h.routes(i.http)
+	switch {
+	case directory.Open():
+		i.log.Warn("intake open, notifications need no credential")
+	case !directory.Protects():
+		i.log.Warn("notifications refused, no seller has a credential")
+	}
 	return nil
 }
 

@@ -55,6 +55,10 @@ func (n *notifications) handle(ctx context.Context, c *httpx.Call) error {
 }
 
 func (n *notifications) accept(ctx context.Context, c *httpx.Call) (accepted, error) {
+	credential, err := n.credential(c.Request)
+	if err != nil {
+		return accepted{}, err
+	}
 	body, err := c.Body(n.maxBody)
 	if err != nil {
 		return accepted{}, err
@@ -63,13 +67,15 @@ func (n *notifications) accept(ctx context.Context, c *httpx.Call) (accepted, er
 	if err != nil {
 		return accepted{}, err
 	}
-	sellerID, problem := n.seller(c.Request, c.Request.PathValue("seller"), parsed.SellerID)
-	if problem != nil {
-		return accepted{}, problem
+	from, err := n.sender(credential, c.Request.PathValue("seller"), &parsed)
+	if err != nil {
+		return accepted{}, err
 	}
+	sellerID := from.seller
 	c.Note(slog.String("event_type", parsed.EventType))
 	rec := journal.InboxRecord{
-		SellerID: sellerID, CorrelationID: c.CorrelationID, AuthType: authMarketplace, AuthID: parsed.Source,
+		SellerID: sellerID, Sellers: from.sellers,
+		CorrelationID: c.CorrelationID, AuthType: authMarketplace, AuthID: from.id,
 		TraceParent: c.TraceParent, ReceivedAt: n.now(), Body: body,
 	}
 	shipments := parsed.ShipmentIDs()

@@ -3,6 +3,8 @@ package ingest_test
 import (
 	"encoding/base64"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/orderledger/orderledger/internal/ingest"
+	"github.com/orderledger/orderledger/internal/sellers"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
@@ -67,7 +70,7 @@ func TestNotificationsBadBodies(t *testing.T) {
 		strings.Replace(created("S1"), `"shipmentId":"S1"`, `"shipmentId":"`+strings.Repeat("x", 100_000)+`"`, 1),
 	}
 	for _, body := range invalid {
-		require.Equal(t, http.StatusOK, b.send(http.MethodPost, "/notifications", body).status)
+		require.Equal(t, http.StatusOK, b.send(http.MethodPost, "/notifications/own", body).status)
 	}
 	reasons := map[string]int{}
 	for _, d := range b.decisions(len(invalid)) {
@@ -132,11 +135,116 @@ func TestNotificationsCheckSignature(t *testing.T) {
 	require.Equal(t, "own", s.GetSellerId())
 }
 
-func TestNotificationsStrictSellers(t *testing.T) {
+// tokenOf is a notification token that is long enough.
+func tokenOf(name string) string { return "notifications-of-" + name }
+
+// strictSellers has two sellers of one application and one token, and one seller with a token of its own.
+func strictSellers() sellers.Config {
+	return sellers.Config{Sellers: []sellers.Seller{
+		{ID: "s1", Token: "calls-of-s1", AppID: "app", NotificationSecret: "secret", NotificationTokens: []string{tokenOf("s1"), tokenOf("both")}},
+		{ID: "s2", Token: "calls-of-s2", AppID: "app", NotificationSecret: "secret", NotificationToken: tokenOf("both")},
+		{ID: "s3", Token: "calls-of-s3", NotificationToken: tokenOf("s3")},
+		{ID: "s4", Token: "calls-of-s4"},
+	}}
+}
+
+// creating returns a shipment_created that names a seller in its body.
+func creating(shipmentID, sellerID string) string {
+	return strings.Replace(created(shipmentID), `"version"`, `"sellerId":"`+sellerID+`","version"`, 1)
+}
+
+func signed(app, url string) []string {
+	now := time.Now()
+	return []string{"X_Date", now.UTC().Format(http.TimeFormat), "X_Authorization", "FKLOGIN " +
+		base64.StdEncoding.EncodeToString([]byte(app+":"+ingest.Sign(now, url, http.MethodPost, "secret")))}
+}
+
+func TestNotificationsNeedCredential(t *testing.T) {
 	t.Parallel()
-	b := setup(t, nil, func(c *ingest.Config) { c.Sellers.Strict = true })
-	require.Equal(t, http.StatusNotFound, b.send(http.MethodPost, "/notifications/stranger", created("S1")).status)
-	require.Equal(t, http.StatusOK, b.send(http.MethodPost, "/notifications/own", created("S1")).status)
-	two := strings.Replace(created("S1"), `"version"`, `"sellerId":"other","version"`, 1)
-	require.Equal(t, http.StatusNotFound, b.send(http.MethodPost, "/notifications/own", two).status, "two sellers")
+	for _, open := range []bool{false, true} {
+		name := map[bool]string{false: "strict", true: "open"}[open]
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, nil, func(c *ingest.Config) { c.Sellers = strictSellers(); c.Sellers.Open = open })
+			ifOpen := func(status, otherwise int) int {
+				if open {
+					return status
+				}
+				return otherwise
+			}
+			for i, tc := range []struct {
+				name, path, seller string
+				headers            []string
+				status             int
+			}{
+				{"no credential, no seller", "", "", nil, 401},
+				{"no credential, a protected seller", "", "s1", nil, 401},
+				{"no credential, a protected seller in the URL", "/s3", "", nil, 401},
+				{"no credential, a listed seller without one", "", "s4", nil, ifOpen(200, 401)},
+				{"no credential, a stranger", "/stranger", "", nil, ifOpen(200, 401)},
+				{"a signature for a seller of the application", "/s1", "", signed("app", b.url+"/notifications/s1"), 200},
+				{"a signature for the other one", "/s2", "", signed("app", b.url+"/notifications/s2"), 200},
+				{"a signature for the other one in the body", "", "s2", signed("app", b.url+"/notifications"), 200},
+				{"a signature for a creation of either", "", "", signed("app", b.url+"/notifications"), 422},
+				{"a signature for a seller of no application", "/s3", "", signed("app", b.url+"/notifications/s3"), 404},
+				{"a signature for a stranger", "/stranger", "", signed("app", b.url+"/notifications/stranger"), ifOpen(200, 404)},
+				{"a signature of an unknown application", "/s1", "", signed("other", b.url+"/notifications/s1"), 401},
+				{"a signature of an unknown application for a stranger", "/stranger", "", signed("other", b.url), ifOpen(200, 401)},
+				{"a token for its only seller", "", "", bearer(tokenOf("s1")), 200},
+				{"a token for its only seller, named", "", "s3", bearer(tokenOf("s3")), 200},
+				{"a token for another seller", "", "s2", bearer(tokenOf("s3")), 404},
+				{"a token for another seller in the URL", "/s2", "", bearer(tokenOf("s1")), 404},
+				{"a token for a creation of either", "", "", bearer(tokenOf("both")), 422},
+				{"a token for one of both", "", "s2", bearer(tokenOf("both")), 200},
+				{"an unknown token", "/stranger", "", bearer("unknown"), 401},
+				{"a token of calls", "", "s4", bearer("calls-of-s4"), 401},
+				{"a token of calls for a protected seller", "", "s1", bearer("calls-of-s1"), 401},
+				{"URL and body differ", "/s1", "s2", bearer(tokenOf("both")), 404},
+			} {
+				body := created("S" + strconv.Itoa(i))
+				if tc.seller != "" {
+					body = creating("S"+strconv.Itoa(i), tc.seller)
+				}
+				got := b.send(http.MethodPost, "/notifications"+tc.path, body, tc.headers...)
+				require.Equal(t, tc.status, got.status, "%s: %s", tc.name, got.body)
+			}
+			// A notification token makes no calls.
+			got := b.send(http.MethodPost, "/sellers/v3/shipments/labels", labelsOf("S12"), bearer(tokenOf("s1"))...)
+			require.Equal(t, http.StatusUnauthorized, got.status)
+			require.Contains(t, got.member(t, "detail"), "one for notifications")
+		})
+	}
+}
+
+// Of two sellers of one application, neither gets what belongs to the other.
+func TestNotificationsFindSellerInLedger(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil, func(c *ingest.Config) { c.Sellers = strictSellers() })
+	send := func(token, body string) {
+		t.Helper()
+		got := b.send(http.MethodPost, "/notifications", body, bearer(tokenOf(token))...)
+		require.Equal(t, http.StatusOK, got.status, "%s", got.body)
+	}
+	shipped := func(id string) string {
+		return `{"eventType":"shipment_shipped","timestamp":"2024-04-01T00:00:00Z","shipmentId":"` + id + `","attributes":{}}`
+	}
+	for i, seller := range []string{"s1", "s2", "s3"} {
+		token := map[string]string{"s1": "both", "s2": "both", "s3": "s3"}[seller]
+		send(token, creating("S"+strconv.Itoa(i+1), seller))
+		s := b.state("S"+strconv.Itoa(i+1), status(ledgerv1.Status_STATUS_APPROVED))
+		require.Equal(t, seller, s.GetSellerId())
+	}
+	send("both", shipped("S2"))
+	b.state("S2", status(ledgerv1.Status_STATUS_SHIPPED))
+	send("s3", shipped("S1"))
+	send("both", shipped("S3"))
+	var reasons []string
+	for _, d := range b.decisions(6) {
+		reasons = append(reasons, d.GetReason())
+	}
+	slices.Sort(reasons)
+	require.Equal(t, []string{"", "", "", "", "other_seller", "other_seller"}, reasons)
+	for _, id := range []string{"S1", "S3"} {
+		b.state(id, status(ledgerv1.Status_STATUS_APPROVED))
+	}
 }

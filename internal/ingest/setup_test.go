@@ -50,7 +50,7 @@ type bundle struct {
 }
 
 func testSellers() sellers.Config {
-	return sellers.Config{Sellers: []sellers.Seller{
+	return sellers.Config{Open: true, Sellers: []sellers.Seller{
 		{ID: "own", Token: ownToken, PolicyConfig: sellers.PolicyConfig{Own: true}, Name: "Own Goods", GSTIN: "29ABC"},
 		{ID: "other", Tokens: []string{otherToken}, PolicyConfig: sellers.PolicyConfig{Own: true}},
 	}}

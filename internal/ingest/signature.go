@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/orderledger/orderledger/internal/httpx"
 	"github.com/orderledger/orderledger/internal/sellers"
 )
 
@@ -59,11 +58,8 @@ func readCredentials(h http.Header) (c credentials, signed bool, detail string) 
 	return c, true, ""
 }
 
-// verify returns what is wrong with a signature; empty means that it is right.
+// verify returns what is wrong with a signature by a seller's application for one URL; empty means that it is right.
 func (c credentials) verify(s *sellers.Seller, url string, now time.Time, window time.Duration) string {
-	if s.AppID != "" && c.appID != s.AppID {
-		return "the application is not the seller's"
-	}
 	want := Sign(c.at, url, http.MethodPost, s.NotificationSecret)
 	if subtle.ConstantTimeCompare([]byte(want), []byte(c.signature)) != 1 {
 		return "the signature does not match"
@@ -79,47 +75,6 @@ func either(h http.Header, name, other string) string {
 		return v
 	}
 	return h.Get(other)
-}
-
-// seller returns the seller that a notification is for, and checks its signature if one is needed. inPath is the seller
-// that the URL names, inBody the one that the body names; either may be empty.
-//
-// As soon as any seller's notifications must be signed, one that names no seller must be signed too. Otherwise leaving
-// the name out would be a way around every signature.
-func (n *notifications) seller(r *http.Request, inPath, inBody string) (sellerID string, p *httpx.Problem) {
-	sellerID = inBody
-	if inPath != "" {
-		sellerID = inPath
-		if inBody != "" && inBody != inPath {
-			return "", unknownSeller.New("the URL names one seller and the body another")
-		}
-	}
-	c, signed, detail := readCredentials(r.Header)
-	who := n.sellers.Find(sellerID)
-	if sellerID == "" && n.sellers.Signs() {
-		if !signed || detail != "" {
-			return "", badSignature.New("it names no seller, so it must be signed: " + detail)
-		}
-		if who = n.sellers.FindByApp(c.appID); who == nil {
-			return "", badSignature.New("the application is not known")
-		}
-		sellerID = who.ID
-	}
-	if who != nil && who.NotificationSecret != "" {
-		switch {
-		case !signed:
-			return "", badSignature.New("the headers X_Date and X_Authorization are needed")
-		case detail == "":
-			detail = c.verify(who, n.signedURL(who, r), n.now(), n.window)
-		}
-		if detail != "" {
-			return "", badSignature.New(detail)
-		}
-	}
-	if sellerID != "" && !n.sellers.Accepts(sellerID) {
-		return "", unknownSeller.New("no seller of this id is configured")
-	}
-	return sellerID, nil
 }
 
 // signedURL returns the URL that a notification is signed for.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/orderledger/orderledger/internal/marketplace"
 )
@@ -15,8 +16,9 @@ type Config struct {
 	Sellers []Seller
 	// Default is the policy of every other seller.
 	Default PolicyConfig
-	// Strict refuses notifications for sellers that are not listed. Otherwise they are accepted, under Default.
-	Strict bool
+	// Open accepts notifications without a credential, except for listed sellers that have one, and for sellers that are
+	// not listed, under Default. It is for machines and networks on which everybody may report facts.
+	Open bool
 }
 
 // Seller is one tenant.
@@ -27,9 +29,14 @@ type Seller struct {
 	Token  string   `json:"token,omitempty"`
 	Tokens []string `json:"tokens,omitempty"`
 	PolicyConfig
-	// AppID and NotificationSecret check the signature of its notifications. An empty secret checks nothing.
+	// AppID and NotificationSecret check the signature of its notifications. Several sellers may have the same
+	// application, with the same secret.
 	AppID              string `json:"appId,omitempty"`
 	NotificationSecret string `json:"notificationSecret,omitempty"`
+	// NotificationToken and NotificationTokens are bearer tokens that prove a notification instead of a signature. Several
+	// sellers may have the same one. They are no tokens of calls: otherwise a seller could forge the marketplace's facts.
+	NotificationToken  string   `json:"notificationToken,omitempty"`
+	NotificationTokens []string `json:"notificationTokens,omitempty"`
 	// URL is the registered URL, query included, that the marketplace signs with each of its notifications. Empty means
 	// the public URL of this service and the path of the request.
 	URL string `json:"url,omitempty"`
@@ -51,12 +58,17 @@ func (s *Seller) Location(id string) marketplace.Location {
 	return marketplace.Location{}
 }
 
-func (s *Seller) allTokens() []string {
-	tokens := s.Tokens
-	if s.Token != "" {
-		tokens = append([]string{s.Token}, tokens...)
+func (s *Seller) allTokens() []string { return withFirst(s.Token, s.Tokens) }
+
+func (s *Seller) allNotificationTokens() []string {
+	return withFirst(s.NotificationToken, s.NotificationTokens)
+}
+
+func withFirst(first string, others []string) []string {
+	if first == "" {
+		return others
 	}
-	return tokens
+	return append([]string{first}, others...)
 }
 
 // Unmarshal reads a sellers file: a JSON array of sellers. It refuses unknown members, because a misspelt one would
@@ -71,14 +83,20 @@ func Unmarshal(data []byte) ([]Seller, error) {
 	return list, nil
 }
 
+// minNotificationToken is the size of a token that nobody can guess, although the ledger shows the start of its digest.
+const minNotificationToken = 16
+
 // Validate returns all problems, joined. It names no token.
 func (c Config) Validate() error {
 	problems := []error{c.Default.validate("default")}
 	ids, tokens := map[string]bool{}, map[string]string{}
-	for i, s := range c.Sellers {
+	for i := range c.Sellers {
+		s := &c.Sellers[i]
 		switch {
 		case s.ID == "":
 			problems = append(problems, fmt.Errorf("seller %d: an id is needed", i))
+		case strings.Contains(s.ID, ","):
+			problems = append(problems, fmt.Errorf("seller %s: an id has no comma", s.ID))
 		case ids[s.ID]:
 			problems = append(problems, fmt.Errorf("seller %s: listed twice", s.ID))
 		}
@@ -91,5 +109,34 @@ func (c Config) Validate() error {
 		}
 		problems = append(problems, s.validate(s.ID))
 	}
-	return errors.Join(problems...)
+	return errors.Join(append(problems, c.validateCredentials(tokens)...)...)
+}
+
+// validateCredentials checks what proves notifications. holders are the sellers of the tokens of calls.
+func (c Config) validateCredentials(holders map[string]string) (problems []error) {
+	apps := map[string]*Seller{}
+	for i := range c.Sellers {
+		s := &c.Sellers[i]
+		bad := func(format string, args ...any) {
+			problems = append(problems, fmt.Errorf("seller %s: "+format, append([]any{s.ID}, args...)...))
+		}
+		if (s.AppID == "") != (s.NotificationSecret == "") {
+			bad("appId and notificationSecret: want both or neither")
+		}
+		if first := apps[s.AppID]; first == nil {
+			apps[s.AppID] = s
+		} else if s.AppID != "" && first.NotificationSecret != s.NotificationSecret {
+			bad("the application %s has another notificationSecret at seller %s", s.AppID, first.ID)
+		}
+		for _, token := range s.allNotificationTokens() {
+			if len(token) < minNotificationToken {
+				bad("a notification token has %d bytes: want %d or more, such as those of `openssl rand -hex 32`",
+					len(token), minNotificationToken)
+			}
+			if holder, taken := holders[token]; taken {
+				bad("a notification token is a token for the calls of seller %s: want different ones", holder)
+			}
+		}
+	}
+	return problems
 }

@@ -2,35 +2,45 @@ package sellers
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 
 	"github.com/orderledger/orderledger/internal/shipment"
 )
 
 // Directory looks sellers up. It never changes, so many goroutines may use it.
 type Directory struct {
-	strict   bool
+	open     bool
 	fallback shipment.Policy // Of sellers that are not listed.
 	policies map[string]shipment.Policy
 	byID     map[string]*Seller
 	// byToken is keyed by digest, so that a look-up takes the same time whatever part of a guess is right.
-	byToken map[[sha256.Size]byte]*Seller
-	byApp   map[string]*Seller // Only sellers whose notifications must be signed.
+	byToken map[digest]*Seller
+	// The credentials of notifications.
+	byApp               map[string]*Credential
+	byNotificationToken map[digest]*Credential
 }
+
+type digest = [sha256.Size]byte
 
 // New returns the directory of a valid configuration.
 func New(c Config) *Directory {
 	d := &Directory{
-		strict: c.Strict, fallback: c.Default.policy(), policies: map[string]shipment.Policy{},
-		byID: map[string]*Seller{}, byToken: map[[sha256.Size]byte]*Seller{}, byApp: map[string]*Seller{},
+		open: c.Open, fallback: c.Default.policy(), policies: map[string]shipment.Policy{},
+		byID: map[string]*Seller{}, byToken: map[digest]*Seller{},
+		byApp: map[string]*Credential{}, byNotificationToken: map[digest]*Credential{},
 	}
 	for _, one := range c.Sellers {
 		s := &one
 		d.byID[s.ID], d.policies[s.ID] = s, s.policy()
-		if s.NotificationSecret != "" {
-			d.byApp[s.AppID] = s
-		}
 		for _, token := range s.allTokens() {
 			d.byToken[sha256.Sum256([]byte(token))] = s
+		}
+		if s.AppID != "" {
+			d.byApp[s.AppID] = d.byApp[s.AppID].and("app/"+s.AppID, s)
+		}
+		for _, token := range s.allNotificationTokens() {
+			sum := sha256.Sum256([]byte(token))
+			d.byNotificationToken[sum] = d.byNotificationToken[sum].and("token/"+hex.EncodeToString(sum[:4]), s)
 		}
 	}
 	return d
@@ -39,8 +49,13 @@ func New(c Config) *Directory {
 // Find returns a listed seller, or nil.
 func (d *Directory) Find(sellerID string) *Seller { return d.byID[sellerID] }
 
-// FindByApp returns the seller whose notifications an application signs, or nil.
-func (d *Directory) FindByApp(appID string) *Seller { return d.byApp[appID] }
+// App returns the credential of an application that signs notifications, or nil.
+func (d *Directory) App(appID string) *Credential { return d.byApp[appID] }
+
+// NotificationToken returns the credential that is a notification token, or nil.
+func (d *Directory) NotificationToken(token string) *Credential {
+	return d.byNotificationToken[sha256.Sum256([]byte(token))]
+}
 
 // Authenticate returns the seller that a token belongs to, or nil.
 func (d *Directory) Authenticate(token string) *Seller {
@@ -55,8 +70,15 @@ func (d *Directory) Policy(sellerID, _ string) shipment.Policy {
 	return d.fallback
 }
 
-// Accepts reports whether notifications for a seller are accepted.
-func (d *Directory) Accepts(sellerID string) bool { return !d.strict || d.byID[sellerID] != nil }
+// Open reports whether notifications without a credential are accepted, except for protected sellers.
+func (d *Directory) Open() bool { return d.open }
 
-// Signs reports whether the notifications of at least one seller must be signed.
-func (d *Directory) Signs() bool { return len(d.byApp) > 0 }
+// Protected reports whether notifications for a seller always need a credential: it is listed with one.
+func (d *Directory) Protected(sellerID string) bool {
+	s := d.byID[sellerID]
+	return s != nil && (s.AppID != "" || len(s.allNotificationTokens()) > 0)
+}
+
+// Protects reports whether at least one seller is protected. Without one, a directory that is not open refuses all
+// notifications.
+func (d *Directory) Protects() bool { return len(d.byApp) > 0 || len(d.byNotificationToken) > 0 }

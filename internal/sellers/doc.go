@@ -4,6 +4,10 @@
 // A Directory is made once from a valid Config and never changes, so it needs no lock and its answers never fail. A
 // change of the sellers file takes effect when the process starts again.
 //
+// A seller's token proves its calls. A Credential proves notifications, and speaks for every seller that lists it: one
+// application of the marketplace may serve many sellers. No text is both, so that no seller can forge the marketplace's
+// facts, and no marketplace makes a seller's calls.
+//
 // # Promises
 //
 // No verb of fmt, no JSON and no log line shows a token or a secret of a Seller: each formatter prints a masked copy.

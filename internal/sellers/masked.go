@@ -21,9 +21,12 @@ func (s Seller) masked() maskedSeller {
 	}
 	mask(&s.Token)
 	mask(&s.NotificationSecret)
-	s.Tokens = slices.Clone(s.Tokens)
-	for i := range s.Tokens {
-		mask(&s.Tokens[i])
+	mask(&s.NotificationToken)
+	s.Tokens, s.NotificationTokens = slices.Clone(s.Tokens), slices.Clone(s.NotificationTokens)
+	for _, list := range [][]string{s.Tokens, s.NotificationTokens} {
+		for i := range list {
+			mask(&list[i])
+		}
 	}
 	return maskedSeller(s)
 }

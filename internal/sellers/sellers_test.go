@@ -1,6 +1,7 @@
 package sellers_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -27,20 +28,41 @@ func TestDirectory(t *testing.T) {
 	require.Equal(t, "L1", d.Find("a").Location("L1").ID)
 	require.Empty(t, d.Find("a").Location("L2").ID)
 	require.Nil(t, d.Find("c"))
-	require.True(t, d.Signs())
-	require.Equal(t, "b", d.FindByApp("app").ID)
-	require.Nil(t, d.FindByApp(""), "no seller without a secret is found by its application")
+	require.True(t, d.Protects())
+	require.True(t, d.Protected("b"))
+	require.False(t, d.Protected("a"))
+	require.False(t, d.Protected("c"))
 
 	require.True(t, d.Policy("a", "").Own)
 	require.Equal(t, time.Minute, d.Policy("a", "").PackWithin)
 	require.Equal(t, ledgerv1.CancelledBy_CANCELLED_BY_CUSTOMER, d.Policy("b", "").CancelledBy["bored"])
 	require.Equal(t, ledgerv1.Fulfilment_FULFILMENT_SELF_SHIP, d.Policy("c", "").Fulfilment)
 
-	require.True(t, d.Accepts("c"))
-	cfg.Strict = true
-	strict := sellers.New(cfg)
-	require.True(t, strict.Accepts("a"))
-	require.False(t, strict.Accepts("c"))
+	require.False(t, d.Open())
+}
+
+func TestCredential(t *testing.T) {
+	t.Parallel()
+	const both, one = "a-token-of-both-sellers", "a-token-of-b-alone"
+	cfg := sellers.Config{Sellers: []sellers.Seller{
+		{ID: "a", AppID: "app", NotificationSecret: "s", NotificationToken: both},
+		{ID: "b", AppID: "app", NotificationSecret: "s", NotificationTokens: []string{one, both, both}},
+		{ID: "c", Token: "calls"},
+	}}
+	require.NoError(t, cfg.Validate())
+	d := sellers.New(cfg)
+	require.Equal(t, []string{"a", "b"}, d.App("app").IDs())
+	require.Equal(t, "app/app", d.App("app").Name)
+	require.Empty(t, d.App("app").Only())
+	require.Nil(t, d.App(""), "a seller without an application has none")
+	require.Equal(t, []string{"a", "b"}, d.NotificationToken(both).IDs())
+	require.Equal(t, "b", d.NotificationToken(one).Only())
+	require.True(t, d.NotificationToken(one).Includes("b"))
+	require.False(t, d.NotificationToken(one).Includes("a"))
+	require.NotContains(t, d.NotificationToken(one).Name, one)
+	require.Nil(t, d.NotificationToken("calls"), "a token of calls proves no notification")
+	require.Nil(t, d.Authenticate(one), "a notification token makes no calls")
+	require.NotContains(t, fmt.Sprintf("%+v %#v", cfg.Sellers[0], cfg.Sellers[1]), "a-token")
 }
 
 func TestConfigReportsEveryProblem(t *testing.T) {
@@ -52,12 +74,19 @@ func TestConfigReportsEveryProblem(t *testing.T) {
 			{ID: "a"},
 			{},
 			{ID: "b", Tokens: []string{"one-token"}},
+			{ID: "d,e"},
+			{ID: "f", AppID: "app"},
+			{ID: "g", AppID: "app1", NotificationSecret: "one"},
+			{ID: "h", AppID: "app1", NotificationSecret: "two", NotificationToken: "short", NotificationTokens: []string{"token-of-calls-of-i"}},
+			{ID: "i", Token: "token-of-calls-of-i"},
 			{ID: "c", PolicyConfig: sellers.PolicyConfig{CancelledBy: map[string]string{"bored": "nobody"}}},
 		},
 	}.Validate()
 	for _, want := range []string{
 		`fulfilment "pigeon"`, "want 0 or more", "seller a: listed twice", "seller 2: an id is needed",
-		"seller b: a token of seller a", `cancelled by "nobody"`,
+		"seller b: a token of seller a", "seller d,e: an id has no comma", "seller f: appId and notificationSecret",
+		"seller h: the application app1 has another notificationSecret at seller g", "has 5 bytes",
+		"a notification token is a token for the calls of seller i", `cancelled by "nobody"`,
 	} {
 		require.ErrorContains(t, err, want)
 	}
