@@ -32,7 +32,7 @@ func newDraft(s *State) draft {
 		Forms: s.Forms, DocumentRevision: s.DocumentRevision, Stages: s.Stages, Details: s.Details,
 		PackRequest: s.PackRequest, Packing: s.Packing, DeliveryAttempts: s.DeliveryAttempts,
 		LastDeliveryAttempt: s.LastDeliveryAttempt, HoldReportedAt: s.HoldReportedAt, DatesReportedAt: s.DatesReportedAt,
-		FirstRecordedAt: s.FirstRecordedAt,
+		FirstRecordedAt: s.FirstRecordedAt, History: s.History,
 	}}
 }
 

@@ -25,6 +25,11 @@ func (d *draft) returnCreated(b *ledgerv1.ReturnCreated) {
 		if i < 0 {
 			continue
 		}
+		if b.GetSiblingCount() > 0 {
+			// The event names them once; in the state each line does, because lines of several returns lie side by side.
+			line = line.CloneVT()
+			line.SiblingShipmentIds, line.SiblingCount = b.GetSiblingShipmentIds(), b.GetSiblingCount()
+		}
 		d.addReturn(line)
 		if line.GetSource() == fromCourier && !d.Items[i].GetCourierReturn() {
 			d.item(i).CourierReturn = true

@@ -275,7 +275,7 @@ func TestQuarantine(t *testing.T) {
 			c.Details = &ledgerv1.ShipmentDetails{ExtensionsJson: strings.Repeat("x", 500_000)}
 		}), ReasonTooLarge},
 		"return without id":     {returnReported("", fromCustomer, 1, "item-1", 1), ReasonBadID},
-		"return without lines":  {ReturnReported{at(1), "R-1", nil}, ReasonNoItems},
+		"return without lines":  {ReturnReported{Fact: at(1), ReturnID: "R-1"}, ReasonNoItems},
 		"return of -1":          {returnReported("R-1", fromCustomer, 1, "item-1", -1), ReasonBadQuantity},
 		"return without source": {returnReported("R-1", 0, 1, "item-1", 1), ReasonBadBody},
 		"unknown return":        {ReturnReached{at(1), "R-1", rmaCompleted, nil}, ReasonUnknownReturn},

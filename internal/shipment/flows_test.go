@@ -264,6 +264,27 @@ func TestReturnFirstState(t *testing.T) {
 	}
 }
 
+func TestReturnNamesSiblings(t *testing.T) {
+	t.Parallel()
+	st := given(t, created(1, 1), reach(delivered, 1))
+	id := st.s.GetShipmentId()
+	first := returnReported("R-1", fromCustomer, 2, "item-1", 1)
+	first.Siblings = Siblings{ShipmentIDs: []string{"another", id}, Count: 2}
+	event := Decide(st.s, first, st.c).Events[0].GetReturnCreated()
+	require.Equal(t, []string{"another", id}, event.GetSiblingShipmentIds())
+	require.EqualValues(t, 2, event.GetSiblingCount())
+	st.does(first, applied, "ReturnCreated")
+	require.Equal(t, []string{"another", id}, st.s.Returns[0].SiblingShipmentIds)
+	require.EqualValues(t, 2, st.s.Returns[0].SiblingCount)
+
+	// A sender that names siblings among which the shipment is not names none.
+	second := returnReported("R-2", fromCustomer, 2, "item-2", 1)
+	second.Siblings = Siblings{ShipmentIDs: []string{"another"}, Count: 2}
+	require.Empty(t, Decide(st.s, second, st.c).Events[0].GetReturnCreated().GetSiblingShipmentIds())
+	st.does(second, applied, "ReturnCreated")
+	require.Zero(t, st.s.Returns[1].SiblingCount)
+}
+
 // The tech visit of a return can be reported after the return.
 func TestVisitReportedLater(t *testing.T) {
 	t.Parallel()

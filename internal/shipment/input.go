@@ -209,6 +209,15 @@ type (
 		Fact
 		ReturnID string
 		Lines    []ReturnLine
+		// Siblings are the shipments of the return, if this is not the only one.
+		Siblings Siblings
+	}
+	// Siblings are the shipments of a return that has several.
+	Siblings struct {
+		// ShipmentIDs are some of them, sorted.
+		ShipmentIDs []string
+		// Count is their number; zero if the return has one shipment.
+		Count uint32
 	}
 	// ReturnLine is a line of ReturnReported.
 	ReturnLine struct {

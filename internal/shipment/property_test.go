@@ -100,7 +100,10 @@ func anyInput(t *rapid.T) Input {
 	case 29:
 		source := ledgerv1.ReturnSource(rapid.Int32Range(1, 2).Draw(t, "source"))
 		line := ReturnLine{Return: &ledgerv1.Return{OrderItemId: item(), Source: source, Reason: visit()}, Quantity: units()}
-		r := ReturnReported{fact(), rma(), []ReturnLine{line}}
+		r := ReturnReported{Fact: fact(), ReturnID: rma(), Lines: []ReturnLine{line}}
+		if rapid.Bool().Draw(t, "siblings") {
+			r.Siblings = Siblings{ShipmentIDs: []string{r.ShipmentID, "another"}, Count: 2}
+		}
 		if rapid.Bool().Draw(t, "visit") {
 			r.Lines[0].TechVisit = &RequestTechVisit{ServiceID: visit(), DueAt: hour(80)}
 		}
@@ -312,7 +315,7 @@ func wild(t *rapid.T) Input {
 	case 23:
 		return FormsFailed{f, []string{s()}}
 	case 24:
-		return ReturnReported{f, s(), []ReturnLine{{}, {Return: &ledgerv1.Return{OrderItemId: s(), Source: 9}, Quantity: n.Draw(t, "n"), TechVisit: &RequestTechVisit{}}}}
+		return ReturnReported{f, s(), []ReturnLine{{}, {Return: &ledgerv1.Return{OrderItemId: s(), Source: 9}, Quantity: n.Draw(t, "n"), TechVisit: &RequestTechVisit{}}}, Siblings{[]string{s(), f.ShipmentID}, 7}}
 	case 25:
 		return ReturnExpected{f, s(), []*ledgerv1.ReturnExpectedDate{nil, {OrderItemId: s()}}}
 	case 26:

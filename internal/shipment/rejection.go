@@ -46,4 +46,5 @@ const (
 	ReasonOverCap          Code = "over_cap"
 	ReasonTooLarge         Code = "too_large"
 	ReasonFailed           Code = "decision_failed"
+	ReasonAmbiguous        Code = "ambiguous"
 )

@@ -49,7 +49,7 @@ func (x *decider) returnReported(f ReturnReported) {
 			fresh = append(fresh, r)
 		}
 	}
-	x.makeReturn(fresh, at)
+	x.makeReturn(fresh, at, f.Siblings)
 	x.updateReturn(f.ReturnID, again, at)
 	for _, l := range f.Lines {
 		if l.TechVisit == nil {
@@ -99,7 +99,7 @@ func (x *decider) line(returnID, item string) *ledgerv1.Return {
 // makeReturn emits ReturnCreated for new lines, each in its first state: CREATED in the standard flow, where the
 // marketplace decides about returns, and REQUESTED in the self-ship flow, where the seller does. A courier return of a
 // self-ship seller has nothing to decide and is approved at once.
-func (x *decider) makeReturn(lines []*ledgerv1.Return, at *ledgerv1.Moment) {
+func (x *decider) makeReturn(lines []*ledgerv1.Return, at *ledgerv1.Moment, siblings Siblings) {
 	if len(lines) == 0 {
 		return
 	}
@@ -109,6 +109,7 @@ func (x *decider) makeReturn(lines []*ledgerv1.Return, at *ledgerv1.Moment) {
 		r.Status, r.Created = rmaCreated, at
 		r.Approved, r.Rejected, r.PickedUp, r.Completed, r.Cancelled = nil, nil, nil, nil, nil
 		r.PickupAttempts, r.LastPickupAttempt = 0, nil
+		r.SiblingShipmentIds, r.SiblingCount = nil, 0
 		if x.s.GetFulfilment() == selfShip {
 			r.Status = rmaRequested
 			if r.GetSource() == fromCourier {
@@ -119,6 +120,9 @@ func (x *decider) makeReturn(lines []*ledgerv1.Return, at *ledgerv1.Moment) {
 		t.Irregular = t.Irregular || r.Irregular
 	}
 	b := &ledgerv1.ReturnCreated{At: at, Lines: lines}
+	if siblings.Count > 1 && slices.Contains(siblings.ShipmentIDs, x.s.GetShipmentId()) {
+		b.SiblingShipmentIds, b.SiblingCount = siblings.ShipmentIDs, siblings.Count
+	}
 	x.follow(&Event{Transition: t, Body: &ledgerv1.Event_ReturnCreated{ReturnCreated: b}}, at)
 	if len(ready) > 0 {
 		x.approve(lines[0].GetReturnId(), ready, "", at, nil)

@@ -142,7 +142,7 @@ func (x *decider) observedReturn(r *ledgerv1.Return, at *ledgerv1.Moment) (unkno
 			return nil
 		}
 		// The clone is ours to fill in; the input belongs to the caller.
-		x.makeReturn([]*ledgerv1.Return{r.CloneVT()}, at)
+		x.makeReturn([]*ledgerv1.Return{r.CloneVT()}, at, Siblings{})
 	} else {
 		var lines []*ledgerv1.Return
 		for _, l := range x.s.GetReturns() {

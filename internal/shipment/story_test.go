@@ -237,7 +237,7 @@ func lineOfUnits(id string, n int64) CancelledItem {
 
 func returnReported(id string, source ledgerv1.ReturnSource, hours float64, item string, n int64) ReturnReported {
 	line := ReturnLine{Return: &ledgerv1.Return{OrderItemId: item, Source: source}, Quantity: n}
-	return ReturnReported{at(hours), id, []ReturnLine{line}}
+	return ReturnReported{Fact: at(hours), ReturnID: id, Lines: []ReturnLine{line}}
 }
 
 func invoice(items ...any) []*ledgerv1.InvoiceLine {

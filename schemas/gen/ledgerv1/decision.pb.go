@@ -386,11 +386,17 @@ func (x *DecisionsVoided) GetReason() string {
 	return ""
 }
 
-// The value of a record of orders.aliases.v1.
+// The value of a record of orders.aliases.v1. Its id is in the key.
 type Alias struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	ShipmentId    string                 `protobuf:"bytes,1,opt,name=shipment_id,json=shipmentId,proto3" json:"shipment_id,omitempty"`
-	SellerId      string                 `protobuf:"bytes,2,opt,name=seller_id,json=sellerId,proto3" json:"seller_id,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	ShipmentId string                 `protobuf:"bytes,1,opt,name=shipment_id,json=shipmentId,proto3" json:"shipment_id,omitempty"`
+	SellerId   string                 `protobuf:"bytes,2,opt,name=seller_id,json=sellerId,proto3" json:"seller_id,omitempty"`
+	// Of a return: its lines in this shipment.
+	OrderItemIds []string `protobuf:"bytes,3,rep,name=order_item_ids,json=orderItemIds,proto3" json:"order_item_ids,omitempty"`
+	// Of a return: its shipments, as in ReturnCreated.
+	SiblingShipmentIds []string `protobuf:"bytes,4,rep,name=sibling_shipment_ids,json=siblingShipmentIds,proto3" json:"sibling_shipment_ids,omitempty"`
+	// Of a return: the number of all its shipments; 0 if it has no other.
+	SiblingCount  uint32 `protobuf:"varint,5,opt,name=sibling_count,json=siblingCount,proto3" json:"sibling_count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -439,6 +445,27 @@ func (x *Alias) GetSellerId() string {
 	return ""
 }
 
+func (x *Alias) GetOrderItemIds() []string {
+	if x != nil {
+		return x.OrderItemIds
+	}
+	return nil
+}
+
+func (x *Alias) GetSiblingShipmentIds() []string {
+	if x != nil {
+		return x.SiblingShipmentIds
+	}
+	return nil
+}
+
+func (x *Alias) GetSiblingCount() uint32 {
+	if x != nil {
+		return x.SiblingCount
+	}
+	return 0
+}
+
 var File_orderledger_v1_decision_proto protoreflect.FileDescriptor
 
 const file_orderledger_v1_decision_proto_rawDesc = "" +
@@ -481,11 +508,14 @@ const file_orderledger_v1_decision_proto_rawDesc = "" +
 	"\ffirst_offset\x18\x01 \x01(\x03R\vfirstOffset\x12\x1f\n" +
 	"\vlast_offset\x18\x02 \x01(\x03R\n" +
 	"lastOffset\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"E\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xc2\x01\n" +
 	"\x05Alias\x12\x1f\n" +
 	"\vshipment_id\x18\x01 \x01(\tR\n" +
 	"shipmentId\x12\x1b\n" +
-	"\tseller_id\x18\x02 \x01(\tR\bsellerId*\xbb\x01\n" +
+	"\tseller_id\x18\x02 \x01(\tR\bsellerId\x12$\n" +
+	"\x0eorder_item_ids\x18\x03 \x03(\tR\forderItemIds\x120\n" +
+	"\x14sibling_shipment_ids\x18\x04 \x03(\tR\x12siblingShipmentIds\x12#\n" +
+	"\rsibling_count\x18\x05 \x01(\rR\fsiblingCount*\xbb\x01\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10OUTCOME_ACCEPTED\x10\x01\x12\x14\n" +

@@ -108,6 +108,17 @@ func (m *Alias) CloneVT() *Alias {
 	r := new(Alias)
 	r.ShipmentId = m.ShipmentId
 	r.SellerId = m.SellerId
+	r.SiblingCount = m.SiblingCount
+	if rhs := m.OrderItemIds; rhs != nil {
+		tmpContainer := make([]string, len(rhs))
+		copy(tmpContainer, rhs)
+		r.OrderItemIds = tmpContainer
+	}
+	if rhs := m.SiblingShipmentIds; rhs != nil {
+		tmpContainer := make([]string, len(rhs))
+		copy(tmpContainer, rhs)
+		r.SiblingShipmentIds = tmpContainer
+	}
 	if len(m.unknownFields) > 0 {
 		r.unknownFields = make([]byte, len(m.unknownFields))
 		copy(r.unknownFields, m.unknownFields)
@@ -248,6 +259,27 @@ func (this *Alias) EqualVT(that *Alias) bool {
 		return false
 	}
 	if this.SellerId != that.SellerId {
+		return false
+	}
+	if len(this.OrderItemIds) != len(that.OrderItemIds) {
+		return false
+	}
+	for i, vx := range this.OrderItemIds {
+		vy := that.OrderItemIds[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if len(this.SiblingShipmentIds) != len(that.SiblingShipmentIds) {
+		return false
+	}
+	for i, vx := range this.SiblingShipmentIds {
+		vy := that.SiblingShipmentIds[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if this.SiblingCount != that.SiblingCount {
 		return false
 	}
 	return string(this.unknownFields) == string(that.unknownFields)
@@ -548,6 +580,29 @@ func (m *Alias) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.SiblingCount != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.SiblingCount))
+		i--
+		dAtA[i] = 0x28
+	}
+	if len(m.SiblingShipmentIds) > 0 {
+		for iNdEx := len(m.SiblingShipmentIds) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.SiblingShipmentIds[iNdEx])
+			copy(dAtA[i:], m.SiblingShipmentIds[iNdEx])
+			i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.SiblingShipmentIds[iNdEx])))
+			i--
+			dAtA[i] = 0x22
+		}
+	}
+	if len(m.OrderItemIds) > 0 {
+		for iNdEx := len(m.OrderItemIds) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.OrderItemIds[iNdEx])
+			copy(dAtA[i:], m.OrderItemIds[iNdEx])
+			i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.OrderItemIds[iNdEx])))
+			i--
+			dAtA[i] = 0x1a
+		}
+	}
 	if len(m.SellerId) > 0 {
 		i -= len(m.SellerId)
 		copy(dAtA[i:], m.SellerId)
@@ -692,6 +747,21 @@ func (m *Alias) SizeVT() (n int) {
 	l = len(m.SellerId)
 	if l > 0 {
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if len(m.OrderItemIds) > 0 {
+		for _, s := range m.OrderItemIds {
+			l = len(s)
+			n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+		}
+	}
+	if len(m.SiblingShipmentIds) > 0 {
+		for _, s := range m.SiblingShipmentIds {
+			l = len(s)
+			n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+		}
+	}
+	if m.SiblingCount != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.SiblingCount))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -1583,6 +1653,89 @@ func (m *Alias) UnmarshalVT(dAtA []byte) error {
 			}
 			m.SellerId = string(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field OrderItemIds", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.OrderItemIds = append(m.OrderItemIds, string(dAtA[iNdEx:postIndex]))
+			iNdEx = postIndex
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field SiblingShipmentIds", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.SiblingShipmentIds = append(m.SiblingShipmentIds, string(dAtA[iNdEx:postIndex]))
+			iNdEx = postIndex
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field SiblingCount", wireType)
+			}
+			m.SiblingCount = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.SiblingCount |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])

@@ -2613,10 +2613,13 @@ type ReturnCreated struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	At    *Moment                `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
 	Lines []*Return              `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
-	// All shipments that the return has lines of, sorted, with this one; empty if there is no other.
+	// All shipments of the return, sorted, this one included; empty if it has no other. At most eight: of a return over
+	// more, those that follow one another in the sorted list and include this one.
 	SiblingShipmentIds []string `protobuf:"bytes,20,rep,name=sibling_shipment_ids,json=siblingShipmentIds,proto3" json:"sibling_shipment_ids,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// The number of all shipments of the return; 0 if it has no other.
+	SiblingCount  uint32 `protobuf:"varint,21,opt,name=sibling_count,json=siblingCount,proto3" json:"sibling_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReturnCreated) Reset() {
@@ -2668,6 +2671,13 @@ func (x *ReturnCreated) GetSiblingShipmentIds() []string {
 		return x.SiblingShipmentIds
 	}
 	return nil
+}
+
+func (x *ReturnCreated) GetSiblingCount() uint32 {
+	if x != nil {
+		return x.SiblingCount
+	}
+	return 0
 }
 
 // The tracking number of a return changed.
@@ -3902,11 +3912,12 @@ const file_orderledger_v1_event_proto_rawDesc = "" +
 	"\x10ServiceCancelled\x12&\n" +
 	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x12\x1f\n" +
 	"\vservice_ids\x18\x02 \x03(\tR\n" +
-	"serviceIds\"\x97\x01\n" +
+	"serviceIds\"\xbc\x01\n" +
 	"\rReturnCreated\x12&\n" +
 	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x12,\n" +
 	"\x05lines\x18\x02 \x03(\v2\x16.orderledger.v1.ReturnR\x05lines\x120\n" +
-	"\x14sibling_shipment_ids\x18\x14 \x03(\tR\x12siblingShipmentIds\"\x92\x01\n" +
+	"\x14sibling_shipment_ids\x18\x14 \x03(\tR\x12siblingShipmentIds\x12#\n" +
+	"\rsibling_count\x18\x15 \x01(\rR\fsiblingCount\"\x92\x01\n" +
 	"\x15ReturnTrackingUpdated\x12&\n" +
 	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x12\x1b\n" +
 	"\treturn_id\x18\x02 \x01(\tR\breturnId\x124\n" +

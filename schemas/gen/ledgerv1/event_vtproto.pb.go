@@ -1033,6 +1033,7 @@ func (m *ReturnCreated) CloneVT() *ReturnCreated {
 	}
 	r := new(ReturnCreated)
 	r.At = m.At.CloneVT()
+	r.SiblingCount = m.SiblingCount
 	if rhs := m.Lines; rhs != nil {
 		tmpContainer := make([]*Return, len(rhs))
 		for k, v := range rhs {
@@ -3320,6 +3321,9 @@ func (this *ReturnCreated) EqualVT(that *ReturnCreated) bool {
 		if vx != vy {
 			return false
 		}
+	}
+	if this.SiblingCount != that.SiblingCount {
+		return false
 	}
 	return string(this.unknownFields) == string(that.unknownFields)
 }
@@ -6565,6 +6569,13 @@ func (m *ReturnCreated) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.SiblingCount != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.SiblingCount))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xa8
+	}
 	if len(m.SiblingShipmentIds) > 0 {
 		for iNdEx := len(m.SiblingShipmentIds) - 1; iNdEx >= 0; iNdEx-- {
 			i -= len(m.SiblingShipmentIds[iNdEx])
@@ -8807,6 +8818,9 @@ func (m *ReturnCreated) SizeVT() (n int) {
 			l = len(s)
 			n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
 		}
+	}
+	if m.SiblingCount != 0 {
+		n += 2 + protohelpers.SizeOfVarint(uint64(m.SiblingCount))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -15806,6 +15820,25 @@ func (m *ReturnCreated) UnmarshalVT(dAtA []byte) error {
 			}
 			m.SiblingShipmentIds = append(m.SiblingShipmentIds, string(dAtA[iNdEx:postIndex]))
 			iNdEx = postIndex
+		case 21:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field SiblingCount", wireType)
+			}
+			m.SiblingCount = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.SiblingCount |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])

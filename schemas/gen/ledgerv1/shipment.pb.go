@@ -3000,8 +3000,12 @@ type Return struct {
 	TrackingReportedAt *timestamppb.Timestamp `protobuf:"bytes,29,opt,name=tracking_reported_at,json=trackingReportedAt,proto3" json:"tracking_reported_at,omitempty"`
 	// When the expected date was last reported, if later than the return itself.
 	ExpectedReportedAt *timestamppb.Timestamp `protobuf:"bytes,30,opt,name=expected_reported_at,json=expectedReportedAt,proto3" json:"expected_reported_at,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// Shipments of the return, as in ReturnCreated; empty if it has no other.
+	SiblingShipmentIds []string `protobuf:"bytes,31,rep,name=sibling_shipment_ids,json=siblingShipmentIds,proto3" json:"sibling_shipment_ids,omitempty"`
+	// The number of all shipments of the return; 0 if it has no other.
+	SiblingCount  uint32 `protobuf:"varint,32,opt,name=sibling_count,json=siblingCount,proto3" json:"sibling_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Return) Reset() {
@@ -3242,6 +3246,20 @@ func (x *Return) GetExpectedReportedAt() *timestamppb.Timestamp {
 		return x.ExpectedReportedAt
 	}
 	return nil
+}
+
+func (x *Return) GetSiblingShipmentIds() []string {
+	if x != nil {
+		return x.SiblingShipmentIds
+	}
+	return nil
+}
+
+func (x *Return) GetSiblingCount() uint32 {
+	if x != nil {
+		return x.SiblingCount
+	}
+	return 0
 }
 
 // A promise: running, met, missed or cancelled.
@@ -3592,8 +3610,7 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\tcompleted\x18\v \x01(\v2\x16.orderledger.v1.MomentR\tcompleted\x124\n" +
 	"\tcancelled\x18\f \x01(\v2\x16.orderledger.v1.MomentR\tcancelled\x12 \n" +
 	"\vdescription\x18\r \x01(\tR\vdescription\x129\n" +
-	"\flast_attempt\x18\x0e \x01(\v2\x16.orderledger.v1.MomentR\vlastAttempt\"\xd2\n" +
-	"\n" +
+	"\flast_attempt\x18\x0e \x01(\v2\x16.orderledger.v1.MomentR\vlastAttempt\"\xa9\v\n" +
 	"\x06Return\x12\x1b\n" +
 	"\treturn_id\x18\x01 \x01(\tR\breturnId\x12\"\n" +
 	"\rorder_item_id\x18\x02 \x01(\tR\vorderItemId\x124\n" +
@@ -3629,7 +3646,9 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\tirregular\x18\x1b \x01(\bR\tirregular\x12F\n" +
 	"\x13last_pickup_attempt\x18\x1c \x01(\v2\x16.orderledger.v1.MomentR\x11lastPickupAttempt\x12L\n" +
 	"\x14tracking_reported_at\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\x12trackingReportedAt\x12L\n" +
-	"\x14expected_reported_at\x18\x1e \x01(\v2\x1a.google.protobuf.TimestampR\x12expectedReportedAt\"\x88\x03\n" +
+	"\x14expected_reported_at\x18\x1e \x01(\v2\x1a.google.protobuf.TimestampR\x12expectedReportedAt\x120\n" +
+	"\x14sibling_shipment_ids\x18\x1f \x03(\tR\x12siblingShipmentIds\x12#\n" +
+	"\rsibling_count\x18  \x01(\rR\fsiblingCount\"\x88\x03\n" +
 	"\x05Clock\x12-\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x19.orderledger.v1.ClockKindR\x04kind\x12\x1d\n" +
 	"\n" +

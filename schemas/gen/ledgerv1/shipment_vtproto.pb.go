@@ -720,6 +720,12 @@ func (m *Return) CloneVT() *Return {
 	r.LastPickupAttempt = m.LastPickupAttempt.CloneVT()
 	r.TrackingReportedAt = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.TrackingReportedAt).CloneVT())
 	r.ExpectedReportedAt = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.ExpectedReportedAt).CloneVT())
+	r.SiblingCount = m.SiblingCount
+	if rhs := m.SiblingShipmentIds; rhs != nil {
+		tmpContainer := make([]string, len(rhs))
+		copy(tmpContainer, rhs)
+		r.SiblingShipmentIds = tmpContainer
+	}
 	if len(m.unknownFields) > 0 {
 		r.unknownFields = make([]byte, len(m.unknownFields))
 		copy(r.unknownFields, m.unknownFields)
@@ -1976,6 +1982,18 @@ func (this *Return) EqualVT(that *Return) bool {
 		return false
 	}
 	if !(*timestamppb1.Timestamp)(this.ExpectedReportedAt).EqualVT((*timestamppb1.Timestamp)(that.ExpectedReportedAt)) {
+		return false
+	}
+	if len(this.SiblingShipmentIds) != len(that.SiblingShipmentIds) {
+		return false
+	}
+	for i, vx := range this.SiblingShipmentIds {
+		vy := that.SiblingShipmentIds[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if this.SiblingCount != that.SiblingCount {
 		return false
 	}
 	return string(this.unknownFields) == string(that.unknownFields)
@@ -4282,6 +4300,24 @@ func (m *Return) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.SiblingCount != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.SiblingCount))
+		i--
+		dAtA[i] = 0x2
+		i--
+		dAtA[i] = 0x80
+	}
+	if len(m.SiblingShipmentIds) > 0 {
+		for iNdEx := len(m.SiblingShipmentIds) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.SiblingShipmentIds[iNdEx])
+			copy(dAtA[i:], m.SiblingShipmentIds[iNdEx])
+			i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.SiblingShipmentIds[iNdEx])))
+			i--
+			dAtA[i] = 0x1
+			i--
+			dAtA[i] = 0xfa
+		}
+	}
 	if m.ExpectedReportedAt != nil {
 		size, err := (*timestamppb1.Timestamp)(m.ExpectedReportedAt).MarshalToSizedBufferVT(dAtA[:i])
 		if err != nil {
@@ -5697,6 +5733,15 @@ func (m *Return) SizeVT() (n int) {
 	if m.ExpectedReportedAt != nil {
 		l = (*timestamppb1.Timestamp)(m.ExpectedReportedAt).SizeVT()
 		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if len(m.SiblingShipmentIds) > 0 {
+		for _, s := range m.SiblingShipmentIds {
+			l = len(s)
+			n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
+		}
+	}
+	if m.SiblingCount != 0 {
+		n += 2 + protohelpers.SizeOfVarint(uint64(m.SiblingCount))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -13075,6 +13120,57 @@ func (m *Return) UnmarshalVT(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 31:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field SiblingShipmentIds", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.SiblingShipmentIds = append(m.SiblingShipmentIds, string(dAtA[iNdEx:postIndex]))
+			iNdEx = postIndex
+		case 32:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field SiblingCount", wireType)
+			}
+			m.SiblingCount = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.SiblingCount |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
