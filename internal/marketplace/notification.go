@@ -47,9 +47,12 @@ type Notification struct {
 
 	subject string         // The id in the key: the shipment, or the return and the shipment that it resolved to.
 	named   []string       // The shipments in the lines of a return, each once.
-	lines   []string       // The shipment of each line of a return, in order; empty if the line names none.
+	lines   []ReturnLine   // Of a return, in order.
 	body    shipment.Input // Without its Fact.
 }
+
+// ReturnLine is how a line of a return identifies itself. ShipmentID is empty if the line names no shipment.
+type ReturnLine struct{ OrderItemID, ShipmentID string }
 
 // ParseNotification reads a notification. An error is a *ProblemError: the body is malformed, so its ids can't be
 // trusted either. An invalid body returns a notification whose input is shipment.Unintelligible.
@@ -216,13 +219,20 @@ func (n *Notification) Key() string {
 }
 
 // ShipmentIDs returns the shipments of the notification, each once: the envelope's, or those in the lines of a return.
-// It returns none if the notification names only a return.
+// It returns none if the notification, or a line of it, names only a return: its shipments must be found first.
 func (n *Notification) ShipmentIDs() []string {
 	if n.ShipmentID != "" {
 		return []string{n.ShipmentID}
 	}
+	if slices.ContainsFunc(n.lines, func(l ReturnLine) bool { return l.ShipmentID == "" }) {
+		return nil
+	}
 	return n.named
 }
+
+// Lines returns the lines of a return's notification, in order; none if it is invalid, or means all lines. The caller
+// must not change them.
+func (n *Notification) Lines() []ReturnLine { return n.lines }
 
 // For returns the part of the notification that concerns one shipment: it leaves out the lines of a return that name
 // another shipment. Its key has both the return and the shipment, because both parts may be decided in one lane and
@@ -244,7 +254,7 @@ func (n Notification) For(shipmentID, sellerID string) Notification {
 	if report, ok := n.body.(shipment.ReturnReported); ok {
 		var lines []shipment.ReturnLine
 		for i, line := range report.Lines {
-			if n.lines[i] == "" || n.lines[i] == shipmentID {
+			if id := n.lines[i].ShipmentID; id == "" || id == shipmentID {
 				lines = append(lines, line)
 			}
 		}
@@ -318,10 +328,10 @@ func clip(s string) string {
 	return s
 }
 
-// name adds the shipment of one line of a return.
-func (n *Notification) name(shipmentID string) {
-	n.lines = append(n.lines, shipmentID)
-	if shipmentID != "" && !slices.Contains(n.named, shipmentID) {
-		n.named = append(n.named, shipmentID)
+// addLine adds a line of a return.
+func (n *Notification) addLine(l ReturnLine) {
+	n.lines = append(n.lines, l)
+	if l.ShipmentID != "" && !slices.Contains(n.named, l.ShipmentID) {
+		n.named = append(n.named, l.ShipmentID)
 	}
 }

@@ -13,7 +13,7 @@ func readReturnItems(r *reader, n *Notification, attributes int32, line func(i i
 		if n.ReturnID == "" {
 			n.ReturnID = r.id(i, "returnId")
 		}
-		n.name(r.id(i, "shipmentId"))
+		n.addLine(ReturnLine{OrderItemID: r.id(i, "orderItemId"), ShipmentID: r.id(i, "shipmentId")})
 		line(i)
 	}
 	if n.ReturnID == "" {
@@ -37,7 +37,7 @@ func readReturnCreated(r *reader, n *Notification, attributes int32) {
 	if count == 0 {
 		r.invalid(none, shipment.ReasonNoItems, "attributes.returnItems is missing or empty")
 	}
-	n.body = shipment.ReturnReported{ReturnID: n.ReturnID, Lines: lines}
+	n.body = shipment.ReturnReported{ReturnID: n.ReturnID, Lines: lines, Siblings: readSiblings(r)}
 }
 
 func readReturnLine(r *reader, i int32) shipment.ReturnLine {

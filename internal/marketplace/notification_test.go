@@ -292,6 +292,12 @@ func FuzzParseNotification(f *testing.F) {
 			part := n.For(id, "seller")
 			require.NotNil(t, part.Input())
 		}
+		parts := n.Parts()
+		require.NoError(t, marketplace.Split(body, marketplace.DefaultSettings(), parts))
+		for _, p := range parts {
+			_, err := marketplace.ParseNotification(p.Body, marketplace.DefaultSettings())
+			require.NoError(t, err)
+		}
 	})
 }
 
