@@ -21,6 +21,10 @@ type decider struct {
 	log    *slog.Logger
 }
 
+// ambiguous is the message of ReasonAmbiguous.
+const ambiguous = "several sellers have the return and it names none, or several shipments have the order item and " +
+	"it names none"
+
 // run calls the aggregate. A panic, or a decision that readers could not rely on, quarantines or rejects the input.
 func (d *decider) run(in *input, state *shipment.State, now time.Time) (out shipment.Decision) {
 	switch {
@@ -28,6 +32,9 @@ func (d *decider) run(in *input, state *shipment.State, now time.Time) (out ship
 		return in.refuse(shipment.ReasonBadID, in.foreign.Error())
 	case in.forced != nil:
 		return in.refuse(shipment.ReasonTooLarge, "the broker rejected the records: "+in.forced.Error())
+	case in.record.Ambiguous:
+		d.name(in)
+		return in.refuse(shipment.ReasonAmbiguous, ambiguous)
 	case in.expired:
 		return in.refuse(shipment.ReasonWaitedTooLong, "its shipment did not become known in time")
 	}

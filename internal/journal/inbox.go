@@ -23,12 +23,21 @@ const headerSeller = "orderledger-sellerid"
 // headerSellers carries InboxRecord.Sellers, with commas between them.
 const headerSellers = "orderledger-sellers"
 
+// headerAmbiguous is "true" where InboxRecord.Ambiguous is.
+const headerAmbiguous = "orderledger-ambiguous"
+
 // maxText bounds keys and ids in headers. A longer one is replaced by its digest, so that no text from outside can make
 // a decision too large to be written.
 const maxText = 4 << 10
 
 // InboxRecord is a notification that was accepted and is not decided yet.
 type InboxRecord = lanestore.InboxRecord
+
+// Position is where a record of the inbox is.
+type Position struct {
+	Lane   int32
+	Offset int64
+}
 
 // Inbox appends notifications to the inbox. It may be used by many goroutines.
 type Inbox struct {
@@ -63,6 +72,27 @@ func (i *Inbox) Append(ctx context.Context, r InboxRecord) (lane int32, offset i
 	return lane, rec.Offset, nil
 }
 
+// AppendAll is Append for several records, which it writes side by side. Records of one lane keep their order. After an
+// error any of them may be stored.
+func (i *Inbox) AppendAll(ctx context.Context, records []InboxRecord) ([]Position, error) {
+	out := make([]*kgo.Record, len(records))
+	for n := range records {
+		r := &records[n]
+		if r.ReceivedAt.IsZero() {
+			r.ReceivedAt = i.now()
+		}
+		out[n] = inboxRecord(r, events.Lane(r.ShipmentID, i.lanes))
+	}
+	if err := i.client.ProduceSync(ctx, out...).FirstErr(); err != nil {
+		return nil, fmt.Errorf("append %d records to the inbox: %w", len(out), err)
+	}
+	at := make([]Position, len(out))
+	for n, rec := range out {
+		at[n] = Position{rec.Partition, rec.Offset}
+	}
+	return at, nil
+}
+
 // Close ends all writes; a record that Append has not confirmed may be stored or not. It may be called more than once.
 func (i *Inbox) Close() { i.client.Close() }
 
@@ -78,6 +108,7 @@ func inboxRecord(r *InboxRecord, lane int32) *kgo.Record {
 			events.HeaderInputHash, hex.EncodeToString(r.Hash[:]),
 			headerSeller, r.SellerID,
 			headerSellers, strings.Join(r.Sellers, ","),
+			headerAmbiguous, trueOrNone(r.Ambiguous),
 			events.HeaderCorrelationID, r.CorrelationID,
 			events.HeaderAuthType, r.AuthType,
 			events.HeaderAuthID, r.AuthID,
@@ -85,6 +116,14 @@ func inboxRecord(r *InboxRecord, lane int32) *kgo.Record {
 		),
 		Timestamp: r.ReceivedAt.Truncate(time.Millisecond),
 	}
+}
+
+// trueOrNone returns the value of a header that is left out where it is not true.
+func trueOrNone(b bool) string {
+	if b {
+		return "true"
+	}
+	return ""
 }
 
 // errForeign says that a record is in the wrong lane for its shipment: a program wrote to the inbox without Inbox.
@@ -111,6 +150,8 @@ func readInbox(rec *kgo.Record, lanes int) (InboxRecord, error) {
 			if len(v) > 0 {
 				r.Sellers = strings.Split(bounded(string(v)), ",") // The digest of a longer list is the id of no seller.
 			}
+		case headerAmbiguous:
+			r.Ambiguous = string(v) == "true"
 		case events.HeaderCorrelationID:
 			r.CorrelationID = bounded(string(v))
 		case events.HeaderAuthType:

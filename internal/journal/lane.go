@@ -287,8 +287,7 @@ func (l *lane) serve(ctx context.Context) error {
 			l.intake.giveBack(inputs)
 			return err
 		}
-		//nolint:contextcheck // A batch in hand is finished when ctx ends.
-		if err := l.commits.processFirst(inputs); err != nil {
+		if err := l.commits.process(inputs); err != nil { //nolint:contextcheck // A batch in hand is finished when ctx ends.
 			return err
 		}
 	}

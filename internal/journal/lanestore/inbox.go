@@ -21,6 +21,8 @@ type InboxRecord struct {
 	// Sellers are those that the sender's credential speaks for, if the notification names no seller and there are
 	// several. The shipment must be of one of them. Nil means that SellerID decides.
 	Sellers []string
+	// Ambiguous says that its shipment could not be found because several could be meant: the lane quarantines it.
+	Ambiguous bool
 	// ReceivedAt is when it was accepted; it is the timestamp of its Kafka record. For an input that waits it is when the
 	// waiting was recorded.
 	ReceivedAt time.Time
