@@ -78,50 +78,52 @@ func (n *notifications) accept(ctx context.Context, c *httpx.Call) (accepted, er
 		CorrelationID: c.CorrelationID, AuthType: authMarketplace, AuthID: from.id,
 		TraceParent: c.TraceParent, ReceivedAt: n.now(), Body: body,
 	}
-	shipments := parsed.ShipmentIDs()
-	if len(shipments) == 0 {
+	if len(parsed.ShipmentIDs()) == 0 {
 		return n.toReturns(ctx, c, parsed, rec)
 	}
-	answers := make([]accepted, 0, len(shipments))
-	for _, id := range shipments {
-		answer, err := n.toInbox(ctx, parsed.For(id, sellerID), rec)
-		if err != nil {
-			return accepted{}, err
-		}
-		answers = append(answers, answer)
+	answer, err := n.toInbox(ctx, parsed, rec)
+	if err != nil {
+		return accepted{}, err
 	}
-	answer := answers[0]
-	answer.Also = answers[1:]
-	c.Note(slog.String("shipment_id", shipments[0]), slog.Int("lane", int(answer.Lane)),
+	c.Note(slog.String("shipment_id", parsed.ShipmentIDs()[0]), slog.Int("lane", int(answer.Lane)),
 		slog.Int64("offset", answer.InboxOffset))
-	if len(shipments) > 1 {
-		// After the inbox, so that no later notification can reach a shipment before the return itself. If the process
-		// dies between the two, the sender gets no answer, and its repeat writes the aliases.
-		if err := n.returns.Link(ctx, parsed.ReturnID, sellerID, shipments); err != nil {
-			return accepted{}, notStored(err)
-		}
-	}
 	return answer, nil
 }
 
-// toInbox appends a notification, as it concerns one shipment, to the inbox of its lane.
+// toInbox appends a notification to the inboxes of its shipments: to each the part that concerns it.
 func (n *notifications) toInbox(
 	ctx context.Context, parsed marketplace.Notification, rec journal.InboxRecord,
 ) (accepted, error) {
-	rec.ShipmentID, rec.Key, rec.Hash = parsed.ShipmentID, parsed.Key(), parsed.Hash
-	lane, offset, err := n.inbox.Append(ctx, rec)
+	parts := parsed.Parts()
+	if err := marketplace.Split(rec.Body, n.settings, parts); err != nil {
+		return accepted{}, err
+	}
+	records := make([]journal.InboxRecord, len(parts))
+	for i, part := range parts {
+		one := parsed.For(part.ShipmentID, rec.SellerID)
+		records[i] = rec
+		records[i].ShipmentID, records[i].Key, records[i].Hash = one.ShipmentID, one.Key(), one.Hash
+		records[i].Body = part.Body
+	}
+	at, err := n.inbox.AppendAll(ctx, records)
 	if err != nil {
 		return accepted{}, notStored(err)
 	}
-	n.counted.WithLabelValues("inbox").Inc()
-	return accepted{Key: rec.Key, Lane: lane, InboxOffset: offset}, nil
+	n.counted.WithLabelValues("inbox").Add(float64(len(at)))
+	answers := make([]accepted, len(at))
+	for i, one := range at {
+		answers[i] = accepted{Key: records[i].Key, Lane: one.Lane, InboxOffset: one.Offset}
+	}
+	answer := answers[0]
+	answer.Also = answers[1:]
+	return answer, nil
 }
 
-// toReturns stores a notification that names only a return, for the resolver.
+// toReturns stores a notification whose shipments must be found first, for the resolver.
 func (n *notifications) toReturns(
 	ctx context.Context, c *httpx.Call, parsed marketplace.Notification, rec journal.InboxRecord,
 ) (accepted, error) {
-	partition, offset, err := n.returns.Append(ctx, parsed.ReturnID, rec)
+	partition, offset, err := n.returns.Append(ctx, parsed, rec)
 	if err != nil {
 		return accepted{}, notStored(err)
 	}

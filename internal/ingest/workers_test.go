@@ -83,8 +83,8 @@ func TestResolverReadsAllAliasesFirst(t *testing.T) {
 		value, err := (&ledgerv1.Alias{ShipmentId: shipmentID, SellerId: "own"}).MarshalVT()
 		require.NoError(t, err)
 		return &kgo.Record{
-			Topic: events.TopicAliases, Partition: partition, Key: []byte(returnID + "\x00" + shipmentID), Value: value,
-			Headers: []kgo.RecordHeader{{Key: "orderledger-alias", Value: []byte(returnID)}},
+			Topic: events.TopicAliases, Partition: partition, Value: value,
+			Key: fmt.Appendf(nil, "r%d:%s,3:own,%d:%s,", len(returnID), returnID, len(shipmentID), shipmentID),
 		}
 	}
 	// The return has two shipments, with more aliases between theirs than one poll returns.

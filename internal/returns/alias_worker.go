@@ -72,19 +72,15 @@ func (a *aliasWorker) handle(in *message.Message) ([]*message.Message, error) {
 			slog.Int64("offset", rec.Offset), slog.Any("err", err))
 		return nil, nil
 	}
-	s := event.GetAfter()
 	var out []*message.Message
-	for _, id := range aliasesOf(event) {
-		alias, err := aliasRecord(id, s.GetShipmentId(), s.GetSellerId(), a.cfg.Lanes)
+	for _, one := range aliasesOf(event) {
+		rec, err := one.record(a.cfg.Lanes)
 		if err != nil {
 			return nil, err
 		}
-		m := message.NewMessage(in.UUID+"/"+id, alias.Value)
-		m.Metadata[pubsub.MetadataKey] = string(alias.Key)
-		m.Metadata[pubsub.MetadataPartition] = strconv.Itoa(int(alias.Partition))
-		for _, h := range alias.Headers {
-			m.Metadata[h.Key] = string(h.Value)
-		}
+		m := message.NewMessage(in.UUID+"/"+string(rec.Key), rec.Value)
+		m.Metadata[pubsub.MetadataKey] = string(rec.Key)
+		m.Metadata[pubsub.MetadataPartition] = strconv.Itoa(int(rec.Partition))
 		out = append(out, m)
 	}
 	return out, nil

@@ -32,7 +32,7 @@ func (r *resolver) catchUp(ctx context.Context, p int32) (bool, error) {
 		return false, nil
 	}
 	r.caughtUp[p] = true
-	waiting, err := r.store.returns(p)
+	waiting, err := r.store.subjects(p)
 	if err != nil {
 		return true, err
 	}

@@ -17,8 +17,9 @@ func TestResolverKeepsUnknownReturnAtCatchUp(t *testing.T) {
 	r := &resolver{
 		store: store, caughtUp: map[int32]bool{}, aliased: map[int32]int64{3: 7}, aliasEnds: map[int32]int64{3: 7},
 	}
-	key := returnKey{3, "R1"}
-	require.NoError(t, store.put(key, 5, journal.InboxRecord{Key: "k"}))
+	key := subjectKey{3, subject{aliasReturn, "R1"}}
+	body := `{"eventType":"return_completed","timestamp":"2024-04-08T00:00:00Z","returnId":"R1"}`
+	require.NoError(t, store.put(key, pendingNotification{offset: 5, rec: journal.InboxRecord{Body: []byte(body)}}))
 
 	caught, err := r.catchUp(t.Context(), 3)
 	require.NoError(t, err)

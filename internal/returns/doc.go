@@ -1,19 +1,21 @@
-// Package returns delivers notifications that name only a return to the shipments of that return.
+// Package returns delivers notifications that name only a return, or the order items of a new one, to their shipments.
 //
 //	Append ─▶ orders.unresolved.v1 ─▶ resolver ─▶ orders.inbox.v1
 //	                                     ▲
-//	ledger ─▶ alias worker ─▶ orders.aliases.v1 ◀─ Link
+//	ledger ─▶ alias worker ─▶ orders.aliases.v1
 //
-// An alias says to which shipment a return or a service belongs. The alias worker derives aliases from the ledger's
-// events. The resolver joins them with the unresolved notifications; a notification whose return has no alias yet waits
-// in the pending store, and is appended to the inbox, in order, when the alias arrives.
+// An alias says to which shipment a return, a service or an order item of a seller belongs. Only the ledger's events
+// make aliases: a notification that merely names another seller's return must not lead that seller's notifications
+// astray. The resolver joins aliases with the unresolved notifications. A notification whose shipments are not all
+// known waits in the pending store; each shipment gets its part, in order, when its alias arrives.
 //
 // # Promises
 //
 // A notification that Append stored reaches the inbox of every shipment of its return, or, after Config.Limit, the
-// inbox of the return's own id, where the ledger records it as waiting and quarantines it in the end: it never
-// disappears without a decision. Notifications of one return keep their order. The resolver delivers at least once; the
-// inbox recognizes a repeat by its natural key.
+// inbox of the return's own id, where the ledger records it as waiting and quarantines it in the end. One that could
+// mean several sellers or shipments, or that cannot be read, is quarantined at once: none disappears without a
+// decision. Notifications of one return reach a shipment in their order. The resolver delivers at least once; the inbox
+// recognizes a repeat by its natural key.
 //
 // # What it does not do
 //
@@ -23,7 +25,7 @@
 //
 // # How it fails
 //
-// Append and Link return what Kafka answered. A unit ends, with an error, when its store breaks or its group cannot be
+// Append returns what Kafka answered. A unit ends, with an error, when its store breaks or its group cannot be
 // joined; while Kafka is away the resolver retries, because the next notification of a return must not overtake the one
 // before.
 package returns

@@ -8,28 +8,32 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/orderledger/orderledger/internal/journal"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
 // pendingStore holds the aliases of the resolver's partitions, and the notifications that wait for one.
 //
-// It is on disk and not in memory because aliases are kept for ever, one for each return there ever was, and because a
-// marketplace that leaves out return_created for an hour must not fill the memory of this process. It is a cache: each
-// start empties it and rebuilds it from the topics. So it never disagrees with them, and syncing it would gain nothing.
+// It is on disk and not in memory because aliases are kept for ever, one for each return and order item there ever was,
+// and because a marketplace that leaves out return_created for an hour must not fill the memory of this process. It is
+// a cache: each start empties it and rebuilds it from the topics. So it never disagrees with them, and syncing it would
+// gain nothing.
 //
-//	a <partition> <return> 0 <shipment>   seller            an alias
-//	u <partition> <return> 0 <offset>     notification      a pending one, in order within its return
-//	w <partition> <offset>                return            the same, in order within its partition
+//	a <partition> <subject> <seller, shipment>   Alias          an alias
+//	u <partition> <subject> <offset>             notification   a pending one, in order within its subject
+//	w <partition> <offset>                       subject        the same, in order within its partition
 type pendingStore struct{ db *pebble.DB }
 
 // The first byte of each kind of key.
 const (
-	kindAlias    = 'a'
-	kindByReturn = 'u'
-	kindByOffset = 'w'
+	kindAlias     = 'a'
+	kindBySubject = 'u'
+	kindByOffset  = 'w'
 )
 
 func openPendingStore(dir string) (*pendingStore, error) {
@@ -50,30 +54,51 @@ func openPendingStore(dir string) (*pendingStore, error) {
 
 func (s *pendingStore) close() error { return s.db.Close() }
 
-// returnKey is a return in its partition.
-type returnKey struct {
+// subjectKey is a subject in its partition.
+type subjectKey struct {
 	partition int32
-	id        string
+	subject
 }
 
-// linkedShipment is a shipment of a return.
-type linkedShipment struct{ id, sellerID string }
+// linkedShipment is a shipment of a return, or of an order item, that has an alias.
+type linkedShipment struct {
+	id, sellerID string
+	items        []string // The lines of the return in it.
+	siblings     []string // Shipments of the return, this one included; nil if there is no other.
+	count        int      // The number of all shipments of the return; at least 1.
+}
 
-// pendingNotification is a notification that waits for an alias.
+// pendingNotification is a notification that waits for aliases.
 type pendingNotification struct {
 	offset int64
 	rec    journal.InboxRecord
+	done   []string // The shipments that have got their part.
+}
+
+// storedNotification is the form of a pendingNotification in the store.
+type storedNotification struct {
+	Record journal.InboxRecord
+	Done   []string `json:",omitempty"`
+}
+
+func (p *pendingNotification) decode(text []byte) error {
+	var stored storedNotification
+	if err := json.Unmarshal(text, &stored); err != nil {
+		return fmt.Errorf("read pending notification: %w", err)
+	}
+	p.rec, p.done = stored.Record, stored.Done
+	return nil
 }
 
 func partitionPrefix(kind byte, partition int32) []byte {
 	return binary.BigEndian.AppendUint32([]byte{kind}, uint32(partition))
 }
 
-// returnPrefix writes the id behind its length, so that no id is the beginning of another.
-func returnPrefix(kind byte, r returnKey) []byte {
-	key := partitionPrefix(kind, r.partition)
-	key = binary.BigEndian.AppendUint32(key, uint32(len(r.id)))
-	return append(key, r.id...)
+// subjectPrefix writes the id behind its length, so that no id is the beginning of another.
+func subjectPrefix(kind byte, k subjectKey) []byte {
+	key := append(partitionPrefix(kind, k.partition), byte(k.kind))
+	key = binary.BigEndian.AppendUint32(key, uint32(len(k.id)))
+	return append(key, k.id...)
 }
 
 func offsetKey(key []byte, offset int64) []byte {
@@ -81,31 +106,40 @@ func offsetKey(key []byte, offset int64) []byte {
 }
 
 // link stores an alias.
-func (s *pendingStore) link(r returnKey, shipmentID, sellerID string) error {
-	return s.db.Set(append(returnPrefix(kindAlias, r), shipmentID...), []byte(sellerID), pebble.NoSync)
+func (s *pendingStore) link(partition int32, key aliasKey, value []byte) error {
+	at := subjectPrefix(kindAlias, subjectKey{partition, subject{key.kind, key.id}})
+	return s.db.Set(append(at, key.encode()...), value, pebble.NoSync)
 }
 
-// shipments returns the shipments of a return, in the order of their ids.
-func (s *pendingStore) shipments(r returnKey) (out []linkedShipment, err error) {
-	from := returnPrefix(kindAlias, r)
-	err = s.scan(from, func(key, value []byte) (bool, error) {
-		out = append(out, linkedShipment{id: string(key[len(from):]), sellerID: string(value)})
+// shipments returns the shipments of a subject that have aliases, in the order of their ids.
+func (s *pendingStore) shipments(k subjectKey) (out []linkedShipment, err error) {
+	from := subjectPrefix(kindAlias, k)
+	err = s.scan(from, func(_, value []byte) (bool, error) {
+		var a ledgerv1.Alias
+		if err := a.UnmarshalVT(value); err != nil {
+			return false, fmt.Errorf("read alias: %w", err)
+		}
+		out = append(out, linkedShipment{
+			id: a.GetShipmentId(), sellerID: a.GetSellerId(), items: a.GetOrderItemIds(), siblings: a.GetSiblingShipmentIds(),
+			count: max(1, int(a.GetSiblingCount())),
+		})
 		return true, nil
 	})
+	slices.SortFunc(out, func(a, b linkedShipment) int { return strings.Compare(a.id, b.id) })
 	return out, err
 }
 
-// put stores a notification.
-func (s *pendingStore) put(r returnKey, offset int64, rec journal.InboxRecord) error {
-	text, err := json.Marshal(rec)
+// put stores a notification, or replaces it.
+func (s *pendingStore) put(k subjectKey, p pendingNotification) error {
+	text, err := json.Marshal(storedNotification{p.rec, p.done})
 	if err != nil {
 		return fmt.Errorf("store pending notification: %w", err)
 	}
 	b := s.db.NewBatch()
 	defer b.Close() //nolint:errcheck // Committed, or abandoned after an error.
 	if err := errors.Join(
-		b.Set(offsetKey(returnPrefix(kindByReturn, r), offset), text, nil),
-		b.Set(offsetKey(partitionPrefix(kindByOffset, r.partition), offset), []byte(r.id), nil),
+		b.Set(offsetKey(subjectPrefix(kindBySubject, k), p.offset), text, nil),
+		b.Set(offsetKey(partitionPrefix(kindByOffset, k.partition), p.offset), append([]byte{byte(k.kind)}, k.id...), nil),
 	); err != nil {
 		return fmt.Errorf("store pending notification: %w", err)
 	}
@@ -113,32 +147,32 @@ func (s *pendingStore) put(r returnKey, offset int64, rec journal.InboxRecord) e
 }
 
 // remove removes a notification.
-func (s *pendingStore) remove(r returnKey, offset int64) error {
+func (s *pendingStore) remove(k subjectKey, offset int64) error {
 	return errors.Join(
-		s.db.Delete(offsetKey(returnPrefix(kindByReturn, r), offset), pebble.NoSync),
-		s.db.Delete(offsetKey(partitionPrefix(kindByOffset, r.partition), offset), pebble.NoSync),
+		s.db.Delete(offsetKey(subjectPrefix(kindBySubject, k), offset), pebble.NoSync),
+		s.db.Delete(offsetKey(partitionPrefix(kindByOffset, k.partition), offset), pebble.NoSync),
 	)
 }
 
-// pending returns the notifications of a return, in order.
-func (s *pendingStore) pending(r returnKey) (out []pendingNotification, err error) {
-	from := returnPrefix(kindByReturn, r)
+// pending returns the notifications of a subject, in order.
+func (s *pendingStore) pending(k subjectKey) (out []pendingNotification, err error) {
+	from := subjectPrefix(kindBySubject, k)
 	err = s.scan(from, func(key, value []byte) (bool, error) {
 		one := pendingNotification{offset: int64(binary.BigEndian.Uint64(key[len(from):]))}
-		err := json.Unmarshal(value, &one.rec)
+		err := one.decode(value)
 		out = append(out, one)
 		return true, err
 	})
 	return out, err
 }
 
-// returns returns the returns of a partition that have pending notifications, each once, oldest notification first.
-func (s *pendingStore) returns(partition int32) (out []returnKey, err error) {
+// subjects returns the subjects of a partition that have pending notifications, each once, oldest notification first.
+func (s *pendingStore) subjects(partition int32) (out []subjectKey, err error) {
 	seen := map[string]bool{}
 	err = s.scan(partitionPrefix(kindByOffset, partition), func(_, value []byte) (bool, error) {
-		if id := string(value); !seen[id] {
-			seen[id] = true
-			out = append(out, returnKey{partition, id})
+		if text := string(value); !seen[text] {
+			seen[text] = true
+			out = append(out, subjectKey{partition, subject{aliasKind(text[0]), text[1:]}})
 		}
 		return true, nil
 	})
@@ -146,29 +180,29 @@ func (s *pendingStore) returns(partition int32) (out []returnKey, err error) {
 }
 
 // oldest returns the oldest pending notification of a partition.
-func (s *pendingStore) oldest(partition int32) (r returnKey, one pendingNotification, ok bool, err error) {
+func (s *pendingStore) oldest(partition int32) (k subjectKey, one pendingNotification, ok bool, err error) {
 	from := partitionPrefix(kindByOffset, partition)
 	err = s.scan(from, func(key, value []byte) (bool, error) {
-		r = returnKey{partition, string(value)}
+		k = subjectKey{partition, subject{aliasKind(value[0]), string(value[1:])}}
 		one.offset = int64(binary.BigEndian.Uint64(key[len(from):]))
 		ok = true
 		return false, nil
 	})
 	if err != nil || !ok {
-		return r, one, false, err
+		return k, one, false, err
 	}
-	text, closer, err := s.db.Get(offsetKey(returnPrefix(kindByReturn, r), one.offset))
+	text, closer, err := s.db.Get(offsetKey(subjectPrefix(kindBySubject, k), one.offset))
 	if err != nil {
-		return r, one, false, fmt.Errorf("read oldest pending notification: %w", err)
+		return k, one, false, fmt.Errorf("read oldest pending notification: %w", err)
 	}
-	err = json.Unmarshal(text, &one.rec)
-	return r, one, true, errors.Join(err, closer.Close())
+	err = one.decode(text)
+	return k, one, true, errors.Join(err, closer.Close())
 }
 
 // drop removes a partition.
 func (s *pendingStore) drop(partition int32) error {
 	var errs []error
-	for _, kind := range []byte{kindAlias, kindByReturn, kindByOffset} {
+	for _, kind := range []byte{kindAlias, kindBySubject, kindByOffset} {
 		from := partitionPrefix(kind, partition)
 		errs = append(errs, s.db.DeleteRange(from, after(from), pebble.NoSync))
 	}

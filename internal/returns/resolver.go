@@ -15,15 +15,18 @@ import (
 	"github.com/orderledger/orderledger/internal/journal"
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/marketplace"
-	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// resolver joins orders.unresolved.v1 with orders.aliases.v1. Both are partitioned by the return, and the group assigns
-// equal partitions to one member, so one goroutine handles a return, in order.
+// resolver joins orders.unresolved.v1 with orders.aliases.v1. Both are partitioned by the subject: a return, or the
+// order item of a new return. The group assigns equal partitions to one member, so one goroutine handles a subject, in
+// order.
 //
-//	unresolved ─▶ all aliases read, and one known? ─ yes ─▶ inbox
-//	                   └─ no ─▶ pending store ─▶ alias arrives ─▶ inbox, in order
-//	                                   └─▶ Config.Limit ─▶ inbox of the return's own id
+//	unresolved ─▶ all aliases read, and one known? ─ yes ─▶ inbox of the shipments that are known
+//	                   └─ no, or not all ─▶ pending store ─▶ alias arrives ─▶ inbox, in order
+//	                                             └─▶ Config.Limit ─▶ inbox of the return's own id
+//
+// A new return with several lines that name no shipment passes through the partitions of their order items, one after
+// the other: each adds a shipment to the body, and the last one writes to the inbox.
 //
 // The offset that it commits is that of the oldest pending notification. So a restart reads all pending ones again, and
 // some that are not pending any more. The metadata of the commit says how far the resolver has read: progress reads it
@@ -33,6 +36,7 @@ type resolver struct {
 	options  []kgo.Opt
 	admin    *kadm.Client
 	inbox    *journal.Inbox
+	producer *kgo.Client
 	log      *slog.Logger
 	now      func() time.Time
 	resolved *prometheus.CounterVec
@@ -159,7 +163,7 @@ func (r *resolver) round(ctx context.Context, client *kgo.Client) error {
 
 // readAliases stores the aliases of a poll and releases the notifications that waited for them.
 func (r *resolver) readAliases(ctx context.Context, fetches kgo.Fetches) error {
-	var linked []returnKey
+	var linked []subjectKey
 	for iter := fetches.RecordIter(); !iter.Done(); {
 		rec := iter.Next()
 		r.touched[rec.Partition] = true
@@ -167,11 +171,19 @@ func (r *resolver) readAliases(ctx context.Context, fetches kgo.Fetches) error {
 			continue
 		}
 		r.aliased[rec.Partition] = rec.Offset + 1
-		key, err := r.storeAlias(ctx, rec)
-		if err != nil {
+		key, ok := readAliasKey(rec.Key)
+		if !ok {
+			r.log.WarnContext(ctx, "unreadable alias skipped", slog.Int("partition", int(rec.Partition)),
+				slog.Int64("offset", rec.Offset))
+			continue
+		}
+		if key.kind == aliasService {
+			continue // No notification names a service.
+		}
+		if err := r.store.link(rec.Partition, key, rec.Value); err != nil {
 			return err
 		}
-		linked = append(linked, key)
+		linked = append(linked, subjectKey{rec.Partition, subject{key.kind, key.id}})
 	}
 	if err := r.catchUpAll(ctx); err != nil {
 		return err
@@ -187,55 +199,53 @@ func (r *resolver) readAliases(ctx context.Context, fetches kgo.Fetches) error {
 	return nil
 }
 
-// storeAlias stores an alias and returns its return.
-func (r *resolver) storeAlias(ctx context.Context, rec *kgo.Record) (returnKey, error) {
-	key := returnKey{rec.Partition, string(kafka.Header(rec, headerAlias))}
-	var alias ledgerv1.Alias
-	if err := alias.UnmarshalVT(rec.Value); err != nil || key.id == "" || alias.GetShipmentId() == "" {
-		r.log.WarnContext(ctx, "unreadable alias skipped", slog.Int("partition", int(rec.Partition)),
-			slog.Int64("offset", rec.Offset), slog.Any("err", err))
-		return returnKey{}, nil
-	}
-	return key, r.store.link(key, alias.GetShipmentId(), alias.GetSellerId())
-}
-
-// release delivers the pending notifications of a return, in order, to all of its shipments, if it has any.
-func (r *resolver) release(ctx context.Context, key returnKey) error {
+// release delivers the pending notifications of a subject, in order, as far as its shipments are known.
+func (r *resolver) release(ctx context.Context, key subjectKey) error {
 	pending, err := r.store.pending(key)
-	if err != nil || len(pending) == 0 {
+	if err != nil {
 		return err
 	}
-	shipments, err := r.store.shipments(key)
-	if err != nil || len(shipments) == 0 {
-		return err // Without a shipment there is no inbox to deliver to, and removing it would lose it.
-	}
-	for _, one := range pending {
-		if err := r.deliver(ctx, one.rec, shipments, "later"); err != nil {
-			return err
-		}
-		if err := r.store.remove(key, one.offset); err != nil {
+	for i := range pending {
+		if err := r.advance(ctx, key, &pending[i], "later"); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// resolve delivers a notification, or stores it until its return is known.
+// resolve delivers a notification, or stores it until its shipments are known.
 func (r *resolver) resolve(ctx context.Context, in *kgo.Record) error {
-	id, rec := readUnresolved(in)
-	key := returnKey{in.Partition, id}
-	shipments, err := r.store.shipments(key)
-	if err != nil {
-		return err
+	s, rec := readUnresolved(in)
+	key := subjectKey{in.Partition, s}
+	pending := pendingNotification{offset: in.Offset, rec: rec}
+	if _, err := marketplace.ParseNotification(rec.Body, r.cfg.Marketplace); err != nil {
+		return r.quarantine(ctx, key.id, rec, err)
 	}
-	if len(shipments) > 0 && r.caughtUp[in.Partition] {
-		return r.deliver(ctx, rec, shipments, "at_once")
+	if !r.caughtUp[in.Partition] {
+		return r.store.put(key, pending)
 	}
-	return r.store.put(key, in.Offset, rec)
+	return r.advance(ctx, key, &pending, "at_once")
 }
 
-// expire delivers notifications that have waited too long under the return's own id. No shipment has that id, so the
-// ledger records them as waiting there, and quarantines them in the end: nothing disappears without a decision.
+// advance delivers a notification to the shipments that are known. It stores it until all are, and then removes it.
+func (r *resolver) advance(ctx context.Context, key subjectKey, p *pendingNotification, how string) error {
+	before := len(p.done)
+	finished, err := r.deliver(ctx, key, p, how)
+	switch {
+	case err != nil:
+		return err
+	case finished:
+		return r.store.remove(key, p.offset)
+	case how == "at_once" || len(p.done) > before:
+		return r.store.put(key, *p)
+	default:
+		return nil
+	}
+}
+
+// expire delivers notifications that have waited too long, so that nothing disappears without a decision: to the
+// shipments of the return that never recorded it, or, if no shipment is known, under the return's own id. No shipment
+// has that id, so the ledger records them as waiting there, and quarantines them in the end.
 func (r *resolver) expire(ctx context.Context) error {
 	for p := range r.examined {
 		// Only if the partition has caught up: the alias for its oldest notification may be among those still to read.
@@ -247,7 +257,7 @@ func (r *resolver) expire(ctx context.Context) error {
 			if !ok || r.now().Sub(oldest.rec.ReceivedAt) < r.cfg.Limit {
 				break
 			}
-			if err := r.deliver(ctx, oldest.rec, []linkedShipment{{id: key.id}}, "never"); err != nil {
+			if _, err := r.deliver(ctx, key, &oldest, howNever); err != nil {
 				return err
 			}
 			if err := r.store.remove(key, oldest.offset); err != nil {
@@ -256,43 +266,4 @@ func (r *resolver) expire(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// deliver appends a notification to the inbox of each shipment.
-func (r *resolver) deliver(
-	ctx context.Context, rec journal.InboxRecord, shipments []linkedShipment, how string,
-) error {
-	n, err := marketplace.ParseNotification(rec.Body, r.cfg.Marketplace)
-	if err != nil {
-		// It was readable before it was stored, so this happens only between two versions of this program.
-		r.log.ErrorContext(ctx, "unresolved notification skipped", slog.Any("err", err))
-		return nil
-	}
-	for _, s := range shipments {
-		seller := rec.SellerID
-		if seller == "" {
-			seller = s.sellerID
-		}
-		one := n.For(s.id, seller)
-		rec.SellerID, rec.ShipmentID, rec.Key, rec.Hash = seller, one.ShipmentID, one.Key(), one.Hash
-		if err := r.append(ctx, rec); err != nil {
-			return err
-		}
-	}
-	r.resolved.WithLabelValues(how).Inc()
-	return nil
-}
-
-// append appends to the inbox, and retries until ctx ends: the next notification of the return must not overtake it.
-func (r *resolver) append(ctx context.Context, rec journal.InboxRecord) error {
-	for {
-		try, cancel := context.WithTimeout(ctx, r.cfg.AppendTimeout)
-		_, _, err := r.inbox.Append(try, rec)
-		cancel()
-		if err == nil || ctx.Err() != nil {
-			return err
-		}
-		r.log.WarnContext(ctx, "resolved notification not appended", slog.String("shipment_id", rec.ShipmentID),
-			slog.Any("err", err))
-	}
 }

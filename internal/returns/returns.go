@@ -59,11 +59,12 @@ type Returns struct {
 	resolved *prometheus.CounterVec
 }
 
-// New returns a Returns that resolves nothing until its units run; Append and Link work from the start.
+// New returns a Returns that resolves nothing until its units run; Append works from the start.
 func New(cfg Config, d Deps) (*Returns, error) {
 	r := &Returns{cfg: cfg, deps: d, resolved: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "orderledger_ingest_resolved_total",
-		Help: "Notifications of returns by when their shipment was found: at_once, later or never.",
+		Help: "Notifications without a shipment by when it was found: at_once, later, never, or ambiguous where several " +
+			"could be meant; unreadable where the body is.",
 	}, []string{"how"})}
 	if d.Registerer != nil {
 		if err := d.Registerer.Register(r.resolved); err != nil {
@@ -78,37 +79,21 @@ func (r *Returns) Units() []service.Unit {
 	aliases := &aliasWorker{cfg: r.cfg, options: r.deps.Options, log: r.deps.Log}
 	res := &resolver{
 		cfg: r.cfg, options: r.deps.Options, admin: kadm.NewClient(r.deps.Producer), inbox: r.deps.Inbox,
-		log: r.deps.Log, now: r.deps.Now, resolved: r.resolved,
+		producer: r.deps.Producer,
+		log:      r.deps.Log, now: r.deps.Now, resolved: r.resolved,
 	}
 	return []service.Unit{{Name: "aliases", Run: aliases.run}, {Name: "resolver", Run: res.run}}
 }
 
-// Append stores a notification that names only a return, for the resolver. When it returns without an error the
-// notification is durable, at that position of orders.unresolved.v1. rec's ShipmentID, Key and Hash are not stored:
-// they follow once the shipment is known.
+// Append stores a notification without a shipment, for the resolver. When it returns without an error the notification
+// is durable, at that position of orders.unresolved.v1. rec's ShipmentID and Key are not stored: they follow once the
+// shipment is known.
 func (r *Returns) Append(
-	ctx context.Context, returnID string, rec journal.InboxRecord,
+	ctx context.Context, n marketplace.Notification, rec journal.InboxRecord,
 ) (partition int32, offset int64, err error) {
-	out := unresolvedRecord(returnID, r.cfg.Lanes, rec)
+	out := unresolvedRecord(subjectOf(&n), r.cfg.Lanes, rec)
 	if err := r.deps.Producer.ProduceSync(ctx, out).FirstErr(); err != nil {
 		return 0, 0, fmt.Errorf("produce to %s: %w", events.TopicUnresolved, err)
 	}
 	return out.Partition, out.Offset, nil
-}
-
-// Link records that a return has lines in all these shipments. The ledger would make the same aliases one by one, each
-// after its shipment has decided the return; the resolver must know all of them before the return's next notification.
-func (r *Returns) Link(ctx context.Context, returnID, sellerID string, shipments []string) error {
-	records := make([]*kgo.Record, 0, len(shipments))
-	for _, id := range shipments {
-		rec, err := aliasRecord(returnID, id, sellerID, r.cfg.Lanes)
-		if err != nil {
-			return err
-		}
-		records = append(records, rec)
-	}
-	if err := r.deps.Producer.ProduceSync(ctx, records...).FirstErr(); err != nil {
-		return fmt.Errorf("produce to %s: %w", events.TopicAliases, err)
-	}
-	return nil
 }
