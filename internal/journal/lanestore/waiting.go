@@ -70,9 +70,13 @@ func (b *Batch) waiting(env *events.Envelope, d *ledgerv1.Decision, offset int64
 	id := waitID{env.ShipmentID, d.GetInboxOffset()}
 	switch {
 	case d.GetOutcome() == ledgerv1.Outcome_OUTCOME_WAITING && !d.GetWaited():
+		since := env.RecordedAt
+		if !env.DecidedAt.IsZero() {
+			since = env.DecidedAt // The clock's time; the recorded time may be years ahead of it.
+		}
 		return b.addWaiting(id, &Waiting{
 			ShipmentID: env.ShipmentID, Seq: env.LaneSeq, Decision: offset, Inbox: d.GetInboxOffset(),
-			Bytes: len(d.GetBody()), Since: env.RecordedAt,
+			Bytes: len(d.GetBody()), Since: since,
 		})
 	case !d.GetWaited():
 		return nil

@@ -27,7 +27,7 @@ func (f *facts) decide(from, to int64, at func(n int64) time.Time, fill func(*le
 		f.seq++
 		d := &ledgerv1.Decision{ShipmentId: "a", InboxOffset: &n, Outcome: ledgerv1.Outcome_OUTCOME_WAITING, Body: []byte("body")}
 		fill(d)
-		env := events.Envelope{ShipmentID: "a", RecordedAt: at(n), LaneSeq: f.seq}
+		env := events.Envelope{ShipmentID: "a", RecordedAt: at(n).AddDate(10, 0, 0), DecidedAt: at(n), LaneSeq: f.seq}
 		require.NoError(f.t, b.Decision(&env, d, int64(10*f.seq), events.Chain{Seq: f.seq}))
 		if (n+1)%int64(f.batch) == 0 {
 			require.NoError(f.t, b.Commit())
