@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -16,8 +17,9 @@ var ErrClosed = errors.New("pubsub: closed")
 // Publisher implements message.Publisher. It is safe for concurrent use; each Publish keeps the order of its messages
 // within a partition.
 type Publisher struct {
-	cfg    Config
-	client *kgo.Client
+	cfg         Config
+	client      *kgo.Client
+	closeClient sync.Once
 
 	mu     sync.RWMutex // Held for reading by each Publish in progress.
 	closed bool         // Guarded by mu.
@@ -67,12 +69,21 @@ func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 
 // Close waits for running calls of Publish and closes the client. It is idempotent.
 func (p *Publisher) Close() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.closed {
+	idle := make(chan struct{})
+	go func() {
+		defer close(idle)
+		p.mu.Lock()
+		defer p.mu.Unlock()
 		p.closed = true
-		p.client.Close()
+	}()
+	// The client does not give up a record that may have been written, not even when its context ends: it would no longer
+	// know the next sequence. Only closing the client ends such a write.
+	select {
+	case <-idle:
+	case <-time.After(p.cfg.PublishTimeout):
 	}
+	p.closeClient.Do(p.client.Close)
+	<-idle
 	return nil
 }
 
