@@ -2,11 +2,13 @@ package pubsub
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -32,8 +34,12 @@ type Config struct {
 	// ExplicitPartitions makes Publish refuse a message that does not name its partition. Set it for topics whose
 	// partitions are lanes.
 	ExplicitPartitions bool
-	// PublishTimeout bounds one Publish. Zero means 30 seconds.
+	// PublishTimeout bounds one Publish, unless a record may have reached the broker: then the client tries on until it
+	// knows. Close waits for that no longer than this. Zero means 30 seconds.
 	PublishTimeout time.Duration
+	// Published is called for each message that was written, with its record, which has its offset, before Publish
+	// returns. A message whose write failed may still have been written. Nil calls nothing.
+	Published func(*message.Message, *kgo.Record)
 
 	// Group is the consumer group. Empty means none: every Subscriber gets every message from the beginning, and commits
 	// nothing.
@@ -41,6 +47,13 @@ type Config struct {
 	// Filter reports whether the handler needs a record. No message is made of the other records; their offsets are
 	// committed in order like those of acked messages. It must not change the record. Nil passes every record.
 	Filter func(*kgo.Record) bool
+	// Assigned is called with the committed positions of the partitions that the group has just assigned, before any of
+	// their messages is delivered. An error gives them up, and the member joins again. It may take as long as it needs,
+	// because heartbeats continue, but it must return when its context ends. Nil calls nothing.
+	Assigned func(context.Context, []Position) error
+	// Metadata returns the text that is committed with every position of a partition. It is called for each commit, from
+	// any goroutine. A broker accepts 4096 bytes by default. Nil commits no text of the handler's.
+	Metadata func(partition int32) string
 	// InstanceID makes the member static: after a restart within SessionTimeout it gets its partitions back without a
 	// rebalance. It must be unique in the group; the topic's name is appended to it. Empty means a dynamic member.
 	InstanceID string
@@ -67,6 +80,15 @@ type Config struct {
 	// Partitions is the number of partitions that SubscribeInitialize gives to a missing topic. Zero means that a missing
 	// topic is an error.
 	Partitions int32
+}
+
+// Position is where a group continues in a partition.
+type Position struct {
+	Partition int32
+	// Offset is the committed offset; negative if there is none.
+	Offset int64
+	// Metadata is the text that was committed with the offset. Other tools commit none, or text of their own.
+	Metadata string
 }
 
 // DefaultConfig returns the configuration with every default filled in.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -61,7 +62,15 @@ func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 	// Watermill's interface passes no context, and those of the messages are ignored; only the timeout bounds the write.
 	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.PublishTimeout)
 	defer cancel()
-	if err := p.client.ProduceSync(ctx, records...).FirstErr(); err != nil {
+	results := p.client.ProduceSync(ctx, records...)
+	if p.cfg.Published != nil {
+		for _, result := range results {
+			if result.Err == nil { // The results are in the order in which the records were written.
+				p.cfg.Published(messages[slices.Index(records, result.Record)], result.Record)
+			}
+		}
+	}
+	if err := results.FirstErr(); err != nil {
 		return fmt.Errorf("publish to %s: %w", topic, err)
 	}
 	return nil

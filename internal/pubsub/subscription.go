@@ -2,6 +2,7 @@ package pubsub
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -44,7 +45,7 @@ func subscribe(ctx context.Context, s *Subscriber, topic string) (*subscription,
 	}
 	sub.soft, sub.quit = context.WithCancel(ctx)
 	context.AfterFunc(s.done, sub.quit) //nolint:contextcheck // The Subscriber outlives ctx.
-	client, err := kgo.NewClient(sub.options()...)
+	client, err := kgo.NewClient(sub.options()...) //nolint:contextcheck // The client outlives ctx.
 	if err != nil {
 		sub.quit()
 		return nil, err
@@ -79,11 +80,14 @@ func (s *subscription) options() []kgo.Opt {
 		kgo.AutoCommitInterval(s.cfg.CommitInterval),
 		// No partition is revoked between a poll and AllowRebalance, so the polled records always find their worker.
 		kgo.BlockRebalanceOnPoll(),
+		kgo.OnOffsetsFetched(s.assigned),
 		kgo.OnPartitionsRevoked(s.revoked),
 		kgo.OnPartitionsLost(s.lost),
 		kgo.AutoCommitCallback(func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, _ *kmsg.OffsetCommitResponse, err error) {
 			s.reportCommit(err)
 		}),
+		// Automatic commits run under the client's context, and only the context can pass a function that edits them.
+		kgo.WithContext(s.withMetadata(s.hard)),
 	)
 	if s.cfg.InstanceID != "" {
 		// Two subscriptions with one instance id would fence each other.
@@ -142,6 +146,53 @@ func (s *subscription) push(id int32, records []*kgo.Record) {
 	w.add(records)
 }
 
+// assigned is called after each assignment, before the client fetches any record of these partitions. It is the only
+// callback that gets the metadata of the commits.
+func (s *subscription) assigned(ctx context.Context, _ *kgo.Client, fetched *kmsg.OffsetFetchResponse) error {
+	if s.cfg.Assigned == nil {
+		return nil
+	}
+	var positions []Position
+	for _, group := range fetched.Groups {
+		for _, topic := range group.Topics { // There is only one; newer protocol versions name it by its id.
+			for _, p := range topic.Partitions {
+				if p.ErrorCode != 0 {
+					continue // The client does not start this partition.
+				}
+				position := Position{Partition: p.Partition, Offset: p.Offset}
+				if p.Metadata != nil && p.Offset >= 0 {
+					position.Metadata = *p.Metadata
+				}
+				positions = append(positions, position)
+			}
+		}
+	}
+	if len(positions) == 0 {
+		return nil
+	}
+	if err := s.cfg.Assigned(ctx, positions); err != nil {
+		return fmt.Errorf("assigned %s: %w", s.topic, err)
+	}
+	return nil
+}
+
+// withMetadata returns a context whose commits carry the metadata of Config.Metadata.
+func (s *subscription) withMetadata(ctx context.Context) context.Context {
+	if s.cfg.Metadata == nil {
+		return ctx
+	}
+	return kgo.PreCommitFnContext(ctx, func(request *kmsg.OffsetCommitRequest) error {
+		for t := range request.Topics {
+			for i := range request.Topics[t].Partitions {
+				p := &request.Topics[t].Partitions[i]
+				text := s.cfg.Metadata(p.Partition)
+				p.Metadata = &text
+			}
+		}
+		return nil
+	})
+}
+
 // revoked is called before other members get the partitions. A cooperative rebalance that takes nothing calls it with
 // an empty map, which does not mean all partitions.
 func (s *subscription) revoked(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
@@ -191,7 +242,7 @@ func (s *subscription) drain(ids []int32, grace time.Duration) {
 // commit commits the acked offsets. The context of the subscription may have ended; the commit must happen all the
 // same.
 func (s *subscription) commit() {
-	ctx, cancel := context.WithTimeout(s.hard, s.cfg.DrainTimeout)
+	ctx, cancel := context.WithTimeout(s.withMetadata(s.hard), s.cfg.DrainTimeout)
 	defer cancel()
 	s.reportCommit(s.client.CommitMarkedOffsets(ctx))
 }
