@@ -39,6 +39,9 @@ type Message struct {
 	Body []byte
 	// Traceparent is the traceparent header. Empty means none.
 	Traceparent string
+	// Headers are added to the request, by their canonical names. They replace those of Config.Headers; signatures do not
+	// cover them.
+	Headers map[string]string
 }
 
 // Response is the response of a receiver.
@@ -125,9 +128,12 @@ func (c *Client) readBody(body io.Reader) bool {
 // request builds the same as http.NewRequestWithContext, but does not parse the URL for every message.
 func (c *Client) request(ctx context.Context, m Message) *http.Request {
 	now := time.Now()
-	header := make(http.Header, len(c.headers)+4)
+	header := make(http.Header, len(c.headers)+len(m.Headers)+4)
 	for name, values := range c.headers {
 		header[name] = values
+	}
+	for name, value := range m.Headers {
+		header[name] = []string{value}
 	}
 	header[HeaderID] = []string{m.ID}
 	header[HeaderTimestamp] = []string{strconv.FormatInt(now.Unix(), 10)}

@@ -158,14 +158,16 @@ func TestClientPost(t *testing.T) {
 			if err != nil || string(got) != string(body) || official.Verify(got, r.Header) != nil ||
 				r.Method != http.MethodPost || r.ContentLength != int64(len(body)) || r.URL.RequestURI() != "/in?a=b" ||
 				r.Header.Get("Authorization") != "Bearer x" || r.Header.Get("Webhook-Id") != "7" ||
-				r.Header.Get("Traceparent") != "00-1-2-01" || r.Header.Get("Accept-Encoding") != "" {
+				r.Header.Get("Traceparent") != "00-1-2-01" || r.Header.Get("Ol-Seq") != "5" || r.Header.Get("Accept-Encoding") != "" {
 				w.WriteHeader(http.StatusBadRequest)
 			}
 		}))
 		t.Cleanup(server.Close)
 		c := client(t, server.URL+"/in?a=b", func(c *Config) { c.Headers = map[string]string{"Authorization": "Bearer x"} })
 		for range 2 {
-			got, err := c.Post(t.Context(), Message{ID: "7", Body: body, Traceparent: "00-1-2-01"})
+			got, err := c.Post(t.Context(), Message{
+				ID: "7", Body: body, Traceparent: "00-1-2-01", Headers: map[string]string{"Ol-Seq": "5"},
+			})
 			require.NoError(t, err)
 			require.Equal(t, Response{Status: 200}, got)
 		}
