@@ -19,6 +19,8 @@ type outbound struct {
 	eventType   string
 	stages      string // Comma separated; only of SUBORDER_COMPLETE.
 	otherwise   string // Event type for endpoints that do not get this COMPLETE.
+	seq         string // Number in the partition and profile, decimal.
+	profile     string
 	traceparent string
 	seller      string // These three are for the endpoint's scope; a message may lack them.
 	location    string
@@ -54,6 +56,10 @@ func readMessage(r *kgo.Record) (outbound, error) {
 			m.stages = string(h.Value)
 		case headerOtherwise:
 			m.otherwise = string(h.Value)
+		case headerSeq:
+			m.seq = string(h.Value)
+		case headerProfile:
+			m.profile = string(h.Value)
 		case headerCreated:
 			if at, err := time.Parse(events.TimeFormat, string(h.Value)); err == nil {
 				m.created = at.UnixMilli()
@@ -80,4 +86,23 @@ func readMessage(r *kgo.Record) (outbound, error) {
 	}
 	m.body = bytes.Clone(r.Value)
 	return m, nil
+}
+
+// The headers of a request, beside those of package webhook. With them a receiver that gets every message of a
+// partition sees when one is missing.
+const (
+	httpLane    = "Ol-Lane"
+	httpSeq     = "Ol-Seq"
+	httpProfile = "Ol-Profile"
+)
+
+func (m *outbound) httpHeaders() map[string]string {
+	headers := map[string]string{httpLane: strconv.Itoa(int(m.partition))}
+	if m.seq != "" {
+		headers[httpSeq] = m.seq
+	}
+	if m.profile != "" {
+		headers[httpProfile] = m.profile
+	}
+	return headers
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +26,40 @@ type outcome struct {
 	At         string `json:"at"`
 	Error      string `json:"error,omitempty"`
 }
+
+// outcomeType is the ce_type of an outcome.
+const outcomeType = "suborders.DeliveryOutcome.v1"
+
+// headers describes the outcome in headers, so that consumers need not parse the body. With the number of the message
+// they see which messages have no outcome.
+func (o *outcome) headers(m *outbound) []kgo.RecordHeader {
+	id := strconv.FormatInt(o.MessageID, 10)
+	if m.id == 0 { // A malformed record may have no id.
+		id = fmt.Sprintf("%d:%d", m.partition, m.offset)
+	}
+	return kafka.Headers(
+		events.HeaderID, id+"/"+o.Endpoint+"/"+o.At,
+		events.HeaderType, outcomeType,
+		events.HeaderSource, events.Source,
+		events.HeaderSpecVersion, events.SpecVersion,
+		events.HeaderSubject, m.shipmentID,
+		events.HeaderTime, o.At,
+		events.HeaderContentType, jsonContentType,
+		events.HeaderCausationID, id,
+		events.HeaderTraceParent, m.traceparent,
+		headerEndpoint, o.Endpoint,
+		headerOutcome, o.Outcome,
+		headerProfile, m.profile,
+		headerSeq, m.seq,
+		headerSeller, m.seller,
+	)
+}
+
+// Headers that only records of suborders.deliveries.v1 have.
+const (
+	headerEndpoint = "ol_endpoint"
+	headerOutcome  = "ol_outcome"
+)
 
 // outcomeMalformed is the outcome of a record that cannot be sent at all.
 const outcomeMalformed = "malformed"
@@ -70,6 +105,7 @@ func (o *outcomes) record(m *outbound, out outcome) {
 	// ended, so it gets none.
 	o.client.TryProduce(context.Background(), &kgo.Record{
 		Topic: events.TopicDeliveries, Partition: m.partition, Key: []byte(m.shipmentID), Value: value,
+		Headers: out.headers(m),
 	}, func(_ *kgo.Record, err error) {
 		if err != nil {
 			o.lost(err)

@@ -77,7 +77,7 @@ func (s *senders) attempt(d *delivery) completion {
 	ctx := d.queue.partition.ctx
 	start := time.Now()
 	response, err := s.client.Post(ctx, webhook.Message{
-		ID: strconv.FormatInt(d.id, 10), Body: d.body, Traceparent: d.traceparent,
+		ID: strconv.FormatInt(d.id, 10), Body: d.body, Traceparent: d.traceparent, Headers: d.httpHeaders(),
 	})
 	took := time.Since(start)
 	verdict := webhook.Classify(response, err)

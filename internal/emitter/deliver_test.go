@@ -2,6 +2,7 @@ package emitter
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -17,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
@@ -252,7 +254,9 @@ func TestOutcomes(t *testing.T) {
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		s, r := setupOn(t, on, 2), testkit.NewReceiver(t, testSecret)
 		r.Fail("a", testkit.Failure{Status: 503}, testkit.Failure{Status: 404})
-		s.publish(t, s.record("a", "SUBORDER_CREATE"))
+		message := s.record("a", "SUBORDER_CREATE")
+		message.Headers = append(message.Headers, kafka.Headers("ol_seq", "57", "ol_profile", "752255250", "ol_seller", "s1")...)
+		s.publish(t, message)
 		s.start(t, config(endpoint("efs", r)))
 		reader := testkit.Client(t, s.brokers,
 			kgo.ConsumeTopics(events.TopicDeliveries), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()))
@@ -267,6 +271,11 @@ func TestOutcomes(t *testing.T) {
 				require.Equal(t, events.Lane("a", 2), record.Partition)
 				_, err := time.Parse(time.RFC3339Nano, o.At)
 				require.NoError(t, err)
+				require.Equal(t, map[string]string{
+					"ce_id": "1/efs/" + o.At, "ce_type": "suborders.DeliveryOutcome.v1", "ce_source": "/orderledger", "ce_specversion": "1.0",
+					"ce_subject": "a", "ce_time": o.At, "content-type": "application/json", "ce_causationid": "1",
+					"ol_endpoint": "efs", "ol_outcome": o.Outcome, "ol_profile": "752255250", "ol_seq": "57", "ol_seller": "s1",
+				}, headers(record))
 				o.At, o.DurationMs = "", 0
 				got = append(got, o)
 			})
@@ -276,6 +285,9 @@ func TestOutcomes(t *testing.T) {
 			{MessageID: 1, Endpoint: "efs", Attempt: 2, Outcome: "retry_slow", Status: 404},
 			{MessageID: 1, Endpoint: "efs", Attempt: 3, Outcome: "ok", Status: 200},
 		}, got)
+		require.Equal(t, http.Header{
+			"Ol-Lane": {fmt.Sprint(events.Lane("a", 2))}, "Ol-Seq": {"57"}, "Ol-Profile": {"752255250"},
+		}, subset(r.Requests()[0].Header, "Ol-Lane", "Ol-Seq", "Ol-Profile"), "so the receiver sees when one is missing")
 	})
 }
 

@@ -6,9 +6,10 @@
 // # Translate
 //
 // [Translator] reads the events of each lane in order and writes their messages to the partition of suborders.v1 with
-// the number of the lane. It commits an event after its message is written. After a crash it writes the same messages
-// again, under the same ids, and readers skip them. It writes an event that it cannot translate to the dead letters and
-// continues.
+// the number of the lane. It commits an event after its message is written, together with the newest message of the
+// partition. After a crash its successor reads the messages above that one, does not write them again, and continues
+// their dense numbers (see numbers). A process that was replaced and still runs may repeat messages, under the same ids
+// and numbers, and readers skip them. It writes an event that it cannot translate to the dead letters and continues.
 //
 // # Deliver
 //

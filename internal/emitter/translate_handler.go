@@ -33,7 +33,11 @@ func (t *Translator) handle(in *message.Message, deadLetters *kgo.Client) ([]*me
 	if record.Attrs.IsControl() {
 		return nil, nil
 	}
-	out, err := t.translate(in.Context(), record)
+	lane := t.numbers.lane(record.Partition)
+	if lane == nil {
+		return nil, fmt.Errorf("lane %d is not assigned", record.Partition)
+	}
+	out, err := t.translate(in.Context(), record, lane)
 	switch {
 	case err != nil:
 		return nil, t.deadLetter(in.Context(), deadLetters, record, err)
@@ -43,8 +47,10 @@ func (t *Translator) handle(in *message.Message, deadLetters *kgo.Client) ([]*me
 	return []*message.Message{out}, nil
 }
 
-// translate returns the message of a record, or nil when there is none.
-func (t *Translator) translate(ctx context.Context, record *kgo.Record) (out *message.Message, err error) {
+// translate returns the message of a record, or nil when there is none to write.
+func (t *Translator) translate(
+	ctx context.Context, record *kgo.Record, lane *laneNumbers,
+) (out *message.Message, err error) {
 	// A bug in the translation must not stop a lane: the router would pass the same record again for ever.
 	defer func() {
 		if r := recover(); r != nil {
@@ -67,11 +73,17 @@ func (t *Translator) translate(ctx context.Context, record *kgo.Record) (out *me
 	if len(m.Body) > maxBodyBytes {
 		return nil, fmt.Errorf("%w: %d bytes", errTooLarge, len(m.Body))
 	}
+	seq := lane.next(m.ID)
+	if seq == 0 {
+		t.metrics.written.Inc()
+		return nil, nil
+	}
 	t.count(ctx, &m)
 	out = message.NewMessage(strconv.FormatInt(m.ID, 10), m.Body)
 	m.setHeaders(out.Metadata, &r)
 	out.Metadata[pubsub.MetadataKey] = m.ShipmentID
 	out.Metadata[pubsub.MetadataPartition] = strconv.Itoa(int(record.Partition))
+	withNumber(ctx, out, numbered{lane: lane, seq: seq, id: m.ID})
 	return out, nil
 }
 

@@ -167,6 +167,7 @@ func TestTranslatorPublishesLate(t *testing.T) {
 // an endpoint that reads the topic from the start gets the same.
 func (l *ledger) delivered(t testing.TB, s *stage, r *testkit.Receiver, n int) {
 	t.Helper()
+	l.requireNumbers(t, n)
 	require.Equal(t, n, r.Distinct())
 	require.Zero(t, r.Repeats(), "the deliverer skips ids that are not above the highest")
 	r.RequireNoViolations(t)

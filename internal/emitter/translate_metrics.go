@@ -9,6 +9,7 @@ import (
 type translateMetrics struct {
 	messages    *prometheus.CounterVec
 	ignored     prometheus.Counter
+	written     prometheus.Counter
 	deadLetters *prometheus.CounterVec
 	notes       *prometheus.CounterVec
 }
@@ -22,6 +23,10 @@ func newTranslateMetrics(reg prometheus.Registerer) (*translateMetrics, error) {
 		ignored: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: metricsPrefix + "ignored_total", Help: "Events that make no message.",
 		}),
+		written: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: metricsPrefix + "already_written_total",
+			Help: "Events read again whose message a predecessor had written; it is not written again.",
+		}),
 		deadLetters: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: metricsPrefix + "dead_letters_total", Help: "Events written to the dead letters, by reason.",
 		}, []string{"reason"}),
@@ -32,7 +37,7 @@ func newTranslateMetrics(reg prometheus.Registerer) (*translateMetrics, error) {
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.messages, m.ignored, m.deadLetters, m.notes} {
+	for _, c := range []prometheus.Collector{m.messages, m.ignored, m.written, m.deadLetters, m.notes} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register translation metrics: %w", err)
 		}

@@ -91,7 +91,12 @@ func (l *ledger) commit(t testing.TB, records ...*kgo.Record) {
 // translate runs a translator until the test ends or the returned function stops it.
 func (l *ledger) translate(t testing.TB, reg prometheus.Registerer) (stop func()) {
 	t.Helper()
-	tr, err := NewTranslator(DefaultTranslateConfig(), testkit.KafkaConfig(l.brokers, l.lanes), verbose(t), reg)
+	return l.translateWith(t, DefaultTranslateConfig(), reg)
+}
+
+func (l *ledger) translateWith(t testing.TB, config TranslateConfig, reg prometheus.Registerer) (stop func()) {
+	t.Helper()
+	tr, err := NewTranslator(config, testkit.KafkaConfig(l.brokers, l.lanes), verbose(t), reg)
 	require.NoError(t, err)
 	ran := make(chan error, 1)
 	go func() { ran <- tr.Run(context.WithoutCancel(t.Context())) }()

@@ -51,17 +51,20 @@ func (c TranslateConfig) Validate() error {
 
 // Translator turns the events of the ledger into messages. It writes a message to the partition of suborders.v1 that
 // has the number of the event's lane, so that messages keep the order of the ledger. It commits its position after the
-// messages are written. After a crash it continues from that position and writes some messages again, under the same
-// ids; readers drop these repeats.
+// messages are written. After a crash it continues from that position, and numbers (see there) says which messages are
+// written already. A message that is written twice all the same has the same id and number, and readers drop it.
 type Translator struct {
 	config    TranslateConfig
 	profile   Profile
 	brokers   kafka.Config
 	options   []kgo.Opt
 	metrics   *translateMetrics
+	numbers   *numbers
 	reg       prometheus.Registerer
 	log       *slog.Logger
 	lifecycle lifecycle
+	// publishTimeout bounds one write; zero means the publisher's default. Tests shorten it.
+	publishTimeout time.Duration
 }
 
 // NewTranslator returns a translator that does nothing before Run. The log and the registerer may be nil. The further
@@ -79,10 +82,14 @@ func NewTranslator(
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Translator{
+	t := &Translator{
 		config: config, profile: Profile752255250(), brokers: brokers, options: options,
 		metrics: metrics, reg: reg, log: log,
-	}, nil
+	}
+	t.numbers = newNumbers(t.profile.Name, log, func(more ...kgo.Opt) (*kgo.Client, error) {
+		return kgo.NewClient(append(t.clientOptions("numbers"), more...)...)
+	})
+	return t, nil
 }
 
 // Run translates until ctx ends and then stops in order: it takes no more events, writes and commits those in progress,
@@ -100,6 +107,7 @@ func (t *Translator) Run(ctx context.Context) error {
 	defer subscriber.Close() //nolint:errcheck // The router has closed it already.
 	messages, err := pubsub.NewPublisher(pubsub.Config{
 		Client: t.clientOptions("suborders"), UUIDHeader: events.HeaderID, Log: t.log, ExplicitPartitions: true,
+		Published: published, PublishTimeout: t.publishTimeout,
 	})
 	if err != nil {
 		return fmt.Errorf("translate: %w", err)
@@ -139,6 +147,8 @@ func (t *Translator) subscriberConfig() pubsub.Config {
 		Log:            t.log,
 		Registerer:     t.reg,
 		Group:          kafka.GroupTranslate(t.brokers.Cluster),
+		Assigned:       t.numbers.assigned,
+		Metadata:       t.numbers.metadata,
 		InstanceID:     t.config.InstanceID,
 		SessionTimeout: t.config.SessionTimeout,
 		CommitInterval: t.config.CommitInterval,

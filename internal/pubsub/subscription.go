@@ -44,7 +44,7 @@ func subscribe(ctx context.Context, s *Subscriber, topic string) (*subscription,
 		hard: context.WithoutCancel(ctx),
 	}
 	sub.soft, sub.quit = context.WithCancel(ctx)
-	context.AfterFunc(s.done, sub.quit) //nolint:contextcheck // The Subscriber outlives ctx.
+	context.AfterFunc(s.done, sub.quit)            //nolint:contextcheck // The Subscriber outlives ctx.
 	client, err := kgo.NewClient(sub.options()...) //nolint:contextcheck // The client outlives ctx.
 	if err != nil {
 		sub.quit()
