@@ -26,25 +26,35 @@ func TestStrictIntake(t *testing.T) {
 	require.NoError(t, os.WriteFile(sellers, text, 0o600))
 	line := func(shipmentID string) string { return strings.ReplaceAll(created(shipmentID), "\n", " ") + "\n" }
 	require.NoError(t, os.WriteFile(file, []byte(line("known")+strings.ReplaceAll(line("foreign"), `"s1"`, `"`+demo.OwnSeller+`"`)), 0o600))
+	t.Setenv("ORDERLEDGER_INGEST_OPERATOR_TOKEN", operatorToken) // Of up.
 	s := newStack(t, "--sellers", sellers, "--open=false")
 	testkit.Eventually(t, func() bool {
 		up, err := os.ReadFile(s.log.Name())
 		return err == nil && strings.Contains(string(up), "intake      strict")
 	}, "up says that intake is strict")
 
-	run := func(args ...string) string {
+	try := func(args ...string) (string, error) {
 		cmd := exec.CommandContext(t.Context(), s.binary, append([]string{"import", "--url", s.url}, args...)...)
 		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	run := func(args ...string) string {
+		out, err := try(args...)
 		require.NoError(t, err, "%s", out)
-		return string(out)
+		return out
 	}
 	require.Contains(t, run(file), "2 lines: 0 accepted, 2 refused")
 	require.Contains(t, run("--token", demo.OwnToken, file), "a notification needs a notification token")
-	got := run("--token", notificationToken, file)
+	for _, token := range []string{"", notificationToken} {
+		said, err := try("--wait", "--token", notificationToken, "--operator-token", token, file)
+		require.Error(t, err)
+		require.Contains(t, said, "--wait needs --operator-token")
+		require.NotContains(t, said, "accepted", "nothing was sent")
+	}
+	got := run("--wait", "--token", notificationToken, "--operator-token", operatorToken, file)
 	require.Contains(t, got, "2 lines: 1 accepted, 1 refused")
 	require.Contains(t, got, "line 2: 404 the credential does not speak for the seller")
-	testkit.Eventually(t, func() bool {
-		return count(t, s.sql(), "SELECT count() FROM orderledger.shipments WHERE seller_id = 's1'") == 1
-	}, "the line of the token's seller is in the tables")
+	require.Regexp(t, `applied +1`, got)
+	require.Equal(t, 1, count(t, s.sql(), "SELECT count() FROM orderledger.shipments WHERE seller_id = 's1'"))
 	require.Equal(t, 1, count(t, s.sql(), "SELECT count() FROM orderledger.shipments"))
 }

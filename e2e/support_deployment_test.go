@@ -198,8 +198,11 @@ func (d *deployment) service(kind, name string, static bool, env ...string) *pro
 	return p
 }
 
-// notificationToken proves the notifications of the workload: the intake of the services is strict.
-const notificationToken = "notifications of the end-to-end tests"
+// The intake of the services is strict: tokens prove the workload's notifications, and who asks for the progress.
+const (
+	notificationToken = "notifications of the end-to-end tests"
+	operatorToken     = "operator of the end-to-end tests"
+)
 
 func (d *deployment) ingest(name string, static bool) *program {
 	d.t.Helper()
@@ -216,7 +219,7 @@ func (d *deployment) ingest(name string, static bool) *program {
 	peer := netfault.FreeAddr(d.t)
 	return d.service("ingest", name, static, "ORDERLEDGER_INGEST_ADDR="+addr, "ORDERLEDGER_SELLERS_FILE="+sellers,
 		"ORDERLEDGER_INGEST_PEER_ADDR="+peer, "ORDERLEDGER_INGEST_PEER_URL=http://"+peer, "ORDERLEDGER_INGEST_PEER_SECRET="+peerSecret,
-		"ORDERLEDGER_INGEST_RATE=0", "ORDERLEDGER_DATA="+filepath.Join(d.dir, name), "ORDERLEDGER_DOCUMENTS="+filepath.Join(d.dir, "documents"))
+		"ORDERLEDGER_INGEST_OPERATOR_TOKEN="+operatorToken, "ORDERLEDGER_INGEST_RATE=0", "ORDERLEDGER_DATA="+filepath.Join(d.dir, name), "ORDERLEDGER_DOCUMENTS="+filepath.Join(d.dir, "documents"))
 }
 
 func (d *deployment) projector(name string, static bool) *program {

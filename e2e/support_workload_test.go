@@ -238,7 +238,8 @@ func readPosition(header string) (map[int32]int64, error) {
 func awaitCaughtUp(ctx context.Context, urls []string) error {
 	for _, url := range urls {
 		var last importer.Progress
-		if err := importer.Wait(ctx, url, func(p importer.Progress) { last = p }); err != nil {
+		operator := importer.Operator{URL: url, Token: operatorToken}
+		if err := operator.Wait(ctx, func(p importer.Progress) { last = p }); err != nil {
 			return fmt.Errorf("%s: %s: %w", url, last, err)
 		}
 	}

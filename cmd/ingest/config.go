@@ -68,6 +68,10 @@ const (
 	envOpen = "ORDERLEDGER_INGEST_OPEN"
 	// envStrict is the name that envOpen replaces.
 	envStrict = "ORDERLEDGER_SELLERS_STRICT"
+	// envOperator: bearer token of /progress and /decisions/summary on the API; at least 16 bytes. Default none: then only
+	// the admin address serves them, unless intake is open. Read from the file that ORDERLEDGER_INGEST_OPERATOR_TOKEN_FILE
+	// names, if that is set.
+	envOperator = "ORDERLEDGER_INGEST_OPERATOR_TOKEN"
 	// envDefaultOwn: "true" makes this system the marketplace of sellers that are not listed. Default false.
 	envDefaultOwn = "ORDERLEDGER_DEFAULT_SELLER_OWN"
 	// envDefaultFulfilment: standard or self_ship, for sellers that are not listed. Default standard.
@@ -134,6 +138,7 @@ func readConfig(getenv func(string) string) (config, error) {
 	e.Number(envRate, &perSecond)
 	cfg.Ingest.RatePerSecond, cfg.Ingest.Burst = float64(perSecond), perSecond
 	readSellers(e, &cfg.Ingest.Sellers)
+	e.Secret(envOperator, &cfg.Ingest.OperatorToken)
 	cfg.Settings.Read(e, envAdmin, defaultAdmin)
 
 	cfg.Ingest.Cluster, cfg.Journal.Cluster, cfg.Journal.Prefix = cfg.Kafka.Cluster, cfg.Kafka.Cluster, ""

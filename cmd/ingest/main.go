@@ -95,6 +95,7 @@ func serve(ctx context.Context, cfg config, process *service.Process) (err error
 
 	admin := process.Admin(func(context.Context) error { return in.Ready() })
 	in.HandleReadiness(admin)
+	in.HandleOperations(admin)
 	units := []service.Unit{admin.Unit(), {Name: "journal", Run: ledger.Run}}
 	return service.Run(ctx, log, append(units, in.Units()...)...)
 }

@@ -68,11 +68,12 @@ func TestReadConfigReportsAllProblems(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(`[{"id":"s1","tokn":"x"}]`), 0o600))
 	err := run(t.Context(), []string{"-check"}, environmentOf(map[string]string{
 		envSellers: file, kafka.EnvLanes: "many", envAddr: "nowhere", envDefaultFulfilment: "pigeon", clickhouse.EnvAddr: "here",
-		envOpen: "perhaps", envStrict: "true", service.EnvLogLevel: "LOUD", envDefaultPackWithin: "soon", envRate: "-1",
+		envOperator: "sssh-op", envOpen: "perhaps", envStrict: "true", service.EnvLogLevel: "LOUD", envDefaultPackWithin: "soon", envRate: "-1",
 		envPeerAddr: "127.0.0.1:8081", envPeerSecret: "peer-sec", envStandby: "maybe",
 	}), io.Discard, io.Discard)
 	for _, want := range []string{
 		`unknown field "tokn"`, kafka.EnvLanes, `ingest address "nowhere"`, `fulfilment "pigeon"`, `clickhouse address "here"`, envOpen,
+		"ingest operator token of 7 bytes",
 		"ORDERLEDGER_SELLERS_STRICT: it is gone: intake is strict unless ORDERLEDGER_INGEST_OPEN=true",
 		service.EnvLogLevel, envDefaultPackWithin, "ingest rate -1",
 		envPeerURL, "ingest peer secret 1 has 8 bytes", envStandby,

@@ -35,7 +35,8 @@ func guarded(t *testing.T) map[string]string {
 		kafka.EnvBrokers: strings.Join(brokers, ","), kafka.EnvLanes: "1", kafka.EnvSASL: "scram-sha-256", kafka.EnvUser: "ledger",
 		kafka.EnvPassword + "_FILE": password, "ORDERLEDGER_KAFKA_TLS": "true", "ORDERLEDGER_KAFKA_TLS_CA": ca.File,
 		clickhouse.EnvAddr: "127.0.0.1:1", clickhouse.EnvPassword: "sssh-clickhouse",
-		envSellers: sellers, envAddr: "127.0.0.1:0", envAdmin: "127.0.0.1:0", envData: dir, service.EnvLogLevel: "DEBUG",
+		envOperator: "sssh-of-the-operator",
+		envSellers:  sellers, envAddr: "127.0.0.1:0", envAdmin: "127.0.0.1:0", envData: dir, service.EnvLogLevel: "DEBUG",
 	}
 }
 

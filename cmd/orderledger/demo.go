@@ -165,7 +165,7 @@ func (d demonstration) play(ctx context.Context, api string) error {
 	}
 	fmt.Fprintf(d.out, "tables and pushes caught up %.1f s later\n", time.Since(started).Seconds())
 	fmt.Fprintln(d.out, "outcomes of the marketplace's notifications (a repeat counts once):")
-	return printOutcomes(ctx, d.out, cfg)
+	return printOutcomes(ctx, d.out, importer.Operator{URL: api}, cfg.CorrelationID)
 }
 
 // show prints events, tables and pushes.

@@ -3,16 +3,13 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"net/http"
 	"net/url"
 	"os"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"text/tabwriter"
 	"time"
@@ -29,8 +26,9 @@ const shownRefusals = 20
 
 func importCommand() *cobra.Command {
 	var (
-		cfg  importer.Config
-		wait bool
+		cfg   importer.Config
+		wait  bool
+		token string // The operator's.
 	)
 	cmd := &cobra.Command{
 		Use:   "import FILE|-",
@@ -43,14 +41,23 @@ ledger recognizes repeats.
 Unless the intake of the service is open, every line needs a notification token that speaks for its
 seller: --token, or ORDERLEDGER_NOTIFICATION_TOKEN, which does not show in lists of processes.
 
-With --wait it returns when tables and pushes have caught up, and prints the outcomes of the lines.`,
+With --wait it returns when tables and pushes have caught up, and prints the outcomes of the lines.
+Unless the intake of the service is open, that needs the token that the service has in
+ORDERLEDGER_INGEST_OPERATOR_TOKEN: --operator-token, or ORDERLEDGER_OPERATOR_TOKEN.`,
 		Example: "  orderledger import --wait notifications.ndjson.gz\n  generate | orderledger import -",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("token") { // Not the flag's default, which --help would show.
 				cfg.Token = os.Getenv("ORDERLEDGER_NOTIFICATION_TOKEN")
 			}
-			return importFile(cmd, cfg, args[0], wait)
+			if !cmd.Flags().Changed("operator-token") {
+				token = os.Getenv("ORDERLEDGER_OPERATOR_TOKEN")
+			}
+			var operator *importer.Operator
+			if wait {
+				operator = &importer.Operator{URL: cfg.URL, Token: token}
+			}
+			return importFile(cmd, cfg, args[0], operator)
 		},
 	}
 	flags := cmd.Flags()
@@ -60,16 +67,25 @@ With --wait it returns when tables and pushes have caught up, and prints the out
 		"notification token of the sellers in the file (default: ORDERLEDGER_NOTIFICATION_TOKEN)")
 	flags.IntVar(&cfg.Concurrency, "concurrency", 64, "lines in flight at a time")
 	flags.StringVar(&cfg.CorrelationID, "correlation-id", "", "correlation id of every line (default: a new one)")
+	flags.StringVar(&token, "operator-token", "",
+		"token of the service's operator, for --wait (default: ORDERLEDGER_OPERATOR_TOKEN)")
 	flags.BoolVar(&wait, "wait", false, "return when tables and pushes have caught up")
 	return cmd
 }
 
-func importFile(cmd *cobra.Command, cfg importer.Config, name string, wait bool) error {
+// importFile imports a file, and waits for the result if there is an operator to ask for it.
+func importFile(cmd *cobra.Command, cfg importer.Config, name string, operator *importer.Operator) error {
 	if u, err := url.Parse(cfg.URL); err != nil || u.Host == "" {
 		return fmt.Errorf("--url %q: want http://host:port", cfg.URL)
 	}
 	if cfg.CorrelationID == "" {
 		cfg.CorrelationID = "import-" + uuid.NewString()
+	}
+	if operator != nil {
+		// Before the lines are sent. Any other error may be gone when they are.
+		if _, err := operator.Progress(cmd.Context()); errors.Is(err, importer.ErrToken) {
+			return fmt.Errorf("--wait needs --operator-token: %w", err)
+		}
 	}
 	in, size, err := openInput(cmd, name)
 	if err != nil {
@@ -96,11 +112,11 @@ func importFile(cmd *cobra.Command, cfg importer.Config, name string, wait bool)
 	if err != nil {
 		return fmt.Errorf("import %s: %w (import the file again to continue: repeats change nothing)", name, err)
 	}
-	if !wait {
+	if operator == nil {
 		return nil
 	}
 	started := time.Now()
-	err = importer.Wait(cmd.Context(), cfg.URL, func(p importer.Progress) {
+	err = operator.Wait(cmd.Context(), func(p importer.Progress) {
 		bar.Describe(p.String())
 		_ = bar.RenderBlank()
 	})
@@ -109,7 +125,7 @@ func importFile(cmd *cobra.Command, cfg importer.Config, name string, wait bool)
 	}
 	_ = bar.Clear()
 	fmt.Fprintf(out, "tables and pushes caught up %.1f s later\n", time.Since(started).Seconds())
-	return printOutcomes(cmd.Context(), out, cfg)
+	return printOutcomes(cmd.Context(), out, *operator, cfg.CorrelationID)
 }
 
 // openInput opens a file, or standard input for "-", which has no known size.
@@ -158,10 +174,10 @@ func printResult(out io.Writer, r importer.Result) {
 }
 
 // printOutcomes prints the outcomes of the import's inputs, from the table of decisions.
-func printOutcomes(ctx context.Context, out io.Writer, cfg importer.Config) error {
-	counts, reasons, err := summary(ctx, cfg)
+func printOutcomes(ctx context.Context, out io.Writer, operator importer.Operator, correlationID string) error {
+	counts, reasons, err := operator.Summary(ctx, correlationID)
 	if err != nil {
-		return err
+		return fmt.Errorf("read the outcomes of the import: %w", err)
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, outcome := range []string{"applied", "duplicate", "stale", "waiting", "quarantined"} {
@@ -178,29 +194,4 @@ func printOutcomes(ctx context.Context, out io.Writer, cfg importer.Config) erro
 		fmt.Fprintf(out, "  reason %s: %d\n", reason, reasons[reason])
 	}
 	return nil
-}
-
-// summary returns the number of decisions by outcome and by reason.
-func summary(ctx context.Context, cfg importer.Config) (outcomes, reasons map[string]int, err error) {
-	target := strings.TrimRight(cfg.URL, "/") + "/decisions/summary?correlation_id=" + url.QueryEscape(cfg.CorrelationID)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, http.NoBody)
-	if err != nil {
-		return nil, nil, err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, nil, fmt.Errorf("read the outcomes of the import: %w", err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, nil, fmt.Errorf("read the outcomes of the import: answer %s", resp.Status)
-	}
-	var answer struct {
-		Outcomes map[string]int `json:"outcomes"`
-		Reasons  map[string]int `json:"reasons"`
-	}
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
-		return nil, nil, fmt.Errorf("read the outcomes of the import: %w", err)
-	}
-	return answer.Outcomes, answer.Reasons, nil
 }

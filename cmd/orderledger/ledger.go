@@ -94,7 +94,7 @@ func (l *ledger) newIngest(
 	}
 	in := ingest.DefaultConfig()
 	in.Addr, in.Cluster, in.Lanes = "", brokers.Cluster, brokers.Lanes
-	in.Sellers.Sellers, in.Sellers.Open = list, o.Open
+	in.Sellers.Sellers, in.Sellers.Open, in.OperatorToken = list, o.Open, o.OperatorToken
 	in.BlobDir, in.ResolverDir = filepath.Join(o.Data, "documents"), filepath.Join(o.Data, "resolver")
 	in.Workers = true
 

@@ -35,6 +35,8 @@ type upOptions struct {
 	SuborderEndpoints []string
 	SuborderSecret    string
 	SellersFile       string
+	// OperatorToken is the token of /progress and /decisions/summary.
+	OperatorToken setting.Secret
 	// Open accepts notifications without a credential.
 	Open             bool
 	Only             string
@@ -58,8 +60,9 @@ for development, and for a single node. In production, run the three services wi
 and a ClickHouse server.
 
 If --listen is a loopback address, anybody who reaches it may post notifications of sellers that have
-neither a signature nor a notification token in the file of sellers. On any other address every
-notification needs one, unless --open says otherwise.
+neither an application nor a notification token in the file of sellers. On any other address every
+notification needs one, unless --open says otherwise. ORDERLEDGER_INGEST_OPERATOR_TOKEN sets the token
+of GET /progress and GET /decisions/summary; without one they answer only while intake is open.
 
 On the address of the API, GET /readyz answers 200 when notifications and calls are taken, and
 GET /readyz/reads when reads are answered. GET /metrics serves the metrics.`,
@@ -75,6 +78,10 @@ GET /readyz/reads when reads are answered. GET /metrics serves the metrics.`,
 				if err := o.openByDefault(os.Getenv); err != nil {
 					return err
 				}
+			}
+			e := setting.NewReader(os.Getenv)
+			if e.Secret(envOperator, &o.OperatorToken); len(e.Problems()) > 0 {
+				return errors.Join(e.Problems()...)
 			}
 			if err := o.validate(); err != nil {
 				return err
@@ -116,8 +123,11 @@ GET /readyz/reads when reads are answered. GET /metrics serves the metrics.`,
 	return cmd
 }
 
-// envOpen is the variable of ingest that also stands for --open.
-const envOpen = "ORDERLEDGER_INGEST_OPEN"
+// Variables of ingest that up reads too; envOpen stands for --open.
+const (
+	envOpen     = "ORDERLEDGER_INGEST_OPEN"
+	envOperator = "ORDERLEDGER_INGEST_OPERATOR_TOKEN"
+)
 
 // openByDefault sets Open to what the environment says; else intake is open if only this machine reaches it.
 func (o *upOptions) openByDefault(getenv func(string) string) error {

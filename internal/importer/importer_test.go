@@ -170,3 +170,27 @@ func TestImportSendsToken(t *testing.T) {
 		require.Equal(t, want, got.Load())
 	}
 }
+
+func TestOperatorNeedsToken(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Header.Get("Authorization") != "Bearer operator":
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(w, `{"detail":"set the token"}`)
+		case r.URL.Path == "/progress":
+			_, _ = io.WriteString(w, `{"caughtUp":true}`)
+		default:
+			_, _ = io.WriteString(w, `{"outcomes":{"`+r.URL.Query().Get("correlation_id")+`":2}}`)
+		}
+	}))
+	t.Cleanup(server.Close)
+	err := importer.Wait(t.Context(), server.URL, nil)
+	require.ErrorIs(t, err, importer.ErrToken, "waiting longer does not help")
+	require.ErrorContains(t, err, "set the token")
+	operator := importer.Operator{URL: server.URL, Token: "operator"}
+	require.NoError(t, operator.Wait(t.Context(), nil))
+	outcomes, _, err := operator.Summary(t.Context(), "a&b")
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{"a&b": 2}, outcomes)
+}

@@ -3,9 +3,11 @@ package importer
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -32,22 +34,54 @@ func (p Progress) String() string {
 	return "waiting: " + strings.Join(parts, ", ")
 }
 
-// Wait returns when the service reports that every part has caught up. It retries failed requests until the context
-// ends.
+// Operator asks a service about the ledger as a whole.
+type Operator struct {
+	// URL is the base URL of the service, or of its admin server, which asks for no token.
+	URL string
+	// Token is the operator's token. Empty sends none, which only a service whose intake is open accepts.
+	Token string
+}
+
+// ErrToken says that the service asks for an operator's token, or for another one.
+var ErrToken = errors.New("the service asks for its operator's token")
+
+// Progress reports how far the ledger has come.
+func (o Operator) Progress(ctx context.Context) (p Progress, err error) {
+	err = o.get(ctx, "/progress", &p)
+	return p, err
+}
+
+// Summary counts the inputs of a correlation id by outcome and by reason.
+func (o Operator) Summary(ctx context.Context, correlationID string) (outcomes, reasons map[string]int, err error) {
+	var answer struct{ Outcomes, Reasons map[string]int }
+	err = o.get(ctx, "/decisions/summary?correlation_id="+url.QueryEscape(correlationID), &answer)
+	return answer.Outcomes, answer.Reasons, err
+}
+
+// Wait is Operator.Wait without a token.
 func Wait(ctx context.Context, url string, progress func(Progress)) error {
+	return Operator{URL: url}.Wait(ctx, progress)
+}
+
+// Wait returns when the service reports that every part has caught up. It retries failed requests until the context
+// ends, except those without the right token, which a repeat does not improve: it returns ErrToken.
+func (o Operator) Wait(ctx context.Context, progress func(Progress)) error {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	var last error
 	for {
-		p, err := ask(ctx, strings.TrimRight(url, "/")+"/progress")
-		if err == nil {
+		p, err := o.Progress(ctx)
+		switch {
+		case errors.Is(err, ErrToken):
+			return err
+		case err == nil:
 			if progress != nil {
 				progress(p)
 			}
 			if p.CaughtUp {
 				return nil
 			}
-		} else if ctx.Err() == nil {
+		case ctx.Err() == nil:
 			last = err
 		}
 		select {
@@ -61,28 +95,34 @@ func Wait(ctx context.Context, url string, progress func(Progress)) error {
 	}
 }
 
-func ask(ctx context.Context, url string) (Progress, error) {
+// get reads a JSON document.
+func (o Operator) get(ctx context.Context, path string, to any) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	target := strings.TrimRight(o.URL, "/") + path
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, http.NoBody)
 	if err != nil {
-		return Progress{}, err
+		return err
+	}
+	if o.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+o.Token)
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return Progress{}, err
+		return err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil {
-		return Progress{}, err
+	switch {
+	case err != nil:
+		return err
+	case resp.StatusCode == http.StatusUnauthorized:
+		return fmt.Errorf("GET %s: %w: %s", target, ErrToken, detail(body))
+	case resp.StatusCode != http.StatusOK:
+		return fmt.Errorf("GET %s: %s: %s", target, resp.Status, detail(body))
 	}
-	if resp.StatusCode != http.StatusOK {
-		return Progress{}, fmt.Errorf("GET %s: %s: %s", url, resp.Status, detail(body))
+	if err := json.Unmarshal(body, to); err != nil {
+		return fmt.Errorf("GET %s: %w", target, err)
 	}
-	var p Progress
-	if err := json.Unmarshal(body, &p); err != nil {
-		return Progress{}, fmt.Errorf("GET %s: %w", url, err)
-	}
-	return p, nil
+	return nil
 }

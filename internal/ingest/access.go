@@ -2,6 +2,8 @@ package ingest
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -12,12 +14,14 @@ import (
 
 	"github.com/orderledger/orderledger/internal/httpx"
 	"github.com/orderledger/orderledger/internal/sellers"
+	"github.com/orderledger/orderledger/internal/setting"
 )
 
-// access checks the tokens of sellers and bounds the rate of their items.
+// access checks the tokens of sellers and operators, and bounds the rate of the sellers' items.
 type access struct {
 	sellers   *sellers.Directory
-	perSecond rate.Limit // Zero means no bound.
+	operators setting.Secret // Empty means none.
+	perSecond rate.Limit     // Zero means no bound.
 	burst     int
 
 	mu       sync.Mutex
@@ -55,6 +59,23 @@ func (a *access) seller(h sellerHandler) httpx.Handler {
 			return err
 		}
 		return h(ctx, c, who)
+	}
+}
+
+// operator runs a handler for a request that bears the operator's token. If there is none, open intake means that
+// everybody who reaches this instance is trusted with numbers about it too; import --wait relies on that.
+func (a *access) operator(h httpx.Handler) httpx.Handler {
+	return func(ctx context.Context, c *httpx.Call) error {
+		want := a.operators.Reveal()
+		if want == "" && a.sellers.Open() {
+			return h(ctx, c)
+		}
+		got := sha256.Sum256([]byte(bearerToken(c.Request)))
+		if expected := sha256.Sum256([]byte(want)); want == "" || subtle.ConstantTimeCompare(got[:], expected[:]) != 1 {
+			return httpx.Unauthorized.New("the operator's token is needed (ORDERLEDGER_INGEST_OPERATOR_TOKEN of the service); " +
+				"the admin address of the service serves this without one")
+		}
+		return h(ctx, c)
 	}
 }
 

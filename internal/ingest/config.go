@@ -11,6 +11,7 @@ import (
 	"github.com/orderledger/orderledger/internal/marketplace"
 	"github.com/orderledger/orderledger/internal/peer"
 	"github.com/orderledger/orderledger/internal/sellers"
+	"github.com/orderledger/orderledger/internal/setting"
 )
 
 // Config says where an instance listens, which sellers it serves and within which bounds. It has many fields because
@@ -24,6 +25,9 @@ type Config struct {
 	Lanes int
 	// Sellers lists the sellers that may call, and their policies.
 	Sellers sellers.Config
+	// OperatorToken is the bearer token of GET /progress and GET /decisions/summary. Without one they answer anybody if
+	// intake is open, and nobody otherwise; HandleOperations mounts them on an address that only operators reach.
+	OperatorToken setting.Secret
 	// Marketplace says how bodies are read.
 	Marketplace marketplace.Settings
 	// MaxBodyBytes is the size of the largest body that is read. Zero means 1 MiB.
@@ -109,6 +113,9 @@ func (c Config) withDefaults() Config {
 // orElse replaces a zero value.
 func orElse[T comparable](v *T, otherwise T) { *v = cmp.Or(*v, otherwise) }
 
+// minOperatorToken is the size of a token that nobody can guess.
+const minOperatorToken = 16
+
 // Validate returns all problems of the configuration, joined.
 func (c Config) Validate() error {
 	var problems []error
@@ -140,6 +147,15 @@ func (c Config) Validate() error {
 	}
 	if c.RatePerSecond < 0 || c.Burst < 0 {
 		bad("ingest rate %g and burst %d: want 0 (no bound) or more", c.RatePerSecond, c.Burst)
+	}
+	if token := c.OperatorToken.Reveal(); token != "" {
+		if len(token) < minOperatorToken {
+			bad("ingest operator token of %d bytes: want %d or more, such as those of `openssl rand -hex 32`",
+				len(token), minOperatorToken)
+		}
+		if d := sellers.New(c.Sellers); d.Authenticate(token) != nil || d.NotificationToken(token) != nil {
+			bad("ingest operator token: it is a token of a seller too: want different ones")
+		}
 	}
 	return errors.Join(append(problems, c.Sellers.Validate(), c.Peers.Validate())...)
 }

@@ -62,6 +62,8 @@ type Ingest struct {
 	returns   *returns.Returns
 	documents *documents.Documents
 	handler   http.Handler
+	// operations are the routes of HandleOperations.
+	operations map[string]httpx.Handler
 
 	listening chan struct{} // Closed once addr is valid.
 	addr      string
@@ -148,7 +150,7 @@ func (i *Ingest) wire(d Deps) error {
 		return err
 	}
 	a := &access{
-		sellers: directory, perSecond: rate.Limit(cfg.RatePerSecond), burst: cfg.Burst,
+		sellers: directory, operators: cfg.OperatorToken, perSecond: rate.Limit(cfg.RatePerSecond), burst: cfg.Burst,
 		limiters: map[string]*rate.Limiter{},
 	}
 	tables := &watcher{
@@ -172,7 +174,7 @@ func (i *Ingest) wire(d Deps) error {
 		},
 		progress: &progress{admin: admin, cluster: cfg.Cluster, lanes: cfg.Lanes},
 	}
-	i.handler = h.routes(i.http)
+	i.handler, i.operations = h.routes(i.http), h.operations()
 	switch {
 	case directory.Open():
 		i.log.Warn("intake open, notifications need no credential")
@@ -256,6 +258,14 @@ func (i *Ingest) HandleReadiness(a *service.Admin) {
 		}
 		return i.journal.LaneReady(int32(lane))
 	})
+}
+
+// HandleOperations mounts GET /progress and GET /decisions/summary, which ask for no token there. Use it for an address
+// that only operators reach.
+func (i *Ingest) HandleOperations(a *service.Admin) {
+	for pattern, fn := range i.operations {
+		a.Handle(pattern, i.http.Handle(pattern, problems(fn)))
+	}
 }
 
 // Close closes the clients. The units must have ended. It may be called more than once.

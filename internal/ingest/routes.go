@@ -56,8 +56,9 @@ func (h *handlers) routes(server *httpx.Server) http.Handler {
 	onRead("GET /sellers/v3/shipments/{ids}/forms", h.reads.forms)
 	onRead("POST /sellers/v3/shipments/{ids}/forms", h.reads.forms)
 
-	on("GET /progress", h.progress.handle)
-	on("GET /decisions/summary", h.reads.summary)
+	for pattern, fn := range h.operations() {
+		on(pattern, h.access.operator(fn))
+	}
 	on("/", func(_ context.Context, c *httpx.Call) error {
 		r := c.Request
 		if allowed := allowedMethods(mux, r); len(allowed) > 0 {
@@ -67,6 +68,11 @@ func (h *handlers) routes(server *httpx.Server) http.Handler {
 		return httpx.NotFound.New("nothing is served at " + r.Method + " " + r.URL.Path)
 	})
 	return mux
+}
+
+// operations are the routes about the ledger as a whole, for operators.
+func (h *handlers) operations() map[string]httpx.Handler {
+	return map[string]httpx.Handler{"GET /progress": h.progress.handle, "GET /decisions/summary": h.reads.summary}
 }
 
 // allowedMethods returns the methods that the path of a request is served with.
