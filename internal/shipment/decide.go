@@ -16,8 +16,11 @@ type Event = ledgerv1.Event
 // Context is what a decision depends on besides the state and the input. The caller gives all of it, because the
 // aggregate has no clock and no configuration.
 type Context struct {
-	// Now is the time of recording, in UTC, not before the state's UpdatedAt.
+	// Now is the time of the decision, in UTC. Every rule uses this time and no other, although it may lie before that of
+	// an earlier decision: clocks are set, and lanes change hands.
 	Now time.Time
+	// UpdatedAt becomes updated_at of the states, and first_recorded_at of a new one. Zero means Now.
+	UpdatedAt time.Time
 	// SellerID is the seller who sends a command. To a seller, another seller's shipment does not exist. Facts name
 	// their seller themselves.
 	SellerID string

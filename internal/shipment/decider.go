@@ -13,12 +13,11 @@ import (
 // and states may share parts of both, so the caller must not change them afterwards either. It answers every input and
 // never panics, be it a nil, a zero value or an absurd number.
 func Decide(s *State, in Input, c Context) Decision {
-	x := decider{Context: c, s: s, d: Decision{State: s}, now: c.Now}
-	// Time never goes backward in a shipment, though it may on a machine, or between two owners of a lane.
-	if last := s.GetUpdatedAt(); last != nil && x.now.Before(last.AsTime()) {
-		x.now = last.AsTime()
+	x := decider{Context: c, s: s, d: Decision{State: s}, now: c.Now, stamp: timestamppb.New(c.Now)}
+	x.updated = x.stamp
+	if !c.UpdatedAt.IsZero() {
+		x.updated = timestamppb.New(c.UpdatedAt)
 	}
-	x.stamp = timestamppb.New(x.now)
 	x.decide(in)
 	return x.d
 }
@@ -30,9 +29,9 @@ type decider struct {
 	d Decision
 	// s is the state after the events so far.
 	s *State
-	// now is the time of recording, never before that of the state.
-	now   time.Time
-	stamp *timestamppb.Timestamp
+	// now and stamp are the time of the decision. updated is written to the states, and no rule reads it.
+	now            time.Time
+	stamp, updated *timestamppb.Timestamp
 	// seen and outranked say why a fact changed nothing: it was applied before, or the state has moved on.
 	seen, outranked bool
 }
@@ -158,7 +157,7 @@ func (x *decider) emit(e *Event) {
 		e.Transition = &ledgerv1.Transition{}
 	}
 	d := newDraft(x.s)
-	d.UpdatedAt = x.stamp
+	d.UpdatedAt = x.updated
 	d.apply(e)
 	e.After = d.State
 	describe(e, x.s, d.State)

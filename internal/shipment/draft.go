@@ -184,7 +184,7 @@ func (d *draft) settleStages() {
 	}
 }
 
-// noteUpdate sets the recorded time, if the event has one.
+// noteUpdate sets the time of the update, if the event has one.
 func (d *draft) noteUpdate(at *timestamppb.Timestamp) {
 	if at != nil {
 		d.UpdatedAt = at

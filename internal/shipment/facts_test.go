@@ -294,13 +294,27 @@ func TestQuarantine(t *testing.T) {
 
 func reachAs(f Fact) Input { return StatusReached{f, packed} }
 
-func TestUpdatedAtNeverGoesBackward(t *testing.T) {
+// The rules take the time from the decision only. updated_at is what the owner of the lane says; it may be years ahead,
+// and no rule reads it.
+func TestRulesUseDecisionTime(t *testing.T) {
 	t.Parallel()
-	st := given(t, created(1))
-	was := st.s.UpdatedAt.AsTime()
-	st.c.Now = was.Add(-time.Hour)
-	st.does(reach(packed, 0), applied, "ShipmentPacked")
-	require.Equal(t, was, st.s.UpdatedAt.AsTime())
+	st := newStory(t)
+	ahead := noon().AddDate(10, 0, 0)
+	st.c.UpdatedAt = ahead
+	st.does(createdSelf(1), applied, "ShipmentCreated")
+	require.Equal(t, ahead, st.s.UpdatedAt.AsTime())
+	require.Equal(t, ahead, st.s.FirstRecordedAt.AsTime())
+	st.c.UpdatedAt = noon() // Once the owner finds the lane too far ahead.
+	st.does(DispatchSelfShip{InvoiceLines: invoice("item-1", 1)}, accepted, "ShipmentShipped")
+	require.Equal(t, noon(), st.s.UpdatedAt.AsTime())
+	require.Equal(t, st.c.Now, st.s.Times.Shipped.At.AsTime())
+	st.does(ConfirmDelivery{At: When{Time: st.c.Now.Add(time.Hour)}}, rejected)
+	require.Equal(t, CodeInvalidDate, st.last.Reason, "it lies in the future")
+	st.c.Now = hour(-24)
+	st.does(ConfirmDelivery{At: When{Time: hour(1)}}, rejected)
+	require.Equal(t, CodeInvalidDate, st.last.Reason, "it lies in the future of a clock that was set back")
+	st.c.Now = hour(2)
+	st.does(ConfirmDelivery{At: When{Time: hour(1)}}, accepted, "ShipmentDelivered", "ShipmentCompleted")
 }
 
 // The first recorded time is the ledger's, not the marketplace's, and nothing changes it.
