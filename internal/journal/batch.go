@@ -18,8 +18,8 @@ import (
 // the same batch see, and their records. Nothing of the lane changes before the commit is confirmed, so an abort only
 // drops the batch.
 type batch struct {
-	l   *lane
-	now time.Time
+	l *lane
+	times
 
 	events, decisions events.Chain // After the records made so far.
 
@@ -80,8 +80,7 @@ func (c *committer) newBatch() *batch {
 	m := l.store.Meta()
 	b.events, b.decisions = m.Events.Chain(), m.Decisions.Chain()
 	b.inboxNext, b.more = l.inboxNext, ""
-	// Headers and Kafka timestamps have milliseconds. The time never goes backward in a lane, whatever the clock does.
-	b.now = time.UnixMilli(max(l.j.deps.Now().UnixMilli(), m.RecordedMs)).UTC()
+	b.times = timesAt(l.j.deps.Now(), m.RecordedMs)
 	b.recorded = timestamppb.New(b.now)
 	b.headers.begin(&b.arena, l.j.source)
 	return b
@@ -146,6 +145,7 @@ func (b *batch) step(in *input) (int, error) {
 		}
 		b.inboxNext = max(b.inboxNext, in.record.Offset+1)
 	}
+	in.decidedAt = b.l.decider.timeOf(in.record.SellerID, b.wall)
 	repeated, err := b.repeat(&s)
 	if err != nil {
 		return 0, err
@@ -162,7 +162,7 @@ func (b *batch) step(in *input) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	s.d = b.l.decider.run(in, state, b.now)
+	s.d = b.l.decider.run(in, state, b.times)
 	if s.d.Outcome == ledgerv1.Outcome_OUTCOME_WAITING {
 		if in.waiting != nil {
 			return 0, nil // It still waits, and needs no second decision that says so.

@@ -56,9 +56,6 @@ type Config struct {
 	// fact beyond either is quarantined with shipment.ReasonOverCap, and the creation does not apply it. Zero means 1000
 	// and 4 MiB.
 	WaitingCount, WaitingBytes int
-	// MaxClockBehind is how far this machine's clock may be behind the last recorded time of a lane that it opens. Zero
-	// means one minute.
-	MaxClockBehind time.Duration
 	// SessionTimeout is how long the group waits for an instance that went silent. Zero means 8 seconds.
 	SessionTimeout time.Duration
 	// RebalanceTimeout is how long the group waits for an instance to give lanes up. Zero means 5 seconds.
@@ -105,7 +102,6 @@ func (c Config) withDefaults() Config {
 	orElse(&c.WaitingLimit, 72*time.Hour)
 	orElse(&c.WaitingCount, 1000)
 	orElse(&c.WaitingBytes, 4<<20)
-	orElse(&c.MaxClockBehind, time.Minute)
 	orElse(&c.SessionTimeout, 8*time.Second)
 	orElse(&c.RebalanceTimeout, 5*time.Second)
 	orElse(&c.TransactionTimeout, 8*time.Second)
@@ -155,7 +151,7 @@ func (c Config) Validate() error {
 		bad("journal cache and inbox keep: want 0 or more")
 	}
 	for name, d := range map[string]time.Duration{
-		"waiting limit": c.WaitingLimit, "max clock behind": c.MaxClockBehind, "session timeout": c.SessionTimeout,
+		"waiting limit": c.WaitingLimit, "session timeout": c.SessionTimeout,
 		"rebalance timeout": c.RebalanceTimeout, "transaction timeout": c.TransactionTimeout,
 		"takeover timeout": c.TakeoverTimeout, "release timeout": c.ReleaseTimeout, "drain timeout": c.DrainTimeout,
 		"inbox commit interval": c.InboxCommitEvery, "inbox trim interval": c.InboxTrimEvery,
@@ -184,8 +180,11 @@ type Deps struct {
 	Log *slog.Logger
 	// Registerer gets the metrics. Nil means none.
 	Registerer prometheus.Registerer
-	// Now is the clock. Nil means time.Now.
+	// Now is the wall clock. Nil means time.Now.
 	Now func() time.Time
+	// Clock returns the time of a seller: inputs of the seller are decided as of it. Every instance must give the same
+	// answer. Nil, or a zero time, means the wall clock.
+	Clock func(sellerID string) time.Time
 }
 
 func (d Deps) withDefaults() Deps {

@@ -18,6 +18,7 @@ type decider struct {
 	decide decideFunc
 	decode func(shipmentID, sellerID string, body []byte) (shipment.Input, error)
 	policy func(sellerID, locationID string) shipment.Policy
+	clock  func(sellerID string) time.Time // Nil means the wall clock for all.
 	log    *slog.Logger
 }
 
@@ -26,7 +27,8 @@ const ambiguous = "several sellers have the return and it names none, or several
 	"it names none"
 
 // run calls the aggregate. A panic, or a decision that readers could not rely on, quarantines or rejects the input.
-func (d *decider) run(in *input, state *shipment.State, now time.Time) (out shipment.Decision) {
+func (d *decider) run(in *input, state *shipment.State, at times) (out shipment.Decision) {
+	in.decidedAt = d.timeOf(in.record.SellerID, at.wall)
 	switch {
 	case in.foreign != nil:
 		return in.refuse(shipment.ReasonBadID, in.foreign.Error())
@@ -50,8 +52,10 @@ func (d *decider) run(in *input, state *shipment.State, now time.Time) (out ship
 	if !in.mayConcern(state) {
 		return in.refuse(shipment.ReasonOtherSeller, "The shipment is of a seller that the sender does not speak for.")
 	}
+	seller, _ := sellerOf(in, state)
+	in.decidedAt = d.timeOf(seller, at.wall)
 	out = d.decide(state, in.parsed, shipment.Context{
-		Now: now, SellerID: in.record.SellerID, Policy: d.policyOf(in, state),
+		Now: in.decidedAt, UpdatedAt: at.updated, SellerID: in.record.SellerID, Policy: d.policyOf(in, state),
 	})
 	if err := check(in.record.ShipmentID, state, &out); err != nil {
 		d.logFailed(in, shipment.TypeOf(in.parsed), err)
@@ -67,17 +71,33 @@ func (d *decider) logFailed(in *input, kind string, err error, more ...slog.Attr
 	}, more...)...)
 }
 
-// policyOf returns the configured policy of the shipment's seller and location. At the creation only the input names
-// them.
+// policyOf returns the configured policy of the shipment's seller and location.
 func (d *decider) policyOf(in *input, state *shipment.State) shipment.Policy {
-	seller, location := state.GetSellerId(), state.GetLocationId()
+	return d.policy(sellerOf(in, state))
+}
+
+// timeOf returns the time at which an input of a seller is decided: the seller's own, if the configuration gives it
+// one, else the wall clock.
+func (d *decider) timeOf(sellerID string, wall time.Time) time.Time {
+	if d.clock == nil {
+		return wall
+	}
+	if at := d.clock(sellerID); !at.IsZero() {
+		return at.UTC().Truncate(time.Millisecond)
+	}
+	return wall
+}
+
+// sellerOf returns the shipment's seller and location. At the creation only the input names them.
+func sellerOf(in *input, state *shipment.State) (seller, location string) {
+	seller, location = state.GetSellerId(), state.GetLocationId()
 	if created, ok := in.parsed.(shipment.Created); ok && state == nil {
 		seller, location = created.SellerID, created.LocationID
 	}
 	if seller == "" {
 		seller = in.record.SellerID
 	}
-	return d.policy(seller, location)
+	return seller, location
 }
 
 // parse decodes an inbox record, once.

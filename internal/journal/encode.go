@@ -101,7 +101,7 @@ func (b *batch) link(s *step, env *events.Envelope, e *ledgerv1.Event, body []by
 	env.Type = events.TypeOf(e)
 	env.OccurredAt = writable(events.At(e).GetAt())
 	if env.OccurredAt.IsZero() {
-		env.OccurredAt = b.now
+		env.OccurredAt = s.in.decidedAt
 	}
 	s.occurred = env.OccurredAt
 	rec := b.linked(events.TopicEvents, env, &b.events, body)

@@ -25,8 +25,9 @@ var (
 
 // Errors that keep a lane closed. Ready and the log name them.
 var (
-	// ErrClockBehind says that this machine's clock is too far behind the time last recorded in a lane.
-	ErrClockBehind = errors.New("the clock is behind the time recorded in the lane")
+	// ErrTimestamp says that the broker refuses the recorded time of a lane: no input is to blame, so the lane closes.
+	ErrTimestamp = errors.New("the broker refuses the recorded time; " +
+		"set message.timestamp.after.max.ms of the topic to 9223372036854775807")
 	// ErrDamaged says that a lane's events and decisions are not as an owner wrote them.
 	ErrDamaged = errors.New("the lane is damaged")
 	// ErrOutOfRange says that a topic no longer holds the position to read on from, or does not hold it yet.
@@ -63,6 +64,5 @@ func isFenced(err error) bool {
 // record fails the whole batch, so the committer finds the record by halving.
 func isRejected(err error) bool {
 	return errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.RecordListTooLarge) ||
-		errors.Is(err, kerr.InvalidRecord) || errors.Is(err, kerr.InvalidTimestamp) ||
-		errors.Is(err, kerr.UnsupportedForMessageFormat)
+		errors.Is(err, kerr.InvalidRecord) || errors.Is(err, kerr.UnsupportedForMessageFormat)
 }

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"slices"
+	"time"
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/journal/lanestore"
@@ -16,6 +17,8 @@ type input struct {
 	record  InboxRecord        // Key, hash and actor; of commands too.
 	cause   string             // The causation id; of a record of the inbox, its offset says it.
 	parsed  shipment.Input
+
+	decidedAt time.Time // When this batch decides it.
 
 	// foreign says why the record can only be quarantined.
 	foreign error

@@ -2,7 +2,6 @@ package journal
 
 import (
 	"crypto/sha256"
-	"errors"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -123,43 +122,6 @@ func TestCommitterIsolatesRejectedRecord(t *testing.T) {
 	}
 	require.Greater(t, refused.Load(), int32(2), "it was halved")
 	require.EqualValues(t, shipment.ReasonTooLarge, k.decisions[0][18].GetReason())
-}
-
-type fakeClock struct{ at atomic.Int64 }
-
-// newClock begins in the past: Apache Kafka refuses records that are an hour ahead of its own clock.
-func newClock() *fakeClock {
-	c := new(fakeClock)
-	c.at.Store(time.Now().Add(-6 * time.Hour).UnixMilli())
-	return c
-}
-
-func (c *fakeClock) now() time.Time      { return time.UnixMilli(c.at.Load()) }
-func (c *fakeClock) add(d time.Duration) { c.at.Add(d.Milliseconds()) }
-
-// Recorded time never goes backward.
-func TestBatchRecordedTime(t *testing.T) {
-	t.Parallel()
-	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
-		b := setupOn(t, on, 1)
-		now, dir := newClock(), t.TempDir()
-		j := b.start(clock(now.now), storeIn(dir)).ready()
-		j.mustSubmit(createCmd("a"))
-		now.add(-30 * time.Second)
-		j.mustSubmit(cmd("a", "note", "x"))
-		j.stop()
-		now.add(-10 * time.Second)
-		j = b.start(clock(now.now), storeIn(dir)).ready()
-		j.mustSubmit(cmd("a", "note", "y"))
-		j.stop()
-		b.check()
-		now.add(-time.Hour)
-		j = b.start(clock(now.now), storeIn(dir))
-		testkit.Eventually(t, func() bool { return errors.Is(j.Ready(), ErrClockBehind) }, "the lane is not opened")
-		now.add(2 * time.Hour)
-		j.ready()
-		require.EqualValues(t, 4, j.mustSubmit(cmd("a", "note", "z")).Version)
-	})
 }
 
 // An invalid command is refused before it reaches the lane.

@@ -62,7 +62,7 @@ func newLane(ctx context.Context, j *Journal, id int32, prior <-chan struct{}) *
 	l.cache = j.memory.NewStateCache()
 	l.takeover = takeover{l: l}
 	l.intake = newIntake(l)
-	l.decider = decider{decide: j.decide, decode: j.deps.Decode, policy: j.deps.Policy, log: l.log}
+	l.decider = decider{decide: j.decide, decode: j.deps.Decode, policy: j.deps.Policy, clock: j.deps.Clock, log: l.log}
 	l.commits = committer{l: l}
 	l.answers = answers{l: l}
 	l.waits = waitingRecords{l: l}

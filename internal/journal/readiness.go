@@ -88,6 +88,6 @@ func (s *laneSet) start(assigned map[int32]*lane) bool {
 
 // isLasting reports whether an error keeps a lane closed until somebody acts.
 func isLasting(err error) bool {
-	return errors.Is(err, ErrDamaged) || errors.Is(err, ErrOutOfRange) || errors.Is(err, ErrClockBehind) ||
+	return errors.Is(err, ErrDamaged) || errors.Is(err, ErrOutOfRange) ||
 		errors.Is(err, ErrLanes)
 }

@@ -54,11 +54,6 @@ func (t *takeover) run(ctx context.Context) error {
 		return err
 	}
 	m := l.store.Meta()
-	// Recorded time may not go backward, so this instance would record times that are ahead of its own clock, and let
-	// waiting inputs expire by them.
-	if behind := time.UnixMilli(m.RecordedMs).Sub(l.j.deps.Now()); behind > l.j.cfg.MaxClockBehind {
-		return fmt.Errorf("%w: by %s", ErrClockBehind, behind)
-	}
 	if in := spans[events.TopicInbox]; m.Inbox < in.start || m.Inbox > in.end {
 		return fmt.Errorf("%w: inbox lane %d holds %d to %d, the lane is at %d",
 			ErrOutOfRange, l.id, in.start, in.end, m.Inbox)

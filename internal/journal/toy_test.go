@@ -60,7 +60,7 @@ func decideToy(s *shipment.State, in shipment.Input, c shipment.Context) shipmen
 		panic("the input asked for it")
 	case y.Kind == "create" && s == nil:
 		after := &ledgerv1.Shipment{
-			ShipmentId: id, Version: 1, OrderId: text, SellerId: c.SellerID, UpdatedAt: timestamppb.New(c.Now),
+			ShipmentId: id, Version: 1, OrderId: text, SellerId: c.SellerID, UpdatedAt: timestamppb.New(c.UpdatedAt),
 		}
 		created := &ledgerv1.ShipmentCreated{At: moment(y.At, c.Now)}
 		return shipment.Decision{Outcome: yes, State: after, Events: []*shipment.Event{{
@@ -90,7 +90,7 @@ func decideToy(s *shipment.State, in shipment.Input, c shipment.Context) shipmen
 		if y.Text != "" {
 			after.OrderId = y.Text
 		}
-		after.UpdatedAt = timestamppb.New(c.Now)
+		after.UpdatedAt = timestamppb.New(c.UpdatedAt)
 		d.Events = append(d.Events, &shipment.Event{
 			After: after,
 			Body:  &ledgerv1.Event_PropertiesUpdated{PropertiesUpdated: &ledgerv1.PropertiesUpdated{At: moment(y.At, c.Now)}},

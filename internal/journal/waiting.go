@@ -175,7 +175,7 @@ func (b *batch) loadWaiting(inputs []*input) ([]*input, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(b.l.decider.run(in, state, b.now).Events) == 0 {
+		if len(b.l.decider.run(in, state, b.times).Events) == 0 {
 			continue
 		}
 		seen[id] = true

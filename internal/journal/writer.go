@@ -126,6 +126,9 @@ func (w *writer) failure() error {
 // abort ends the transaction after a record failed. The writer stays usable only if the broker rejected a record
 // because of its content and confirms the abort; the turn then stays with the same id.
 func (w *writer) abort(ctx context.Context, client *kgo.Client, cause error) error {
+	if errors.Is(cause, kerr.InvalidTimestamp) {
+		cause = fmt.Errorf("%w: %w", ErrTimestamp, cause)
+	}
 	if !isRejected(cause) {
 		// The clients will be closed, and the fence of the next takeover aborts the open transaction.
 		return lost(fmt.Errorf("produce: %w", cause))
