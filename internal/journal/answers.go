@@ -27,7 +27,11 @@ func (a *answers) settled(b *batch) {
 			m.events.Add(float64(len(s.d.Events)))
 		}
 		a.logOutcome(s)
-		if s.in.call != nil {
+		switch {
+		case s.in.call == nil:
+		case s.refused != nil:
+			s.in.call.answer(Receipt{}, s.refused)
+		default:
 			s.in.call.answer(b.receipt(s), nil)
 		}
 	}

@@ -30,7 +30,7 @@ const readBatchBytes = 4 << 20
 // not: a position that it wrote itself need not be compared with the lane again.
 func newApplier(s *lanestore.Store, topic string, lane int32, lanes int, pos lanestore.TopicPosition, seen int64) *applier {
 	return &applier{
-		store: s, sb: s.Begin(), pos: pos, checked: pos.Last < 0 || seen > pos.Last,
+		store: s, sb: s.BeginReplay(), pos: pos, checked: pos.Last < 0 || seen > pos.Last,
 		v: verifier{Verifier: events.Verifier{Topic: topic, Lane: lane, Lanes: lanes, Chain: pos.Chain()}},
 	}
 }
@@ -63,7 +63,7 @@ func (r *applier) flush(atLeast int) error {
 	if err := r.sb.Commit(); err != nil {
 		return &lostError{err: err, store: true}
 	}
-	r.sb = r.store.Begin()
+	r.sb = r.store.BeginReplay()
 	return nil
 }
 

@@ -48,6 +48,8 @@ type step struct {
 	d  shipment.Decision
 	// repeats is the answer given before; the step then has no decision of its own (commands only).
 	repeats *lanestore.Answer
+	// refused is why the step has no decision at all, which nothing records (commands only).
+	refused error
 	// sameAs is the step of this batch that gave the answer, -1 when it is older.
 	sameAs int
 
@@ -151,7 +153,7 @@ func (b *batch) step(in *input) (int, error) {
 		return 0, err
 	}
 	if repeated {
-		if s.repeats == nil {
+		if s.repeats == nil && s.refused == nil {
 			b.decided(s)
 		} else {
 			b.steps = append(b.steps, s)

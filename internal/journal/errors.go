@@ -23,6 +23,10 @@ var (
 	ErrInvalid = errors.New("invalid command")
 )
 
+// errForgotten refuses a repeat that the lane can no longer recognize. This attempt stores nothing; an earlier one may
+// have stored the command.
+var errForgotten = fmt.Errorf("%w: the answer to its key was dropped", ErrInvalid)
+
 // Errors that keep a lane closed. Ready and the log name them.
 var (
 	// ErrTimestamp says that the broker refuses the recorded time of a lane: no input is to blame, so the lane closes.

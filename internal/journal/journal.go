@@ -196,7 +196,7 @@ func (j *Journal) State(ctx context.Context, shipmentID string) (*ledgerv1.Shipm
 }
 
 // NewKey returns an ephemeral key, which no other command ever had, for a command that may be sent more than once: to
-// its owner in another instance, or again after an error. It is valid for ten minutes.
+// its owner in another instance, or again after an error. Its answer is kept for an hour by the clock of the owner.
 func (j *Journal) NewKey() string {
 	return lanestore.NewEphemeralKey(j.deps.Now(), j.keys.nonce, j.keys.count.Add(1))
 }
@@ -234,7 +234,7 @@ func (j *Journal) HandOver(ctx context.Context) error {
 
 // openStore opens the store of a lane.
 func (j *Journal) openStore(ctx context.Context, lane int32, want lanestore.Meta) (*lanestore.Store, error) {
-	o := lanestore.Options{Memory: j.memory, Log: j.laneLog(lane)}
+	o := lanestore.Options{Memory: j.memory, Log: j.laneLog(lane), Now: j.deps.Now}
 	return lanestore.Open(ctx, lanestore.Dir(j.cfg.StoreDir, lane), o, want)
 }
 

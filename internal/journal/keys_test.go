@@ -78,33 +78,31 @@ func TestSubmitSameEphemeralKey(t *testing.T) {
 	s.check()
 }
 
-// An ephemeral key is refused once its answer may have been dropped.
-func TestSubmitRefusesOldEphemeralKey(t *testing.T) {
+// A repeat of an ephemeral key is refused once its answer was dropped, and only then; a first attempt never is.
+func TestSubmitRefusesForgottenKey(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 1)
-	var ahead atomic.Int64
-	j := b.start(clock(func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) })).ready()
+	now := newClock()
+	j := b.start(clock(now.now)).ready()
 	j.mustSubmit(createCmd("a"))
-	key := j.NewKey()
-	c := keyed(cmd("a", "note", "x"), key)
+	c := keyed(cmd("a", "note", "x"), j.NewKey())
 	first := j.mustSubmit(c)
+	now.add(59 * time.Minute)
+	require.Equal(t, first.Version+1, j.mustSubmit(cmd("a", "note", "y")).Version)
 	require.True(t, j.mustSubmit(c).Repeated)
-	answered := func() bool {
-		a, err := j.lanes.serving(0).store.Answered("a", key)
-		require.NoError(t, err)
-		return a != nil
-	}
-	require.True(t, answered())
 
-	ahead.Store(int64(11 * time.Minute))
+	now.add(2 * time.Minute)
+	require.True(t, j.mustSubmit(c).Repeated, "it is old and not forgotten")
+	now.add(10 * time.Minute)
+	j.mustSubmit(cmd("a", "note", "z"))
+	last := j.mustSubmit(cmd("a", "note", "z")).Version
 	_, err := j.Submit(t.Context(), c)
 	require.ErrorIs(t, err, ErrInvalid)
 	_, err = j.Submit(t.Context(), keyed(cmd("a", "note", "y"), lanestore.EphemeralKey+"zzz"))
 	require.ErrorIs(t, err, ErrInvalid)
-
-	ahead.Store(int64(2 * time.Hour))
-	require.Equal(t, first.Version+1, j.mustSubmit(cmd("a", "note", "z")).Version)
-	require.False(t, answered(), "the store has dropped it")
+	c.First = true
+	require.Equal(t, last+1, j.mustSubmit(c).Version)
+	require.True(t, j.mustSubmit(c).Repeated)
 }
 
 // A rebuilt store holds no answers to ephemeral keys that were dropped.
@@ -130,4 +128,53 @@ func TestLaneStoreRebuildDropsOldKeys(t *testing.T) {
 		require.Equal(t, want, a != nil, key)
 	}
 	require.True(t, again.mustSubmit(keyed(cmd("a", "note", "y"), young)).Repeated)
+}
+
+// A clock that jumps ahead makes the store forget keys too early. A repeat must not be decided again for that, and the
+// jump must not cost new commands their keys.
+func TestSubmitEphemeralKeyAfterClockJump(t *testing.T) {
+	t.Parallel()
+	const year = 366 * 24 * time.Hour
+	for name, jumps := range map[string][]time.Duration{
+		"two hours": {2 * time.Hour}, "ten years": {10 * year}, "ten years, and more": {10 * year, 11 * year},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, 1)
+			now, dir := newClock(), t.TempDir()
+			start := func() *instance { return b.start(clock(now.now), storeIn(dir)).ready() }
+			j := start()
+			j.mustSubmit(createCmd("a"))
+			c := keyed(cmd("a", "note", "x"), j.NewKey())
+			first := j.mustSubmit(c)
+			require.True(t, j.mustSubmit(c).Repeated)
+
+			var sum time.Duration
+			for i, jump := range jumps {
+				now.add(jump - sum)
+				sum = jump
+				// It runs for hours: keys that were made in this time are forgotten too.
+				for range 3 {
+					early := keyed(cmd("a", "note", "y"), j.NewKey())
+					r := j.mustSubmit(early)
+					require.False(t, r.Repeated, "jump %d", i)
+					now.add(time.Hour)
+					sum += time.Hour
+				}
+			}
+			now.add(time.Minute - sum)
+			last := j.mustSubmit(keyed(cmd("a", "note", "z"), j.NewKey())).Version
+			for range 2 {
+				_, err := j.Submit(t.Context(), c)
+				require.ErrorIs(t, err, ErrInvalid, "its answer is forgotten")
+				j.stop()
+				j = start()
+			}
+			again := keyed(cmd("a", "note", "last"), j.NewKey())
+			require.Equal(t, last+1, j.mustSubmit(again).Version)
+			require.True(t, j.mustSubmit(again).Repeated)
+			require.Greater(t, last, first.Version)
+			b.check()
+		})
+	}
 }

@@ -17,8 +17,14 @@ func (b *batch) repeat(s *step) (bool, error) {
 		return false, nil //nolint:nilerr // That a record is foreign is no error of this function.
 	}
 	prior, err := b.answered(s)
-	if err != nil || prior == nil {
+	if err != nil {
 		return false, err
+	}
+	if prior == nil {
+		if c := in.call; c != nil && !c.cmd.First && b.l.store.Meta().Forgot(c.key) {
+			s.refused = errForgotten
+		}
+		return s.refused != nil, nil
 	}
 	if in.waiting != nil && prior.Outcome == ledgerv1.Outcome_OUTCOME_WAITING {
 		return false, nil // The prior answer is its own, from when it began to wait.

@@ -21,6 +21,9 @@ type Command struct {
 	// Key is the caller's idempotency key for this shipment, or one of NewKey; empty means that none was given. It may not
 	// begin with "auto/", and begins with "ephemeral/" only if NewKey made it.
 	Key string
+	// First says that nothing can have stored the command under its key yet. A repeat is refused if the lane may have
+	// forgotten the answer to its key; a first attempt need not be.
+	First bool
 	// Hash is the digest of the input for this shipment: the same key with another hash is rejected.
 	Hash events.Hash
 	// SellerID is the tenant whose command it is; AuthType and AuthID are the actor.
@@ -77,7 +80,7 @@ func (j *Journal) newCall(c Command) (*call, error) {
 	case strings.HasPrefix(c.Key, lanestore.GeneratedKey):
 		return nil, fmt.Errorf("%w: key begins with %q", ErrInvalid, lanestore.GeneratedKey)
 	}
-	if err := lanestore.CheckEphemeral(c.Key, j.deps.Now()); err != nil {
+	if err := lanestore.CheckEphemeral(c.Key); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	c.Key = bounded(c.Key)

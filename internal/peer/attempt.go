@@ -55,6 +55,7 @@ func (r *Router) decide(ctx context.Context, call *Call, g group) {
 	commands := make([]journal.Command, len(g.submissions))
 	for i, t := range g.submissions {
 		commands[i] = call.command(t.Submission)
+		commands[i].First = t.inDoubt == nil
 	}
 	r.settle(ctx, g, r.journal.SubmitAll(ctx, commands))
 }
@@ -69,7 +70,7 @@ func (r *Router) forward(ctx context.Context, call *Call, g group) {
 	for _, t := range g.submissions {
 		f.Commands = append(f.Commands, forwardedCommand{
 			Index: t.Index, ShipmentID: t.ShipmentID, ServiceID: t.ServiceID,
-			Key: t.Key, Hash: hex.EncodeToString(t.Hash[:]),
+			Key: t.Key, First: t.inDoubt == nil, Hash: hex.EncodeToString(t.Hash[:]),
 		})
 	}
 	// A frozen instance accepts connections and answers none. Its lanes move on long before it wakes, so a try must not

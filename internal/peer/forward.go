@@ -50,7 +50,9 @@ type forwardedCommand struct {
 	// ServiceID is set if the sender looked up which service is meant.
 	ServiceID string `json:"serviceId,omitempty"`
 	Key       string `json:"key"`
-	Hash      string `json:"hash"`
+	// First says that no earlier attempt can have stored the command.
+	First bool   `json:"first,omitempty"`
+	Hash  string `json:"hash"`
 }
 
 // maxHeadBytes bounds the head: a hundred commands with the longest ids and keys need less.
@@ -106,7 +108,7 @@ func (f *forward) command(at forwardedCommand, read []marketplace.Command) (jour
 		c = c.WithService(at.ServiceID)
 	}
 	return journal.Command{
-		ShipmentID: at.ShipmentID, Input: c.Input, Key: at.Key, Hash: c.Hash,
+		ShipmentID: at.ShipmentID, Input: c.Input, Key: at.Key, First: at.First, Hash: c.Hash,
 		SellerID: f.SellerID, AuthType: f.AuthType, AuthID: f.AuthID,
 		CorrelationID: f.CorrelationID, CausationID: f.CausationID, TraceParent: f.TraceParent,
 	}, nil

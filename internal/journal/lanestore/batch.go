@@ -29,13 +29,27 @@ type Batch struct {
 	touched  map[waitID]*Waiting
 	tallies  map[string]Tally
 	firstDue []byte // The first key that the batch adds to the index of waiting inputs by age.
+
+	horizon int64 // The Unix second before which ephemeral keys are old.
+	replay  bool  // The records are read from the lane.
+	swept   bool
+	err     error // Of the sweep; Commit returns it.
 }
 
 // Begin returns an empty change that starts at the store's position. Only one may be open at a time.
 func (s *Store) Begin() *Batch {
 	m := s.meta
 	m.Ahead = slices.Clone(m.Ahead)
-	return &Batch{s: s, b: s.db.NewBatch(), m: m}
+	b := &Batch{s: s, b: s.db.NewBatch(), m: m, horizon: s.options.Now().Add(-ephemeralKept).Unix()}
+	b.err = b.sweep()
+	return b
+}
+
+// BeginReplay is Begin for records that are read from the lane. It leaves old answers to ephemeral keys out.
+func (s *Store) BeginReplay() *Batch {
+	b := s.Begin()
+	b.replay = true
+	return b
 }
 
 // Event puts a record of the events: the shipment's encoded state after it, and where its input's events are.
@@ -116,8 +130,8 @@ func (b *Batch) delete(key []byte) error {
 // Commit writes the batch and its position, both or nothing. It does not flush them to disk: that would cost each batch
 // of a lane an fsync, and a store that loses its last writes merely has an earlier position.
 func (b *Batch) Commit() error {
-	if err := b.dropEphemeral(); err != nil {
-		return err
+	if b.err != nil {
+		return b.err
 	}
 	if err := b.writeTallies(); err != nil {
 		return err
@@ -135,6 +149,9 @@ func (b *Batch) Commit() error {
 	b.s.meta = b.m
 	if b.firstDue != nil && bytes.Compare(b.firstDue, b.s.firstDue) < 0 {
 		b.s.firstDue = b.firstDue
+	}
+	if b.swept {
+		b.s.swept = b.horizon
 	}
 	return b.b.Close()
 }

@@ -18,7 +18,8 @@
 // of the lane. Memory is bounded by Memory, which all stores of a process share.
 //
 // Answers to keys of callers are kept for ever. Ephemeral keys (NewEphemeralKey) name a command for the few minutes in
-// which it may be sent again; their answers are dropped after an hour.
+// which it may be sent again; their answers are dropped after an hour by the clock of the store's instance. Whatever
+// that clock does, the store knows which keys it may have forgotten (Meta.Forgot).
 //
 // # What it does not do
 //

@@ -6,8 +6,8 @@ import "encoding/binary"
 //
 //	m                              the position (Meta)
 //	s shipment                     a state
-//	[n bucket] k shipment key      an answer; the bucket for ephemeral keys only
-//	[n bucket] o shipment key      the offset of the last event of an answer
+//	[n second] k shipment key      an answer; the second for ephemeral keys only
+//	[n second] o shipment key      the offset of the last event of an answer
 //	w shipment seq                 a waiting input
 //	i inbox shipment               the waiting inputs by the offset in the inbox → their key under w
 //	q since seq                    the waiting inputs in the order of their age → their key under w
@@ -19,8 +19,7 @@ var (
 	prefixWaiting = []byte("w") //nolint:gochecknoglobals // A constant, which Go can't hold as bytes.
 )
 
-// prefixEphemeral is the prefix of the answers to ephemeral keys, so that one range delete drops the answers of a
-// bucket.
+// prefixEphemeral is the prefix of the answers to ephemeral keys, so that one range delete drops the old ones.
 const prefixEphemeral = 'n'
 
 func stateKey(shipmentID string) []byte { return appendID([]byte("s"), shipmentID) }
@@ -42,15 +41,11 @@ func startKey(shipmentID, key string) []byte {
 // ephemeralPart returns the first part of the store's key for an answer to an ephemeral key; it is empty for any other
 // key.
 func ephemeralPart(key string) []byte {
-	made, ok := ephemeralTime(key)
+	second, ok := ephemeralSecond(key)
 	if !ok {
 		return nil
 	}
-	return ephemeralRange(ephemeralBucketOf(made))
-}
-
-func ephemeralRange(bucket uint32) []byte {
-	return binary.BigEndian.AppendUint32([]byte{prefixEphemeral}, bucket)
+	return ephemeralPrefix(second)
 }
 
 func waitingPrefix(shipmentID string) []byte { return appendID([]byte("w"), shipmentID) }

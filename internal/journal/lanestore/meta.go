@@ -28,8 +28,8 @@ type Meta struct {
 	RecordedMs int64 `json:"recorded_ms"`
 	// Waiting counts the inputs that wait, and those among them that are quarantined by age.
 	Waiting int64 `json:"waiting"`
-	// EphemeralFrom is the first time bucket whose answers to ephemeral keys are still in the store.
-	EphemeralFrom uint32 `json:"once_from,omitempty"`
+	// Forgotten are the times from which the store has dropped answers to ephemeral keys, in ascending order.
+	Forgotten []Span `json:"forgotten,omitempty"`
 }
 
 // NewMeta returns the position of an empty store of a ledger: the Kafka cluster's id, the hash of the ledger's layout,

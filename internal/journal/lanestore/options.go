@@ -3,6 +3,7 @@ package lanestore
 import (
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -14,6 +15,8 @@ type Options struct {
 	Memory *Memory
 	// Log gets a line when a store is removed or Pebble meets an error; required.
 	Log *slog.Logger
+	// Now is the clock by which answers to ephemeral keys grow old; required.
+	Now func() time.Time
 }
 
 // Memory is the memory that all lane stores of a process share.

@@ -30,6 +30,7 @@ type Store struct {
 	// For the writing goroutine only.
 	meta     Meta   // Of the last batch written.
 	firstDue []byte // The index of waiting inputs by age has no key below.
+	swept    int64  // The horizon of the last sweep.
 
 	reads atomic.Int64
 }

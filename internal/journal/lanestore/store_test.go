@@ -15,8 +15,13 @@ var ledger = NewMeta("cluster", events.Hash{}, []string{"events", "decisions", "
 
 func open(t *testing.T, dir string, want Meta) *Store {
 	t.Helper()
+	return openAt(t, dir, want, time.Now)
+}
+
+func openAt(t *testing.T, dir string, want Meta, now func() time.Time) *Store {
+	t.Helper()
 	m := NewMemory(8<<20, 1)
-	s, err := Open(t.Context(), dir, Options{Memory: m, Log: testkit.Logger(t)}, want)
+	s, err := Open(t.Context(), dir, Options{Memory: m, Log: testkit.Logger(t), Now: now}, want)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.NoError(t, s.Close())
@@ -77,42 +82,4 @@ func TestOpenRemovesStoreOfOtherLedger(t *testing.T) {
 	known, err := s.HasState("a")
 	require.NoError(t, err)
 	require.False(t, known)
-}
-
-// Answers to ephemeral keys are dropped by their age, and a rebuild from the records of years does not put them back.
-func TestBatchDropsEphemeralKeys(t *testing.T) {
-	t.Parallel()
-	s := open(t, t.TempDir(), ledger)
-	now := time.Now()
-	old, young := NewEphemeralKey(now.Add(-2*time.Hour), "nonce", 1), NewEphemeralKey(now, "nonce", 2)
-	has := func(key string) (answer, offset bool) {
-		_, answer, err := s.get(answerKey("a", key))
-		require.NoError(t, err)
-		_, offset, err = s.get(offsetKey("a", key))
-		require.NoError(t, err)
-		return answer, offset
-	}
-	accept(t, s, old, 1, now.Add(-2*time.Hour))
-	answer, offset := has(old)
-	require.True(t, answer && offset)
-	accept(t, s, young, 2, now)
-	for range 2 {
-		answer, offset = has(old)
-		require.False(t, answer || offset, "it is older than an hour")
-		answer, offset = has(young)
-		require.True(t, answer && offset)
-		accept(t, s, old, 3, now) // As a replay that meets it again.
-	}
-}
-
-func TestCheckEphemeral(t *testing.T) {
-	t.Parallel()
-	now := time.Now()
-	made := func(ago time.Duration) string { return NewEphemeralKey(now.Add(-ago), "nonce", 1) }
-	for _, key := range []string{"of a caller", made(0), made(9 * time.Minute)} {
-		require.NoError(t, CheckEphemeral(key, now), key)
-	}
-	for _, key := range []string{made(11 * time.Minute), made(-11 * time.Minute), EphemeralKey + "zzz"} {
-		require.Error(t, CheckEphemeral(key, now), key)
-	}
 }
