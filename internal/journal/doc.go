@@ -42,7 +42,8 @@
 //   - No input stops a lane. An input that panics, can't be decoded, is too large or is rejected by the broker is
 //     quarantined.
 //   - The inbox position is part of the decisions: a takeover resumes exactly behind the last decided record.
-//   - Recorded time never goes backward in a lane, and is the timestamp of the records.
+//   - Recorded time rises with every batch of a lane, and is the timestamp of the records. Inputs are decided as of the
+//     clock, which may be behind it.
 //
 // # Several instances
 //

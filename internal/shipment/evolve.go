@@ -5,8 +5,9 @@ import "github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 // Evolve returns the state after an event; s is nil before the first.
 //
 // The result follows from the state before and from the event's body and transition, except for two things that are
-// taken from the event's `after`: the contents of a ShipmentCreated, and updated_at. So a verifier can check that Evolve(before, e) equals e.After. Neither argument is changed; the result shares
-// with both of them the parts that did not change.
+// taken from the event's `after`: the contents of a ShipmentCreated, and updated_at. So a verifier can check that
+// Evolve(before, e) equals e.After. Neither argument is changed; the result shares with both of them the parts that did
+// not change.
 func Evolve(s *State, e *Event) *State {
 	if e == nil {
 		return s
