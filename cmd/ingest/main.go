@@ -64,6 +64,10 @@ func serve(ctx context.Context, cfg config, process *service.Process) (err error
 	directory := sellers.New(cfg.Ingest.Sellers)
 	peers := peer.NewClient(cfg.Ingest.Peers, cfg.Ingest.Cluster)
 	defer peers.Close()
+	clock, err := kafka.NewClock(options, log, reg)
+	if err != nil {
+		return err
+	}
 	deps := journal.Deps{
 		Options: options, Decode: marketplace.Decode(cfg.Ingest.Marketplace), Policy: directory.Policy,
 		Log: log, Registerer: reg,
@@ -97,5 +101,8 @@ func serve(ctx context.Context, cfg config, process *service.Process) (err error
 	in.HandleReadiness(admin)
 	in.HandleOperations(admin)
 	units := []service.Unit{admin.Unit(), {Name: "journal", Run: ledger.Run}}
+	if !cfg.Journal.Embedded { // An embedded broker has the clock of its machine, and no controller.
+		units = append(units, service.Unit{Name: "clock", Run: clock.Run})
+	}
 	return service.Run(ctx, log, append(units, in.Units()...)...)
 }

@@ -220,7 +220,7 @@ func TestChecksNameMissingRights(t *testing.T) {
 
 func TestChecksRefuseAWrongClock(t *testing.T) {
 	t.Parallel()
-	_, client, cfg := faulty(t, 1)
+	cluster, client, cfg := faulty(t, 1)
 	_, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
 	require.NoError(t, err)
 	require.Contains(t, found(t, cfg)["kafka clock"].Seen, "not measured", "this broker has no quorum, and the ledger is empty")
@@ -229,7 +229,12 @@ func TestChecksRefuseAWrongClock(t *testing.T) {
 	record := &kgo.Record{Topic: events.TopicEvents, Timestamp: future, Value: []byte("x")}
 	require.NoError(t,
 		testkit.Client(t, cfg.Brokers, kafka.ManualPartitions()).ProduceSync(t.Context(), record).FirstErr())
-	requireFailure(t, found(t, cfg)["kafka clock"], "behind the newest event of the ledger", "NTP")
+	warning := found(t, cfg)["kafka clock"]
+	require.Equal(t, preflight.Warn, warning.Level, "a clock that ran ahead once keeps no program from starting")
+	require.Contains(t, warning.Seen, "the newest event of the ledger is 1h0m0s ahead")
+
+	quorumAt(t, cluster, func() time.Time { return time.Now().Add(2 * time.Minute) })
+	requireFailure(t, found(t, cfg)["kafka clock"], "behind the controller", "NTP")
 }
 
 // A request that the broker refuses gives a warning, and the program starts.

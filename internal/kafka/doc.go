@@ -10,6 +10,7 @@
 //     changes the number of partitions of an existing topic: it would move shipments to other lanes.
 //   - Settings of existing topics are never changed behind the operator's back. An error names the wrong setting
 //     together with the command that corrects it.
+//   - [Clock] measures this machine's clock against the cluster's, and stops nothing.
 //
 // It deliberately holds no producers and consumers: each package builds its own client from [Options], because the
 // right partitioner, isolation level and transactional id differ from one to the next.

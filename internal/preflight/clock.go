@@ -5,9 +5,8 @@ import (
 	"time"
 )
 
-// MaxClockSkew is the largest allowed difference between the clocks of this machine and a server. Beyond it, an owner
-// of lanes with a right clock would refuse records of an owner with a wrong one, or the broker would refuse the
-// timestamps.
+// MaxClockSkew is the largest allowed difference between the clocks of this machine and a server when a program starts.
+// Beyond it, inputs would be decided as of a wrong time, and instances would refuse each other's calls.
 const MaxClockSkew = time.Minute
 
 // Clock returns the finding for a server whose clock is ahead of this machine's by a duration that is known up to the
