@@ -61,8 +61,8 @@ func (b *bundle) risesStrictly() *book {
 	return k
 }
 
-// The rules, the times of commands and updated_at follow the clock, also in a lane to which an earlier clock wrote years
-// ahead.
+// The rules, the times of commands and updated_at follow the clock, also in a lane to which an earlier clock wrote
+// years ahead.
 func TestBatchTimesAfterClockJump(t *testing.T) {
 	t.Parallel()
 	for name, jump := range map[string]time.Duration{
