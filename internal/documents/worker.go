@@ -95,8 +95,8 @@ func (w *worker) handle(in *message.Message) error {
 		return nil
 	}
 	who := deps.Sellers.Find(s.GetSellerId())
-	packing := pack(s, revision, who, env.RecordedAt)
-	doc := newPage(s, packing, revision, who, w.docs.cfg.Currency, env.RecordedAt)
+	packing := pack(s, revision, who, env.DecidedAt)
+	doc := newPage(s, packing, revision, who, w.docs.cfg.Currency, env.DecidedAt)
 	if err := w.docs.blobs.write(packing.GetDocumentsRef(), doc); err != nil {
 		w.fail(err) // The disk is full or gone: no document can be stored.
 		return err

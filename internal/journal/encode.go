@@ -76,7 +76,7 @@ func (b *batch) overhead(in *input) int {
 func (b *batch) envelope(in *input) events.Envelope {
 	r := &in.record
 	return events.Envelope{
-		Source: b.l.j.source, ShipmentID: r.ShipmentID, RecordedAt: b.now,
+		Source: b.l.j.source, ShipmentID: r.ShipmentID, DecidedAt: in.decidedAt, RecordedAt: b.now,
 		AuthType: r.AuthType, AuthID: r.AuthID, CorrelationID: r.CorrelationID, CausationID: in.cause,
 		SellerID: r.SellerID, InputKey: r.Key, InputHash: r.Hash, InboxOffset: r.Offset, TraceParent: r.TraceParent,
 	}
@@ -194,6 +194,7 @@ func (b *batch) decision(s *step) *ledgerv1.Decision {
 	if in.record.Hash != (events.Hash{}) {
 		d.InputHash = in.record.Hash[:]
 	}
+	d.DecidedAt = unless(in.decidedAt, b.now)
 	d.OccurredAt = b.recorded
 	if !s.occurred.Equal(b.now) {
 		d.OccurredAt = timestamppb.New(s.occurred)
@@ -215,6 +216,14 @@ func (b *batch) decision(s *step) *ledgerv1.Decision {
 		d.BodyBytes = uint32(len(in.record.Body))
 	}
 	return d
+}
+
+// unless returns a time as a decision holds it, nil if it is the one that its absence stands for.
+func unless(t, other time.Time) *timestamppb.Timestamp {
+	if t.IsZero() || t.Equal(other) {
+		return nil
+	}
+	return timestamppb.New(t)
 }
 
 // Limits on texts from outside: a decision that is too large could not be recorded at all.

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/shipment"
 	"github.com/orderledger/orderledger/internal/testkit"
 )
@@ -95,7 +96,12 @@ func TestBatchTimesAfterClockJump(t *testing.T) {
 			k := b.risesStrictly()
 			last := k.events[0][2]
 			require.Equal(t, now.now(), last.OccurredAt, "a command happens when it is decided")
-			require.Equal(t, now.now(), k.decisions[0][3].Envelope.OccurredAt)
+			require.Equal(t, now.now(), last.DecidedAt)
+			for _, d := range k.decisions[0][2:] {
+				require.Equal(t, now.now(), d.Envelope.OccurredAt)
+				require.Equal(t, now.now(), d.Envelope.DecidedAt)
+				require.Equal(t, d.Envelope.DecidedAt.Equal(d.Envelope.RecordedAt), d.Decision.DecidedAt == nil)
+			}
 			updated := last.RecordedAt
 			if jump == tenYears {
 				updated = now.now()
@@ -126,6 +132,8 @@ func TestBatchSellerClock(t *testing.T) {
 	j.mustSubmit(other)
 	k := b.check()
 	require.Equal(t, own.Truncate(time.Millisecond), k.events[0][0].OccurredAt)
+	require.Equal(t, own.Truncate(time.Millisecond), k.events[0][0].DecidedAt)
+	require.Equal(t, own.Truncate(time.Millisecond), k.decisions[0][0].Envelope.DecidedAt)
 	require.Equal(t, now.now(), k.events[0][0].RecordedAt)
 	require.Equal(t, now.now(), k.events[0][1].OccurredAt)
 }
@@ -146,4 +154,45 @@ func TestWriterInvalidTimestamp(t *testing.T) {
 	j.decided(0, last)
 	k := b.check()
 	require.Equal(t, applied, k.decisions[0][1].GetOutcome())
+}
+
+// A fact that waits in a lane that is years ahead expires by the clock.
+func TestIntakeExpiresAfterClockJump(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	now := newClock()
+	j := b.start(clock(now.now), config(func(c *Config) { c.WaitingLimit = time.Hour })).ready()
+	now.add(tenYears)
+	j.mustSubmit(createCmd("a"))
+	now.add(time.Minute - tenYears)
+	j.decided(0, b.append(note("x", "n", toy{Kind: "note"})))
+	now.add(59 * time.Minute)
+	j.mustSubmit(cmd("a", "note", "x"))
+	require.Len(t, b.read().decisions[0], 3)
+	now.add(time.Minute)
+	testkit.Eventually(t, func() bool { return len(b.read().decisions[0]) == 4 }, "it is quarantined")
+	require.Equal(t, quarantined, b.check().decisions[0][3].GetOutcome())
+}
+
+// A decision that is restored after a torn transaction says when its input was decided, not when it was restored.
+func TestTakeoverRestoresDecidedAt(t *testing.T) {
+	t.Parallel()
+	whole := setup(t, 1)
+	now := newClock()
+	j := whole.start(clock(now.now)).ready()
+	j.mustSubmit(createCmd("a"))
+	now.add(-time.Hour)
+	j.mustSubmit(keyed(cmd("a", "note", "x"), "k"))
+	j.stop()
+	lost := whole.check().decisions[0][1]
+	require.Equal(t, now.now(), lost.Envelope.DecidedAt)
+
+	b := setup(t, 1)
+	b.transplant(whole, func(topic string, seq uint64) bool { return topic == events.TopicDecisions && seq > 1 }, nil)
+	now.add(-time.Hour)
+	b.start(embedded(), clock(now.now)).ready().mustSubmit(cmd("a", "note", "y"))
+	restored := b.check().decisions[0][1]
+	require.EqualValues(t, ReasonRestored, restored.GetReason())
+	require.Equal(t, lost.Envelope.DecidedAt, restored.Envelope.DecidedAt)
+	require.True(t, restored.Envelope.RecordedAt.After(lost.Envelope.RecordedAt))
 }

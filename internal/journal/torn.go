@@ -154,7 +154,8 @@ func (t *takeover) restored(b *batch, first, last *events.Envelope) (*ledgerv1.D
 		InputType: first.InputType, History: first.History, ShipmentId: first.ShipmentID, SellerId: state.GetSellerId(),
 		FirstVersion: first.Version, LastVersion: last.Version, Reason: string(ReasonRestored),
 		EventsHead: b.events.Head[:], EventsLaneseq: b.events.Seq,
-		OccurredAt: timestamppb.New(last.OccurredAt), RecordedAt: timestamppb.New(b.now),
+		OccurredAt: timestamppb.New(last.OccurredAt), DecidedAt: unless(first.DecidedAt, b.now),
+		RecordedAt: timestamppb.New(b.now),
 	}
 	if first.InboxOffset >= 0 {
 		offset := first.InboxOffset

@@ -24,7 +24,7 @@ type InboxRecord struct {
 	// Ambiguous says that its shipment could not be found because several could be meant: the lane quarantines it.
 	Ambiguous bool
 	// ReceivedAt is when it was accepted; it is the timestamp of its Kafka record. For an input that waits it is when the
-	// waiting was recorded.
+	// waiting was decided.
 	ReceivedAt time.Time
 	// Offset is its position in the lane's inbox partition, set by the journal.
 	Offset int64
@@ -37,7 +37,7 @@ func InboxRecordOf(env *events.Envelope, d *ledgerv1.Decision) InboxRecord {
 	r := InboxRecord{
 		ShipmentID: env.ShipmentID, Key: d.GetInputKey(), SellerID: d.GetSellerId(), Sellers: d.GetSenderSellers(),
 		CorrelationID: env.CorrelationID, AuthType: env.AuthType, AuthID: env.AuthID, TraceParent: env.TraceParent,
-		ReceivedAt: env.RecordedAt, Offset: d.GetInboxOffset(), Body: d.GetBody(),
+		ReceivedAt: env.DecidedAt, Offset: d.GetInboxOffset(), Body: d.GetBody(),
 	}
 	copy(r.Hash[:], d.GetInputHash())
 	return r
