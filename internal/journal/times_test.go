@@ -130,7 +130,11 @@ func TestBatchSellerClock(t *testing.T) {
 	other := createCmd("b")
 	other.SellerID = "s2"
 	j.mustSubmit(other)
+	fact := note("a", "n", toy{Kind: "note"})
+	fact.SellerID = "" // The shipment says whose it is.
+	j.decided(0, b.append(fact))
 	k := b.check()
+	require.Equal(t, own.Truncate(time.Millisecond), k.events[0][2].DecidedAt)
 	require.Equal(t, own.Truncate(time.Millisecond), k.events[0][0].OccurredAt)
 	require.Equal(t, own.Truncate(time.Millisecond), k.events[0][0].DecidedAt)
 	require.Equal(t, own.Truncate(time.Millisecond), k.decisions[0][0].Envelope.DecidedAt)
