@@ -23,8 +23,18 @@ func checks(cfg config) []preflight.Check {
 		Writes: []string{events.TopicSuborders, events.TopicDeliveries, events.TopicDeadLetters},
 		Groups: groups,
 	}), preflight.Check{Name: "endpoints", Run: func(ctx context.Context) []preflight.Finding {
-		return resolve(ctx, cfg.Emitter.Deliver.Endpoints)
+		return append(ignored(cfg.unused), resolve(ctx, cfg.Emitter.Deliver.Endpoints)...)
 	}})
+}
+
+// ignored warns of variables without an effect.
+func ignored(names []string) []preflight.Finding {
+	if len(names) == 0 {
+		return nil
+	}
+	return []preflight.Finding{preflight.Warning(
+		"name their endpoints in "+envEndpoints+", or unset them; an endpoint of "+envSettings+" has members of its own",
+		"%s: ignored, because %s names no endpoint", strings.Join(names, ", "), envEndpoints)}
 }
 
 // resolve resolves the hosts of the endpoints. It sends nothing, because a receiver must get messages only.

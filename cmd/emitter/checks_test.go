@@ -23,11 +23,21 @@ func TestCheckResolvesEndpointHosts(t *testing.T) {
 	require.NoError(t, run(t.Context(), []string{"-check"}, env(vars), &out, io.Discard), out.String())
 	require.Contains(t, out.String(), "warn  endpoints           none is configured")
 
+	require.NotContains(t, out.String(), "ignored")
+
+	vars[envSecrets], vars[envChannels] = secret, "*"
+	out.Reset()
+	require.NoError(t, run(t.Context(), []string{"-check"}, env(vars), &out, io.Discard), out.String())
+	require.Contains(t, out.String(), "ORDERLEDGER_EMITTER_SECRETS, ORDERLEDGER_EMITTER_CHANNELS: ignored")
+	require.NotContains(t, out.String(), secret)
+	delete(vars, envChannels)
+
 	vars[envEndpoints], vars[envSecrets] = "wms="+receiver.URL(), secret
 	out.Reset()
 	require.NoError(t, run(t.Context(), []string{"-check"}, env(vars), &out, io.Discard), out.String())
 	require.Contains(t, out.String(), "ok    endpoints           the hosts of wms resolve")
 	require.Empty(t, receiver.Requests())
+	require.NotContains(t, out.String(), "ignored")
 	require.Contains(t, out.String(), "warn  endpoints           endpoint wms gets nothing: it names no sellers, no locations, no channels")
 
 	vars[envSellers], vars[envLocations] = "s1,s2", "*"

@@ -28,6 +28,8 @@ const (
 	// envStart: where those endpoints start while they have no position: "now", "earliest", or a time as in RFC 3339.
 	// Default now.
 	envStart = "ORDERLEDGER_EMITTER_START"
+	// envHistory: "true" sends those endpoints messages of shipments that were imported as history. Default false.
+	envHistory = "ORDERLEDGER_EMITTER_HISTORY"
 	// envSettings: path of a JSON file with endpoints and channels and all their settings. Default none.
 	envSettings = "ORDERLEDGER_EMITTER_ENDPOINTS_FILE"
 	// envInstance: makes this process a static member of its groups. No other running process may have the same value.
@@ -47,6 +49,22 @@ type config struct {
 	Kafka   kafka.Config
 	Emitter emitter.Config
 	service.Settings
+
+	unused []string // Variables that have no effect, because envEndpoints names no endpoint.
+}
+
+// unused returns the variables of endpoints that are set although envEndpoints names none. They do not apply to the
+// endpoints of a file, and whoever set them must not believe so.
+func unused(getenv func(string) string, named bool) (names []string) {
+	if named {
+		return nil
+	}
+	for _, name := range []string{envSecrets, envSellers, envLocations, envChannels, envStart, envHistory} {
+		if getenv(name) != "" {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // readConfig reads the environment and reports every problem at once.
@@ -78,11 +96,13 @@ func readConfig(getenv func(string) string) (config, error) {
 		}
 		endpoint.Secrets, endpoint.Scope = secrets, scope
 		e.Text(envStart, &endpoint.Start)
+		e.Truth(envHistory, &endpoint.History)
 		cfg.Emitter.Deliver.Endpoints = append(cfg.Emitter.Deliver.Endpoints, endpoint)
 	}
 	e.Text(envInstance, &cfg.Emitter.Translate.InstanceID)
 	e.Text(envInstance, &cfg.Emitter.Deliver.InstanceID)
 	e.Duration(envSession, &cfg.Emitter.Translate.SessionTimeout)
+	cfg.unused = unused(getenv, len(urls) > 0)
 	cfg.Emitter.Deliver.SessionTimeout = cfg.Emitter.Translate.SessionTimeout
 	return cfg, errors.Join(append(e.Problems(), cfg.Kafka.Validate(), cfg.Emitter.Validate())...)
 }

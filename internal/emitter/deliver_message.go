@@ -25,6 +25,7 @@ type outbound struct {
 	seller      string // These three are for the endpoint's scope; a message may lack them.
 	location    string
 	channel     string
+	history     bool  // The shipment was imported as history.
 	created     int64 // When the ledger recorded the suborder's creation, in Unix milliseconds.
 	body        []byte
 	partition   int32
@@ -68,6 +69,8 @@ func readMessage(r *kgo.Record) (outbound, error) {
 			m.seller = string(h.Value)
 		case headerLocation:
 			m.location = string(h.Value)
+		case headerHistory:
+			m.history = string(h.Value) == events.True
 		case headerChannel:
 			m.channel = string(h.Value)
 		case events.HeaderTraceParent:

@@ -34,8 +34,8 @@ func newDeliverMetrics(reg prometheus.Registerer, levels prometheus.Collector) (
 		}, []string{"endpoint", "event_type"}),
 		skipped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: metricsPrefix + "skipped_total",
-			Help: "Records read but not sent: out of the endpoint's scope, of a suborder before its start, not taken by its " +
-				"filter, delivered before, repeated, or malformed.",
+			Help: "Records read but not sent: out of the endpoint's scope, of a shipment imported as history, of a suborder " +
+				"before its start, not taken by its filter, delivered before, repeated, or malformed.",
 		}, []string{"endpoint", "reason"}),
 		commits: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: metricsPrefix + "commits_total", Help: "Commits of positions, by endpoint and result.",

@@ -32,6 +32,9 @@ type Endpoint struct {
 	// 3339. Except with StartEarliest it gets nothing of suborders that the ledger recorded before that. Empty means
 	// StartNow. It has no effect on an endpoint with a position.
 	Start string
+	// History lets the endpoint get the messages of shipments that were imported as history. Otherwise it gets nothing of
+	// them: they are over, and a fulfilment system would ship them again.
+	History bool
 	// EventTypes switches event types on or off. A type that is not listed is on.
 	EventTypes map[string]bool
 	// CompleteStage is the stage at which the endpoint gets SUBORDER_COMPLETE: shipped, delivered or completed. Empty
@@ -175,6 +178,8 @@ func (e *Endpoint) excludes(m *outbound, start int64) string {
 	switch {
 	case !e.Scope.includes(m):
 		return "out_of_scope"
+	case m.history && !e.History:
+		return "history"
 	case m.created < start:
 		return "before_start"
 	case !e.adapt(m):

@@ -11,7 +11,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
 func TestScopeIncludes(t *testing.T) {
@@ -131,6 +134,39 @@ func TestDelivererScope(t *testing.T) {
 			require.Zero(t, r.Repeats())
 			r.RequireNoViolations(t)
 		})
+	})
+}
+
+// TestDelivererHistory sends nothing of shipments that were imported as history, unless the endpoint takes them.
+func TestDelivererHistory(t *testing.T) {
+	t.Parallel()
+	onEach(t, 1, func(t *testing.T, l *ledger, s *stage) {
+		t.Helper()
+		live, all := testkit.NewReceiver(t, testSecret), testkit.NewReceiver(t, testSecret)
+		past := l.created(t, "past")
+		past.Headers = append(past.Headers, kafka.Headers(events.HeaderHistory, events.True)...)
+		changed := l.record(t, &ledgerv1.Event{
+			Transition: &ledgerv1.Transition{},
+			After:      twoItems(func(s *ledgerv1.Shipment) { s.ShipmentId, s.Version, s.History = "past", 2, true }),
+			Body:       &ledgerv1.Event_ShipmentHeld{ShipmentHeld: &ledgerv1.ShipmentHeld{}},
+		})
+		l.commit(t, past, changed, l.created(t, "now"), l.changed(t, "now", 2))
+		l.translate(t, nil)
+		l.waitDone(t)
+		for _, r := range l.read(t, events.TopicSuborders)[0] {
+			require.Equal(t, string(r.Key) == "past", headers(r)[headerHistory] == events.True)
+		}
+		reg := prometheus.NewRegistry()
+		takes := endpoint("all", all)
+		takes.History = true
+		s.startWith(t, config(endpoint("live", live), takes), reg)
+		s.waitCommitted(t, "orderledger.emitter.live")
+		s.waitCommitted(t, "orderledger.emitter.all")
+		require.Empty(t, live.Arrived("past"))
+		require.Len(t, live.Arrived("now"), 2)
+		require.Len(t, all.Arrived("past"), 2)
+		require.Equal(t, 2, skipped(t, reg, "live", "history"))
+		require.Zero(t, skipped(t, reg, "all", "history"))
 	})
 }
 

@@ -15,6 +15,8 @@ const (
 	headerLocation  = "ol_location"
 	headerChannel   = "ol_channel"
 	headerSeller    = "ol_seller"
+	// headerHistory is "true" in the messages of a shipment that was imported as history.
+	headerHistory = "ol_history"
 	// headerCreated is when the ledger recorded the suborder's creation. It is the same in every message of a suborder, so
 	// an endpoint with a start takes all of them or none, without remembering suborders.
 	headerCreated = "ol_created"
@@ -49,6 +51,9 @@ func (m *Message) setHeaders(to message.Metadata, of *Recorded) {
 	set(headerChannel, m.ChannelName)
 	if created := of.Event.GetAfter().GetFirstRecordedAt(); created != nil {
 		set(headerCreated, created.AsTime().Format(events.TimeFormat))
+	}
+	if of.Envelope.History || of.Event.GetAfter().GetHistory() {
+		set(headerHistory, events.True)
 	}
 	set(headerSeller, of.Event.GetAfter().GetSellerId())
 }
