@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,9 +14,9 @@ import (
 	"time"
 )
 
-// The limits of reading the body of a response. The status has already said what the receiver decided; the body is read
-// so that the connection can be reused, and for Config.ErrorField. A longer or slower body costs the connection:
-// without the limits, a receiver could occupy a slot until the timeout, with a body that never ends.
+// The limits of reading the body of a response. Once the receiver's decision is known, the rest of the body is read only
+// so that the connection can be reused. A longer or slower body costs the connection: without the limits, a receiver
+// could occupy a slot until the timeout, with a body that never ends.
 const (
 	drainBytes = 64 << 10
 	drainTime  = time.Second
@@ -91,8 +92,9 @@ func New(config Config) (*Client, error) {
 	}, nil
 }
 
-// Post sends a message once, with the current time as its timestamp. It returns when it has read the response, at most
-// a second after the status arrived, when the timeout is over or when ctx ends. It is safe for concurrent use.
+// Post sends a message once, with the current time as its timestamp. It returns at most a second after the receiver's
+// decision arrived, when the timeout is over or when ctx ends. The decision is the status; with Config.ErrorField and a
+// 2xx it is the body. It is safe for concurrent use.
 func (c *Client) Post(ctx context.Context, m Message) (Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -105,24 +107,42 @@ func (c *Client) Post(ctx context.Context, m Message) (Response, error) {
 		return Response{}, fmt.Errorf("post message %s: %w", m.ID, err)
 	}
 	defer resp.Body.Close()
+	response := Response{
+		Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now()),
+	}
+	body := &limitedBody{from: resp.Body, left: drainBytes}
+	if c.field != "" && resp.StatusCode >= 200 && resp.StatusCode <= 299 {
+		response.BodyError = saysError(body, c.field)
+		if body.err != nil && !response.BodyError {
+			// The decision never arrived. To take it for an acceptance could lose the message.
+			return response, fmt.Errorf("post message %s: read the response: %w", m.ID, cmp.Or(ctx.Err(), body.err))
+		}
+	}
 	late := time.AfterFunc(drainTime, cancel)
 	defer late.Stop()
-	return Response{
-		Status: resp.StatusCode, BodyError: c.readBody(resp.Body),
-		RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now()),
-	}, nil
+	_, _ = io.Copy(io.Discard, body) // An error costs only the connection.
+	return response, nil
 }
 
-// readBody drains the body up to its limits, and reports whether it says that the receiver did not accept the message.
-// An error ends reading and is ignored: what was read until then counts.
-func (c *Client) readBody(body io.Reader) bool {
-	body = io.LimitReader(body, drainBytes)
-	if c.field == "" {
-		_, _ = io.Copy(io.Discard, body)
-		return false
+// limitedBody reads the beginning of a body. The end of the limit looks like the end of the body; err is the error of
+// the connection, if there was one.
+type limitedBody struct {
+	from io.Reader
+	left int
+	err  error
+}
+
+// Read implements io.Reader.
+func (b *limitedBody) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, io.EOF
 	}
-	read, _ := io.ReadAll(body)
-	return saysError(read, c.field)
+	n, err := b.from.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.err = err
+	}
+	return n, err
 }
 
 // request builds the same as http.NewRequestWithContext, but does not parse the URL for every message.

@@ -1,8 +1,9 @@
 package webhook
 
 import (
-	"bytes"
+	"bufio"
 	"encoding/json"
+	"io"
 	"math"
 	"net/http"
 	"strconv"
@@ -10,10 +11,18 @@ import (
 	"time"
 )
 
-// saysError reports whether a member of a JSON object is true. It also reads the beginning of an object whose rest is
-// missing, and accepts the text "true", because taking a refusal for an acceptance would lose the message.
-func saysError(body []byte, field string) bool {
-	d := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))))
+// saysError reports whether a member of a JSON object is true. It reads no further than it must to know, also not of
+// text that is no object. It accepts the beginning of an object whose rest is missing, and the text "true", because
+// taking a refusal for an acceptance would lose the message.
+func saysError(body io.Reader, field string) bool {
+	text := bufio.NewReader(body)
+	const mark = "\xef\xbb\xbf" // Of UTF-8.
+	if first, _ := text.Peek(1); string(first) == mark[:1] {
+		if start, _ := text.Peek(len(mark)); string(start) == mark {
+			_, _ = text.Discard(len(mark))
+		}
+	}
+	d := json.NewDecoder(text)
 	if start, err := d.Token(); err != nil || start != json.Delim('{') {
 		return false
 	}

@@ -232,24 +232,85 @@ func TestClientPost(t *testing.T) {
 		require.Equal(t, 200, got.Status)
 	})
 
-	t.Run("a response that never ends is abandoned after its status", func(t *testing.T) {
-		t.Parallel()
+	// unfinished answers with a status and a text, and never ends the body.
+	unfinished := func(t *testing.T, status int, text string) (url string) {
+		t.Helper()
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
-			_, _ = w.Write([]byte("{"))
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, text)
 			_ = http.NewResponseController(w).Flush()
 			<-r.Context().Done()
 		}))
 		t.Cleanup(server.Close)
+		return server.URL
+	}
+
+	t.Run("a response that never ends is abandoned once it has decided", func(t *testing.T) {
+		t.Parallel()
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		for _, field := range []string{"", "hasError"} {
-			c := client(t, server.URL, func(c *Config) { c.Timeout, c.ErrorField = time.Hour, field })
-			got, err := c.Post(ctx, Message{ID: "7", Body: []byte("{}")})
+		for _, c := range []struct {
+			field, text string
+			want        Response
+		}{
+			{"", "{", Response{Status: 200}},
+			{"hasError", "{", Response{Status: 503}},
+			{"hasError", `{"hasError": false}`, Response{Status: 200}},
+			{"hasError", `{"hasError": true, `, Response{Status: 200, BodyError: true}},
+			{"hasError", "OK", Response{Status: 200}},
+		} {
+			post := client(t, unfinished(t, c.want.Status, c.text), func(to *Config) {
+				to.Timeout, to.ErrorField = time.Hour, c.field
+			})
+			got, err := post.Post(ctx, Message{ID: "7", Body: []byte("{}")})
 			require.NoError(t, err)
-			require.Equal(t, Response{Status: 200}, got)
+			require.Equal(t, c.want, got)
 			require.NoError(t, ctx.Err(), "Post returns by itself")
 		}
+	})
+
+	t.Run("a 2xx whose body has not decided is no acceptance", func(t *testing.T) {
+		t.Parallel()
+		for _, text := range []string{"", "{", `{"hasError": tr`, `{"errorMessage": null, `} {
+			url := unfinished(t, 200, text)
+			slow := client(t, url, func(c *Config) { c.Timeout, c.ErrorField = 100*time.Millisecond, "hasError" })
+			got, err := slow.Post(t.Context(), Message{ID: "7", Body: []byte("{}")})
+			require.ErrorIs(t, err, context.DeadlineExceeded, text)
+			require.Equal(t, Retry, Classify(got, err))
+
+			// The end of the context, as at a stop, ends the wait.
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			patient := client(t, url, func(c *Config) { c.Timeout, c.ErrorField = time.Hour, "hasError" })
+			got, err = patient.Post(ctx, Message{ID: "7", Body: []byte("{}")})
+			require.ErrorIs(t, err, context.DeadlineExceeded, text)
+			require.Equal(t, Retry, Classify(got, err))
+		}
+		broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "100")
+			_, _ = io.WriteString(w, "{")
+		}))
+		t.Cleanup(broken.Close)
+		_, err := client(t, broken.URL, func(c *Config) { c.ErrorField = "hasError" }).Post(t.Context(), Message{ID: "7"})
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	})
+
+	t.Run("a body may decide later than a second after the status", func(t *testing.T) {
+		t.Parallel()
+		decide := make(chan struct{})
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			_ = http.NewResponseController(w).Flush()
+			<-decide
+			_, _ = io.WriteString(w, `{"hasError": true}`)
+		}))
+		t.Cleanup(server.Close)
+		time.AfterFunc(drainTime+100*time.Millisecond, func() { close(decide) })
+		post := client(t, server.URL, func(c *Config) { c.ErrorField = "hasError" })
+		got, err := post.Post(t.Context(), Message{ID: "7", Body: []byte("{}")})
+		require.NoError(t, err)
+		require.Equal(t, Response{Status: 200, BodyError: true}, got)
 	})
 
 	t.Run("a body may say that a 2xx is an error", func(t *testing.T) {
