@@ -19,6 +19,21 @@ type committer struct {
 	spare *batch // The last batch, whose memory the next one uses; nil for none.
 }
 
+// processFirst decides as many inputs as fit into one transaction, and puts the others back: inputs that arrive
+// meanwhile must not wait for all of them. An error is as one of process.
+func (c *committer) processFirst(inputs []*input) error {
+	if len(inputs) == 0 {
+		return nil
+	}
+	n, err := c.processSome(inputs)
+	if err != nil {
+		c.l.intake.giveBack(inputs)
+		return err
+	}
+	c.l.intake.putBack(inputs[n:])
+	return nil
+}
+
 // process decides inputs and commits the decisions, in as many transactions as it takes. When it returns an error the
 // lane is lost, and the calls that have no answer yet are kept for the next takeover.
 func (c *committer) process(inputs []*input) error {
@@ -32,24 +47,31 @@ func (c *committer) process(inputs []*input) error {
 	return err
 }
 
-// processAll does the work of process but gives no calls back. A rejected record fails the transaction of the whole
-// batch, and the broker does not name the record, so processAll tries halves until the record is alone.
+// processAll does the work of process but gives no calls back.
 func (c *committer) processAll(inputs []*input) error {
 	for len(inputs) > 0 {
-		n, err := c.attempt(inputs)
-		if rejected := (*recordError)(nil); errors.As(err, &rejected) {
-			if n == 1 {
-				err = c.isolate(inputs[0], rejected)
-			} else if err = c.processAll(inputs[:n/2]); err == nil {
-				err = c.processAll(inputs[n/2 : n])
-			}
-		}
+		n, err := c.processSome(inputs)
 		if err != nil {
 			return err
 		}
 		inputs = inputs[n:]
 	}
 	return nil
+}
+
+// processSome decides as many inputs as fit into one transaction and returns their number. A rejected record fails the
+// transaction of the whole batch, and the broker does not name the record, so it tries halves until the record is
+// alone.
+func (c *committer) processSome(inputs []*input) (int, error) {
+	n, err := c.attempt(inputs)
+	if rejected := (*recordError)(nil); errors.As(err, &rejected) {
+		if n == 1 {
+			err = c.isolate(inputs[0], rejected)
+		} else if err = c.processAll(inputs[:n/2]); err == nil {
+			err = c.processAll(inputs[n/2 : n])
+		}
+	}
+	return n, err
 }
 
 // isolate decides the single input whose records the broker rejects. The rejected record may belong to an input that

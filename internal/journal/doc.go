@@ -19,7 +19,8 @@
 //
 //   - takeover makes this instance the owner: it replays the lane into the store, asks the last owner for it, fences,
 //     and repairs what a broker tore or lost;
-//   - intake collects commands, inbox records, and inputs that have waited too long;
+//   - intake collects commands, one of each seller in turn (callQueue), inbox records, and inputs that have waited too
+//     long;
 //   - batch decides them one by one (decider), each against the states that the ones before left, and makes the records
 //     (encoder);
 //   - committer writes the batch in one transaction (writer), then applies it to the store;

@@ -10,7 +10,7 @@ import (
 // takes the requests that end the lane's service.
 type intake struct {
 	l        *lane
-	calls    chan []*call       // From any goroutine.
+	calls    *callQueue         // From any goroutine.
 	releases chan chan struct{} // Requests to give the lane to its next owner, from any goroutine; closed when done.
 	again    chan struct{}      // Has the lane taken over again; from any goroutine.
 
@@ -22,18 +22,18 @@ type intake struct {
 
 func newIntake(l *lane) intake {
 	return intake{
-		l: l, calls: make(chan []*call, l.j.cfg.MaxBatch), releases: make(chan chan struct{}), again: make(chan struct{}, 1),
+		l: l, calls: newCallQueue(), releases: make(chan chan struct{}), again: make(chan struct{}, 1),
 	}
 }
 
 // await blocks until there is something to decide and returns all there is, up to a batch. Commands and inbox records
-// get half of a full batch each, so that neither can starve the other.
+// get half of a full batch each and alternate in it, so that neither can starve the other, even if the first few fill a
+// transaction.
 func (k *intake) await(ctx context.Context, expired <-chan time.Time) ([]*input, error) {
-	inputs := k.takeRetry(make([]*input, 0, 16))
+	inputs := k.takeRetry(nil)
 	if len(inputs) == 0 && len(k.carry) == 0 {
 		select {
-		case c := <-k.calls:
-			inputs = take(inputs, c...)
+		case <-k.calls.wake:
 		case f := <-k.l.writer.inbox.fetched:
 			if err := k.fetched(f); err != nil {
 				return nil, err
@@ -48,20 +48,8 @@ func (k *intake) await(ctx context.Context, expired <-chan time.Time) ([]*input,
 			return nil, nil
 		}
 	}
-	most := k.l.j.cfg.MaxBatch
-	if len(k.carry) > 0 {
-		most = max(1, most-min(len(k.carry), most/2))
-	}
-	for len(inputs) < most {
-		select {
-		case c := <-k.calls:
-			inputs = take(inputs, c...)
-			continue
-		default:
-		}
-		break
-	}
-	if len(k.carry) < k.l.j.cfg.MaxBatch { // Not while commands slow the inbox down: it would pile up here.
+	full := k.l.j.cfg.MaxBatch
+	if len(k.carry) < full { // Not while commands slow the inbox down: it would pile up here.
 		select {
 		case f := <-k.l.writer.inbox.fetched:
 			if err := k.fetched(f); err != nil {
@@ -70,10 +58,45 @@ func (k *intake) await(ctx context.Context, expired <-chan time.Time) ([]*input,
 		default:
 		}
 	}
-	n := min(len(k.carry), max(1, k.l.j.cfg.MaxBatch-len(inputs)))
-	inputs = append(inputs, k.carry[:n]...)
+	most := max(1, full-min(len(k.carry), full/2))
+	calls := k.calls.take(most - len(inputs))
+	n := min(len(k.carry), max(1, full-len(inputs)-len(calls)))
+	inputs = alternate(inputs, calls, k.carry[:n])
 	k.carry = append(k.carry[:0], k.carry[n:]...)
 	return inputs, nil
+}
+
+// alternate appends the inputs of both lists, in turn.
+func alternate(dst, a, b []*input) []*input {
+	for i := range max(len(a), len(b)) {
+		if i < len(a) {
+			dst = append(dst, a[i])
+		}
+		if i < len(b) {
+			dst = append(dst, b[i])
+		}
+	}
+	return dst
+}
+
+// putBack returns inputs that did not fit into a transaction. Others may come before them in the next one. Inputs that
+// have waited too long are found again.
+func (k *intake) putBack(inputs []*input) {
+	var calls []*call
+	var records []*input
+	for _, in := range inputs {
+		switch {
+		case in.call != nil:
+			in.call.state.Store(callQueued)
+			calls = append(calls, in.call)
+		case in.waiting == nil:
+			records = append(records, in)
+		}
+	}
+	k.calls.putBack(calls)
+	if len(records) > 0 {
+		k.carry = append(records, k.carry...)
+	}
 }
 
 // takeRetry takes the calls that a lost lane gave back. They come first, because they were submitted first.
@@ -151,9 +174,8 @@ func (k *intake) refuse(err error) {
 		select {
 		case done := <-k.releases:
 			close(done)
-		case calls := <-k.calls:
-			refuseAll(calls)
 		default:
+			refuseAll(k.calls.drain())
 			return
 		}
 	}

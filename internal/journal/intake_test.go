@@ -16,7 +16,7 @@ func TestIntakeBoundsInbox(t *testing.T) {
 	l.intake = newIntake(l)
 	l.intake.carry = make([]*input, 4)
 	l.writer.inbox.fetched <- fetched{}
-	l.intake.calls <- []*call{{}, {}}
+	l.intake.calls.put([]*call{{}, {}})
 	inputs, err := l.intake.await(t.Context(), nil)
 	require.NoError(t, err)
 	require.Len(t, inputs, 4)

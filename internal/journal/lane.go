@@ -287,7 +287,8 @@ func (l *lane) serve(ctx context.Context) error {
 			l.intake.giveBack(inputs)
 			return err
 		}
-		if err := l.commits.process(inputs); err != nil { //nolint:contextcheck // A batch in hand is finished when ctx ends.
+		//nolint:contextcheck // A batch in hand is finished when ctx ends.
+		if err := l.commits.processFirst(inputs); err != nil {
 			return err
 		}
 	}

@@ -57,6 +57,8 @@ type call struct {
 	cmd  Command
 	key  string // The command's, or a generated one.
 	lane *lane
+	// queue is the seller in whose queue it waits.
+	queue string
 
 	state  atomic.Int32
 	result Result
@@ -100,26 +102,16 @@ func (c *call) answer(r Receipt, err error) {
 }
 
 // send hands calls to their lane together, so that they are decided in one transaction if they fit. If no lane takes
-// them, it answers them with the reason.
-func (j *Journal) send(ctx context.Context, lane int32, calls []*call) {
-	var err error
-	if l := j.lanes.serving(lane); l == nil {
-		err = ErrNotOwner
-	} else {
-		for _, c := range calls {
-			c.lane = l
-		}
-		select {
-		case l.intake.calls <- calls:
-			return
-		case <-l.gone:
-			err = ErrNotOwner
-		case <-ctx.Done():
-			err = fmt.Errorf("%w: %w", ErrLaneMoving, ctx.Err())
+// them, it answers them with ErrNotOwner.
+func (j *Journal) send(lane int32, calls []*call) {
+	l := j.lanes.serving(lane)
+	for _, c := range calls {
+		if c.lane = l; l == nil {
+			c.answer(Receipt{}, ErrNotOwner)
 		}
 	}
-	for _, c := range calls {
-		c.answer(Receipt{}, err)
+	if l != nil {
+		l.intake.calls.put(calls)
 	}
 }
 
@@ -204,7 +196,7 @@ func (j *Journal) submitLane(ctx context.Context, cmds []Command, indexes []int,
 func (j *Journal) sendAndWait(ctx context.Context, calls []*call) []Result {
 	results := make([]Result, len(calls))
 	for part := range slices.Chunk(calls, j.cfg.MaxBatch) {
-		j.send(ctx, events.Lane(part[0].cmd.ShipmentID, j.cfg.Lanes), part)
+		j.send(events.Lane(part[0].cmd.ShipmentID, j.cfg.Lanes), part)
 	}
 	for i, c := range calls {
 		results[i] = c.wait(ctx)
