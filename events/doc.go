@@ -1,9 +1,9 @@
 // Package events is the public contract of the ledger: the topics, the envelope in the record headers, the event types,
 // the codec, and the hash chain that proves that no record was altered or left out.
 //
-// An event is a fact about one shipment. Its record has the shipment id as key, a CloudEvents 1.0 envelope in binary
-// mode as headers, and a Protobuf message ([ledgerv1.Event]) as value, which holds the transition and the state after
-// it. So a consumer may start anywhere and keep no state of its own.
+// An event is a fact about one shipment. Its record has the shipment id as key, the time of recording as timestamp, a
+// CloudEvents 1.0 envelope in binary mode as headers, and a Protobuf message ([ledgerv1.Event]) as value, which holds
+// the transition and the state after it. So a consumer may start anywhere and keep no state of its own.
 //
 // # What readers may rely on
 //

@@ -106,16 +106,16 @@ type Envelope struct {
 	SellerID, LocationID string
 	// OccurredAt is the reported time of the event. A header says it if it is not DecidedAt.
 	OccurredAt time.Time
-	// DecidedAt is the clock's time at the decision. A header says it if it is not RecordedAt, which a clock that ran ahead
-	// may have driven into the future.
+	// DecidedAt is the clock's time at the decision. A header says it if it is not RecordedAt, which a clock that ran
+	// ahead may have driven into the future.
 	DecidedAt time.Time
 	// RecordedAt is the record's timestamp. It never goes backward in a lane.
 	RecordedAt time.Time
 	// AuthType and AuthID name who caused the event: "seller" and its id, "marketplace", or "system" (the ledger itself).
 	// A seller that causes an event of its own shipment has no header for its id.
 	AuthType, AuthID string
-	// CorrelationID names everything that belongs together, CausationID the direct cause; either may be empty. The cause of
-	// what a notification caused is its inbox record, see InboxOffset.
+	// CorrelationID names everything that belongs together, CausationID the direct cause; either may be empty. The cause
+	// of what a notification caused is its inbox record, see InboxOffset.
 	CorrelationID, CausationID string
 	// History says that the shipment was imported as history, so that nobody acts upon it.
 	History bool

@@ -16,9 +16,9 @@ func TestLayoutHash(t *testing.T) {
 	}
 	t.Run("is over the documented bytes", func(t *testing.T) {
 		t.Parallel()
-		require.Equal(t, events.Hash(sha256.Sum256([]byte("orderledger.layout.v1\x00"+
+		require.Equal(t, sha256.Sum256([]byte("orderledger.layout.v1\x00"+
 			"\x00\x00\x00\x00"+"\x00\x00\x00\x02id"+"\x00\x00\x00\x04shop"+
-			"\x00\x00\x00\x02"+"\x00\x00\x00\x07murmur2"+"\x00\x00\x00\x0c"))), layout.Hash())
+			"\x00\x00\x00\x02"+"\x00\x00\x00\x07murmur2"+"\x00\x00\x00\x0c")), layout.Hash())
 	})
 	for name, change := range map[string]func(*events.Layout){
 		"epoch":       func(l *events.Layout) { l.Epoch = 1 },

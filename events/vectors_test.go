@@ -35,7 +35,8 @@ func TestChainVectors(t *testing.T) {
 		r := &events.Record{
 			Key: []byte("ship-1"), Timestamp: time.UnixMilli(1772600767000 + int64(i)),
 			Headers: []events.Header{
-				{Key: "ce_id", Value: []byte(id)}, {Key: "ce_type", Value: []byte(v.ceType)},
+				{Key: "ce_id", Value: []byte(id)},
+				{Key: "ce_type", Value: []byte(v.ceType)},
 				{Key: "content-type", Value: []byte(events.ContentType)},
 			},
 			Value: []byte(v.value),

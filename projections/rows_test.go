@@ -79,7 +79,8 @@ func TestEventRow(t *testing.T) {
 	require.EqualValues(t, r.At.UnixMilli(), row.Recorded)
 	require.Equal(t, 202603, projections.Month(row.Recorded))
 
-	require.ErrorIs(t, row.Read(4, 99, &events.Record{Key: []byte(r.Key), Timestamp: r.At, Headers: r.Headers}), events.ErrUndecodable)
+	bare := &events.Record{Key: []byte(r.Key), Timestamp: r.At, Headers: r.Headers}
+	require.ErrorIs(t, row.Read(4, 99, bare), events.ErrUndecodable)
 	require.Empty(t, projections.Shipment(&ledgerv1.Shipment{}).Status)
 	require.Equal(t, "77", projections.Shipment(&ledgerv1.Shipment{Status: 77}).Status, "a status of a later version")
 }

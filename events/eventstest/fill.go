@@ -49,7 +49,8 @@ func Envelope(ceType string) events.Envelope {
 		OccurredAt: Start, DecidedAt: Start.Add(time.Second), RecordedAt: Start.Add(1500 * time.Millisecond),
 		CorrelationID: "correlation-1", CausationID: "causation-1", History: true, DecisionEvents: 2, DecisionEvent: 1,
 		InputType: "command.cancel", InputKey: "key-1", InputHash: events.Hash{1, 2, 3},
-		InboxOffset: 41, DecisionSeq: 5, DecisionRow: true, TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+		InboxOffset: 41, DecisionSeq: 5, DecisionRow: true,
+		TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 	}
 	if ceType == events.TypeDecision || ceType == events.TypeDecisionsVoided {
 		e.ID, e.Version = events.DecisionID(3, 7), 0

@@ -28,7 +28,9 @@ const readBatchBytes = 4 << 20
 
 // newApplier continues from the store's position. seen is how far this process has already read the topic, 0 if it has
 // not: a position that it wrote itself need not be compared with the lane again.
-func newApplier(s *lanestore.Store, topic string, lane int32, lanes int, pos lanestore.TopicPosition, seen int64) *applier {
+func newApplier(
+	s *lanestore.Store, topic string, lane int32, lanes int, pos lanestore.TopicPosition, seen int64,
+) *applier {
 	return &applier{
 		store: s, sb: s.BeginReplay(), pos: pos, checked: pos.Last < 0 || seen > pos.Last,
 		v: verifier{Verifier: events.Verifier{Topic: topic, Lane: lane, Lanes: lanes, Chain: pos.Chain()}},

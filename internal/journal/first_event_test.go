@@ -8,8 +8,8 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// The first event of a decision says which input was decided, and the others only which of them they are. check compares
-// all of them with the decisions.
+// The first event of a decision says which input was decided, and the others only which of them they are. check
+// compares all of them with the decisions.
 func TestBatchFirstEventSaysDecision(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
