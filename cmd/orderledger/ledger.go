@@ -104,14 +104,14 @@ func (l *ledger) newIngest(
 	j.StoreDir, j.InstanceID = filepath.Join(o.Data, "lanes"), "up"
 	l.journal, err = journal.New(j, journal.Deps{
 		Options: kafka.Options(brokers), Decode: marketplace.Decode(in.Marketplace), Policy: sellers.New(in.Sellers).Policy,
-		Log: log.With(slog.String("part", "journal")), Registerer: reg,
+		Log: log.With(slog.String("part", "journal")), Registerer: reg, Now: o.Now,
 	})
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	l.ingest, err = ingest.New(in, ingest.Deps{
 		Options: kafka.Options(brokers), Journal: l.journal, ClickHouse: l.tables, Lookups: l.lookups,
-		Log: log.With(slog.String("part", "ingest")), Registerer: reg,
+		Log: log.With(slog.String("part", "ingest")), Registerer: reg, Now: o.Now,
 	})
 	return wrap("ingest", err)
 }

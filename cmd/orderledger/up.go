@@ -47,6 +47,8 @@ type upOptions struct {
 	Engine string
 	// Sellers are added to those of the file.
 	Sellers []sellers.Seller
+	// Now is the clock of the ledger; nil means time.Now.
+	Now func() time.Time
 }
 
 func upCommand() *cobra.Command {
