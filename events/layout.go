@@ -3,6 +3,12 @@ package events
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
 // TopicLayout holds the Layout of the ledger, one partition, kept forever. It is written before any other topic is
@@ -48,4 +54,33 @@ func (l *Layout) Hash() Hash {
 	b = appendText(b, l.Partitioner)
 	b = binary.BigEndian.AppendUint32(b, l.Lanes)
 	return sha256.Sum256(b)
+}
+
+// Marshal returns the value of the layout's record, ledgerv1.Layout.
+func (l *Layout) Marshal(createdAt time.Time) ([]byte, error) {
+	value, err := (&ledgerv1.Layout{
+		Epoch: l.Epoch, LedgerId: l.LedgerID, Cluster: l.Cluster, Format: l.Format, Partitioner: l.Partitioner,
+		Lanes: l.Lanes, CreatedAt: timestamppb.New(createdAt),
+	}).MarshalVT()
+	if err != nil {
+		return nil, fmt.Errorf("encode the layout: %w", err)
+	}
+	return value, nil
+}
+
+// DecodeLayout reads the value of a record of TopicLayout. The error wraps ErrUndecodable. A layout of a later epoch or
+// format is no error here: what a reader needs of it is for the reader to judge.
+func DecodeLayout(value []byte) (Layout, error) {
+	var m ledgerv1.Layout
+	if err := m.UnmarshalVT(value); err != nil {
+		return Layout{}, fmt.Errorf("%w: layout: %w", ErrUndecodable, err)
+	}
+	if m.GetLedgerId() == "" || m.GetCluster() == "" || m.GetLanes() == 0 {
+		return Layout{}, fmt.Errorf("%w: layout: ledger id %q, cluster %q, %d lanes", ErrUndecodable,
+			m.GetLedgerId(), m.GetCluster(), m.GetLanes())
+	}
+	return Layout{
+		Epoch: m.GetEpoch(), LedgerID: m.GetLedgerId(), Cluster: m.GetCluster(), Format: m.GetFormat(),
+		Partitioner: m.GetPartitioner(), Lanes: m.GetLanes(),
+	}, nil
 }

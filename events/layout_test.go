@@ -3,6 +3,7 @@ package events_test
 import (
 	"crypto/sha256"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -35,5 +36,21 @@ func TestLayoutHash(t *testing.T) {
 			change(&other)
 			require.NotEqual(t, layout.Hash(), other.Hash())
 		})
+	}
+}
+
+func TestDecodeLayout(t *testing.T) {
+	t.Parallel()
+	layout := events.Layout{
+		Epoch: 1, LedgerID: "id", Cluster: "shop", Format: events.LayoutFormat, Partitioner: events.PartitionerMurmur2, Lanes: 12,
+	}
+	value, err := layout.Marshal(time.Now())
+	require.NoError(t, err)
+	got, err := events.DecodeLayout(value)
+	require.NoError(t, err)
+	require.Equal(t, layout, got)
+	for _, bad := range [][]byte{nil, []byte("text"), value[:4]} {
+		_, err := events.DecodeLayout(bad)
+		require.ErrorIs(t, err, events.ErrUndecodable)
 	}
 }
