@@ -1,7 +1,9 @@
 package broker_test
 
 import (
+	"bytes"
 	"context"
+	"io/fs"
 	"net"
 	"net/http/httptest"
 	"os"
@@ -205,4 +207,29 @@ func TestBootHandlerServesTheNonce(t *testing.T) {
 	boot, err := kafka.BootNonce(t.Context(), srv.URL+"/boot")
 	require.NoError(t, err)
 	require.Equal(t, b.Boot(), boot)
+}
+
+// Whatever was acknowledged is in the files that Sync flushes.
+func TestSyncFlushesTheFolder(t *testing.T) {
+	t.Parallel()
+	cfg := config(t.TempDir())
+	b := broker.New(cfg, testkit.Logger(t))
+	require.NoError(t, b.Sync(), "it has no folder before it starts")
+	require.NoError(t, b.Start(t.Context()))
+	kcfg := testkit.KafkaConfig([]string{b.Addr()}, 1)
+	layout, err := kafka.EnsureLayout(t.Context(), testkit.Client(t, kcfg.Brokers), kcfg, kafka.Embedded)
+	require.NoError(t, err)
+	require.NoError(t, b.Sync())
+	found := false
+	require.NoError(t, filepath.WalkDir(cfg.DataDir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		found = found || bytes.Contains(data, []byte(layout.LedgerID))
+		return err
+	}))
+	require.True(t, found, "the layout is in a file of the folder")
+	require.NoError(t, b.Close())
+	require.NoError(t, b.Sync(), "it has no folder after it stopped")
 }
