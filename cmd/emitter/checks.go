@@ -19,7 +19,7 @@ func checks(cfg config) []preflight.Check {
 		groups = append(groups, kafka.GroupEndpoint(cfg.Kafka.Cluster, e.Name))
 	}
 	return append(kafka.Checks(cfg.Kafka, kafka.Uses{
-		Reads:  []string{events.TopicEvents, events.TopicSuborders},
+		Reads:  []string{events.TopicLayout, events.TopicEvents, events.TopicSuborders},
 		Writes: []string{events.TopicSuborders, events.TopicDeliveries, events.TopicDeadLetters},
 		Groups: groups,
 	}), preflight.Check{Name: "endpoints", Run: func(ctx context.Context) []preflight.Finding {

@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -34,21 +35,33 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return fmt.Errorf("kafka client: %w", err)
 	}
 	defer client.Close()
-	if err := process.AwaitServers(ctx, cfg.Kafka.Await); err != nil {
-		return err
-	}
-	if _, err := kafka.EnsureTopics(ctx, client, cfg.Kafka, cfg.Kafka.Backend()); err != nil {
-		return fmt.Errorf("topics: %w", err)
-	}
-	emit, err := emitter.New(cfg.Emitter, cfg.Kafka, process.Log, process.Metrics)
-	if err != nil {
-		return err
-	}
+	ledger := kafka.NewLedgerWait(client, cfg.Kafka, process.Log)
 	admin := process.Admin(func(ctx context.Context) error {
 		if err := client.Ping(ctx); err != nil {
 			return fmt.Errorf("ping kafka: %w", err)
 		}
-		return nil
+		return ledger.Ready()
 	})
-	return service.Run(ctx, process.Log, append([]service.Unit{admin.Unit()}, emit.Units()...)...)
+	return service.Run(ctx, process.Log, admin.Unit(), service.Unit{Name: program, Run: func(ctx context.Context) error {
+		return emit(ctx, cfg, ledger, process)
+	}})
+}
+
+// emit waits for Kafka and the ledger, and runs both stages. It is a unit, so that the admin port responds while it
+// waits.
+func emit(ctx context.Context, cfg config, ledger *kafka.LedgerWait, process *service.Process) error {
+	if err := process.AwaitServers(ctx, cfg.Kafka.Await); err != nil {
+		return err
+	}
+	layout, err := ledger.Wait(ctx)
+	if err != nil {
+		return err
+	}
+	cfg.Kafka.Lanes = int(layout.Lanes)
+	stages, err := emitter.New(cfg.Emitter, cfg.Kafka, process.Log, process.Metrics)
+	if err != nil {
+		return err
+	}
+	// Within the time that the program has for its stop, so that the admin server is the last.
+	return service.RunWithin(ctx, process.Log, service.StopTimeout-time.Second, stages.Units()...)
 }

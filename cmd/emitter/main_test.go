@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -101,6 +104,52 @@ func TestRunPrintsVersion(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{"-version"}, env(nil), &out, io.Discard))
 	require.NotEmpty(t, out.String())
+}
+
+// The program waits for a ledger, says so, and creates none.
+func TestRunWaitsForTheLedger(t *testing.T) {
+	t.Parallel()
+	cluster, brokers := testkit.KafkaCluster(t)
+	ctx, stop := context.WithCancel(t.Context())
+	ran := make(chan error, 1)
+	log, out := io.Pipe()
+	go func() {
+		ran <- run(ctx, nil, env(map[string]string{
+			kafka.EnvBrokers: brokers[0], envAdmin: "127.0.0.1:0", kafka.EnvBootURL: "http://127.0.0.1:1/boot",
+		}), io.Discard, out)
+		_ = out.Close()
+	}()
+	lines := bufio.NewScanner(log)
+	var addr string
+	for waits := false; addr == "" || !waits; {
+		require.True(t, lines.Scan())
+		var line struct{ Msg, Addr, Missing string }
+		require.NoError(t, json.Unmarshal(lines.Bytes(), &line), lines.Text())
+		if line.Msg == "admin listening" {
+			addr = line.Addr
+		}
+		waits = waits || line.Msg == "ledger awaited" && line.Missing == events.TopicLayout
+	}
+	go func() { _, _ = io.Copy(io.Discard, log) }()
+	ready := func() (int, string) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr+"/readyz", http.NoBody)
+		require.NoError(t, err)
+		resp, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		return resp.StatusCode, string(body)
+	}
+	status, body := ready()
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Contains(t, body, "no ledger on this kafka yet: missing: orders.layout.v1; ingest creates it")
+	require.Nil(t, cluster.TopicInfo(events.TopicEvents))
+	require.Nil(t, cluster.TopicInfo(events.TopicLayout))
+	testkit.Topics(t, brokers, 2)
+	testkit.Eventually(t, func() bool { status, _ := ready(); return status == http.StatusOK }, "it is ready")
+	stop()
+	require.NoError(t, <-ran)
 }
 
 func TestRunDeliversAnEventToAnEndpoint(t *testing.T) {

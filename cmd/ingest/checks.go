@@ -17,7 +17,8 @@ func checks(cfg config) []preflight.Check {
 	first, second := kafka.LaneTransactionalIDs(kafka.TransactionalPrefix(cfg.Kafka.Cluster, ""), 0)
 	cluster := cfg.Kafka.Cluster
 	written := []string{
-		events.TopicEvents, events.TopicDecisions, events.TopicInbox, events.TopicUnresolved, events.TopicAliases,
+		events.TopicLayout, events.TopicEvents, events.TopicDecisions, events.TopicInbox, events.TopicUnresolved,
+		events.TopicAliases,
 	}
 	checks := append(kafka.Checks(cfg.Kafka, kafka.Uses{
 		Reads: written, Writes: written, Trims: []string{events.TopicInbox},
@@ -25,7 +26,7 @@ func checks(cfg config) []preflight.Check {
 			kafka.GroupLanes(cluster), kafka.GroupInbox(cluster), kafka.GroupPacking(cluster), kafka.GroupAliases(cluster),
 			kafka.GroupResolver(cluster), kafka.GroupOwners(cluster),
 		},
-		TransactionalIDs: []string{first, second},
+		TransactionalIDs: []string{first, second}, Creates: true,
 	}), clickhouse.Checks(cfg.ClickHouse, projections.Migrations(), nil)...)
 	return append(checks, preflight.Check{Name: "intake", Run: func(context.Context) []preflight.Finding {
 		return []preflight.Finding{intake(sellers.New(cfg.Ingest.Sellers))}

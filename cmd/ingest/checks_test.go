@@ -18,7 +18,7 @@ func TestCheckReportsAllProblems(t *testing.T) {
 	cluster, brokers := testkit.KafkaCluster(t)
 	require.NoError(t, cluster.CreateTopic("orders.events.v1", 2, map[string]string{"retention.ms": "1000"}))
 	err := run(t.Context(), []string{"-check"}, environmentOf(map[string]string{
-		kafka.EnvBrokers: brokers[0], clickhouse.EnvAddr: "127.0.0.1:1",
+		kafka.EnvBrokers: brokers[0], kafka.EnvLanes: "2", clickhouse.EnvAddr: "127.0.0.1:1",
 	}), &out, io.Discard)
 	require.ErrorContains(t, err, "start-up checks that failed: 3")
 	for _, want := range []string{
@@ -35,8 +35,9 @@ func TestRunRefusesALedgerThatLosesRecords(t *testing.T) {
 	t.Parallel()
 	cluster, brokers := testkit.KafkaCluster(t)
 	require.NoError(t, cluster.CreateTopic("orders.events.v1", 2, map[string]string{"retention.ms": "1000"}))
-	env := environmentOf(map[string]string{kafka.EnvBrokers: brokers[0], envData: t.TempDir()})
+	env := environmentOf(map[string]string{kafka.EnvBrokers: brokers[0], kafka.EnvLanes: "2", envData: t.TempDir()})
 	err := run(t.Context(), nil, env, io.Discard, io.Discard)
 	require.ErrorContains(t, err, `kafka topics: topic orders.events.v1: retention.ms is "1000"`)
 	require.Nil(t, cluster.TopicInfo("orders.inbox.v1"), "it creates no other topic")
+	require.Nil(t, cluster.TopicInfo("orders.layout.v1"))
 }

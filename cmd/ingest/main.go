@@ -42,8 +42,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 // serve wires the parts and runs them until ctx ends.
 func serve(ctx context.Context, cfg config, process *service.Process) (err error) {
 	log, reg := process.Log, process.Metrics
-	options := append(kafka.Options(cfg.Kafka), kafka.Logging(log))
-	client, err := kgo.NewClient(options...)
+	client, err := kgo.NewClient(append(kafka.Options(cfg.Kafka), kafka.Logging(log))...)
 	if err != nil {
 		return fmt.Errorf("kafka client: %w", err)
 	}
@@ -51,15 +50,23 @@ func serve(ctx context.Context, cfg config, process *service.Process) (err error
 	if err := process.AwaitServers(ctx, cfg.Kafka.Await); err != nil {
 		return err
 	}
-	lanes, err := kafka.EnsureTopics(ctx, client, cfg.Kafka, cfg.Kafka.Backend())
+	layout, err := kafka.EnsureTopics(ctx, client, cfg.Kafka, cfg.Kafka.Backend())
 	if err != nil {
 		return fmt.Errorf("topics: %w", err)
 	}
+	monitor, err := kafka.NewLayoutMonitor(client, cfg.Kafka, layout, log, reg)
+	if err != nil {
+		return err
+	}
+	lanes := int(layout.Lanes)
+	cfg.Kafka.Lanes = lanes
+	options := append(kafka.Options(cfg.Kafka), kafka.Logging(log))
 	prefix, err := kafka.ResolvePrefix(ctx, cfg.Kafka)
 	if err != nil {
 		return fmt.Errorf("transactional prefix: %w", err)
 	}
 	cfg.Ingest.Lanes, cfg.Journal.Lanes, cfg.Journal.Prefix = lanes, lanes, prefix
+	cfg.Journal.Layout = layout.Hash()
 
 	directory := sellers.New(cfg.Ingest.Sellers)
 	peers := peer.NewClient(cfg.Ingest.Peers, cfg.Ingest.Cluster)
@@ -71,6 +78,7 @@ func serve(ctx context.Context, cfg config, process *service.Process) (err error
 	deps := journal.Deps{
 		Options: options, Decode: marketplace.Decode(cfg.Ingest.Marketplace), Policy: directory.Policy,
 		Log: log, Registerer: reg,
+		CheckLayout: func(ctx context.Context) error { return kafka.CheckLayout(ctx, client, cfg.Kafka, &layout) },
 	}
 	if peers != nil {
 		deps.AskRelease = peers.AskRelease
@@ -100,7 +108,9 @@ func serve(ctx context.Context, cfg config, process *service.Process) (err error
 	admin := process.Admin(func(context.Context) error { return in.Ready() })
 	in.HandleReadiness(admin)
 	in.HandleOperations(admin)
-	units := []service.Unit{admin.Unit(), {Name: "journal", Run: ledger.Run}}
+	units := []service.Unit{
+		admin.Unit(), {Name: "layout", Run: monitor.Run}, {Name: "journal", Run: ledger.Run},
+	}
 	if !cfg.Journal.Embedded { // An embedded broker has the clock of its machine, and no controller.
 		units = append(units, service.Unit{Name: "clock", Run: clock.Run})
 	}

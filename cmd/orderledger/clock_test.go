@@ -28,9 +28,9 @@ func upWithoutTables(t *testing.T, o upOptions, use func(l *ledger)) {
 	defer func() { require.NoError(t, s.Close()) }()
 	brokers := kafka.DefaultConfig()
 	brokers.Brokers, brokers.Lanes = []string{s.kafka.Addr()}, 1
-	require.NoError(t, ensureTopics(t.Context(), &brokers))
 	l := &ledger{}
 	defer func() { require.NoError(t, l.Close()) }()
+	require.NoError(t, l.ensureTopics(t.Context(), &brokers, s.kafka))
 	require.NoError(t, l.newIngest(o, brokers, kafka.TransactionalPrefix(brokers.Cluster, s.kafka.Boot()), log, reg))
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)

@@ -12,7 +12,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/clickhouse"
+	"github.com/orderledger/orderledger/internal/embedded/broker"
 	"github.com/orderledger/orderledger/internal/emitter"
 	"github.com/orderledger/orderledger/internal/ingest"
 	"github.com/orderledger/orderledger/internal/journal"
@@ -26,6 +28,9 @@ import (
 
 // ledger is the three services in one process, on running servers.
 type ledger struct {
+	kafka     *kgo.Client // For the layout.
+	layout    events.Layout
+	monitor   *kafka.LayoutMonitor
 	journal   *journal.Journal
 	ingest    *ingest.Ingest
 	projector *projector.Projector
@@ -43,16 +48,19 @@ func newLedger(
 	brokers.Brokers, brokers.Lanes = []string{s.kafka.Addr()}, o.Lanes
 	tables := clickhouse.DefaultConfig()
 	tables.Addrs = []string{s.clickhouse.NativeAddr()}
-	if err := ensureTopics(ctx, &brokers); err != nil {
-		return nil, err
+	l := &ledger{}
+	err := l.ensureTopics(ctx, &brokers, s.kafka)
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	if l.monitor, err = kafka.NewLayoutMonitor(l.kafka, brokers, l.layout, log, reg); err != nil {
+		return nil, errors.Join(err, l.Close())
 	}
 	if err := clickhouse.Migrate(ctx, tables, log, projections.Migrations()); err != nil {
-		return nil, err
+		return nil, errors.Join(err, l.Close())
 	}
-	l := &ledger{}
-	var err error
 	if l.tables, err = clickhouse.Open(tables); err != nil {
-		return nil, err
+		return nil, errors.Join(err, l.Close())
 	}
 	if l.lookups, err = clickhouse.Open(tables); err != nil {
 		return nil, errors.Join(err, l.Close())
@@ -74,14 +82,20 @@ func newLedger(
 	return l, nil
 }
 
-// ensureTopics creates the topics and sets the number of lanes.
-func ensureTopics(ctx context.Context, brokers *kafka.Config) error {
-	client, err := kgo.NewClient(kafka.Options(*brokers)...)
-	if err != nil {
+// ensureTopics creates the topics, reads the layout and sets the number of lanes. The layout must be on the disk before
+// any other topic is: records that survive a loss of power without their layout could not be read.
+func (l *ledger) ensureTopics(ctx context.Context, brokers *kafka.Config, embedded *broker.Broker) (err error) {
+	if l.kafka, err = kgo.NewClient(kafka.Options(*brokers)...); err != nil {
 		return fmt.Errorf("connect to the embedded Kafka: %w", err)
 	}
-	defer client.Close()
-	brokers.Lanes, err = kafka.EnsureTopics(ctx, client, *brokers, kafka.Embedded)
+	if _, err := kafka.EnsureLayout(ctx, l.kafka, *brokers, kafka.Embedded); err != nil {
+		return wrap("layout of the ledger in the embedded Kafka", err)
+	}
+	if err := embedded.Sync(); err != nil {
+		return wrap("layout of the ledger in the embedded Kafka", err)
+	}
+	l.layout, err = kafka.EnsureTopics(ctx, l.kafka, *brokers, kafka.Embedded)
+	brokers.Lanes = int(l.layout.Lanes)
 	return wrap("topics of the embedded Kafka", err)
 }
 
@@ -100,11 +114,13 @@ func (l *ledger) newIngest(
 
 	j := journal.DefaultConfig()
 	j.Cluster, j.Prefix, j.Lanes, j.Embedded = brokers.Cluster, prefix, brokers.Lanes, true
+	j.Layout = l.layout.Hash()
 	j.InboxKeep = 100_000 // As in cmd/ingest.
 	j.StoreDir, j.InstanceID = filepath.Join(o.Data, "lanes"), "up"
 	l.journal, err = journal.New(j, journal.Deps{
 		Options: kafka.Options(brokers), Decode: marketplace.Decode(in.Marketplace), Policy: sellers.New(in.Sellers).Policy,
 		Log: log.With(slog.String("part", "journal")), Registerer: reg, Now: o.Now,
+		CheckLayout: func(ctx context.Context) error { return kafka.CheckLayout(ctx, l.kafka, brokers, &l.layout) },
 	})
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
@@ -138,7 +154,11 @@ func (l *ledger) newEmitter(o upOptions, brokers kafka.Config, log *slog.Logger,
 // ledger, then the journal, so that every answered request is in the ledger, and the readers continue from there at the
 // next start.
 func (l *ledger) units() []service.Unit {
-	units := []service.Unit{{Name: "journal", Run: l.journal.Run}, {Name: "projector", Run: l.projector.Run}}
+	units := []service.Unit{
+		{Name: "layout", Run: l.monitor.Run},
+		{Name: "journal", Run: l.journal.Run},
+		{Name: "projector", Run: l.projector.Run},
+	}
 	units = append(units, l.emitter.Units()...)
 	units = append(units, l.ingest.Units()...)
 	return append(units, l.admin.Unit())
@@ -177,6 +197,9 @@ func (l *ledger) Close() error {
 	}
 	if l.journal != nil {
 		errs = append(errs, l.journal.Close())
+	}
+	if l.kafka != nil {
+		l.kafka.Close()
 	}
 	if l.tables != nil {
 		errs = append(errs, l.tables.Close())

@@ -12,7 +12,7 @@ import (
 // checks are the start-up checks of this program.
 func checks(cfg config) []preflight.Check {
 	return append(kafka.Checks(cfg.Kafka, kafka.Uses{
-		Reads: projector.Topics(), Writes: []string{events.TopicDeadLetters},
+		Reads: append(projector.Topics(), events.TopicLayout), Writes: []string{events.TopicDeadLetters},
 		Groups: []string{kafka.GroupProjector(cfg.Kafka.Cluster)},
 	}), clickhouse.Checks(cfg.ClickHouse, nil, projections.Migrations())...)
 }

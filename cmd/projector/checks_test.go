@@ -26,7 +26,7 @@ func TestCheckPassesAndChangesNothing(t *testing.T) {
 	require.NoError(t, run(t.Context(), []string{"-check"}, env(map[string]string{
 		kafka.EnvBrokers: brokers[0], clickhouse.EnvAddr: addr, clickhouse.EnvDatabase: database,
 	}), &out, io.Discard), out.String())
-	for _, want := range []string{"ok    kafka topics", "would be created at start", "ok    clickhouse settings", "are not applied yet: they are applied at start"} {
+	for _, want := range []string{"ok    kafka topics", "this program waits until ingest creates them", "ok    clickhouse settings", "are not applied yet: they are applied at start"} {
 		require.Contains(t, out.String(), want)
 	}
 	require.NotContains(t, out.String(), "FAIL")

@@ -1,8 +1,8 @@
 // Command projector fills the ClickHouse tables from the ledger's topics and keeps them up to date.
 //
-// It is configured by the environment; see config.go. At start it waits for ClickHouse, applies the migrations and
-// checks the topics. It stops on SIGINT and SIGTERM: it collects no more batches, finishes those in hand, acknowledges
-// them, leaves its group and closes its connections; the admin server stops last.
+// It is configured by the environment; see config.go. At start it waits for ClickHouse, applies the migrations, and
+// waits until ingest has created the ledger. It stops on SIGINT and SIGTERM: it collects no more batches, finishes
+// those in hand, acknowledges them, leaves its group and closes its connections; the admin server stops last.
 package main
 
 import (
@@ -41,6 +41,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	}
 	defer pool.Close() //nolint:errcheck // Nothing is left to lose.
 
+	ledger := kafka.NewLedgerWait(client, cfg.Kafka, process.Log)
 	admin := process.Admin(func(ctx context.Context) error {
 		if err := client.Ping(ctx); err != nil {
 			return fmt.Errorf("ping kafka: %w", err)
@@ -48,24 +49,26 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		if err := pool.Ping(ctx); err != nil {
 			return fmt.Errorf("ping clickhouse: %w", err)
 		}
-		return nil
+		return ledger.Ready()
 	})
 	return service.Run(ctx, process.Log, admin.Unit(), service.Unit{Name: program, Run: func(ctx context.Context) error {
-		return project(ctx, cfg, client, process)
+		return project(ctx, cfg, ledger, process)
 	}})
 }
 
-// project waits for both servers, prepares tables and topics, and projects. It is a unit, so that the admin port
-// responds while it waits.
-func project(ctx context.Context, cfg config, client *kgo.Client, process *service.Process) error {
+// project waits for both servers, prepares the tables, waits for the ledger, and projects. It is a unit, so that the
+// admin port responds while it waits.
+func project(ctx context.Context, cfg config, ledger *kafka.LedgerWait, process *service.Process) error {
 	if err := process.AwaitServers(ctx, cfg.ClickHouse.Await, cfg.Kafka.Await); err != nil {
 		return err
 	}
 	if err := clickhouse.Migrate(ctx, cfg.ClickHouse, process.Log, projections.Migrations()); err != nil {
 		return err
 	}
-	if _, err := kafka.EnsureTopics(ctx, client, cfg.Kafka, cfg.Kafka.Backend()); err != nil {
-		return fmt.Errorf("topics: %w", err)
+	layout, err := ledger.Wait(ctx)
+	if err != nil {
+		return err
 	}
+	cfg.Kafka.Lanes = int(layout.Lanes)
 	return projector.New(cfg.Projector, cfg.Kafka, cfg.ClickHouse, process.Log, process.Metrics).Run(ctx)
 }

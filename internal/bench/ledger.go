@@ -91,10 +91,11 @@ func withLedger(ctx context.Context, s settings, fn func(client *kgo.Client, lan
 	defer client.Close()
 	admin := kadm.NewClient(client)
 	defer func() { err = errors.Join(err, remove(ctx, admin)) }()
-	lanes, err := kafka.EnsureTopics(ctx, client, kafkaConfig(s, 0), kafka.Cluster)
+	layout, err := kafka.EnsureTopics(ctx, client, kafkaConfig(s, 0), kafka.Cluster)
 	if err != nil {
 		return err
 	}
+	lanes := int(layout.Lanes)
 	if _, err := admin.CreateTopic(ctx, int32(lanes), -1, nil, topicPlain); err != nil {
 		return fmt.Errorf("create topic %s: %w", topicPlain, err)
 	}

@@ -91,7 +91,7 @@ func (w *watcher) await(ctx context.Context, c *httpx.Call) error {
 
 // awaitEnds waits until the read model holds everything that is in the ledger now.
 func (w *watcher) awaitEnds(ctx context.Context, limit time.Duration) error {
-	ends, err := committedEnds(ctx, w.admin, events.TopicEvents)
+	ends, err := committedEnds(ctx, w.admin, events.TopicEvents, w.lanes)
 	if err != nil {
 		return httpx.Unavailable.New("Kafka did not answer").Because(err).After(retrySoon)
 	}
@@ -176,8 +176,9 @@ func committedOffsets(
 	return offsets[topic], nil
 }
 
-// committedEnds returns the ends of a topic's partitions, as read-committed readers see them.
-func committedEnds(ctx context.Context, admin *kadm.Client, topic string) (map[int32]int64, error) {
+// committedEnds returns the ends of a topic's partitions, as read-committed readers see them. It leaves out those that
+// are no lane: nobody reads them, so waiting for them would never end.
+func committedEnds(ctx context.Context, admin *kadm.Client, topic string, lanes int) (map[int32]int64, error) {
 	listed, err := admin.ListCommittedOffsets(ctx, topic)
 	if err == nil {
 		err = listed.Error()
@@ -186,6 +187,10 @@ func committedEnds(ctx context.Context, admin *kadm.Client, topic string) (map[i
 		return nil, fmt.Errorf("ends of %s: %w", topic, err)
 	}
 	out := map[int32]int64{}
-	listed.Each(func(o kadm.ListedOffset) { out[o.Partition] = o.Offset })
+	listed.Each(func(o kadm.ListedOffset) {
+		if int(o.Partition) < lanes {
+			out[o.Partition] = o.Offset
+		}
+	})
 	return out, nil
 }

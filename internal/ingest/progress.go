@@ -108,7 +108,7 @@ func (g *progress) measure(ctx context.Context) (progressReport, error) {
 // resolver has still to read, and the notifications that it has still to examine.
 func (g *progress) measureResolver(ctx context.Context, report *progressReport) error {
 	report.Behind["resolver"] = 0
-	ends, err := committedEnds(ctx, g.admin, events.TopicUnresolved)
+	ends, err := committedEnds(ctx, g.admin, events.TopicUnresolved, g.lanes)
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (g *progress) measureResolver(ctx context.Context, report *progressReport) 
 	if err != nil {
 		return err
 	}
-	if ends, err = committedEnds(ctx, g.admin, events.TopicUnresolved); err != nil {
+	if ends, err = committedEnds(ctx, g.admin, events.TopicUnresolved, g.lanes); err != nil {
 		return err
 	}
 	offsets, err := committedOffsets(ctx, g.admin, kafka.GroupResolver(cluster), events.TopicUnresolved)
@@ -186,7 +186,7 @@ func (g *progress) measureEmitter(ctx context.Context, report *progressReport) e
 func (g *progress) behind(
 	ctx context.Context, group, topic string, each func(partition int32, end, at int64),
 ) (int64, error) {
-	ends, err := committedEnds(ctx, g.admin, topic)
+	ends, err := committedEnds(ctx, g.admin, topic, g.lanes)
 	if err != nil {
 		return 0, err
 	}
@@ -198,7 +198,7 @@ func (g *progress) behind(
 	for p, end := range ends {
 		at := max(offsets[p].At, 0)
 		sum += max(end-at, 0)
-		if each != nil && int(p) < g.lanes {
+		if each != nil {
 			each(p, end, at)
 		}
 	}

@@ -33,7 +33,7 @@ type Config struct {
 	NoStandby bool
 	// StoreDir holds one folder per lane. It is a cache and may be deleted while the journal is not running.
 	StoreDir string
-	// Lanes is the number of partitions of events, decisions and inbox. Run refuses topics that differ.
+	// Lanes is the number of lanes of the ledger's layout. Run refuses topics with fewer partitions.
 	Lanes int
 	// Layout is the hash of the ledger's layout. The chains of all lanes begin with it, so that an instance with another
 	// layout can't open any.
@@ -171,6 +171,9 @@ type Deps struct {
 	// read the record, and quarantines it. It must be pure: a record is decoded again after a crash, and when its waiting
 	// ends.
 	Decode func(shipmentID, sellerID string, body []byte) (shipment.Input, error)
+	// CheckLayout returns an error unless the ledger still has the layout with which the instance was started. Each
+	// takeover begins with it. Nil checks nothing.
+	CheckLayout func(ctx context.Context) error
 	// AskRelease asks the instance that advertised a URL to call Release for a lane. Nil means that lanes are fenced
 	// without asking, and stop at once when the group takes them away.
 	AskRelease func(ctx context.Context, url string, lane int32) error

@@ -101,7 +101,7 @@ func New(cfg Config, d Deps) (*Journal, error) {
 	j.members = membership.New(membership.Config{
 		Cluster: cfg.Cluster, InstanceID: cfg.InstanceID, Advertise: cfg.Advertise, Nonce: j.keys.nonce,
 		SessionTimeout: cfg.SessionTimeout, RebalanceTimeout: cfg.RebalanceTimeout,
-		Options: d.Options, Log: d.Log,
+		Options: d.Options, Log: d.Log, Lanes: cfg.Lanes,
 		Serves:   func(lane int32) bool { return j.lanes.serving(lane) != nil },
 		Draining: j.lanes.drainingCount,
 	})

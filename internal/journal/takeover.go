@@ -26,6 +26,11 @@ type takeover struct {
 // error and nothing was lost.
 func (t *takeover) run(ctx context.Context) error {
 	l := t.l
+	if check := l.j.deps.CheckLayout; check != nil {
+		if err := check(ctx); err != nil {
+			return fmt.Errorf("layout: %w", err)
+		}
+	}
 	if err := t.warmUp(ctx); err != nil {
 		return err
 	}

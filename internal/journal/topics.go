@@ -29,7 +29,8 @@ func (t *topics) laneIdentity(ctx context.Context, lane int32) (lanestore.Meta, 
 	return m.OfLane(lane), err
 }
 
-// identity returns the ids that a lane store must match, and checks that the topics' partitions are the lanes.
+// identity returns the ids that a lane store must match, and checks that the topics have a partition for each lane. More
+// partitions do no harm: nothing counts them.
 func (t *topics) identity(ctx context.Context) (lanestore.Meta, error) {
 	names := []string{events.TopicEvents, events.TopicDecisions, events.TopicInbox}
 	md, err := kadm.NewClient(t.client).Metadata(ctx, names...)
@@ -44,7 +45,7 @@ func (t *topics) identity(ctx context.Context) (lanestore.Meta, error) {
 			return lanestore.Meta{}, fmt.Errorf("topic %s: %w: it does not exist", name, ErrLanes)
 		case topic.Err != nil:
 			return lanestore.Meta{}, fmt.Errorf("topic %s: %w", name, topic.Err)
-		case len(topic.Partitions) != t.lanes:
+		case len(topic.Partitions) < t.lanes:
 			return lanestore.Meta{}, fmt.Errorf("topic %s: %w: %d partitions, %d lanes",
 				name, ErrLanes, len(topic.Partitions), t.lanes)
 		}

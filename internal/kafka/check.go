@@ -23,12 +23,15 @@ type Uses struct {
 	Groups []string
 	// TransactionalIDs are those it writes with. A few are enough where rights are given by prefix.
 	TransactionalIDs []string
+	// Creates says that it creates a new ledger. Other programs wait for one.
+	Creates bool
 }
 
 // Names of the checks that other checks depend on.
 const (
-	checkBrokers   = "kafka brokers"
-	checkListeners = "kafka listeners"
+	checkBrokers    = "kafka brokers"
+	checkListeners  = "kafka listeners"
+	checkNameTopics = "kafka topics"
 )
 
 // Checks returns the start-up checks of Kafka for a program that uses it in this way. They change nothing: they create
@@ -61,7 +64,8 @@ func Checks(cfg Config, uses Uses) []preflight.Check {
 		{Name: checkBrokers, Refuses: true, Run: i.brokers},
 		asks(checkListeners, checkBrokers, inspector.listeners),
 		{Name: "kafka security", Run: i.security},
-		refuses(needs("kafka topics", inspector.topics)),
+		refuses(needs(checkNameTopics, inspector.topics)),
+		asks("kafka surplus", checkNameTopics, inspector.surplus),
 	}
 	if cfg.Backend() == Embedded {
 		// The other checks make no sense for a broker inside a process: it has no users, no replicas and no clock of its own.
@@ -167,4 +171,12 @@ func failures(errs []error) []preflight.Finding {
 		out = append(out, preflight.Failure(do, "%s", seen))
 	}
 	return out
+}
+
+// flatten returns the errors that errors.Join joined.
+func flatten(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
 }

@@ -61,7 +61,7 @@ func TestChecksPassAndChangeNothing(t *testing.T) {
 
 	_, err = kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
 	require.NoError(t, err)
-	require.Contains(t, found(t, cfg)["kafka topics"].Seen, "9 topics are correct, 3 lanes")
+	require.Contains(t, found(t, cfg)["kafka topics"].Seen, "10 topics are correct, 3 lanes")
 	require.NotNil(t, cluster.TopicInfo(events.TopicEvents))
 }
 
@@ -126,7 +126,7 @@ func TestChecksNameTopicsThatLoseRecords(t *testing.T) {
 	requireFailure(t, f["kafka topics"], `orders.events.v1: retention.ms is "604800000", want "-1"`, "kafka-configs.sh --alter")
 	require.Nil(t, cluster.TopicInfo(events.TopicInbox))
 	cfg.Lanes = 3
-	requireFailure(t, found(t, cfg)["kafka topics"], "3 lanes are configured", "fixed when a ledger is created")
+	requireFailure(t, found(t, cfg)["kafka topics"], "orders.events.v1: 4 partitions, want 3", "delete it")
 }
 
 func TestChecksWarnAboutTooFewReplicas(t *testing.T) {

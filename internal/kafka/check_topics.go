@@ -2,11 +2,14 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/preflight"
@@ -18,20 +21,13 @@ func (i inspector) topics(ctx context.Context) []preflight.Finding {
 	if err != nil {
 		return []preflight.Finding{preflight.Failure(i.cfg.advice(err), "%v", err)}
 	}
-	lanes, err := settleLanes(i.cfg.Lanes, existing)
+	lanes, err := i.lanes(ctx, existing)
 	if err != nil {
-		return failures([]error{err})
+		wrong, _ := checkSettings(ctx, i.adm, i.cfg, i.cfg.Backend(), existing) // Beside the reason that counts.
+		return failures(append(flatten(err), wrong...))
 	}
-	problems := checkPartitions(i.cfg, lanes, existing)
-	if len(existing) > 0 {
-		wrong, err := checkSettings(ctx, i.adm, i.cfg, i.cfg.Backend(), existing)
-		if err != nil {
-			problems = append(problems, err)
-		}
-		problems = append(problems, wrong...)
-	}
-	if len(problems) > 0 {
-		return failures(problems)
+	if err := checkTopics(ctx, i.adm, i.cfg, i.cfg.Backend(), lanes, existing); err != nil {
+		return failures(flatten(err))
 	}
 	var missing []string
 	for _, t := range Topics() {
@@ -39,15 +35,59 @@ func (i inspector) topics(ctx context.Context) []preflight.Finding {
 			missing = append(missing, t.Name)
 		}
 	}
+	would := "this program waits until ingest creates them"
+	if i.uses.Creates {
+		would = "would be created at start"
+	}
 	switch {
 	case len(existing) == 0:
-		return []preflight.Finding{preflight.Good("no ledger yet: its topics would be created at start, with %d lanes",
-			lanes)}
+		return []preflight.Finding{preflight.Good("no ledger yet; %d topics with %d lanes: %s", len(missing), lanes, would)}
 	case len(missing) > 0:
-		return []preflight.Finding{preflight.Good("%d topics are correct, %d lanes; would be created at start: %s",
-			len(existing), lanes, strings.Join(missing, ", "))}
+		return []preflight.Finding{preflight.Good("%d topics are correct, %d lanes; missing: %s; %s",
+			len(existing), lanes, strings.Join(missing, ", "), would)}
 	}
 	return []preflight.Finding{preflight.Good("%d topics are correct, %d lanes", len(existing), lanes)}
+}
+
+// lanes returns the number of lanes that the ledger has, or would have.
+func (i inspector) lanes(ctx context.Context, existing kadm.TopicDetails) (int, error) {
+	layout, err := ReadLayout(ctx, i.client, i.cfg)
+	if !errors.Is(err, ErrNoLedger) {
+		return int(layout.Lanes), err
+	}
+	filled, err := withRecords(ctx, i.adm, i.cfg, existing)
+	if err != nil {
+		return 0, err
+	}
+	return int(newLayout(i.cfg).Lanes), mayRecord(i.cfg, existing, filled)
+}
+
+// surplus looks for records that no program reads.
+func (i inspector) surplus(ctx context.Context) []preflight.Finding {
+	layout, err := ReadLayout(ctx, i.client, i.cfg)
+	if err != nil {
+		return []preflight.Finding{preflight.Good("no ledger yet")}
+	}
+	found, err := surplusOf(ctx, i.adm, i.cfg, int(layout.Lanes))
+	if err != nil {
+		return i.unknown(err)
+	}
+	var findings []preflight.Finding
+	for _, s := range found {
+		if s.Records > 0 {
+			findings = append(findings, preflight.Failure(
+				"find the producer that does not name the partition, and write its records again as the ledger expects them",
+				"topic %s: %d records in its partitions from %d on, which nobody reads", s.Topic, s.Records, s.First))
+			continue
+		}
+		findings = append(findings, preflight.Warning(
+			"nothing; the number of lanes stays what it was when the ledger was created",
+			"topic %s: %d more partitions than the ledger uses", s.Topic, s.Partitions))
+	}
+	if len(findings) == 0 {
+		return []preflight.Finding{preflight.Good("every topic has the partitions of %d lanes", layout.Lanes)}
+	}
+	return findings
 }
 
 // Replicas with which a cluster of three or more brokers survives the loss of one and loses no acknowledged record.

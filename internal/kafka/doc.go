@@ -5,9 +5,10 @@
 //
 //   - Topics are declared once. [Topics] is the table; [EnsureTopics] creates the missing ones and then checks them
 //     all, so that a program refuses to start on a topic that would lose or reorder data.
-//   - The number of lanes is found in one place. The partitions of the ledger's topics are the lanes. Topics that
-//     disagree with one another, or with the configured number, are an error that says so, never a guess. Nothing here
-//     changes the number of partitions of an existing topic: it would move shipments to other lanes.
+//   - What a ledger is stands in its log, before everything else: [EnsureLayout] records it, and refuses a Kafka that
+//     holds another ledger. Nothing counts partitions; a topic may have more than the layout has lanes, and [LanesOnly]
+//     keeps groups from assigning those.
+//   - Only ingest and the all-in-one create a ledger. [LedgerWait] is for the programs that wait for it.
 //   - Settings of existing topics are never changed behind the operator's back. An error names the wrong setting
 //     together with the command that corrects it.
 //   - [Clock] measures this machine's clock against the cluster's, and stops nothing.

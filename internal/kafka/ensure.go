@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -17,64 +16,37 @@ import (
 	"github.com/orderledger/orderledger/events"
 )
 
-// ErrNoLedger says that a Kafka has no ledger yet: the events topic does not exist.
-var ErrNoLedger = errors.New("no ledger on this kafka yet")
-
-// EnsureTopics creates the missing topics, checks all of them, and returns the number of lanes. It changes nothing that
-// exists. Several programs may call it at the same time.
+// EnsureTopics records the layout of a new ledger, creates the missing topics, checks all of them, and returns the
+// layout. It changes nothing that exists. Several programs may call it at the same time.
 //
 // The error joins all problems; each names the topic, what it has, what it should have and what to do.
-func EnsureTopics(ctx context.Context, client *kgo.Client, cfg Config, on Backend) (lanes int, err error) {
+func EnsureTopics(ctx context.Context, client *kgo.Client, cfg Config, on Backend) (events.Layout, error) {
+	layout, err := EnsureLayout(ctx, client, cfg, on)
+	if err != nil {
+		return events.Layout{}, err
+	}
 	adm := kadm.NewClient(client)
 	adm.SetTimeoutMillis(int32(cfg.timeout().Milliseconds()))
-
 	existing, err := list(ctx, adm, cfg)
 	if err != nil {
-		return 0, err
+		return events.Layout{}, err
 	}
-	// The number of lanes is settled before anything is created: a topic with a wrong number of partitions can't be
-	// repaired.
-	lanes, err = settleLanes(cfg.Lanes, existing)
-	if err != nil {
-		return 0, err
-	}
-	for {
-		known := len(existing)
-		if existing, err = create(ctx, adm, cfg, on, lanes, existing); err != nil {
-			return 0, err
-		}
-		if len(existing) == known {
-			break
-		}
-		// A topic that existed but was not listed may have another number of partitions.
-		if lanes, err = settleLanes(cfg.Lanes, existing); err != nil {
-			return 0, err
-		}
+	if err := create(ctx, adm, cfg, on, int(layout.Lanes), existing); err != nil {
+		return events.Layout{}, err
 	}
 	if existing, err = awaitAll(ctx, adm, cfg, existing); err != nil {
-		return 0, err
+		return events.Layout{}, err
 	}
-	if lanes, err = settleLanes(lanes, existing); err != nil {
-		return 0, err
-	}
-	problems := checkPartitions(cfg, lanes, existing)
-	wrong, err := checkSettings(ctx, adm, cfg, on, existing)
-	if err != nil {
-		return 0, err
-	}
-	return lanes, errors.Join(append(problems, wrong...)...)
+	return layout, checkTopics(ctx, adm, cfg, on, int(layout.Lanes), existing)
 }
 
-// Lanes returns the number of lanes of the existing ledger, or ErrNoLedger. It is for programs that only read.
-func Lanes(ctx context.Context, client *kgo.Client, cfg Config) (int, error) {
-	existing, err := list(ctx, kadm.NewClient(client), cfg)
-	if err != nil {
-		return 0, err
-	}
-	if _, ok := existing[events.TopicEvents]; !ok {
-		return 0, fmt.Errorf("topic %s: %w", events.TopicEvents, ErrNoLedger)
-	}
-	return settleLanes(cfg.Lanes, existing)
+// checkTopics returns what is wrong with the topics that exist, joined.
+func checkTopics(
+	ctx context.Context, adm *kadm.Client, cfg Config, on Backend, lanes int, existing kadm.TopicDetails,
+) error {
+	problems := checkPartitions(cfg, lanes, existing)
+	wrong, err := checkSettings(ctx, adm, cfg, on, existing)
+	return errors.Join(append(append(problems, wrong...), err)...)
 }
 
 // list returns those of our topics that exist.
@@ -101,94 +73,50 @@ func list(ctx context.Context, adm *kadm.Client, cfg Config) (kadm.TopicDetails,
 	return existing, nil
 }
 
-// settleLanes returns the number of lanes. The topics that are written in one transaction must agree with one another;
-// the others are checked against the result.
-func settleLanes(want int, existing kadm.TopicDetails) (int, error) {
-	var counts []string
-	lanes := want
-	agree := true
-	for _, name := range []string{events.TopicEvents, events.TopicDecisions, events.TopicInbox} {
-		d, ok := existing[name]
-		if !ok {
-			continue
-		}
-		n := len(d.Partitions)
-		counts = append(counts, fmt.Sprintf("%s has %d", name, n))
-		if lanes == 0 {
-			lanes = n
-		}
-		agree = agree && n == lanes
-	}
-	if !agree {
-		expected := "they must be equal"
-		if want > 0 {
-			expected = fmt.Sprintf("%d lanes are configured", want)
-		}
-		return 0, fmt.Errorf("lanes: %s partitions, but %s; the number of lanes is fixed when a ledger is created: "+
-			"set lanes to the partitions of %s, or, if partitions were added by hand, restore the topics",
-			strings.Join(counts, ", "), expected, events.TopicEvents)
-	}
-	if lanes == 0 {
-		lanes = DefaultLanes
-	}
-	if lanes > MaxLanes {
-		return 0, fmt.Errorf("lanes: %d partitions, but a ledger has at most %d lanes", lanes, MaxLanes)
-	}
-	return lanes, nil
-}
-
-// create creates the missing topics. When another program created a lane topic a moment ago, so that it exists but was
-// not listed, create stops and returns the list with that topic: its partitions decide the number of lanes.
+// create creates the missing topics. Another program that starts at the same time may be faster: EnsureTopics checks
+// its topics like all others.
 func create(
 	ctx context.Context, adm *kadm.Client, cfg Config, on Backend, lanes int, existing kadm.TopicDetails,
-) (kadm.TopicDetails, error) {
-	replication := cfg.Replication
-	if replication == 0 || on == Embedded {
-		replication = -1
-	}
-	// Topics by return are joined with one another, so a new one takes its partitions from an existing one.
-	byReturn := lanes
-	for _, t := range Topics() {
-		if d, ok := existing[t.Name]; ok && t.Partitioning == ByReturn {
-			byReturn = len(d.Partitions)
-		}
-	}
+) error {
 	var problems []error
 	for _, t := range Topics() {
 		if _, ok := existing[t.Name]; ok {
 			continue
 		}
-		partitions := t.Partitions(lanes)
-		if t.Partitioning == ByReturn {
-			partitions = byReturn
-		}
-		settings := map[string]*string{}
-		for k, v := range t.Settings(cfg, on) {
-			settings[k] = &v
-		}
-		step, cancel := context.WithTimeout(ctx, cfg.timeout())
-		resp, err := adm.CreateTopic(step, int32(partitions), replication, settings, t.Name)
-		cancel()
-		// Another program that starts at the same time may be faster; its topics are checked below like all others.
-		if errors.Is(err, kerr.TopicAlreadyExists) && t.Partitioning == ByLane {
-			return awaitOne(ctx, adm, cfg, t.Name)
-		}
+		err := createTopic(ctx, adm, cfg, on, t, t.Partitions(lanes))
 		if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
-			if resp.ErrMessage != "" {
-				err = fmt.Errorf("%w (%s)", err, resp.ErrMessage)
-			}
-			problems = append(problems, fmt.Errorf("create topic %s: %w", t.Name, err))
+			problems = append(problems, err)
 		}
 	}
-	return existing, errors.Join(problems...)
+	return errors.Join(problems...)
 }
 
-// awaitOne lists the topics until the cluster reports one that exists.
-func awaitOne(ctx context.Context, adm *kadm.Client, cfg Config, topic string) (kadm.TopicDetails, error) {
-	return await(ctx, adm, cfg, func(existing kadm.TopicDetails) bool {
-		_, ok := existing[topic]
-		return ok
-	})
+func createTopic(ctx context.Context, adm *kadm.Client, cfg Config, on Backend, t Topic, partitions int) error {
+	replication := cfg.Replication
+	if replication == 0 || on == Embedded {
+		replication = -1
+	}
+	settings := t.Settings(cfg, on)
+	for {
+		values := map[string]*string{}
+		for k, v := range settings {
+			values[k] = &v
+		}
+		step, cancel := context.WithTimeout(ctx, cfg.timeout())
+		resp, err := adm.CreateTopic(step, int32(partitions), replication, values, t.Name)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		// A broker that does not know an optional setting does not enforce what the setting switches off.
+		if errors.Is(err, kerr.InvalidConfig) && dropOptional(settings) {
+			continue
+		}
+		if resp.ErrMessage != "" {
+			err = fmt.Errorf("%w (%s)", err, resp.ErrMessage)
+		}
+		return fmt.Errorf("create topic %s: %w", t.Name, err)
+	}
 }
 
 // awaitAll lists the topics until each has a leader for every partition: a cluster reports a new topic with a delay.
@@ -227,34 +155,35 @@ func settled(existing kadm.TopicDetails) bool {
 		if !ok {
 			return false
 		}
-		for _, p := range d.Partitions {
-			if p.Leader < 0 {
-				return false
-			}
+		if !led(d) {
+			return false
 		}
 	}
 	return true
 }
 
+// led reports whether every partition has a leader.
+func led(d kadm.TopicDetail) bool {
+	for _, p := range d.Partitions {
+		if p.Leader < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// checkPartitions returns a problem for each topic with too few partitions or replicas. More partitions are harmless:
+// nothing counts them; see Surplus.
 func checkPartitions(cfg Config, lanes int, existing kadm.TopicDetails) []error {
 	var problems []error
-	byReturn := 0
 	for _, t := range Topics() {
 		d, ok := existing[t.Name]
 		if !ok {
 			continue // Only the start-up check runs before all topics exist.
 		}
-		n, want := len(d.Partitions), t.Partitions(lanes)
-		if t.Partitioning == ByReturn {
-			// These need not match the lanes, only each other.
-			if byReturn == 0 {
-				byReturn = n
-			}
-			want = byReturn
-		}
-		if n != want {
+		if n, want := len(d.Partitions), t.Partitions(lanes); n < want {
 			problems = append(problems, fmt.Errorf("topic %s: %d partitions, want %d; "+
-				"delete it if it is empty, and it will be created; otherwise move its records to a new one", t.Name, n, want))
+				"delete it if it is empty, and it will be created; otherwise restore it", t.Name, n, want))
 		}
 		if r := d.Partitions.NumReplicas(); cfg.Replication > 0 && r < int(cfg.Replication) {
 			problems = append(problems, fmt.Errorf("topic %s: %d replicas, want %d; "+
@@ -267,6 +196,9 @@ func checkPartitions(cfg Config, lanes int, existing kadm.TopicDetails) []error 
 func checkSettings(
 	ctx context.Context, adm *kadm.Client, cfg Config, on Backend, existing kadm.TopicDetails,
 ) ([]error, error) {
+	if len(existing) == 0 {
+		return nil, nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, cfg.timeout())
 	defer cancel()
 	is, err := settingsOf(ctx, adm, existing)
@@ -331,6 +263,9 @@ func compare(t Topic, is, want map[string]string) []error {
 		switch key {
 		case "segment.bytes":
 			ok = true // It affects memory, not safety.
+		case timestampAfter, timestampBefore:
+			_, known := is[key]
+			ok = !known || atLeast(is[key], want[key], false)
 		case "max.message.bytes", "min.insync.replicas":
 			ok = atLeast(is[key], want[key], false)
 		case "retention.ms", "retention.bytes":

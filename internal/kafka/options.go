@@ -20,6 +20,8 @@ const batchSlack = 1 << 10
 //
 // There is deliberately no RecordDeliveryTimeout: kgo counts it from the timestamp of the record, which is the time of
 // recording and may lie in the past.
+//
+// Config.Lanes must be that of the layout for a client that joins a group.
 func Options(cfg Config) []kgo.Opt {
 	id := cfg.ClientID
 	if id == "" {
@@ -36,6 +38,9 @@ func Options(cfg Config) []kgo.Opt {
 		// Leaders move and topics appear. The default of five seconds of stale metadata is too long for a takeover.
 		kgo.MetadataMinAge(250 * time.Millisecond),
 		kgo.MetadataMaxAge(time.Minute),
+		// The client's own default, without the partitions that the layout does not have. A client that chooses another
+		// balancer must wrap it too.
+		kgo.Balancers(LanesOnly(kgo.CooperativeStickyBalancer(), cfg.Lanes)),
 	}, cfg.securityOptions()...)
 }
 

@@ -41,9 +41,9 @@ func TestEnsureTopicsOverTLSWithAUser(t *testing.T) {
 			t.Parallel()
 			cfg := guarded(t, mechanism)
 			require.NoError(t, cfg.Await(t.Context(), testkit.Logger(t)))
-			lanes, err := kafka.EnsureTopics(t.Context(), connect(t, cfg), cfg, kafka.Cluster)
+			layout, err := kafka.EnsureTopics(t.Context(), connect(t, cfg), cfg, kafka.Cluster)
 			require.NoError(t, err)
-			require.Equal(t, 1, lanes)
+			require.EqualValues(t, 1, layout.Lanes)
 		})
 	}
 }

@@ -14,8 +14,7 @@ type Partitioning int
 const (
 	// ByLane topics have one partition for each lane, chosen by shipment.
 	ByLane Partitioning = iota
-	// ByReturn topics are partitioned by return id and joined with one another, so they all have the same number of
-	// partitions.
+	// ByReturn topics have one partition for each lane too, but a return id chooses it. They are joined with one another.
 	ByReturn
 	// Single topics have one partition.
 	Single
@@ -52,12 +51,13 @@ type Topic struct {
 	Retention time.Duration
 }
 
-// Topics returns all topics, in the order in which they are created.
+// Topics returns all topics, in the order in which they are created. The layout is the first; see EnsureLayout.
 //
 // The inbox has no retention: the owner of a lane trims it, below the offset that is safe in the ledger. Age must never
 // delete a record that is not decided yet.
 func Topics() []Topic {
 	return []Topic{
+		{Name: events.TopicLayout, Partitioning: Single, Retention: forever},
 		{Name: events.TopicEvents, Partitioning: ByLane, Retention: forever},
 		{Name: events.TopicDecisions, Partitioning: ByLane, Retention: forever},
 		{Name: events.TopicInbox, Partitioning: ByLane, Retention: forever},
@@ -70,12 +70,28 @@ func Topics() []Topic {
 	}
 }
 
-// Partitions returns the number of partitions of the topic in a ledger with that many lanes.
+// Partitions returns the number of partitions of the topic in a ledger with that many lanes. The topic may have more.
 func (t Topic) Partitions(lanes int) int {
 	if t.Partitioning == Single {
 		return 1
 	}
 	return lanes
+}
+
+// The settings of Apache Kafka, since 3.6, that bound how far the timestamp of a record may be from the broker's clock.
+// The default of the first is an hour.
+const (
+	timestampAfter  = "message.timestamp.after.max.ms"
+	timestampBefore = "message.timestamp.before.max.ms"
+	anyTime         = "9223372036854775807"
+)
+
+// dropOptional removes the settings that not every broker knows, and reports whether it found any.
+func dropOptional(settings map[string]string) bool {
+	_, found := settings[timestampAfter]
+	delete(settings, timestampAfter)
+	delete(settings, timestampBefore)
+	return found
 }
 
 // Settings returns the settings of the topic on a backend, under Kafka's names. EnsureTopics creates topics with them
@@ -89,6 +105,8 @@ func (t Topic) Settings(cfg Config, on Backend) map[string]string {
 		// The timestamp of a record is the time of recording; the broker must not replace it with its own.
 		"message.timestamp.type": "CreateTime",
 		"max.message.bytes":      strconv.Itoa(MaxMessageBytes),
+		// Records stay as the producers compressed them: with a codec that every client reads. See Options.
+		"compression.type": "producer",
 	}
 	if t.Compact {
 		s["cleanup.policy"] = "compact"
@@ -100,6 +118,10 @@ func (t Topic) Settings(cfg Config, on Backend) map[string]string {
 			"retention.ms":   "-1",
 			"segment.bytes":  strconv.Itoa(embeddedSegmentBytes),
 		})
+	}
+	if on == Cluster {
+		// A clock may be wrong in either direction. A broker that refuses its timestamps would stop a lane for it.
+		s[timestampAfter], s[timestampBefore] = anyTime, anyTime
 	}
 	if cfg.MinISR > 0 && on == Cluster {
 		s["min.insync.replicas"] = strconv.Itoa(cfg.MinISR)

@@ -94,7 +94,7 @@ func (p *Projector) options() []kgo.Opt {
 		kgo.ConsumerGroup(p.group()),
 		// Eager, because a worker's commits carry the generation in which it started. A cooperative member would keep
 		// partitions across a rebalance, and the broker would refuse the commits of their workers.
-		kgo.Balancers(kgo.StickyBalancer()),
+		kgo.Balancers(kafka.LanesOnly(kgo.StickyBalancer(), p.kafka.Lanes)),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		// With transaction markers as records the position reaches the end of the partition, and lag reaches zero.
 		kgo.KeepControlRecords(),

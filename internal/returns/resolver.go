@@ -69,8 +69,8 @@ func (r *resolver) run(ctx context.Context) (err error) {
 		kgo.SessionTimeout(r.cfg.SessionTimeout),
 		kgo.ConsumeTopics(events.TopicUnresolved, events.TopicAliases),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		// The range balancer assigns partition n of both topics to one member, as they have equally many.
-		kgo.Balancers(kgo.RangeBalancer()),
+		// The range balancer assigns partition n of both topics to one member, as long as it counts equally many.
+		kgo.Balancers(kafka.LanesOnly(kgo.RangeBalancer(), r.cfg.Lanes)),
 		kgo.AdjustFetchOffsetsFn(fromFirstAlias),
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),

@@ -20,7 +20,7 @@ import (
 type Config struct {
 	// Cluster names the ledger: consumer groups carry it.
 	Cluster string
-	// Lanes is the number of partitions of each topic.
+	// Lanes is the number of lanes of the ledger. The topics may have more partitions; nothing is written to those.
 	Lanes int
 	// Dir is the folder of the pending store. Run empties the store in it.
 	Dir string

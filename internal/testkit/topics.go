@@ -23,7 +23,7 @@ func Topics(t testing.TB, brokers []string, lanes int) {
 	}
 	got, err := kafka.EnsureTopics(ctx, Client(t, brokers), KafkaConfig(brokers, lanes), on)
 	require.NoError(t, err)
-	require.Equal(t, lanes, got)
+	require.EqualValues(t, lanes, got.Lanes)
 }
 
 // End returns the end offset of a partition, whether its last records are committed or not.
@@ -50,6 +50,19 @@ func CreateTopic(t testing.TB, client *kgo.Client, topic string, partitions int3
 	Eventually(t, func() bool {
 		ends, err := adm.ListEndOffsets(t.Context(), topic)
 		return err == nil && ends.Error() == nil && len(ends[topic]) == int(partitions)
+	}, "leaders of "+topic)
+}
+
+// AddPartitions raises the number of partitions of a topic, as an operator does by hand, and waits for their leaders.
+func AddPartitions(t testing.TB, client *kgo.Client, topic string, to int) {
+	t.Helper()
+	adm := kadm.NewClient(client)
+	got, err := adm.UpdatePartitions(t.Context(), to, topic)
+	require.NoError(t, err)
+	require.NoError(t, got.Error())
+	Eventually(t, func() bool {
+		ends, err := adm.ListEndOffsets(t.Context(), topic)
+		return err == nil && ends.Error() == nil && len(ends[topic]) == to
 	}, "leaders of "+topic)
 }
 

@@ -29,6 +29,8 @@ type Config struct {
 	SessionTimeout time.Duration
 	// RebalanceTimeout is how long the group waits for a member to rejoin in a rebalance.
 	RebalanceTimeout time.Duration
+	// Lanes is the number of lanes to assign.
+	Lanes int
 	// Options are the broker options of the member's client.
 	Options []kgo.Opt
 	// Log gets one line for each change; required.
@@ -107,7 +109,7 @@ func (m *Membership) join(c Callbacks) (*kgo.Client, error) {
 		kgo.ConsumeTopics(events.TopicEvents),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()),
 		kgo.DisableAutoCommit(),
-		kgo.Balancers(advertiser{kgo.CooperativeStickyBalancer(), m.cfg.Advertise}),
+		kgo.Balancers(advertiser{kafka.LanesOnly(kgo.CooperativeStickyBalancer(), m.cfg.Lanes), m.cfg.Advertise}),
 		kgo.SessionTimeout(m.cfg.SessionTimeout),
 		kgo.HeartbeatInterval(min(m.cfg.SessionTimeout/4, heartbeatAtMost)),
 		kgo.RebalanceTimeout(m.cfg.RebalanceTimeout),
