@@ -64,6 +64,7 @@ type Ingest struct {
 	handler   http.Handler
 	// operations are the routes of HandleOperations.
 	operations map[string]httpx.Handler
+	patterns   []string // Of the routes of handler, for the test that goes through all of them.
 
 	listening chan struct{} // Closed once addr is valid.
 	addr      string
@@ -174,7 +175,7 @@ func (i *Ingest) wire(d Deps) error {
 		},
 		progress: &progress{admin: admin, cluster: cfg.Cluster, lanes: cfg.Lanes},
 	}
-	i.handler, i.operations = h.routes(i.http), h.operations()
+	i.handler, i.operations, i.patterns = h.routes(i.http), h.operations(), h.patterns
 	switch {
 	case directory.Open():
 		i.log.Warn("intake open, notifications need no credential")

@@ -23,13 +23,17 @@ type handlers struct {
 	commands      *commands
 	reads         *reads
 	progress      *progress
+	patterns      []string // Of all routes, once they are registered.
 }
 
 // routes registers all routes. Paths are the marketplace's own, below /sellers, so that its clients work with another
 // base URL. If its pages disagree on a method, both are served.
 func (h *handlers) routes(server *httpx.Server) http.Handler {
 	mux := http.NewServeMux()
-	on := func(pattern string, fn httpx.Handler) { mux.Handle(pattern, server.Handle(pattern, problems(fn))) }
+	on := func(pattern string, fn httpx.Handler) {
+		h.patterns = append(h.patterns, pattern)
+		mux.Handle(pattern, server.Handle(pattern, problems(fn)))
+	}
 	onSeller := func(pattern string, fn sellerHandler) { on(pattern, h.access.seller(fn)) }
 	onRead := func(pattern string, fn sellerHandler) { onSeller(pattern, h.reads.fresh(fn)) }
 
