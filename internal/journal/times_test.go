@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -199,4 +200,47 @@ func TestTakeoverRestoresDecidedAt(t *testing.T) {
 	require.EqualValues(t, ReasonRestored, restored.GetReason())
 	require.Equal(t, lost.Envelope.DecidedAt, restored.Envelope.DecidedAt)
 	require.True(t, restored.Envelope.RecordedAt.After(lost.Envelope.RecordedAt))
+}
+
+// setTimestampLimit sets how far ahead of the broker's clock the records of a ledger may be, in milliseconds.
+func (b *bundle) setTimestampLimit(limit string) {
+	b.Helper()
+	adm := kadm.NewClient(testkit.Client(b, b.brokers))
+	topics := []string{events.TopicEvents, events.TopicDecisions, events.TopicInbox}
+	change := []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "message.timestamp.after.max.ms", Value: &limit}}
+	resp, err := adm.AlterTopicConfigs(b.Context(), change, topics...)
+	require.NoError(b, err)
+	for _, r := range resp {
+		require.NoError(b, r.Err)
+	}
+}
+
+// Apache Kafka refuses records 61 minutes ahead of its clock, unless the topic allows them. The lane then closes, says
+// what to set, and decides everything once that is set.
+func TestLaneAheadOfBroker(t *testing.T) {
+	t.Parallel()
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setupOn(t, on, 1)
+		now := func() time.Time { return time.Now().Add(61 * time.Minute) }
+		call := make(chan Result, 1)
+		var j *instance
+		if on == testkit.Apache {
+			b.setTimestampLimit("3600000")
+			j = b.start(clock(now)).ready()
+			go func() {
+				r, err := j.Submit(t.Context(), createCmd("a"))
+				call <- Result{r, err}
+			}()
+			testkit.Eventually(t, func() bool { return errors.Is(j.Ready(), ErrTimestamp) }, "the lane says why it is closed")
+			b.setTimestampLimit("9223372036854775807")
+		} else {
+			j = b.start(clock(now)).ready()
+			call <- Result{Receipt: j.mustSubmit(createCmd("a"))}
+		}
+		r := <-call
+		require.NoError(t, r.Err)
+		require.EqualValues(t, 1, r.Receipt.Version)
+		j.decided(0, b.append(note("a", "n", toy{Kind: "note"})))
+		b.check()
+	})
 }
