@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/ingest"
@@ -85,6 +86,50 @@ func TestCommandsAwaitNewReturn(t *testing.T) {
 	require.Equal(t, http.StatusOK, a.status, "%s", a.body)
 	require.NotContains(t, []any{"INVALID_RETURNS", "DEPENDENT_SYSTEM_CALL_FAILED"}, a.member(t, "returns", 0, "errorCode"))
 	require.Equal(t, "INVALID_RETURNS", a.member(t, "returns", 1, "errorCode"), "now that is certain")
+}
+
+// A command on a return reaches all of its shipments, also while the tables have only one of them.
+func TestCommandsAwaitSiblings(t *testing.T) {
+	t.Parallel()
+	conn := readModel(t)
+	b := setup(t, conn, nil)
+	for _, id := range []string{"S1", "S2", "S3"} {
+		b.notify(strings.ReplaceAll(created(id), `"NORMAL"`, `"SELF"`))
+		b.notify(`{"eventType":"shipment_delivered","timestamp":"2024-04-05T00:00:00Z","shipmentId":"` + id + `","attributes":{}}`)
+	}
+	courier := func(id string) string { return strings.ReplaceAll(line(id), "customer_return", "courier_return") }
+	b.notify(aReturn("return_created", "R1", "2024-04-06T00:00:00Z", courier("S1")+","+courier("S2")))
+	approved := returned(ledgerv1.ReturnStatus_RETURN_STATUS_APPROVED)
+	first, second := b.state("S1", approved), b.state("S2", approved)
+	complete := func(id string) any {
+		t.Helper()
+		a := b.send(http.MethodPost, "/sellers/v2/returns/complete", `{"returnIds":["`+id+`"]}`, bearer(ownToken)...)
+		require.Equal(t, http.StatusOK, a.status, "%s", a.body)
+		return a.member(t, "returns", 0, "errorCode")
+	}
+	caughtUp := func() {
+		admin := kadm.NewClient(testkit.Client(t, b.brokers))
+		ends, err := admin.ListCommittedOffsets(t.Context(), events.TopicEvents)
+		require.NoError(t, err)
+		require.NoError(t, admin.CommitAllOffsets(t.Context(), kafka.GroupProjector("orderledger"), ends.Offsets()))
+	}
+	project(t, conn, first)
+	caughtUp()
+	require.Equal(t, "DEPENDENT_SYSTEM_CALL_FAILED", complete("R1"))
+	b.state("S1", approved)
+	project(t, conn, second)
+	require.Nil(t, complete("R1"))
+	b.state("S1", returned(ledgerv1.ReturnStatus_RETURN_STATUS_COMPLETED))
+	b.state("S2", returned(ledgerv1.ReturnStatus_RETURN_STATUS_COMPLETED))
+
+	// The other shipment never records the return: the seller can still act on this one.
+	b.notify(aReturn("return_created", "R3", "2024-04-06T00:00:00Z", courier("S3")+","+courier("S9")))
+	third := b.state("S3", approved).CloneVT()
+	third.UpdatedAt = timestamppb.New(time.Now().Add(-2 * time.Minute))
+	project(t, conn, third)
+	caughtUp()
+	require.Nil(t, complete("R3"))
+	b.state("S3", returned(ledgerv1.ReturnStatus_RETURN_STATUS_COMPLETED))
 }
 
 func TestReadsWaitForPosition(t *testing.T) {

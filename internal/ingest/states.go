@@ -3,6 +3,8 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
@@ -69,39 +71,72 @@ func (s states) byItem(ctx context.Context, sellerID string, ids []string) ([]*l
 		sellerID, sellerID, ids)
 }
 
+// located is where a return or a service is.
+type located struct {
+	shipmentIDs []string
+	// count is the number of shipments that a return has; those that have not recorded it yet are not among the ids.
+	count int
+	// updated is when one of them last changed.
+	updated time.Time
+}
+
+// complete reports whether all shipments are known.
+func (l located) complete() bool { return len(l.shipmentIDs) >= l.count }
+
 // shipmentsOf returns the shipments of each of a seller's returns or services.
 func (s states) shipmentsOf(
 	ctx context.Context, sellerID string, subject marketplace.Subject, ids []string,
-) (map[string][]string, error) {
-	out := map[string][]string{}
-	if len(ids) == 0 {
-		return out, nil
-	}
-	if s.conn == nil {
+) (map[string]located, error) {
+	switch {
+	case len(ids) == 0:
+		return nil, nil
+	case s.conn == nil:
 		return nil, noReadModel()
+	case subject == marketplace.SubjectService:
+		return s.ofServices(ctx, sellerID, ids)
 	}
-	query := "SELECT DISTINCT return_id, shipment_id FROM returns WHERE seller_id = ? AND return_id IN (?)"
-	args := []any{sellerID, ids}
-	if subject == marketplace.SubjectService {
-		// The table of services has no seller; that of their shipments has.
-		query = "SELECT DISTINCT service_id, shipment_id FROM services WHERE service_id IN (?) AND shipment_id IN " +
-			"(SELECT shipment_id FROM shipments WHERE seller_id = ?)"
-		args = []any{ids, sellerID}
-	}
-	rows, err := s.conn.Query(ctx, query, args...)
+	found, err := s.query(ctx, "seller_id = ? AND shipment_id IN "+
+		"(SELECT shipment_id FROM returns WHERE seller_id = ? AND return_id IN (?))", sellerID, sellerID, ids)
 	if err != nil {
 		return nil, fmt.Errorf("look up %s: %w", subject.ListMember(), err)
 	}
+	out := map[string]located{}
+	for _, shipment := range found {
+		for _, line := range shipment.GetReturns() {
+			at := out[line.GetReturnId()]
+			if !slices.Contains(at.shipmentIDs, shipment.GetShipmentId()) {
+				at.shipmentIDs = append(at.shipmentIDs, shipment.GetShipmentId())
+			}
+			at.count = max(at.count, int(line.GetSiblingCount()))
+			if updated := shipment.GetUpdatedAt().AsTime(); updated.After(at.updated) {
+				at.updated = updated
+			}
+			out[line.GetReturnId()] = at
+		}
+	}
+	return out, nil
+}
+
+func (s states) ofServices(ctx context.Context, sellerID string, ids []string) (map[string]located, error) {
+	// The table of services has no seller; that of their shipments has.
+	rows, err := s.conn.Query(ctx, "SELECT DISTINCT service_id, shipment_id FROM services WHERE service_id IN (?) AND "+
+		"shipment_id IN (SELECT shipment_id FROM shipments WHERE seller_id = ?)", ids, sellerID)
+	if err != nil {
+		return nil, fmt.Errorf("look up services: %w", err)
+	}
 	defer rows.Close() //nolint:errcheck // rows.Err reports it.
+	out := map[string]located{}
 	for rows.Next() {
 		var id, shipmentID string
 		if err := rows.Scan(&id, &shipmentID); err != nil {
-			return nil, fmt.Errorf("look up %s: %w", subject.ListMember(), err)
+			return nil, fmt.Errorf("look up services: %w", err)
 		}
-		out[id] = append(out[id], shipmentID)
+		at := out[id]
+		at.shipmentIDs = append(at.shipmentIDs, shipmentID)
+		out[id] = at
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("look up %s: %w", subject.ListMember(), err)
+		return nil, fmt.Errorf("look up services: %w", err)
 	}
 	return out, nil
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"github.com/orderledger/orderledger/internal/httpx"
 	"github.com/orderledger/orderledger/internal/marketplace"
@@ -13,6 +14,7 @@ import (
 // target is where the commands of an item go, or the code that refuses the item.
 type target struct {
 	at      []place
+	part    bool // Some of the places are not known yet.
 	code    shipment.Code
 	message string
 }
@@ -35,7 +37,7 @@ func (m *commands) findTargets(
 			out[i].at = []place{{shipmentID: c.ShipmentID}}
 		}
 	}
-	missing, err := m.lookUp(ctx, sellerID, action, items, out)
+	missing, err := m.lookUp(ctx, sellerID, action, items, out, 0)
 	if err != nil || len(missing) == 0 {
 		return out, err
 	}
@@ -48,19 +50,29 @@ func (m *commands) findTargets(
 		}
 		return out, nil
 	}
-	if missing, err = m.lookUp(ctx, sellerID, action, items, out); err != nil {
+	if missing, err = m.lookUp(ctx, sellerID, action, items, out, siblingWait); err != nil {
 		return nil, err
 	}
 	for _, i := range missing {
-		out[i].code, out[i].message = notFound(action.Subject)
+		if out[i].part {
+			out[i].code, out[i].message = httpx.CodeUnavailable, "not all shipments of the return have recorded it yet"
+		} else {
+			out[i].code, out[i].message = notFound(action.Subject)
+		}
 	}
 	return out, nil
 }
 
+// siblingWait is how long the other shipments of a return may take to record it. Normally they do within milliseconds;
+// one whose return is quarantined never does, and must not keep the seller from acting on the others.
+const siblingWait = time.Minute
+
 // lookUp fills in the targets that are not known yet, as far as the read model has them. It returns the items that it
-// does not find.
+// does not find. A return that not all of its shipments have recorded counts as not found until it has not changed for
+// wait (zero: always), because a command must reach all of them.
 func (m *commands) lookUp(
 	ctx context.Context, sellerID string, action marketplace.Action, items []marketplace.Command, out []target,
+	wait time.Duration,
 ) (missing []int, err error) {
 	var ids []string
 	for i, c := range items {
@@ -77,7 +89,12 @@ func (m *commands) lookUp(
 		case !out[i].open():
 			continue
 		case c.ID != "":
-			for _, id := range found[c.ID] {
+			at := found[c.ID]
+			out[i].part = !at.complete() && (wait == 0 || time.Since(at.updated) < wait)
+			if out[i].part {
+				break
+			}
+			for _, id := range at.shipmentIDs {
 				out[i].at = append(out[i].at, place{shipmentID: id})
 			}
 		default:
