@@ -41,6 +41,12 @@ ledger recognizes repeats.
 Unless the intake of the service is open, every line needs a notification token that speaks for its
 seller: --token, or ORDERLEDGER_NOTIFICATION_TOKEN, which does not show in lists of processes.
 
+With --history, shipments that the file creates are marked as history: their events carry the mark, and
+the emitter pushes nothing of them, except to endpoints that ask for history. Use it for orders that
+are finished, and import unfinished orders without it: the mark stays for life. Shipments that the
+ledger has already are not marked. The service must have open intake, or the token must be a
+notification token.
+
 With --wait it returns when tables and pushes have caught up, and prints the outcomes of the lines.
 Unless the intake of the service is open, that needs the token that the service has in
 ORDERLEDGER_INGEST_OPERATOR_TOKEN: --operator-token, or ORDERLEDGER_OPERATOR_TOKEN.`,
@@ -69,6 +75,7 @@ ORDERLEDGER_INGEST_OPERATOR_TOKEN: --operator-token, or ORDERLEDGER_OPERATOR_TOK
 	flags.StringVar(&cfg.CorrelationID, "correlation-id", "", "correlation id of every line (default: a new one)")
 	flags.StringVar(&token, "operator-token", "",
 		"token of the service's operator, for --wait (default: ORDERLEDGER_OPERATOR_TOKEN)")
+	flags.BoolVar(&cfg.History, "history", false, "mark the shipments that the file creates as history")
 	flags.BoolVar(&wait, "wait", false, "return when tables and pushes have caught up")
 	return cmd
 }

@@ -30,6 +30,9 @@ type Config struct {
 	// Token is the notification token that proves the lines. Empty sends none, which only a service whose intake is open
 	// accepts.
 	Token string
+	// History marks the shipments that the file creates as history: they were finished elsewhere, and nobody should act
+	// upon them. Shipments that exist stay what they are.
+	History bool
 	// Concurrency is the number of lines in flight. Zero means 64.
 	Concurrency int
 	// CorrelationID is sent with every line, so that the decisions about them can be found by it. Empty sends none.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -155,6 +156,21 @@ func TestImportKeepsReturnsBehindShipment(t *testing.T) {
 	_, err := importer.Import(t.Context(), importer.Config{URL: srv.URL}, strings.NewReader(strings.Join(lines, "\n")))
 	require.NoError(t, err)
 	require.Equal(t, lines, rec.got)
+}
+
+func TestImportMarksHistory(t *testing.T) {
+	t.Parallel()
+	for _, history := range []bool{false, true} {
+		var got []string
+		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			got = r.Header.Values("Ledger-History")
+		}))
+		t.Cleanup(server.Close)
+		cfg := importer.Config{URL: server.URL, History: history}
+		_, err := importer.Import(t.Context(), cfg, strings.NewReader("{}\n"))
+		require.NoError(t, err)
+		require.Equal(t, history, slices.Equal(got, []string{"true"}), "%v", got)
+	}
 }
 
 func TestImportSendsToken(t *testing.T) {

@@ -69,6 +69,9 @@ func (im *run) post(ctx context.Context, body []byte) (status int, reason string
 	if im.cfg.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+im.cfg.Token)
 	}
+	if im.cfg.History {
+		req.Header.Set("Ledger-History", "true")
+	}
 	if im.cfg.CorrelationID != "" {
 		req.Header.Set("X-Correlation-ID", im.cfg.CorrelationID)
 	}

@@ -59,6 +59,10 @@ func (n *notifications) accept(ctx context.Context, c *httpx.Call) (accepted, er
 	if err != nil {
 		return accepted{}, err
 	}
+	history, err := n.history(c.Request, credential)
+	if err != nil {
+		return accepted{}, err
+	}
 	body, err := c.Body(n.maxBody)
 	if err != nil {
 		return accepted{}, err
@@ -74,7 +78,7 @@ func (n *notifications) accept(ctx context.Context, c *httpx.Call) (accepted, er
 	sellerID := from.seller
 	c.Note(slog.String("event_type", parsed.EventType))
 	rec := journal.InboxRecord{
-		SellerID: sellerID, Sellers: from.sellers,
+		SellerID: sellerID, Sellers: from.sellers, History: history,
 		CorrelationID: c.CorrelationID, AuthType: authMarketplace, AuthID: from.id,
 		TraceParent: c.TraceParent, ReceivedAt: n.now(), Body: body,
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,10 +46,20 @@ func withoutShipment(item string) string {
 func (b *bundle) find(reason string) *ledgerv1.Decision {
 	b.t.Helper()
 	for n := 1; ; n++ {
-		if got := b.decisions(n); got[n-1].GetReason() == reason {
-			return got[n-1]
+		got := b.decisions(n)
+		if i := slices.IndexFunc(got, func(d *ledgerv1.Decision) bool { return d.GetReason() == reason }); i >= 0 {
+			return got[i]
 		}
 	}
+}
+
+// resolverReady waits until the resolver knows all aliases of the ledger.
+func (b *bundle) resolverReady() {
+	b.t.Helper()
+	testkit.Eventually(b.t, func() bool {
+		a := b.send(http.MethodGet, "/progress", "")
+		return a.status == http.StatusOK && a.member(b.t, "behind", "resolver") == 0.0
+	}, "the resolver is not behind")
 }
 
 const (
@@ -94,10 +105,7 @@ func TestResolverTakesOnlySeller(t *testing.T) {
 	b.deliveredTo("other", "A1")
 	b.from("other", aReturn("return_created", "R", "2024-04-06T00:00:00Z", line("A1")))
 	b.state("A1", returned(rmaCreated))
-	testkit.Eventually(t, func() bool {
-		a := b.send(http.MethodGet, "/progress", "")
-		return a.status == http.StatusOK && a.member(t, "behind", "resolver") == 0.0
-	}, "the resolver knows both")
+	b.resolverReady()
 	b.from("", aReturn("return_completed", "R", "2024-04-08T00:00:00Z", ``))
 	d := b.find("ambiguous")
 	require.Equal(t, ledgerv1.Outcome_OUTCOME_QUARANTINED, d.GetOutcome())
@@ -141,6 +149,7 @@ func TestResolverQuarantinesAmbiguousOrderItem(t *testing.T) {
 	b.state("V2", status(ledgerv1.Status_STATUS_APPROVED))
 	b.from("other", aReturn("return_created", "R1", "2024-04-06T00:00:00Z", withoutShipment("I-A1")))
 	b.state("A1", returned(rmaCreated))
+	b.resolverReady()
 	b.from("own", aReturn("return_created", "R2", "2024-04-06T00:00:00Z", withoutShipment("I-A1")))
 	d := b.find("ambiguous")
 	require.Equal(t, ledgerv1.Outcome_OUTCOME_QUARANTINED, d.GetOutcome())

@@ -14,6 +14,7 @@ const (
 	HeaderIdempotencyKey = "Idempotency-Key"
 	HeaderPosition       = "Ledger-Position"
 	HeaderIfPosition     = "If-Position-At-Least"
+	HeaderHistory        = "Ledger-History"
 )
 
 // handlers are the concerns that answer requests.

@@ -116,6 +116,22 @@ func (n *notifications) credential(r *http.Request) (*sellers.Credential, error)
 	return nil, nil //nolint:nilnil // Nothing is borne, and nothing is wrong with that.
 }
 
+// history reports whether a shipment that the notification creates is history. Only an operator who imports says so. A
+// signature does not cover the header: whoever repeats a notification of the marketplace within the window could add
+// it, and nobody would be sent the order.
+func (n *notifications) history(r *http.Request, credential *sellers.Credential) (bool, error) {
+	switch value := r.Header.Get(HeaderHistory); {
+	case value == "":
+		return false, nil
+	case value != "true":
+		return false, httpx.Unprocessable.New(HeaderHistory + ": want true, or no such header")
+	case !n.sellers.Open() && !credential.IsToken():
+		return false, httpx.Unauthorized.New(HeaderHistory + " needs a notification token")
+	default:
+		return true, nil
+	}
+}
+
 // verify returns what is wrong with a signature. Each seller of an application may have registered another URL; which
 // one the signature covers makes no difference, because all are signed with the same secret.
 func (n *notifications) verify(r *http.Request, c credentials, app *sellers.Credential) (detail string) {

@@ -56,6 +56,7 @@ func (d *decider) run(in *input, state *shipment.State, at times) (out shipment.
 	in.decidedAt = d.timeOf(seller, at.wall)
 	out = d.decide(state, in.parsed, shipment.Context{
 		Now: in.decidedAt, UpdatedAt: at.updated, SellerID: in.record.SellerID, Policy: d.policyOf(in, state),
+		History: in.record.History,
 	})
 	if err := check(in.record.ShipmentID, state, &out); err != nil {
 		d.logFailed(in, shipment.TypeOf(in.parsed), err)

@@ -189,7 +189,7 @@ func (b *batch) decision(s *step) *ledgerv1.Decision {
 		FirstVersion: s.first, LastVersion: s.last,
 		Reason: string(s.d.Reason), Message: clip(s.d.Message), UnknownItems: clipAll(s.d.UnknownItems),
 		EventsHead: b.events.Head[:], EventsLaneseq: b.events.Seq,
-		RecordedAt: b.recorded, Waited: in.waiting != nil,
+		RecordedAt: b.recorded, Waited: in.waiting != nil, History: s.d.State.GetHistory(),
 	}
 	if in.record.Hash != (events.Hash{}) {
 		d.InputHash = in.record.Hash[:]
@@ -211,6 +211,7 @@ func (b *batch) decision(s *step) *ledgerv1.Decision {
 		}
 		if s.d.Outcome == ledgerv1.Outcome_OUTCOME_WAITING {
 			d.SenderSellers = in.record.Sellers
+			d.History = in.record.History // So that the mark survives the waiting.
 		}
 	} else if in.bare {
 		d.BodyBytes = uint32(len(in.record.Body))

@@ -23,6 +23,10 @@ const headerSeller = "orderledger-sellerid"
 // headerSellers carries InboxRecord.Sellers, with commas between them.
 const headerSellers = "orderledger-sellers"
 
+// headerHistory is "true" where InboxRecord.History is. It is not part of the key or the hash of the input: the same
+// notification without it is a repeat.
+const headerHistory = "orderledger-history"
+
 // headerAmbiguous is "true" where InboxRecord.Ambiguous is.
 const headerAmbiguous = "orderledger-ambiguous"
 
@@ -109,6 +113,7 @@ func inboxRecord(r *InboxRecord, lane int32) *kgo.Record {
 			headerSeller, r.SellerID,
 			headerSellers, strings.Join(r.Sellers, ","),
 			headerAmbiguous, trueOrNone(r.Ambiguous),
+			headerHistory, trueOrNone(r.History),
 			events.HeaderCorrelationID, r.CorrelationID,
 			events.HeaderAuthType, r.AuthType,
 			events.HeaderAuthID, r.AuthID,
@@ -121,7 +126,7 @@ func inboxRecord(r *InboxRecord, lane int32) *kgo.Record {
 // trueOrNone returns the value of a header that is left out where it is not true.
 func trueOrNone(b bool) string {
 	if b {
-		return "true"
+		return events.True
 	}
 	return ""
 }
@@ -151,7 +156,9 @@ func readInbox(rec *kgo.Record, lanes int) (InboxRecord, error) {
 				r.Sellers = strings.Split(bounded(string(v)), ",") // The digest of a longer list is the id of no seller.
 			}
 		case headerAmbiguous:
-			r.Ambiguous = string(v) == "true"
+			r.Ambiguous = string(v) == events.True
+		case headerHistory:
+			r.History = string(v) == events.True
 		case events.HeaderCorrelationID:
 			r.CorrelationID = bounded(string(v))
 		case events.HeaderAuthType:

@@ -61,6 +61,7 @@ func decideToy(s *shipment.State, in shipment.Input, c shipment.Context) shipmen
 	case y.Kind == "create" && s == nil:
 		after := &ledgerv1.Shipment{
 			ShipmentId: id, Version: 1, OrderId: text, SellerId: c.SellerID, UpdatedAt: timestamppb.New(c.UpdatedAt),
+			History: c.History,
 		}
 		created := &ledgerv1.ShipmentCreated{At: moment(y.At, c.Now)}
 		return shipment.Decision{Outcome: yes, State: after, Events: []*shipment.Event{{
@@ -90,6 +91,7 @@ func decideToy(s *shipment.State, in shipment.Input, c shipment.Context) shipmen
 		if y.Text != "" {
 			after.OrderId = y.Text
 		}
+		after.History = after.GetHistory() || y.Kind == "mark" && c.History
 		after.UpdatedAt = timestamppb.New(c.UpdatedAt)
 		d.Events = append(d.Events, &shipment.Event{
 			After: after,

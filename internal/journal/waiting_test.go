@@ -46,6 +46,36 @@ func TestBatchAppliesWaitingInOrder(t *testing.T) {
 	})
 }
 
+// The mark of history is in each event of the shipment and outside the key, and an input that waits keeps it.
+func TestBatchCarriesHistoryMark(t *testing.T) {
+	t.Parallel()
+	marked := func(r InboxRecord) InboxRecord {
+		r.History = true
+		return r
+	}
+	b := setup(t, 1)
+	j := b.start().ready()
+	j.decided(0, b.append(
+		marked(note("a", "c", toy{Kind: "create"})), note("a", "c", toy{Kind: "create"}), note("a", "n", toy{Kind: "note"}),
+		note("b", "c", toy{Kind: "create"}), marked(note("b", "n", toy{Kind: "note"})),
+		marked(note("c", "m", toy{Kind: "mark"})),
+	))
+	j.stop()
+	j = b.start(storeIn(t.TempDir())).ready() // The decision alone has the input that waits.
+	j.decided(0, b.append(note("c", "c", toy{Kind: "create"})))
+	k := b.check()
+	require.Equal(t,
+		[]ledgerv1.Outcome{applied, duplicate, applied, applied, applied, waits, applied, applied}, k.outcomes())
+	history := map[string][]bool{}
+	for _, e := range k.events[0] {
+		require.Equal(t, e.event.GetAfter().GetHistory(), e.History)
+		history[e.ShipmentID] = append(history[e.ShipmentID], e.History)
+	}
+	require.Equal(t, map[string][]bool{"a": {true, true}, "b": {false, false}, "c": {false, true}}, history)
+	require.True(t, k.decisions[0][0].GetHistory())
+	require.False(t, k.decisions[0][4].GetHistory())
+}
+
 // An input that waits and the creation of its shipment may be in one batch.
 func TestBatchHoldsWaitingAndCreation(t *testing.T) {
 	t.Parallel()

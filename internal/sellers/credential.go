@@ -1,6 +1,12 @@
 package sellers
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
+
+// tokenPrefix begins the names of notification tokens.
+const tokenPrefix = "token/"
 
 // Credential proves that a notification comes from the marketplace of its sellers: an application that signs, or a
 // notification token.
@@ -22,6 +28,9 @@ func (c *Credential) and(name string, s *Seller) *Credential {
 	}
 	return c
 }
+
+// IsToken reports whether it is a notification token; false for nil.
+func (c *Credential) IsToken() bool { return c != nil && strings.HasPrefix(c.Name, tokenPrefix) }
 
 // Sellers returns the sellers that the credential speaks for, at least one. The caller must not change the list.
 func (c *Credential) Sellers() []*Seller { return c.sellers }

@@ -40,7 +40,7 @@ func New(c Config) *Directory {
 		}
 		for _, token := range s.allNotificationTokens() {
 			sum := sha256.Sum256([]byte(token))
-			d.byNotificationToken[sum] = d.byNotificationToken[sum].and("token/"+hex.EncodeToString(sum[:4]), s)
+			d.byNotificationToken[sum] = d.byNotificationToken[sum].and(tokenPrefix+hex.EncodeToString(sum[:4]), s)
 		}
 	}
 	return d

@@ -81,7 +81,7 @@ func (x *decider) begin(f Created, at *ledgerv1.Moment) {
 		Fulfilment: x.fulfilment(f.ShipmentType), UpdatedAt: x.updated, MarketplaceUpdatedAt: stamp(f.MarketUpdatedAt),
 		Times: &ledgerv1.Times{Created: at}, FirstRecordedAt: x.updated, DispatchAfter: stamp(f.DispatchAfter),
 		DispatchBy: stamp(f.DispatchBy), DeliverBy: stamp(f.DeliverBy), Details: x.createdDetails(f),
-		Items: make([]*ledgerv1.Item, 0, len(f.Items)),
+		Items: make([]*ledgerv1.Item, 0, len(f.Items)), History: x.History,
 	}
 	for _, l := range f.Items {
 		it := &ledgerv1.Item{

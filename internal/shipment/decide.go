@@ -26,6 +26,9 @@ type Context struct {
 	SellerID string
 	// Policy is the seller's configuration.
 	Policy Policy
+	// History marks a shipment that this input creates as history. On a shipment that exists it changes nothing: an import
+	// must not silence live orders.
+	History bool
 }
 
 // Policy is the configuration of a seller.

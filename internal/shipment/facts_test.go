@@ -331,6 +331,23 @@ func TestFirstRecordedAtNeverChanges(t *testing.T) {
 	require.Equal(t, first, st.s.FirstRecordedAt.AsTime())
 }
 
+// Only the input that creates a shipment marks it as history.
+func TestHistoryMarkIsForLife(t *testing.T) {
+	t.Parallel()
+	for _, history := range []bool{false, true} {
+		st := newStory(t)
+		st.c.History = history
+		st.does(created(1), applied, "ShipmentCreated")
+		require.Equal(t, history, st.s.GetHistory())
+		st.c.History = !history
+		again := created(1)
+		again.At, again.Items[0].Details = hour(2), &ledgerv1.ItemDetails{Title: "another"}
+		st.does(again, applied, "PropertiesUpdated")
+		st.does(reach(packed, 3), applied, "ShipmentPacked")
+		require.Equal(t, history, st.s.GetHistory())
+	}
+}
+
 func TestPlainDateIsEndOfDay(t *testing.T) {
 	t.Parallel()
 	// 20:00 UTC is past midnight in India.

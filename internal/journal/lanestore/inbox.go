@@ -23,6 +23,8 @@ type InboxRecord struct {
 	Sellers []string
 	// Ambiguous says that its shipment could not be found because several could be meant: the lane quarantines it.
 	Ambiguous bool
+	// History marks the shipment as history, if this input creates it.
+	History bool
 	// ReceivedAt is when it was accepted; it is the timestamp of its Kafka record. For an input that waits it is when the
 	// waiting was decided.
 	ReceivedAt time.Time
@@ -38,6 +40,7 @@ func InboxRecordOf(env *events.Envelope, d *ledgerv1.Decision) InboxRecord {
 		ShipmentID: env.ShipmentID, Key: d.GetInputKey(), SellerID: d.GetSellerId(), Sellers: d.GetSenderSellers(),
 		CorrelationID: env.CorrelationID, AuthType: env.AuthType, AuthID: env.AuthID, TraceParent: env.TraceParent,
 		ReceivedAt: env.DecidedAt, Offset: d.GetInboxOffset(), Body: d.GetBody(),
+		History: d.GetHistory(),
 	}
 	copy(r.Hash[:], d.GetInputHash())
 	return r
