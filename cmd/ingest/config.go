@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/orderledger/orderledger/internal/clickhouse"
@@ -40,7 +41,8 @@ const (
 	envPeerURL = "ORDERLEDGER_INGEST_PEER_URL"
 	// envPeerSecret: signs requests between instances; a list, newest first. Required with envPeerAddr.
 	envPeerSecret = "ORDERLEDGER_INGEST_PEER_SECRET"
-	// envStandby: "off" keeps no warm copies of the lanes of other instances. Default on.
+	// envStandby: number of instances that keep a warm copy of a lane beside its owner; "on" reads as 1, "off" as 0.
+	// Default 1.
 	envStandby = "ORDERLEDGER_INGEST_STANDBY"
 	// envReadTimeout: the most time for the queries of one read, such as 30s. Default 10s.
 	envReadTimeout = "ORDERLEDGER_INGEST_READ_TIMEOUT"
@@ -159,9 +161,14 @@ func readPeers(e *setting.Reader, cfg *config) {
 		cfg.Ingest.Peers.Secrets = append(cfg.Ingest.Peers.Secrets, setting.NewSecret(s))
 	}
 	cfg.Journal.Advertise = cfg.Ingest.Peers.URL
-	standby := true
-	e.Truth(envStandby, &standby)
-	cfg.Journal.NoStandby = !standby
+	switch v := strings.ToLower(e.Get(envStandby)); v {
+	case "on":
+		cfg.Journal.Standbys = 1
+	case "off":
+		cfg.Journal.Standbys = 0
+	default:
+		e.Number(envStandby, &cfg.Journal.Standbys)
+	}
 }
 
 func readSellers(e *setting.Reader, cfg *sellers.Config) {

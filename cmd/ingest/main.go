@@ -77,7 +77,7 @@ func serve(ctx context.Context, cfg config, process *service.Process) (err error
 	}
 	deps := journal.Deps{
 		Options: options, Decode: marketplace.Decode(cfg.Ingest.Marketplace), Policy: directory.Policy,
-		Log: log, Registerer: reg,
+		Log: log, Registerer: reg, ClockGood: clock.Good,
 		CheckLayout: func(ctx context.Context) error { return kafka.CheckLayout(ctx, client, cfg.Kafka, &layout) },
 	}
 	if peers != nil {

@@ -28,9 +28,13 @@ type Config struct {
 	// Advertise is the base URL at which other instances reach this one. Empty means that there are no others: nothing is
 	// forwarded here, and lanes that the group takes away stop at once.
 	Advertise string
-	// NoStandby turns standbys off. Otherwise the instance keeps the stores of lanes that others own up to date, so that
-	// taking one over is a fence and a short read.
-	NoStandby bool
+	// Standbys is how many instances beside its owner keep the store of a lane up to date, so that taking it over is a
+	// fence and a short read. The highest number in the group counts. Zero means none, except while a lane is about to
+	// move; DefaultConfig has 1.
+	Standbys int
+	// RebalanceEvery is the shortest time between two rebalances that this instance asks for, because it has become warm
+	// for lanes. Zero means 5 seconds.
+	RebalanceEvery time.Duration
 	// StoreDir holds one folder per lane. It is a cache and may be deleted while the journal is not running.
 	StoreDir string
 	// Lanes is the number of lanes of the ledger's layout. Run refuses topics with fewer partitions.
@@ -68,9 +72,6 @@ type Config struct {
 	// ReleaseTimeout is how long a new owner waits for the last one to finish before it fences the lane. Zero means 500
 	// milliseconds.
 	ReleaseTimeout time.Duration
-	// DrainTimeout is how long a lane that the group took away still serves if no next owner takes it. Zero means 10
-	// minutes.
-	DrainTimeout time.Duration
 	// InboxCommitEvery is the interval at which inbox positions that move are committed to the inbox group; positions that
 	// rest are committed at once. Zero means one second.
 	InboxCommitEvery time.Duration
@@ -89,6 +90,7 @@ func DefaultConfig() Config {
 		Cluster:  "orderledger",
 		StoreDir: "lanes",
 		Lanes:    kafka.DefaultLanes,
+		Standbys: 1,
 	}.withDefaults()
 }
 
@@ -107,7 +109,7 @@ func (c Config) withDefaults() Config {
 	orElse(&c.TransactionTimeout, 8*time.Second)
 	orElse(&c.TakeoverTimeout, 30*time.Second)
 	orElse(&c.ReleaseTimeout, 500*time.Millisecond)
-	orElse(&c.DrainTimeout, 10*time.Minute)
+	orElse(&c.RebalanceEvery, 5*time.Second)
 	orElse(&c.InboxCommitEvery, time.Second)
 	orElse(&c.InboxTrimEvery, 10*time.Minute)
 	return c
@@ -147,13 +149,16 @@ func (c Config) Validate() error {
 	if c.WaitingCount < 0 || c.WaitingBytes < 0 {
 		bad("journal cap of %d waiting facts and %d bytes: want 0 (1000, 4 MiB) or more", c.WaitingCount, c.WaitingBytes)
 	}
+	if c.Standbys < 0 || c.Standbys > maxStandbys {
+		bad("journal standbys %d: want 0 to %d", c.Standbys, maxStandbys)
+	}
 	if c.CacheBytes < 0 || c.InboxKeep < 0 {
 		bad("journal cache and inbox keep: want 0 or more")
 	}
 	for name, d := range map[string]time.Duration{
 		"waiting limit": c.WaitingLimit, "session timeout": c.SessionTimeout,
 		"rebalance timeout": c.RebalanceTimeout, "transaction timeout": c.TransactionTimeout,
-		"takeover timeout": c.TakeoverTimeout, "release timeout": c.ReleaseTimeout, "drain timeout": c.DrainTimeout,
+		"takeover timeout": c.TakeoverTimeout, "release timeout": c.ReleaseTimeout, "rebalance interval": c.RebalanceEvery,
 		"inbox commit interval": c.InboxCommitEvery, "inbox trim interval": c.InboxTrimEvery,
 	} {
 		if d < 0 {
@@ -162,6 +167,9 @@ func (c Config) Validate() error {
 	}
 	return errors.Join(problems...)
 }
+
+// maxStandbys bounds the number of standbys of a lane. Each reads and stores everything again.
+const maxStandbys = 16
 
 // Deps are the dependencies of a Journal.
 type Deps struct {
@@ -179,6 +187,9 @@ type Deps struct {
 	AskRelease func(ctx context.Context, url string, lane int32) error
 	// Policy returns the configured policy of a seller and location. Nil means the zero policy for all.
 	Policy func(sellerID, locationID string) shipment.Policy
+	// ClockGood reports whether the clock of this machine can be trusted; lanes go to instances with a good clock first.
+	// It must not block. Nil means that it can.
+	ClockGood func() bool
 	// Log gets one line per outcome: at WARN for quarantined inputs, otherwise at DEBUG. Nil means none.
 	Log *slog.Logger
 	// Registerer gets the metrics. Nil means none.

@@ -50,12 +50,15 @@
 //
 // Owner says which instance should be asked about a lane; it may be wrong at any time, and after OwnerWrong the group
 // is asked again. Instances keep standbys: stores of lanes that they do not serve, which they update by reading the
-// lanes as any consumer may.
+// lanes as any consumer may. The group's plan says who follows which lane, Config.Standbys instances each, and prefers
+// instances that are near a lane's end (warmth). An instance that joins others is not Accepting until it is warm for
+// what it follows.
 //
-// A lane that the group takes away drains: it still serves until its next owner, having read all of it, asks for it
-// with Release, and only then fences. So a planned move keeps callers waiting for a fence and a short read. Safety does
-// not depend on the request: an owner that is gone or frozen is fenced without an answer after Config.ReleaseTimeout.
-// HandOver gives all lanes away before a stop.
+// A lane that the group takes away drains: it still serves, without a time limit, until its next owner, having read all
+// of it, asks for it with Release, and only then fences. So a planned move keeps callers waiting for a fence and a
+// short read. Safety does not depend on the request: an owner that is gone or frozen is fenced without an answer after
+// Config.ReleaseTimeout. A lane that was released and that nobody has taken after 2 s is taken back by a fence.
+// HandOver gives all lanes away before a stop, each once another instance is warm for it.
 //
 // A command that is sent to another instance, or again, carries an ephemeral key (NewKey) if its caller gave none: the
 // owner of the lane answers a key that was decided with its first answer. Such keys are refused after ten minutes, and

@@ -8,9 +8,10 @@ import (
 	"time"
 )
 
-// A lane that the group takes away drains: it still serves until its next owner takes it. The next owner reads the lane
-// to its end, asks for it (Release), and only then fences. So callers wait for a fence and a short read, not for a
-// rebalance. Safety does not depend on the request: a lane that is fenced without it ends in the same way.
+// A lane that the group takes away drains: it still serves until its next owner takes it, however long that takes. The
+// next owner reads the lane to its end, asks for it (Release), and only then fences. So callers wait for a fence and a
+// short read, not for a rebalance. Safety does not depend on the request: a lane that is fenced without it ends in the
+// same way. If nobody takes a lane that was released, because the next owner has died, it is taken back by a fence.
 
 // errReleased says that the next owner asked for the lane.
 var errReleased = &lostError{err: errors.New("the next owner asked for the lane"), fenced: true}
@@ -22,12 +23,15 @@ func (j *Journal) drains() bool { return j.cfg.Advertise != "" && j.deps.AskRele
 // endFenced ends draining lanes that another instance has fenced without asking. A busy lane learns of the fence when
 // it writes; without this check, the instance would keep naming itself as the owner of an idle one.
 func (j *Journal) endFenced(ctx context.Context) {
-	if j.lanes.drainingCount() == 0 {
+	j.lanes.mu.Lock()
+	n := len(j.lanes.draining)
+	j.lanes.mu.Unlock()
+	if n == 0 {
 		return
 	}
 	taken, err := j.members.TakenElsewhere(ctx)
 	if err != nil {
-		return // The next write, the release or the drain timeout ends them too.
+		return // The next write or the release ends them too.
 	}
 	j.lanes.mu.Lock()
 	defer j.lanes.mu.Unlock()
@@ -36,11 +40,46 @@ func (j *Journal) endFenced(ctx context.Context) {
 			continue // The last announcement is from before this instance took the lane.
 		}
 		if taken[id] {
-			l.expire.Stop() // resume sees by this that the lane is ending.
+			l.ending = true // A lane that is assigned again waits for its end.
 			l.stop()
 		}
 	}
 }
+
+// takeBackAfter is how long a released lane waits for its next owner's announcement.
+const takeBackAfter = 2 * time.Second
+
+// awaitTaker waits after a release until another instance has taken the lane, and reports whether one has. Callers are
+// refused meanwhile, so that they find the next owner.
+func (l *lane) awaitTaker(ctx context.Context) bool {
+	released := time.Now()
+	l.released.Store(true)
+	defer l.released.Store(false)
+	var before *string // The announced taker at the release, if that was not this instance.
+	mine := l.announced.Load()
+	for ctx.Err() == nil && l.j.lanes.drains(l) {
+		l.refuse(ErrNotOwner)
+		asking, cancel := context.WithTimeout(ctx, takeBackAfter)
+		name, self, err := l.j.members.LastTaker(asking, l.id)
+		cancel()
+		switch {
+		case err != nil:
+		case mine && !self, before != nil && name != *before:
+			return true
+		default:
+			before = &name
+		}
+		if time.Since(released) > takeBackAfter {
+			l.log.WarnContext(ctx, "released lane taken back, no other instance took it")
+			return false
+		}
+		wait(ctx, takerCheckEvery)
+	}
+	return ctx.Err() != nil
+}
+
+// takerCheckEvery is the interval between checks whether a released lane has been taken.
+const takerCheckEvery = 50 * time.Millisecond
 
 // Release finishes a lane's batch in hand, answers its callers, and decides nothing more: the next owner requests it
 // before it fences the lane. It returns nil if this instance does not serve the lane, and may be called again. An

@@ -92,18 +92,3 @@ func TestDrainingLaneOldAnnouncement(t *testing.T) {
 	s.create(1, a)
 	require.Same(t, l, a.lanes.serving(0))
 }
-
-// A draining lane that nobody takes ends in time.
-func TestDrainingLaneTimeout(t *testing.T) {
-	t.Parallel()
-	s := newFleet(t, 1)
-	a := s.join("a", config(func(c *Config) { c.DrainTimeout = 20 * time.Millisecond })).ready()
-	ids := s.create(1, a)
-	a.revoke([]int32{0})
-	testkit.Eventually(t, func() bool { return a.lanes.serving(0) == nil }, "it has ended")
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	defer cancel()
-	a.assign(ctx, []int32{0})
-	testkit.Eventually(t, func() bool { return serves(a) == 1 }, "it is served again when it is assigned again")
-	require.EqualValues(t, 2, a.mustSubmit(cmd(ids[0], "note", "x")).Version)
-}

@@ -35,7 +35,8 @@ type Journal struct {
 	memory   *lanestore.Memory // Shared by all lane stores; nil until Run.
 	members  *membership.Membership
 	lanes    laneSet
-	standbys *standbys      // Nil if no standbys are kept, and until Run.
+	standbys *standbys // Nil if no standbys are kept, and until Run.
+	warmth   warmth
 	announce sync.WaitGroup // Goroutines that announce takeovers to other instances.
 
 	life lifecycle
@@ -67,6 +68,7 @@ func (k *keys) generated() string {
 // hooks are points at which a test can stop the world. They are empty in production.
 type hooks struct {
 	onCommitted, onStored func(lane int32)
+	left                  func(lane int32, left int64) int64 // Replaces what warmth.left returns.
 }
 
 func (h hooks) committed(lane int32) {
@@ -101,9 +103,8 @@ func New(cfg Config, d Deps) (*Journal, error) {
 	j.members = membership.New(membership.Config{
 		Cluster: cfg.Cluster, InstanceID: cfg.InstanceID, Advertise: cfg.Advertise, Nonce: j.keys.nonce,
 		SessionTimeout: cfg.SessionTimeout, RebalanceTimeout: cfg.RebalanceTimeout,
-		Options: d.Options, Log: d.Log, Lanes: cfg.Lanes,
-		Serves:   func(lane int32) bool { return j.lanes.serving(lane) != nil },
-		Draining: j.lanes.drainingCount,
+		Options: d.Options, Log: d.Log, Lanes: cfg.Lanes, Standbys: cfg.Standbys, AskEvery: cfg.RebalanceEvery,
+		Serves: j.lanes.opened, Has: j.lanes.has, Serving: j.lanes.left, Report: j.report, ClockGood: d.ClockGood,
 	})
 	return j, nil
 }
@@ -138,14 +139,20 @@ func (j *Journal) Run(ctx context.Context) (err error) {
 		return err
 	}
 	var wg sync.WaitGroup
-	if !j.cfg.Embedded && !j.cfg.NoStandby {
+	if !j.cfg.Embedded {
+		j.inspectStores(ctx)
 		j.standbys = newStandbys(j)
 		wg.Go(func() { j.standbys.run(ctx) })
 	}
 	wg.Go(func() { (&maintenance{j: j}).run(ctx) })
 	err = j.members.Run(ctx, membership.Callbacks{
+		Planned: func(p membership.Plan) {
+			p.FollowAll = p.FollowAll && j.cfg.Standbys > 0
+			j.lanes.setPlan(p)
+		},
 		Assigned: func(lanes []int32) { j.assign(ctx, lanes) },
 		Revoked:  j.revoke,
+		Lost:     j.lanes.leave,
 		Stopping: func() {
 			cancel() // From here on nothing is assigned.
 			stopAll(j.lanes.clear())
@@ -205,8 +212,8 @@ func (j *Journal) NewKey() string {
 type Owner = membership.Owner
 
 // Owner returns the instance to ask about a lane: this one if it serves the lane and was not reported wrong, otherwise
-// the one to which the group assigns the lane. If it knows no owner, or a wrong one, it asks the group, once for all
-// callers. While there is no owner it waits inside ctx.
+// the one that last took the lane, if it is still a member, and then the one to which the group assigns it. If it knows
+// no owner, or a wrong one, it asks the group, once for all callers. While there is no owner it waits inside ctx.
 func (j *Journal) Owner(ctx context.Context, lane int32) (Owner, error) {
 	if lane < 0 || int(lane) >= j.cfg.Lanes {
 		return Owner{}, fmt.Errorf("owner of lane %d: %w: there are %d", lane, ErrInvalid, j.cfg.Lanes)
@@ -222,9 +229,10 @@ func (j *Journal) Owner(ctx context.Context, lane int32) (Owner, error) {
 // The next Owner of this lane asks the group.
 func (j *Journal) OwnerWrong(lane int32, was Owner) { j.members.OwnerWrong(lane, was) }
 
-// HandOver leaves the lanes' group, as a static member too, and returns when other instances have taken this one's
-// lanes, when there is no other, or when ctx ends. Until then lanes are served here, so calls must still be taken. It
-// is for an instance that will stop; Run continues until its own context ends.
+// HandOver says to the group that this instance leaves, and returns when other instances have taken its lanes, when
+// nobody else stays, or when ctx ends; then it leaves the group, as a static member too. A lane is taken once another
+// instance is warm for it. Until then lanes are served here, so calls must still be taken. It is for an instance that
+// will stop; Run continues until its own context ends.
 func (j *Journal) HandOver(ctx context.Context) error {
 	if !j.drains() {
 		return nil

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/journal/lanestore"
 )
 
@@ -22,7 +23,7 @@ type lane struct {
 	stop   func()          // Ends run; from any goroutine.
 	gone   chan struct{}   // Closed when run has ended and every call that was taken has its answer.
 	prior  <-chan struct{} // Closed when the lane's store is free; nil if no lane had it.
-	expire *time.Timer     // Ends a lane that is draining; guarded by laneSet.mu.
+	ending bool            // A draining lane that is being stopped; guarded by laneSet.mu.
 
 	status
 	local
@@ -39,6 +40,7 @@ type lane struct {
 // status is what other goroutines see of a lane.
 type status struct {
 	open      atomic.Bool
+	released  atomic.Bool                     // It drains, and waits for its next owner to take it.
 	announced atomic.Bool                     // The last announced takeover of the lane is this instance's.
 	opened    atomic.Pointer[chan bool]       // Closed each time the lane opens.
 	failure   atomic.Pointer[error]           // Why it is not open.
@@ -99,12 +101,14 @@ func (l *lane) run(ctx context.Context) {
 			err = l.serveOpen(ctx, &backoff)
 		}
 		l.removeUntrusted(err)
-		// A draining lane is its next owner's now: there is no reason to take it back.
-		ended := err != nil && l.j.lanes.endDraining(l)
+		ended := err != nil && l.wasTaken(err)
 		if ended {
 			l.refuse(ErrNotOwner)
 		}
 		l.closeWriter()
+		if !ended && errors.Is(err, errReleased) && l.j.lanes.drains(l) {
+			ended = l.awaitTaker(ctx) && l.j.lanes.endDraining(l)
+		}
 		if ended || ctx.Err() != nil {
 			break
 		}
@@ -118,6 +122,14 @@ func (l *lane) run(ctx context.Context) {
 	}
 	l.refuse(ErrNotOwner)
 	l.closeStore()
+}
+
+// wasTaken ends a draining lane that another instance has fenced, since it is that one's now, and one that can't be
+// opened again. After other errors, and after a release, the lane may still be nobody's.
+func (l *lane) wasTaken(err error) bool {
+	lost := (*lostError)(nil)
+	fenced := errors.As(err, &lost) && lost.fenced && !errors.Is(err, errReleased)
+	return (fenced || isLasting(err)) && l.j.lanes.endDraining(l)
 }
 
 // inherit waits until the lane's store is free, and takes over the standby's store, with everything that the standby
@@ -141,6 +153,9 @@ func (l *lane) serveOpen(ctx context.Context, backoff *time.Duration) error {
 	opened := time.Now()
 	err := l.serve(ctx)
 	l.setClosed(err)
+	m := l.store.Meta()
+	l.j.warmth.read(l.id, events.TopicEvents, m.Events.Next)
+	l.j.warmth.read(l.id, events.TopicDecisions, m.Decisions.Next)
 	l.intake.confirmReleases()
 	if time.Since(opened) > steady {
 		*backoff = 0
@@ -154,6 +169,7 @@ func (l *lane) removeUntrusted(err error) {
 	if errors.As(err, &lost) && lost.store && l.store != nil {
 		_ = l.store.Remove()
 		l.store = nil
+		l.j.warmth.reset(l.id)
 	}
 }
 
@@ -165,8 +181,9 @@ func (l *lane) handleLost(ctx context.Context, err error) (giveUp bool) {
 	}
 	// A fenced owner asks the group first. Two owners that only fenced each other would never get anywhere.
 	for ctx.Err() == nil {
-		if l.j.lanes.endDraining(l) {
-			return true
+		if l.j.lanes.drains(l) {
+			// It was revoked meanwhile.
+			return (!errors.Is(err, errReleased) || l.awaitTaker(ctx)) && l.j.lanes.endDraining(l)
 		}
 		mine, answered := l.j.members.StillAssigned(ctx, l.id)
 		if mine {

@@ -6,7 +6,8 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"time"
+
+	"github.com/orderledger/orderledger/internal/journal/membership"
 )
 
 // laneSet holds the lanes of an instance: those that the group assigns to it, and those that are draining.
@@ -15,22 +16,28 @@ type laneSet struct {
 	assigned map[int32]*lane           // Guarded by mu.
 	draining map[int32]*lane           // Taken away by the group and still serving; guarded by mu.
 	last     map[int32]<-chan struct{} // Closed when the last lane of that number has closed its store; guarded by mu.
-	joined   bool                      // The group has answered; guarded by mu.
-	started  bool                      // The first lanes have been open, or refused; guarded by mu.
+	joined   bool                      // The instance is a member, and the group has answered; guarded by mu.
+	plan     membership.Plan           // What the group said beside the lanes; guarded by mu.
+	behind   bool                      // Others served lanes when the instance joined; guarded by mu.
+	planned  bool                      // plan and behind are set; guarded by mu.
+	started  bool                      // The instance has been ready once; guarded by mu.
 }
 
 func newLaneSet() laneSet {
 	return laneSet{assigned: map[int32]*lane{}, draining: map[int32]*lane{}, last: map[int32]<-chan struct{}{}}
 }
 
-// serving returns the lane that decides here, assigned or draining; nil for none.
+// serving returns the lane that decides here, assigned or draining; nil for none, and for one that was released.
 func (s *laneSet) serving(id int32) *lane {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l := s.assigned[id]; l != nil {
 		return l
 	}
-	return s.draining[id]
+	if l := s.draining[id]; l != nil && !l.released.Load() {
+		return l
+	}
+	return nil
 }
 
 // current returns the assigned lanes, and whether the group has answered at all.
@@ -40,10 +47,51 @@ func (s *laneSet) current() (assigned map[int32]*lane, joined bool) {
 	return maps.Clone(s.assigned), s.joined
 }
 
-func (s *laneSet) drainingCount() int {
+// has reports whether the instance serves a lane or is about to.
+func (s *laneSet) has(id int32) bool { return s.serving(id) != nil }
+
+// opened reports whether the instance serves a lane now.
+func (s *laneSet) opened(id int32) bool {
+	l := s.serving(id)
+	return l != nil && l.open.Load()
+}
+
+// left returns the lanes that another instance has yet to take: the open ones and the draining ones.
+func (s *laneSet) left() []int32 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.draining)
+	ids := slices.Collect(maps.Keys(s.draining))
+	for id, l := range s.assigned {
+		if l.open.Load() {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// drains reports whether a lane is draining.
+func (s *laneSet) drains(l *lane) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.draining[l.id] == l
+}
+
+// setPlan keeps what the group said beside the lanes.
+func (s *laneSet) setPlan(p membership.Plan) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.plan = p
+	if !s.planned {
+		s.planned, s.behind = true, p.Serving
+	}
+}
+
+// leave notes that the instance is no member any more.
+func (s *laneSet) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.joined = false
 }
 
 // clear empties the set and returns the lanes that were in it.
@@ -56,13 +104,16 @@ func (s *laneSet) clear() []*lane {
 	return lanes
 }
 
-// unserved returns the lanes that this instance does not serve, and whose store no ending lane holds; mu is held.
-func (s *laneSet) unserved(lanes int) map[int32]bool {
-	if !s.joined {
+// toFollow returns the lanes that need a standby here, and whose store no ending lane holds; mu is held.
+func (s *laneSet) toFollow(lanes int) map[int32]bool {
+	if !s.planned {
 		return nil // Some may be about to be assigned.
 	}
-	unserved := map[int32]bool{}
+	follow := map[int32]bool{}
 	for id := range int32(lanes) {
+		if !s.plan.FollowAll && !slices.Contains(s.plan.Follow, id) {
+			continue
+		}
 		if s.assigned[id] != nil || s.draining[id] != nil {
 			continue
 		}
@@ -73,9 +124,9 @@ func (s *laneSet) unserved(lanes int) map[int32]bool {
 				continue // It is ending, and its store is still open.
 			}
 		}
-		unserved[id] = true
+		follow[id] = true
 	}
-	return unserved
+	return follow
 }
 
 // positions returns the inbox positions of the lanes that know theirs.
@@ -96,7 +147,7 @@ func (s *laneSet) positions() map[int32]int64 {
 // resume makes a draining lane an assigned one again, and reports whether there was one; mu is held.
 func (s *laneSet) resume(id int32) bool {
 	l := s.draining[id]
-	if l == nil || !l.expire.Stop() {
+	if l == nil || l.ending {
 		return false // It has ended, or is ending: a new one waits for that.
 	}
 	delete(s.draining, id)
@@ -104,15 +155,14 @@ func (s *laneSet) resume(id int32) bool {
 	return true
 }
 
-// endDraining removes a lane that was lost if it was draining, and reports whether it was: a draining lane is not taken
-// over again.
+// endDraining removes a lane if it was draining, and reports whether it was.
 func (s *laneSet) endDraining(l *lane) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.draining[l.id] != l {
 		return false
 	}
-	l.expire.Stop()
+	l.ending = true
 	delete(s.draining, l.id)
 	return true
 }
@@ -149,7 +199,6 @@ func (j *Journal) revoke(ids []int32) {
 		delete(s.assigned, id)
 		if j.drains() && l.open.Load() {
 			s.draining[id] = l
-			l.expire = time.AfterFunc(j.cfg.DrainTimeout, l.stop)
 		} else {
 			stopping = append(stopping, l)
 		}

@@ -23,6 +23,9 @@ type maintenance struct {
 	last      time.Time       // When positions were committed last.
 }
 
+// endsEvery is the interval at which the lanes' ends are asked for.
+const endsEvery = time.Second
+
 // maintainEvery is the housekeeping interval.
 const maintainEvery = 50 * time.Millisecond
 
@@ -33,7 +36,7 @@ func (m *maintenance) run(ctx context.Context) {
 	tick := time.NewTicker(maintainEvery)
 	defer tick.Stop()
 	m.last = time.Now()
-	trimmed, fenced, read := time.Now(), time.Now(), time.Now()
+	trimmed, fenced, read, asked := time.Now(), time.Now(), time.Now(), time.Now()
 	for {
 		select {
 		case <-tick.C:
@@ -47,6 +50,10 @@ func (m *maintenance) run(ctx context.Context) {
 		if !j.cfg.Embedded && time.Since(read) >= readableEvery {
 			read = time.Now()
 			m.checkReadable(ctx, adm)
+		}
+		if !j.cfg.Embedded && time.Since(asked) >= endsEvery {
+			asked = time.Now()
+			j.warmth.refresh(ctx, adm)
 		}
 		now := j.lanes.positions()
 		if time.Since(trimmed) >= j.cfg.InboxTrimEvery {

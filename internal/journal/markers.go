@@ -20,12 +20,12 @@ import (
 // that nobody will ever end, and readers stop before it. Only the coordinator still knows the outcome, and only until
 // the id is fenced. So a takeover looks for lost markers before it fences, and writes them.
 
-// writeLostMarkers writes the missing markers of transactions that the coordinator has ended. It acts only on certain
-// outcomes. After an error the lane must not be fenced yet. If this instance has no right to look for markers, the
-// takeover continues without: most clusters never lose one.
-func (t *takeover) writeLostMarkers(ctx context.Context) error {
+// writeLostMarkers writes the missing markers of transactions that the coordinator has ended, and returns how many. It
+// acts only on certain outcomes. After an error the lane must not be fenced yet. If this instance has no right to look
+// for markers, the takeover continues without: most clusters never lose one.
+func (t *takeover) writeLostMarkers(ctx context.Context) (int, error) {
 	if t.l.j.cfg.Embedded {
-		return nil
+		return 0, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.l.j.cfg.TakeoverTimeout)
 	defer cancel()
@@ -33,25 +33,25 @@ func (t *takeover) writeLostMarkers(ctx context.Context) error {
 	if isForbidden(err) {
 		t.l.log.WarnContext(ctx, "lost markers not checked",
 			slog.String("needs", "DESCRIBE on the transactional ids and READ on the topics"), slog.Any("err", err))
-		return nil
+		return 0, nil
 	}
 	if err != nil {
-		return fmt.Errorf("look for lost markers: %w", err)
+		return 0, fmt.Errorf("look for lost markers: %w", err)
 	}
 	for _, m := range lost {
 		if err := t.writeMarker(ctx, m); err != nil {
 			if !isForbidden(err) {
-				return fmt.Errorf("lost marker of producer %d in %s lane %d: %w", m.pid, m.topic, t.l.id, err)
+				return 0, fmt.Errorf("lost marker of producer %d in %s lane %d: %w", m.pid, m.topic, t.l.id, err)
 			}
 			// Only an operator can write it, and the fence would destroy the outcome.
-			return fmt.Errorf("%s lane %d has a transaction of producer %d whose marker the broker lost (committed: %t); "+
+			return 0, fmt.Errorf("%s lane %d has a transaction of producer %d whose marker the broker lost (committed: %t); "+
 				"writing it needs CLUSTER_ACTION on the cluster: %w", m.topic, t.l.id, m.pid, m.commit, err)
 		}
 		t.l.j.metrics.repaired.WithLabelValues("marker").Inc()
 		t.l.log.WarnContext(ctx, "lost marker of a transaction written", slog.String("lost_in", m.topic),
 			slog.Int64("producer_id", m.pid), slog.Bool("committed", m.commit))
 	}
-	return nil
+	return len(lost), nil
 }
 
 func isForbidden(err error) bool {

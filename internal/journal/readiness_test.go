@@ -52,6 +52,9 @@ func TestJournalAccepting(t *testing.T) {
 	require.ErrorIs(t, j.LaneReady(2), ErrNotOwner)
 	lanes[0].open.Store(false)
 	require.ErrorIs(t, j.Accepting(), ErrLaneMoving, "no lane is open")
+	delete(s.assigned, 0)
+	lanes[1].setFailure(ErrDamaged)
+	require.NoError(t, j.Accepting(), "the only lane of the instance waits for a person")
 	clear(s.assigned)
 	require.NoError(t, j.Accepting(), "an instance without lanes forwards calls")
 }

@@ -51,6 +51,7 @@ func (t *takeover) replay(
 		l.log.WarnContext(ctx, "lane store rebuilt", slog.Any("err", err))
 		l.j.metrics.rebuilds.Inc()
 		t.seen = nil
+		l.j.warmth.reset(l.id)
 		if err := l.store.Rebuild(want); err != nil {
 			return nil, err
 		}
@@ -149,7 +150,10 @@ func (t *takeover) readTopic(
 ) error {
 	l, seen := t.l, t.seen[topic]
 	r := newApplier(l.store, topic, l.id, l.j.topics.lanes, pos, seen)
-	err := l.j.topics.scan(ctx, topic, l.id, max(pos.From(), seen), end, func(rec *kgo.Record) error { return fn(r, rec) })
+	err := l.j.topics.scan(ctx, topic, l.id, max(pos.From(), seen), end, func(rec *kgo.Record) error {
+		l.j.warmth.read(l.id, topic, rec.Offset+1)
+		return fn(r, rec)
+	})
 	if err == nil {
 		err = r.flush(0)
 	}
@@ -158,6 +162,7 @@ func (t *takeover) readTopic(
 			t.seen = map[string]int64{}
 		}
 		t.seen[topic] = max(end, seen)
+		l.j.warmth.read(l.id, topic, t.seen[topic])
 	}
 	return err
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/orderledger/orderledger/internal/journal/lanestore"
 )
 
-// standbys keep the stores of the lanes that this instance does not serve up to date, so that taking one over is a
-// fence and a short read. They read committed records, as any consumer may, with one client for all lanes, and decide
+// standbys keep the stores of the lanes that the group's plan names up to date, so that taking one over is a fence and
+// a short read. They read committed records, as any consumer may, with one client for all lanes, and decide
 // nothing. An error leaves its lane to the takeover, which judges it after the fence.
 type standbys struct {
 	j *Journal
@@ -82,7 +82,15 @@ func (f *standbys) run(ctx context.Context) {
 	}
 }
 
-// session reads the lanes that this instance does not serve, until that set changes.
+// position returns where to read a topic on. The first record is the last one that the store has, to compare both.
+func (s *standby) position(topic string, pos *lanestore.TopicPosition) int64 {
+	if seen := s.seen[topic]; seen > 0 {
+		return max(pos.Next, seen)
+	}
+	return pos.From()
+}
+
+// session reads the lanes that the plan names, until that set changes.
 func (f *standbys) session(ctx context.Context) error {
 	if err := f.adopt(ctx); err != nil {
 		return err
@@ -94,8 +102,14 @@ func (f *standbys) session(ctx context.Context) error {
 		s.mu.Lock()
 		if !s.taken && s.store != nil {
 			m := s.store.Meta()
-			from[events.TopicEvents][id] = kgo.NewOffset().At(max(m.Events.Next, s.seen[events.TopicEvents]))
-			from[events.TopicDecisions][id] = kgo.NewOffset().At(max(m.Decisions.Next, s.seen[events.TopicDecisions]))
+			for topic, pos := range map[string]*lanestore.TopicPosition{
+				events.TopicEvents: &m.Events, events.TopicDecisions: &m.Decisions,
+			} {
+				from[topic][id] = kgo.NewOffset().At(s.position(topic, pos))
+				if pos.Last < 0 { // There is nothing to compare.
+					f.j.warmth.read(id, topic, from[topic][id].EpochOffset().Offset)
+				}
+			}
 		}
 		s.mu.Unlock()
 	}
@@ -132,10 +146,18 @@ func (f *standbys) session(ctx context.Context) error {
 	return nil
 }
 
-// adopt opens the stores of lanes that have no standby yet.
+// adopt opens the stores of lanes that have no standby yet, and closes those that the plan names no more.
 func (f *standbys) adopt(ctx context.Context) error {
 	if f.unchanged(f.current()) {
 		return nil
+	}
+	f.j.lanes.mu.Lock()
+	follow := f.j.lanes.toFollow(f.j.cfg.Lanes)
+	f.j.lanes.mu.Unlock()
+	for id := range f.current() {
+		if !follow[id] {
+			f.drop(id)
+		}
 	}
 	want, err := f.j.topics.identity(ctx)
 	if err != nil {
@@ -158,11 +180,11 @@ func (f *standbys) adopt(ctx context.Context) error {
 func (f *standbys) reserve() []*standby {
 	f.j.lanes.mu.Lock()
 	defer f.j.lanes.mu.Unlock()
-	unserved := f.j.lanes.unserved(f.j.cfg.Lanes)
+	follow := f.j.lanes.toFollow(f.j.cfg.Lanes)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var fresh []*standby
-	for id := range unserved {
+	for id := range follow {
 		if f.byLane[id] != nil || time.Now().Before(f.paused[id]) {
 			continue
 		}
@@ -184,14 +206,19 @@ func (f *standbys) current() map[int32]*standby {
 // unchanged reports whether no lane has come or gone since current was called.
 func (f *standbys) unchanged(current map[int32]*standby) bool {
 	f.j.lanes.mu.Lock()
-	unserved := f.j.lanes.unserved(f.j.cfg.Lanes)
+	follow := f.j.lanes.toFollow(f.j.cfg.Lanes)
 	f.j.lanes.mu.Unlock()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !maps.Equal(f.byLane, current) {
 		return false
 	}
-	for id := range unserved {
+	for id := range f.byLane {
+		if !follow[id] {
+			return false
+		}
+	}
+	for id := range follow {
 		if f.byLane[id] == nil && time.Now().After(f.paused[id]) {
 			return false
 		}
@@ -209,14 +236,20 @@ func (f *standbys) apply(ctx context.Context, s *standby, p kgo.FetchTopicPartit
 	if s.taken || s.store == nil {
 		return
 	}
+	began := time.Now()
 	if err := s.apply(p); err != nil {
 		lost := (*lostError)(nil)
 		if errors.As(err, &lost) && lost.store || errors.Is(err, ErrDamaged) || errors.Is(err, errStale) {
 			_ = s.store.Remove() // The next takeover or standby builds it again.
 			s.store = nil
+			f.j.warmth.reset(s.id)
 		}
 		go f.giveUp(ctx, s.id, err) // In a goroutine, because giveUp needs the lock that is held here.
 		return
+	}
+	f.j.warmth.measured(len(p.Records), time.Since(began))
+	if seen := s.seen[p.Topic]; seen > 0 {
+		f.j.warmth.read(s.id, p.Topic, seen)
 	}
 	if p.Topic == events.TopicEvents {
 		lag := max(0, p.LastStableOffset-s.seen[p.Topic])
@@ -232,8 +265,7 @@ func (s *standby) apply(p kgo.FetchTopicPartition) error {
 	if p.Topic == events.TopicDecisions {
 		pos = m.Decisions
 	}
-	// A position from before a restart is not compared here: the chain of the first record does that.
-	r := newApplier(s.store, p.Topic, s.id, s.lanes, pos, pos.Last+1)
+	r := newApplier(s.store, p.Topic, s.id, s.lanes, pos, s.seen[p.Topic])
 	checked := s.seen[p.Topic] > 0
 	for _, rec := range p.Records {
 		if rec.Attrs.IsControl() {
@@ -265,9 +297,11 @@ func (s *standby) apply(p kgo.FetchTopicPartition) error {
 // giveUp leaves a lane alone for a while.
 func (f *standbys) giveUp(ctx context.Context, id int32, err error) {
 	f.j.laneLog(id).WarnContext(ctx, "standby given up", slog.Any("err", err))
-	f.mu.Lock()
-	f.paused[id] = time.Now().Add(standbyPause)
-	f.mu.Unlock()
+	if !errors.Is(err, errStale) { // A store of another lane was removed: nothing is wrong with this one.
+		f.mu.Lock()
+		f.paused[id] = time.Now().Add(standbyPause)
+		f.mu.Unlock()
+	}
 	f.drop(id)
 }
 

@@ -95,12 +95,13 @@ func TestStandbyRemovesBrokenStore(t *testing.T) {
 func TestTakeoverWithoutStandby(t *testing.T) {
 	t.Parallel()
 	s := newFleet(t, 2)
-	a := s.join("a").ready()
+	without := config(func(c *Config) { c.Standbys = 0 })
+	a := s.join("a", without).ready()
 	ids := s.create(4, a)
-	b := s.join("b", config(func(c *Config) { c.NoStandby = true }))
+	b := s.join("b", without)
 	require.NoError(t, a.HandOver(t.Context()))
 	testkit.Eventually(t, func() bool { return serves(b) == 2 }, "it has both lanes")
-	require.Zero(t, counted(b.metrics.followed))
+	testkit.Eventually(t, func() bool { return counted(b.metrics.followed) == 0 }, "it follows none")
 	for _, id := range ids {
 		require.EqualValues(t, 2, b.mustSubmit(cmd(id, "note", "x")).Version)
 	}

@@ -21,7 +21,7 @@ type takeover struct {
 	began time.Time
 }
 
-// run reads what there is, asks the last owner to finish, writes the markers that a broker lost, fences, reads to the
+// run reads what there is, writes the markers that a broker lost, asks the last owner to finish, fences, reads to the
 // end, repairs what an embedded broker tore, and opens. After it the lane has a writer and a store, or there is an
 // error and nothing was lost.
 func (t *takeover) run(ctx context.Context) error {
@@ -34,10 +34,18 @@ func (t *takeover) run(ctx context.Context) error {
 	if err := t.warmUp(ctx); err != nil {
 		return err
 	}
+	// Before the last owner stops: looking for lost markers may take long, and what is behind one has yet to be read.
+	written, err := t.writeLostMarkers(ctx)
+	if err == nil && written > 0 {
+		err = t.warmUp(ctx)
+	}
+	if err != nil {
+		return err
+	}
 	t.began = time.Now() // From here on callers wait: the last owner stops.
 	t.askRelease(ctx)
-	// Before the fence: it makes the coordinator forget how a transaction without a marker ended.
-	if err := t.writeLostMarkers(ctx); err != nil {
+	// Again before the fence, which makes the coordinator forget how a transaction without a marker ended.
+	if _, err := t.writeLostMarkers(ctx); err != nil {
 		return err
 	}
 	w, err := fence(ctx, &l.j.cfg, l.j.deps.Options, l.id)

@@ -4,11 +4,31 @@
 // which lanes are its own. No record is read through it and no offset committed. A second group, the owners' group, has
 // no members: its offsets carry, as metadata, the URL of the instance that last took each lane.
 //
-//	        joins                  assigned                 HandOver
-//	New ─────────────► member ◄──────────────► owns lanes ─────────────► left ──┐
-//	 │                   │         revoked         │                            │ Run's context ends
-//	 │                   │ refused for good        │ refused for good           ▼
-//	 └─ Owner waits      └─────────────────────────┴────────────────────────► ended
+//	        joins                  assigned             HandOver            serves nothing, nobody
+//	New ─────────────► member ◄──────────────► owns lanes ───────► draining ─────────────────────► left ──┐
+//	 │                   │         revoked         │                         stays, or ctx ends           │ Run's
+//	 │                   │ refused for good        │ refused for good                                     ▼ context ends
+//	 └─ Owner waits      └─────────────────────────┴──────────────────────────────────────────────────► ended
+//
+// # The plan
+//
+// In each join a member reports, for each lane, whether it serves it, how many records it has yet to read, or that it
+// can't open it; and whether it is about to leave, whether its clock is good, its URL, and a nonce. It is warm for a
+// lane if it can read the rest in 2 s. The leader of the group plans (planner) over the lanes of the layout:
+//
+//   - A lane that is open stays, or moves to a warm member where the numbers of lanes differ by two or more. Only open
+//     lanes are sticky: after a restart of all, a member with an empty disk that joined first must not keep its lanes.
+//   - Otherwise a lane goes to a warm member, if possible one with a good clock, then to the one with fewest lanes. If
+//     nobody is warm, a member that leaves keeps the lane it serves. If nobody serves it, the member that reads it
+//     keeps it, or it goes to the one with least left.
+//   - Members that leave get nothing, unless nobody else is left. A member that can't open a lane is passed over.
+//
+// The assignment's user data says which lanes to follow (as standby, and first those that the member should own as soon
+// as it is warm), and which lanes nobody serves. The group plans only when somebody joins, so a member asks again
+// (asking) when its report has changed in a way that matters, every 5 s at most.
+//
+// The balancer is called orderledger-lanes-1. Members also know cooperative-sticky, the balancer of older versions,
+// which the group uses as long as one of those is in it.
 //
 // # What it promises
 //
@@ -17,14 +37,15 @@
 // An owner is believed until it is reported wrong, because an instance that the group names may still be reading the
 // lane while the last owner serves it.
 //
-// Members say in the user data of their membership under which URL others reach them, behind the data of the balancer,
-// which does not look there. So instances with and without a URL may be in one group.
+// A lane that is assigned and not open yet is asked of the member that last took it: Owner names that one while it is a
+// member and was not reported wrong.
+//
+// Instances with and without a URL may be in one group.
 //
 // # What it does not do
 //
 // Safety does not depend on it. Two instances may both believe that they own a lane; only the fence of the
-// transactional ids decides who can write. It opens no lane, uses no store and decides nothing. Reassignment is the
-// cooperative-sticky balancer's: a lane stays where it is while the members stay.
+// transactional ids decides who can write. It opens no lane, uses no store and decides nothing.
 //
 // # How it fails
 //

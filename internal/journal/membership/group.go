@@ -3,6 +3,7 @@ package membership
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -36,6 +37,13 @@ func (m *Membership) StillAssigned(ctx context.Context, lane int32) (mine, answe
 
 // Joined reports whether this instance is a member of the group now.
 func (m *Membership) Joined() bool { return m.memberID() != "" }
+
+// Asked returns how often this member has asked the group for a rebalance.
+func (m *Membership) Asked() uint64 {
+	m.asking.mu.Lock()
+	defer m.asking.mu.Unlock()
+	return m.asking.count
+}
 
 // describe returns the lanes' group, with errUnsettled if it is in a rebalance.
 func (m *Membership) describe(ctx context.Context) (*kadm.DescribedGroup, error) {
@@ -119,11 +127,28 @@ func (a advertiser) JoinGroupMetadata(topics []string, assigned map[string][]int
 	return meta.AppendTo(nil)
 }
 
-func advertised(m *kadm.DescribedGroupMember) string {
+// older is the balancer of instances of older versions, for as long as some are in the group.
+type older struct {
+	advertiser
+	m *Membership
+}
+
+// ParseSyncAssignment implements kgo.GroupBalancer.
+func (o older) ParseSyncAssignment(raw []byte) (map[string][]int32, error) {
+	o.m.asking.unplanned()
+	return o.advertiser.ParseSyncAssignment(raw)
+}
+
+// joined returns what a member said in its join. Of a member of an older version only the URL is known.
+func joined(m *kadm.DescribedGroupMember) joinData {
 	meta, ok := m.Join.AsConsumer()
 	if !ok {
-		return ""
+		return joinData{}
+	}
+	var j joinData
+	if err := json.Unmarshal(meta.UserData, &j); err == nil {
+		return j
 	}
 	_, url, _ := bytes.Cut(meta.UserData, []byte(urlSeparator))
-	return string(url)
+	return joinData{URL: string(url)}
 }

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -21,38 +23,53 @@ const (
 	membersEvery = 50 * handOverEvery
 )
 
-// HandOver leaves the lanes' group, as a static member too, and returns when other instances have taken this one's
-// lanes, when there is no other, or when ctx ends. Until then the lanes drain here. Run continues until its own context
-// ends.
+// HandOver says that this instance leaves, and remains a member while others take its lanes: a lane of which nobody has
+// a warm standby stays here until somebody has read it. It leaves the group, as a static member too, when it serves
+// nothing any more, when nobody else stays, or when ctx ends. Lanes that are left then drain here. Run continues until
+// its own context ends.
 func (m *Membership) HandOver(ctx context.Context) error {
 	group := m.member()
 	if group == nil {
 		return nil
 	}
 	began := time.Now()
-	if err := m.leave(ctx, group); err != nil {
-		return fmt.Errorf("leave the lanes' group: %w", err)
+	if m.asking.byPlan() {
+		m.asking.drain(group.ForceRebalance)
+	} else if err := m.leave(ctx, group); err != nil {
+		return fmt.Errorf("leave the lanes' group: %w", err) // Older versions don't know members that drain.
 	}
+	err := m.awaitTakers(ctx, began)
+	// A context of its own: this instance is about to stop, and the others should not wait for its session to end.
+	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
+	defer cancel()
+	if problem := m.leave(leaving, group); problem != nil {
+		err = errors.Join(err, fmt.Errorf("leave the lanes' group: %w", problem))
+	}
+	return err
+}
+
+// awaitTakers returns when this instance serves no lane, when nobody is left who could take them, or when ctx ends.
+func (m *Membership) awaitTakers(ctx context.Context, began time.Time) error {
 	tick := time.NewTicker(handOverEvery)
 	defer tick.Stop()
-	var asked time.Time
+	asked := time.Now()
 	for {
-		n := m.cfg.Draining()
-		if n == 0 {
+		left := m.cfg.Serving()
+		if len(left) == 0 {
 			m.log.InfoContext(ctx, "lanes handed over", slog.Int64("duration_ms", time.Since(began).Milliseconds()))
 			return nil
 		}
 		if time.Since(asked) > membersEvery {
 			asked = time.Now()
 			if m.alone(ctx) {
-				m.log.InfoContext(ctx, "lanes not handed over, no other instance is left", slog.Int("lanes", n))
+				m.log.InfoContext(ctx, "lanes not handed over, no other instance stays", slog.Any("lanes", left))
 				return nil
 			}
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("hand over: %d lanes not taken: %w", n, ctx.Err())
+			return fmt.Errorf("hand over: no other instance was warm for lanes %v: %w", left, ctx.Err())
 		}
 	}
 }
@@ -90,8 +107,17 @@ func (m *Membership) leaveStatic(ctx context.Context, me string) error {
 	return nil
 }
 
-// alone reports whether the group has no members who could take lanes.
+// alone reports whether the group has no other member that stays.
 func (m *Membership) alone(ctx context.Context) bool {
 	g, err := m.describe(ctx)
-	return (err == nil || errors.Is(err, errUnsettled)) && g != nil && len(g.Members) == 0
+	if err != nil && !errors.Is(err, errUnsettled) || g == nil {
+		return false
+	}
+	if err != nil { // Its members' joins are not known now.
+		return len(g.Members) == 0
+	}
+	me := m.memberID()
+	return !slices.ContainsFunc(g.Members, func(other kadm.DescribedGroupMember) bool {
+		return other.MemberID != me && !joined(&other).Draining
+	})
 }

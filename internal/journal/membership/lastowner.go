@@ -38,6 +38,12 @@ func (m *Membership) LastOwner(ctx context.Context, lane int32) (string, error) 
 	return "", err
 }
 
+// LastTaker returns the name of the instance that last took a lane, empty if nobody has, and whether it is this one.
+func (m *Membership) LastTaker(ctx context.Context, lane int32) (name string, self bool, err error) {
+	names, err := m.lastOwners(ctx)
+	return names[lane], names[lane] == m.name(), err
+}
+
 // TakenElsewhere returns the lanes that another instance was the last to take.
 func (m *Membership) TakenElsewhere(ctx context.Context) (map[int32]bool, error) {
 	names, err := m.lastOwners(ctx)

@@ -29,26 +29,43 @@ type Config struct {
 	SessionTimeout time.Duration
 	// RebalanceTimeout is how long the group waits for a member to rejoin in a rebalance.
 	RebalanceTimeout time.Duration
-	// Lanes is the number of lanes to assign.
-	Lanes int
 	// Options are the broker options of the member's client.
 	Options []kgo.Opt
 	// Log gets one line for each change; required.
 	Log *slog.Logger
+	// Lanes is the number of lanes to assign.
+	Lanes int
+	// Standbys is how many instances beside its owner follow a lane. The highest value in the group counts.
+	Standbys int
+	// AskEvery is the shortest time between two rebalances that this member asks for. Zero means 5 seconds.
+	AskEvery time.Duration
 	// Serves reports whether this instance decides for a lane now; required. It must not block.
 	Serves func(lane int32) bool
-	// Draining counts the lanes that the group took away and that this instance still serves; required. It must not block.
-	Draining func() int
+	// Has reports whether this instance serves a lane or is about to; required. It must not block.
+	Has func(lane int32) bool
+	// Serving returns the lanes that this instance serves, those that the group took away included; required. It must not
+	// block.
+	Serving func() []int32
+	// Report says how near this instance is to serving each lane; required. It must not block.
+	Report func() Report
+	// ClockGood reports whether the clock of this machine can be trusted. Members with a good clock are preferred. Nil
+	// means that it can. It must not block.
+	ClockGood func() bool
 }
 
 // Callbacks are how a member learns of its lanes. They are called one after the other.
 type Callbacks struct {
+	// Planned is called after each rebalance, before Assigned, with what the group said beside the lanes.
+	Planned func(Plan)
 	// Assigned is called with the lanes that have become this instance's, and with none when the group has nothing for it.
 	// It must return soon: the group waits for it.
 	Assigned func(lanes []int32)
 	// Revoked is called with the lanes that the group takes away. The group assigns them to the
 	// next owner only after it has returned.
 	Revoked func(lanes []int32)
+	// Lost is called when the instance is no member any more, against its will. Revoked follows, with its lanes. The next
+	// Assigned says that it is a member again.
+	Lost func()
 	// Stopping is called once, when Run is about to leave the group.
 	Stopping func()
 }
@@ -58,6 +75,7 @@ type Membership struct {
 	cfg    Config
 	log    *slog.Logger
 	owners ownerDirectory
+	asking asking
 
 	mu     sync.Mutex
 	client *kgo.Client // For requests about groups; guarded by mu, nil until Connect.
@@ -65,7 +83,14 @@ type Membership struct {
 }
 
 // New returns a membership that joins nothing until Run.
-func New(cfg Config) *Membership { return &Membership{cfg: cfg, log: cfg.Log} }
+func New(cfg Config) *Membership {
+	if cfg.AskEvery == 0 {
+		cfg.AskEvery = 5 * time.Second
+	}
+	m := &Membership{cfg: cfg, log: cfg.Log}
+	m.asking.cfg = &m.cfg
+	return m
+}
 
 // Connect sets the client for requests about the groups. Without it, Owner has no answer from them.
 func (m *Membership) Connect(client *kgo.Client) {
@@ -85,7 +110,12 @@ func (m *Membership) Run(ctx context.Context, c Callbacks) error {
 	m.mu.Lock()
 	m.group = group
 	m.mu.Unlock()
+	var wg sync.WaitGroup
+	watching, cancel := context.WithCancel(ctx)
+	wg.Go(func() { m.asking.watch(watching, group.ForceRebalance, m.log) })
 	err = m.watch(ctx, group)
+	cancel()
+	wg.Wait()
 	c.Stopping()
 	m.mu.Lock()
 	m.group = nil
@@ -104,21 +134,26 @@ func (m *Membership) join(c Callbacks) (*kgo.Client, error) {
 		m.owners.trust(lanes[events.TopicEvents]) // A draining lane is still served here.
 		c.Revoked(lanes[events.TopicEvents])
 	}
+	sticky := kafka.LanesOnly(kgo.CooperativeStickyBalancer(), m.cfg.Lanes)
 	opts := append(append([]kgo.Opt{}, m.cfg.Options...),
 		kgo.ConsumerGroup(kafka.GroupLanes(m.cfg.Cluster)),
 		kgo.ConsumeTopics(events.TopicEvents),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()),
 		kgo.DisableAutoCommit(),
-		kgo.Balancers(advertiser{kafka.LanesOnly(kgo.CooperativeStickyBalancer(), m.cfg.Lanes), m.cfg.Advertise}),
+		kgo.Balancers(lanesBalancer{m, sticky}, older{advertiser{sticky, m.cfg.Advertise}, m}),
 		kgo.SessionTimeout(m.cfg.SessionTimeout),
 		kgo.HeartbeatInterval(min(m.cfg.SessionTimeout/4, heartbeatAtMost)),
 		kgo.RebalanceTimeout(m.cfg.RebalanceTimeout),
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, lanes map[string][]int32) {
 			m.owners.trust(lanes[events.TopicEvents])
+			c.Planned(m.asking.current())
 			c.Assigned(lanes[events.TopicEvents])
 		}),
 		kgo.OnPartitionsRevoked(revoked),
-		kgo.OnPartitionsLost(revoked),
+		kgo.OnPartitionsLost(func(ctx context.Context, client *kgo.Client, lanes map[string][]int32) {
+			c.Lost()
+			revoked(ctx, client, lanes)
+		}),
 	)
 	if m.cfg.InstanceID != "" {
 		opts = append(opts, kgo.InstanceID(m.cfg.InstanceID))

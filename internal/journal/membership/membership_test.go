@@ -18,13 +18,21 @@ type member struct {
 	serves atomic.Bool
 }
 
+func (m *member) report() Report {
+	if m.serves.Load() {
+		return Report{Lanes: []int64{Open}}
+	}
+	return Report{Lanes: []int64{0}}
+}
+
 func join(t *testing.T, brokers []string, name string) *member {
 	t.Helper()
 	m := new(member)
 	m.Membership = New(Config{
 		Cluster: "test", Advertise: "http://" + name, SessionTimeout: 8 * time.Second, RebalanceTimeout: 5 * time.Second,
 		Options: kafka.Options(testkit.KafkaConfig(brokers, 1)), Log: testkit.Logger(t),
-		Serves: func(int32) bool { return m.serves.Load() }, Draining: func() int { return 0 },
+		Lanes: 1, Serves: func(int32) bool { return m.serves.Load() }, Has: func(int32) bool { return m.serves.Load() },
+		Serving: func() []int32 { return nil }, Report: m.report,
 	})
 	m.Connect(testkit.Client(t, brokers))
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -41,7 +49,7 @@ func join(t *testing.T, brokers []string, name string) *member {
 					m.serves.Store(false)
 				}
 			},
-			Stopping: func() {},
+			Planned: func(Plan) {}, Lost: func() {}, Stopping: func() {},
 		})
 	}()
 	t.Cleanup(func() {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
 )
 
 // Owner is the instance that should be asked about a lane.
@@ -16,8 +18,9 @@ type Owner struct {
 }
 
 // Owner returns the instance to ask about a lane: this one if it serves the lane and was not reported wrong, otherwise
-// the one to which the group assigns the lane. If it knows no owner, or a wrong one, it asks the group. While there is
-// no owner it waits inside ctx.
+// the one that last took it, if that is still a member, and then the one to which the group assigns it. So a lane whose
+// new owner still reads it is asked of the one that serves it. If it knows no owner, or a wrong one, it asks the group.
+// While there is no owner it waits inside ctx.
 func (m *Membership) Owner(ctx context.Context, lane int32) (Owner, error) {
 	for {
 		e := m.owners.lookup(lane)
@@ -29,6 +32,8 @@ func (m *Membership) Owner(ctx context.Context, lane int32) (Owner, error) {
 			return m.self(), nil
 		case e.fresh && elsewhere: // A lane that was here and is not served any more has another owner, or will have one.
 			return e.owner, nil
+		case e.fresh && e.known && m.cfg.Has(lane): // Nobody else serves it, and this instance is about to.
+			return m.self(), nil
 		}
 		select {
 		case <-time.After(time.Until(e.due)):
@@ -47,6 +52,8 @@ func (m *Membership) Owner(ctx context.Context, lane int32) (Owner, error) {
 			return m.self(), nil
 		case elsewhere:
 			return e.owner, nil
+		case m.cfg.Has(lane):
+			return m.self(), nil
 		}
 	}
 }
@@ -78,31 +85,64 @@ func (m *Membership) fetch(ctx context.Context, done chan struct{}) {
 	defer cancel()
 	began := time.Now()
 	g, err := m.describe(ctx)
-	owners := map[int32]Owner{}
+	owners := map[int32]holders{}
 	if err == nil {
-		me := m.memberID()
-		for i := range g.Members {
-			member := &g.Members[i]
-			owner := Owner{URL: advertised(member), Self: member.MemberID == me && me != ""}
-			for _, lane := range assignedLanes(member) {
-				owners[lane] = owner
-			}
-		}
+		owners = m.holders(ctx, g)
 	}
 	m.owners.update(owners, began, err)
 	close(done)
+}
+
+// holders are the instances that may serve a lane.
+type holders struct {
+	assigned Owner // Whom the group names.
+	taker    Owner // The last one to take it, if that is another instance and still a member; zero if not.
+}
+
+// holders returns the instances that may serve each lane.
+func (m *Membership) holders(ctx context.Context, g *kadm.DescribedGroup) map[int32]holders {
+	of := map[int32]holders{}
+	members := map[string]bool{}
+	me := m.memberID()
+	for i := range g.Members {
+		member := &g.Members[i]
+		owner := Owner{URL: joined(member).URL, Self: member.MemberID == me && me != ""}
+		if !owner.Self && owner.URL != "" {
+			members[owner.URL] = true
+		}
+		for _, lane := range assignedLanes(member) {
+			of[lane] = holders{assigned: owner}
+		}
+	}
+	takers, err := m.lastOwners(ctx)
+	if err != nil {
+		return of // The assignment alone costs callers a wait, not an answer.
+	}
+	for lane, h := range of {
+		if url := takers[lane]; url != h.assigned.URL && members[url] {
+			h.taker = Owner{URL: url}
+			of[lane] = h
+		}
+	}
+	return of
 }
 
 // ownerDirectory caches what the group last said about who should own which lane. It may be wrong at any time, which
 // costs a detour: a caller that was sent to the wrong instance reports it, and the group is asked again.
 type ownerDirectory struct {
 	mu     sync.Mutex
-	of     map[int32]Owner     // Guarded by mu.
-	asked  time.Time           // When the request was sent that the group last answered; guarded by mu.
-	tried  time.Time           // When the group was last asked; guarded by mu.
-	wrong  map[int32]time.Time // When an entry was reported wrong; guarded by mu.
-	err    error               // Why the group did not answer the last time; guarded by mu.
-	asking chan struct{}       // Closed when the request in flight is answered; nil for none. Guarded by mu.
+	of     map[int32]Owner       // Guarded by mu.
+	asked  time.Time             // When the request was sent that the group last answered; guarded by mu.
+	tried  time.Time             // When the group was last asked; guarded by mu.
+	wrong  map[int32]wrongReport // The last report that an entry was wrong; guarded by mu.
+	err    error                 // Why the group did not answer the last time; guarded by mu.
+	asking chan struct{}         // Closed when the request in flight is answered; nil for none. Guarded by mu.
+}
+
+// wrongReport says that an instance did not serve a lane.
+type wrongReport struct {
+	at  time.Time
+	was Owner
 }
 
 // entry is what the directory holds about a lane.
@@ -122,19 +162,24 @@ func (d *ownerDirectory) lookup(lane int32) entry {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var e entry
-	e.wrongAt, e.wrong = d.wrong[lane]
+	wrong, reported := d.wrong[lane]
+	e.wrongAt, e.wrong = wrong.at, reported
 	e.owner, e.known = d.of[lane]
 	e.fresh = !e.wrong || d.asked.After(e.wrongAt)
 	e.due = d.tried.Add(refreshEvery)
 	return e
 }
 
-// trust drops the reports against lanes that have become this instance's own again.
+// trust drops the reports against lanes that the group has just assigned to this instance or taken from it, and what it
+// held about this instance: another one may serve them now.
 func (d *ownerDirectory) trust(lanes []int32) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, lane := range lanes {
 		delete(d.wrong, lane)
+		if d.of[lane].Self {
+			delete(d.of, lane)
+		}
 	}
 }
 
@@ -157,9 +202,9 @@ func (d *ownerDirectory) reportWrong(lane int32, was Owner) {
 		return // It has been corrected meanwhile.
 	}
 	if d.wrong == nil {
-		d.wrong = map[int32]time.Time{}
+		d.wrong = map[int32]wrongReport{}
 	}
-	d.wrong[lane] = time.Now()
+	d.wrong[lane] = wrongReport{time.Now(), was}
 }
 
 // begin returns the channel that is closed with the next answer, and whether the caller is the one to ask for it.
@@ -175,7 +220,7 @@ func (d *ownerDirectory) begin() (asking chan struct{}, first bool) {
 
 // update takes the group's answer to a request that was sent at a time, or the error. A lane that no member has keeps
 // its last owner, which may serve it until it has another.
-func (d *ownerDirectory) update(owners map[int32]Owner, asked time.Time, err error) {
+func (d *ownerDirectory) update(answer map[int32]holders, asked time.Time, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.asking, d.err = nil, err
@@ -185,13 +230,20 @@ func (d *ownerDirectory) update(owners map[int32]Owner, asked time.Time, err err
 	if d.of == nil {
 		d.of = map[int32]Owner{}
 	}
-	for lane, owner := range owners {
+	for lane, h := range answer {
 		// The instance that the group names may still be reading the lane, while the last owner serves it. So an owner is
 		// believed until it is reported wrong.
-		if old, known := d.of[lane]; known && !old.Self && !d.wrong[lane].After(d.asked) {
+		wrong := d.wrong[lane]
+		isNew := wrong.at.After(d.asked)
+		if old, known := d.of[lane]; known && !old.Self && !isNew {
 			continue
 		}
-		d.of[lane] = owner
+		// Of two that may serve it, the other one than was just reported. Each report turns to the other one again.
+		if h.taker != (Owner{}) && (!isNew || wrong.was != h.taker) {
+			d.of[lane] = h.taker
+		} else {
+			d.of[lane] = h.assigned
+		}
 	}
 	d.asked = asked
 }
