@@ -191,4 +191,18 @@ func TestDeciderChecksSellersOfSender(t *testing.T) {
 	k := b.check()
 	require.Equal(t, []ledgerv1.Outcome{applied, applied, quarantined, applied, quarantined, quarantined}, k.outcomes())
 	require.EqualValues(t, shipment.ReasonOtherSeller, k.decisions[0][2].GetReason())
+
+	// They are checked when a fact's waiting ends.
+	early := func(key string, sellers ...string) InboxRecord {
+		r := of(key, sellers...)
+		r.ShipmentID = "b"
+		return r
+	}
+	j.decided(0, b.append(early("6", "s2", "s3"), early("7", "s1", "s2")))
+	j.stop() // The next owner reads them from their decisions.
+	j = b.start().ready()
+	create = note("b", "8", toy{Kind: "create"})
+	create.SellerID = "s1"
+	j.decided(0, b.append(create))
+	require.Equal(t, []ledgerv1.Outcome{waits, waits, applied, quarantined, applied}, b.check().outcomes()[6:])
 }
