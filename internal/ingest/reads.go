@@ -25,7 +25,8 @@ type reads struct {
 	timeout   time.Duration // Of the queries of one read.
 }
 
-// fresh runs a handler once the read model holds the position that the caller asks for.
+// fresh runs a handler once the read model holds the position that the caller asks for. The handler must not read the
+// body: its time is for queries.
 func (r *reads) fresh(h sellerHandler) sellerHandler {
 	return func(ctx context.Context, c *httpx.Call, who *sellers.Seller) error {
 		if r.states.conn == nil {

@@ -183,3 +183,29 @@ func TestCommandsFindReturnDuringSlowSearches(t *testing.T) {
 	require.Equal(t, "INVALID_SHIPMENTS", a.member(t, "returns", 0, "errorCode"), "it reached the journal, which has no such shipment")
 	searches.Wait()
 }
+
+// A client that sends its search slowly gets its answer.
+func TestReadsDeadlineExcludesBody(t *testing.T) {
+	t.Parallel()
+	const limit = time.Second
+	conn := readModel(t)
+	b := setup(t, conn, func(c *ingest.Config) { c.ReadTimeout = limit })
+	project(t, conn, aShipment("S1", 2, nil))
+	body, slowly := io.Pipe()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.url+"/sellers/v3/shipments/filter", body)
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer "+ownToken)
+	go func() {
+		_, _ = io.WriteString(slowly, `{"filter":`)
+		until := time.Now().Add(limit + 100*time.Millisecond)
+		testkit.Eventually(t, func() bool { return time.Now().After(until) }, "the time for the queries is over")
+		_, _ = io.WriteString(slowly, `{"type":"preDispatch"}}`)
+		_ = slowly.Close()
+	}()
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Equal(t, []string{"S1"}, ids(t, answer{status: resp.StatusCode, body: text}))
+}

@@ -47,8 +47,8 @@ func (h *handlers) routes(server *httpx.Server) http.Handler {
 	onSeller("POST /sellers/v3/shipments/{id}/update", h.commands.update)
 
 	onRead("GET /sellers/v3/shipments", h.reads.find)
-	onRead("POST /sellers/v3/shipments/filter", h.reads.search)
-	onRead("POST /sellers/v3/shipments/filter/{$}", h.reads.search)
+	onSeller("POST /sellers/v3/shipments/filter", h.reads.search)
+	onSeller("POST /sellers/v3/shipments/filter/{$}", h.reads.search)
 	onRead("GET /sellers/v3/shipments/filter", h.reads.next)
 	onRead("GET /sellers/v3/shipments/filter/{$}", h.reads.next)
 	onRead("GET /sellers/v3/shipments/{ids}", h.reads.details)
