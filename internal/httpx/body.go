@@ -33,7 +33,7 @@ type bodyBudget struct {
 // reservation is a request's part of the budget.
 type reservation struct {
 	budget  *bodyBudget
-	refused *prometheus.CounterVec
+	refused prometheus.Counter
 	bytes   int64
 }
 
@@ -45,7 +45,7 @@ func (r *reservation) grow(size int) bool {
 	}
 	if r.budget.used.Add(more) > r.budget.limit.Load() {
 		r.budget.used.Add(-more)
-		r.refused.WithLabelValues("bodies").Inc()
+		r.refused.Inc()
 		return false
 	}
 	r.bytes += more

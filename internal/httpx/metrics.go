@@ -26,7 +26,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		}, []string{"route"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "orderledger_ingest_overload_refused_total",
-			Help: "Refusals because too much was in hand, by limit: connections or bodies.",
+			Help: "Refusals because too much was in hand, by limit: connections, bodies or peer_bodies.",
 		}, []string{"limit"}),
 	}
 	if reg == nil {

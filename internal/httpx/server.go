@@ -22,7 +22,8 @@ type Server struct {
 	log      *slog.Logger
 	metrics  *metrics
 	bodies   bodyBudget
-	draining atomic.Bool
+	refused  string // The label of bodies beyond the budget.
+	draining *atomic.Bool
 }
 
 // New returns a server that logs to log and exports its metrics to reg. Nil for either means none.
@@ -34,13 +35,21 @@ func New(log *slog.Logger, reg prometheus.Registerer) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("http: %w", err)
 	}
-	s := &Server{log: log, metrics: m}
+	s := &Server{log: log, metrics: m, refused: "bodies", draining: new(atomic.Bool)}
 	s.bodies.limit.Store(DefaultBodyBytes)
 	return s, nil
 }
 
 // LimitBodies sets the memory that all bodies together may take. Zero means DefaultBodyBytes.
 func (s *Server) LimitBodies(bytes int64) { s.bodies.limit.Store(cmp.Or(bytes, DefaultBodyBytes)) }
+
+// ForPeers returns a server for requests of other instances. It shares everything with s, except for the memory of
+// bodies, of which it has as much again: clients that fill that of s must not cut the instances off from each other.
+func (s *Server) ForPeers() *Server {
+	p := &Server{log: s.log, metrics: s.metrics, refused: "peer_bodies", draining: s.draining}
+	p.bodies.limit.Store(s.bodies.limit.Load())
+	return p
+}
 
 // ConnectionRefused counts a connection that a listener of this server did not take.
 func (s *Server) ConnectionRefused() { s.metrics.refused.WithLabelValues("connections").Inc() }
@@ -61,7 +70,7 @@ func (s *Server) Handle(route string, h Handler) http.Handler {
 			Writer: w, Request: r,
 			CorrelationID: Printable(r.Header.Get(HeaderCorrelationID)),
 			TraceParent:   Printable(r.Header.Get("traceparent")),
-			body:          reservation{budget: &s.bodies, refused: s.metrics.refused},
+			body:          reservation{budget: &s.bodies, refused: s.metrics.refused.WithLabelValues(s.refused)},
 		}
 		defer c.body.release()
 		if c.CorrelationID == "" {

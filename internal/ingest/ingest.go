@@ -122,7 +122,7 @@ func (i *Ingest) wire(d Deps) error {
 		return err
 	}
 	peers := peer.Deps{
-		Journal: d.Journal, Client: d.Peers, HTTP: i.http, Log: d.Log, Registerer: d.Registerer, Now: d.Now,
+		Journal: d.Journal, Client: d.Peers, HTTP: i.http.ForPeers(), Log: d.Log, Registerer: d.Registerer, Now: d.Now,
 		Cluster: cfg.Cluster, Lanes: cfg.Lanes, Marketplace: cfg.Marketplace,
 		MaxBodyBytes: cfg.MaxBodyBytes, CommandTimeout: cfg.CommandTimeout, MaxConnections: cfg.MaxConnections,
 	}

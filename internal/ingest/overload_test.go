@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/orderledger/orderledger/internal/ingest"
+	"github.com/orderledger/orderledger/internal/testkit"
 )
 
 // The half-open requests of TestIngestSurvivesHalfOpenPosts. Some of them send a part of the body.
@@ -110,4 +112,53 @@ func TestIngestRefusesLargeBodies(t *testing.T) {
 	b.notify(created("S1"))
 	require.Equal(t, http.StatusBadRequest, b.send(http.MethodPost, "/notifications", `{"a":"`+string(bytes.Repeat([]byte("b"), 60<<10))+`"}`).status,
 		"its memory is free again")
+}
+
+// Clients that fill the memory for bodies of an instance do not cut it off from the others.
+func TestPeersHaveBodiesOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	a, b := f.pair(func(c *ingest.Config) {
+		// The call ends before the unfinished body does, after 15 seconds.
+		c.Workers, c.BodyBytes, c.CommandTimeout = false, 300<<10, 5*time.Second
+	})
+	id := shipmentIn(b.owned()[0], 0)
+	f.create(a, id)
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, "POST /notifications HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n")
+	require.NoError(t, err)
+	_, err = conn.Write(bytes.Repeat([]byte(" "), 200<<10)) // The buffer grows to 256 KiB.
+	require.NoError(t, err)
+	large := strings.Replace(labelsOf(id), `"locationId"`, `"padding":"`+strings.Repeat("x", 100<<10)+`","locationId"`, 1)
+	testkit.Eventually(t, func() bool {
+		return b.send(http.MethodPost, "/sellers/v3/shipments/labels", large, bearer(ownToken)...).status == http.StatusServiceUnavailable
+	}, "the memory of b is in use")
+	got := a.send(http.MethodPost, "/sellers/v3/shipments/labels", large, bearer(ownToken)...)
+	require.Equal(t, http.StatusOK, got.status, "%s", got.body)
+	require.Equal(t, "SUCCESS", got.member(t, "shipments", 0, "status"), "%s", got.body)
+}
+
+// An owner that is too busy to read a call has certainly not executed it.
+func TestRouterKnowsOverload(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	a, b := f.pair(func(c *ingest.Config) { c.Workers, c.CommandTimeout = false, 500*time.Millisecond })
+	id := shipmentIn(b.owned()[0], 0)
+	f.create(a, id)
+	for body, kind := range map[string]string{
+		`{"type":"urn:orderledger:problem:unavailable","status":503}`: "unavailable",
+		`{"type":"about:blank","status":503}`:                         "in_doubt",
+		`upstream connect error`:                                      "in_doubt", // A proxy may have lost the answer.
+	} {
+		b.intercept(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = io.WriteString(w, body)
+		})
+		testkit.Eventually(t, func() bool {
+			// The deadline may pass while an answer is on its way, which leaves that call in doubt.
+			return a.labelsOfAll(id).member(t, "type") == "urn:orderledger:problem:"+kind
+		}, body+" is "+kind)
+	}
 }

@@ -150,11 +150,19 @@ func (c *Client) post(ctx context.Context, peerURL, path string, body []byte, st
 		return text, nil
 	}
 	err = fmt.Errorf("%s answers %s: %s", peerURL, resp.Status, httpx.Printable(string(text[:min(len(text), 512)])))
-	if resp.StatusCode >= 400 && resp.StatusCode < 500 {
+	if resp.StatusCode >= 400 && resp.StatusCode < 500 || overloaded(resp, text) {
 		// The instance, or a proxy in front of it, rejected the request before executing it.
 		return nil, &requestError{reason: reasonRefused, err: err}
 	}
 	return nil, lostOrUnreachable(true, err)
+}
+
+// overloaded reports whether the instance itself answers that it could not even read the request. Any other 503 may come
+// from a proxy that lost the answer.
+func overloaded(resp *http.Response, text []byte) bool {
+	var problem struct{ Type string }
+	return resp.StatusCode == http.StatusServiceUnavailable && json.Unmarshal(text, &problem) == nil &&
+		problem.Type == "urn:orderledger:problem:"+httpx.Unavailable.Name
 }
 
 func lostOrUnreachable(sent bool, err error) *requestError {
