@@ -142,7 +142,7 @@ func (im *run) run(ctx context.Context, r *bufio.Reader) error {
 				close(q)
 			}
 		}()
-		seed, order := maphash.MakeSeed(), order{shipments: map[string]string{}}
+		seed, order := maphash.MakeSeed(), order{shipments: map[sellerReturn]string{}}
 		for number := 1; ; number++ {
 			body, err := readLine(r)
 			if errors.Is(err, io.EOF) {
@@ -195,17 +195,19 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 }
 
 // order remembers which shipment a return belongs to: most lines of a return name only the return, and must keep their
-// order among the lines of the shipment.
+// order among the lines of the shipment. Two sellers may have returns of one id.
 type order struct {
-	shipments map[string]string
+	shipments map[sellerReturn]string
 }
+
+type sellerReturn struct{ sellerID, returnID string }
 
 // key returns the id within which a line keeps its order: its shipment, else its return. A malformed line has none; the
 // service refuses it wherever it arrives.
 func (o *order) key(body []byte) string {
 	var ids struct {
-		ShipmentID, ReturnID string
-		Attributes           json.RawMessage
+		ShipmentID, ReturnID, SellerID string
+		Attributes                     json.RawMessage
 	}
 	if err := json.Unmarshal(body, &ids); err != nil {
 		return ""
@@ -213,14 +215,15 @@ func (o *order) key(body []byte) string {
 	if ids.ShipmentID != "" || ids.ReturnID == "" {
 		return ids.ShipmentID
 	}
-	if known, ok := o.shipments[ids.ReturnID]; ok {
+	id := sellerReturn{ids.SellerID, ids.ReturnID}
+	if known, ok := o.shipments[id]; ok {
 		return known
 	}
 	var attributes struct{ ReturnItems []struct{ ShipmentID string } }
 	if err := json.Unmarshal(ids.Attributes, &attributes); err == nil {
 		for _, item := range attributes.ReturnItems {
 			if item.ShipmentID != "" {
-				o.shipments[ids.ReturnID] = item.ShipmentID
+				o.shipments[id] = item.ShipmentID
 				return item.ShipmentID
 			}
 		}

@@ -158,6 +158,31 @@ func TestImportKeepsReturnsBehindShipment(t *testing.T) {
 	require.Equal(t, lines, rec.got)
 }
 
+// Two sellers have returns of one id: each keeps its order behind its own shipment.
+func TestImportKeepsReturnsOfTwoSellers(t *testing.T) {
+	t.Parallel()
+	rec := &recorder{answer: func(body string, try int) (int, string) {
+		if try < 3 && strings.Contains(body, "shipment_delivered") {
+			return http.StatusServiceUnavailable, "" // A line that is sent too early would overtake this one.
+		}
+		return http.StatusOK, ""
+	}}
+	srv := httptest.NewServer(rec)
+	t.Cleanup(srv.Close)
+	created := `{"eventType":"return_created","sellerId":"%[1]s","returnId":"r","attributes":{"returnItems":[{"orderItemId":"i","shipmentId":"%[1]s-1"}]}}`
+	delivered := `{"eventType":"shipment_delivered","sellerId":"%[1]s","shipmentId":"%[1]s-1"}`
+	var lines []string
+	for i := range 16 {
+		seller := fmt.Sprintf("seller-%d", i)
+		lines = append(lines, fmt.Sprintf(delivered, seller), fmt.Sprintf(created, seller))
+	}
+	_, err := importer.Import(t.Context(), importer.Config{URL: srv.URL}, strings.NewReader(strings.Join(lines, "\n")))
+	require.NoError(t, err)
+	for i := 0; i < len(lines); i += 2 {
+		require.Less(t, slices.Index(rec.got, lines[i]), slices.Index(rec.got, lines[i+1]), lines[i])
+	}
+}
+
 func TestImportMarksHistory(t *testing.T) {
 	t.Parallel()
 	for _, history := range []bool{false, true} {
