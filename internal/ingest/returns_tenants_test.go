@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/ingest"
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/testkit"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
@@ -114,6 +115,27 @@ func TestResolverTakesOnlySeller(t *testing.T) {
 	require.NotEmpty(t, d.GetBody())
 	b.state("V1", returned(rmaPickedUp))
 	b.state("A1", returned(rmaCreated))
+}
+
+// A credential speaks for two of three sellers that have a return of one id.
+func TestResolverStaysWithinCredential(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil, func(c *ingest.Config) { c.Sellers = strictSellers() })
+	send := func(token, seller, body string) {
+		t.Helper()
+		path := strings.TrimSuffix("/notifications/"+seller, "/")
+		a := b.send(http.MethodPost, path, body, bearer(tokenOf(token))...)
+		require.Equal(t, http.StatusOK, a.status, "%s", a.body)
+	}
+	for token, seller := range map[string]string{"both": "s2", "s3": "s3"} {
+		id := "S-" + seller
+		send(token, seller, created(id))
+		send(token, seller, aReturn("return_created", "R", "2024-04-06T00:00:00Z", line(id)))
+		b.state(id, returned(rmaCreated))
+	}
+	send("both", "", aReturn("return_picked_up", "R", "2024-04-07T00:00:00Z", ``))
+	b.state("S-s2", returned(rmaPickedUp))
+	b.state("S-s3", returned(rmaCreated))
 }
 
 func TestResolverFindsShipmentByOrderItem(t *testing.T) {
