@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -36,20 +37,27 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	}
 	defer client.Close()
 	ledger := kafka.NewLedgerWait(client, cfg.Kafka, process.Log)
+	var stages atomic.Pointer[emitter.Emitter] // Nil while the program waits for the ledger.
 	admin := process.Admin(func(ctx context.Context) error {
 		if err := client.Ping(ctx); err != nil {
 			return fmt.Errorf("ping kafka: %w", err)
 		}
+		if running := stages.Load(); running != nil {
+			return running.Ready()
+		}
 		return ledger.Ready()
 	})
 	return service.Run(ctx, process.Log, admin.Unit(), service.Unit{Name: program, Run: func(ctx context.Context) error {
-		return emit(ctx, cfg, ledger, process)
+		return emit(ctx, cfg, ledger, process, &stages)
 	}})
 }
 
 // emit waits for Kafka and the ledger, and runs both stages. It is a unit, so that the admin port responds while it
 // waits.
-func emit(ctx context.Context, cfg config, ledger *kafka.LedgerWait, process *service.Process) error {
+func emit(
+	ctx context.Context, cfg config, ledger *kafka.LedgerWait, process *service.Process,
+	running *atomic.Pointer[emitter.Emitter],
+) error {
 	if err := process.AwaitServers(ctx, cfg.Kafka.Await); err != nil {
 		return err
 	}
@@ -62,6 +70,7 @@ func emit(ctx context.Context, cfg config, ledger *kafka.LedgerWait, process *se
 	if err != nil {
 		return err
 	}
+	running.Store(stages)
 	// Within the time that the program has for its stop, so that the admin server is the last.
 	return service.RunWithin(ctx, process.Log, service.StopTimeout-time.Second, stages.Units()...)
 }

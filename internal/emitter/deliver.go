@@ -2,6 +2,7 @@ package emitter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -84,6 +85,17 @@ func (d *Deliverer) Run(ctx context.Context) error {
 		})
 	}
 	return group.Wait()
+}
+
+// Ready returns an error for the endpoints that get nothing because their start cannot be committed.
+func (d *Deliverer) Ready() error {
+	var problems []error
+	for _, w := range d.workers {
+		if problem := w.startState.problem.Load(); problem != nil {
+			problems = append(problems, fmt.Errorf("endpoint %s: %w", w.endpoint.Name, *problem))
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // Close ends Run as if its context had ended, and waits for it. It is idempotent and may be called without Run.

@@ -1,7 +1,9 @@
 package emitter
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -67,28 +69,15 @@ func (w *endpointWorker) commitPositions(ctx context.Context, positions []positi
 	}
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
-	offsets := make(map[int32]kgo.EpochOffset, len(positions))
-	metadata := make(map[int32]*string, len(positions))
+	offsets, metadata := make(map[int32]int64, len(positions)), make(map[int32]string, len(positions))
 	for i := range positions {
 		number := positions[i].partition.number
-		offsets[number] = kgo.EpochOffset{Epoch: -1, Offset: positions[i].offset}
-		metadata[number] = &positions[i].metadata
+		offsets[number], metadata[number] = positions[i].offset, positions[i].metadata
 	}
-	// The client has no option for the metadata of a commit, but it lets us edit the request.
-	ctx = kgo.PreCommitFnContext(ctx, func(request *kmsg.OffsetCommitRequest) error {
-		for t := range request.Topics {
-			for p := range request.Topics[t].Partitions {
-				part := &request.Topics[t].Partitions[p]
-				part.Metadata = metadata[part.Partition]
-			}
-		}
-		return nil
-	})
 	var err error
-	w.kafka.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{events.TopicSuborders: offsets},
-		func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, response *kmsg.OffsetCommitResponse, failed error) {
-			err = commitError(response, failed)
-		})
+	for number, refused := range commitOffsets(ctx, w.kafka, offsets, metadata) {
+		err = fmt.Errorf("partition %d: %w", number, refused)
+	}
 	if err != nil {
 		w.metrics.commits.WithLabelValues(w.endpoint.Name, "error").Inc()
 		// Only the first failure of a series is logged: the next attempt is one commit interval away.
@@ -106,20 +95,47 @@ func (w *endpointWorker) commitPositions(ctx context.Context, positions []positi
 	})
 }
 
-// commitError returns the first error of a commit.
-func commitError(response *kmsg.OffsetCommitResponse, err error) error {
-	if err != nil || response == nil {
-		return err
+// commitOffsets commits offsets with their metadata as a member of the client's group, and returns the error of each
+// partition that was not committed.
+func commitOffsets(
+	ctx context.Context, client *kgo.Client, offsets map[int32]int64, metadata map[int32]string,
+) (refused map[int32]error) {
+	at := make(map[int32]kgo.EpochOffset, len(offsets))
+	for number, offset := range offsets {
+		at[number] = kgo.EpochOffset{Epoch: -1, Offset: offset}
 	}
-	for _, topic := range response.Topics {
-		for _, p := range topic.Partitions {
-			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-				return fmt.Errorf("partition %d: %w", p.Partition, err)
+	// The client has no option for the metadata of a commit, but it lets us edit the request.
+	ctx = kgo.PreCommitFnContext(ctx, func(request *kmsg.OffsetCommitRequest) error {
+		for t := range request.Topics {
+			for i := range request.Topics[t].Partitions {
+				p := &request.Topics[t].Partitions[i]
+				text := metadata[p.Partition]
+				p.Metadata = &text
 			}
 		}
-	}
-	return nil
+		return nil
+	})
+	refused = make(map[int32]error)
+	client.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{events.TopicSuborders: at},
+		func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, response *kmsg.OffsetCommitResponse, failed error) {
+			for number := range offsets {
+				refused[number] = cmp.Or(failed, errNoResponse)
+			}
+			if response == nil {
+				return
+			}
+			for _, topic := range response.Topics {
+				for _, p := range topic.Partitions {
+					if refused[p.Partition] = kerr.ErrorForCode(p.ErrorCode); refused[p.Partition] == nil {
+						delete(refused, p.Partition)
+					}
+				}
+			}
+		})
+	return refused
 }
+
+var errNoResponse = errors.New("no response")
 
 // handOver releases partitions in order, all of them if numbers is nil: it starts no more requests for them, waits for
 // those in flight up to the limit, commits the positions and drops the partitions, which cancels what is still in

@@ -29,9 +29,6 @@ const (
 
 // run serves the endpoint until ctx ends, and then hands all partitions over.
 func (w *endpointWorker) run(ctx context.Context) error {
-	if err := w.settleStart(ctx); err != nil || ctx.Err() != nil {
-		return err
-	}
 	client, err := kgo.NewClient(append(slices.Clone(w.options), w.groupOptions()...)...)
 	if err != nil {
 		return fmt.Errorf("client for group %s: %w", w.group, err)
@@ -73,7 +70,7 @@ func (w *endpointWorker) groupOptions() []kgo.Opt {
 	options := []kgo.Opt{
 		kgo.ConsumerGroup(w.group),
 		kgo.ConsumeTopics(events.TopicSuborders),
-		// Only groups of older builds lack positions, of partitions in which they had read nothing.
+		// Never used, because settleStart gives every partition a position.
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
 		// When an offset is out of range, the client by default resumes one minute before the time of the error. That could
 		// lose messages.
@@ -92,6 +89,7 @@ func (w *endpointWorker) groupOptions() []kgo.Opt {
 		kgo.HeartbeatInterval(min(3*time.Second, (w.session.timeout-w.endpoint.Timeout)/3)),
 		kgo.RebalanceTimeout(w.endpoint.Timeout + rebalanceMargin),
 		kgo.OnOffsetsFetched(w.assigned),
+		kgo.AdjustFetchOffsetsFn(w.adjustStart),
 		kgo.OnPartitionsRevoked(w.revoked),
 		kgo.OnPartitionsLost(w.lost),
 		kgo.WithHooks(w.session),
@@ -104,7 +102,10 @@ func (w *endpointWorker) groupOptions() []kgo.Opt {
 
 // assigned starts the assigned partitions from their committed positions. The client calls it after each assignment and
 // before it fetches any record of these partitions. It is the only callback that gets the metadata of the commits.
-func (w *endpointWorker) assigned(_ context.Context, _ *kgo.Client, fetched *kmsg.OffsetFetchResponse) error {
+func (w *endpointWorker) assigned(ctx context.Context, client *kgo.Client, fetched *kmsg.OffsetFetchResponse) error {
+	if err := w.settleStart(ctx, client, fetched); err != nil {
+		return err
+	}
 	w.do(func() { //nolint:contextcheck // Partitions outlive the callback.
 		for _, group := range fetched.Groups {
 			for _, topic := range group.Topics { // There is only one; newer protocol versions name it by its id.

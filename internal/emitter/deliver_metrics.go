@@ -67,8 +67,8 @@ type levels struct {
 
 // levelCollector collects the levels of the endpoint workers.
 type levelCollector struct {
-	deliverer                                      *Deliverer
-	lag, pending, inFlight, ready, waiting, oldest *prometheus.Desc
+	deliverer                                                    *Deliverer
+	lag, pending, inFlight, ready, waiting, oldest, startPending *prometheus.Desc
 }
 
 func newLevelCollector(d *Deliverer) *levelCollector {
@@ -82,13 +82,15 @@ func newLevelCollector(d *Deliverer) *levelCollector {
 		inFlight:  desc("in_flight", "Requests in flight."),
 		ready:     desc("queues_ready", "Suborder queues that wait for a slot."),
 		waiting:   desc("queues_waiting", "Suborder queues that wait for a retry."),
-		oldest:    desc("oldest_waiting_seconds", "How long the suborder that has been failing longest has been failing."),
+		startPending: desc("start_pending",
+			"1 while the endpoint gets nothing because its start is not committed: see the log; otherwise 0."),
+		oldest: desc("oldest_waiting_seconds", "How long the suborder that has been failing longest has been failing."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (l *levelCollector) Describe(out chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{l.lag, l.pending, l.inFlight, l.ready, l.waiting, l.oldest} {
+	for _, desc := range []*prometheus.Desc{l.lag, l.pending, l.inFlight, l.ready, l.waiting, l.oldest, l.startPending} {
 		out <- desc
 	}
 }
@@ -109,5 +111,10 @@ func (l *levelCollector) Collect(out chan<- prometheus.Metric) {
 		gauge(l.ready, float64(now.ready))
 		gauge(l.waiting, float64(now.waiting))
 		gauge(l.oldest, now.oldest.Seconds())
+		pending := 0.0
+		if w.startState.problem.Load() != nil {
+			pending = 1
+		}
+		gauge(l.startPending, pending)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/time/rate"
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/webhook"
@@ -33,6 +34,9 @@ type endpointWorker struct {
 	session *session
 	senders *senders
 	running atomic.Bool
+
+	startState startState
+	adjusted   map[int32]int64 // Starts that the client must fetch from; for the callbacks of an assignment.
 
 	// Owned by the loop.
 	scheduler  *scheduler
@@ -98,6 +102,7 @@ func newEndpointWorker(
 		session:   newSession(timeout),
 		senders:   newSenders(endpoint, client, metrics, out, log),
 		scheduler: newScheduler(endpoint.MaxInFlight), partitions: make(map[int32]*partition),
+		startState: startState{log: rate.Sometimes{First: 1, Interval: time.Minute}}, adjusted: make(map[int32]int64),
 	}, nil
 }
 

@@ -76,11 +76,13 @@
 // of the creation as the marketplace reports it would not do: an order that is reported late would be lost.
 //
 // The offset alone is therefore only a shortcut: reading begins an hour before the start, because the times of records
-// come from the translator's clock. The start is part of the metadata of every commit, so successors know it. Before a
-// worker joins a group that has no position, it commits the offsets and the start of all partitions in one request; a
-// group with members refuses that, so of several instances that start together one decides. From then on a crash does
-// not move the start. If another tool sets the offset, the start is gone with the metadata, and the endpoint gets every
-// message from there.
+// come from the translator's clock. The start is part of the metadata of every commit, so successors know it. A worker
+// that is assigned partitions without a position commits their start before it fetches from them. It commits as a
+// member, so the broker refuses the commit of a worker that another one has replaced meanwhile, and nobody overwrites
+// the progress of others. The owner of partition 0 decides the start, and the others wait for its commit; a partition
+// that has no position yet takes the start of those that have one. So all partitions have one start, and from the first
+// commit on a crash does not move it. If another tool sets the offset, the start is gone with the metadata, and the
+// endpoint gets every message from there.
 //
 // # Ownership of a partition
 //

@@ -55,6 +55,9 @@ func (e *Emitter) Units() []service.Unit {
 	}
 }
 
+// Ready returns an error that says which endpoints cannot start.
+func (e *Emitter) Ready() error { return e.deliverer.Ready() }
+
 // Close ends both stages and waits for them. It is idempotent and may be called without running the units.
 func (e *Emitter) Close() {
 	e.translator.Close()

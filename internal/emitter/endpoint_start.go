@@ -6,11 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"golang.org/x/time/rate"
 
 	"github.com/orderledger/orderledger/events"
 )
@@ -29,6 +34,8 @@ const (
 	startSlack = time.Hour
 	// startRetry is the wait after a failed attempt to commit the start.
 	startRetry = time.Second
+	// startPoll is how often a member checks whether the start is decided.
+	startPoll = 100 * time.Millisecond
 )
 
 var errStart = errors.New("is not now, earliest or a time as in RFC 3339, after 1970")
@@ -49,50 +56,71 @@ func (e *Endpoint) startTime(now time.Time) (int64, error) {
 	return at.UnixMilli(), nil
 }
 
-// settleStart commits where the endpoint starts, for all partitions in one request, if its group has no position yet.
-// It runs before the worker joins the group, so before the first fetch: from then on a crash loses nothing, although
-// "now" would be another time after it. It tries until it succeeds or ctx ends.
-func (w *endpointWorker) settleStart(ctx context.Context) error {
-	client, err := kgo.NewClient(w.options...)
-	if err != nil {
-		return fmt.Errorf("client for the start of group %s: %w", w.group, err)
-	}
-	defer client.Close()
-	adm := kadm.NewClient(client)
-	failing := false
-	for {
-		err := w.commitStart(ctx, adm)
-		if err == nil || ctx.Err() != nil {
-			return nil // The end of ctx is the order to stop.
-		}
-		// Another instance has joined the group meanwhile. That is no failure: it has committed the start.
-		if !failing && !errors.Is(err, kerr.UnknownMemberID) {
-			failing = true
-			w.log.LogAttrs(ctx, slog.LevelWarn, "start not committed", slog.Any("err", err))
-		}
-		select {
-		case <-time.After(startRetry):
-		case <-ctx.Done():
-			return nil
-		}
-	}
+// startState says why the endpoint cannot start; its zero value says that it can.
+type startState struct {
+	problem atomic.Pointer[error] // Nil unless partitions wait for their start.
+	log     rate.Sometimes
 }
 
-func (w *endpointWorker) commitStart(ctx context.Context, adm *kadm.Client) error {
+// settleStart gives the assigned partitions that have no position their start, and commits it. It runs before the
+// client fetches any of their records: from then on a crash loses nothing, although "now" would be another time after
+// it. It tries until everything is committed, or until ctx ends, because the session does.
+//
+// It commits as a member, so the broker refuses the commit of a member that another one has replaced meanwhile: nobody
+// overwrites the progress of others. All partitions get one start. The owner of partition 0 decides it, and the others
+// wait for that; after a crash the start is found in whichever partition has it.
+func (w *endpointWorker) settleStart(ctx context.Context, client *kgo.Client, fetched *kmsg.OffsetFetchResponse) error {
+	clear(w.adjusted)
+	missing := map[int32]*kmsg.OffsetFetchResponseGroupTopicPartition{}
+	for _, group := range fetched.Groups {
+		for _, topic := range group.Topics { // There is only one; newer protocol versions name it by its id.
+			for i := range topic.Partitions {
+				if p := &topic.Partitions[i]; p.ErrorCode == 0 && p.Offset < 0 {
+					missing[p.Partition] = p
+				}
+			}
+		}
+	}
+	defer w.startState.problem.Store(nil)
+	for wait := time.Duration(0); len(missing) > 0; {
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		err := w.commitStart(ctx, client, missing)
+		if wait = startRetry; errors.Is(err, errUndecided) {
+			wait = startPoll
+		}
+		if err != nil && ctx.Err() == nil {
+			w.startPending(ctx, err)
+		}
+	}
+	return nil
+}
+
+// errUndecided says that the owner of partition 0 has not committed the start yet.
+var errUndecided = errors.New("partition 0 has no position yet")
+
+// startPending reports an endpoint that cannot start: in the log once a minute, in a gauge and in the readiness.
+func (w *endpointWorker) startPending(ctx context.Context, err error) {
+	w.startState.problem.Store(&err)
+	if errors.Is(err, errUndecided) {
+		return // The owner of partition 0 says why.
+	}
+	w.startState.log.Do(func() {
+		w.log.LogAttrs(ctx, slog.LevelError, "start not committed", slog.Any("err", err))
+	})
+}
+
+// commitStart commits the start of the missing partitions, and removes those that are committed.
+func (w *endpointWorker) commitStart(
+	ctx context.Context, client *kgo.Client, missing map[int32]*kmsg.OffsetFetchResponseGroupTopicPartition,
+) error {
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
-	known, err := adm.FetchOffsets(ctx, w.group)
-	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
-		return fmt.Errorf("read the positions of %s: %w", w.group, err)
-	}
-	positioned := false
-	known.Each(func(o kadm.OffsetResponse) {
-		positioned = positioned || o.Topic == events.TopicSuborders && o.At >= 0
-	})
-	if positioned {
-		return nil
-	}
-	start, err := w.endpoint.startTime(time.Now())
+	adm := kadm.NewClient(client)
+	start, err := w.decideStart(ctx, adm, missing[0] != nil)
 	if err != nil {
 		return err
 	}
@@ -100,21 +128,72 @@ func (w *endpointWorker) commitStart(ctx context.Context, adm *kadm.Client) erro
 	if err != nil {
 		return fmt.Errorf("find the start in %s: %w", events.TopicSuborders, err)
 	}
-	var offsets kadm.Offsets
-	listed.Each(func(o kadm.ListedOffset) {
-		p := partition{next: o.Offset, start: start}
-		offsets.Add(kadm.Offset{
-			Topic: o.Topic, Partition: o.Partition, At: o.Offset, LeaderEpoch: -1, Metadata: encodeCompleted(&p),
-		})
-	})
-	// The broker refuses this while the group has members. Another instance was then faster, and the next attempt finds
-	// its positions.
-	if err := adm.CommitAllOffsets(ctx, w.group, offsets); err != nil {
-		return fmt.Errorf("commit the start of %s: %w", w.group, err)
+	offsets, metadata := map[int32]int64{}, map[int32]string{}
+	for number := range missing {
+		o, found := listed.Lookup(events.TopicSuborders, number)
+		if !found {
+			return fmt.Errorf("find the start in %s: partition %d is missing", events.TopicSuborders, number)
+		}
+		offsets[number], metadata[number] = o.Offset, encodeCompleted(&partition{next: o.Offset, start: start})
 	}
-	w.log.LogAttrs(ctx, slog.LevelInfo, "start committed", slog.Time("start", time.UnixMilli(start).UTC()),
-		slog.Bool("earliest", start == 0))
+	refused := commitOffsets(ctx, client, offsets, metadata)
+	var committed []int32
+	for number, offset := range offsets {
+		if refused[number] == nil {
+			text := metadata[number]
+			missing[number].Offset, missing[number].Metadata = offset, &text
+			w.adjusted[number] = offset
+			committed = append(committed, number)
+			delete(missing, number)
+		}
+	}
+	slices.Sort(committed)
+	if len(committed) > 0 {
+		w.log.LogAttrs(ctx, slog.LevelInfo, "start committed", slog.Time("start", time.UnixMilli(start).UTC()),
+			slog.Bool("earliest", start == 0), slog.Any("partitions", committed))
+	}
+	for number, err := range refused {
+		return fmt.Errorf("commit the start of %s, partition %d: %w", w.group, number, err)
+	}
 	return nil
+}
+
+// decideStart returns the start of the endpoint: the one that some partition has, or that of the configuration if no
+// partition has a position and this member owns partition 0.
+func (w *endpointWorker) decideStart(ctx context.Context, adm *kadm.Client, decides bool) (int64, error) {
+	known, err := adm.FetchOffsets(ctx, w.group)
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+		return 0, fmt.Errorf("read the positions of %s: %w", w.group, err)
+	}
+	positioned, start := false, int64(math.MaxInt64)
+	known.Each(func(o kadm.OffsetResponse) {
+		if o.Topic != events.TopicSuborders || o.At < 0 {
+			return
+		}
+		positioned = true
+		// A position without a start, or one that another tool has set, takes everything.
+		committed, _ := decodeCompleted(o.At, o.Metadata)
+		start = min(start, committed.start)
+	})
+	switch {
+	case positioned:
+		return start, nil
+	case !decides:
+		return 0, errUndecided
+	}
+	return w.endpoint.startTime(time.Now())
+}
+
+// adjustStart makes the client fetch from the starts that were committed after it had fetched the positions.
+func (w *endpointWorker) adjustStart(
+	_ context.Context, offsets map[string]map[int32]kgo.Offset,
+) (map[string]map[int32]kgo.Offset, error) {
+	for number, offset := range w.adjusted {
+		if _, assigned := offsets[events.TopicSuborders][number]; assigned {
+			offsets[events.TopicSuborders][number] = kgo.NewOffset().At(offset)
+		}
+	}
+	return offsets, nil
 }
 
 // listStart returns offsets at or below those of all messages of suborders that were created at or after a time.

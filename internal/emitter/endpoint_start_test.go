@@ -1,13 +1,16 @@
 package emitter
 
 import (
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -157,6 +160,128 @@ func TestDelivererStart(t *testing.T) {
 			r.Wait(t, 1)
 			require.Equal(t, []int64{1}, r.Arrived("old"))
 		})
+	})
+}
+
+// TestDelivererStartKeepsProgress delays the commit of a start until another instance has delivered and stopped.
+func TestDelivererStartKeepsProgress(t *testing.T) {
+	t.Parallel()
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		s, r := setupOn(t, on, 2), testkit.NewReceiver(t, testSecret)
+		n := s.publishMany(t, 10, 3)
+		c := config(endpoint("efs", r))
+		c.Endpoints[0].Timeout, c.SessionTimeout = time.Second, 6*time.Second
+		var link netfault.Link
+		held := link.DelayAt(netfault.IsKind(kmsg.OffsetCommit))
+		s.start(t, c, kgo.Dialer(link.Dial))
+		<-held
+		stop := s.start(t, c)
+		r.Wait(t, n)
+		s.waitCommitted(t, "orderledger.emitter.efs")
+		stop()
+		link.Resume()
+		n += s.publishMany(t, 10, 1)
+		r.Wait(t, n)
+		s.waitCommitted(t, "orderledger.emitter.efs")
+		require.Zero(t, r.Repeats(), "the late commit does not move the position back")
+		r.RequireNoViolations(t)
+	})
+}
+
+// TestDelivererStartFollowsPartitionZero gives a partition without a position the start that the others have.
+func TestDelivererStartFollowsPartitionZero(t *testing.T) {
+	t.Parallel()
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		s, r := setupOn(t, on, 2), testkit.NewReceiver(t, testSecret)
+		start := time.Now().Add(-time.Minute)
+		lane := s.orderOf(1)
+		s.publish(t,
+			at(s.record(lane, SuborderCreate), start.Add(-time.Second)),
+			at(s.record(lane, SuborderCreate), start.Add(time.Second)))
+		// As after a crash of all instances when only the owner of partition 0 had committed the start.
+		var offsets kadm.Offsets
+		offsets.Add(kadm.Offset{
+			Topic: events.TopicSuborders, Partition: 0, At: 0, LeaderEpoch: -1,
+			Metadata: encodeCompleted(&partition{start: start.UnixMilli()}),
+		})
+		require.NoError(t, kadm.NewClient(s.client).CommitAllOffsets(t.Context(), "orderledger.emitter.efs", offsets))
+		e := endpoint("efs", r)
+		e.Start = StartNow
+		s.start(t, config(e))
+		r.Wait(t, 1)
+		require.Equal(t, []int64{2}, r.Arrived(lane))
+	})
+}
+
+func TestDelivererStartRefused(t *testing.T) {
+	t.Parallel()
+
+	t.Run("partitions that the broker did not commit are tried again before the first fetch", func(t *testing.T) {
+		t.Parallel()
+		s, r := setup(t, 3), testkit.NewReceiver(t, testSecret)
+		before, drops := time.Now().Add(-time.Hour), 2
+		for lane := range int32(3) {
+			s.publish(t, at(s.record(s.orderOf(lane), SuborderCreate), before))
+		}
+		s.cluster.ControlKey(int16(kmsg.OffsetCommit), func(request kmsg.Request) (kmsg.Response, error, bool) {
+			s.cluster.KeepControl()
+			if drops--; drops >= 0 {
+				topic := &request.(*kmsg.OffsetCommitRequest).Topics[0]
+				topic.Partitions = slices.DeleteFunc(topic.Partitions, func(p kmsg.OffsetCommitRequestTopicPartition) bool {
+					return p.Partition != 0
+				})
+			}
+			return nil, nil, false
+		})
+		e := endpoint("efs", r)
+		e.Start = StartNow
+		stop := s.start(t, config(e))
+		s.waitStarted(t, "efs")
+		stop()
+		offsets, err := kadm.NewClient(s.client).FetchOffsets(t.Context(), "orderledger.emitter.efs")
+		require.NoError(t, err)
+		starts := map[int64]bool{}
+		offsets.Each(func(o kadm.OffsetResponse) {
+			c, err := decodeCompleted(o.At, o.Metadata)
+			require.NoError(t, err)
+			starts[c.start] = true
+		})
+		require.Len(t, starts, 1, "every partition has the same start")
+		require.NotContains(t, starts, int64(0))
+		require.Empty(t, r.Requests())
+	})
+
+	t.Run("an endpoint whose start is refused says so until it is committed", func(t *testing.T) {
+		t.Parallel()
+		s, r := setup(t, 2), testkit.NewReceiver(t, testSecret)
+		var allowed atomic.Bool
+		s.cluster.ControlKey(int16(kmsg.OffsetCommit), func(request kmsg.Request) (kmsg.Response, error, bool) {
+			s.cluster.KeepControl()
+			response := request.ResponseKind().(*kmsg.OffsetCommitResponse)
+			for _, topic := range request.(*kmsg.OffsetCommitRequest).Topics {
+				refused := kmsg.NewOffsetCommitResponseTopic()
+				refused.Topic, refused.TopicID = topic.Topic, topic.TopicID
+				for _, p := range topic.Partitions {
+					refused.Partitions = append(refused.Partitions, kmsg.OffsetCommitResponseTopicPartition{
+						Partition: p.Partition, ErrorCode: kerr.GroupAuthorizationFailed.Code,
+					})
+				}
+				response.Topics = append(response.Topics, refused)
+			}
+			return response, nil, !allowed.Load()
+		})
+		n := s.publishMany(t, 4, 1)
+		reg := prometheus.NewRegistry()
+		d, _ := s.launch(t, config(endpoint("efs", r)), reg)
+		testkit.Eventually(t, func() bool { return d.Ready() != nil }, "the deliverer is not ready")
+		require.ErrorContains(t, d.Ready(), "endpoint efs: commit the start of orderledger.emitter.efs")
+		require.ErrorIs(t, d.Ready(), kerr.GroupAuthorizationFailed)
+		require.InDelta(t, 1, gauge(t, reg, "orderledger_emitter_start_pending"), 0)
+		require.Empty(t, r.Requests())
+		allowed.Store(true)
+		r.Wait(t, n)
+		require.NoError(t, d.Ready())
+		require.Zero(t, gauge(t, reg, "orderledger_emitter_start_pending"))
 	})
 }
 
