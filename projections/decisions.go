@@ -22,7 +22,8 @@ type DecisionRow struct {
 	FirstVersion, LastVersion  uint64
 	CorrelationID, CausationID string
 	AuthType, AuthID           string
-	Occurred, Recorded         Time
+	Occurred, Decided          Time
+	Recorded                   Time
 	Waited                     bool
 	UnknownItems               []string
 	EventsLaneSeq              uint64
@@ -41,7 +42,7 @@ func Decision(lane int32, offset int64, env events.Envelope, d *ledgerv1.Decisio
 		InboxOffset: d.GetInboxOffset(), FromInbox: d.InboxOffset != nil,
 		FirstVersion: d.GetFirstVersion(), LastVersion: d.GetLastVersion(),
 		CorrelationID: env.CorrelationID, CausationID: env.CausationID, AuthType: env.AuthType, AuthID: env.AuthID,
-		Occurred: timeOf(env.OccurredAt), Recorded: recordedOf(env.RecordedAt),
+		Occurred: timeOf(env.OccurredAt), Decided: recordedOf(env.DecidedAt), Recorded: recordedOf(env.RecordedAt),
 		Waited: d.GetWaited(), UnknownItems: d.GetUnknownItems(),
 		EventsLaneSeq: d.GetEventsLaneseq(), EventsHead: hashOf(d.GetEventsHead()), ChainHash: env.ChainHash,
 		Body: d.GetBody(), BodyBytes: d.GetBodyBytes(),

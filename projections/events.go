@@ -12,8 +12,8 @@ type EventRow struct {
 	EventType string
 	// FromStatus and ToStatus name the statuses of the view; empty for none.
 	FromStatus, ToStatus string
-	// Occurred and Recorded are the view's times as the tables hold them.
-	Occurred, Recorded Time
+	// Occurred, Decided and Recorded are the view's times as the tables hold them.
+	Occurred, Decided, Recorded Time
 }
 
 // Read makes the row of one record of orders.events.v1. An error wraps events.ErrUndecodable: the record has no row.
@@ -24,7 +24,7 @@ func (r *EventRow) Read(lane int32, offset int64, rec *events.Record) error {
 	r.Lane, r.Offset = lane, offset
 	r.EventType = events.ShortType(r.Type)
 	r.FromStatus, r.ToStatus = statusNames.of(int32(r.From)), statusNames.of(int32(r.To))
-	r.Occurred, r.Recorded = timeOf(r.OccurredAt), recordedOf(r.RecordedAt)
+	r.Occurred, r.Decided, r.Recorded = timeOf(r.OccurredAt), recordedOf(r.DecidedAt), recordedOf(r.RecordedAt)
 	return nil
 }
 

@@ -77,7 +77,14 @@ func TestEventRow(t *testing.T) {
 	require.Equal(t, "SHIPPED", row.ToStatus)
 	require.Equal(t, lane.Events.Head, row.ChainHash)
 	require.EqualValues(t, r.At.UnixMilli(), row.Recorded)
+	require.Equal(t, row.Recorded, row.Decided)
 	require.Equal(t, 202603, projections.Month(row.Recorded))
+
+	lane.Ahead = time.Hour
+	r = lane.Event(story[6])
+	require.NoError(t, row.Read(4, 100, r.Record()))
+	require.EqualValues(t, r.At.UnixMilli(), row.Recorded)
+	require.EqualValues(t, r.At.Add(-time.Hour).UnixMilli(), row.Decided)
 
 	bare := &events.Record{Key: []byte(r.Key), Timestamp: r.At, Headers: r.Headers}
 	require.ErrorIs(t, row.Read(4, 99, bare), events.ErrUndecodable)

@@ -36,8 +36,8 @@ func timeOf(t time.Time) Time {
 	return clamp(Time(t.UnixMilli()))
 }
 
-// recordedOf returns the time of recording, which is in the key of a history's partitions: a time that DateTime64 can't
-// hold becomes its first one, because a key can't be NULL.
+// recordedOf converts a time that is never NULL, such as that of recording, which is in the key of a history's
+// partitions: a time that DateTime64 can't hold becomes its first one.
 func recordedOf(t time.Time) Time { return max(timeOf(t), minTime) }
 
 func stamp(t *timestamppb.Timestamp) Time {

@@ -21,6 +21,8 @@ type Lane struct {
 	Decisions events.Chain
 	// Now is the time of recording. It advances by a millisecond with each record.
 	Now time.Time
+	// Ahead is by how much Now is ahead of the clock, as after a clock that ran ahead.
+	Ahead time.Duration
 }
 
 // NewLane returns an empty lane.
@@ -59,7 +61,8 @@ func (l *Lane) Under(shipmentID string, e *ledgerv1.Event) Rec {
 	e.After.UpdatedAt = timestamppb.New(l.Now)
 	env := events.Envelope{
 		ID: events.EventID(shipmentID, e.After.Version), Type: events.TypeOf(e), Source: events.Source + "/test",
-		ShipmentID: shipmentID, Version: e.After.Version, OccurredAt: l.Now.Add(-time.Second), RecordedAt: l.Now,
+		ShipmentID: shipmentID, Version: e.After.Version, OccurredAt: l.Now.Add(-time.Second),
+		DecidedAt: l.Now.Add(-l.Ahead), RecordedAt: l.Now,
 		SellerID: e.After.SellerId, LocationID: e.After.LocationId, InboxOffset: events.NoInboxOffset,
 		AuthType: "marketplace", AuthID: "m", CorrelationID: fmt.Sprintf("c-%d-%d", l.ID, l.Events.Seq/100),
 		InputKey: fmt.Sprintf("%s/%s/%d", events.ShortType(events.TypeOf(e)), e.After.ShipmentId, e.After.Version),

@@ -249,9 +249,12 @@ func TestSLAViewComputesOutcome(t *testing.T) {
 			clock("met by the day", noon, time.Date(2026, 3, 10, 18, 29, 59, 0, time.UTC), none, true),
 			clock("breached by the day", noon, time.Date(2026, 3, 10, 18, 30, 0, 0, time.UTC), none, true),
 		}
+		// The lane is years ahead of the clock, which changes no outcome.
+		b.lanes[0].Now, b.lanes[0].Ahead = now.AddDate(10, 0, 0), now.AddDate(10, 0, 0).Sub(now)
 		b.write(kgo.TryCommit, b.lanes[0].Event(e))
 		b.projector(config(), b.click)
 		b.caughtUp()
+		require.EqualValues(t, 1, b.number("count() FROM events WHERE abs(dateDiff('minute', decided_at, now())) < 60 AND recorded_at > decided_at + INTERVAL 9 YEAR"))
 		rows, err := b.db.Query(t.Context(), "SELECT subject_id, outcome FROM sla")
 		require.NoError(t, err)
 		got := map[string]string{}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/clickhouse"
 )
 
@@ -124,19 +125,28 @@ func (w *worker) advance(b *batch, in intent, records []*kgo.Record) {
 	_, _, end := w.queue.view()
 	w.p.metrics.applied(w.commit.topic, w.commit.partition, len(b.dead), max(end-w.position, 0))
 	if oldest, ok := oldestOf(records); ok {
-		w.p.metrics.queryable.Observe(time.Since(oldest).Seconds())
+		if waited := time.Since(oldest); waited >= 0 { // Otherwise another clock was ahead, and nobody knows.
+			w.p.metrics.queryable.Observe(waited.Seconds())
+		}
 	}
 	w.log.DebugContext(w.stopped, "batch inserted", slog.Int64("first", in.first), slog.Int64("last", in.last),
 		slog.Int("records", len(records)), slog.Int("shipments", b.shipments.Rows()))
 }
 
-// oldestOf returns the timestamp of the first record of a batch, the one that waited longest. Transaction markers carry
-// the time of the commit, not of an event.
+// oldestOf returns when the first record of a batch was decided, the one that waited longest. Only events say it; the
+// timestamp of a record may be ahead of the clock. Transaction markers carry the time of the commit, not of an event.
 func oldestOf(records []*kgo.Record) (time.Time, bool) {
 	for _, r := range records {
-		if !r.Attrs.IsControl() {
-			return r.Timestamp, true
+		if r.Attrs.IsControl() {
+			continue
 		}
+		for _, h := range r.Headers {
+			if h.Key == events.HeaderDecidedAt {
+				at, err := time.Parse(events.TimeFormat, string(h.Value))
+				return at, err == nil
+			}
+		}
+		return r.Timestamp, true
 	}
 	return time.Time{}, false
 }
