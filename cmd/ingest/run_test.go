@@ -76,6 +76,12 @@ func TestRunAcceptsNotificationAndStops(t *testing.T) {
 	testkit.Eventually(t, func() bool { return ready("/lanes/1") == http.StatusOK }, "the lane is open")
 	require.Equal(t, http.StatusServiceUnavailable, ready("/lanes/2"), "there is no such lane")
 	require.Equal(t, http.StatusServiceUnavailable, ready("/lanes/x"))
+	for lane, want := range map[string]int{"1": http.StatusOK, "2": http.StatusBadRequest, "x": http.StatusBadRequest} {
+		status, body = do(http.MethodPost, "http://"+admin+"/lanes/"+lane+"/retry", "")
+		require.Equal(t, want, status, "lane %s: %s", lane, body)
+		status, _ = do(http.MethodPost, "http://"+api+"/lanes/"+lane+"/retry", "")
+		require.Equal(t, http.StatusNotFound, status, "it is for operators only")
+	}
 	_, body = do(http.MethodGet, "http://"+admin+"/metrics", "")
 	require.Contains(t, body, `orderledger_ingest_notifications_total{to="inbox"} 1`)
 

@@ -35,7 +35,8 @@ events, the tables and the pushes. "orderledger up" runs the same and waits for 
 		SilenceErrors: true,
 		Version:       service.Version(),
 	}
-	root.AddCommand(upCommand(), demoCommand(), importCommand(), tailCommand(), timelineCommand(), engineCommand())
+	root.AddCommand(upCommand(), demoCommand(), importCommand(), tailCommand(), timelineCommand(), laneCommand(),
+		engineCommand())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, err) })
 	for _, cmd := range root.Commands() {
 		check := cmd.Args

@@ -261,9 +261,10 @@ func (i *Ingest) HandleReadiness(a *service.Admin) {
 	})
 }
 
-// HandleOperations mounts GET /progress and GET /decisions/summary, which ask for no token there. Use it for an address
-// that only operators reach.
+// HandleOperations mounts GET /progress and GET /decisions/summary, which ask for no token there, and POST
+// /lanes/{lane}/retry. Use it for an address that only operators reach.
 func (i *Ingest) HandleOperations(a *service.Admin) {
+	i.handleLanes(a)
 	for pattern, fn := range i.operations {
 		a.Handle(pattern, i.http.Handle(pattern, problems(fn)))
 	}

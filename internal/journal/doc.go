@@ -78,10 +78,10 @@
 //
 // # How it fails
 //
-// A lane that can't be opened is tried again, at growing intervals; Ready and the log say why. Positions that a topic
-// no longer holds, a damaged chain, and a clock far behind the lane keep it closed until an operator acts. Run returns
-// an error only when the group refuses this instance for good, or the topics are not those of the ledger. A lane store
-// that can't be written ends the process: Pebble panics when it can't continue.
+// A lane whose records are damaged is read once, and again when RetryLane asks for it. Any other that can't be opened
+// is tried again, at growing intervals; positions that a topic no longer holds keep it closed until an operator acts.
+// Ready and the log say why. Run returns an error only when the group refuses this instance for good, or the topics are
+// not those of the ledger. A lane store that can't be written ends the process: Pebble panics when it can't continue.
 //
 // Run stops in this order: take nothing more, finish the batches in hand, leave the group, close the clients.
 package journal

@@ -37,6 +37,7 @@ type Journal struct {
 	lanes    laneSet
 	standbys *standbys // Nil if no standbys are kept, and until Run.
 	warmth   warmth
+	damaged  *damaged
 	announce sync.WaitGroup // Goroutines that announce takeovers to other instances.
 
 	life lifecycle
@@ -98,7 +99,7 @@ func New(cfg Config, d Deps) (*Journal, error) {
 		cfg: cfg, deps: d, log: d.Log, metrics: m, source: events.Source + "/" + cfg.Cluster, decide: shipment.Decide,
 		keys:   keys{nonce: uuid.NewString()},
 		topics: topics{options: d.Options, lanes: cfg.Lanes, layout: cfg.Layout, stepTimeout: cfg.TakeoverTimeout},
-		lanes:  newLaneSet(), life: lifecycle{done: make(chan struct{})},
+		lanes:  newLaneSet(), damaged: newDamaged(m.damaged), life: lifecycle{done: make(chan struct{})},
 	}
 	j.members = membership.New(membership.Config{
 		Cluster: cfg.Cluster, InstanceID: cfg.InstanceID, Advertise: cfg.Advertise, Nonce: j.keys.nonce,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -41,6 +42,7 @@ type lane struct {
 type status struct {
 	open      atomic.Bool
 	released  atomic.Bool                     // It drains, and waits for its next owner to take it.
+	parked    atomic.Bool                     // It is damaged, and waits for RetryLane.
 	announced atomic.Bool                     // The last announced takeover of the lane is this instance's.
 	opened    atomic.Pointer[chan bool]       // Closed each time the lane opens.
 	failure   atomic.Pointer[error]           // Why it is not open.
@@ -95,6 +97,9 @@ func (l *lane) run(ctx context.Context) {
 	l.inherit(ctx)
 	var backoff time.Duration
 	for ctx.Err() == nil {
+		if l.awaitRetry(ctx); ctx.Err() != nil {
+			break
+		}
 		err := l.takeover.run(ctx)
 		l.j.metrics.takeovers.WithLabelValues(resultLabel(err)).Inc()
 		if err == nil {
@@ -114,6 +119,11 @@ func (l *lane) run(ctx context.Context) {
 		}
 		l.setFailure(err)
 		l.log.WarnContext(ctx, "lane closed", slog.Any("err", err))
+		if errors.Is(err, ErrDamaged) {
+			l.log.ErrorContext(ctx, "lane damaged", slog.String("remedy", "repair it, then orderledger lane retry "+
+				strconv.Itoa(int(l.id))), slog.Any("err", err))
+			l.j.damaged.report(l.id, err, true)
+		}
 		if l.handleLost(ctx, err) {
 			break
 		}
@@ -149,6 +159,7 @@ func (l *lane) serveOpen(ctx context.Context, backoff *time.Duration) error {
 	l.j.metrics.takeover.Observe(took.Seconds())
 	l.log.InfoContext(ctx, "lane opened", slog.Uint64("laneseq", l.store.Meta().Events.Seq),
 		slog.Int64("inbox_offset", l.inboxNext), slog.Int64("duration_ms", took.Milliseconds()))
+	l.j.damaged.forget(l.id)
 	l.setOpen()
 	opened := time.Now()
 	err := l.serve(ctx)

@@ -24,6 +24,7 @@ type metrics struct {
 	owned      prometheus.Gauge
 	inboxLag   *prometheus.GaugeVec
 	waiting    *prometheus.GaugeVec
+	damaged    *prometheus.GaugeVec
 	// waitingReads counts reads of the decisions for the content of waiting inputs.
 	waitingReads prometheus.Counter
 	collectors   []prometheus.Collector
@@ -82,13 +83,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		owned: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "lanes_assigned", Help: "Lanes that the group assigns to this instance.",
 		}),
-		inboxLag: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: namespace, Name: "inbox_lag", Help: "Inbox records of a lane that are not decided yet.",
-		}, []string{"lane"}),
-		waiting: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: namespace, Name: "waiting", Help: "Facts of a lane whose shipment is not known yet.",
-		}, []string{"lane"}),
+		inboxLag: laneGauge("inbox_lag", "Inbox records of a lane that are not decided yet."),
+		waiting:  laneGauge("waiting", "Facts of a lane whose shipment is not known yet."),
 	}
+	m.damaged = laneGauge("damaged", "1 for a lane that this instance found damaged: it waits for orderledger lane retry.")
 	m.waitingReads = prometheus.NewCounter(prometheus.CounterOpts{
 		Namespace: namespace, Name: "waiting_reads_total", Help: "Reads of the decisions for facts that waited.",
 	})
@@ -99,7 +97,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m.collectors = []prometheus.Collector{
 		m.batches, m.inputs, m.commit, m.decisions, m.events, m.takeovers, m.takeover, m.releases, m.followed, m.standbyLag,
 		m.rebuilds, m.repaired, m.open, m.owned, m.inboxLag, m.waiting,
-		m.waitingReads,
+		m.damaged, m.waitingReads,
 	}
 	if reg == nil {
 		return m, nil
@@ -110,6 +108,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		}
 	}
 	return m, nil
+}
+
+func laneGauge(name, help string) *prometheus.GaugeVec {
+	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, []string{"lane"})
 }
 
 func outcomeLabel(o ledgerv1.Outcome) string {

@@ -185,7 +185,7 @@ func (f *standbys) reserve() []*standby {
 	defer f.mu.Unlock()
 	var fresh []*standby
 	for id := range follow {
-		if f.byLane[id] != nil || time.Now().Before(f.paused[id]) {
+		if f.byLane[id] != nil || time.Now().Before(f.paused[id]) || f.j.damaged.has(id) {
 			continue
 		}
 		s := &standby{id: id, lanes: f.j.cfg.Lanes}
@@ -219,7 +219,7 @@ func (f *standbys) unchanged(current map[int32]*standby) bool {
 		}
 	}
 	for id := range follow {
-		if f.byLane[id] == nil && time.Now().After(f.paused[id]) {
+		if f.byLane[id] == nil && time.Now().After(f.paused[id]) && !f.j.damaged.has(id) {
 			return false
 		}
 	}
@@ -297,7 +297,11 @@ func (s *standby) apply(p kgo.FetchTopicPartition) error {
 // giveUp leaves a lane alone for a while.
 func (f *standbys) giveUp(ctx context.Context, id int32, err error) {
 	f.j.laneLog(id).WarnContext(ctx, "standby given up", slog.Any("err", err))
-	if !errors.Is(err, errStale) { // A store of another lane was removed: nothing is wrong with this one.
+	switch {
+	case errors.Is(err, ErrDamaged):
+		f.j.damaged.report(id, err, false) // It ends with RetryLane, or when this instance opens the lane.
+	case errors.Is(err, errStale): // A store of another lane was removed: nothing is wrong with this one.
+	default:
 		f.mu.Lock()
 		f.paused[id] = time.Now().Add(standbyPause)
 		f.mu.Unlock()

@@ -131,7 +131,7 @@ func (j *Journal) warmthOf(id int32) int64 {
 		return membership.Open
 	case j.cfg.Embedded:
 		return 0 // There are no other instances to give it to.
-	case l != nil && isLasting(l.closed()):
+	case l != nil && isLasting(l.closed()), j.isDamaged(id):
 		return membership.Cannot
 	}
 	left := j.warmth.left(id)
