@@ -154,9 +154,7 @@ func (i *Ingest) wire(d Deps) error {
 		sellers: directory, operators: cfg.OperatorToken, perSecond: rate.Limit(cfg.RatePerSecond), burst: cfg.Burst,
 		limiters: map[string]*rate.Limiter{},
 	}
-	tables := &watcher{
-		admin: admin, group: kafka.GroupProjector(cfg.Cluster), lanes: cfg.Lanes, timeout: cfg.PositionTimeout,
-	}
+	parts := newWatcher(admin, cfg.Cluster, cfg.Lanes, cfg.PositionTimeout)
 	h := &handlers{
 		access: a,
 		notifications: &notifications{
@@ -166,12 +164,12 @@ func (i *Ingest) wire(d Deps) error {
 		},
 		commands: &commands{
 			access: a, router: router, states: states{d.Lookups}, settings: cfg.Marketplace, maxBody: cfg.MaxBodyBytes,
-			timeout: cfg.CommandTimeout, readTimeout: cfg.ReadTimeout, watcher: tables,
+			timeout: cfg.CommandTimeout, readTimeout: cfg.ReadTimeout, watcher: parts,
 			lookupTimeout: cfg.LookupTimeout, log: d.Log, counted: m.commands,
 		},
 		reads: &reads{
 			states: i.states, documents: i.documents, settings: cfg.Marketplace, maxBody: cfg.MaxBodyBytes,
-			timeout: cfg.ReadTimeout, watcher: tables,
+			timeout: cfg.ReadTimeout, watcher: parts,
 		},
 		progress: &progress{admin: admin, cluster: cfg.Cluster, lanes: cfg.Lanes},
 	}

@@ -7,14 +7,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
-
-	"github.com/orderledger/orderledger/events"
-	"github.com/orderledger/orderledger/internal/httpx"
 )
 
 // position is a place in the ledger.
@@ -58,104 +53,6 @@ func parsePositions(s string, lanes int) (positions, error) {
 		out.add(int32(l), o)
 	}
 	return out, nil
-}
-
-// watcher waits until the projection is complete up to a position. It reads the offsets that the projector commits
-// after its last table. It asks the broker only while a read waits, and once for all that do.
-type watcher struct {
-	admin   *kadm.Client
-	group   string // The projector's.
-	lanes   int
-	timeout time.Duration // The longest wait.
-
-	mu      sync.Mutex
-	done    map[int32]int64 // Per lane, the first offset that is not complete; guarded by mu.
-	askedAt time.Time       // When the broker was asked for done; guarded by mu.
-}
-
-// pollEvery is the interval between requests to the broker. A projection lags by some tens of milliseconds.
-const pollEvery = 10 * time.Millisecond
-
-// await waits until the read model holds the position in the request's If-Position-At-Least header, if it has one.
-func (w *watcher) await(ctx context.Context, c *httpx.Call) error {
-	header := c.Request.Header.Get(HeaderIfPosition)
-	if header == "" {
-		return nil
-	}
-	want, err := parsePositions(header, w.lanes)
-	if err != nil {
-		return httpx.Unprocessable.New(HeaderIfPosition + ": " + err.Error())
-	}
-	return w.reach(ctx, want, w.timeout)
-}
-
-// awaitEnds waits until the read model holds everything that is in the ledger now.
-func (w *watcher) awaitEnds(ctx context.Context, limit time.Duration) error {
-	ends, err := committedEnds(ctx, w.admin, events.TopicEvents, w.lanes)
-	if err != nil {
-		return httpx.Unavailable.New("Kafka did not answer").Because(err).After(retrySoon)
-	}
-	var want positions
-	for lane, end := range ends {
-		if end > 0 {
-			want.add(lane, end-1)
-		}
-	}
-	return w.reach(ctx, want, limit)
-}
-
-// reach waits until the read model holds all positions, for limit at most.
-func (w *watcher) reach(ctx context.Context, want positions, limit time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
-	var last error
-	for {
-		ok, err := w.reached(ctx, want)
-		if ok {
-			return nil
-		}
-		if err != nil {
-			last = err
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return notYet.New("the tables do not hold " + want.String() + " yet").Because(last).After(retrySoon)
-		}
-	}
-}
-
-// reached reports whether all positions are complete. It asks the broker unless the last answer is younger than
-// pollEvery.
-func (w *watcher) reached(ctx context.Context, want positions) (bool, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.covers(want) {
-		return true, nil
-	}
-	if time.Since(w.askedAt) < pollEvery {
-		return false, nil
-	}
-	offsets, err := committedOffsets(ctx, w.admin, w.group, events.TopicEvents)
-	if err != nil {
-		return false, err
-	}
-	w.done, w.askedAt = map[int32]int64{}, time.Now()
-	for p, o := range offsets {
-		w.done[p] = o.At
-	}
-	return w.covers(want), nil
-}
-
-func (w *watcher) covers(want positions) bool {
-	for _, p := range want {
-		if w.done[p.lane] <= p.offset {
-			return false
-		}
-	}
-	return true
 }
 
 // committedOffsets returns the offsets that a group has committed in a topic. It leaves out partitions without a

@@ -156,3 +156,36 @@ func TestReadsWaitForPosition(t *testing.T) {
 		require.Equal(t, http.StatusUnprocessableEntity, read(nonsense).status, nonsense)
 	}
 }
+
+// A return whose creation was answered with 200 and is not decided yet is not refused as unknown.
+func TestCommandsAwaitUndecidedReturn(t *testing.T) {
+	t.Parallel()
+	for name, lines := range map[string]string{
+		"in the inbox":     line("S1"),
+		"for the resolver": `{"orderItemId":"I-S1","quantity":1,"source":"customer_return","reason":"SIZE"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			brokers := testkit.Kafka(t)
+			testkit.Topics(t, brokers, lanes)
+			b := newBundle(t, brokers, readModel(t), func(c *ingest.Config) { c.LookupTimeout = 300 * time.Millisecond })
+			b.url = serve(t, b.ingest) // No lane is open, and no worker runs.
+			complete := func() answer {
+				return b.send(http.MethodPost, "/sellers/v2/returns/complete", `{"returnIds":["R1"]}`, bearer(ownToken)...)
+			}
+			require.Equal(t, "INVALID_RETURNS", complete().member(t, "returns", 0, "errorCode"), "nothing was ever reported")
+			b.notify(aReturn("return_created", "R1", "2024-04-06T00:00:00Z", lines))
+			a := complete()
+			require.Equal(t, http.StatusServiceUnavailable, a.status, "%s", a.body)
+			require.Equal(t, "urn:orderledger:problem:not_yet", a.member(t, "type"))
+
+			// It is decided, and no shipment has it.
+			b.start()
+			testkit.Eventually(t, func() bool {
+				a = complete()
+				return a.status == http.StatusOK
+			}, "the notification is decided")
+			require.Equal(t, "INVALID_RETURNS", a.member(t, "returns", 0, "errorCode"))
+		})
+	}
+}

@@ -3,7 +3,6 @@ package ingest
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -138,12 +137,8 @@ func (g *progress) measureResolver(ctx context.Context, report *progressReport) 
 	behind := aliases + read
 	for p, end := range ends {
 		o := offsets[p]
-		examined, err := strconv.ParseInt(o.Metadata, 10, 64)
-		if err != nil {
-			examined = max(o.At, 0)
-		}
-		behind += max(end-examined, 0)
-		report.WaitingForReturns += max(examined-max(o.At, 0), 0)
+		behind += max(end-examined(o), 0)
+		report.WaitingForReturns += max(examined(o)-max(o.At, 0), 0)
 	}
 	report.Behind["resolver"] = behind
 	return nil

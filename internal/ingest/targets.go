@@ -24,7 +24,7 @@ type place struct{ shipmentID, serviceID string }
 
 // findTargets finds the shipments of the items. It looks returns and services up in the read model. One that is not
 // there may have been created a moment ago, and "no such return" would be final: sellers do not repeat it. So the item
-// is refused only once the tables hold everything that was in the ledger when the lookup missed it.
+// is refused only once the tables hold everything that was answered with 200 when the lookup missed it.
 func (m *commands) findTargets(
 	ctx context.Context, sellerID string, action marketplace.Action, items []marketplace.Command,
 ) ([]target, error) {

@@ -157,8 +157,8 @@ func (c *Client) post(ctx context.Context, peerURL, path string, body []byte, st
 	return nil, lostOrUnreachable(true, err)
 }
 
-// overloaded reports whether the instance itself answers that it could not even read the request. Any other 503 may come
-// from a proxy that lost the answer.
+// overloaded reports whether the instance itself answers that it could not even read the request. Any other 503 may
+// come from a proxy that lost the answer.
 func overloaded(resp *http.Response, text []byte) bool {
 	var problem struct{ Type string }
 	return resp.StatusCode == http.StatusServiceUnavailable && json.Unmarshal(text, &problem) == nil &&

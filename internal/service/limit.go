@@ -49,8 +49,8 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 	}
 }
 
-// The answer to a connection beyond the limit, and how long its client may take to read it. It is the problem document of
-// a server that has read nothing of a request, so that other instances know that nothing was executed.
+// The answer to a connection beyond the limit, and how long its client may take to read it. It is the problem document
+// of a server that has read nothing of a request, so that other instances know that nothing was executed.
 const (
 	tooManyConnections = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n" +
 		"Retry-After: 1\r\nConnection: close\r\nContent-Length: 168\r\n\r\n" + tooManyBody
