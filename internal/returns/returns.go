@@ -76,7 +76,7 @@ func New(cfg Config, d Deps) (*Returns, error) {
 
 // Units returns the workers. They may stop in any order.
 func (r *Returns) Units() []service.Unit {
-	aliases := &aliasWorker{cfg: r.cfg, options: r.deps.Options, log: r.deps.Log}
+	aliases := &aliasWorker{cfg: r.cfg, options: r.deps.Options, producer: r.deps.Producer, log: r.deps.Log}
 	res := &resolver{
 		cfg: r.cfg, options: r.deps.Options, admin: kadm.NewClient(r.deps.Producer), inbox: r.deps.Inbox,
 		producer: r.deps.Producer,
