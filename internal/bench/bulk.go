@@ -65,6 +65,10 @@ func (g *stage) measure(ctx context.Context, p *program, name string, events int
 	if err != nil {
 		return err
 	}
+	sizeBefore, err := ledgerSize(ctx, g.client)
+	if err != nil {
+		return err
+	}
 	began := time.Now()
 	if err := run(); err != nil {
 		return err
@@ -77,6 +81,11 @@ func (g *stage) measure(ctx context.Context, p *program, name string, events int
 	if err != nil {
 		return err
 	}
+	size, err := ledgerSize(ctx, g.client)
+	if err != nil {
+		return err
+	}
+	g.out.add(name, "B-in-Kafka/event", float64(size-sizeBefore)/float64(events))
 	g.out.add(name, "events/core-s", float64(events)/(after-cpu))
 	g.out.add(name, "µs-CPU/event", 1e6*(after-cpu)/float64(events))
 	g.out.add(name, "events/s", float64(events)/took.Seconds())

@@ -102,6 +102,30 @@ func withLedger(ctx context.Context, s settings, fn func(client *kgo.Client, lan
 	return fn(client, lanes)
 }
 
+// ledgerSize returns how many bytes the events and their decisions take in one replica, with the markers of their
+// transactions.
+func ledgerSize(ctx context.Context, client *kgo.Client) (int64, error) {
+	admin := kadm.NewClient(client)
+	topics, err := admin.ListTopics(ctx, events.TopicEvents, events.TopicDecisions)
+	if err != nil {
+		return 0, fmt.Errorf("list topics: %w", err)
+	}
+	dirs, err := admin.DescribeAllLogDirs(ctx, topics.TopicsSet())
+	if err != nil {
+		return 0, fmt.Errorf("sizes of the ledger's topics: %w", err)
+	}
+	var size int64
+	for _, broker := range dirs {
+		size += broker.Size()
+	}
+	for _, t := range topics {
+		if n := int64(t.Partitions.NumReplicas()); n > 1 {
+			return size / n, nil
+		}
+	}
+	return size, nil
+}
+
 // lastEvent reads an event from the end of some lane. The plain produce writes copies of it.
 func lastEvent(ctx context.Context, s settings, client *kgo.Client) (*kgo.Record, error) {
 	ends, err := kadm.NewClient(client).ListCommittedOffsets(ctx, events.TopicEvents)

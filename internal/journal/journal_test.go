@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/shipment"
@@ -43,6 +44,28 @@ func TestSubmit(t *testing.T) {
 		require.Equal(t, r.Offset, lane[2].offset)
 		require.Equal(t, "corr-a", lane[0].CorrelationID)
 	})
+}
+
+// Any client reads the records: the codec is the one that all of them have built in.
+func TestLaneCompressesWithGzip(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	j := b.start().ready()
+	var cmds []Command
+	for i := range 50 {
+		cmds = append(cmds, createCmd(fmt.Sprint("s", i)))
+	}
+	for _, r := range j.SubmitAll(t.Context(), cmds) {
+		require.NoError(t, r.Err)
+	}
+	for _, topic := range []string{events.TopicEvents, events.TopicDecisions} {
+		n := 0
+		b.records(topic, 0, func(r *kgo.Record) {
+			require.EqualValues(t, 1, r.Attrs.CompressionType(), "gzip")
+			n++
+		})
+		require.Equal(t, len(cmds), n)
+	}
 }
 
 // Notifications are decided in their order.

@@ -39,7 +39,7 @@ func fence(ctx context.Context, cfg *Config, options []kgo.Opt, lane int32) (*wr
 			// All records of a batch go out in one request, when they are flushed.
 			kgo.ManualFlushing(),
 			kgo.MaxBufferedRecords(4*cfg.MaxBatch+100_000),
-			kgo.ProducerBatchCompression(kgo.NoCompression()),
+			kafka.Compressed(),
 		)...)
 		if err == nil {
 			w.producers[i] = client

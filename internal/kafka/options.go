@@ -34,6 +34,9 @@ func Options(cfg Config) []kgo.Opt {
 		kgo.ProducerLinger(0),
 		kgo.ProducerBatchMaxBytes(MaxMessageBytes - batchSlack),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
+		// The client's default is snappy, which kafkajs and other clients can't read without a further library. Most records
+		// are written one by one, and then any codec costs more than it saves; see Compressed.
+		kgo.ProducerBatchCompression(kgo.NoCompression()),
 		kgo.RequestTimeoutOverhead(10 * time.Second),
 		// Leaders move and topics appear. The default of five seconds of stale metadata is too long for a takeover.
 		kgo.MetadataMinAge(250 * time.Millisecond),
@@ -42,6 +45,13 @@ func Options(cfg Config) []kgo.Opt {
 		// balancer must wrap it too.
 		kgo.Balancers(LanesOnly(kgo.CooperativeStickyBalancer(), cfg.Lanes)),
 	}, cfg.securityOptions()...)
+}
+
+// Compressed makes a producer compress its batches with gzip, the only codec that every usual client has built in. It
+// is for the topics that are kept forever, and whose batches hold many records under load: level 1 takes those to a
+// quarter, at 6 µs a record. Higher levels save another tenth and cost twice as much.
+func Compressed() kgo.Opt {
+	return kgo.ProducerBatchCompression(kgo.GzipCompression().WithLevel(1))
 }
 
 // ManualPartitions makes a producer write each record to the partition that the record names. Every producer of a lane
