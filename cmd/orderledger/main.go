@@ -36,7 +36,7 @@ events, the tables and the pushes. "orderledger up" runs the same and waits for 
 		Version:       service.Version(),
 	}
 	root.AddCommand(upCommand(), demoCommand(), importCommand(), tailCommand(), timelineCommand(), laneCommand(),
-		engineCommand())
+		layoutCommand(), checkCommand(), engineCommand())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, err) })
 	for _, cmd := range root.Commands() {
 		check := cmd.Args

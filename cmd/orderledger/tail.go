@@ -75,16 +75,20 @@ func (t *tailer) run(ctx context.Context, cfg kafka.Config, fromStart bool, out 
 	if fromStart {
 		start = kgo.NewOffset().AtStart()
 	}
-	client, err := kgo.NewClient(append(kafka.Options(cfg), kgo.ConsumeTopics(events.TopicEvents),
-		kgo.ConsumeStartOffset(start), kgo.ConsumeResetOffset(start), kgo.FetchIsolationLevel(kgo.ReadCommitted()))...)
+	client, err := connect(ctx, cfg, kgo.ConsumeResetOffset(start), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 	if err != nil {
-		return fmt.Errorf("connect to %s: %w", strings.Join(cfg.Brokers, ","), err)
+		return err
 	}
 	defer client.Close()
-	if err := client.Ping(ctx); err != nil {
-		return fmt.Errorf("no Kafka at %s (is `orderledger up` running?): %w",
-			strings.Join(cfg.Brokers, ","), cfg.Explain(err))
+	layout, err := kafka.ReadLayout(ctx, client, cfg)
+	if err != nil {
+		return err
 	}
+	lanes := map[int32]kgo.Offset{} // The topic may have more partitions, which nobody reads.
+	for lane := range int32(layout.Lanes) {
+		lanes[lane] = start
+	}
+	client.AddConsumePartitions(map[string]map[int32]kgo.Offset{events.TopicEvents: lanes})
 	w := bufio.NewWriter(out)
 	defer func() { _ = w.Flush() }() // The reader of a pipe may be gone.
 	for {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/orderledger/orderledger/internal/kafka"
 )
 
 // errNotJoined says that the instance does not know its lanes: it has just started, or has lost touch with Kafka.
@@ -112,5 +114,5 @@ func (s *laneSet) start(assigned map[int32]*lane, cold []int32) bool {
 // isLasting reports whether an error keeps a lane closed until somebody acts.
 func isLasting(err error) bool {
 	return errors.Is(err, ErrDamaged) || errors.Is(err, ErrOutOfRange) ||
-		errors.Is(err, ErrLanes)
+		errors.Is(err, ErrLanes) || errors.Is(err, kafka.ErrLayout)
 }

@@ -29,8 +29,8 @@ func (t *topics) laneIdentity(ctx context.Context, lane int32) (lanestore.Meta, 
 	return m.OfLane(lane), err
 }
 
-// identity returns the ids that a lane store must match, and checks that the topics have a partition for each lane. More
-// partitions do no harm: nothing counts them.
+// identity returns the ids that a lane store must match, and checks that the topics have a partition for each lane.
+// More partitions do no harm: nothing counts them.
 func (t *topics) identity(ctx context.Context) (lanestore.Meta, error) {
 	names := []string{events.TopicEvents, events.TopicDecisions, events.TopicInbox}
 	md, err := kadm.NewClient(t.client).Metadata(ctx, names...)
