@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS shipments_state
     units_cancelled UInt32 COMMENT 'Units cancelled, over all items, whoever cancelled them',
     irregular Bool COMMENT 'Facts contradicted each other at least once',
     version UInt64 COMMENT 'Number of the shipment''s last event',
-    updated_at DateTime64(3, 'UTC') COMMENT 'When that event was recorded' CODEC(Delta, ZSTD(1)),
+    updated_at DateTime64(3, 'UTC') COMMENT 'When that event was recorded, or decided if the lane is over a day ahead of the clock' CODEC(Delta, ZSTD(1)),
     lane UInt16 COMMENT 'Partition of orders.events.v1 that holds its events',
     state String COMMENT 'The whole state in Protobuf (orderledger.v1.Shipment)' CODEC(ZSTD(1)),
     INDEX by_shipment shipment_id TYPE bloom_filter GRANULARITY 1,

@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS order_items_state
     price_minor Nullable(Int64) COMMENT 'Selling price in minor units of the currency, as reported; NULL if not reported',
     currency LowCardinality(String) COMMENT 'Currency of the price',
     version UInt64 COMMENT 'Version of the shipment that this row shows',
-    updated_at DateTime64(3, 'UTC') COMMENT 'When that version was recorded' CODEC(Delta, ZSTD(1)),
+    updated_at DateTime64(3, 'UTC') COMMENT 'When that version was recorded, or decided if the lane is over a day ahead of the clock' CODEC(Delta, ZSTD(1)),
     INDEX by_item order_item_id TYPE bloom_filter GRANULARITY 1,
     INDEX by_shipment shipment_id TYPE bloom_filter GRANULARITY 1,
     INDEX by_order order_id TYPE bloom_filter GRANULARITY 1

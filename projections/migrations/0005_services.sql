@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS services_state
     completed_at Nullable(DateTime64(3, 'UTC')) COMMENT 'When it was done; NULL while it is not' CODEC(Delta, ZSTD(1)),
     cancelled_at Nullable(DateTime64(3, 'UTC')) COMMENT 'When it was cancelled' CODEC(Delta, ZSTD(1)),
     version UInt64 COMMENT 'Version of the shipment that this row shows',
-    updated_at DateTime64(3, 'UTC') COMMENT 'When that version was recorded' CODEC(Delta, ZSTD(1)),
+    updated_at DateTime64(3, 'UTC') COMMENT 'When that version was recorded, or decided if the lane is over a day ahead of the clock' CODEC(Delta, ZSTD(1)),
     INDEX by_service service_id TYPE bloom_filter GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version)

@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS returns_state
     courier String COMMENT 'Name of the courier' CODEC(ZSTD(1)),
     irregular Bool COMMENT 'It had more units than were live when it was reported',
     version UInt64 COMMENT 'Version of the shipment that this row shows',
-    updated_at DateTime64(3, 'UTC') COMMENT 'When that version was recorded' CODEC(Delta, ZSTD(1)),
+    updated_at DateTime64(3, 'UTC') COMMENT 'When that version was recorded, or decided if the lane is over a day ahead of the clock' CODEC(Delta, ZSTD(1)),
     INDEX by_return return_id TYPE bloom_filter GRANULARITY 1,
     INDEX by_item order_item_id TYPE bloom_filter GRANULARITY 1,
     INDEX by_shipment shipment_id TYPE bloom_filter GRANULARITY 1

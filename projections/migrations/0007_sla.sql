@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS sla_clocks
     cancelled_at Nullable(DateTime64(3, 'UTC')) COMMENT 'When the promise was cancelled' CODEC(Delta, ZSTD(1)),
     attempts UInt32 COMMENT 'Number of attempts',
     version UInt64 COMMENT 'Version of the shipment that this row shows',
-    updated_at DateTime64(3, 'UTC') COMMENT 'When that version was recorded' CODEC(Delta, ZSTD(1))
+    updated_at DateTime64(3, 'UTC') COMMENT 'When that version was recorded, or decided if the lane is over a day ahead of the clock' CODEC(Delta, ZSTD(1))
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (seller_id, shipment_id, clock, subject_id)

@@ -737,7 +737,7 @@ type Shipment struct {
 	OnHold bool `protobuf:"varint,8,opt,name=on_hold,json=onHold,proto3" json:"on_hold,omitempty"`
 	// Facts contradicted each other at least once.
 	Irregular bool `protobuf:"varint,9,opt,name=irregular,proto3" json:"irregular,omitempty"`
-	// When the last event was recorded; never goes backward.
+	// When the last event was recorded; or when it was decided, if recorded time is more than a day ahead of the clock.
 	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
 	// The marketplace's own updatedAt, as last reported.
 	MarketplaceUpdatedAt *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=marketplace_updated_at,json=marketplaceUpdatedAt,proto3" json:"marketplace_updated_at,omitempty"`
@@ -771,7 +771,7 @@ type Shipment struct {
 	HoldReportedAt *timestamppb.Timestamp `protobuf:"bytes,29,opt,name=hold_reported_at,json=holdReportedAt,proto3" json:"hold_reported_at,omitempty"`
 	// When the marketplace last reported the dispatch and delivery dates; an older report only fills in unknown dates.
 	DatesReportedAt *timestamppb.Timestamp `protobuf:"bytes,30,opt,name=dates_reported_at,json=datesReportedAt,proto3" json:"dates_reported_at,omitempty"`
-	// When the ledger recorded ShipmentCreated, on the clock of updated_at. `times.created` is the marketplace's.
+	// The updated_at of ShipmentCreated. `times.created` is the marketplace's.
 	FirstRecordedAt *timestamppb.Timestamp `protobuf:"bytes,31,opt,name=first_recorded_at,json=firstRecordedAt,proto3" json:"first_recorded_at,omitempty"`
 	// The shipment was imported as history: it is over, and nobody should act upon its events.
 	History       bool `protobuf:"varint,32,opt,name=history,proto3" json:"history,omitempty"`
