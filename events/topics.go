@@ -16,7 +16,8 @@ const (
 	TopicSuborders = "suborders.v1"
 	// TopicDeliveries holds the outcome of every delivery attempt, one partition per lane, for 90 days.
 	TopicDeliveries = "suborders.deliveries.v1"
-	// TopicSuborderQueues is reserved for the queues of undelivered messages; compacted, one partition per lane.
+	// TopicSuborderQueues is for the emitter: that an endpoint has started; compacted, one partition per lane. It is
+	// reserved for the queues of undelivered messages.
 	TopicSuborderQueues = "suborders.queues.v1"
 	// TopicDeadLetters holds records that could not be decoded, as bytes, for 90 days.
 	TopicDeadLetters = "orders.deadletters.v1"

@@ -19,8 +19,10 @@ func checks(cfg config) []preflight.Check {
 		groups = append(groups, kafka.GroupEndpoint(cfg.Kafka.Cluster, e.Name))
 	}
 	return append(kafka.Checks(cfg.Kafka, kafka.Uses{
-		Reads:  []string{events.TopicLayout, events.TopicEvents, events.TopicSuborders},
-		Writes: []string{events.TopicSuborders, events.TopicDeliveries, events.TopicDeadLetters},
+		Reads: []string{events.TopicLayout, events.TopicEvents, events.TopicSuborders, events.TopicSuborderQueues},
+		Writes: []string{
+			events.TopicSuborders, events.TopicDeliveries, events.TopicSuborderQueues, events.TopicDeadLetters,
+		},
 		Groups: groups,
 	}), preflight.Check{Name: "endpoints", Run: func(ctx context.Context) []preflight.Finding {
 		return append(ignored(cfg.unused), resolve(ctx, cfg.Emitter.Deliver.Endpoints)...)

@@ -28,6 +28,9 @@ const (
 	// envStart: where those endpoints start while they have no position: "now", "earliest", or a time as in RFC 3339.
 	// Default now.
 	envStart = "ORDERLEDGER_EMITTER_START"
+	// envForgotten: what those endpoints do when Kafka has forgotten their positions: "wait", "start" or "repeat". Default
+	// wait.
+	envForgotten = "ORDERLEDGER_EMITTER_FORGOTTEN"
 	// envHistory: "true" sends those endpoints messages of shipments that were imported as history. Default false.
 	envHistory = "ORDERLEDGER_EMITTER_HISTORY"
 	// envSettings: path of a JSON file with endpoints and channels and all their settings. Default none.
@@ -59,7 +62,7 @@ func unused(getenv func(string) string, named bool) (names []string) {
 	if named {
 		return nil
 	}
-	for _, name := range []string{envSecrets, envSellers, envLocations, envChannels, envStart, envHistory} {
+	for _, name := range []string{envSecrets, envSellers, envLocations, envChannels, envStart, envForgotten, envHistory} {
 		if getenv(name) != "" {
 			names = append(names, name)
 		}
@@ -96,6 +99,7 @@ func readConfig(getenv func(string) string) (config, error) {
 		}
 		endpoint.Secrets, endpoint.Scope = secrets, scope
 		e.Text(envStart, &endpoint.Start)
+		e.Text(envForgotten, &endpoint.Forgotten)
 		e.Truth(envHistory, &endpoint.History)
 		cfg.Emitter.Deliver.Endpoints = append(cfg.Emitter.Deliver.Endpoints, endpoint)
 	}

@@ -41,7 +41,7 @@ func TestReadConfig(t *testing.T) {
 	cfg, err := readConfig(env(map[string]string{
 		kafka.EnvBrokers: "k1:9092, k2:9092", kafka.EnvCluster: "shop", kafka.EnvLanes: "6", kafka.EnvReplication: "3", kafka.EnvMinISR: "2", kafka.EnvBootURL: "http://127.0.0.1:1/boot",
 		envEndpoints: "wms=http://b.example/hook,http://c.example:81/x", envSecrets: secret, envSettings: file,
-		envStart: "earliest", envHistory: "true", envSellers: "s1, s2", envLocations: "IN1", envChannels: "*",
+		envStart: "earliest", envHistory: "true", envForgotten: "start", envSellers: "s1, s2", envLocations: "IN1", envChannels: "*",
 		envInstance: "pod-1", envAdmin: "off", service.EnvLogLevel: "debug",
 	}))
 	require.NoError(t, err)
@@ -57,8 +57,8 @@ func TestReadConfig(t *testing.T) {
 	scope := emitter.Scope{Sellers: []string{"s1", "s2"}, Locations: []string{"IN1"}, Channels: []string{"*"}}
 	require.Equal(t, []emitter.Endpoint{
 		{Name: "first", URL: "https://a.example/", Scope: emitter.Scope{Sellers: []string{"s9"}, Locations: []string{"*"}}},
-		{Name: "wms", URL: "http://b.example/hook", Secrets: []string{secret}, Scope: scope, Start: emitter.StartEarliest, History: true},
-		{Name: "c.example-81-x", URL: "http://c.example:81/x", Secrets: []string{secret}, Scope: scope, Start: emitter.StartEarliest, History: true},
+		{Name: "wms", URL: "http://b.example/hook", Secrets: []string{secret}, Scope: scope, Start: emitter.StartEarliest, History: true, Forgotten: "start"},
+		{Name: "c.example-81-x", URL: "http://c.example:81/x", Secrets: []string{secret}, Scope: scope, Start: emitter.StartEarliest, History: true, Forgotten: "start"},
 	}, cfg.Emitter.Deliver.Endpoints)
 
 	cfg, err = readConfig(env(nil))

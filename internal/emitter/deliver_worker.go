@@ -36,7 +36,10 @@ type endpointWorker struct {
 	running atomic.Bool
 
 	startState startState
-	adjusted   map[int32]int64 // Starts that the client must fetch from; for the callbacks of an assignment.
+	// For the callbacks of an assignment: starts that the client must fetch from, and whether this process has recorded
+	// that the endpoint has started.
+	adjusted      map[int32]int64
+	startRecorded bool
 
 	// Owned by the loop.
 	scheduler  *scheduler

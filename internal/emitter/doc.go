@@ -84,6 +84,10 @@
 // commit on a crash does not move it. If another tool sets the offset, the start is gone with the metadata, and the
 // endpoint gets every message from there.
 //
+// Kafka forgets the positions of a group without members. Then the endpoint would look like a new one, and "now" would
+// skip what waited for it. So the owner of partition 0 records in suborders.queues.v1 that the endpoint has started,
+// and an endpoint that has started and has no position waits until the configuration says what to do.
+//
 // # Ownership of a partition
 //
 //	assigned ──▶ delivering ──revoked──▶ draining: no new requests ──▶ nothing in flight ──▶ committed ──▶ dropped

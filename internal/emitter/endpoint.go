@@ -32,6 +32,9 @@ type Endpoint struct {
 	// 3339. Except with StartEarliest it gets nothing of suborders that the ledger recorded before that. Empty means
 	// StartNow. It has no effect on an endpoint with a position.
 	Start string
+	// Forgotten says what to do when the endpoint has started before, but Kafka has forgotten its positions:
+	// ForgottenWait, ForgottenStart or ForgottenRepeat. Empty means ForgottenWait.
+	Forgotten string
 	// History lets the endpoint get the messages of shipments that were imported as history. Otherwise it gets nothing of
 	// them: they are over, and a fulfilment system would ship them again.
 	History bool
@@ -117,6 +120,10 @@ func (e Endpoint) validate() error {
 	}
 	if _, err := e.startTime(time.Time{}); err != nil {
 		problems = append(problems, err)
+	}
+	if !slices.Contains([]string{"", ForgottenWait, ForgottenStart, ForgottenRepeat}, e.Forgotten) {
+		problems = append(problems, fmt.Errorf("forgotten %q is not %s, %s or %s",
+			e.Forgotten, ForgottenWait, ForgottenStart, ForgottenRepeat))
 	}
 	for _, wait := range e.RetrySchedule {
 		if wait <= 0 {

@@ -71,12 +71,17 @@ type startState struct {
 // wait for that; after a crash the start is found in whichever partition has it.
 func (w *endpointWorker) settleStart(ctx context.Context, client *kgo.Client, fetched *kmsg.OffsetFetchResponse) error {
 	clear(w.adjusted)
+	var zero *kmsg.OffsetFetchResponseGroupTopicPartition // Partition 0, if this member owns it.
 	missing := map[int32]*kmsg.OffsetFetchResponseGroupTopicPartition{}
 	for _, group := range fetched.Groups {
 		for _, topic := range group.Topics { // There is only one; newer protocol versions name it by its id.
 			for i := range topic.Partitions {
-				if p := &topic.Partitions[i]; p.ErrorCode == 0 && p.Offset < 0 {
+				p := &topic.Partitions[i]
+				if p.ErrorCode == 0 && p.Offset < 0 {
 					missing[p.Partition] = p
+				}
+				if p.ErrorCode == 0 && p.Partition == 0 {
+					zero = p
 				}
 			}
 		}
@@ -95,6 +100,14 @@ func (w *endpointWorker) settleStart(ctx context.Context, client *kgo.Client, fe
 		if err != nil && ctx.Err() == nil {
 			w.startPending(ctx, err)
 		}
+	}
+	if zero != nil && !w.startRecorded {
+		start := int64(0)
+		if zero.Metadata != nil {
+			committed, _ := decodeCompleted(zero.Offset, *zero.Metadata)
+			start = committed.start
+		}
+		w.recordStart(ctx, start)
 	}
 	return nil
 }
@@ -181,7 +194,7 @@ func (w *endpointWorker) decideStart(ctx context.Context, adm *kadm.Client, deci
 	case !decides:
 		return 0, errUndecided
 	}
-	return w.endpoint.startTime(time.Now())
+	return w.firstStart(ctx)
 }
 
 // adjustStart makes the client fetch from the starts that were committed after it had fetched the positions.

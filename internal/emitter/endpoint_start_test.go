@@ -1,6 +1,7 @@
 package emitter
 
 import (
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -282,6 +283,49 @@ func TestDelivererStartRefused(t *testing.T) {
 		r.Wait(t, n)
 		require.NoError(t, d.Ready())
 		require.Zero(t, gauge(t, reg, "orderledger_emitter_start_pending"))
+	})
+}
+
+// TestDelivererForgotten makes Kafka forget the positions of an endpoint while a message waits for it.
+func TestDelivererForgotten(t *testing.T) {
+	t.Parallel()
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		for forgotten, want := range map[string][]int64{ // What arrives of the suborder that was created before.
+			ForgottenStart: nil, ForgottenRepeat: {1, 2},
+		} {
+			t.Run(forgotten, func(t *testing.T) {
+				t.Parallel()
+				s, r := setupOn(t, on, 2), testkit.NewReceiver(t, testSecret)
+				e := endpoint("efs", r)
+				e.Start = StartNow
+				s.settleStart(t, e)
+				created := time.Now().Add(time.Millisecond)
+				s.publish(t, at(s.record("a", SuborderCreate), created))
+				stop := s.start(t, config(e))
+				r.Wait(t, 1)
+				s.waitCommitted(t, "orderledger.emitter.efs")
+				stop()
+				s.publish(t, at(s.record("a", SuborderCancel), created))
+				testkit.Eventually(t, func() bool {
+					deleted, err := kadm.NewClient(s.client).DeleteGroup(t.Context(), "orderledger.emitter.efs")
+					return err == nil && deleted.Err == nil
+				}, "the group has no members any more")
+
+				d, stop := s.launch(t, config(e), nil)
+				testkit.Eventually(t, func() bool { return errors.Is(d.Ready(), errForgotten) }, "the endpoint waits")
+				require.Len(t, r.Requests(), 1)
+				stop()
+
+				fresh := testkit.NewReceiver(t, testSecret)
+				e.Forgotten, e.URL = forgotten, fresh.URL()
+				s.start(t, config(e))
+				s.waitStarted(t, "efs")
+				s.publish(t, at(s.record("b", SuborderCreate), time.Now().Add(time.Millisecond)))
+				fresh.Wait(t, len(want)+1)
+				s.waitCommitted(t, "orderledger.emitter.efs")
+				require.Equal(t, want, fresh.Arrived("a"))
+			})
+		}
 	})
 }
 

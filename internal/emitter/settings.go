@@ -52,6 +52,7 @@ type endpointFile struct {
 	Locations     []string          `json:"locations"`
 	Channels      []string          `json:"channels"`
 	Start         string            `json:"start"`
+	Forgotten     string            `json:"forgotten"`
 	History       bool              `json:"history"`
 	EventTypes    map[string]bool   `json:"event_types"`
 	CompleteStage string            `json:"complete_stage"`
@@ -66,7 +67,8 @@ type endpointFile struct {
 func (e endpointFile) endpoint() Endpoint {
 	out := Endpoint{
 		Name: e.Name, URL: e.URL, Secrets: e.Secrets, Headers: e.Headers, EventTypes: e.EventTypes,
-		Scope: Scope{Sellers: e.Sellers, Locations: e.Locations, Channels: e.Channels}, Start: e.Start, History: e.History,
+		Scope: Scope{Sellers: e.Sellers, Locations: e.Locations, Channels: e.Channels},
+		Start: e.Start, Forgotten: e.Forgotten, History: e.History,
 		CompleteStage: e.CompleteStage, BodyRule: e.BodyRule, Timeout: time.Duration(e.Timeout), MaxInFlight: e.MaxInFlight,
 		RetrySlow: time.Duration(e.RetrySlow), RetryAfterMax: time.Duration(e.RetryAfterMax),
 	}

@@ -13,7 +13,7 @@ func TestReadSettings(t *testing.T) {
 	got, err := ReadSettings(strings.NewReader(`{
 		"endpoints": [{
 			"name": "wms", "url": "https://wms.example/hook", "secrets": ["whsec_1"], "headers": {"X-Key": "k"},
-			"sellers": ["s1", "s2"], "locations": ["*"], "channels": ["flipkart"], "start": "2026-01-02T03:04:05Z", "history": true, "body_rule": "ignored",
+			"sellers": ["s1", "s2"], "locations": ["*"], "channels": ["flipkart"], "start": "2026-01-02T03:04:05Z", "history": true, "forgotten": "repeat", "body_rule": "ignored",
 			"event_types": {"SUBORDER_COMPLETE": false}, "complete_stage": "delivered", "timeout": "10s", "max_in_flight": 8,
 			"retry_schedule": ["1s", "1m"], "retry_slow": "2m", "retry_after_max": "3m"
 		}],
@@ -30,7 +30,7 @@ func TestReadSettings(t *testing.T) {
 	require.Equal(t, Settings{
 		Endpoints: []Endpoint{{
 			Name: "wms", URL: "https://wms.example/hook", Secrets: []string{"whsec_1"}, Headers: map[string]string{"X-Key": "k"},
-			Scope: Scope{Sellers: []string{"s1", "s2"}, Locations: []string{All}, Channels: []string{"flipkart"}}, Start: "2026-01-02T03:04:05Z", History: true, BodyRule: BodyIgnored,
+			Scope: Scope{Sellers: []string{"s1", "s2"}, Locations: []string{All}, Channels: []string{"flipkart"}}, Start: "2026-01-02T03:04:05Z", History: true, Forgotten: ForgottenRepeat, BodyRule: BodyIgnored,
 			EventTypes: map[string]bool{SuborderComplete: false}, CompleteStage: StageDelivered, Timeout: 10 * time.Second,
 			MaxInFlight: 8, RetrySchedule: []time.Duration{time.Second, time.Minute}, RetrySlow: 2 * time.Minute,
 			RetryAfterMax: 3 * time.Minute,
