@@ -7,8 +7,6 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // DefaultBodyBytes is the memory that all bodies together may take, beside the first smallBody bytes of each.
@@ -33,7 +31,7 @@ type bodyBudget struct {
 // reservation is a request's part of the budget.
 type reservation struct {
 	budget  *bodyBudget
-	refused prometheus.Counter
+	refused func()
 	bytes   int64
 }
 
@@ -45,7 +43,7 @@ func (r *reservation) grow(size int) bool {
 	}
 	if r.budget.used.Add(more) > r.budget.limit.Load() {
 		r.budget.used.Add(-more)
-		r.refused.Inc()
+		r.refused()
 		return false
 	}
 	r.bytes += more

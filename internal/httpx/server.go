@@ -51,6 +51,9 @@ func (s *Server) ForPeers() *Server {
 	return p
 }
 
+// bodyRefused counts a body that did not fit into the budget.
+func (s *Server) bodyRefused() { s.metrics.refused.WithLabelValues(s.refused).Inc() }
+
 // ConnectionRefused counts a connection that a listener of this server did not take.
 func (s *Server) ConnectionRefused() { s.metrics.refused.WithLabelValues("connections").Inc() }
 
@@ -70,7 +73,7 @@ func (s *Server) Handle(route string, h Handler) http.Handler {
 			Writer: w, Request: r,
 			CorrelationID: Printable(r.Header.Get(HeaderCorrelationID)),
 			TraceParent:   Printable(r.Header.Get("traceparent")),
-			body:          reservation{budget: &s.bodies, refused: s.metrics.refused.WithLabelValues(s.refused)},
+			body:          reservation{budget: &s.bodies, refused: s.bodyRefused},
 		}
 		defer c.body.release()
 		if c.CorrelationID == "" {

@@ -117,7 +117,7 @@ func TestServerDrains(t *testing.T) {
 	require.Equal(t, "close", closes())
 	families, err := reg.Gather()
 	require.NoError(t, err)
-	require.Len(t, families, 3)
+	require.Len(t, families, 2)
 }
 
 // A sender gives up a notification that gets 400.

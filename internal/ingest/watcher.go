@@ -91,8 +91,8 @@ func (w *watcher) awaitEnds(ctx context.Context, limit time.Duration) error {
 	return w.tables.reachEnd(ctx)
 }
 
-// groupProgress waits until a group has come to a place in a topic. It asks the broker only while somebody waits, and once
-// for all who do.
+// groupProgress waits until a group has come to a place in a topic. It asks the broker only while somebody waits, and
+// once for all who do.
 type groupProgress struct {
 	admin        *kadm.Client
 	group, topic string
