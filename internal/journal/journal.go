@@ -70,6 +70,7 @@ func (k *keys) generated() string {
 type hooks struct {
 	onCommitted, onStored func(lane int32)
 	left                  func(lane int32, left int64) int64 // Replaces what warmth.left returns.
+	onTakeover            func(ctx context.Context)          // Called before a lane is read.
 }
 
 func (h hooks) committed(lane int32) {

@@ -26,6 +26,9 @@ type takeover struct {
 // error and nothing was lost.
 func (t *takeover) run(ctx context.Context) error {
 	l := t.l
+	if l.j.hooks.onTakeover != nil {
+		l.j.hooks.onTakeover(ctx)
+	}
 	if check := l.j.deps.CheckLayout; check != nil {
 		if err := check(ctx); err != nil {
 			return fmt.Errorf("layout: %w", err)

@@ -28,6 +28,17 @@ func (c *coldness) option() option {
 	}
 }
 
+// slow makes an instance read lanes for as long as it is cold.
+func (c *coldness) slow() option {
+	return func(_ *Config, _ *Deps, j *Journal) {
+		j.hooks.onTakeover = func(ctx context.Context) {
+			for !c.ended.Load() && ctx.Err() == nil {
+				wait(ctx, 10*time.Millisecond)
+			}
+		}
+	}
+}
+
 // settled waits until instances are members.
 func (s *fleet) settled(instances ...*instance) {
 	s.Helper()
@@ -234,7 +245,7 @@ func TestStaticMemberReturnsWithEmptyDisk(t *testing.T) {
 				}
 				returns.stop()
 				var cold coldness
-				again := s.join(name, member(name), cold.option())
+				again := s.join(name, member(name), cold.option(), cold.slow())
 				testkit.Eventually(t, func() bool { return serves(stays) == 2 }, "the standby has both lanes")
 				for _, id := range ids {
 					r, err := s.send(t.Context(), again, cmd(id, "note", "x"))
