@@ -53,6 +53,7 @@ func (c *cluster) launch(id string) *process {
 		"ORDERLEDGER_INGEST_PEER_SECRET="+peerSecret, "ORDERLEDGER_INGEST_WORKERS=off",
 		"ORDERLEDGER_SELLERS_FILE="+file, "ORDERLEDGER_KAFKA_BROKERS="+strings.Join(c.brokers, ","),
 		"ORDERLEDGER_CLICKHOUSE_ADDR=127.0.0.1:1", "ORDERLEDGER_LOG_LEVEL=WARN", "ORDERLEDGER_INGEST_RATE=0",
+		"ORDERLEDGER_INGEST_OPEN=true",
 	)}
 	c.Cleanup(func() {
 		p.kill()
@@ -130,26 +131,34 @@ func (c *cluster) settle(all ...*process) map[string][]int32 {
 	c.Helper()
 	var now map[string][]int32
 	testkit.Eventually(c, func() bool {
-		now = c.assigned()
-		openers, err := kadm.NewClient(c.client).FetchOffsets(c.Context(), kafka.GroupOwners("orderledger"))
-		if err != nil {
-			return false // No lane was ever opened.
-		}
-		lanes := 0
-		for _, p := range all {
-			for _, lane := range now[p.id] {
-				if o, _ := openers.Lookup(events.TopicEvents, lane); o.Metadata != p.peer {
-					return false
-				}
-				lanes++
-			}
-			if len(now[p.id]) == 0 {
-				return false
-			}
-		}
-		return len(now) == len(all) && lanes == c.lanes
+		var settled bool
+		now, settled = c.settled(all...)
+		return settled
 	}, fmt.Sprintf("the lanes are spread over %d processes", len(all)))
 	return now
+}
+
+// settled reports whether the lanes are spread over these processes and open there, and which process has which.
+func (c *cluster) settled(all ...*process) (map[string][]int32, bool) {
+	c.Helper()
+	now := c.assigned()
+	openers, err := kadm.NewClient(c.client).FetchOffsets(c.Context(), kafka.GroupOwners("orderledger"))
+	if err != nil {
+		return now, false // No lane was ever opened.
+	}
+	lanes := 0
+	for _, p := range all {
+		for _, lane := range now[p.id] {
+			if o, _ := openers.Lookup(events.TopicEvents, lane); o.Metadata != p.peer {
+				return now, false
+			}
+			lanes++
+		}
+		if len(now[p.id]) == 0 {
+			return now, false
+		}
+	}
+	return now, len(now) == len(all) && lanes == c.lanes
 }
 
 // ends returns the ends of all lanes' events and decisions, uncommitted records included.

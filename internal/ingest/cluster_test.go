@@ -91,7 +91,7 @@ func (c *cluster) start(name string) *instance {
 	var err error
 	n.journal, err = journal.New(journal.Config{
 		Cluster: cfg.Cluster, StoreDir: c.TempDir(), Lanes: c.lanes, InstanceID: name, CacheBytes: 8 << 20,
-		SessionTimeout: c.session, Advertise: cfg.Peers.URL,
+		SessionTimeout: c.session, Advertise: cfg.Peers.URL, Standbys: 1,
 	}, journal.Deps{
 		Options: options, Decode: marketplace.Decode(cfg.Marketplace), Policy: directory.Policy,
 		Log: c.log.With(slog.String("instance", name)), AskRelease: peers.AskRelease,
