@@ -99,25 +99,24 @@ func (t *topics) ranges(
 // record below. It never resets its position: an offset that the topic does not hold is an error, since skipping
 // records of the ledger would lose them.
 func (t *topics) scan(ctx context.Context, topic string, lane int32, from, to int64, fn func(*kgo.Record) error) error {
-	return t.scanAs(ctx, kgo.ReadCommitted(), topic, lane, from, to, fn)
+	return t.scanWith(ctx, topic, lane, from, to, fn)
 }
 
-// scanAs is scan with another isolation.
-func (t *topics) scanAs(
-	ctx context.Context, isolation kgo.IsolationLevel, topic string, lane int32, from, to int64,
-	fn func(*kgo.Record) error,
+// scanWith is scan with more options of the client.
+func (t *topics) scanWith(
+	ctx context.Context, topic string, lane int32, from, to int64, fn func(*kgo.Record) error, more ...kgo.Opt,
 ) error {
 	if from >= to {
 		return nil
 	}
-	client, err := kgo.NewClient(append(append([]kgo.Opt{}, t.options...),
+	client, err := kgo.NewClient(append(append(append([]kgo.Opt{}, t.options...),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {lane: kgo.NewOffset().At(from)}}),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-		kgo.FetchIsolationLevel(isolation),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		// The end may lie behind a marker, or behind aborted records: the position must move over them.
 		kgo.KeepControlRecords(),
 		kgo.FetchMaxWait(250*time.Millisecond),
-	)...)
+	), more...)...)
 	if err != nil {
 		return err
 	}

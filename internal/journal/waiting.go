@@ -39,7 +39,7 @@ const (
 	recentBytes = 1 << 20
 	// readThrough is the distance between two decisions up to which reading the ones between them costs less than another
 	// fetch.
-	readThrough = 4096
+	readThrough = 1024
 )
 
 // put keeps the content of an input that has just begun to wait.
@@ -114,11 +114,11 @@ func (w *waitingRecords) load(list []lanestore.Waiting) (map[uint64]*InboxRecord
 func (w *waitingRecords) read(
 	from, to int64, byOffset map[int64]*lanestore.Waiting, found map[uint64]*InboxRecord,
 ) error {
-	// A batch in hand is finished also when the lane is stopped, so this has a limit of its own.
-	ctx, cancel := context.WithTimeout(context.Background(), w.l.j.cfg.TakeoverTimeout)
-	defer cancel()
 	w.l.j.metrics.waitingReads.Inc()
-	return w.l.j.topics.scanAs(ctx, kgo.ReadUncommitted(), events.TopicDecisions, w.l.id, from, to,
+	// A batch in hand is finished also when the lane is stopped. There is no limit but that of scan, without progress: a
+	// lane whose read always came to the same limit would never open again.
+	ctx := context.Background()
+	return w.l.j.topics.scanWith(ctx, events.TopicDecisions, w.l.id, from, to,
 		func(rec *kgo.Record) error {
 			of := byOffset[rec.Offset]
 			if of == nil {
@@ -134,7 +134,10 @@ func (w *waitingRecords) read(
 			r := lanestore.InboxRecordOf(&env, d)
 			found[of.Seq] = &r
 			return nil
-		})
+		},
+		kgo.FetchIsolationLevel(kgo.ReadUncommitted()),
+		kgo.FetchMaxPartitionBytes(int32(min(max(64<<10, (to-from)<<10), 1<<20))), // What is behind them would be dropped.
+	)
 }
 
 // inputs returns waiting inputs to be decided again.

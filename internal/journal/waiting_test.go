@@ -220,6 +220,22 @@ func TestBatchReadsWaitingTogether(t *testing.T) {
 	})
 }
 
+// Facts that wait far from each other are read without what lies between.
+func TestBatchReadsWaitingApart(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	dir := t.TempDir()
+	j := b.start(storeIn(dir), config(func(c *Config) { c.WaitingCount = 3 * readThrough })).ready()
+	b.append(notes("a", 0, 1)...)
+	b.append(notes("b", 0, readThrough+1)...)
+	j.decided(0, b.append(notes("a", 1, 1)...))
+	j.stop()
+	j = b.start(storeIn(dir)).ready()
+	j.decided(0, b.append(note("a", "c", toy{Kind: "create"})))
+	require.InDelta(t, 2, counted(j.metrics.waitingReads), 0)
+	require.Len(t, b.check().events[0], 3)
+}
+
 // Beyond the cap a fact is quarantined: its creation does not apply it, and it can be sent again.
 func TestBatchCapsWaiting(t *testing.T) {
 	t.Parallel()
