@@ -35,7 +35,7 @@ func TestJournalAccepting(t *testing.T) {
 		lanes[i] = &lane{id: int32(i)}
 		s.assigned[int32(i)] = lanes[i]
 	}
-	j := &Journal{cfg: Config{Lanes: 3}}
+	j := &Journal{cfg: Config{Lanes: 3}, damaged: newDamaged(nil)}
 	j.lanes.assigned = s.assigned
 	require.ErrorIs(t, j.Accepting(), errNotJoined)
 	j.lanes.joined = true

@@ -57,7 +57,8 @@ func (b *Batch) Event(env *events.Envelope, after []byte, offset int64, chain ev
 	if err := b.set(stateKey(env.ShipmentID), after); err != nil {
 		return err
 	}
-	if env.DecisionEvent == 1 && env.InputKey != "" && !strings.HasPrefix(env.InputKey, GeneratedKey) && !b.dropped(env.InputKey) {
+	key := env.InputKey
+	if env.DecisionEvent == 1 && key != "" && !strings.HasPrefix(key, GeneratedKey) && !b.dropped(key) {
 		b.buf = binary.AppendVarint(b.buf[:0], LastEvent(env, offset))
 		if err := b.set(offsetKey(env.ShipmentID, env.InputKey), b.buf); err != nil {
 			return err
