@@ -1,6 +1,7 @@
 package ingest_test
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/orderledger/orderledger/events"
@@ -86,6 +89,48 @@ func TestCommandsAwaitNewReturn(t *testing.T) {
 	require.Equal(t, http.StatusOK, a.status, "%s", a.body)
 	require.NotContains(t, []any{"INVALID_RETURNS", "DEPENDENT_SYSTEM_CALL_FAILED"}, a.member(t, "returns", 0, "errorCode"))
 	require.Equal(t, "INVALID_RETURNS", a.member(t, "returns", 1, "errorCode"), "now that is certain")
+}
+
+// The resolver passes a new return on to the partition of its next order item while progress measures.
+func TestProgressFollowsForwardedReturn(t *testing.T) {
+	t.Parallel()
+	cluster, brokers := testkit.KafkaCluster(t)
+	testkit.Topics(t, brokers, lanes)
+	client := testkit.Client(t, brokers, kafka.ManualPartitions())
+	unresolved := func(partition int32) *kgo.Record {
+		return &kgo.Record{Topic: events.TopicUnresolved, Partition: partition, Value: []byte("{}")}
+	}
+	require.NoError(t, client.ProduceSync(t.Context(), unresolved(0)).FirstErr())
+	b := newBundle(t, brokers, nil, nil)
+	b.url = serve(t, b.ingest) // Its own resolver does not run.
+
+	resolver, admin := kafka.GroupResolver("orderledger"), kadm.NewClient(client)
+	forward := func() {
+		err := client.ProduceSync(t.Context(), unresolved(1)).FirstErr()
+		offsets := kadm.Offsets{}
+		offsets.Add(kadm.Offset{Topic: events.TopicUnresolved, Partition: 0, At: 1, LeaderEpoch: -1, Metadata: "1"})
+		if err = errors.Join(err, admin.CommitAllOffsets(t.Context(), resolver, offsets)); err != nil {
+			t.Error(err)
+		}
+	}
+	asked := 0
+	cluster.ControlKey(int16(kmsg.OffsetFetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		req, ok := r.(*kmsg.OffsetFetchRequest)
+		if !ok || req.Group != resolver && (len(req.Groups) != 1 || req.Groups[0].Group != resolver) {
+			return nil, nil, false
+		}
+		// The first one is about the aliases.
+		if asked++; asked == 2 {
+			cluster.SleepControl(forward)
+		}
+		return nil, nil, false
+	})
+	a := b.send(http.MethodGet, "/progress", "")
+	require.Equal(t, http.StatusOK, a.status, "%s", a.body)
+	require.Equal(t, 2, asked)
+	require.InDelta(t, 1, a.member(t, "behind", "resolver"), 0, "%s", a.body)
+	require.Equal(t, false, a.member(t, "caughtUp"))
 }
 
 // A command on a return reaches all of its shipments, also while the tables have only one of them.

@@ -127,11 +127,13 @@ func (g *progress) measureResolver(ctx context.Context, report *progressReport) 
 	if err != nil {
 		return err
 	}
-	if ends, err = committedEnds(ctx, g.admin, events.TopicUnresolved, g.lanes); err != nil {
-		return err
-	}
+	// The ends after the offsets, unlike elsewhere: the resolver passes a new return on to the partition of its next order
+	// item, and with ends from before that, neither partition would have it.
 	offsets, err := committedOffsets(ctx, g.admin, kafka.GroupResolver(cluster), events.TopicUnresolved)
 	if err != nil {
+		return err
+	}
+	if ends, err = committedEnds(ctx, g.admin, events.TopicUnresolved, g.lanes); err != nil {
 		return err
 	}
 	behind := aliases + read
