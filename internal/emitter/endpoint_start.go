@@ -30,7 +30,7 @@ const (
 
 const (
 	// startSlack is how far before the start reading begins. A message is written after its suborder was created, but the
-	// time of its record comes from another clock. Kafka refuses records an hour ahead, so clocks differ by less.
+	// time of its record comes from another clock. Programs refuse to start with one that is more than a minute off.
 	startSlack = time.Hour
 	// startRetry is the wait after a failed attempt to commit the start.
 	startRetry = time.Second
