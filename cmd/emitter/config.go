@@ -25,8 +25,8 @@ const (
 	envSellers   = "ORDERLEDGER_EMITTER_SELLERS"
 	envLocations = "ORDERLEDGER_EMITTER_LOCATIONS"
 	envChannels  = "ORDERLEDGER_EMITTER_CHANNELS"
-	// envStart: where those endpoints start while they have no position: "now", "earliest", or a time as in RFC 3339.
-	// Default now.
+	// envStart: where those endpoints start while they have no position: "now", "earliest", a time as in RFC 3339, or
+	// offsets as in "offsets 0=120, 1=98". Default now.
 	envStart = "ORDERLEDGER_EMITTER_START"
 	// envForgotten: what those endpoints do when Kafka has forgotten their positions: "wait", "start" or "repeat". Default
 	// wait.

@@ -28,9 +28,10 @@ type Endpoint struct {
 	// Scope names the sellers, locations and channels that the endpoint may see. An endpoint whose scope lacks one of the
 	// three gets nothing, and its position does not move.
 	Scope Scope
-	// Start says where the endpoint starts while its group has no position: StartNow, StartEarliest, or a time as in RFC
-	// 3339. Except with StartEarliest it gets nothing of suborders that the ledger recorded before that. Empty means
-	// StartNow. It has no effect on an endpoint with a position.
+	// Start says where the endpoint starts while its group has no position: StartNow, StartEarliest, a time as in RFC
+	// 3339, or offsets as in "offsets 0=120, 1=98", which name every partition. With StartNow and a time it gets nothing
+	// of suborders that the ledger recorded before that. Empty means StartNow. It has no effect on an endpoint with a
+	// position.
 	Start string
 	// Forgotten says what to do when the endpoint has started before, but Kafka has forgotten its positions:
 	// ForgottenWait, ForgottenStart or ForgottenRepeat. Empty means ForgottenWait.

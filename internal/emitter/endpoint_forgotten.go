@@ -45,8 +45,8 @@ const (
 	startRecordPrefix     = "start/"
 )
 
-// recordStart writes that the endpoint has started. The owner of partition 0 calls it, once in a process. It is only for
-// a group that Kafka forgets, so a failure does not stop the endpoint.
+// recordStart writes that the endpoint has started. The owner of partition 0 calls it, once in a process. The record is
+// only for a group that Kafka forgets, so a failure does not stop the endpoint.
 func (w *endpointWorker) recordStart(ctx context.Context, start int64) {
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()

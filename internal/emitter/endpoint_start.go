@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +28,8 @@ const (
 	StartNow = "now"
 	// StartEarliest: with the oldest message of the topic.
 	StartEarliest = "earliest"
+	// startOffsets begins a start that names an offset for each partition, as in "offsets 0=120, 1=98".
+	startOffsets = "offsets "
 )
 
 const (
@@ -38,7 +42,7 @@ const (
 	startPoll = 100 * time.Millisecond
 )
 
-var errStart = errors.New("is not now, earliest or a time as in RFC 3339, after 1970")
+var errStart = errors.New(`is not now, earliest, a time as in RFC 3339 after 1970, or "offsets 0=120, 1=98"`)
 
 // startTime returns the time of which suborders must be to be sent to a new endpoint, in Unix milliseconds; 0 means
 // all.
@@ -49,11 +53,54 @@ func (e *Endpoint) startTime(now time.Time) (int64, error) {
 	case "", StartNow:
 		return now.UnixMilli(), nil
 	}
+	if offsets, err := e.startOffsets(); offsets != nil || err != nil {
+		return 0, err // Everything from there.
+	}
 	at, err := time.Parse(time.RFC3339, e.Start)
 	if err != nil || at.UnixMilli() <= 0 {
 		return 0, fmt.Errorf("start %q %w", e.Start, errStart)
 	}
 	return at.UnixMilli(), nil
+}
+
+// startOffsets returns the offset of each partition at which a new endpoint starts, or nil if the start is a time.
+func (e *Endpoint) startOffsets() (map[int32]int64, error) {
+	list, found := strings.CutPrefix(e.Start, startOffsets)
+	if !found {
+		return nil, nil
+	}
+	offsets := map[int32]int64{}
+	for pair := range strings.SplitSeq(list, ",") {
+		number, offset, _ := strings.Cut(strings.TrimSpace(pair), "=")
+		n, err := strconv.ParseInt(number, 10, 32)
+		at, err2 := strconv.ParseInt(offset, 10, 64)
+		if _, twice := offsets[int32(n)]; err != nil || err2 != nil || n < 0 || at < 0 || twice {
+			return nil, fmt.Errorf("start %q %w", e.Start, errStart)
+		}
+		offsets[int32(n)] = at
+	}
+	return offsets, nil
+}
+
+// startOffset returns the offset at which a partition starts: the one that the configuration names, or the listed one.
+func (w *endpointWorker) startOffset(ctx context.Context, adm *kadm.Client, listed kadm.ListedOffset) (int64, error) {
+	named, err := w.endpoint.startOffsets()
+	if named == nil || err != nil {
+		return listed.Offset, err
+	}
+	at, found := named[listed.Partition]
+	if !found {
+		return 0, fmt.Errorf("start %q names no offset of partition %d", w.endpoint.Start, listed.Partition)
+	}
+	ends, err := adm.ListEndOffsets(ctx, events.TopicSuborders)
+	if err = cmp.Or(err, ends.Error()); err != nil {
+		return 0, err
+	}
+	// The client would go back to the oldest message.
+	if end, _ := ends.Lookup(events.TopicSuborders, listed.Partition); at > end.Offset {
+		return 0, fmt.Errorf("start %q: partition %d ends at %d", w.endpoint.Start, listed.Partition, end.Offset)
+	}
+	return max(at, listed.Offset), nil
 }
 
 // startState says why the endpoint cannot start; its zero value says that it can.
@@ -147,7 +194,11 @@ func (w *endpointWorker) commitStart(
 		if !found {
 			return fmt.Errorf("find the start in %s: partition %d is missing", events.TopicSuborders, number)
 		}
-		offsets[number], metadata[number] = o.Offset, encodeCompleted(&partition{next: o.Offset, start: start})
+		offset, err := w.startOffset(ctx, adm, o)
+		if err != nil {
+			return err
+		}
+		offsets[number], metadata[number] = offset, encodeCompleted(&partition{next: offset, start: start})
 	}
 	refused := commitOffsets(ctx, client, offsets, metadata)
 	var committed []int32

@@ -25,13 +25,13 @@ func TestStartTime(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 6e6, time.UTC)
 	for text, want := range map[string]int64{
 		"": now.UnixMilli(), "now": now.UnixMilli(), "earliest": 0,
-		"2026-01-02T08:34:05.006+05:30": now.UnixMilli(), "1970-01-01T00:00:00.001Z": 1,
+		"offsets 0=12, 3=0": 0, "2026-01-02T08:34:05.006+05:30": now.UnixMilli(), "1970-01-01T00:00:00.001Z": 1,
 	} {
 		got, err := (&Endpoint{Start: text}).startTime(now)
 		require.NoError(t, err, text)
 		require.Equal(t, want, got, text)
 	}
-	for _, text := range []string{"latest", "Now", "2026-01-02", "2026-01-02T03:04:05", "-1h", "0", "1969-12-31T23:59:59Z"} {
+	for _, text := range []string{"latest", "Now", "2026-01-02", "2026-01-02T03:04:05", "-1h", "0", "offsets ", "offsets 0", "offsets 0=-1", "offsets 0=1,0=2", "offsets x=1", "1969-12-31T23:59:59Z"} {
 		_, err := (&Endpoint{Start: text}).startTime(now)
 		require.ErrorIs(t, err, errStart, text)
 	}
@@ -93,6 +93,27 @@ func TestDelivererStart(t *testing.T) {
 			s.waitCommitted(t, "orderledger.emitter.some")
 			require.Equal(t, []int64{2, 4}, some.Arrived("b"))
 			require.Empty(t, some.Arrived("a"))
+		})
+
+		t.Run("a start can be a position", func(t *testing.T) {
+			t.Parallel()
+			s, r := setupOn(t, on, 2), testkit.NewReceiver(t, testSecret)
+			for range 3 {
+				s.publish(t, s.record(s.orderOf(0), SuborderPropertiesUpdate), s.record(s.orderOf(1), SuborderPropertiesUpdate))
+			}
+			e := endpoint("efs", r)
+			e.Start = "offsets 0=1, 1=99"
+			d, stop := s.launch(t, config(e), nil)
+			testkit.Eventually(t, func() bool { return d.Ready() != nil }, "an offset above the end is refused")
+			require.ErrorContains(t, d.Ready(), "partition 1 ends at 3")
+			stop()
+			require.Empty(t, r.Requests())
+			e.Start = "offsets 0=1, 1=3"
+			s.start(t, config(e))
+			r.Wait(t, 2)
+			s.waitCommitted(t, "orderledger.emitter.efs")
+			require.Equal(t, []int64{3, 5}, r.Arrived(s.orderOf(0)))
+			require.Empty(t, r.Arrived(s.orderOf(1)))
 		})
 
 		t.Run("the start is committed before the first fetch, so a crash loses nothing", func(t *testing.T) {
