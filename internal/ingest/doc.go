@@ -3,8 +3,12 @@
 //
 // # What happens to a notification
 //
-//	POST /notifications ─▶ size, UTF-8, JSON, signature ─▶ names a shipment? ─▶ inbox of its lane ─▶ 200
-//	                                                        └─ only a return ─▶ returns.Append ────▶ 200
+//	POST /notifications ─▶ credential ─▶ size, UTF-8, JSON ─▶ seller ─▶ names a shipment? ─▶ inbox of its lane ─▶ 200
+//	                                                                     └─ only a return ─▶ returns.Append ────▶ 200
+//
+// A credential is a signature or a notification token, and speaks for a set of sellers. A notification that names no
+// seller carries the set to the lane, which knows whose the shipment is. If intake is open, only sellers with a
+// credential need one.
 //
 // 200 means that the notification is durable in Kafka and will be decided, whichever process dies. An unreadable one is
 // answered with 400, 401 or 413 and leaves no trace. A readable one that is invalid is answered with 200 and
@@ -23,7 +27,7 @@
 // If-Position-At-Least waits for them.
 //
 // A call finds its returns and services in ClickHouse. One that is missing there is refused only once the tables hold
-// everything that is in the ledger; until then the answer is 503.
+// everything that is in the ledger, and the ledger has decided every notification; until then the answer is 503.
 //
 // Reads come from ClickHouse and are as fresh as the projection. Another seller's ids are not found, whatever the call.
 //
