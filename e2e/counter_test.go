@@ -37,7 +37,7 @@ func (e *evidence) clone() *evidence {
 			slices.Clone(e.tables.events), slices.Clone(e.tables.decisions), slices.Clone(e.tables.shipments),
 			slices.Clone(e.tables.items), slices.Clone(e.tables.returns),
 		},
-		received: slices.Clone(e.received), receiver: slices.Clone(e.receiver), lanes: e.lanes,
+		received: slices.Clone(e.received), receiver: slices.Clone(e.receiver), layout: e.layout, lanes: e.lanes,
 		clients: &record{
 			notifications: slices.Clone(e.clients.notifications), answers: slices.Clone(e.clients.answers),
 			tried: maps.Clone(e.clients.tried), endings: maps.Clone(e.clients.endings),
@@ -57,8 +57,8 @@ func longest(m map[int32][]*kgo.Record) (lane int32, at int) {
 }
 
 // rechain numbers and links the records again, as a forger with write access to the topic would.
-func rechain(topic string, lane int32, records []*kgo.Record) {
-	chain := chainStart(topic, lane)
+func (e *evidence) rechain(topic string, lane int32, records []*kgo.Record) {
+	chain := events.ChainStart(e.layout.Hash(), topic, lane)
 	for i, r := range records {
 		forged := *r
 		forged.Headers = slices.Clone(r.Headers)
@@ -115,12 +115,12 @@ var damages = map[string]struct {
 	"an event was lost and the chain forged": {func(e *evidence) {
 		lane, at := longest(e.events)
 		e.events[lane] = slices.Delete(e.events[lane], at, at+1)
-		rechain(events.TopicEvents, lane, e.events[lane])
+		e.rechain(events.TopicEvents, lane, e.events[lane])
 	}, "head: decision"},
 	"an event was stored twice": {func(e *evidence) {
 		lane, at := longest(e.events)
 		e.events[lane] = slices.Insert(e.events[lane], at, e.events[lane][at])
-		rechain(events.TopicEvents, lane, e.events[lane])
+		e.rechain(events.TopicEvents, lane, e.events[lane])
 	}, "version: "},
 	"a decision was lost": {func(e *evidence) {
 		lane, at := longest(e.decisions)
@@ -133,7 +133,7 @@ var damages = map[string]struct {
 	"an input was decided twice": {func(e *evidence) {
 		lane, at := longest(e.decisions)
 		e.decisions[lane] = slices.Insert(e.decisions[lane], at, e.decisions[lane][at])
-		rechain(events.TopicDecisions, lane, e.decisions[lane])
+		e.rechain(events.TopicDecisions, lane, e.decisions[lane])
 	}, "decided twice"},
 	"a notification was forgotten": {func(e *evidence) {
 		n := e.clients.notifications[0]
@@ -227,7 +227,7 @@ func TestCounterSeesDamage(t *testing.T) {
 		events: readTopic(t, s.kafka, events.TopicEvents), decisions: readTopic(t, s.kafka, events.TopicDecisions),
 		inbox: readTopic(t, s.kafka, events.TopicInbox), suborders: readTopic(t, s.kafka, events.TopicSuborders),
 		tables: readTables(t, openTables(t, s.native, clickhouse.Auth{Database: "orderledger"})), received: s.receiver.Requests(), receiver: s.receiver.Violations(),
-		clients: clients, lanes: lanes,
+		clients: clients, layout: readLayout(t, s.kafka), lanes: lanes,
 	}
 	requireCounted(t, whole)
 	require.NotEmpty(t, whole.tables.returns, "no returns to damage")

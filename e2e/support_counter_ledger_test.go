@@ -21,7 +21,7 @@ func (e *evidence) readLedger(v *verdict) *ledger {
 	l := &ledger{states: map[string]*ledgerv1.Shipment{}}
 	heads := map[int32][]events.Hash{} // By lane, the head after each event.
 	for _, lane := range slices.Sorted(maps.Keys(e.events)) {
-		chain := chainStart(events.TopicEvents, lane)
+		chain := events.ChainStart(e.layout.Hash(), events.TopicEvents, lane)
 		heads[lane] = []events.Hash{chain.Head}
 		for _, r := range e.events[lane] {
 			env, event, err := events.Decode(kafka.EventRecord(r))
@@ -47,7 +47,7 @@ func (e *evidence) readLedger(v *verdict) *ledger {
 
 func (e *evidence) readDecisions(v *verdict, l *ledger, heads map[int32][]events.Hash) {
 	for _, lane := range slices.Sorted(maps.Keys(e.decisions)) {
-		chain := chainStart(events.TopicDecisions, lane)
+		chain := events.ChainStart(e.layout.Hash(), events.TopicDecisions, lane)
 		for _, r := range e.decisions[lane] {
 			env, d, voided, err := events.DecodeDecision(kafka.EventRecord(r))
 			if err != nil {

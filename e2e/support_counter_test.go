@@ -22,6 +22,7 @@ type evidence struct {
 	received                            []testkit.Received
 	receiver                            []string // The violations that the receiver itself found.
 	clients                             *record
+	layout                              events.Layout
 	lanes                               int
 }
 
@@ -33,7 +34,7 @@ func collect(t testing.TB, d *deployment, clients *record) *evidence {
 		events: readTopic(t, brokers, events.TopicEvents), decisions: readTopic(t, brokers, events.TopicDecisions),
 		inbox: readTopic(t, brokers, events.TopicInbox), suborders: readTopic(t, brokers, events.TopicSuborders),
 		tables: readTables(t, d.sql()), received: d.receiver.Requests(), receiver: d.receiver.Violations(),
-		clients: clients, lanes: d.plan.lanes,
+		clients: clients, layout: readLayout(t, brokers), lanes: d.plan.lanes,
 	}
 }
 
