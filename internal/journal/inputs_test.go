@@ -1,7 +1,10 @@
 package journal
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
+	"io"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -83,6 +86,27 @@ func TestDeciderSurvivesEveryInput(t *testing.T) {
 	})
 }
 
+// uncompressed returns the records of a batch in a produce request.
+func uncompressed(batch []byte) []byte {
+	var b kmsg.RecordBatch
+	if err := b.ReadFrom(batch); err != nil {
+		panic(err)
+	}
+	const codec, gzipCodec = 7, 1
+	if b.Attributes&codec != gzipCodec {
+		return b.Records
+	}
+	r, err := gzip.NewReader(bytes.NewReader(b.Records))
+	if err != nil {
+		panic(err)
+	}
+	records, err := io.ReadAll(r)
+	if err != nil {
+		panic(err)
+	}
+	return records
+}
+
 // A record that the broker rejects is found by halving.
 func TestCommitterIsolatesRejectedRecord(t *testing.T) {
 	t.Parallel()
@@ -92,7 +116,7 @@ func TestCommitterIsolatesRejectedRecord(t *testing.T) {
 	b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "orders.events.v1", Err: kerr.MessageTooLarge, Count: -1, When: func(r kmsg.Request) bool {
 		for _, topic := range r.(*kmsg.ProduceRequest).Topics {
 			for _, p := range topic.Partitions {
-				if strings.Contains(string(p.Records), "oversized") {
+				if strings.Contains(string(uncompressed(p.Records)), "oversized") {
 					refused.Add(1)
 					return true
 				}
