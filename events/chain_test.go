@@ -148,6 +148,27 @@ func TestVerifierChecksPlace(t *testing.T) {
 	require.NoError(t, next(events.TopicDecisions, here, eventstest.NewLane(here).Decision(decision)))
 	require.NoError(t, next(events.TopicDecisions, here, eventstest.NewLane(here).Void(1, 2)))
 
+	// The headers name another version, seller or location than the body.
+	forged := func(change func(*events.Envelope)) eventstest.Rec {
+		return eventstest.NewLane(here).Forged(events.TopicEvents, story, change)
+	}
+	another := forged(func(e *events.Envelope) { e.ID = events.EventID(id, 9) })
+	require.ErrorContains(t, next(events.TopicEvents, here, another), "but its body has version 1")
+	another = forged(func(e *events.Envelope) { e.SellerID = "another" })
+	require.ErrorContains(t, next(events.TopicEvents, here, another), "headers name seller")
+	another = forged(func(e *events.Envelope) { e.LocationID = "another" })
+	require.ErrorContains(t, next(events.TopicEvents, here, another), "headers name seller")
+
+	// A decision that belongs to no shipment of the lane has no key, and no shipment in its body.
+	none := eventstest.Decision()
+	none.ShipmentId = ""
+	require.NoError(t, next(events.TopicDecisions, here, eventstest.NewLane(here).Decision(none)))
+	// The type is one of the topic, and the id of a decision is its place.
+	misplaced := eventstest.NewLane(here).Forged(events.TopicDecisions, story, func(*events.Envelope) {})
+	require.ErrorContains(t, next(events.TopicDecisions, here, misplaced), "is not one of")
+	misplaced = eventstest.NewLane(here).ForgedDecision(decision, func(e *events.Envelope) { e.ID = events.DecisionID(here, 2) })
+	require.ErrorContains(t, next(events.TopicDecisions, here, misplaced), "is not that of laneseq 1")
+
 	elsewhere := (here + 1) % lanes
 	require.ErrorContains(t, next(events.TopicEvents, elsewhere, eventstest.NewLane(elsewhere).Event(story)), "belongs to lane")
 	require.ErrorContains(t, next(events.TopicDecisions, elsewhere, eventstest.NewLane(elsewhere).Decision(decision)), "belongs to lane")
@@ -158,9 +179,10 @@ func TestVerifierChecksPlace(t *testing.T) {
 		if otherID := other.GetAfter().GetShipmentId(); otherID == id || events.Lane(otherID, lanes) != here {
 			continue
 		}
-		lane := eventstest.NewLane(here)
-		forged := lane.Under(id, other)
-		require.ErrorContains(t, next(events.TopicEvents, here, forged), "its body is about shipment")
+		stolen := eventstest.NewLane(here).Forged(events.TopicEvents, other, func(e *events.Envelope) {
+			e.ID, e.ShipmentID = events.EventID(id, 1), id
+		})
+		require.ErrorContains(t, next(events.TopicEvents, here, stolen), "its body is about shipment")
 		return
 	}
 	t.Fatal("no other shipment in the lane")

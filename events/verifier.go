@@ -8,7 +8,7 @@ import (
 )
 
 // Verifier checks the records of one topic of a lane, one after the other: that each is the next link of the chain, and
-// that its key, its subject and the lane belong together. The chain alone proves only that nobody changed a record
+// that its key, its id, its body, the seller in its headers and the lane belong together. The chain alone proves only that nobody changed a record
 // later, not that its writer put it where readers look for it.
 type Verifier struct {
 	// Topic is TopicEvents or TopicDecisions.
@@ -51,15 +51,25 @@ func (v *Verifier) belongs(env *Envelope, r *Record) error {
 	if env.Type == TypeDecisionsVoided {
 		return nil // It concerns no shipment.
 	}
-	if lane := Lane(env.ShipmentID, v.Lanes); lane != v.Lane {
-		return fmt.Errorf("key %q belongs to lane %d of %d, not to lane %d", r.Key, lane, v.Lanes, v.Lane)
-	}
 	subject, ok := subjectOf(env.Type, r.Value)
 	if !ok {
 		return fmt.Errorf("%w: body of %s", ErrUndecodable, env.Type)
 	}
-	if string(subject) != string(r.Key) {
-		return fmt.Errorf("key %q, but its body is about shipment %q", r.Key, subject)
+	if v.Topic == TopicDecisions && len(r.Key) == 0 && len(subject.shipmentID) == 0 {
+		return nil // About an input that belongs to no shipment of this lane.
+	}
+	if lane := Lane(env.ShipmentID, v.Lanes); lane != v.Lane {
+		return fmt.Errorf("key %q belongs to lane %d of %d, not to lane %d", r.Key, lane, v.Lanes, v.Lane)
+	}
+	switch {
+	case string(subject.shipmentID) != string(r.Key):
+		return fmt.Errorf("key %q, but its body is about shipment %q", r.Key, subject.shipmentID)
+	case v.Topic == TopicDecisions:
+	case subject.version != env.Version:
+		return fmt.Errorf("id %s, but its body has version %d", env.ID, subject.version)
+	case string(subject.seller) != env.SellerID || string(subject.location) != env.LocationID:
+		return fmt.Errorf("headers name seller %q and location %q, its body %q and %q",
+			env.SellerID, env.LocationID, subject.seller, subject.location)
 	}
 	return nil
 }
@@ -67,34 +77,66 @@ func (v *Verifier) belongs(env *Envelope, r *Record) error {
 // decisionShipment is the field number of Decision.shipment_id.
 const decisionShipment = 5
 
-// subjectOf returns the shipment id in a body, without decoding the rest: a lane that opens checks millions.
-func subjectOf(ceType string, body []byte) ([]byte, bool) {
-	if ceType == TypeDecision {
-		return bytesField(body, decisionShipment)
-	}
-	after, ok := bytesField(body, eventAfter)
-	if !ok {
-		return nil, false
-	}
-	return bytesField(after, shipmentID)
+// subject is what a body says about itself that key and headers say too.
+type subject struct {
+	shipmentID, seller, location []byte
+	version                      uint64
 }
 
-// bytesField returns the first field of that number; false if there is none.
-func bytesField(b []byte, want protowire.Number) ([]byte, bool) {
+// subjectOf reads the subject of a body and decodes nothing else: a lane that opens checks millions.
+func subjectOf(ceType string, body []byte) (s subject, ok bool) {
+	if ceType == TypeDecision {
+		return s, eachField(body, func(num protowire.Number, b []byte, _ uint64) bool {
+			if num == decisionShipment {
+				s.shipmentID = b
+			}
+			return num < decisionShipment
+		})
+	}
+	var after []byte
+	if !eachField(body, func(num protowire.Number, b []byte, _ uint64) bool {
+		if num == eventAfter {
+			after = b
+		}
+		return after == nil
+	}) {
+		return s, false
+	}
+	return s, after != nil && eachField(after, func(num protowire.Number, b []byte, n uint64) bool {
+		switch num {
+		case shipmentID:
+			s.shipmentID = b
+		case shipmentVersion:
+			s.version = n
+		case shipmentSeller:
+			s.seller = b
+		case shipmentLocation:
+			s.location = b
+		}
+		// Writers write fields in the order of their numbers.
+		return num <= shipmentLocation
+	})
+}
+
+// eachField calls fn for the fields of a message until it returns false. It returns false if the message is malformed
+// up to there.
+func eachField(b []byte, fn func(num protowire.Number, bytes []byte, number uint64) bool) bool {
 	for len(b) > 0 {
 		num, typ, n := protowire.ConsumeTag(b)
 		if n < 0 {
-			return nil, false
+			return false
 		}
 		b = b[n:]
-		if num == want && typ == protowire.BytesType {
-			v, n := protowire.ConsumeBytes(b)
-			return v, n >= 0
+		val, n := consume(b, typ)
+		if n < 0 {
+			if n = protowire.ConsumeFieldValue(num, typ, b); n < 0 {
+				return false
+			}
 		}
-		if n = protowire.ConsumeFieldValue(num, typ, b); n < 0 {
-			return nil, false
+		if !fn(num, val.bytes, val.number) {
+			return true
 		}
 		b = b[n:]
 	}
-	return nil, false
+	return true
 }

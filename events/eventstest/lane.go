@@ -53,36 +53,49 @@ func (r Rec) Record() *events.Record {
 }
 
 // Event returns the record of an event. It sets the time of recording in the event's state.
-func (l *Lane) Event(e *ledgerv1.Event) Rec { return l.Under(e.After.ShipmentId, e) }
+func (l *Lane) Event(e *ledgerv1.Event) Rec {
+	return l.Forged(events.TopicEvents, e, func(*events.Envelope) {})
+}
 
-// Under returns the record of an event under the key and the id of another shipment, as no writer makes it.
-func (l *Lane) Under(shipmentID string, e *ledgerv1.Event) Rec {
+// Forged returns the record of an event in a topic, with an envelope as no writer makes it; the chain is that of the
+// topic.
+func (l *Lane) Forged(topic string, e *ledgerv1.Event, change func(*events.Envelope)) Rec {
 	l.Now = l.Now.Add(time.Millisecond)
 	e.After.UpdatedAt = timestamppb.New(l.Now)
 	env := events.Envelope{
-		ID: events.EventID(shipmentID, e.After.Version), Type: events.TypeOf(e), Source: events.Source + "/test",
-		ShipmentID: shipmentID, Version: e.After.Version, OccurredAt: l.Now.Add(-time.Second),
+		ID: events.EventID(e.After.ShipmentId, e.After.Version), Type: events.TypeOf(e), Source: events.Source + "/test",
+		ShipmentID: e.After.ShipmentId, Version: e.After.Version, OccurredAt: l.Now.Add(-time.Second),
 		DecidedAt: l.Now.Add(-l.Ahead), RecordedAt: l.Now,
 		SellerID: e.After.SellerId, LocationID: e.After.LocationId, InboxOffset: events.NoInboxOffset,
 		AuthType: "marketplace", AuthID: "m", CorrelationID: fmt.Sprintf("c-%d-%d", l.ID, l.Events.Seq/100),
 		InputKey: fmt.Sprintf("%s/%s/%d", events.ShortType(events.TypeOf(e)), e.After.ShipmentId, e.After.Version),
 	}
-	env.LaneSeq = l.Events.Seq + 1
-	return l.record(events.TopicEvents, &l.Events, env, e)
+	chain := &l.Events
+	if topic == events.TopicDecisions {
+		chain = &l.Decisions
+	}
+	env.LaneSeq = chain.Seq + 1
+	change(&env)
+	return l.record(topic, chain, env, e)
 }
 
 // Decision returns the record of a decision.
 func (l *Lane) Decision(d *ledgerv1.Decision) Rec {
-	return l.decision(events.TypeDecision, d.ShipmentId, d)
+	return l.decision(events.TypeDecision, d.ShipmentId, d, func(*events.Envelope) {})
+}
+
+// ForgedDecision returns the record of a decision with an envelope as no writer makes it.
+func (l *Lane) ForgedDecision(d *ledgerv1.Decision, change func(*events.Envelope)) Rec {
+	return l.decision(events.TypeDecision, d.ShipmentId, d, change)
 }
 
 // Void returns the record that voids decisions.
 func (l *Lane) Void(first, last int64) Rec {
 	v := &ledgerv1.DecisionsVoided{FirstOffset: first, LastOffset: last, Reason: "torn"}
-	return l.decision(events.TypeDecisionsVoided, "", v)
+	return l.decision(events.TypeDecisionsVoided, "", v, func(*events.Envelope) {})
 }
 
-func (l *Lane) decision(typ, shipment string, m proto.Message) Rec {
+func (l *Lane) decision(typ, shipment string, m proto.Message, change func(*events.Envelope)) Rec {
 	l.Now = l.Now.Add(time.Millisecond)
 	env := events.Envelope{
 		Type: typ, Source: events.Source + "/test", ShipmentID: shipment,
@@ -91,6 +104,7 @@ func (l *Lane) decision(typ, shipment string, m proto.Message) Rec {
 	}
 	env.LaneSeq = l.Decisions.Seq + 1
 	env.ID = events.DecisionID(l.ID, env.LaneSeq)
+	change(&env)
 	return l.record(events.TopicDecisions, &l.Decisions, env, m)
 }
 

@@ -173,8 +173,10 @@ func readInbox(rec *kgo.Record, lanes int) (InboxRecord, error) {
 		r.Hash = sha256.Sum256(rec.Value)
 	}
 	if r.ShipmentID == "" || len(r.ShipmentID) > maxText || events.Lane(r.ShipmentID, lanes) != rec.Partition {
-		r.ShipmentID = bounded(r.ShipmentID)
-		return r, errForeign
+		// Its decision can't have the key: whoever reads the lane refuses a record whose key belongs to another.
+		err := fmt.Errorf("%w: %q", errForeign, bounded(r.ShipmentID))
+		r.ShipmentID = ""
+		return r, err
 	}
 	return r, nil
 }
