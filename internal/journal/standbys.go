@@ -129,6 +129,7 @@ func (f *standbys) session(ctx context.Context) error {
 	}
 	defer client.Close()
 	for ctx.Err() == nil && f.unchanged(current) {
+		began := time.Now()
 		bounded, cancel := context.WithTimeout(ctx, standbyEvery)
 		fetches := client.PollFetches(bounded)
 		cancel()
@@ -142,6 +143,7 @@ func (f *standbys) session(ctx context.Context) error {
 			}
 		}
 		fetches.EachPartition(func(p kgo.FetchTopicPartition) { f.apply(ctx, current[p.Partition], p) })
+		f.j.warmth.measured(fetches.NumRecords(), time.Since(began))
 	}
 	return nil
 }
@@ -236,7 +238,6 @@ func (f *standbys) apply(ctx context.Context, s *standby, p kgo.FetchTopicPartit
 	if s.taken || s.store == nil {
 		return
 	}
-	began := time.Now()
 	if err := s.apply(p); err != nil {
 		lost := (*lostError)(nil)
 		if errors.As(err, &lost) && lost.store || errors.Is(err, ErrDamaged) || errors.Is(err, errStale) {
@@ -247,7 +248,6 @@ func (f *standbys) apply(ctx context.Context, s *standby, p kgo.FetchTopicPartit
 		go f.giveUp(ctx, s.id, err) // In a goroutine, because giveUp needs the lock that is held here.
 		return
 	}
-	f.j.warmth.measured(len(p.Records), time.Since(began))
 	if seen := s.seen[p.Topic]; seen > 0 {
 		f.j.warmth.read(s.id, p.Topic, seen)
 	}

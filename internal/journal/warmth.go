@@ -62,7 +62,7 @@ func (w *warmth) reset(lane int32) {
 	w.at[lane] = new([2]int64)
 }
 
-// measured notes how long it took to read records.
+// measured notes how long it took to fetch and apply records, of all lanes together.
 func (w *warmth) measured(records int, took time.Duration) {
 	if records < measuredFrom || took <= 0 {
 		return
@@ -115,12 +115,20 @@ func (w *warmth) speed() float64 {
 	return w.rate
 }
 
-// report says how near this instance is to serving each lane.
+// report says how near this instance is to serving each lane. The lanes that it still has to read share its speed.
 func (j *Journal) report() membership.Report {
-	r := membership.Report{Lanes: make([]int64, j.cfg.Lanes), Rate: j.warmth.speed()}
+	r := membership.Report{Lanes: make([]int64, j.cfg.Lanes)}
+	j.lanes.mu.Lock()
+	follow := j.lanes.toFollow(j.cfg.Lanes)
+	j.lanes.mu.Unlock()
+	behind := 0
 	for id := range int32(j.cfg.Lanes) {
 		r.Lanes[id] = j.warmthOf(id)
+		if r.Lanes[id] > measuredFrom && (follow[id] || j.lanes.has(id)) {
+			behind++
+		}
 	}
+	r.Rate = j.warmth.speed() / float64(max(1, behind))
 	return r
 }
 
