@@ -96,7 +96,7 @@ func (a *answers) pending() bool { return len(a.inDoubt) > 0 }
 
 // inDoubtID names a command in doubt. The hash is part of it because the key may also have an answer to another input.
 func inDoubtID(shipmentID, key string, hash events.Hash) answerID {
-	return answerID{shipmentID, key + "\x00" + string(hash[:])}
+	return answerID{shipmentID: shipmentID, key: key + "\x00" + string(hash[:])}
 }
 
 // note remembers a decision that answers a command in doubt. After an unknown commit the store is still where it was

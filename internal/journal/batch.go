@@ -25,7 +25,7 @@ type batch struct {
 
 	steps   []step
 	states  map[string]*shipment.State
-	answers map[answerID]int // Key → the step that answered it.
+	answers map[answerID]int // Key → the step that answered it, -1 if it no longer does.
 	waiting map[string][]*heldInput
 	tallies map[string]lanestore.Tally // How many inputs wait, as far as the batch has looked.
 	loaded  map[uint64]*InboxRecord    // The content of inputs that wait, by the decisionseq.
@@ -40,7 +40,11 @@ type batch struct {
 	encoder
 }
 
-type answerID struct{ shipmentID, key string }
+// answerID names what a decision answers: a key of a shipment, or, while its input waits, the key of one sender.
+type answerID struct {
+	shipmentID, key string
+	sender          lanestore.Sender // Zero for an answer for good.
+}
 
 // step is one input and its decision.
 type step struct {
@@ -196,10 +200,15 @@ func (b *batch) decided(s step) {
 	s.decisionRec = b.ndecisions
 	b.ndecisions++
 	if key := in.record.Key; key != "" && s.d.Reason != ReasonRepeated && s.d.Reason != shipment.CodeIdempotencyKeyReused {
-		id := answerID{in.record.ShipmentID, key}
-		if lanestore.IsAnswer(s.d.Outcome, s.d.Reason) {
+		id := answerID{shipmentID: in.record.ShipmentID, key: key}
+		switch {
+		case lanestore.IsAnswer(s.d.Outcome, s.d.Reason):
 			b.answers[id] = len(b.steps)
-		} else {
+		case s.d.Outcome == ledgerv1.Outcome_OUTCOME_WAITING:
+			id.sender = in.sender()
+			b.answers[id] = len(b.steps)
+		case in.waiting != nil:
+			id.sender = in.sender()
 			b.answers[id] = -1
 		}
 	}

@@ -74,6 +74,11 @@ func (in *input) mayConcern(state *shipment.State) bool {
 	return slices.Contains(in.record.Sellers, seller)
 }
 
+// sender returns for whom the input was sent.
+func (in *input) sender() lanestore.Sender {
+	return lanestore.SenderOf(in.record.SellerID, in.record.Sellers)
+}
+
 // kind names the input in decisions, even if it can't be decoded.
 func (in *input) kind() string {
 	if in.parsed == nil {

@@ -26,9 +26,6 @@ func (b *batch) repeat(s *step) (bool, error) {
 		}
 		return s.refused != nil, nil
 	}
-	if in.waiting != nil && prior.Outcome == ledgerv1.Outcome_OUTCOME_WAITING {
-		return false, nil // The prior answer is its own, from when it began to wait.
-	}
 	same := prior.Hash == in.record.Hash
 	switch {
 	case in.call != nil && same:
@@ -49,20 +46,40 @@ func (b *batch) repeat(s *step) (bool, error) {
 
 // answered returns the answer to the input's key, nil for none.
 func (b *batch) answered(s *step) (*lanestore.Answer, error) {
-	id := answerID{s.in.record.ShipmentID, s.in.record.Key}
+	in := s.in
+	id := answerID{shipmentID: in.record.ShipmentID, key: in.record.Key}
 	if i, ok := b.answers[id]; ok {
-		if i < 0 {
-			return nil, nil // Its earlier decision in this batch does not answer the key for good.
-		}
-		earlier := &b.steps[i]
-		s.sameAs = i
-		return &lanestore.Answer{
-			Outcome: earlier.d.Outcome, Hash: earlier.in.record.Hash, First: earlier.first, Last: earlier.last,
-			Reason: earlier.d.Reason, Message: earlier.d.Message,
-		}, nil
+		return b.earlier(s, i), nil
 	}
 	if strings.HasPrefix(id.key, lanestore.GeneratedKey) {
 		return nil, nil // The journal has just generated it, so no earlier command can have it.
 	}
-	return b.probe.Answered(b.l.store, id.shipmentID, id.key)
+	a, err := b.probe.Answered(b.l.store, id.shipmentID, id.key)
+	if a != nil || err != nil || in.call != nil || in.waiting != nil {
+		return a, err // No command waits, and the answer to a waiting input is its own.
+	}
+	// The same fact may wait, but only that of the same sender answers this one: anybody may send a fact of a shipment
+	// that nobody knows yet, and the creation quarantines the facts of those who don't speak for its seller.
+	id.sender = in.sender()
+	if i, ok := b.answers[id]; ok {
+		return b.earlier(s, i), nil
+	}
+	tally, err := b.tally(id.shipmentID)
+	if err != nil || tally.Count == 0 {
+		return nil, err
+	}
+	return b.l.store.WaitingAnswer(id.shipmentID, id.sender, id.key)
+}
+
+// earlier returns the answer that a step of this batch gave; nil for -1.
+func (b *batch) earlier(s *step, i int) *lanestore.Answer {
+	if i < 0 {
+		return nil
+	}
+	earlier := &b.steps[i]
+	s.sameAs = i
+	return &lanestore.Answer{
+		Outcome: earlier.d.Outcome, Hash: earlier.in.record.Hash, First: earlier.first, Last: earlier.last,
+		Reason: earlier.d.Reason, Message: earlier.d.Message,
+	}
 }

@@ -286,3 +286,54 @@ func TestBatchWaitingKeepsSender(t *testing.T) {
 	require.EqualValues(t, shipment.ReasonOtherSeller, k.decisions[0][2].GetReason())
 	require.Equal(t, "trace", k.decisions[0][2].TraceParent)
 }
+
+// sentBy is a fact as another seller, or somebody who speaks for several, sends it.
+func sentBy(r InboxRecord, sellerID string, sellers ...string) InboxRecord {
+	r.SellerID, r.Sellers, r.AuthID = sellerID, sellers, "another"
+	return r
+}
+
+// Anybody may send a fact of a shipment that nobody knows yet. It doesn't answer the same fact of the seller: both wait,
+// and the creation applies the one of its seller.
+func TestBatchWaitingRepeatIsPerSender(t *testing.T) {
+	t.Parallel()
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		fact := note("a", "n", toy{Kind: "note", Text: "real"})
+		others := []InboxRecord{sentBy(fact, "s3"), sentBy(fact, "", "s3", "s2")}
+		for i := range others {
+			others[i].Sellers = append(others[i].Sellers, "s3") // The lane then checks it after the creation.
+		}
+		twice := append(append([]InboxRecord{}, others...), fact, others[0], fact, sentBy(fact, "", "s2", "s3", "s3"))
+		held := []ledgerv1.Outcome{waits, waits, waits, duplicate, duplicate, duplicate}
+		ended := []ledgerv1.Outcome{applied, quarantined, quarantined, applied, duplicate}
+		for name, batches := range map[string][][]InboxRecord{
+			"in one batch": {append(twice, note("a", "c", toy{Kind: "create"}), fact)},
+			"one by one": {
+				twice[:1], twice[1:2], twice[2:3], twice[3:4], twice[4:5], twice[5:6],
+				{note("a", "c", toy{Kind: "create"})}, {fact},
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				b := setupOn(t, on, 1)
+				dir := t.TempDir()
+				j := b.start(storeIn(dir)).ready()
+				for i, records := range batches {
+					if i == 4 {
+						j.stop() // The next owner has the answers from the decisions.
+						j = b.start(storeIn(t.TempDir())).ready()
+					}
+					at, err := b.inbox.AppendAll(t.Context(), records)
+					require.NoError(t, err)
+					j.decided(0, at[len(at)-1].Offset)
+				}
+				k := b.check()
+				require.Equal(t, append(append([]ledgerv1.Outcome{}, held...), ended...), k.outcomes())
+				require.Len(t, k.events[0], 2)
+				require.Equal(t, "real", k.events[0][1].event.GetAfter().GetOrderId())
+				require.EqualValues(t, 2, k.decisions[0][9].GetInboxOffset(), "the seller's own")
+				require.Zero(t, j.lanes.serving(0).store.Meta().Waiting)
+			})
+		}
+	})
+}

@@ -33,9 +33,10 @@ type Answer struct {
 }
 
 // IsAnswer reports whether a decision answers its key for good. An invalid input, or one that waited too long, may be
-// sent again and is then decided anew; so is one that a later version of the program can decide.
+// sent again and is then decided anew; so is one that a later version of the program can decide. A waiting input is
+// answered to its sender only: its sender may not speak for the shipment's seller.
 func IsAnswer(outcome ledgerv1.Outcome, reason shipment.Code) bool {
-	return outcome != ledgerv1.Outcome_OUTCOME_QUARANTINED &&
+	return outcome != ledgerv1.Outcome_OUTCOME_QUARANTINED && outcome != ledgerv1.Outcome_OUTCOME_WAITING &&
 		reason != shipment.ReasonFailed && reason != shipment.ReasonTooLarge
 }
 

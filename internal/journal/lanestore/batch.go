@@ -106,12 +106,9 @@ func (b *Batch) Size() int { return b.size }
 
 func (b *Batch) answer(env *events.Envelope, d *ledgerv1.Decision, offset int64) error {
 	key, reason := d.GetInputKey(), shipment.Code(d.GetReason())
-	if key == "" || strings.HasPrefix(key, GeneratedKey) || b.dropped(key) ||
+	if key == "" || strings.HasPrefix(key, GeneratedKey) || b.dropped(key) || !IsAnswer(d.GetOutcome(), reason) ||
 		reason == ReasonRepeated || reason == shipment.CodeIdempotencyKeyReused {
 		return nil // The key keeps the answer it has.
-	}
-	if !IsAnswer(d.GetOutcome(), reason) {
-		return b.delete(answerKey(env.ShipmentID, key))
 	}
 	a := AnswerOf(d, offset)
 	b.buf = a.encode(b.buf[:0])

@@ -8,6 +8,7 @@ import "encoding/binary"
 //	s shipment                     a state
 //	[n second] k shipment key      an answer; the second for ephemeral keys only
 //	[n second] o shipment key      the offset of the last event of an answer
+//	v shipment sender key          the answer to a waiting input
 //	w shipment seq                 a waiting input
 //	i inbox shipment               the waiting inputs by the offset in the inbox → their key under w
 //	q since seq                    the waiting inputs in the order of their age → their key under w
@@ -46,6 +47,12 @@ func ephemeralPart(key string) []byte {
 		return nil
 	}
 	return ephemeralPrefix(second)
+}
+
+// waitingAnswerKey holds the answer to an input that waits, apart from the answers to other senders and from the answer
+// for good.
+func waitingAnswerKey(shipmentID string, sender Sender, key string) []byte {
+	return append(append(appendID([]byte("v"), shipmentID), sender[:]...), key...)
 }
 
 func waitingPrefix(shipmentID string) []byte { return appendID([]byte("w"), shipmentID) }

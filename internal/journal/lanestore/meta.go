@@ -8,7 +8,7 @@ import (
 )
 
 // format changes with the layout of the store; a store of another format is built again.
-const format = 2
+const format = 3
 
 // Meta says which ledger a store belongs to, and which position it has.
 type Meta struct {

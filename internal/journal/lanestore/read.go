@@ -72,6 +72,19 @@ func (s *Store) Answered(shipmentID, key string) (*Answer, error) {
 	return a, nil
 }
 
+// WaitingAnswer returns the answer to an input of a sender that waits for a shipment, nil if none with this key waits.
+func (s *Store) WaitingAnswer(shipmentID string, sender Sender, key string) (*Answer, error) {
+	raw, ok, err := s.get(waitingAnswerKey(shipmentID, sender, key))
+	if err != nil || !ok {
+		return nil, err
+	}
+	a := new(Answer)
+	if err := a.decode(raw); err != nil {
+		return nil, fmt.Errorf("lane store: answer to waiting input %s of %s: %w", key, shipmentID, err)
+	}
+	return a, nil
+}
+
 // Reads returns how many keys were read since the store was opened. Tests see by it that work grows no faster than its
 // input.
 func (s *Store) Reads() int64 { return s.reads.Load() }

@@ -2,8 +2,10 @@ package lanestore
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/orderledger/orderledger/events"
@@ -22,12 +24,29 @@ type Waiting struct {
 	Decision int64
 	// Inbox is the offset in the lane's inbox from which it came.
 	Inbox int64
+	// Sender is for whom it was sent.
+	Sender Sender
 	// Bytes is the size of its body.
 	Bytes int
 	// Since is when its waiting began.
 	Since time.Time
 	// Quarantined says that it has waited too long. It still waits.
 	Quarantined bool
+}
+
+// Sender identifies the sellers that an input was sent for: the one that it names, or all those that its sender speaks
+// for. The same notification of another sender is another input: only its creation tells whose the shipment is.
+type Sender [16]byte
+
+// SenderOf returns the sender of an input that names a seller, or comes from somebody who speaks for several.
+func SenderOf(sellerID string, sellers []string) (s Sender) {
+	b := appendID(nil, sellerID)
+	for _, id := range slices.Sorted(slices.Values(sellers)) {
+		b = appendID(b, id)
+	}
+	sum := sha256.Sum256(b)
+	copy(s[:], sum[:])
+	return s
 }
 
 // Tally counts the facts that wait for one shipment, and the bytes of their bodies.
@@ -42,6 +61,7 @@ type waitID struct {
 func (w *Waiting) encode(b []byte) []byte {
 	b = binary.AppendVarint(b, w.Decision)
 	b = binary.AppendVarint(b, w.Inbox)
+	b = append(b, w.Sender[:]...)
 	b = binary.AppendUvarint(b, uint64(w.Bytes))
 	b = binary.AppendVarint(b, w.Since.UnixMilli())
 	flags := uint64(0)
@@ -54,7 +74,9 @@ func (w *Waiting) encode(b []byte) []byte {
 // decodeWaiting decodes the value at a key of a shipment.
 func decodeWaiting(shipmentID string, key, value []byte) (Waiting, error) {
 	d := decoder{b: value}
-	w := Waiting{ShipmentID: shipmentID, Decision: d.varint(), Inbox: d.varint(), Bytes: int(d.uvarint())}
+	w := Waiting{ShipmentID: shipmentID, Decision: d.varint(), Inbox: d.varint()}
+	copy(w.Sender[:], d.take(len(w.Sender)))
+	w.Bytes = int(d.uvarint())
 	w.Since = time.UnixMilli(d.varint()).UTC()
 	w.Quarantined = d.uvarint() == 1
 	if d.bad || len(key) < 8 {
@@ -74,15 +96,26 @@ func (b *Batch) waiting(env *events.Envelope, d *ledgerv1.Decision, offset int64
 		if !env.DecidedAt.IsZero() {
 			since = env.DecidedAt // The clock's time; the recorded time may be years ahead of it.
 		}
-		return b.addWaiting(id, &Waiting{
+		w := &Waiting{
 			ShipmentID: env.ShipmentID, Seq: env.LaneSeq, Decision: offset, Inbox: d.GetInboxOffset(),
-			Bytes: len(d.GetBody()), Since: since,
-		})
+			Sender: SenderOf(d.GetSellerId(), d.GetSenderSellers()), Bytes: len(d.GetBody()), Since: since,
+		}
+		if key := d.GetInputKey(); key != "" {
+			a := AnswerOf(d, offset)
+			if err := b.set(waitingAnswerKey(env.ShipmentID, w.Sender, key), a.encode(nil)); err != nil {
+				return err
+			}
+		}
+		return b.addWaiting(id, w)
 	case !d.GetWaited():
 		return nil
 	}
 	w, err := b.find(id)
 	if err != nil || w == nil {
+		return err
+	}
+	// The decision that ends it answers its key for good, or the input can be sent again.
+	if err := b.delete(waitingAnswerKey(env.ShipmentID, w.Sender, d.GetInputKey())); err != nil {
 		return err
 	}
 	if !w.Quarantined {
