@@ -57,9 +57,9 @@ const (
 	envInboxKeep = "ORDERLEDGER_INBOX_KEEP"
 	// envCache: MiB of memory for the stores of all lanes. Default 128. Under load the process needs several times that.
 	envCache = "ORDERLEDGER_INGEST_CACHE_MIB"
-	// envWaitingFacts: how many facts may wait for one shipment that is not known. Default 1000.
+	// envWaitingFacts: how many facts of one sender may wait for one shipment that is not known. Default 1000.
 	envWaitingFacts = "ORDERLEDGER_INGEST_WAITING_FACTS"
-	// envWaitingBytes: MiB of facts that may wait for one shipment that is not known. Default 4.
+	// envWaitingBytes: MiB of facts of one sender that may wait for one shipment that is not known. Default 4.
 	envWaitingBytes = "ORDERLEDGER_INGEST_WAITING_MIB"
 	// envWorkers: "off" leaves packing and resolving to other instances. Default on.
 	envWorkers = "ORDERLEDGER_INGEST_WORKERS"

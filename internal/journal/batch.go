@@ -27,9 +27,10 @@ type batch struct {
 	states  map[string]*shipment.State
 	answers map[answerID]int // Key → the step that answered it, -1 if it no longer does.
 	waiting map[string][]*heldInput
-	tallies map[string]lanestore.Tally // How many inputs wait, as far as the batch has looked.
-	loaded  map[uint64]*InboxRecord    // The content of inputs that wait, by the decisionseq.
-	ended   map[int64]bool             // Inbox offsets whose waiting ended in this batch.
+	tallies map[string]lanestore.Tally   // How many inputs wait, as far as the batch has looked.
+	senders map[senderID]lanestore.Tally // The same by sender.
+	loaded  map[uint64]*InboxRecord      // The content of inputs that wait, by the decisionseq.
+	ended   map[int64]bool               // Inbox offsets whose waiting ended in this batch.
 
 	inboxNext int64 // Position after this batch.
 
@@ -72,7 +73,8 @@ func (c *committer) newBatch() *batch {
 	if b == nil {
 		b = &batch{
 			l: l, states: map[string]*shipment.State{}, answers: map[answerID]int{},
-			waiting: map[string][]*heldInput{}, tallies: map[string]lanestore.Tally{}, ended: map[int64]bool{},
+			waiting: map[string][]*heldInput{}, tallies: map[string]lanestore.Tally{},
+			senders: map[senderID]lanestore.Tally{}, ended: map[int64]bool{},
 		}
 	}
 	b.steps = b.steps[:0]
@@ -80,6 +82,7 @@ func (c *committer) newBatch() *batch {
 	clear(b.answers)
 	clear(b.waiting)
 	clear(b.tallies)
+	clear(b.senders)
 	b.loaded = nil
 	clear(b.ended)
 	b.encoder.reset()

@@ -56,9 +56,9 @@ type Config struct {
 	CacheBytes int64
 	// WaitingLimit is how long a fact waits for its shipment before it is quarantined. Zero means 72 hours.
 	WaitingLimit time.Duration
-	// WaitingCount is how many facts may wait for one shipment, and WaitingBytes how large their bodies may be together. A
-	// fact beyond either is quarantined with shipment.ReasonOverCap, and the creation does not apply it. Zero means 1000
-	// and 4 MiB.
+	// WaitingCount is how many facts of one sender may wait for one shipment, and WaitingBytes how large their bodies may
+	// be together; those of all senders may be ten times as many. A fact beyond either is quarantined with
+	// shipment.ReasonOverCap, and the creation does not apply it. Zero means 1000 and 4 MiB.
 	WaitingCount, WaitingBytes int
 	// SessionTimeout is how long the group waits for an instance that went silent. Zero means 8 seconds.
 	SessionTimeout time.Duration

@@ -215,11 +215,44 @@ func (b *batch) tally(id string) (lanestore.Tally, error) {
 	return t, err
 }
 
-// hold makes an input wait, if it can be held.
+// senderID names the facts of one sender that wait for a shipment.
+type senderID struct {
+	shipmentID string
+	sender     lanestore.Sender
+}
+
+// senderTally returns how many inputs of a sender wait for a shipment, those of this batch included.
+func (b *batch) senderTally(id senderID) (lanestore.Tally, error) {
+	t, ok := b.senders[id]
+	if ok || b.l.store.Meta().Waiting == 0 {
+		return t, nil
+	}
+	t, err := b.l.store.SenderTally(id.shipmentID, id.sender)
+	if err == nil {
+		b.senders[id] = t
+	}
+	return t, err
+}
+
+// capOfAll is how many times the cap of one sender the facts of all senders may take that wait for one shipment.
+const capOfAll = 10
+
+// fullFor reports whether no further fact may wait beside those of a tally.
+func (c *Config) fullFor(t lanestore.Tally, size, times int) bool {
+	return t.Count >= times*c.WaitingCount || t.Bytes+size > times*c.WaitingBytes
+}
+
+// hold makes an input wait, if it can be held. The cap is for each sender, since another one that fills it must not
+// keep the facts of the shipment's seller out; the cap of all bounds the shipment where anybody may name any seller.
 func (b *batch) hold(s *step) error {
 	in, cfg := s.in, &b.l.j.cfg
 	id, size := in.record.ShipmentID, len(in.record.Body)
+	from := senderID{id, in.sender()}
 	tally, err := b.tally(id)
+	if err != nil {
+		return err
+	}
+	own, err := b.senderTally(from)
 	switch {
 	case err != nil:
 		return err
@@ -227,12 +260,15 @@ func (b *batch) hold(s *step) error {
 		s.d.Outcome = ledgerv1.Outcome_OUTCOME_QUARANTINED // It has no body to hold; its caller learns the outcome.
 	case size > cfg.MaxDecisionBody:
 		s.d = in.refuse(shipment.ReasonTooLarge, "its shipment is not known, and it is too large to be held until it is")
-	case tally.Count >= cfg.WaitingCount || tally.Bytes+size > cfg.WaitingBytes:
-		s.d = in.refuse(shipment.ReasonOverCap, fmt.Sprintf("its shipment is not known, and %d facts of %d bytes wait for it",
-			tally.Count, tally.Bytes))
+	case cfg.fullFor(own, size, 1) || cfg.fullFor(tally, size, capOfAll):
+		s.d = in.refuse(shipment.ReasonOverCap, fmt.Sprintf(
+			"its shipment is not known, and %d facts of %d bytes wait for it, %d of %d bytes from this sender",
+			tally.Count, tally.Bytes, own.Count, own.Bytes))
 	default:
-		b.tallies[id] = lanestore.Tally{Count: tally.Count + 1, Bytes: tally.Bytes + size}
-		w := lanestore.Waiting{ShipmentID: id, Seq: b.nextDecision(), Inbox: in.record.Offset, Bytes: size}
+		b.tallies[id], b.senders[from] = tally.Add(size), own.Add(size)
+		w := lanestore.Waiting{
+			ShipmentID: id, Seq: b.nextDecision(), Inbox: in.record.Offset, Sender: from.sender, Bytes: size,
+		}
 		b.waiting[id] = append(b.waiting[id], &heldInput{w, &in.record})
 	}
 	return nil

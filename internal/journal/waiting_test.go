@@ -293,8 +293,8 @@ func sentBy(r InboxRecord, sellerID string, sellers ...string) InboxRecord {
 	return r
 }
 
-// Anybody may send a fact of a shipment that nobody knows yet. It doesn't answer the same fact of the seller: both wait,
-// and the creation applies the one of its seller.
+// Anybody may send a fact of a shipment that nobody knows yet. It doesn't answer the same fact of the seller: both
+// wait, and the creation applies the one of its seller.
 func TestBatchWaitingRepeatIsPerSender(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
@@ -310,7 +310,8 @@ func TestBatchWaitingRepeatIsPerSender(t *testing.T) {
 			"in one batch": {append(twice, note("a", "c", toy{Kind: "create"}), fact)},
 			"one by one": {
 				twice[:1], twice[1:2], twice[2:3], twice[3:4], twice[4:5], twice[5:6],
-				{note("a", "c", toy{Kind: "create"})}, {fact},
+				{note("a", "c", toy{Kind: "create"})},
+				{fact},
 			},
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -336,4 +337,43 @@ func TestBatchWaitingRepeatIsPerSender(t *testing.T) {
 			})
 		}
 	})
+}
+
+// Facts that others send for the unborn shipment of a seller do not fill the seller's cap, and all together have one.
+func TestBatchCapsWaitingBySender(t *testing.T) {
+	t.Parallel()
+	size := len(notes("a", 0, 1)[0].Body)
+	for name, tc := range map[string]struct {
+		limit option
+		all   int64
+	}{
+		"number": {config(func(c *Config) { c.WaitingCount = 2 }), 20},
+		"bytes":  {config(func(c *Config) { c.WaitingBytes = 3*size - 1 }), 29},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, 1)
+			from := func(sender string, first int) (list []InboxRecord) {
+				for _, r := range notes("a", first, 3) {
+					list = append(list, sentBy(r, sender))
+				}
+				return list
+			}
+			capped := []ledgerv1.Outcome{waits, waits, quarantined}
+			j := b.start(tc.limit).ready()
+			j.decided(0, b.append(from("s2", 0)...))
+			require.Equal(t, capped, b.check().outcomes())
+			j.stop() // The next owner has the tallies from the decisions.
+			j = b.start(tc.limit).ready()
+			j.decided(0, b.append(append(from("s1", 3), sentBy(note("a", "m", toy{Kind: "mark"}), "", "s1", "s2"))...))
+			require.Equal(t, append(append(append([]ledgerv1.Outcome{}, capped...), capped...), waits), b.check().outcomes())
+
+			for i := range 15 {
+				j.decided(0, b.append(from(fmt.Sprint("other", i), 0)...))
+			}
+			require.Equal(t, tc.all, j.lanes.serving(0).store.Meta().Waiting, "ten times the cap of one")
+			j.decided(0, b.append(note("a", "create", toy{Kind: "create"})))
+			require.Zero(t, j.lanes.serving(0).store.Meta().Waiting)
+		})
+	}
 }

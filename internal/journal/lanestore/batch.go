@@ -25,7 +25,7 @@ type Batch struct {
 	buf  []byte // Reused for keys and values; Pebble copies them.
 	size int
 	// touched are the waiting inputs that this batch changes, nil for those that it ends, and tallies the tallies after
-	// it: reads of the database find neither yet. Both are nil until the batch changes one.
+	// it, by their keys: reads of the database find neither yet. Both are nil until the batch changes one.
 	touched  map[waitID]*Waiting
 	tallies  map[string]Tally
 	firstDue []byte // The first key that the batch adds to the index of waiting inputs by age.

@@ -13,6 +13,7 @@ import "encoding/binary"
 //	i inbox shipment               the waiting inputs by the offset in the inbox → their key under w
 //	q since seq                    the waiting inputs in the order of their age → their key under w
 //	t shipment                     how many inputs wait for a shipment (Tally)
+//	u shipment sender              how many of these one sender sent (Tally)
 var (
 	keyMeta       = []byte("m") //nolint:gochecknoglobals // A constant, which Go can't hold as bytes.
 	prefixDue     = []byte("q") //nolint:gochecknoglobals // A constant, which Go can't hold as bytes.
@@ -66,6 +67,10 @@ func inboxKey(id waitID) []byte {
 }
 
 func tallyKey(shipmentID string) []byte { return appendID([]byte{prefixTally[0]}, shipmentID) }
+
+func senderTallyKey(shipmentID string, sender Sender) []byte {
+	return append(appendID([]byte("u"), shipmentID), sender[:]...)
+}
 
 func appendID(b []byte, id string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(id))), id...)

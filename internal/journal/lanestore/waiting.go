@@ -35,7 +35,8 @@ type Waiting struct {
 }
 
 // Sender identifies the sellers that an input was sent for: the one that it names, or all those that its sender speaks
-// for. The same notification of another sender is another input: only its creation tells whose the shipment is.
+// for. The same notification of another sender is another input, because until the creation nobody knows whose the
+// shipment is.
 type Sender [16]byte
 
 // SenderOf returns the sender of an input that names a seller, or comes from somebody who speaks for several.
@@ -49,8 +50,11 @@ func SenderOf(sellerID string, sellers []string) (s Sender) {
 	return s
 }
 
-// Tally counts the facts that wait for one shipment, and the bytes of their bodies.
+// Tally counts facts that wait, and the bytes of their bodies.
 type Tally struct{ Count, Bytes int }
+
+// Add counts one more fact.
+func (t Tally) Add(bytes int) Tally { return Tally{Count: t.Count + 1, Bytes: t.Bytes + bytes} }
 
 // waitID names a waiting fact by where it came from.
 type waitID struct {
@@ -179,29 +183,32 @@ func (b *Batch) find(id waitID) (*Waiting, error) {
 	return &w, err
 }
 
-// count changes the tally of the shipment of w by n facts of its size.
+// count changes the tallies of the shipment of w, and of its sender there, by n facts of its size.
 func (b *Batch) count(w *Waiting, n int) error {
-	t, ok := b.tallies[w.ShipmentID]
-	if !ok {
-		var err error
-		if t, err = b.s.WaitingTally(w.ShipmentID); err != nil {
-			return err
+	for _, key := range [][]byte{tallyKey(w.ShipmentID), senderTallyKey(w.ShipmentID, w.Sender)} {
+		t, ok := b.tallies[string(key)]
+		if !ok {
+			var err error
+			if t, err = b.s.tally(key); err != nil {
+				return err
+			}
 		}
+		t.Count += n
+		t.Bytes += n * w.Bytes
+		b.tallies[string(key)] = t
 	}
-	t.Count += n
-	t.Bytes += n * w.Bytes
-	b.tallies[w.ShipmentID] = t
 	return nil
 }
 
 // writeTallies adds the tallies that changed to the batch.
 func (b *Batch) writeTallies() error {
-	for id, t := range b.tallies {
+	for key, t := range b.tallies {
 		var err error
 		if t.Count <= 0 {
-			err = b.delete(tallyKey(id))
+			err = b.delete([]byte(key))
 		} else {
-			err = b.set(tallyKey(id), binary.AppendUvarint(binary.AppendUvarint(nil, uint64(t.Count)), uint64(t.Bytes)))
+			value := binary.AppendUvarint(binary.AppendUvarint(nil, uint64(t.Count)), uint64(t.Bytes))
+			err = b.set([]byte(key), value)
 		}
 		if err != nil {
 			return err
@@ -211,15 +218,22 @@ func (b *Batch) writeTallies() error {
 }
 
 // WaitingTally returns how many inputs wait for a shipment.
-func (s *Store) WaitingTally(shipmentID string) (t Tally, err error) {
-	raw, ok, err := s.get(tallyKey(shipmentID))
+func (s *Store) WaitingTally(shipmentID string) (Tally, error) { return s.tally(tallyKey(shipmentID)) }
+
+// SenderTally returns how many inputs of a sender wait for a shipment.
+func (s *Store) SenderTally(shipmentID string, sender Sender) (Tally, error) {
+	return s.tally(senderTallyKey(shipmentID, sender))
+}
+
+func (s *Store) tally(key []byte) (t Tally, err error) {
+	raw, ok, err := s.get(key)
 	if err != nil || !ok {
 		return t, err
 	}
 	d := decoder{b: raw}
 	t = Tally{Count: int(d.uvarint()), Bytes: int(d.uvarint())}
 	if d.bad {
-		return t, fmt.Errorf("lane store: waiting inputs of %s: %w", shipmentID, errMalformed)
+		return t, fmt.Errorf("lane store: waiting inputs at %q: %w", key, errMalformed)
 	}
 	return t, nil
 }

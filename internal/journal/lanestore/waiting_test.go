@@ -91,6 +91,9 @@ func TestStoreWaitingReadsAreLinear(t *testing.T) {
 		before := s.Reads()
 		f.decide(0, n, at, ends)
 		require.LessOrEqual(t, s.Reads()-before, int64(4*n), "applied")
+		tally, err = s.WaitingTally("a")
+		require.NoError(t, err)
+		require.Zero(t, tally)
 		require.Zero(t, s.Meta().Waiting)
 		_, found, err = s.OldestWaiting()
 		require.NoError(t, err)
@@ -154,4 +157,49 @@ func TestStoreCapsWaiting(t *testing.T) {
 	since, _, err := s.OldestWaiting()
 	require.NoError(t, err)
 	require.Equal(t, now.AddDate(-1, 0, 0), since)
+}
+
+// The tallies count what waits now, of each sender and of all, however it ended: a cap on them must open again.
+func TestStoreTalliesWaiting(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir, ledger)
+	now := time.UnixMilli(1_700_000_000_000).UTC()
+	f := &facts{t: t, s: s, batch: 3}
+	at := func(int64) time.Time { return now }
+	sets := [][]string{{"s1"}, {"s1", "s2"}, {"s2", "s1"}} // The third is the second in another order.
+	from := func(fill func(*ledgerv1.Decision)) func(*ledgerv1.Decision) {
+		return func(d *ledgerv1.Decision) {
+			d.SenderSellers = sets[d.GetInboxOffset()%3]
+			if fill(d); d.GetWaited() {
+				d.SenderSellers = nil // Only the decision to wait names them.
+			}
+		}
+	}
+	expect := func(one, both int) {
+		t.Helper()
+		for range 2 {
+			for sender, n := range map[Sender]int{SenderOf("", sets[0]): one, SenderOf("", sets[1]): both, SenderOf("s1", nil): 0} {
+				tally, err := s.SenderTally("a", sender)
+				require.NoError(t, err)
+				require.Equal(t, Tally{Count: n, Bytes: 4 * n}, tally)
+			}
+			all, err := s.WaitingTally("a")
+			require.NoError(t, err)
+			require.Equal(t, Tally{Count: one + both, Bytes: 4 * (one + both)}, all)
+			require.NoError(t, s.Close())
+			s = open(t, dir, ledger)
+			f.s = s
+		}
+	}
+	f.decide(0, 12, at, from(begins))
+	expect(4, 8)
+	f.decide(0, 4, at, from(expires))
+	expect(4, 8)
+	f.decide(3, 6, at, from(ends))
+	f.decide(6, 7, at, from(ends))
+	expect(2, 6)
+	f.decide(0, 3, at, from(ends))
+	f.decide(7, 12, at, from(ends))
+	expect(0, 0)
 }
