@@ -90,6 +90,7 @@ func (c *committer) newBatch() *batch {
 	b.events, b.decisions = m.Events.Chain(), m.Decisions.Chain()
 	b.inboxNext, b.more = l.inboxNext, ""
 	b.times = timesAt(l.j.deps.Now(), m.RecordedMs)
+	l.intake.clock = max(l.intake.clock, b.wall.UnixMilli())
 	b.recorded = timestamppb.New(b.now)
 	b.headers.begin(&b.arena, l.j.source)
 	return b

@@ -17,6 +17,7 @@ type intake struct {
 	retry     []*call         // Certainly not stored; to be decided again.
 	carry     []*input        // Inbox records taken and not decided yet.
 	expiry    time.Time       // When the oldest waiting input is too old; zero for none.
+	clock     int64           // The latest wall clock of a batch or a look at expiry, in Unix milliseconds.
 	releasing []chan struct{} // To be closed when nothing more is decided.
 }
 
@@ -190,12 +191,30 @@ func (k *intake) nextExpiry() error {
 	if k.l.store.Meta().Waiting == 0 {
 		return nil
 	}
+	if err := k.capWaiting(); err != nil {
+		return err
+	}
 	since, found, err := k.l.store.OldestWaiting()
 	if err != nil {
 		return &lostError{err: err, store: true}
 	}
 	if found {
 		k.expiry = since.Add(k.l.j.cfg.WaitingLimit)
+	}
+	return nil
+}
+
+// capWaiting has inputs that began to wait later than now wait from now on, if the wall clock went backward: it was
+// ahead when they were recorded. In Unix time, because Go compares the times of one process by the monotonic clock.
+func (k *intake) capWaiting() error {
+	now := k.l.j.deps.Now()
+	back := now.UnixMilli() < k.clock
+	k.clock = now.UnixMilli()
+	if !back {
+		return nil
+	}
+	if err := k.l.store.CapWaiting(now); err != nil {
+		return &lostError{err: err, store: true}
 	}
 	return nil
 }

@@ -245,6 +245,9 @@ func (j *Journal) HandOver(ctx context.Context) error {
 // openStore opens the store of a lane.
 func (j *Journal) openStore(ctx context.Context, lane int32, want lanestore.Meta) (*lanestore.Store, error) {
 	o := lanestore.Options{Memory: j.memory, Log: j.laneLog(lane), Now: j.deps.Now}
+	if clock := j.deps.Clock; clock != nil {
+		o.OwnTime = func(sellerID string) bool { return !clock(sellerID).IsZero() }
+	}
 	return lanestore.Open(ctx, lanestore.Dir(j.cfg.StoreDir, lane), o, want)
 }
 

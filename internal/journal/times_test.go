@@ -15,6 +15,7 @@ import (
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/shipment"
 	"github.com/orderledger/orderledger/internal/testkit"
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
 type fakeClock struct{ at atomic.Int64 }
@@ -243,4 +244,100 @@ func TestLaneAheadOfBroker(t *testing.T) {
 		j.decided(0, b.append(note("a", "n", toy{Kind: "note"})))
 		b.check()
 	})
+}
+
+// waitingSince returns when the only fact that waits for a shipment began to wait.
+func (i *instance) waitingSince(id string) time.Time {
+	i.b.Helper()
+	list, err := i.lanes.serving(0).store.WaitingFor(id)
+	require.NoError(i.b, err)
+	require.Len(i.b, list, 1)
+	return list[0].Since
+}
+
+// A seller's own clock decides its facts, and does not say how long they wait, in a rebuilt store neither.
+func TestIntakeWaitsByWallClock(t *testing.T) {
+	t.Parallel()
+	for name, years := range map[string]int{"a year behind": -1, "a year ahead": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, 1)
+			now, dir := newClock(), t.TempDir()
+			own := func(string) time.Time { return now.now().AddDate(years, 0, 0) }
+			start := func(dir string) *instance {
+				limit := config(func(c *Config) { c.WaitingLimit = time.Hour })
+				sandbox := func(_ *Config, d *Deps, _ *Journal) { d.Clock = own }
+				return b.start(clock(now.now), limit, sandbox, storeIn(dir)).ready()
+			}
+			j := start(dir)
+			recorded, decided := now.now(), own("s1")
+			j.decided(0, b.append(note("a", "n", toy{Kind: "note"})))
+			require.Equal(t, recorded, j.waitingSince("a"))
+			j.stop()
+			now.add(59 * time.Minute)
+			for _, store := range []string{t.TempDir(), dir} {
+				j = start(store)
+				require.Equal(t, recorded, j.waitingSince("a"))
+				if store != dir {
+					j.stop()
+				}
+			}
+			now.add(time.Minute)
+			testkit.Eventually(t, func() bool { return len(b.read().decisions[0]) == 2 }, "it is quarantined")
+			k := b.check()
+			require.Equal(t, []ledgerv1.Outcome{waits, quarantined}, k.outcomes())
+			require.Equal(t, decided, k.decisions[0][0].Envelope.DecidedAt)
+
+			// In a lane that is ahead, the recorded time is of no use.
+			now.add(tenYears)
+			j.mustSubmit(createCmd("b"))
+			now.add(-tenYears)
+			recorded = now.now()
+			j.decided(0, b.append(note("c", "n", toy{Kind: "note"})))
+			require.Equal(t, recorded, j.waitingSince("c"))
+		})
+	}
+}
+
+// Facts that a clock recorded while it was ahead wait from when it is right again: under one owner from when it is set
+// back, else from when their lane opens.
+func TestIntakeCapsWaitingAfterClockJump(t *testing.T) {
+	t.Parallel()
+	for name, again := range map[string]func(j *instance, start func(string) *instance) *instance{
+		"under one owner": func(j *instance, _ func(string) *instance) *instance { return j },
+		"after a restart": func(j *instance, start func(string) *instance) *instance {
+			j.stop()
+			return start(j.cfg.StoreDir)
+		},
+		"with a rebuilt store": func(j *instance, start func(string) *instance) *instance {
+			j.stop()
+			return start(j.b.TempDir())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, 1)
+			now := newClock()
+			start := func(dir string) *instance {
+				limit := config(func(c *Config) { c.WaitingLimit = time.Hour })
+				return b.start(clock(now.now), limit, storeIn(dir)).ready()
+			}
+			j := start(t.TempDir())
+			j.decided(0, b.append(note("a", "n", toy{Kind: "note"})))
+			now.add(tenYears)
+			j.decided(0, b.append(note("b", "n", toy{Kind: "note"})))
+			now.add(30*time.Minute - tenYears)
+			j = again(j, start)
+			testkit.Eventually(t, func() bool { return j.waitingSince("b").Equal(now.now()) }, "it waits from now on")
+
+			now.add(30 * time.Minute)
+			testkit.Eventually(t, func() bool { return len(b.read().decisions[0]) >= 3 }, "the one before is quarantined")
+			k := b.check()
+			require.Equal(t, "a", k.decisions[0][len(k.decisions[0])-1].Envelope.ShipmentID)
+			now.add(30 * time.Minute)
+			testkit.Eventually(t, func() bool { return len(b.read().decisions[0]) >= 4 }, "and this one")
+			k = b.check()
+			require.Equal(t, "b", k.decisions[0][len(k.decisions[0])-1].Envelope.ShipmentID)
+		})
+	}
 }

@@ -17,6 +17,8 @@ type Options struct {
 	Log *slog.Logger
 	// Now is the clock by which answers to ephemeral keys grow old; required.
 	Now func() time.Time
+	// OwnTime reports whether the inputs of a seller are decided by another clock than Now. Nil means that none are.
+	OwnTime func(sellerID string) bool
 }
 
 // Memory is the memory that all lane stores of a process share.

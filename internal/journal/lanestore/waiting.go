@@ -96,13 +96,9 @@ func (b *Batch) waiting(env *events.Envelope, d *ledgerv1.Decision, offset int64
 	id := waitID{env.ShipmentID, d.GetInboxOffset()}
 	switch {
 	case d.GetOutcome() == ledgerv1.Outcome_OUTCOME_WAITING && !d.GetWaited():
-		since := env.RecordedAt
-		if !env.DecidedAt.IsZero() {
-			since = env.DecidedAt // The clock's time; the recorded time may be years ahead of it.
-		}
 		w := &Waiting{
 			ShipmentID: env.ShipmentID, Seq: env.LaneSeq, Decision: offset, Inbox: d.GetInboxOffset(),
-			Sender: SenderOf(d.GetSellerId(), d.GetSenderSellers()), Bytes: len(d.GetBody()), Since: since,
+			Sender: SenderOf(d.GetSellerId(), d.GetSenderSellers()), Bytes: len(d.GetBody()), Since: b.began(env, d),
 		}
 		if key := d.GetInputKey(); key != "" {
 			a := AnswerOf(d, offset)
@@ -142,6 +138,19 @@ func (b *Batch) waiting(env *events.Envelope, d *ledgerv1.Decision, offset int64
 		return err
 	}
 	return b.delete(waitingKey(w.ShipmentID, w.Seq))
+}
+
+// began returns when a wait began by the wall clock. The decision says so, unless its seller has its own time. Then the
+// recorded time is the nearest to it, and no later than now, because it may be years ahead of the clock.
+func (b *Batch) began(env *events.Envelope, d *ledgerv1.Decision) time.Time {
+	own := b.s.options.OwnTime
+	if env.DecidedAt.IsZero() || own != nil && own(d.GetSellerId()) {
+		if now := b.s.options.Now(); env.RecordedAt.After(now) {
+			return now.UTC().Truncate(time.Millisecond)
+		}
+		return env.RecordedAt
+	}
+	return env.DecidedAt
 }
 
 func (b *Batch) addWaiting(id waitID, w *Waiting) error {
