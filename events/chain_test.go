@@ -166,7 +166,9 @@ func TestVerifierChecksPlace(t *testing.T) {
 	// The type is one of the topic, and the id of a decision is its place.
 	misplaced := eventstest.NewLane(here).Forged(events.TopicDecisions, story, func(*events.Envelope) {})
 	require.ErrorContains(t, next(events.TopicDecisions, here, misplaced), "is not one of")
-	misplaced = eventstest.NewLane(here).ForgedDecision(decision, func(e *events.Envelope) { e.ID = events.DecisionID(here, 2) })
+	misplaced = eventstest.NewLane(here).ForgedDecision(decision, func(e *events.Envelope) {
+		e.ID = events.DecisionID(here, 2)
+	})
 	require.ErrorContains(t, next(events.TopicDecisions, here, misplaced), "is not that of laneseq 1")
 
 	elsewhere := (here + 1) % lanes

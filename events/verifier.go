@@ -8,8 +8,8 @@ import (
 )
 
 // Verifier checks the records of one topic of a lane, one after the other: that each is the next link of the chain, and
-// that its key, its id, its body, the seller in its headers and the lane belong together. The chain alone proves only that nobody changed a record
-// later, not that its writer put it where readers look for it.
+// that its key, its id, its body, the seller in its headers and the lane belong together. The chain alone proves only
+// that nobody changed a record later, not that its writer put it where readers look for it.
 type Verifier struct {
 	// Topic is TopicEvents or TopicDecisions.
 	Topic string
@@ -103,7 +103,7 @@ func subjectOf(ceType string, body []byte) (s subject, ok bool) {
 		return s, false
 	}
 	return s, after != nil && eachField(after, func(num protowire.Number, b []byte, n uint64) bool {
-		switch num {
+		switch int32(num) {
 		case shipmentID:
 			s.shipmentID = b
 		case shipmentVersion:

@@ -12,8 +12,8 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// Another program wrote to the inbox under keys that belong to no shipment of the lane. The records are quarantined, and
-// whoever reads the lane from its beginning can still open it.
+// Another program wrote to the inbox under keys that belong to no shipment of the lane. The records are quarantined,
+// and whoever reads the lane from its beginning can still open it.
 func TestInboxForeignRecordsKeepLaneReadable(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {

@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// The limits of reading the body of a response. Once the receiver's decision is known, the rest of the body is read only
-// so that the connection can be reused. A longer or slower body costs the connection: without the limits, a receiver
-// could occupy a slot until the timeout, with a body that never ends.
+// The limits of reading the body of a response. Once the receiver's decision is known, the rest of the body is read
+// only so that the connection can be reused. A longer or slower body costs the connection: without the limits, a
+// receiver could occupy a slot until the timeout, with a body that never ends.
 const (
 	drainBytes = 64 << 10
 	drainTime  = time.Second
