@@ -54,13 +54,15 @@ type numbers struct {
 	profile string
 	client  func(...kgo.Opt) (*kgo.Client, error)
 	log     *slog.Logger
+	// patience is readPatience; tests shorten it.
+	patience time.Duration
 
 	mu    sync.Mutex
 	lanes map[int32]*laneNumbers // Guarded by mu.
 }
 
 func newNumbers(profile string, log *slog.Logger, client func(...kgo.Opt) (*kgo.Client, error)) *numbers {
-	return &numbers{profile: profile, client: client, log: log, lanes: map[int32]*laneNumbers{}}
+	return &numbers{profile: profile, client: client, log: log, patience: readPatience, lanes: map[int32]*laneNumbers{}}
 }
 
 // laneNumbers are the numbers of one partition, from assignment to release. A later assignment has another value, so
@@ -113,7 +115,7 @@ func (n *numbers) metadata(partition int32) string {
 func (n *numbers) assigned(ctx context.Context, positions []pubsub.Position) error {
 	last := make(map[int32]lastMessage, len(positions))
 	for _, p := range positions {
-		// Without such a text the whole partition is read: another tool has set the offset, or Kafka has forgotten it.
+		// There is no such text if another tool has set the offset, or Kafka has forgotten it.
 		last[p.Partition] = parseLastMessage(n.profile, p.Metadata)
 	}
 	if err := n.readOn(ctx, last); err != nil {
@@ -127,83 +129,141 @@ func (n *numbers) assigned(ctx context.Context, positions []pubsub.Position) err
 	return nil
 }
 
-// readTimeout bounds one attempt to read the ends of the partitions. After it the member joins its group again.
-const readTimeout = time.Minute
+// readPatience bounds a request, and a read that gets no record. After it the member joins its group again, and starts
+// anew. There is no bound on the whole: whatever a partition holds, each attempt would end at it.
+const readPatience = time.Minute
 
-// readOn reads each partition from the message after the given one to the end, and replaces it by the newest message.
+// firstWindow is how many offsets at the end of a partition are read first. The newest message need not be the last
+// one: a process that was replaced may repeat older ones after it. It writes one at a time and stops at its next
+// heartbeat, so it repeats far fewer than these.
+const firstWindow = 10_000
+
+// readOn replaces each message by the newest one of its partition. Of a partition whose message is known, it reads what
+// follows. Of the others it reads the end, and more and more of it until there is a message: the topic may hold months.
 func (n *numbers) readOn(ctx context.Context, last map[int32]lastMessage) error {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	// A marker of a transaction may be the last record of a partition.
-	client, err := n.client(kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
+	unread, err := n.unread(ctx, last)
+	for err == nil && len(unread) > 0 {
+		var found map[int32]lastMessage
+		if found, err = n.readWindows(ctx, unread); err != nil {
+			break
+		}
+		for partition, w := range unread {
+			if l, ok := found[partition]; ok && l.id > last[partition].id {
+				last[partition] = l
+			}
+			if _, ok := found[partition]; ok || !w.widen() {
+				delete(unread, partition)
+			}
+		}
+	}
+	return err
+}
+
+// window is what is read of a partition, and from where there is anything to read.
+type window struct{ start, from, to, size int64 }
+
+// widen moves the window to what lies before it, twice as much as last time. It returns false if there is nothing.
+func (w *window) widen() bool {
+	w.to, w.size = w.from, 2*w.size
+	w.from = max(w.start, w.to-w.size)
+	return w.from < w.to
+}
+
+// readWindows returns the newest message in each window that has one.
+func (n *numbers) readWindows(ctx context.Context, windows map[int32]*window) (map[int32]lastMessage, error) {
+	from, missing := map[int32]kgo.Offset{}, map[int32]int64{}
+	for partition, w := range windows {
+		from[partition], missing[partition] = kgo.NewOffset().At(w.from), w.to
+	}
+	client, err := n.client(
+		// A marker of a transaction may be the last record of a partition.
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{events.TopicSuborders: from}),
+	)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer client.Close()
-	from, ends, err := n.unread(ctx, kadm.NewClient(client), last)
-	if err != nil || len(from) == 0 {
-		return err
-	}
-	client.AddConsumePartitions(map[string]map[int32]kgo.Offset{events.TopicSuborders: from})
-	for len(ends) > 0 {
-		fetches := client.PollFetches(ctx)
-		if err := fetches.Err0(); err != nil {
-			return err
-		}
-		for _, failed := range fetches.Errors() {
-			return fmt.Errorf("partition %d: %w", failed.Partition, failed.Err)
+	found := map[int32]lastMessage{}
+	for len(missing) > 0 {
+		fetches, err := n.poll(ctx, client)
+		if err != nil {
+			return nil, err
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
-			if l, ok := n.read(r); ok && l.id > last[r.Partition].id {
-				last[r.Partition] = l
+			if l, ok := n.read(r); ok && l.id > found[r.Partition].id {
+				found[r.Partition] = l
 			}
-			if r.Offset+1 >= ends[r.Partition] {
-				delete(ends, r.Partition)
+			if to, open := missing[r.Partition]; open && r.Offset+1 >= to {
+				delete(missing, r.Partition)
+				// The rest has been read, or is of no use. Its fetches would only delay those of the others.
+				client.PauseFetchPartitions(map[string][]int32{events.TopicSuborders: {r.Partition}})
 			}
 		})
 	}
-	return nil
+	return found, nil
 }
 
-// unread returns from where to where the partitions must be read, without those that have nothing to read.
-func (n *numbers) unread(
-	ctx context.Context, adm *kadm.Client, last map[int32]lastMessage,
-) (from map[int32]kgo.Offset, ends map[int32]int64, err error) {
+// poll returns the next records. An error says that none came in time.
+func (n *numbers) poll(ctx context.Context, client *kgo.Client) (kgo.Fetches, error) {
+	ctx, cancel := context.WithTimeout(ctx, n.patience)
+	defer cancel()
+	fetches := client.PollFetches(ctx)
+	if err := fetches.Err0(); err != nil {
+		return nil, err
+	}
+	for _, failed := range fetches.Errors() {
+		return nil, fmt.Errorf("partition %d: %w", failed.Partition, failed.Err)
+	}
+	return fetches, nil
+}
+
+// unread returns what must be read first of the partitions, without those that have nothing to read.
+func (n *numbers) unread(ctx context.Context, last map[int32]lastMessage) (map[int32]*window, error) {
+	ctx, cancel := context.WithTimeout(ctx, n.patience)
+	defer cancel()
+	client, err := n.client()
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	adm := kadm.NewClient(client)
 	starts, err := adm.ListStartOffsets(ctx, events.TopicSuborders)
 	if err == nil {
 		err = starts.Error()
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	listed, err := adm.ListCommittedOffsets(ctx, events.TopicSuborders)
 	if err == nil {
 		err = listed.Error()
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	from, ends = map[int32]kgo.Offset{}, map[int32]int64{}
+	unread := map[int32]*window{}
 	for partition, l := range last {
 		start, found := starts.Lookup(events.TopicSuborders, partition)
 		end, ended := listed.Lookup(events.TopicSuborders, partition)
 		if !found || !ended {
-			return nil, nil, fmt.Errorf("partition %d is missing", partition)
+			return nil, fmt.Errorf("partition %d is missing", partition)
 		}
-		at := start.Offset
+		w := &window{start: start.Offset, to: end.Offset, size: firstWindow}
 		switch {
 		case l.seq > 0 && l.offset < end.Offset:
-			at = max(at, l.offset+1)
+			w.start = max(w.start, l.offset+1)
+			w.size = max(w.size, w.to-w.start) // Whether a message is the newest is known only when all have been read.
 		case l.seq > 0:
 			// The topic was created anew, or a broker lost its end. The numbers go on, so that readers see what is missing.
 			n.log.LogAttrs(ctx, slog.LevelError, "messages missing", slog.Int("partition", int(partition)),
 				slog.Int64("offset", l.offset), slog.Int64("end", end.Offset), slog.Int64("ol_seq", l.seq))
 		}
-		if at < end.Offset {
-			from[partition], ends[partition] = kgo.NewOffset().At(at), end.Offset
+		if w.from = max(w.start, w.to-w.size); w.from < w.to {
+			unread[partition] = w
 		}
 	}
-	return from, ends, nil
+	return unread, nil
 }
 
 // read returns the message of a record, or false if the record has another profile or no number.

@@ -7,8 +7,10 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,6 +22,7 @@ import (
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/embedded/broker"
 	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/pubsub"
 	"github.com/orderledger/orderledger/internal/testkit"
 	"github.com/orderledger/orderledger/internal/testkit/netfault"
 )
@@ -252,4 +255,75 @@ func TestLastMessage(t *testing.T) {
 	for _, text := range []string{"", "consumer-1", "752255250=", "752255250=1,2", "752255250=0,2,3", "752255250=1,-2,3", "1=1,2,3"} {
 		require.Zero(t, parseLastMessage("752255250", text), text)
 	}
+}
+
+// fetched counts the records that a client fetches.
+type fetched struct{ records atomic.Int64 }
+
+func (f *fetched) OnFetchBatchRead(_ kgo.BrokerMetadata, _ string, _ int32, m kgo.FetchBatchMetrics) {
+	f.records.Add(int64(m.NumRecords))
+}
+
+// messages appends n messages of a profile to partition 0 of suborders.v1, with the numbers and ids from first on.
+func (l *ledger) messages(t testing.TB, profile string, first, n int) {
+	t.Helper()
+	records := make([]*kgo.Record, n)
+	for i := range records {
+		number := []byte(strconv.Itoa(first + i))
+		records[i] = &kgo.Record{Topic: events.TopicSuborders, Headers: []kgo.RecordHeader{
+			{Key: headerProfile, Value: []byte(profile)}, {Key: events.HeaderID, Value: number}, {Key: headerSeq, Value: number},
+		}}
+	}
+	client := testkit.Client(t, l.brokers, kafka.ManualPartitions())
+	// Kafka returns whole batches, so they must be small.
+	for batch := range slices.Chunk(records, 1000) {
+		require.NoError(t, client.ProduceSync(t.Context(), batch...).FirstErr())
+	}
+}
+
+// TestTranslatorNumbersReadEnd finds the newest message of a large partition whose position says nothing of it.
+func TestTranslatorNumbersReadEnd(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t, 1)
+	l.messages(t, "other", 1, 50_000)
+	l.messages(t, "mine", 1, 60_000)
+	var read fetched
+	numbersOf := func(profile string) *numbers {
+		return newNumbers(profile, testkit.Logger(t), func(more ...kgo.Opt) (*kgo.Client, error) {
+			return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(l.brokers...), kgo.WithHooks(&read)}, more...)...)
+		})
+	}
+	newest := func(profile, metadata string) lastMessage {
+		n := numbersOf(profile)
+		require.NoError(t, n.assigned(t.Context(), []pubsub.Position{{Partition: 0, Metadata: metadata}}))
+		return n.lane(0).last
+	}
+	mine := lastMessage{seq: 60_000, id: 60_000, offset: 109_999}
+	require.Equal(t, mine, newest("mine", ""))
+	require.Less(t, read.records.Load(), int64(25_000), "the end is enough")
+	l.messages(t, "mine", 59_000, 500) // By a process that was replaced.
+	require.Equal(t, mine, newest("mine", ""))
+	require.Equal(t, mine, newest("mine", lastMessage{seq: 7, id: 7, offset: 50_006}.metadata("mine")))
+	gone := lastMessage{seq: 7, id: 7, offset: 500_000}
+	require.Equal(t, mine, newest("mine", gone.metadata("mine")), "the topic has lost its end")
+	require.Equal(t, lastMessage{seq: 50_000, id: 50_000, offset: 49_999}, newest("other", ""))
+	require.Zero(t, newest("new", ""))
+}
+
+// TestTranslatorNumbersNoProgress ends a read that gets no record.
+func TestTranslatorNumbersNoProgress(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t, 1)
+	l.messages(t, "mine", 1, 10)
+	n := newNumbers("mine", testkit.Logger(t), func(more ...kgo.Opt) (*kgo.Client, error) {
+		return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(l.brokers...)}, more...)...)
+	})
+	n.patience = time.Second
+	require.NoError(t, n.assigned(t.Context(), []pubsub.Position{{Partition: 0}}))
+	l.cluster.ControlKey(int16(kmsg.Fetch), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		l.cluster.KeepControl()
+		return request.ResponseKind(), nil, true // No records.
+	})
+	err := n.assigned(t.Context(), []pubsub.Position{{Partition: 0}})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
 }
