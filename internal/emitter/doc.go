@@ -70,10 +70,11 @@
 // An endpoint with a start gets all messages of the suborders that the ledger recorded from then on, and none of older
 // ones: a fulfilment system cannot use a change to an order that it never got, and an order that is years old must not
 // be shipped again because a translator writes its messages only now. Whether a suborder is older cannot be remembered,
-// because there is no bound on the number of suborders. So every message says when the ledger recorded its suborder's
+// because there is no bound on the number of suborders. So every message says when the ledger decided on its suborder's
 // creation (the header ol_created, from first_recorded_at of the state), and the endpoint compares that with its start.
 // The result is the same for all messages of a suborder, in every process, whatever order or offset they have. The time
-// of the creation as the marketplace reports it would not do: an order that is reported late would be lost.
+// of the creation as the marketplace reports it would not do: an order that is reported late would be lost. Recorded
+// time would not do either: after a clock that ran ahead it is up to a day ahead, and older orders would be sent.
 //
 // The offset alone is therefore only a shortcut: reading begins an hour before the start, because the times of records
 // come from the translator's clock. The start is part of the metadata of every commit, so successors know it. A worker

@@ -79,7 +79,7 @@ func (x *decider) begin(f Created, at *ledgerv1.Moment) {
 	s := &State{
 		ShipmentId: f.ShipmentID, Version: 1, OrderId: f.OrderID, SellerId: seller, LocationId: f.LocationID,
 		Fulfilment: x.fulfilment(f.ShipmentType), UpdatedAt: x.updated, MarketplaceUpdatedAt: stamp(f.MarketUpdatedAt),
-		Times: &ledgerv1.Times{Created: at}, FirstRecordedAt: x.updated, DispatchAfter: stamp(f.DispatchAfter),
+		Times: &ledgerv1.Times{Created: at}, FirstRecordedAt: x.stamp, DispatchAfter: stamp(f.DispatchAfter),
 		DispatchBy: stamp(f.DispatchBy), DeliverBy: stamp(f.DeliverBy), Details: x.createdDetails(f),
 		Items: make([]*ledgerv1.Item, 0, len(f.Items)), History: x.History,
 	}

@@ -19,7 +19,7 @@ type Context struct {
 	// Now is the time of the decision, in UTC. Every rule uses this time and no other, although it may lie before that of
 	// an earlier decision: clocks are set, and lanes change hands.
 	Now time.Time
-	// UpdatedAt becomes updated_at of the states, and first_recorded_at of a new one. Zero means Now.
+	// UpdatedAt becomes updated_at of the states. Zero means Now.
 	UpdatedAt time.Time
 	// SellerID is the seller who sends a command. To a seller, another seller's shipment does not exist. Facts name
 	// their seller themselves.

@@ -303,7 +303,7 @@ func TestRulesUseDecisionTime(t *testing.T) {
 	st.c.UpdatedAt = ahead
 	st.does(createdSelf(1), applied, "ShipmentCreated")
 	require.Equal(t, ahead, st.s.UpdatedAt.AsTime())
-	require.Equal(t, ahead, st.s.FirstRecordedAt.AsTime())
+	require.Equal(t, st.c.Now, st.s.FirstRecordedAt.AsTime(), "endpoints compare it with their start")
 	st.c.UpdatedAt = noon() // Once the owner finds the lane too far ahead.
 	st.does(DispatchSelfShip{InvoiceLines: invoice("item-1", 1)}, accepted, "ShipmentShipped")
 	require.Equal(t, noon(), st.s.UpdatedAt.AsTime())

@@ -771,7 +771,8 @@ type Shipment struct {
 	HoldReportedAt *timestamppb.Timestamp `protobuf:"bytes,29,opt,name=hold_reported_at,json=holdReportedAt,proto3" json:"hold_reported_at,omitempty"`
 	// When the marketplace last reported the dispatch and delivery dates; an older report only fills in unknown dates.
 	DatesReportedAt *timestamppb.Timestamp `protobuf:"bytes,30,opt,name=dates_reported_at,json=datesReportedAt,proto3" json:"dates_reported_at,omitempty"`
-	// The updated_at of ShipmentCreated. `times.created` is the marketplace's.
+	// When ShipmentCreated was decided; recorded time may be up to a day ahead of that. `times.created` is the
+	// marketplace's.
 	FirstRecordedAt *timestamppb.Timestamp `protobuf:"bytes,31,opt,name=first_recorded_at,json=firstRecordedAt,proto3" json:"first_recorded_at,omitempty"`
 	// The shipment was imported as history: it is over, and nobody should act upon its events.
 	History       bool `protobuf:"varint,32,opt,name=history,proto3" json:"history,omitempty"`
