@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/orderledger/orderledger/events"
@@ -43,7 +45,8 @@ func TestTakeoverOfOtherLayout(t *testing.T) {
 	})
 }
 
-// A takeover begins with the layout: while another is recorded, nothing is fenced.
+// A takeover begins with the layout: while another is recorded, nothing is fenced. It may be replaced at any time, so an
+// owner that lost its lane looks at it again.
 func TestTakeoverChecksLayout(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 1)
@@ -67,4 +70,18 @@ func TestTakeoverChecksLayout(t *testing.T) {
 	good.Store(true)
 	j.ready()
 	j.mustSubmit(createCmd("a"))
+
+	good.Store(false)
+	before := fences.Load()
+	b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: events.TopicEvents, Err: kerr.InvalidTimestamp})
+	call := make(chan error, 1)
+	go func() {
+		_, err := j.Submit(t.Context(), createCmd("b"))
+		call <- err
+	}()
+	testkit.Eventually(t, func() bool { return errors.Is(j.Ready(), kafka.ErrLayout) }, "the running instance is refused too")
+	require.Equal(t, before, fences.Load(), "nothing is fenced")
+	good.Store(true)
+	require.NoError(t, <-call)
+	require.Len(t, b.check().events[0], 2)
 }
