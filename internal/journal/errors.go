@@ -9,7 +9,8 @@ import (
 	"github.com/orderledger/orderledger/internal/journal/lanestore"
 )
 
-// Errors that a caller may get in place of a receipt. All but ErrInDoubt mean that nothing was stored.
+// Errors that a caller may get in place of a receipt. All but ErrInDoubt mean that this attempt stored nothing; an
+// earlier one with the same key may have.
 var (
 	// ErrNotOwner says that this instance does not own the shipment's lane: send it to the owner.
 	ErrNotOwner = errors.New("this instance does not own the lane")
@@ -19,7 +20,8 @@ var (
 	ErrInDoubt = errors.New("the outcome is in doubt")
 	// ErrFenced says that another instance has taken the lane: this one's batch was not stored.
 	ErrFenced = errors.New("another instance has taken the lane")
-	// ErrInvalid says that a command can't be submitted as it is.
+	// ErrInvalid says that a command can't be submitted as it is, or that the answer to its ephemeral key was dropped. In
+	// the second case an earlier attempt may have stored it, so nobody can say whether it is stored.
 	ErrInvalid = errors.New("invalid command")
 )
 

@@ -105,6 +105,31 @@ func TestSubmitRefusesForgottenKey(t *testing.T) {
 	require.True(t, j.mustSubmit(c).Repeated)
 }
 
+// An instance whose clock is beyond the seconds that a key holds accepts its own keys, and recognizes repeats.
+func TestSubmitEphemeralKeyAfter2106(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	now := newClock()
+	now.add(20 * tenYears)
+	dir := t.TempDir()
+	j := b.start(clock(now.now), storeIn(dir)).ready()
+	j.mustSubmit(createCmd("a"))
+	c := keyed(cmd("a", "note", "x"), j.NewKey())
+	c.First = true
+	version := j.mustSubmit(c).Version
+	c.First = false
+	for _, store := range []string{t.TempDir(), dir} {
+		now.add(2 * time.Hour)
+		j.mustSubmit(keyed(cmd("a", "note", "y"), j.NewKey()))
+		r := j.mustSubmit(c)
+		require.True(t, r.Repeated)
+		require.Equal(t, version, r.Version)
+		j.stop()
+		j = b.start(clock(now.now), storeIn(store)).ready()
+	}
+	require.True(t, j.mustSubmit(c).Repeated)
+}
+
 // A rebuilt store holds no answers to ephemeral keys that were dropped.
 func TestLaneStoreRebuildDropsOldKeys(t *testing.T) {
 	t.Parallel()

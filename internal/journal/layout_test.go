@@ -45,8 +45,8 @@ func TestTakeoverOfOtherLayout(t *testing.T) {
 	})
 }
 
-// A takeover begins with the layout: while another is recorded, nothing is fenced. It may be replaced at any time, so an
-// owner that lost its lane looks at it again.
+// A takeover begins with the layout: while another is recorded, nothing is fenced. It may be replaced at any time, so
+// an owner that lost its lane looks at it again.
 func TestTakeoverChecksLayout(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 1)

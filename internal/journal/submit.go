@@ -143,8 +143,9 @@ func (c *call) wait(ctx context.Context) Result {
 }
 
 // Submit decides a command in its lane and returns once the decision is durable. While the lane is being taken over it
-// waits inside ctx. Errors: ErrNotOwner, ErrFenced, ErrLaneMoving and ErrInvalid say that nothing was stored,
-// ErrInDoubt that it may have been.
+// waits inside ctx. Errors: ErrNotOwner, ErrFenced, ErrLaneMoving and ErrInvalid say that this attempt stored nothing,
+// ErrInDoubt that it may have. An earlier attempt with the same key may have: a repeat of an ephemeral key whose answer
+// was dropped gets ErrInvalid.
 func (j *Journal) Submit(ctx context.Context, c Command) (Receipt, error) {
 	k, err := j.newCall(c)
 	if err != nil {

@@ -40,7 +40,7 @@ type Batch struct {
 func (s *Store) Begin() *Batch {
 	m := s.meta
 	m.Ahead = slices.Clone(m.Ahead)
-	b := &Batch{s: s, b: s.db.NewBatch(), m: m, horizon: s.options.Now().Add(-ephemeralKept).Unix()}
+	b := &Batch{s: s, b: s.db.NewBatch(), m: m, horizon: min(s.options.Now().Add(-ephemeralKept).Unix(), lastSecond)}
 	b.err = b.sweep()
 	return b
 }

@@ -30,6 +30,9 @@ const (
 	ephemeralSweep = 10 * time.Minute
 	// maxForgotten bounds Meta.Forgotten, which every batch writes.
 	maxForgotten = 8
+	// lastSecond is the last one that the store's keys can hold, in 2106. A clock beyond it makes all keys of this second,
+	// and their answers are kept.
+	lastSecond = math.MaxUint32
 )
 
 // Span is a range of Unix seconds, both ends included.
@@ -39,7 +42,7 @@ type Span struct{ From, To int64 }
 // instance has not used.
 func NewEphemeralKey(now time.Time, nonce string, n uint64) string {
 	b := append(make([]byte, 0, 64), EphemeralKey...)
-	b = strconv.AppendInt(b, max(0, now.Unix()), 36)
+	b = strconv.AppendInt(b, min(max(0, now.Unix()), lastSecond), 36)
 	b = append(append(append(b, '/'), nonce...), '/')
 	return string(strconv.AppendUint(b, n, 10))
 }
@@ -60,7 +63,7 @@ func ephemeralSecond(key string) (int64, bool) {
 	}
 	digits, _, ok := strings.Cut(rest, "/")
 	seconds, err := strconv.ParseInt(digits, 36, 64)
-	return seconds, ok && err == nil && seconds >= 0 && seconds <= math.MaxUint32
+	return seconds, ok && err == nil && seconds >= 0 && seconds <= lastSecond
 }
 
 // Forgot reports whether the store may have dropped the answer to a key.
@@ -143,7 +146,7 @@ func (s *Store) ephemeralBefore(second int64) (span Span, found bool, err error)
 
 // ephemeralPrefix is the prefix of the answers to ephemeral keys from one second.
 func ephemeralPrefix(second int64) []byte {
-	second = min(max(0, second), math.MaxUint32)
+	second = min(max(0, second), lastSecond)
 	return binary.BigEndian.AppendUint32([]byte{prefixEphemeral}, uint32(second))
 }
 
