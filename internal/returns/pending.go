@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -72,12 +73,14 @@ type linkedShipment struct {
 type pendingNotification struct {
 	offset int64
 	rec    journal.InboxRecord
-	done   []string // The shipments that have got their part.
+	since  time.Time // When its waiting began.
+	done   []string  // The shipments that have got their part.
 }
 
 // storedNotification is the form of a pendingNotification in the store.
 type storedNotification struct {
 	Record journal.InboxRecord
+	Since  time.Time
 	Done   []string `json:",omitempty"`
 }
 
@@ -86,7 +89,7 @@ func (p *pendingNotification) decode(text []byte) error {
 	if err := json.Unmarshal(text, &stored); err != nil {
 		return fmt.Errorf("read pending notification: %w", err)
 	}
-	p.rec, p.done = stored.Record, stored.Done
+	p.rec, p.since, p.done = stored.Record, stored.Since, stored.Done
 	return nil
 }
 
@@ -131,7 +134,7 @@ func (s *pendingStore) shipments(k subjectKey) (out []linkedShipment, err error)
 
 // put stores a notification, or replaces it.
 func (s *pendingStore) put(k subjectKey, p pendingNotification) error {
-	text, err := json.Marshal(storedNotification{p.rec, p.done})
+	text, err := json.Marshal(storedNotification{p.rec, p.since, p.done})
 	if err != nil {
 		return fmt.Errorf("store pending notification: %w", err)
 	}

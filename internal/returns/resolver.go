@@ -38,7 +38,7 @@ type resolver struct {
 	inbox    *journal.Inbox
 	producer *kgo.Client
 	log      *slog.Logger
-	now      func() time.Time
+	now      func() time.Time // A steady clock.
 	resolved *prometheus.CounterVec
 
 	store *pendingStore
@@ -217,7 +217,10 @@ func (r *resolver) release(ctx context.Context, key subjectKey) error {
 func (r *resolver) resolve(ctx context.Context, in *kgo.Record) error {
 	s, rec := readUnresolved(in)
 	key := subjectKey{in.Partition, s}
-	pending := pendingNotification{offset: in.Offset, rec: rec}
+	pending := pendingNotification{offset: in.Offset, rec: rec, since: rec.ReceivedAt}
+	if now := r.now(); now.Before(pending.since) {
+		pending.since = now // The clock was ahead when it was received; it would wait for as long on top.
+	}
 	if _, err := marketplace.ParseNotification(rec.Body, r.cfg.Marketplace); err != nil {
 		return r.quarantine(ctx, key.id, rec, err)
 	}
@@ -254,7 +257,7 @@ func (r *resolver) expire(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if !ok || r.now().Sub(oldest.rec.ReceivedAt) < r.cfg.Limit {
+			if !ok || r.now().Sub(oldest.since) < r.cfg.Limit {
 				break
 			}
 			if _, err := r.deliver(ctx, key, &oldest, howNever); err != nil {
@@ -266,4 +269,12 @@ func (r *resolver) expire(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// steady returns a clock that starts at the time of now and then follows only the machine's monotonic clock. If somebody
+// sets the clock of a running instance ahead, no notification expires before its return could arrive. Programs refuse
+// to start with a wrong clock.
+func steady(now func() time.Time) func() time.Time {
+	began, wall := time.Now(), now().Round(0)
+	return func() time.Time { return wall.Add(time.Since(began)) }
 }

@@ -80,7 +80,7 @@ func (r *Returns) Units() []service.Unit {
 	res := &resolver{
 		cfg: r.cfg, options: r.deps.Options, admin: kadm.NewClient(r.deps.Producer), inbox: r.deps.Inbox,
 		producer: r.deps.Producer,
-		log:      r.deps.Log, now: r.deps.Now, resolved: r.resolved,
+		log:      r.deps.Log, now: steady(r.deps.Now), resolved: r.resolved,
 	}
 	return []service.Unit{{Name: "aliases", Run: aliases.run}, {Name: "resolver", Run: res.run}}
 }
