@@ -271,9 +271,8 @@ func (r *resolver) expire(ctx context.Context) error {
 	return nil
 }
 
-// steady returns a clock that starts at the time of now and then follows only the machine's monotonic clock. If somebody
-// sets the clock of a running instance ahead, no notification expires before its return could arrive. Programs refuse
-// to start with a wrong clock.
+// steady returns a clock that starts at the time of now and then follows only the machine's monotonic clock. So nothing
+// expires early if somebody sets the clock of a running instance. Programs refuse to start with a wrong clock.
 func steady(now func() time.Time) func() time.Time {
 	began, wall := time.Now(), now().Round(0)
 	return func() time.Time { return wall.Add(time.Since(began)) }
