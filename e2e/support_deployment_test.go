@@ -207,9 +207,10 @@ const (
 func (d *deployment) ingest(name string, static bool) *program {
 	d.t.Helper()
 	sellers := filepath.Join(d.dir, "sellers.json")
-	text, err := json.Marshal([]map[string]any{{
-		"id": demo.OwnSeller, "token": demo.OwnToken, "own": true, "notificationToken": notificationToken,
-	}})
+	text, err := json.Marshal([]map[string]any{
+		{"id": demo.OwnSeller, "token": demo.OwnToken, "own": true, "notificationToken": notificationToken},
+		{"id": demo.ExternalSeller, "notificationToken": notificationToken},
+	})
 	require.NoError(d.t, err)
 	require.NoError(d.t, os.WriteFile(sellers, text, 0o600))
 	addr := netfault.FreeAddr(d.t)
