@@ -2,6 +2,7 @@ package ingest_test
 
 import (
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -247,4 +248,27 @@ func TestNotificationsFindSellerInLedger(t *testing.T) {
 	for _, id := range []string{"S1", "S3"} {
 		b.state(id, status(ledgerv1.Status_STATUS_APPROVED))
 	}
+}
+
+// A notification that names no seller is accepted from a credential with as many sellers as one may have.
+func TestNotificationsOfManySellers(t *testing.T) {
+	t.Parallel()
+	const n = 4096 // Of 15 bytes each and a comma.
+	b := setup(t, nil, func(c *ingest.Config) {
+		c.Sellers = sellers.Config{}
+		for i := range n {
+			c.Sellers.Sellers = append(c.Sellers.Sellers, sellers.Seller{
+				ID: fmt.Sprintf("seller-%08d", i), NotificationToken: tokenOf("many"),
+			})
+		}
+	})
+	last := fmt.Sprintf("seller-%08d", n-1)
+	for _, body := range []string{
+		creating("S1", last),
+		`{"eventType":"shipment_shipped","timestamp":"2024-04-01T00:00:00Z","shipmentId":"S1","attributes":{}}`,
+	} {
+		got := b.send(http.MethodPost, "/notifications", body, bearer(tokenOf("many"))...)
+		require.Equal(t, http.StatusOK, got.status, "%s", got.body)
+	}
+	b.state("S1", status(ledgerv1.Status_STATUS_SHIPPED))
 }

@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/orderledger/orderledger/internal/httpx"
 	"github.com/orderledger/orderledger/internal/marketplace"
@@ -19,9 +18,6 @@ type sender struct {
 	// sellers are those that the credential speaks for, if seller is empty. Nil means all.
 	sellers []string
 }
-
-// maxSenderSellers bounds the list of sellers in an inbox record. It is what the journal reads of a header.
-const maxSenderSellers = 4 << 10
 
 // sender finds out for whom a notification is. credential is what it bears, nil for nothing; inPath is the seller that
 // the URL names, which may be empty.
@@ -54,9 +50,7 @@ func (n *notifications) sender(
 	if parsed.EventType == marketplace.EventShipmentCreated {
 		return sender{}, noSeller("its credential speaks for several")
 	}
-	if from.sellers = credential.IDs(); len(strings.Join(from.sellers, ",")) > maxSenderSellers {
-		return sender{}, noSeller("its credential speaks for too many to find the right one")
-	}
+	from.sellers = credential.IDs()
 	return from, nil
 }
 

@@ -34,6 +34,9 @@ const headerAmbiguous = "orderledger-ambiguous"
 // a decision too large to be written.
 const maxText = 4 << 10
 
+// maxSellers bounds the list of a sender's sellers in the same way. A configuration with a longer one is refused.
+const maxSellers = 64 << 10
+
 // InboxRecord is a notification that was accepted and is not decided yet.
 type InboxRecord = lanestore.InboxRecord
 
@@ -153,7 +156,7 @@ func readInbox(rec *kgo.Record, lanes int) (InboxRecord, error) {
 			r.SellerID = bounded(string(v))
 		case headerSellers:
 			if len(v) > 0 {
-				r.Sellers = strings.Split(bounded(string(v)), ",") // The digest of a longer list is the id of no seller.
+				r.Sellers = strings.Split(boundedTo(maxSellers, string(v)), ",") // The digest of a longer list is the id of no seller.
 			}
 		case headerAmbiguous:
 			r.Ambiguous = string(v) == events.True
@@ -182,8 +185,10 @@ func readInbox(rec *kgo.Record, lanes int) (InboxRecord, error) {
 }
 
 // bounded returns s, or its digest if it is too long.
-func bounded(s string) string {
-	if len(s) <= maxText {
+func bounded(s string) string { return boundedTo(maxText, s) }
+
+func boundedTo(size int, s string) string {
+	if len(s) <= size {
 		return s
 	}
 	sum := sha256.Sum256([]byte(s))

@@ -208,12 +208,14 @@ func TestDeciderChecksSellersOfSender(t *testing.T) {
 	}
 	create := note("a", "0", toy{Kind: "create"})
 	create.SellerID = "s1"
-	many := make([]string, maxText)
-	many[0] = "s1"
-	last := b.append(create, of("1", "s1", "s2"), of("2", "s2", "s3"), of("3"), of("4", "s"), of("5", many...))
+	most := make([]string, maxSellers-1) // With the commas between them.
+	most[0] = "s1"
+	many := append([]string{"s1"}, make([]string, maxSellers)...)
+	last := b.append(create, of("1", "s1", "s2"), of("2", "s2", "s3"), of("3"), of("4", "s"), of("5", many...),
+		of("9", most...))
 	j.decided(0, last)
 	k := b.check()
-	require.Equal(t, []ledgerv1.Outcome{applied, applied, quarantined, applied, quarantined, quarantined}, k.outcomes())
+	require.Equal(t, []ledgerv1.Outcome{applied, applied, quarantined, applied, quarantined, quarantined, applied}, k.outcomes())
 	require.EqualValues(t, shipment.ReasonOtherSeller, k.decisions[0][2].GetReason())
 
 	// They are checked when a fact's waiting ends.
@@ -228,5 +230,5 @@ func TestDeciderChecksSellersOfSender(t *testing.T) {
 	create = note("b", "8", toy{Kind: "create"})
 	create.SellerID = "s1"
 	j.decided(0, b.append(create))
-	require.Equal(t, []ledgerv1.Outcome{waits, waits, applied, quarantined, applied}, b.check().outcomes()[6:])
+	require.Equal(t, []ledgerv1.Outcome{waits, waits, applied, quarantined, applied}, b.check().outcomes()[7:])
 }

@@ -86,6 +86,11 @@ func Unmarshal(data []byte) ([]Seller, error) {
 // minNotificationToken is the size of a token that nobody can guess, although the ledger shows the start of its digest.
 const minNotificationToken = 16
 
+// maxCredential bounds the ids of one credential's sellers, with commas between them. They go with each notification
+// that names no seller, and the journal reads so much of them. A credential for more is refused at start: the
+// marketplace blocks everything behind a notification that it can't deliver.
+const maxCredential = 64 << 10
+
 // Validate returns all problems, joined. It names no token.
 func (c Config) Validate() error {
 	problems := []error{c.Default.validate("default")}
@@ -136,6 +141,15 @@ func (c Config) validateCredentials(holders map[string]string) (problems []error
 			if holder, taken := holders[token]; taken {
 				bad("a notification token is a token for the calls of seller %s: want different ones", holder)
 			}
+		}
+	}
+	if len(problems) > 0 {
+		return problems
+	}
+	for _, credential := range New(c).credentials() {
+		if size := len(strings.Join(credential.ids, ",")); size > maxCredential {
+			problems = append(problems, fmt.Errorf("credential %s: the ids of its %d sellers have %d bytes: want %d or fewer, "+
+				"so split it into several", credential.Name, len(credential.ids), size, maxCredential))
 		}
 	}
 	return problems

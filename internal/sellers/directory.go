@@ -1,8 +1,11 @@
 package sellers
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
+	"slices"
 
 	"github.com/orderledger/orderledger/internal/shipment"
 )
@@ -55,6 +58,13 @@ func (d *Directory) App(appID string) *Credential { return d.byApp[appID] }
 // NotificationToken returns the credential that is a notification token, or nil.
 func (d *Directory) NotificationToken(token string) *Credential {
 	return d.byNotificationToken[sha256.Sum256([]byte(token))]
+}
+
+// credentials returns all credentials, by name.
+func (d *Directory) credentials() []*Credential {
+	all := slices.AppendSeq(slices.Collect(maps.Values(d.byApp)), maps.Values(d.byNotificationToken))
+	slices.SortFunc(all, func(a, b *Credential) int { return cmp.Compare(a.Name, b.Name) })
+	return all
 }
 
 // Authenticate returns the seller that a token belongs to, or nil.

@@ -94,3 +94,22 @@ func TestConfigReportsEveryProblem(t *testing.T) {
 	_, err = sellers.Unmarshal([]byte(`[{"id":"a","tokn":"x"}]`))
 	require.ErrorContains(t, err, "tokn")
 }
+
+// A credential with too many sellers is refused, because its notifications could not be delivered.
+func TestConfigBoundsCredential(t *testing.T) {
+	t.Parallel()
+	of := func(n int) sellers.Config {
+		var c sellers.Config
+		for i := range n {
+			c.Sellers = append(c.Sellers, sellers.Seller{
+				ID: fmt.Sprintf("seller-%08d", i), AppID: "app", NotificationSecret: "secret", NotificationToken: "a-notification-token",
+			})
+		}
+		return c
+	}
+	require.NoError(t, of(4096).Validate(), "65535 bytes")
+	err := of(4097).Validate()
+	require.ErrorContains(t, err, "credential app/app: the ids of its 4097 sellers have 65551 bytes: want 65536 or fewer")
+	require.ErrorContains(t, err, "credential token/")
+	require.NotContains(t, err.Error(), "a-notification-token")
+}
