@@ -156,7 +156,8 @@ func readInbox(rec *kgo.Record, lanes int) (InboxRecord, error) {
 			r.SellerID = bounded(string(v))
 		case headerSellers:
 			if len(v) > 0 {
-				r.Sellers = strings.Split(boundedTo(maxSellers, string(v)), ",") // The digest of a longer list is the id of no seller.
+				// The digest of a longer list is the id of no seller.
+				r.Sellers = strings.Split(boundedTo(maxSellers, string(v)), ",")
 			}
 		case headerAmbiguous:
 			r.Ambiguous = string(v) == events.True

@@ -215,7 +215,8 @@ func TestDeciderChecksSellersOfSender(t *testing.T) {
 		of("9", most...))
 	j.decided(0, last)
 	k := b.check()
-	require.Equal(t, []ledgerv1.Outcome{applied, applied, quarantined, applied, quarantined, quarantined, applied}, k.outcomes())
+	require.Equal(t, []ledgerv1.Outcome{applied, applied, quarantined, applied, quarantined, quarantined, applied},
+		k.outcomes())
 	require.EqualValues(t, shipment.ReasonOtherSeller, k.decisions[0][2].GetReason())
 
 	// They are checked when a fact's waiting ends.
