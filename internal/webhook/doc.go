@@ -17,8 +17,8 @@
 //     because dropping one message would break the order of all that follow. If only a person can repair the cause, the
 //     message is retried slowly.
 //   - A receiver cannot occupy a slot with a body that decides nothing: the rest of it is read for a second at most,
-//     and 64 KiB in all, within the timeout of the attempt. With Config.ErrorField, the body decides whether a 2xx is an
-//     error. If it has not decided when the timeout is over, the attempt has failed.
+//     and 64 KiB in all, within the timeout of the attempt. With Config.ErrorField, the body decides whether a 2xx is
+//     an error. If it has not decided when the timeout is over, the attempt has failed.
 //   - Secrets do not appear in logs: a [Secret] prints masked, and errors do not contain the URL, which may contain a
 //     token.
 //
