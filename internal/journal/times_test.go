@@ -2,6 +2,7 @@ package journal
 
 import (
 	"errors"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -330,14 +331,20 @@ func TestIntakeCapsWaitingAfterClockJump(t *testing.T) {
 			j = again(j, start)
 			testkit.Eventually(t, func() bool { return j.waitingSince("b").Equal(now.now()) }, "it waits from now on")
 
+			// The lane may have noticed while the clock was ahead that the first one was due.
+			expired := func() (ids []string) {
+				for _, d := range b.read().decisions[0] {
+					if d.GetOutcome() == quarantined {
+						ids = append(ids, d.Envelope.ShipmentID)
+					}
+				}
+				return ids
+			}
 			now.add(30 * time.Minute)
-			testkit.Eventually(t, func() bool { return len(b.read().decisions[0]) >= 3 }, "the one before is quarantined")
-			k := b.check()
-			require.Equal(t, "a", k.decisions[0][len(k.decisions[0])-1].Envelope.ShipmentID)
+			testkit.Eventually(t, func() bool { return slices.Equal(expired(), []string{"a"}) }, "the one before is quarantined")
 			now.add(30 * time.Minute)
-			testkit.Eventually(t, func() bool { return len(b.read().decisions[0]) >= 4 }, "and this one")
-			k = b.check()
-			require.Equal(t, "b", k.decisions[0][len(k.decisions[0])-1].Envelope.ShipmentID)
+			testkit.Eventually(t, func() bool { return slices.Equal(expired(), []string{"a", "b"}) }, "and this one")
+			b.check()
 		})
 	}
 }
