@@ -47,13 +47,6 @@ func Options(cfg Config) []kgo.Opt {
 	}, cfg.securityOptions()...)
 }
 
-// Compressed makes a producer compress its batches with gzip, the only codec that every usual client has built in. It
-// is for the topics that are kept forever, and whose batches hold many records under load: level 1 takes those to a
-// quarter, at 6 µs a record. Higher levels save another tenth and cost twice as much.
-func Compressed() kgo.Opt {
-	return kgo.ProducerBatchCompression(kgo.GzipCompression().WithLevel(1))
-}
-
 // ManualPartitions makes a producer write each record to the partition that the record names. Every producer of a lane
 // topic must use it: the lane follows from the ledger's number of lanes, never from a client's default.
 func ManualPartitions() kgo.Opt {

@@ -18,15 +18,23 @@ func TestOptionsUseCodecsThatClientsRead(t *testing.T) {
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		_, brokers := on.Open(t)
 		testkit.CreateTopic(t, testkit.Client(t, brokers), "t", 1, nil)
-		value := bytes.Repeat([]byte("compressible "), 100)
-		for want, opts := range [][]kgo.Opt{{}, {kafka.Compressed()}} { // The numbers of the codecs: 0 none, 1 gzip.
-			record := &kgo.Record{Topic: "t", Value: value}
-			require.NoError(t, testkit.Client(t, brokers, opts...).ProduceSync(t.Context(), record).FirstErr())
-			reader := testkit.Client(t, brokers, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{"t": {0: kgo.NewOffset().At(int64(want))}}))
+		large, small := bytes.Repeat([]byte("compressible "), 200), bytes.Repeat([]byte("compressible "), 100)
+		for offset, c := range []struct {
+			opts  []kgo.Opt
+			value []byte
+			codec uint8 // 0 none, 1 gzip.
+		}{
+			{nil, large, 0},
+			{[]kgo.Opt{kafka.Compressed()}, large, 1},
+			{[]kgo.Opt{kafka.Compressed()}, small, 0}, // It would cost the caller more than it saves.
+		} {
+			record := &kgo.Record{Topic: "t", Value: c.value}
+			require.NoError(t, testkit.Client(t, brokers, c.opts...).ProduceSync(t.Context(), record).FirstErr())
+			reader := testkit.Client(t, brokers, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{"t": {0: kgo.NewOffset().At(int64(offset))}}))
 			got := reader.PollFetches(t.Context()).Records()
 			require.NotEmpty(t, got)
-			require.EqualValues(t, want, got[0].Attrs.CompressionType())
-			require.Equal(t, value, got[0].Value)
+			require.Equal(t, c.codec, got[0].Attrs.CompressionType())
+			require.Equal(t, c.value, got[0].Value)
 		}
 	})
 }
