@@ -30,7 +30,7 @@ func packedShipment() (*ledgerv1.Shipment, *sellers.Directory) {
 	}
 	directory := sellers.New(sellers.Config{Sellers: []sellers.Seller{{
 		ID: "own", Name: "Own Goods", GSTIN: "29ABC",
-		Locations: []marketplace.Location{{ID: "LOC1", Address: []byte(`{"stateCode":"KA"}`)}},
+		Locations: []sellers.Location{{Location: marketplace.Location{ID: "LOC1", Address: []byte(`{"stateCode":"KA"}`)}}},
 	}}})
 	return s, directory
 }

@@ -41,21 +41,32 @@ type Seller struct {
 	// the public URL of this service and the path of the request.
 	URL string `json:"url,omitempty"`
 	// Locations are the places it sends from.
-	Locations []marketplace.Location `json:"locations,omitempty"`
+	Locations []Location `json:"locations,omitempty"`
 	// GSTIN and Name are printed on its documents.
 	GSTIN string `json:"gstin,omitempty"`
 	Name  string `json:"name,omitempty"`
 }
 
+// Location is a place that a seller sends from.
+type Location struct {
+	marketplace.Location
+	// Fulfilment is that of the shipments of this place. Empty means the seller's.
+	Fulfilment string `json:"fulfilment,omitempty"`
+}
+
 // Location returns the listed location with an id, or the zero value.
 func (s *Seller) Location(id string) marketplace.Location {
+	return s.location(id).Location
+}
+
+func (s *Seller) location(id string) Location {
 	// Search from the end: if the file lists an id twice, the later one counts.
 	for i := len(s.Locations) - 1; i >= 0; i-- {
 		if s.Locations[i].ID == id {
 			return s.Locations[i]
 		}
 	}
-	return marketplace.Location{}
+	return Location{}
 }
 
 func (s *Seller) allTokens() []string { return withFirst(s.Token, s.Tokens) }
@@ -113,6 +124,11 @@ func (c Config) Validate() error {
 			tokens[token] = s.ID
 		}
 		problems = append(problems, s.validate(s.ID))
+		for _, at := range s.Locations {
+			if err := validateFulfilment(at.Fulfilment); err != nil {
+				problems = append(problems, fmt.Errorf("seller %s: location %s: %w", s.ID, at.ID, err))
+			}
+		}
 	}
 	return errors.Join(append(problems, c.validateCredentials(tokens)...)...)
 }

@@ -72,12 +72,17 @@ func (d *Directory) Authenticate(token string) *Seller {
 	return d.byToken[sha256.Sum256([]byte(token))]
 }
 
-// Policy returns the policy of a seller. It has the form of journal.Deps.Policy; no policy differs by location yet.
-func (d *Directory) Policy(sellerID, _ string) shipment.Policy {
-	if p, listed := d.policies[sellerID]; listed {
-		return p
+// Policy returns the policy of a seller at one of its locations. It has the form of journal.Deps.Policy. A setting of
+// the location holds before the seller's.
+func (d *Directory) Policy(sellerID, locationID string) shipment.Policy {
+	p, listed := d.policies[sellerID]
+	if !listed {
+		return d.fallback
 	}
-	return d.fallback
+	if at := d.byID[sellerID].location(locationID); at.Fulfilment != "" {
+		p.Fulfilment = fulfilments()[at.Fulfilment]
+	}
+	return p
 }
 
 // Open reports whether notifications without a credential are accepted, except for protected sellers.

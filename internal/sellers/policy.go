@@ -21,16 +21,14 @@ type PolicyConfig struct {
 	ReversePickupDays int `json:"reversePickupDays,omitempty"`
 	// AbsoluteCancellations reads cancelled quantities as totals.
 	AbsoluteCancellations bool `json:"absoluteCancellations,omitempty"`
-	// CancelledBy maps reasons to "seller", "customer" or "marketplace". Nil means the marketplace's usual reasons.
+	// CancelledBy maps reasons to "seller", "customer" or "marketplace", in addition to the marketplace's usual reasons.
 	CancelledBy map[string]string `json:"cancelledBy,omitempty"`
 }
 
 func (p PolicyConfig) validate(who string) error {
 	var problems []error
-	switch p.Fulfilment {
-	case "", "standard", "self_ship":
-	default:
-		problems = append(problems, fmt.Errorf("seller %s: fulfilment %q: want standard or self_ship", who, p.Fulfilment))
+	if err := validateFulfilment(p.Fulfilment); err != nil {
+		problems = append(problems, fmt.Errorf("seller %s: %w", who, err))
 	}
 	if p.PackWithinSeconds < 0 || p.ReversePickupDays < 0 {
 		problems = append(problems, fmt.Errorf("seller %s: packWithinSeconds and reversePickupDays: want 0 or more", who))
@@ -42,6 +40,22 @@ func (p PolicyConfig) validate(who string) error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// fulfilments are the flows by their names in the configuration. Empty means the default.
+func fulfilments() map[string]ledgerv1.Fulfilment {
+	return map[string]ledgerv1.Fulfilment{
+		"":          ledgerv1.Fulfilment_FULFILMENT_STANDARD,
+		"standard":  ledgerv1.Fulfilment_FULFILMENT_STANDARD,
+		"self_ship": ledgerv1.Fulfilment_FULFILMENT_SELF_SHIP,
+	}
+}
+
+func validateFulfilment(name string) error {
+	if _, ok := fulfilments()[name]; !ok {
+		return fmt.Errorf("fulfilment %q: want standard or self_ship", name)
+	}
+	return nil
 }
 
 func cancellers() map[string]ledgerv1.CancelledBy {
@@ -66,23 +80,17 @@ func usualReasons() map[string]ledgerv1.CancelledBy {
 func (p PolicyConfig) policy() shipment.Policy {
 	out := shipment.Policy{
 		Own:                   p.Own,
-		Fulfilment:            ledgerv1.Fulfilment_FULFILMENT_STANDARD,
+		Fulfilment:            fulfilments()[p.Fulfilment],
 		PackWithin:            30 * time.Minute,
 		ReversePickupWithin:   time.Duration(p.ReversePickupDays) * 24 * time.Hour,
 		AbsoluteCancellations: p.AbsoluteCancellations,
 		CancelledBy:           usualReasons(),
 	}
-	if p.Fulfilment == "self_ship" {
-		out.Fulfilment = ledgerv1.Fulfilment_FULFILMENT_SELF_SHIP
-	}
 	if p.PackWithinSeconds > 0 {
 		out.PackWithin = time.Duration(p.PackWithinSeconds) * time.Second
 	}
-	if p.CancelledBy != nil {
-		out.CancelledBy = map[string]ledgerv1.CancelledBy{}
-		for reason, by := range p.CancelledBy {
-			out.CancelledBy[reason] = cancellers()[by]
-		}
+	for reason, by := range p.CancelledBy {
+		out.CancelledBy[reason] = cancellers()[by]
 	}
 	return out
 }

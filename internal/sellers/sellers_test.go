@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/orderledger/orderledger/internal/marketplace"
 	"github.com/orderledger/orderledger/internal/sellers"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
@@ -14,7 +15,7 @@ import (
 func TestDirectory(t *testing.T) {
 	t.Parallel()
 	list, err := sellers.Unmarshal([]byte(`[
-		{"id":"a","token":"t1","tokens":["t2"],"own":true,"packWithinSeconds":60,"locations":[{"id":"L1"}]},
+		{"id":"a","token":"t1","tokens":["t2"],"own":true,"packWithinSeconds":60,"locations":[{"id":"L1"},{"id":"L2","fulfilment":"self_ship"}]},
 		{"id":"b","appId":"app","notificationSecret":"s","cancelledBy":{"bored":"customer"}}]`))
 	require.NoError(t, err)
 	cfg := sellers.Config{Sellers: list, Default: sellers.PolicyConfig{Fulfilment: "self_ship"}}
@@ -26,7 +27,7 @@ func TestDirectory(t *testing.T) {
 	require.Nil(t, d.Authenticate("t"))
 	require.Nil(t, d.Authenticate(""))
 	require.Equal(t, "L1", d.Find("a").Location("L1").ID)
-	require.Empty(t, d.Find("a").Location("L2").ID)
+	require.Empty(t, d.Find("a").Location("L3").ID)
 	require.Nil(t, d.Find("c"))
 	require.True(t, d.Protects())
 	require.True(t, d.Protected("b"))
@@ -36,7 +37,15 @@ func TestDirectory(t *testing.T) {
 	require.True(t, d.Policy("a", "").Own)
 	require.Equal(t, time.Minute, d.Policy("a", "").PackWithin)
 	require.Equal(t, ledgerv1.CancelledBy_CANCELLED_BY_CUSTOMER, d.Policy("b", "").CancelledBy["bored"])
+	require.Equal(t, ledgerv1.CancelledBy_CANCELLED_BY_SELLER, d.Policy("b", "").CancelledBy["seller_cancellation"],
+		"configured reasons add to the known ones")
 	require.Equal(t, ledgerv1.Fulfilment_FULFILMENT_SELF_SHIP, d.Policy("c", "").Fulfilment)
+	for at, want := range map[string]ledgerv1.Fulfilment{
+		"": ledgerv1.Fulfilment_FULFILMENT_STANDARD, "L1": ledgerv1.Fulfilment_FULFILMENT_STANDARD,
+		"L2": ledgerv1.Fulfilment_FULFILMENT_SELF_SHIP, "L3": ledgerv1.Fulfilment_FULFILMENT_STANDARD,
+	} {
+		require.Equal(t, want, d.Policy("a", at).Fulfilment, "the location's fulfilment holds before the seller's")
+	}
 
 	require.False(t, d.Open())
 }
@@ -79,6 +88,7 @@ func TestConfigReportsEveryProblem(t *testing.T) {
 			{ID: "g", AppID: "app1", NotificationSecret: "one"},
 			{ID: "h", AppID: "app1", NotificationSecret: "two", NotificationToken: "short", NotificationTokens: []string{"token-of-calls-of-i"}},
 			{ID: "i", Token: "token-of-calls-of-i"},
+			{ID: "j", Locations: []sellers.Location{{Location: marketplace.Location{ID: "L1"}, Fulfilment: "drone"}}},
 			{ID: "c", PolicyConfig: sellers.PolicyConfig{CancelledBy: map[string]string{"bored": "nobody"}}},
 		},
 	}.Validate()
@@ -87,6 +97,7 @@ func TestConfigReportsEveryProblem(t *testing.T) {
 		"seller b: a token of seller a", "seller d,e: an id has no comma", "seller f: appId and notificationSecret",
 		"seller h: the application app1 has another notificationSecret at seller g", "has 5 bytes",
 		"a notification token is a token for the calls of seller i", `cancelled by "nobody"`,
+		`seller j: location L1: fulfilment "drone"`,
 	} {
 		require.ErrorContains(t, err, want)
 	}

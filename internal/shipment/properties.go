@@ -67,7 +67,8 @@ func message[M interface {
 	}
 }
 
-// diffDetails returns the reported fields that differ, or nil if none does.
+// diffDetails returns the reported fields that differ, or nil if none does. The source is that of the creation for
+// ever: fulfilment systems identify a suborder by its channel.
 func diffDetails(p *patch, known, reported *ledgerv1.ShipmentDetails) *ledgerv1.ShipmentDetails {
 	if reported == nil {
 		return nil
@@ -77,7 +78,6 @@ func diffDetails(p *patch, known, reported *ledgerv1.ShipmentDetails) *ledgerv1.
 	p.text("details.shipment_type", known.GetShipmentType(), reported.GetShipmentType(), &out.ShipmentType)
 	p.text("details.packaging_policy", known.GetPackagingPolicy(), reported.GetPackagingPolicy(), &out.PackagingPolicy)
 	p.flag("details.mps", known.GetMps(), reported.GetMps(), &out.Mps)
-	p.text("details.source", known.GetSource(), reported.GetSource(), &out.Source)
 	p.text("details.dispatch_service_tier",
 		known.GetDispatchServiceTier(), reported.GetDispatchServiceTier(), &out.DispatchServiceTier)
 	message(p, "details.delivery_address",
@@ -99,7 +99,7 @@ func diffDetails(p *patch, known, reported *ledgerv1.ShipmentDetails) *ledgerv1.
 	return out
 }
 
-// mergeDetails returns the details after a patch. It sets exactly the fields that diffDetails compares.
+// mergeDetails returns the details after a patch. It sets the fields that diffDetails compares, and the source.
 func mergeDetails(known, reported *ledgerv1.ShipmentDetails) *ledgerv1.ShipmentDetails {
 	out := known.CloneVT()
 	if out == nil {

@@ -14,6 +14,7 @@ func TestPatchCoversEveryField(t *testing.T) {
 	t.Parallel()
 	details := &ledgerv1.ShipmentDetails{}
 	eventstest.Fill(details.ProtoReflect())
+	details.Source = "" // The source never changes after the creation.
 	diff := diffDetails(&patch{}, nil, details)
 	require.True(t, details.EqualVT(diff), "compared: %v", diff)
 	require.True(t, details.EqualVT(mergeDetails(nil, diff)), "merged: %v", mergeDetails(nil, diff))
@@ -36,4 +37,15 @@ func TestPatchCoversEveryField(t *testing.T) {
 	merged := &ledgerv1.Return{OrderItemId: line.OrderItemId}
 	mergeReturn(merged, lineDiff)
 	require.True(t, merged.EqualVT(lineDiff), "compared: %v\nmerged: %v", lineDiff, merged)
+}
+
+// Fulfilment systems identify a suborder by its channel.
+func TestSourceNeverChanges(t *testing.T) {
+	t.Parallel()
+	c := created(1)
+	c.Source = "flipkart"
+	st := given(t, c)
+	c.At, c.Source = hour(3), "another"
+	st.does(c, duplicate)
+	require.Equal(t, "flipkart", st.s.GetDetails().GetSource())
 }
