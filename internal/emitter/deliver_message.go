@@ -18,6 +18,7 @@ type outbound struct {
 	shipmentID  string
 	eventType   string
 	stages      string // Comma separated; only of SUBORDER_COMPLETE.
+	reached     string // Comma separated; only of SUBORDER_PROPERTIES_UPDATE.
 	otherwise   string // Event type for endpoints that do not get this COMPLETE.
 	seq         string // Number in the partition and profile, decimal.
 	profile     string
@@ -55,6 +56,8 @@ func readMessage(r *kgo.Record) (outbound, error) {
 			m.eventType = string(h.Value)
 		case headerStages:
 			m.stages = string(h.Value)
+		case headerReached:
+			m.reached = string(h.Value)
 		case headerOtherwise:
 			m.otherwise = string(h.Value)
 		case headerSeq:

@@ -200,9 +200,12 @@ func (e *Endpoint) excludes(m *outbound, start int64) string {
 //
 // A suborder reaches each stage once, and exactly one COMPLETE lists that stage, so the endpoint gets exactly one
 // COMPLETE, even if a fact skipped some stages. Any other COMPLETE is either dropped or sent as the event type that the
-// message names for this case. The result depends only on the record and the endpoint, so every attempt sends the same
-// bytes.
+// message names for this case. After its stage the endpoint gets no more updates of properties. The result depends only
+// on the record and the endpoint, so every attempt sends the same bytes.
 func (e *Endpoint) adapt(m *outbound) bool {
+	if e.waitsFor(m.reached) {
+		return false
+	}
 	if m.eventType == SuborderComplete && (!e.on(SuborderComplete) || !e.waitsFor(m.stages)) {
 		if m.otherwise == "" || !e.on(m.otherwise) {
 			return false

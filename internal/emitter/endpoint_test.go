@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/webhook"
 )
 
@@ -94,4 +96,28 @@ func TestDeliverConfig(t *testing.T) {
 		require.ErrorContains(t, err, problem)
 	}
 	require.NotContains(t, err.Error(), "geheim")
+}
+
+// Updates of properties end with the stage for which the endpoint waits, not with the first stage of the suborder.
+func TestEndpointUpdatesUntilStage(t *testing.T) {
+	t.Parallel()
+	for stage, takes := range map[string]map[string]bool{
+		"":             {"": true, "shipped": false, "shipped,delivered": false, "shipped,delivered,completed": false},
+		StageDelivered: {"": true, "shipped": true, "shipped,delivered": false, "shipped,delivered,completed": false},
+		StageCompleted: {"": true, "shipped": true, "shipped,delivered": true, "shipped,delivered,completed": false},
+	} {
+		for reached, want := range takes {
+			t.Run(stage+" after "+reached, func(t *testing.T) {
+				t.Parallel()
+				e := Endpoint{Scope: Everything(), CompleteStage: stage}.withDefaults()
+				record := &kgo.Record{Key: []byte("s1"), Value: []byte("{}"), Timestamp: sampleTime, Headers: []kgo.RecordHeader{
+					{Key: events.HeaderID, Value: []byte("1")}, {Key: events.HeaderType, Value: []byte(SuborderPropertiesUpdate)},
+					{Key: headerReached, Value: []byte(reached)},
+				}}
+				m, err := readMessage(record)
+				require.NoError(t, err)
+				require.Equal(t, want, e.excludes(&m, 0) == "")
+			})
+		}
+	}
 }

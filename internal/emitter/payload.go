@@ -3,7 +3,7 @@ package emitter
 // write752255250 writes a body as page 752255250 of the contract specifies it. The page has a sample and a table; where
 // they contradict each other, the keys, their order and their nulls follow the sample. Two keys are only in the table:
 // attribute8, which is written between its neighbours, and fulfilledQuantity, which is written once something was
-// shipped.
+// shipped, and stays when it falls to 0.
 //
 // docs/suborder-payload.md lists the source of each field.
 func write752255250(w *writer, m *Message, o *suborder) {
@@ -47,7 +47,6 @@ func write752255250(w *writer, m *Message, o *suborder) {
 }
 
 func (w *writer) line752255250(l *line) {
-	byCustomer, bySeller, known := l.split()
 	w.raw('{')
 	w.texts("orderItemCodes", l.orderItemCodes)
 	w.text("clientSkuId", l.clientSKU)
@@ -55,10 +54,11 @@ func (w *writer) line752255250(l *line) {
 	w.integer("orderedQuantity", int64(l.ordered))
 	w.integer("cancelledQuantity", int64(l.cancelled))
 	w.text("barcode", l.barcode)
-	w.integerIf("customerCancelledQty", int64(byCustomer), known)
-	w.integerIf("sellerCancelledQty", int64(bySeller), known)
+	// The two add up to cancelledQuantity, null read as 0, unless it is unknown who cancelled some of the units.
+	w.integerIf("customerCancelledQty", int64(l.byCustomer), l.byUnknown == 0)
+	w.integerIf("sellerCancelledQty", int64(l.bySeller), l.bySeller > 0)
 	w.null("sellerRejectQty")
-	if l.fulfilled > 0 {
+	if l.wasFulfilled {
 		w.integer("fulfilledQuantity", int64(l.fulfilled))
 	}
 	w.amount("channelDiscount", l.channelDiscount)

@@ -19,6 +19,7 @@ type line struct {
 
 	ordered, cancelled, fulfilled   uint32
 	byCustomer, bySeller, byUnknown uint32
+	wasFulfilled                    bool // Units were shipped at some time.
 }
 
 // terms are the product and its price per unit.
@@ -90,7 +91,8 @@ func (l *line) count(item *ledgerv1.Item, notes *Notes) {
 	l.byUnknown = item.GetCancelledUnknown()
 	l.cancelled = l.bySeller + l.byCustomer + l.byUnknown
 	if l.cancelled > l.ordered {
-		l.cancelled, l.byUnknown = l.ordered, 1 // The split would not add up, so it is unknown.
+		// The split would not add up, so it is unknown.
+		l.cancelled, l.byUnknown, l.bySeller = l.ordered, 1, min(l.bySeller, l.ordered)
 		*notes |= NoteQuantityBounded
 	}
 	// Shipped units include those that were cancelled after shipping, and some of these may have been revived since.
@@ -104,16 +106,7 @@ func (l *line) count(item *ledgerv1.Item, notes *Notes) {
 	if fulfilled != shipped {
 		*notes |= NoteQuantityBounded
 	}
-	l.fulfilled = uint32(fulfilled)
-}
-
-// split returns how many units the customer and the seller cancelled. This is unknown if nothing was cancelled, or if
-// it is unknown who cancelled some of the units.
-func (l *line) split() (byCustomer, bySeller uint32, known bool) {
-	if l.cancelled == 0 || l.byUnknown > 0 {
-		return 0, 0, false
-	}
-	return l.byCustomer, l.bySeller, true
+	l.fulfilled, l.wasFulfilled = uint32(fulfilled), item.GetShipped() > 0
 }
 
 // mergesWith reports whether two lines differ only in quantities, codes and shipping charges.
@@ -130,7 +123,9 @@ func (l *line) merge(other *line) {
 	l.byCustomer += other.byCustomer
 	l.bySeller += other.bySeller
 	l.byUnknown += other.byUnknown
+	l.byUnknown += other.byUnknown
 	l.fulfilled += other.fulfilled
+	l.wasFulfilled = l.wasFulfilled || other.wasFulfilled
 	l.shippingCharge.minor += other.shippingCharge.minor
 }
 

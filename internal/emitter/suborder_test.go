@@ -30,37 +30,39 @@ func TestSuborderQuantities(t *testing.T) {
 		customer, seller, fulfilled *int64
 		bounded                     bool
 	}{
-		"nothing happened": {item: &ledgerv1.Item{Ordered: 5}},
+		"nothing happened": {item: &ledgerv1.Item{Ordered: 5}, customer: new(int64(0))},
 		"by both": {
 			item:      &ledgerv1.Item{Ordered: 5, CancelledSeller: 4, CancelledCustomer: 1},
 			cancelled: 5, customer: new(int64(1)), seller: new(int64(4)),
 		},
 		"the marketplace counts as the customer": {
 			item:      &ledgerv1.Item{Ordered: 5, CancelledMarketplace: 2, CancelledCustomer: 1},
-			cancelled: 3, customer: new(int64(3)), seller: new(int64(0)),
+			cancelled: 3, customer: new(int64(3)),
 		},
 		"partly by somebody unknown": {
-			item: &ledgerv1.Item{Ordered: 5, CancelledSeller: 2, CancelledUnknown: 1}, cancelled: 3,
+			item:      &ledgerv1.Item{Ordered: 5, CancelledSeller: 2, CancelledUnknown: 1},
+			cancelled: 3, seller: new(int64(2)),
 		},
+		"by somebody unknown": {item: &ledgerv1.Item{Ordered: 5, CancelledUnknown: 1}, cancelled: 1},
 		"the rest shipped": {
 			item:      &ledgerv1.Item{Ordered: 5, CancelledSeller: 2, Shipped: 3},
 			cancelled: 2, customer: new(int64(0)), seller: new(int64(2)), fulfilled: new(int64(3)),
 		},
 		"cancelled after it was shipped": {
 			item:      &ledgerv1.Item{Ordered: 5, CancelledCustomer: 2, Shipped: 5, Cancellations: after(2, 0)},
-			cancelled: 2, customer: new(int64(2)), seller: new(int64(0)), fulfilled: new(int64(3)),
+			cancelled: 2, customer: new(int64(2)), fulfilled: new(int64(3)),
 		},
 		"cancelled after it was shipped, and revived": {
-			item:      &ledgerv1.Item{Ordered: 5, Shipped: 5, Cancellations: after(2, 2)},
-			fulfilled: new(int64(5)),
+			item:     &ledgerv1.Item{Ordered: 5, Shipped: 5, Cancellations: after(2, 2)},
+			customer: new(int64(0)), fulfilled: new(int64(5)),
 		},
 		"all of it cancelled after it was shipped": {
 			item:      &ledgerv1.Item{Ordered: 2, CancelledCustomer: 2, Shipped: 2, Cancellations: after(2, 0)},
-			cancelled: 2, customer: new(int64(2)), seller: new(int64(0)),
+			cancelled: 2, customer: new(int64(2)), fulfilled: new(int64(0)),
 		},
 		"a state that contradicts itself": {
 			item:      &ledgerv1.Item{Ordered: 2, CancelledSeller: 3, Shipped: 2},
-			cancelled: 2, bounded: true,
+			cancelled: 2, seller: new(int64(2)), fulfilled: new(int64(0)), bounded: true,
 		},
 		"more shipped than there are": {
 			item:      &ledgerv1.Item{Ordered: 2, CancelledSeller: 1, Shipped: 2},
@@ -179,6 +181,12 @@ func TestSuborderMergeItems(t *testing.T) {
 	require.Equal(t, json.Number("10"), *lines[0].SellingPricePerUnit)
 	require.Equal(t, json.Number("3"), *lines[0].ShippingCharge)
 	require.Equal(t, []string{"i3"}, lines[1].OrderItemCodes)
+
+	s.Items[1].CancelledUnknown = 1
+	m, _ = Translate(recorded(created(s)), Profile752255250(), &Channel{MergeItems: true})
+	merged := decodeBody(t, m.Body).OrderItems[0]
+	require.Nil(t, merged.CustomerCancelledQty, "it is unknown who cancelled one of the merged units")
+	require.Equal(t, int64(1), *merged.SellerCancelledQty)
 }
 
 func TestSuborderExtensions(t *testing.T) {

@@ -28,6 +28,9 @@ type Message struct {
 	Otherwise string
 	// Stages are the stages that the suborder has just reached. Only a SUBORDER_COMPLETE has any.
 	Stages []ledgerv1.Stage
+	// Reached are the stages that the suborder had reached before a SUBORDER_PROPERTIES_UPDATE. An endpoint that has had its
+	// COMPLETE does not get the message.
+	Reached []ledgerv1.Stage
 	// Hold is HoldHeld or HoldReleased if the event held or released the shipment. It allows an endpoint to filter for
 	// releases.
 	Hold string
@@ -107,19 +110,20 @@ func classify(e *ledgerv1.Event) (Message, bool) {
 		return Message{}, false
 	case len(stages) > 0:
 		return Message{Type: SuborderComplete, Stages: stages}, true
-	case len(state.GetStages()) > 0:
-		return Message{}, false
 	}
+	update := Message{Type: SuborderPropertiesUpdate, Reached: state.GetStages()}
 	switch body := e.GetBody().(type) {
 	case *ledgerv1.Event_ShipmentHeld:
-		return Message{Type: SuborderPropertiesUpdate, Hold: HoldHeld}, true
+		update.Hold = HoldHeld
+		return update, true
 	case *ledgerv1.Event_ShipmentReleased:
-		return Message{Type: SuborderPropertiesUpdate, Hold: HoldReleased}, true
+		update.Hold = HoldReleased
+		return update, true
 	case *ledgerv1.Event_DispatchDatesChanged:
 		dates := body.DispatchDatesChanged
-		return Message{Type: SuborderPropertiesUpdate}, dates.GetDispatchAfter() != nil || dates.GetDispatchBy() != nil
+		return update, dates.GetDispatchAfter() != nil || dates.GetDispatchBy() != nil
 	case *ledgerv1.Event_PropertiesUpdated:
-		return Message{Type: SuborderPropertiesUpdate}, changesBody(body.PropertiesUpdated)
+		return update, changesBody(body.PropertiesUpdated)
 	}
 	return Message{}, false
 }

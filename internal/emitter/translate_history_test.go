@@ -24,6 +24,8 @@ type history struct {
 	revived  bool                    // Cancelled units were revived.
 	laneSeq  uint64
 	now      time.Time
+	// fulfilled holds the items of which a message had a fulfilledQuantity above 0.
+	fulfilled map[string]bool
 }
 
 // volatile matches the parts of a body that describe the message and not the suborder, and the one quantity that can
@@ -33,7 +35,10 @@ var volatile = regexp.MustCompile(`"(messageId":\d+|eventType":"\w+"|fulfilledQu
 func TestTranslateHistory(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		h := &history{t: t, complete: map[ledgerv1.Stage]bool{}, laneSeq: rapid.Uint64Range(0, 1<<30).Draw(t, "laneseq"), now: sampleTime}
+		h := &history{
+			t: t, complete: map[ledgerv1.Stage]bool{}, fulfilled: map[string]bool{},
+			laneSeq: rapid.Uint64Range(0, 1<<30).Draw(t, "laneseq"), now: sampleTime,
+		}
 		policy := shipment.Policy{
 			Own: rapid.Bool().Draw(t, "own"), PackWithin: time.Hour,
 			Fulfilment: rapid.SampledFrom([]ledgerv1.Fulfilment{
@@ -71,7 +76,7 @@ func (h *history) add(e *ledgerv1.Event) {
 	for _, stage := range h.state.GetStages() {
 		require.True(h.t, h.complete[stage], "%s was reached by %s without a COMPLETE", stage, events.TypeOf(e))
 	}
-	if h.revived || h.has(SuborderComplete) {
+	if h.revived {
 		return
 	}
 	// The latest message describes the whole suborder.
@@ -93,7 +98,11 @@ func (h *history) check(e *ledgerv1.Event, m Message) {
 		require.True(t, cancelled && h.revived, "only a cancellation of revived units may follow CANCEL")
 	}
 	if m.Type == SuborderPropertiesUpdate {
-		require.False(t, h.has(SuborderComplete), "no PROPERTIES_UPDATE after COMPLETE")
+		require.False(t, h.has(SuborderCancel), "no PROPERTIES_UPDATE after CANCEL")
+		for _, stage := range []ledgerv1.Stage{stageShipped, stageDelivered, stageCompleted} {
+			require.Equal(t, h.complete[stage], slices.Contains(m.Reached, stage),
+				"a PROPERTIES_UPDATE names the stages whose COMPLETE came before")
+		}
 	}
 	require.Equal(t, m.Type == SuborderComplete, len(m.Stages) > 0)
 	for _, stage := range m.Stages {
@@ -105,13 +114,20 @@ func (h *history) check(e *ledgerv1.Event, m Message) {
 		fulfilled := int64(0)
 		if l.FulfilledQuantity != nil {
 			fulfilled = *l.FulfilledQuantity
-			require.Positive(t, fulfilled)
 		}
+		require.False(t, h.fulfilled[l.OrderItemCodes[0]] && l.FulfilledQuantity == nil, "once it was above 0, it is 0, not absent")
+		h.fulfilled[l.OrderItemCodes[0]] = h.fulfilled[l.OrderItemCodes[0]] || fulfilled > 0
 		require.LessOrEqual(t, l.CancelledQuantity+fulfilled, l.OrderedQuantity)
 		require.EqualValues(t, events.CancelledUnits(h.state.GetItems()[i]), l.CancelledQuantity)
-		require.Equal(t, l.CustomerCancelledQty == nil, l.SellerCancelledQty == nil)
+		seller := int64(0) // The rule reads null as 0.
+		if l.SellerCancelledQty != nil {
+			seller = *l.SellerCancelledQty
+			require.Positive(t, seller)
+		}
+		require.EqualValues(t, h.state.GetItems()[i].GetCancelledSeller(), seller)
+		require.Equal(t, h.state.GetItems()[i].GetCancelledUnknown() > 0, l.CustomerCancelledQty == nil)
 		if l.CustomerCancelledQty != nil {
-			require.Equal(t, l.CancelledQuantity, *l.CustomerCancelledQty+*l.SellerCancelledQty)
+			require.Equal(t, l.CancelledQuantity, *l.CustomerCancelledQty+seller)
 		}
 		live += l.OrderedQuantity - l.CancelledQuantity
 	}

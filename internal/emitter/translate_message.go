@@ -9,6 +9,7 @@ import (
 // The headers of a record of suborders.v1 in addition to those of CloudEvents.
 const (
 	headerStages    = "ol_stages"
+	headerReached   = "ol_reached"
 	headerOtherwise = "ol_otherwise"
 	headerHold      = "ol_hold"
 	headerProfile   = "ol_profile"
@@ -45,6 +46,7 @@ func (m *Message) setHeaders(to message.Metadata, of *Recorded) {
 	set(events.HeaderTraceParent, of.Envelope.TraceParent)
 	set(headerProfile, m.Profile)
 	set(headerStages, stageNames(m.Stages))
+	set(headerReached, stageNames(m.Reached))
 	set(headerOtherwise, m.Otherwise)
 	set(headerHold, m.Hold)
 	set(headerLocation, m.LocationCode)

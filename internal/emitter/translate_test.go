@@ -67,6 +67,7 @@ func TestTranslateEventTypes(t *testing.T) {
 		otherwise string
 		hold      string
 		stages    string
+		reached   string
 	}{
 		"a shipment is created": {
 			event: &ledgerv1.Event{Body: &ledgerv1.Event_ShipmentCreated{}}, want: SuborderCreate,
@@ -133,15 +134,19 @@ func TestTranslateEventTypes(t *testing.T) {
 			},
 			want: SuborderComplete, stages: "delivered",
 		},
-		"a hold":                  {event: &ledgerv1.Event{Body: held}, want: SuborderPropertiesUpdate, hold: HoldHeld},
-		"a release":               {event: &ledgerv1.Event{Body: released}, want: SuborderPropertiesUpdate, hold: HoldReleased},
-		"a hold after completion": {event: &ledgerv1.Event{Body: held}, change: reached(stageShipped)},
-		"a release after cancel":  {event: &ledgerv1.Event{Body: released}, change: cancelAll},
-		"a new dispatch date":     {event: dates(&ledgerv1.DispatchDatesChanged{DispatchBy: now}), want: SuborderPropertiesUpdate},
-		"a new earliest date":     {event: dates(&ledgerv1.DispatchDatesChanged{DispatchAfter: now}), want: SuborderPropertiesUpdate},
+		"a hold":    {event: &ledgerv1.Event{Body: held}, want: SuborderPropertiesUpdate, hold: HoldHeld},
+		"a release": {event: &ledgerv1.Event{Body: released}, want: SuborderPropertiesUpdate, hold: HoldReleased},
+		"a hold after a stage": {
+			event: &ledgerv1.Event{Body: held}, change: reached(stageShipped),
+			want: SuborderPropertiesUpdate, hold: HoldHeld, reached: "shipped",
+		},
+		"a release after cancel":                         {event: &ledgerv1.Event{Body: released}, change: cancelAll},
+		"a new dispatch date":                            {event: dates(&ledgerv1.DispatchDatesChanged{DispatchBy: now}), want: SuborderPropertiesUpdate},
+		"a new earliest date":                            {event: dates(&ledgerv1.DispatchDatesChanged{DispatchAfter: now}), want: SuborderPropertiesUpdate},
 		"a new delivery date, which no message contains": {event: dates(&ledgerv1.DispatchDatesChanged{DeliverBy: now})},
-		"a new dispatch date after completion": {
-			event: dates(&ledgerv1.DispatchDatesChanged{DispatchBy: now}), change: reached(stageShipped),
+		"a new dispatch date after two stages": {
+			event: dates(&ledgerv1.DispatchDatesChanged{DispatchBy: now}), change: reached(stageShipped, stageDelivered),
+			want: SuborderPropertiesUpdate, reached: "shipped,delivered",
 		},
 		"an address becomes known": {
 			event: properties(&ledgerv1.PropertiesUpdated{Details: address}),
@@ -180,6 +185,7 @@ func TestTranslateEventTypes(t *testing.T) {
 			require.Equal(t, test.otherwise, m.Otherwise)
 			require.Equal(t, test.hold, m.Hold)
 			require.Equal(t, test.stages, stageNames(m.Stages))
+			require.Equal(t, test.reached, stageNames(m.Reached))
 			if ok {
 				require.Equal(t, test.want, decodeBody(t, m.Body).EventType)
 				require.Equal(t, MessageID(42, 0, 7), m.ID)
