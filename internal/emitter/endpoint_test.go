@@ -111,7 +111,8 @@ func TestEndpointUpdatesUntilStage(t *testing.T) {
 				t.Parallel()
 				e := Endpoint{Scope: Everything(), CompleteStage: stage}.withDefaults()
 				record := &kgo.Record{Key: []byte("s1"), Value: []byte("{}"), Timestamp: sampleTime, Headers: []kgo.RecordHeader{
-					{Key: events.HeaderID, Value: []byte("1")}, {Key: events.HeaderType, Value: []byte(SuborderPropertiesUpdate)},
+					{Key: events.HeaderID, Value: []byte("1")},
+					{Key: events.HeaderType, Value: []byte(SuborderPropertiesUpdate)},
 					{Key: headerReached, Value: []byte(reached)},
 				}}
 				m, err := readMessage(record)

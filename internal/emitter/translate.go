@@ -28,8 +28,8 @@ type Message struct {
 	Otherwise string
 	// Stages are the stages that the suborder has just reached. Only a SUBORDER_COMPLETE has any.
 	Stages []ledgerv1.Stage
-	// Reached are the stages that the suborder had reached before a SUBORDER_PROPERTIES_UPDATE. An endpoint that has had its
-	// COMPLETE does not get the message.
+	// Reached are the stages that the suborder had reached before a SUBORDER_PROPERTIES_UPDATE. An endpoint that has had
+	// its COMPLETE does not get the message.
 	Reached []ledgerv1.Stage
 	// Hold is HoldHeld or HoldReleased if the event held or released the shipment. It allows an endpoint to filter for
 	// releases.

@@ -6,9 +6,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// minCompressed is the size in bytes from which a batch is compressed. One event alone, or its decision, is smaller: gzip
-// would take it to two thirds only, and a caller who waits for it would pay 25 µs with warm caches and 70 µs with cold
-// ones. Batches of a busy lane are larger.
+// minCompressed is the size in bytes from which a batch is compressed. One event alone, or its decision, is smaller:
+// gzip would take it to two thirds only, and a caller who waits for it would pay 25 µs with warm caches and 70 µs with
+// cold ones. Batches of a busy lane are larger.
 const minCompressed = 2 << 10
 
 // Compressed makes a producer compress its batches with gzip, the only codec that every usual client has built in. It
