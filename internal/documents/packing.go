@@ -34,6 +34,10 @@ func pack(s *ledgerv1.Shipment, revision uint32, who *sellers.Seller, at time.Ti
 		InvoiceDate:   &ledgerv1.Moment{At: timestamppb.New(at)},
 		DocumentsRef:  documentsRef(s.GetShipmentId(), revision),
 	}
+	if earlier := s.GetPacking(); earlier.GetRevision() > 0 {
+		// Fewer units are left, but the parcel and its invoice are the same.
+		out.Courier, out.InvoiceNumber, out.InvoiceDate = earlier.Courier, earlier.InvoiceNumber, earlier.InvoiceDate
+	}
 	request := s.GetPackRequest()
 	for _, invoice := range request.GetInvoices() {
 		if n := invoice.GetInvoiceNumber(); n != "" && n != "0" {

@@ -26,6 +26,9 @@ func (r *reads) invoices(ctx context.Context, c *httpx.Call, who *sellers.Seller
 	}
 	out := make([]marketplace.Invoice, 0, len(found))
 	for _, one := range found {
+		if code, _ := missingDocuments(one); code != "" && one.GetPacking().GetRevision() > 0 {
+			continue // Withdrawn, or about to be replaced.
+		}
 		if invoice, ok := marketplace.RenderInvoice(one, r.settings); ok {
 			out = append(out, invoice)
 		}
@@ -112,16 +115,18 @@ func missingDocuments(s *ledgerv1.Shipment) (shipment.Code, string) {
 	switch {
 	case s == nil:
 		return shipment.CodeInvalidShipments, "no such shipment"
-	case s.GetPacking().GetDocumentsRef() != "":
+	case s.GetStatus() == ledgerv1.Status_STATUS_CANCELLED:
+		return shipment.CodeItemAlreadyCancelled, "the shipment is cancelled"
+	case s.GetPacking().GetDocumentsRef() != "" && s.GetPacking().GetRevision() == s.GetDocumentRevision():
 		return "", ""
+	case s.GetPacking().GetDocumentsRef() != "":
+		return shipment.CodeItemPackingInProgress, "units were cancelled; the documents of the others are not ready"
 	}
 	switch s.GetStatus() {
 	case ledgerv1.Status_STATUS_PACKING_IN_PROGRESS, ledgerv1.Status_STATUS_FORM_FAILED:
 		return shipment.CodeItemPackingInProgress, "the documents are not ready"
 	case ledgerv1.Status_STATUS_APPROVED:
 		return shipment.CodeItemNotPacked, "labels have not been requested"
-	case ledgerv1.Status_STATUS_CANCELLED:
-		return shipment.CodeItemAlreadyCancelled, "the shipment is cancelled"
 	default:
 		return shipment.CodeOperationNotAllowed, "its documents are not made here"
 	}

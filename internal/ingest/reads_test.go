@@ -245,6 +245,48 @@ func TestReadsLabels(t *testing.T) {
 	require.InDelta(t, 18, invoice.member(t, "invoices", 0, "orderItems", 0, "taxDetails", "igstRate"), 0)
 }
 
+// Documents follow the shipment: after a cancellation the old ones are no longer given out.
+func TestReadsLabelsAfterCancellation(t *testing.T) {
+	t.Parallel()
+	conn := readModel(t)
+	b := setup(t, conn, nil)
+	b.notify(created("S1"))
+	b.state("S1", status(ledgerv1.Status_STATUS_APPROVED))
+	require.Equal(t, "SUCCESS", b.labels("S1", ownToken).member(t, "shipments", 0, "status"))
+	first := b.state("S1", status(ledgerv1.Status_STATUS_PACKED))
+	cancel := func(at string) {
+		b.notify(fmt.Sprintf(`{"eventType":"shipment_cancelled","timestamp":%q,"shipmentId":"S1","locationId":"LOC1","attributes":{
+			"orderItems":[{"orderItemId":"I-S1","quantity":1,"reason":"order_cancelled"}]}}`, at))
+	}
+	revision := func(of func(s *ledgerv1.Shipment) uint32, want uint32) func(*ledgerv1.Shipment) bool {
+		return func(s *ledgerv1.Shipment) bool { return of(s) == want }
+	}
+	cancel("2024-03-29T10:00:00+05:30")
+	second := b.state("S1", revision(func(s *ledgerv1.Shipment) uint32 { return s.GetPacking().GetRevision() }, 2))
+	require.Equal(t, ledgerv1.Status_STATUS_PACKED, second.GetStatus())
+	require.NotEqual(t, first.GetPacking().GetDocumentsRef(), second.GetPacking().GetDocumentsRef())
+	require.EqualValues(t, 1, second.GetPacking().GetInvoiceLines()[0].GetQuantity(), "the invoice is for what is left")
+	require.Equal(t, first.GetPacking().GetInvoiceNumber(), second.GetPacking().GetInvoiceNumber())
+	require.True(t, first.GetPacking().GetCourier().EqualVT(second.GetPacking().GetCourier()), "the parcel is the same")
+
+	// What readers see between the cancellation and the new documents.
+	between := second.CloneVT()
+	between.ShipmentId, between.Packing = "S2", first.GetPacking()
+	project(t, conn, second, between)
+	got := b.get("/S1/labels")
+	kept, err := os.ReadFile(b.blobs + "/" + second.GetPacking().GetDocumentsRef() + ".pdf")
+	require.NoError(t, err)
+	require.Equal(t, kept, got.body)
+	require.Equal(t, "ORDER_ITEM_PACKING_IN_PROGRESS", b.get("/S2/labels").member(t, "errorCode"))
+	require.Empty(t, b.get("/S2/invoices").member(t, "invoices"))
+
+	cancel("2024-03-29T11:00:00+05:30")
+	gone := b.state("S1", status(ledgerv1.Status_STATUS_CANCELLED))
+	project(t, conn, gone)
+	require.Equal(t, "ORDER_ITEM_ALREADY_CANCELLED", b.get("/S1/labels").member(t, "errorCode"))
+	require.Empty(t, b.get("/S1/invoices").member(t, "invoices"))
+}
+
 func TestCommandsFindReturn(t *testing.T) {
 	t.Parallel()
 	conn := readModel(t)

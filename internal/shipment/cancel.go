@@ -181,14 +181,15 @@ func (x *decider) emitCancel(p *cancelPlan, at *ledgerv1.Moment) {
 	}
 }
 
-// renderAgain returns the next document revision if documents are being rendered and some units of them are left, else
-// 0. The worker may have read the old quantities; its result then carries the old revision and is stale.
+// renderAgain returns the next document revision if documents are being rendered, or are rendered and the goods not yet
+// picked up, and some of their units are left, else 0. The worker may have read the old quantities; its result then
+// carries the old revision and is stale. Without units left, the documents are withdrawn.
 func (x *decider) renderAgain(left []uint32) uint32 {
 	if x.s.GetDocumentRevision() == 0 {
 		return 0
 	}
 	for i, it := range x.s.GetItems() {
-		if left[i] > 0 && it.GetForward() == packing {
+		if r := rank(it.GetForward()); left[i] > 0 && (it.GetForward() == packing || r >= rank(packed) && r < rank(pickedUp)) {
 			return x.s.GetDocumentRevision() + 1
 		}
 	}

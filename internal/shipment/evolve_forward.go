@@ -1,6 +1,8 @@
 package shipment
 
 import (
+	"slices"
+
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
@@ -73,9 +75,13 @@ func (d *draft) labelsRequested(b *ledgerv1.LabelsRequested) {
 	})
 }
 
-// packed completes all forms: a shipment cannot be packed without them, whoever packs it.
+// packed completes all forms: a shipment cannot be packed without them, whoever packs it. Documents for goods that are
+// packed already, such as a later revision, pack nothing and so report no time.
 func (d *draft) packed(b *ledgerv1.ShipmentPacked) {
-	d.climb(rowReportedPacked, b.GetAt(), b.GetOrderItemIds())
+	isPacking := func(it *ledgerv1.Item) bool { return it.GetForward() == packing }
+	if b.GetRevision() == 0 || slices.ContainsFunc(d.Items, isPacking) {
+		d.climb(rowReportedPacked, b.GetAt(), b.GetOrderItemIds())
+	}
 	if b.GetPacking() != nil {
 		d.Packing = mergePacking(d.Packing, b.GetPacking())
 	}

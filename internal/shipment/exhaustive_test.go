@@ -78,7 +78,7 @@ const columns = "APPROVED PACKING FORM_FAILED PACKED READY PICKUP SHIPPED DELIVE
 // What each input does in each state, written by hand from the rules, not from the table in the code.
 const standardTable = `
 request labels    ok PP ok IS AD AD AD AD AD AC IS IS
-complete packing  st ok st du du du du du du st st st
+complete packing  st ok st ok ok ok ok ok ok st st st
 fail forms        st ok du st st st st st st st st st
 acknowledge forms IS PP ok IS IS IS IS IS IS AC IS IS
 dispatch          NP PP NP ok AD AD AD AD AD AC IS IS

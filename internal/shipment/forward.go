@@ -168,9 +168,9 @@ func (x *decider) current(r row, revision uint32) bool {
 		x.refuse(CodeInvalidRequest, "These documents were never requested.")
 	case revision < x.s.GetDocumentRevision():
 		x.stale("A newer revision of the documents was requested; this one is dropped.")
-	case c.does == move:
+	case c.does == move, c.does == stay && revision > x.s.GetPacking().GetRevision():
 		return true
-	case c.does == repeat:
+	case c.does == repeat, c.does == stay:
 		x.accept()
 	default:
 		x.stale("It no longer waits for documents.")
@@ -183,8 +183,13 @@ func (x *decider) completePacking(c CompletePacking) {
 	if !x.current(rowCompletePacking, c.Revision) {
 		return
 	}
+	made := c.Packing.CloneVT()
+	if made == nil {
+		made = &ledgerv1.Packing{}
+	}
+	made.Revision = c.Revision
 	x.emit(&Event{Body: &ledgerv1.Event_ShipmentPacked{ShipmentPacked: &ledgerv1.ShipmentPacked{
-		At: reported(x.now), Revision: c.Revision, Packing: c.Packing,
+		At: reported(x.now), Revision: c.Revision, Packing: made,
 	}}})
 	x.accept()
 }

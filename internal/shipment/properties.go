@@ -210,6 +210,7 @@ func mergePacking(known, reported *ledgerv1.Packing) *ledgerv1.Packing {
 		out.InvoiceLines = reported.GetInvoiceLines()
 	}
 	setText(&out.DocumentsRef, reported.GetDocumentsRef())
+	out.Revision = max(out.Revision, reported.GetRevision())
 	return out
 }
 

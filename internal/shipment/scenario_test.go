@@ -99,6 +99,29 @@ func TestCancelWhilePackingRendersAgain(t *testing.T) {
 	require.EqualValues(t, 1, st.item("item-2").CancelledSeller)
 }
 
+// Documents follow the shipment: a cancellation after packing makes a new revision for what is left.
+func TestCancelAfterPackingRendersAgain(t *testing.T) {
+	t.Parallel()
+	packing := &ledgerv1.Packing{InvoiceNumber: "INV-1", DocumentsRef: "docs-1"}
+	st := given(t, created(2), RequestLabels{}, CompletePacking{Revision: 1, Packing: packing})
+	require.EqualValues(t, 1, st.s.GetPacking().GetRevision())
+	at1 := st.s.GetTimes().GetPacked()
+	st.does(cancelFact(1, "order_cancelled", lineOfUnits("item-1", 1)), applied, "ItemsCancelled")
+	require.EqualValues(t, 2, st.last.Events[0].GetItemsCancelled().Revision)
+	require.EqualValues(t, 1, st.s.GetPacking().GetRevision(), "the documents of what is left are not made yet")
+	st.does(CompletePacking{Revision: 1, Packing: packing}, staleFact)
+	st.does(Dispatch{}, accepted, "ReadyToDispatch")
+	st.does(CompletePacking{Revision: 2, Packing: &ledgerv1.Packing{DocumentsRef: "docs-2"}}, accepted, "ShipmentPacked")
+	require.Equal(t, ready, st.s.Status, "documents move nothing")
+	require.True(t, at1.EqualVT(st.s.GetTimes().GetPacked()), "and it was packed when it was packed")
+	require.Equal(t, "docs-2", st.s.GetPacking().GetDocumentsRef())
+	require.Equal(t, "INV-1", st.s.GetPacking().GetInvoiceNumber())
+	st.does(CompletePacking{Revision: 2}, duplicate)
+	st.does(cancelFact(2, "order_cancelled", lineOfUnits("item-1", 1)), applied, "ItemsCancelled")
+	require.Zero(t, st.last.Events[0].GetItemsCancelled().Revision, "nothing is left to make documents for")
+	require.Equal(t, cancelled, st.s.Status)
+}
+
 func TestHoldBlocksSellerOnly(t *testing.T) {
 	t.Parallel()
 	c := created(3, 2)

@@ -110,11 +110,11 @@ var transitions = [rows]statusCells{
 		shipped: no(CodeItemAlreadyDispatched), delivered: no(CodeItemAlreadyDispatched),
 		completed: no(CodeItemAlreadyDispatched), cancelled: no(CodeItemAlreadyCancelled),
 	},
-	// The packing worker's results may arrive late: the shipment was cancelled, or the marketplace packed it. Then they
-	// are stale and not rejected, because nobody made a mistake.
+	// The packing worker's results may arrive late. If the shipment was cancelled they are stale and not rejected, because
+	// nobody made a mistake. If it is packed already, by the marketplace or with more units, it gets these documents.
 	rowCompletePacking: {
-		approved: only(stale), packing: to(packed), formFailed: only(stale), packed: only(repeat), ready: only(repeat),
-		pickedUp: only(repeat), shipped: only(repeat), delivered: only(repeat), completed: only(repeat),
+		approved: only(stale), packing: to(packed), formFailed: only(stale), packed: only(stay), ready: only(stay),
+		pickedUp: only(stay), shipped: only(stay), delivered: only(stay), completed: only(stay),
 		cancelled: only(stale), requested: only(stale), returned: only(stale),
 	},
 	rowFailForms: {

@@ -2642,7 +2642,10 @@ type Packing struct {
 	InvoiceDate   *Moment                `protobuf:"bytes,3,opt,name=invoice_date,json=invoiceDate,proto3" json:"invoice_date,omitempty"`
 	InvoiceLines  []*InvoiceLine         `protobuf:"bytes,4,rep,name=invoice_lines,json=invoiceLines,proto3" json:"invoice_lines,omitempty"`
 	// Where the documents are kept, by revision.
-	DocumentsRef  string `protobuf:"bytes,5,opt,name=documents_ref,json=documentsRef,proto3" json:"documents_ref,omitempty"`
+	DocumentsRef string `protobuf:"bytes,5,opt,name=documents_ref,json=documentsRef,proto3" json:"documents_ref,omitempty"`
+	// The revision that the documents show; 0 if they are not made here. It is behind the shipment's document_revision
+	// while documents are being made.
+	Revision      uint32 `protobuf:"varint,6,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2710,6 +2713,13 @@ func (x *Packing) GetDocumentsRef() string {
 		return x.DocumentsRef
 	}
 	return ""
+}
+
+func (x *Packing) GetRevision() uint32 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
 }
 
 // One line of an invoice.
@@ -3578,13 +3588,14 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\x0eInvoiceRequest\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x129\n" +
 	"\finvoice_date\x18\x02 \x01(\v2\x16.orderledger.v1.MomentR\vinvoiceDate\x12%\n" +
-	"\x0einvoice_number\x18\x03 \x01(\tR\rinvoiceNumber\"\x85\x02\n" +
+	"\x0einvoice_number\x18\x03 \x01(\tR\rinvoiceNumber\"\xa1\x02\n" +
 	"\aPacking\x121\n" +
 	"\acourier\x18\x01 \x01(\v2\x17.orderledger.v1.CourierR\acourier\x12%\n" +
 	"\x0einvoice_number\x18\x02 \x01(\tR\rinvoiceNumber\x129\n" +
 	"\finvoice_date\x18\x03 \x01(\v2\x16.orderledger.v1.MomentR\vinvoiceDate\x12@\n" +
 	"\rinvoice_lines\x18\x04 \x03(\v2\x1b.orderledger.v1.InvoiceLineR\finvoiceLines\x12#\n" +
-	"\rdocuments_ref\x18\x05 \x01(\tR\fdocumentsRef\"\xa6\x02\n" +
+	"\rdocuments_ref\x18\x05 \x01(\tR\fdocumentsRef\x12\x1a\n" +
+	"\brevision\x18\x06 \x01(\rR\brevision\"\xa6\x02\n" +
 	"\vInvoiceLine\x12\"\n" +
 	"\rorder_item_id\x18\x01 \x01(\tR\vorderItemId\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\rR\bquantity\x12!\n" +

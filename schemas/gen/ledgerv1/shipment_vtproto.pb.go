@@ -607,6 +607,7 @@ func (m *Packing) CloneVT() *Packing {
 	r.InvoiceNumber = m.InvoiceNumber
 	r.InvoiceDate = m.InvoiceDate.CloneVT()
 	r.DocumentsRef = m.DocumentsRef
+	r.Revision = m.Revision
 	if rhs := m.InvoiceLines; rhs != nil {
 		tmpContainer := make([]*InvoiceLine, len(rhs))
 		for k, v := range rhs {
@@ -1764,6 +1765,9 @@ func (this *Packing) EqualVT(that *Packing) bool {
 		}
 	}
 	if this.DocumentsRef != that.DocumentsRef {
+		return false
+	}
+	if this.Revision != that.Revision {
 		return false
 	}
 	return string(this.unknownFields) == string(that.unknownFields)
@@ -3989,6 +3993,11 @@ func (m *Packing) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.Revision != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Revision))
+		i--
+		dAtA[i] = 0x30
+	}
 	if len(m.DocumentsRef) > 0 {
 		i -= len(m.DocumentsRef)
 		copy(dAtA[i:], m.DocumentsRef)
@@ -5507,6 +5516,9 @@ func (m *Packing) SizeVT() (n int) {
 	l = len(m.DocumentsRef)
 	if l > 0 {
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if m.Revision != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Revision))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -11442,6 +11454,25 @@ func (m *Packing) UnmarshalVT(dAtA []byte) error {
 			}
 			m.DocumentsRef = string(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
+		case 6:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Revision", wireType)
+			}
+			m.Revision = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Revision |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
