@@ -189,7 +189,8 @@ func (x *decider) renderAgain(left []uint32) uint32 {
 		return 0
 	}
 	for i, it := range x.s.GetItems() {
-		if r := rank(it.GetForward()); left[i] > 0 && (it.GetForward() == packing || r >= rank(packed) && r < rank(pickedUp)) {
+		at := it.GetForward()
+		if left[i] > 0 && (at == packing || rank(at) >= rank(packed) && rank(at) < rank(pickedUp)) {
 			return x.s.GetDocumentRevision() + 1
 		}
 	}
