@@ -6,6 +6,7 @@ import (
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/journal/lanestore"
+	"github.com/orderledger/orderledger/internal/shipment"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
@@ -25,6 +26,7 @@ func (a *answers) settled(b *batch) {
 		if s.decisionRec >= 0 {
 			m.decisions.WithLabelValues(outcomeLabel(s.d.Outcome)).Inc()
 			m.events.Add(float64(len(s.d.Events)))
+			a.countParts(s)
 		}
 		a.logOutcome(s)
 		switch {
@@ -62,6 +64,14 @@ func (b *batch) offset(s *step) int64 {
 		return b.eventRecs[s.eventRec].Offset
 	}
 	return b.decisionRecs[s.decisionRec].Offset
+}
+
+// countParts counts what a notification was not recorded with.
+func (a *answers) countParts(s *step) {
+	a.l.j.metrics.leftOut.Add(float64(len(s.d.LeftOut)))
+	if s.d.Outcome == ledgerv1.Outcome_OUTCOME_QUARANTINED && s.d.Reason == shipment.ReasonTooLarge {
+		a.l.j.metrics.tooLarge.Inc()
+	}
 }
 
 func (a *answers) logOutcome(s *step) {

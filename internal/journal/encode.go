@@ -88,7 +88,8 @@ func (b *batch) eventEnvelope(s *step, after *shipment.State) events.Envelope {
 	env.SellerID, env.LocationID, env.History = after.GetSellerId(), after.GetLocationId(), after.GetHistory()
 	env.InputType, env.DecisionSeq = s.in.kind(), b.nextDecision()
 	env.DecisionEvents = len(s.d.Events)
-	env.DecisionRow = s.in.waiting != nil || s.d.Reason != "" || s.d.Message != "" || len(s.d.UnknownItems) > 0
+	env.DecisionRow = s.in.waiting != nil || s.d.Reason != "" || s.d.Message != "" || len(s.d.UnknownItems) > 0 ||
+		len(s.d.LeftOut) > 0
 	env.Version = s.first - 1
 	return env
 }
@@ -188,6 +189,7 @@ func (b *batch) decision(s *step) *ledgerv1.Decision {
 		ShipmentId: in.record.ShipmentID, SellerId: in.record.SellerID,
 		FirstVersion: s.first, LastVersion: s.last,
 		Reason: string(s.d.Reason), Message: clip(s.d.Message), UnknownItems: clipAll(s.d.UnknownItems),
+		LeftOut:    clipList(s.d.LeftOut),
 		EventsHead: b.events.Head[:], EventsLaneseq: b.events.Seq,
 		RecordedAt: b.recorded, Waited: in.waiting != nil, History: s.d.State.GetHistory(),
 	}
@@ -231,13 +233,16 @@ func unless(t, other time.Time) *timestamppb.Timestamp {
 const (
 	maxMessage      = 2 << 10
 	maxUnknownItems = 1000
+	maxLeftOut      = 100
+	maxLeftOutText  = 256
 )
 
-func clip(s string) string {
-	if len(s) <= maxMessage {
+func clip(s string) string { return clipTo(maxMessage, s) }
+
+func clipTo(n int, s string) string {
+	if len(s) <= n {
 		return s
 	}
-	n := maxMessage
 	for n > 0 && s[n]&0xc0 == 0x80 { // Not in the middle of a character.
 		n--
 	}
@@ -249,4 +254,15 @@ func clipAll(ids []string) []string {
 		ids = ids[:maxUnknownItems]
 	}
 	return ids
+}
+
+func clipList(list []string) []string {
+	if len(list) == 0 {
+		return nil
+	}
+	out := make([]string, min(len(list), maxLeftOut))
+	for i := range out {
+		out[i] = clipTo(maxLeftOutText, list[i])
+	}
+	return out
 }

@@ -72,6 +72,7 @@ func TestDeciderSurvivesEveryInput(t *testing.T) {
 			require.EqualValues(t, want, k.decisions[0][i].GetReason(), "input %d", i)
 		}
 		require.NotEmpty(t, k.decisions[0][1].GetBody(), "a quarantined input keeps its body")
+		require.InDelta(t, 1, counted(j.metrics.tooLarge), 0)
 
 		for kind, want := range map[string]shipment.Code{"panic": shipment.ReasonFailed, "crooked": shipment.ReasonFailed} {
 			r := j.mustSubmit(cmd("a", kind, ""))
@@ -84,6 +85,16 @@ func TestDeciderSurvivesEveryInput(t *testing.T) {
 		require.EqualValues(t, 5, j.mustSubmit(odd).Version, "a time that no envelope holds")
 		b.check()
 	})
+}
+
+// The largest event that the rules make fits into a record, with the longest ids and keys beside it.
+func TestRecordHoldsLargestEvent(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", maxText)
+	in := &input{cause: long, record: InboxRecord{
+		ShipmentID: long, Key: long, CorrelationID: long, AuthID: long, TraceParent: long,
+	}}
+	require.LessOrEqual(t, shipment.MaxEventBytes, DefaultConfig().MaxRecordBytes-new(batch).overhead(in))
 }
 
 // uncompressed returns the records of a batch in a produce request.

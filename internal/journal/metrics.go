@@ -12,6 +12,8 @@ type metrics struct {
 	inputs     prometheus.Histogram
 	commit     prometheus.Histogram
 	decisions  *prometheus.CounterVec // By outcome.
+	tooLarge   prometheus.Counter
+	leftOut    prometheus.Counter
 	events     prometheus.Counter
 	takeovers  *prometheus.CounterVec // By result: opened, failed.
 	takeover   prometheus.Histogram
@@ -49,9 +51,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "decisions_total", Help: "Decisions recorded, by outcome.",
 		}, []string{"outcome"}),
-		events: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: namespace, Name: "events_total", Help: "Events recorded.",
-		}),
+		tooLarge: counter("too_large_total",
+			"Notifications quarantined because the shipment would be too large to be recorded."),
+		leftOut: counter("left_out_total", "Parts of notifications that were left out because they make no sense."),
+		events:  counter("events_total", "Events recorded."),
 		takeovers: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "takeovers_total", Help: "Attempts to take a lane over, by result.",
 		}, []string{"result"}),
@@ -87,16 +90,14 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		waiting:  laneGauge("waiting", "Facts of a lane whose shipment is not known yet."),
 	}
 	m.damaged = laneGauge("damaged", "1 for a lane that this instance found damaged: it waits for orderledger lane retry.")
-	m.waitingReads = prometheus.NewCounter(prometheus.CounterOpts{
-		Namespace: namespace, Name: "waiting_reads_total", Help: "Reads of the decisions for facts that waited.",
-	})
+	m.waitingReads = counter("waiting_reads_total", "Reads of the decisions for facts that waited.")
 	// Create all series now: a rate over a series that appears late misses its first increase.
 	for _, o := range []ledgerv1.Outcome{1, 2, 3, 4, 5, 6, 7} {
 		m.decisions.WithLabelValues(outcomeLabel(o))
 	}
 	m.collectors = []prometheus.Collector{
-		m.batches, m.inputs, m.commit, m.decisions, m.events, m.takeovers, m.takeover, m.releases, m.followed, m.standbyLag,
-		m.rebuilds, m.repaired, m.open, m.owned, m.inboxLag, m.waiting,
+		m.batches, m.inputs, m.commit, m.decisions, m.tooLarge, m.leftOut, m.events, m.takeovers, m.takeover, m.releases,
+		m.followed, m.standbyLag, m.rebuilds, m.repaired, m.open, m.owned, m.inboxLag, m.waiting,
 		m.damaged, m.waitingReads,
 	}
 	if reg == nil {
@@ -108,6 +109,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		}
 	}
 	return m, nil
+}
+
+func counter(name, help string) prometheus.Counter {
+	return prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help})
 }
 
 func laneGauge(name, help string) *prometheus.GaugeVec {

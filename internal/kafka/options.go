@@ -9,8 +9,8 @@ import (
 	"github.com/twmb/franz-go/plugin/kprom"
 )
 
-// MaxMessageBytes is max.message.bytes of every topic, the largest record batch that a broker accepts. The state of a
-// shipment is far below it.
+// MaxMessageBytes is max.message.bytes of every topic, the largest record batch that a broker accepts.
+// shipment.MaxEventBytes stays below it.
 const MaxMessageBytes = 4 << 20
 
 // batchSlack keeps a full batch below MaxMessageBytes: the broker counts the batch header too.

@@ -64,4 +64,6 @@ type Decision struct {
 	Message string
 	// UnknownItems are the order item ids that the input names and the shipment does not have.
 	UnknownItems []string
+	// LeftOut names the parts of a fact that were not applied, each with the reason.
+	LeftOut []string
 }

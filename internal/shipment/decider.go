@@ -13,13 +13,27 @@ import (
 // and states may share parts of both, so the caller must not change them afterwards either. It answers every input and
 // never panics, be it a nil, a zero value or an absurd number.
 func Decide(s *State, in Input, c Context) Decision {
+	x := newDecider(s, c)
+	x.decide(in)
+	if x.oversized {
+		if short, what, ok := shortened(in); ok {
+			x = newDecider(s, c)
+			x.brief = true
+			x.leaveOut(what)
+			x.decide(short)
+		}
+	}
+	x.nameLeftOut()
+	return x.d
+}
+
+func newDecider(s *State, c Context) decider {
 	x := decider{Context: c, s: s, d: Decision{State: s}, now: c.Now, stamp: timestamppb.New(c.Now)}
 	x.updated = x.stamp
 	if !c.UpdatedAt.IsZero() {
 		x.updated = timestamppb.New(c.UpdatedAt)
 	}
-	x.decide(in)
-	return x.d
+	return x
 }
 
 // decider holds the working state of one decision. It has a method for each input and each step of a rule, far more
@@ -34,6 +48,11 @@ type decider struct {
 	stamp, updated *timestamppb.Timestamp
 	// seen and outranked say why a fact changed nothing: it was applied before, or the state has moved on.
 	seen, outranked bool
+	// leftOut names the parts of the input that were left out.
+	leftOut []string
+	// describes says that the input describes a whole shipment, brief that its texts are shortened already. oversized says
+	// that its events were too large. See size.go.
+	describes, brief, oversized bool
 }
 
 // decide dispatches an input by its type. Before each rule it checks, in this order, that the input makes sense, that
@@ -42,6 +61,7 @@ func (x *decider) decide(in Input) {
 	switch f := in.(type) {
 	case Created:
 		if x.sane(f.Fact) {
+			x.describes = true
 			x.created(f)
 		}
 	case Hold:
@@ -65,6 +85,7 @@ func (x *decider) decide(in Input) {
 	case ReturnReached:
 		x.guardFact(f.Fact, func() { x.returnReached(f) })
 	case Observed:
+		x.describes = true
 		x.guardFact(f.Fact, func() { x.observed(f) })
 	case Unintelligible:
 		x.unintelligible(f)
@@ -216,7 +237,7 @@ func (x *decider) ended() bool { return x.d.Outcome != ledgerv1.Outcome_OUTCOME_
 
 // end accepts the events, unless they make the state too large for a record.
 func (x *decider) end(o ledgerv1.Outcome) {
-	if grew(x.d.Events) && x.s.SizeVT() > maxStateBytes {
+	if !x.fits(o) {
 		x.tooLarge(o)
 		return
 	}

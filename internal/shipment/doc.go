@@ -52,8 +52,8 @@
 //
 // These inputs make no sense and are quarantined as a whole: ids that are missing or longer than 256 bytes, the id or
 // seller of another shipment, quantities below 1 or above a million, more than 1,000 items, times before 1990 or more
-// than a day ahead of our clock, promises more than ten years ahead, and anything that would make the state too large
-// for a record.
+// than a day ahead of our clock, promises more than ten years ahead, and anything that would make an event too
+// large for a record. size.go has the limits, and what is left out or shortened before one is exceeded.
 //
 // # What is absent on purpose
 //

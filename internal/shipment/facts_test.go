@@ -272,7 +272,7 @@ func TestQuarantine(t *testing.T) {
 		"cancelled > units":  {creation(func(c *Created) { c.Items[1].Cancelled = 2 }), ReasonBadQuantity},
 		"too many items":     {creation(func(c *Created) { c.Items = make([]CreatedItem, 1001) }), ReasonTooLarge},
 		"too much text": {creation(func(c *Created) {
-			c.Details = &ledgerv1.ShipmentDetails{ExtensionsJson: strings.Repeat("x", 500_000)}
+			c.Details = &ledgerv1.ShipmentDetails{PackagingPolicy: strings.Repeat("x", 1_400_000)}
 		}), ReasonTooLarge},
 		"return without id":     {returnReported("", fromCustomer, 1, "item-1", 1), ReasonBadID},
 		"return without lines":  {ReturnReported{Fact: at(1), ReturnID: "R-1"}, ReasonNoItems},

@@ -369,7 +369,7 @@ func TestCreatedAgainUpdatesForms(t *testing.T) {
 func TestSelfShipDispatchLocation(t *testing.T) {
 	t.Parallel()
 	d := selfShipDispatch()
-	d.DispatchLocationJSON = `"` + strings.Repeat("x", 500_000) + `"`
+	d.DispatchLocationJSON = `"` + strings.Repeat("x", 2_100_000) + `"`
 	st := given(t, createdSelf(2))
 	st.refuses(d, CodeInvalidRequest)
 	require.Equal(t, approved, st.s.Status)

@@ -16,9 +16,6 @@ const (
 	maxItems = 1000
 	// maxUnits bounds a quantity.
 	maxUnits = 1_000_000
-	// maxStateBytes bounds a state. An event carries the state and the changes to it, and Kafka's default limit for a
-	// record is 1 MiB.
-	maxStateBytes = 384 << 10
 	// maxAhead is how far the marketplace's clock may be ahead of ours.
 	maxAhead = 24 * time.Hour
 	// maxPromise is how far in the future a promised date may lie.

@@ -47,4 +47,5 @@ const (
 	ReasonTooLarge         Code = "too_large"
 	ReasonFailed           Code = "decision_failed"
 	ReasonAmbiguous        Code = "ambiguous"
+	ReasonLeftOut          Code = "left_out"
 )

@@ -137,6 +137,9 @@ type Decision struct {
 	History bool `protobuf:"varint,21,opt,name=history,proto3" json:"history,omitempty"`
 	// Of an input that waits and names no seller: the sellers that its sender's credential speaks for.
 	SenderSellers []string `protobuf:"bytes,22,rep,name=sender_sellers,json=senderSellers,proto3" json:"sender_sellers,omitempty"`
+	// Parts of a notification that were left out, as "path: why": optional fields with a wrong type or a senseless value,
+	// and lines that make no sense beside good ones. At most 100.
+	LeftOut       []string `protobuf:"bytes,23,rep,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -325,6 +328,13 @@ func (x *Decision) GetSenderSellers() []string {
 	return nil
 }
 
+func (x *Decision) GetLeftOut() []string {
+	if x != nil {
+		return x.LeftOut
+	}
+	return nil
+}
+
 // A record of orders.decisions.v1 that voids earlier ones: their batch lost its events when an embedded broker crashed.
 type DecisionsVoided struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -470,7 +480,7 @@ var File_orderledger_v1_decision_proto protoreflect.FileDescriptor
 
 const file_orderledger_v1_decision_proto_rawDesc = "" +
 	"\n" +
-	"\x1dorderledger/v1/decision.proto\x12\x0eorderledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb7\x06\n" +
+	"\x1dorderledger/v1/decision.proto\x12\x0eorderledger.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd2\x06\n" +
 	"\bDecision\x121\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x17.orderledger.v1.OutcomeR\aoutcome\x12\x1b\n" +
 	"\tinput_key\x18\x02 \x01(\tR\binputKey\x12\x1d\n" +
@@ -502,7 +512,8 @@ const file_orderledger_v1_decision_proto_rawDesc = "" +
 	"\n" +
 	"decided_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tdecidedAt\x12\x18\n" +
 	"\ahistory\x18\x15 \x01(\bR\ahistory\x12%\n" +
-	"\x0esender_sellers\x18\x16 \x03(\tR\rsenderSellersB\x0f\n" +
+	"\x0esender_sellers\x18\x16 \x03(\tR\rsenderSellers\x12\x19\n" +
+	"\bleft_out\x18\x17 \x03(\tR\aleftOutB\x0f\n" +
 	"\r_inbox_offset\"m\n" +
 	"\x0fDecisionsVoided\x12!\n" +
 	"\ffirst_offset\x18\x01 \x01(\x03R\vfirstOffset\x12\x1f\n" +

@@ -71,6 +71,11 @@ func (m *Decision) CloneVT() *Decision {
 		copy(tmpContainer, rhs)
 		r.SenderSellers = tmpContainer
 	}
+	if rhs := m.LeftOut; rhs != nil {
+		tmpContainer := make([]string, len(rhs))
+		copy(tmpContainer, rhs)
+		r.LeftOut = tmpContainer
+	}
 	if len(m.unknownFields) > 0 {
 		r.unknownFields = make([]byte, len(m.unknownFields))
 		copy(r.unknownFields, m.unknownFields)
@@ -214,6 +219,15 @@ func (this *Decision) EqualVT(that *Decision) bool {
 			return false
 		}
 	}
+	if len(this.LeftOut) != len(that.LeftOut) {
+		return false
+	}
+	for i, vx := range this.LeftOut {
+		vy := that.LeftOut[i]
+		if vx != vy {
+			return false
+		}
+	}
 	return string(this.unknownFields) == string(that.unknownFields)
 }
 
@@ -321,6 +335,17 @@ func (m *Decision) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if len(m.LeftOut) > 0 {
+		for iNdEx := len(m.LeftOut) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.LeftOut[iNdEx])
+			copy(dAtA[i:], m.LeftOut[iNdEx])
+			i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.LeftOut[iNdEx])))
+			i--
+			dAtA[i] = 0x1
+			i--
+			dAtA[i] = 0xba
+		}
 	}
 	if len(m.SenderSellers) > 0 {
 		for iNdEx := len(m.SenderSellers) - 1; iNdEx >= 0; iNdEx-- {
@@ -706,6 +731,12 @@ func (m *Decision) SizeVT() (n int) {
 	}
 	if len(m.SenderSellers) > 0 {
 		for _, s := range m.SenderSellers {
+			l = len(s)
+			n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
+		}
+	}
+	if len(m.LeftOut) > 0 {
+		for _, s := range m.LeftOut {
 			l = len(s)
 			n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
 		}
@@ -1416,6 +1447,38 @@ func (m *Decision) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.SenderSellers = append(m.SenderSellers, string(dAtA[iNdEx:postIndex]))
+			iNdEx = postIndex
+		case 23:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field LeftOut", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.LeftOut = append(m.LeftOut, string(dAtA[iNdEx:postIndex]))
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
