@@ -204,6 +204,10 @@ func (x *decider) cancel(c Cancel) {
 		x.refuse(CodeInvalidReason, "Give one of the reasons cannot_procure_item, not_enough_inventory, b2b_order.")
 		return
 	}
+	if len(c.GroupIDs) == 0 {
+		x.refuse(CodeInvalidRequest, "Name the cancellation groups in cancellationGroupIds.")
+		return
+	}
 	for _, g := range c.GroupIDs {
 		inGroup := func(it *ledgerv1.Item) bool { return it.GetCancellationGroupId() == g }
 		if !slices.ContainsFunc(x.s.GetItems(), inGroup) {
@@ -214,7 +218,7 @@ func (x *decider) cancel(c Cancel) {
 	p := cancelPlan{left: make([]uint32, len(x.s.GetItems()))}
 	for i, it := range x.s.GetItems() {
 		p.left[i] = live(it)
-		if p.left[i] == 0 || len(c.GroupIDs) > 0 && !slices.Contains(c.GroupIDs, it.GetCancellationGroupId()) {
+		if p.left[i] == 0 || !slices.Contains(c.GroupIDs, it.GetCancellationGroupId()) {
 			continue
 		}
 		if cell := rowCancel.at(it.GetStatus()); cell.does != move {

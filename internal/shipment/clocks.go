@@ -195,8 +195,7 @@ func (d *draft) turnedRoundAt() *timestamppb.Timestamp {
 	return at
 }
 
-// serviceEnding is the ending of the clock of a service. A tech visit that led to a rejection is cancelled as a
-// service, but it took place: its clock is done.
+// serviceEnding is the ending of the clock of a service or tech visit.
 func (d *draft) serviceEnding(id string) ending {
 	for _, v := range d.Services {
 		if v.GetServiceId() != id {

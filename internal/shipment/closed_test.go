@@ -16,7 +16,7 @@ func everyCommand(s *State) []Input {
 		CompletePacking{Revision: s.GetDocumentRevision(), Packing: &ledgerv1.Packing{InvoiceNumber: "I"}},
 		FailForms{Revision: s.GetDocumentRevision(), Forms: []string{"form"}},
 		Dispatch{LocationID: location},
-		Cancel{LocationID: location, Reason: "b2b_order"},
+		Cancel{LocationID: location, GroupIDs: []string{"grp-item-1"}, Reason: "b2b_order"},
 		AcknowledgeForms{Forms: []*ledgerv1.FormAcknowledgement{{Name: "form", AckNumber: "7"}}},
 		DispatchSelfShip{DispatchedAt: at},
 		DispatchSelfShip{DispatchedAt: at, InvoiceLines: invoice("item-1", 2)},

@@ -82,8 +82,9 @@ func TestVisitEndsWithReturn(t *testing.T) {
 		st.decide(ReturnReached{at(3), "R-1", status, nil})
 		require.Equal(t, body, st.bodies()[0])
 		c := st.clock(clockVisit)
-		require.Equal(t, status == rmaCancelled, c.CancelledAt != nil, status)
-		require.Equal(t, status != rmaCancelled, c.Done != nil, status)
+		gone := status == rmaCancelled || status == rmaRejected
+		require.Equal(t, gone, c.CancelledAt != nil, status)
+		require.Equal(t, !gone, c.Done != nil, status)
 	}
 }
 
@@ -114,7 +115,7 @@ func TestRequestLabelsChecks(t *testing.T) {
 		invoices := []*ledgerv1.InvoiceRequest{{InvoiceDate: reported(hour(date))}}
 		st.refuses(request(&ledgerv1.PackRequest{Invoices: invoices}), CodeInvalidDate)
 	}
-	st.refuses(Cancel{Reason: "bored"}, CodeInvalidReason)
+	st.refuses(Cancel{GroupIDs: []string{"grp-item-1"}, Reason: "bored"}, CodeInvalidReason)
 	st.refuses(Cancel{GroupIDs: []string{"grp-9"}, Reason: "b2b_order"}, CodeInvalidItemID)
 	st.does(request(&ledgerv1.PackRequest{Invoices: []*ledgerv1.InvoiceRequest{{InvoiceDate: reported(hour(-1))}}}), accepted, "LabelsRequested")
 }

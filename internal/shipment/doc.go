@@ -37,7 +37,7 @@
 // a step that nobody reported was reached at the earliest time reported for any step after it. So the same facts end in
 // the same times in whatever order they arrive. A contradiction is applied and marked irregular: a cancellation of
 // shipped units or of more units than are left, a status that was reached after the cancellation, a return of more
-// units than are live, a return that ends twice in different ways. In the last case the later end wins.
+// units than are live. Of two ends of one return, the first stands, and the other is stale.
 //
 // Holds, dates, tracking and the fields of a shipment have no rank. The latest report wins, by the time of the report;
 // an older report fills what is unknown and replaces nothing. Reports of the same time count in the order of arrival.

@@ -32,7 +32,7 @@ func newDraft(s *State) draft {
 		Forms: s.Forms, DocumentRevision: s.DocumentRevision, Stages: s.Stages, Details: s.Details,
 		PackRequest: s.PackRequest, Packing: s.Packing, DeliveryAttempts: s.DeliveryAttempts,
 		LastDeliveryAttempt: s.LastDeliveryAttempt, HoldReportedAt: s.HoldReportedAt, DatesReportedAt: s.DatesReportedAt,
-		FirstRecordedAt: s.FirstRecordedAt, History: s.History,
+		FirstRecordedAt: s.FirstRecordedAt, History: s.History, FieldReports: s.FieldReports,
 	}}
 }
 
@@ -43,7 +43,7 @@ func (d *draft) ownTimes() *ledgerv1.Times {
 		d.Times, d.times = &ledgerv1.Times{
 			Created: t.GetCreated(), LabelsRequested: t.GetLabelsRequested(), Packed: t.GetPacked(), Ready: t.GetReady(),
 			PickedUp: t.GetPickedUp(), Shipped: t.GetShipped(), Delivered: t.GetDelivered(), Completed: t.GetCompleted(),
-			Cancelled: t.GetCancelled(), FormFailed: t.GetFormFailed(),
+			Cancelled: t.GetCancelled(), FormFailed: t.GetFormFailed(), ItemCompleted: t.GetItemCompleted(),
 		}, true
 	}
 	return d.Times
@@ -62,6 +62,7 @@ func (d *draft) item(i int) *ledgerv1.Item {
 			CancelledMarketplace: it.CancelledMarketplace, CancelledUnknown: it.CancelledUnknown,
 			Shipped: it.Shipped, Delivered: it.Delivered, CancellationGroupId: it.CancellationGroupId,
 			Cancellations: it.Cancellations, Details: it.Details, CourierReturn: it.CourierReturn,
+			HoldReportedAt: it.HoldReportedAt,
 		}
 		d.Items[i] = it
 	}
@@ -77,7 +78,8 @@ func (d *draft) clock(i int) *ledgerv1.Clock {
 	if d.prior != nil && i < len(d.prior.Clocks) && d.prior.Clocks[i] == c {
 		c = &ledgerv1.Clock{
 			Kind: c.Kind, SubjectId: c.SubjectId, StartedAt: c.StartedAt, FirstDueAt: c.FirstDueAt, DueAt: c.DueAt,
-			Attempts: c.Attempts, Done: c.Done, CancelledAt: c.CancelledAt,
+			Attempts: c.Attempts, Done: c.Done, CancelledAt: c.CancelledAt, CancelledCertainty: c.CancelledCertainty,
+			DueCertainty: c.DueCertainty, Extensions: c.Extensions, Reports: c.Reports,
 		}
 		d.Clocks[i] = c
 	}
@@ -139,6 +141,7 @@ func (d *draft) finish() {
 	}
 	d.Status = shipmentStatus(d.Items)
 	d.settleCancelled()
+	d.settleCompleted()
 	d.settleStages()
 	d.settleClocks()
 }
@@ -161,6 +164,17 @@ func (d *draft) settleCancelled() {
 	}
 	if last != d.Times.GetCancelled() {
 		d.ownTimes().Cancelled = last
+	}
+}
+
+// settleCompleted notes when the shipment was completed: with the last of its live items.
+func (d *draft) settleCompleted() {
+	var at *ledgerv1.Moment
+	if lowest(d.Items) >= rank(completed) {
+		at = d.Times.GetItemCompleted()
+	}
+	if at != d.Times.GetCompleted() {
+		d.ownTimes().Completed = at
 	}
 }
 

@@ -90,6 +90,9 @@ func (d *draft) returnReached(row returnRow, returnID string, ids []string, at *
 		r := d.returnLine(i)
 		c := row.at(r.GetStatus())
 		if !d.late && (c.does == move || c.does == contradict) {
+			if c.does == contradict && hasEnded(r) {
+				forgetEnd(r)
+			}
 			r.Status = c.to
 		}
 		setText(&r.Comments, comments)
@@ -101,6 +104,22 @@ func (d *draft) returnReached(row returnRow, returnID string, ids []string, at *
 		}
 		d.passReturn(r, row, at)
 	})
+}
+
+// forgetEnd removes the time of an end that did not happen, because another end came first, and what was inferred from
+// it.
+func forgetEnd(r *ledgerv1.Return) {
+	row, ok := returnRowOf(r.GetStatus())
+	if !ok {
+		return
+	}
+	end := returnTime(r, row)
+	for _, p := range []**ledgerv1.Moment{&r.Approved, &r.PickedUp} {
+		if (*p).GetCertainty() == inferred && same((*p).GetAt(), (*end).GetAt()) {
+			*p = nil
+		}
+	}
+	*end = nil
 }
 
 // passReturn infers the times of steps that a customer return must have passed: it was picked up before it was

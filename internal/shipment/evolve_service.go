@@ -86,8 +86,8 @@ func (d *draft) techVisitRequested(b *ledgerv1.TechVisitRequested) {
 	d.open(clockVisit, b.GetServiceId(), b.GetAt().GetAt(), b.GetDueAt())
 }
 
-// techVisitCancelled cancels a visit. A visit that took place, as before a rejection, also has a time of completion,
-// and its clock is met.
+// techVisitCancelled cancels a visit, and its clock with it. A visit that led to a rejection took place, but was not
+// completed.
 func (d *draft) techVisitCancelled(b *ledgerv1.TechVisitCancelled) {
 	i := serviceIndex(d.Services, b.GetServiceId())
 	if i < 0 {
@@ -95,7 +95,4 @@ func (d *draft) techVisitCancelled(b *ledgerv1.TechVisitCancelled) {
 	}
 	v := d.service(i)
 	v.Status, v.Cancelled = serviceCancelled, b.GetAt()
-	if b.GetVisited() {
-		v.Completed = b.GetAt()
-	}
 }

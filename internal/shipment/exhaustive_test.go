@@ -137,7 +137,7 @@ attempt service   NS NS NS NS NS NS NS NS NS NS NS NS
 complete service  NS NS NS NS NS NS NS NS NS NS NS NS
 request visit     NR NR NR NR NR NR NR NR NR NR ok RS
 approve return    NR NR NR NR NR NR NR NR NR NR ok RS
-reject return     NR NR NR NR NR NR NR NR NR NR RS RS
+reject return     NR NR NR NR NR NR NR NR NR NR ok RS
 complete return   NR NR NR NR NR NR NR NR NR NR NA NA
 pick up return    NR NR NR NR NR NR NR NR NR NR RS RS
 attempt pickup    NR NR NR NR NR NR NR NR NR NR RS RS
@@ -180,7 +180,7 @@ func inputNamed(name string, s *State, flow Created) Input {
 	case "dispatch":
 		return Dispatch{LocationID: location}
 	case "cancel":
-		return Cancel{LocationID: location, Reason: "b2b_order"}
+		return Cancel{LocationID: location, GroupIDs: []string{"grp-item-1"}, Reason: "b2b_order"}
 	case "self dispatch":
 		return DispatchSelfShip{DispatchedAt: When{Time: hour(2)}, InvoiceLines: invoice("item-1", 2)}
 	case "attempt delivery":

@@ -71,7 +71,7 @@ func TestHoldBlocksSelfShipDispatch(t *testing.T) {
 	st.refuses(selfShipDispatch(), CodeOperationNotAllowed)
 	require.Equal(t, clocks, st.s.Clocks, "a hold stops no clock")
 	st.does(cancelFact(1, "r", lineOfUnits("item-1", 1)), applied, "ItemsCancelled")
-	st.does(Cancel{Reason: "b2b_order"}, accepted, "ItemsCancelled")
+	st.does(Cancel{GroupIDs: []string{"grp-item-1"}, Reason: "b2b_order"}, accepted, "ItemsCancelled")
 	require.False(t, st.s.OnHold, "nothing is left to hold")
 }
 
@@ -129,7 +129,7 @@ func TestDocumentRevisions(t *testing.T) {
 	st.does(FailForms{Revision: 1, Forms: []string{"EWAY"}}, staleFact)
 	st.does(CompletePacking{Revision: 1}, staleFact)
 	require.Equal(t, packing, st.s.Status)
-	st.does(Cancel{Reason: "b2b_order"}, accepted, "ItemsCancelled")
+	st.does(Cancel{GroupIDs: []string{"grp-item-1"}, Reason: "b2b_order"}, accepted, "ItemsCancelled")
 	require.EqualValues(t, 2, st.s.DocumentRevision, "nothing is left to render")
 	st.does(CompletePacking{Revision: 2}, staleFact)
 	require.Equal(t, cancelled, st.s.Status)

@@ -41,7 +41,8 @@ type (
 	}
 	// Dispatch reports that the shipment is ready for pickup.
 	Dispatch struct{ LocationID string }
-	// Cancel cancels whole cancellation groups before packing is done. No groups means all.
+	// Cancel cancels whole cancellation groups before packing is done. It must name some: naming nothing must not mean
+	// everything.
 	Cancel struct {
 		LocationID string
 		GroupIDs   []string
@@ -107,7 +108,7 @@ type (
 		// VisitedAt is zero when there was no visit or the seller gave no date.
 		VisitedAt When
 	}
-	// RejectReturn rejects a customer return after its tech visit.
+	// RejectReturn rejects a customer return; an open tech visit is cancelled. Without a date it happens now.
 	RejectReturn struct {
 		LocationID, ReturnID, ServiceID, Comments string
 		VisitedAt                                 When

@@ -179,30 +179,33 @@ func TestReturnFoundGetsReportedTime(t *testing.T) {
 	st.does(late, staleFact)
 }
 
-func TestReturnLaterEndWins(t *testing.T) {
+func TestReturnFirstEndStands(t *testing.T) {
 	t.Parallel()
-	for _, later := range []ledgerv1.ReturnStatus{rmaCompleted, rmaCancelled} {
-		earlier := rmaCompleted + rmaCancelled - later
-		for _, inOrder := range []bool{true, false} {
-			st := given(t, created(1), reach(delivered, 1), returnReported("R-1", fromCustomer, 2, "item-1", 1))
-			facts := []Input{ReturnReached{at(3), "R-1", earlier, nil}, ReturnReached{at(5), "R-1", later, nil}}
-			if !inOrder {
-				facts[0], facts[1] = facts[1], facts[0]
-			}
-			st.decide(facts[0])
-			d := st.decide(facts[1])
-			require.Equal(t, applied, d.Outcome)
-			require.True(t, d.Events[0].Transition.Irregular)
-			require.Equal(t, !inOrder, d.Events[0].Transition.Late)
-			require.Equal(t, later, st.s.Returns[0].Status)
-			require.Equal(t, hour(3), (*returnTime(st.s.Returns[0], mustRow(earlier))).At.AsTime(), "a reported time is never lost")
+	for _, first := range []ledgerv1.ReturnStatus{rmaCompleted, rmaCancelled} {
+		second := rmaCompleted + rmaCancelled - first
+		begin := func() *story {
+			return given(t, created(1), reach(delivered, 1), returnReported("R-1", fromCustomer, 2, "item-1", 1))
 		}
+		st := begin()
+		st.does(ReturnReached{at(3), "R-1", first, nil}, applied, endName(first))
+		st.does(ReturnReached{at(5), "R-1", second, nil}, staleFact)
+		st.does(ReturnReached{at(3), "R-1", second, nil}, staleFact)
+		inOrder := st.s.Returns[0]
+		require.Equal(t, first, inOrder.Status)
+
+		st = begin()
+		st.does(ReturnReached{at(5), "R-1", second, nil}, applied, endName(second))
+		st.does(ReturnReached{at(3), "R-1", first, nil}, applied, endName(first))
+		require.True(t, st.last.Events[0].Transition.Irregular)
+		require.True(t, inOrder.EqualVT(st.s.Returns[0]), "%v\n%v", inOrder, st.s.Returns[0])
 	}
 }
 
-func mustRow(s ledgerv1.ReturnStatus) returnRow {
-	row, _ := returnRowOf(s)
-	return row
+func endName(s ledgerv1.ReturnStatus) string {
+	if s == rmaCompleted {
+		return "ReturnCompleted"
+	}
+	return "ReturnCancelled"
 }
 
 // A failure that is older than the acknowledgement does not stop packing.

@@ -99,8 +99,8 @@ func endOfDay(t time.Time) time.Time {
 	return time.Date(y, m, d, 23, 59, 59, 0, ist).UTC()
 }
 
-// happened is the moment of something that somebody did. A plain date is the end of that day, at most now: any earlier
-// time could put the step before the one that it followed.
+// happened is the moment of something that somebody did; a time is kept as it was reported. A plain date is the end of
+// that day, at most now: any earlier time could put the step before the one that it followed.
 func happened(w When, now time.Time) *ledgerv1.Moment {
 	if !w.Day {
 		return reported(w.Time)
@@ -123,23 +123,12 @@ func due(w When) *timestamppb.Timestamp {
 	return timestamppb.New(w.Time)
 }
 
-// isFuture reports whether a time has not come yet. A plain date is in the future from tomorrow on.
-func isFuture(w When, now time.Time) bool {
-	if w.Day {
-		return dayOf(w.Time) > dayOf(now)
-	}
-	return w.Time.After(now)
-}
+// isFuture reports whether the day of a time has not come yet. Sellers enter times by hand and their clocks differ, so
+// commands are judged by the day, with or without a time.
+func isFuture(w When, now time.Time) bool { return dayOf(w.Time) > dayOf(now) }
 
-// precedes reports whether a time is before a step whose time was reported. If either is a plain date, they are
-// compared by day. An inferred or assumed time is only the latest that the step can have had, so no date contradicts
-// it.
+// precedes reports whether the day of a time is before that of a step whose time was reported. An inferred or assumed
+// time is only the latest that the step can have had, so no date contradicts it.
 func precedes(w When, step *ledgerv1.Moment) bool {
-	if step == nil || step.GetCertainty() != reportedCertainty {
-		return false
-	}
-	if w.Day || step.GetDay() {
-		return dayOf(w.Time) < dayOf(step.GetAt().AsTime())
-	}
-	return w.Time.Before(step.GetAt().AsTime())
+	return step != nil && step.GetCertainty() == reportedCertainty && dayOf(w.Time) < dayOf(step.GetAt().AsTime())
 }

@@ -125,8 +125,16 @@ func (x *decider) approveReturn(c ApproveReturn) {
 	}
 	ids := itemIDs(lines)
 	x.completeVisits(c.ReturnID, ids, visited)
-	x.approve(c.ReturnID, ids, c.Comments, reported(x.now), nil)
+	x.approve(c.ReturnID, ids, c.Comments, x.decidedOn(c.VisitedAt, visited), nil)
 	x.accept()
+}
+
+// decidedOn is when a return was approved or rejected: at the visit if the command says when that was, else now.
+func (x *decider) decidedOn(w When, visited *ledgerv1.Moment) *ledgerv1.Moment {
+	if w.IsZero() {
+		return reported(x.now)
+	}
+	return visited
 }
 
 // visitDate checks the date of a visit: it must not be before the request of the visit or of the return.
@@ -169,26 +177,20 @@ func (x *decider) approve(returnID string, ids []string, comments string, at *le
 	x.emit(&Event{Transition: t, Body: &ledgerv1.Event_ReturnApproved{ReturnApproved: b}})
 }
 
-// rejectReturn rejects a customer return after its tech visit. Without an open visit the command is refused: only
-// somebody who has seen the goods may reject them.
+// rejectReturn rejects a customer return. An open tech visit is cancelled with it, as the marketplace shows it.
 func (x *decider) rejectReturn(c RejectReturn) {
 	lines := x.lines(rowRejectReturn, c.ReturnID, "a customer return can be rejected while it is REQUESTED.")
 	if lines == nil || !x.visitNamed(c.ReturnID, c.ServiceID) {
 		return
 	}
 	ids := itemIDs(lines)
-	if len(x.visits(c.ReturnID, ids)) == 0 {
-		x.refuse(CodeInvalidReturnState,
-			"Return "+c.ReturnID+" has no open tech visit, and only a visit can lead to a rejection.")
-		return
-	}
 	visited, ok := x.visitDate(c.ReturnID, c.VisitedAt, lines)
 	if !ok {
 		return
 	}
 	x.cancelVisits(c.ReturnID, ids, visited, true)
 	x.emit(&Event{Body: &ledgerv1.Event_ReturnRejected{ReturnRejected: &ledgerv1.ReturnRejected{
-		At: reported(x.now), ReturnId: c.ReturnID, OrderItemIds: ids, Comments: c.Comments,
+		At: x.decidedOn(c.VisitedAt, visited), ReturnId: c.ReturnID, OrderItemIds: ids, Comments: c.Comments,
 	}}})
 	x.accept()
 }

@@ -36,11 +36,10 @@ func (x *decider) returnState(row returnRow, id string, items []string, at *ledg
 		}
 		known := *returnTime(r, row)
 		switch c := row.at(r.GetStatus()); {
-		case c.does == contradict && known == nil && endedAfter(r, at):
-			// If two ends contradict each other, the later one wins, in whatever order they arrive.
-			lateLines = append(lateLines, r)
-			lateness.Irregular = true
-		case c.does == contradict && known == nil, c.does == move:
+		case c.does == contradict && hasEnded(r) && !endedAfter(r, at):
+			// The first of two ends that contradict each other stands, in whatever order they arrive.
+			x.outranked = true
+		case c.does == contradict, c.does == move:
 			moving = append(moving, r)
 			t.Irregular = t.Irregular || c.does == contradict
 		case fills(known, at):
@@ -60,6 +59,9 @@ func (x *decider) returnState(row returnRow, id string, items []string, at *ledg
 		x.emit(returnEvent(row, id, itemIDs(lateLines), at, lateness))
 	}
 }
+
+// hasEnded reports whether a return is over.
+func hasEnded(r *ledgerv1.Return) bool { return !counts(r) || r.GetStatus() == rmaCompleted }
 
 // endedAfter reports whether a return reached its state later than a time.
 func endedAfter(r *ledgerv1.Return, at *ledgerv1.Moment) bool {

@@ -92,7 +92,7 @@ func TestCancelWhilePackingRendersAgain(t *testing.T) {
 	st.does(cancelFact(1, "order_cancelled", lineOfUnits("item-1", 1)), applied, "ItemsCancelled")
 	require.EqualValues(t, 3, st.s.DocumentRevision)
 	st.does(CompletePacking{Revision: 3}, accepted, "ShipmentPacked")
-	st.refuses(Cancel{Reason: "b2b_order"}, CodeInvalidItemState)
+	st.refuses(Cancel{GroupIDs: []string{"grp-item-1"}, Reason: "b2b_order"}, CodeInvalidItemState)
 	// The marketplace's echo of the seller's cancellation finds nothing left.
 	st.does(cancelFact(2, "seller_cancellation", lineOfUnits("item-2", 1)), duplicate)
 	require.Equal(t, ReasonNothingLeft, st.last.Reason)
@@ -192,7 +192,7 @@ func TestSelfShipFlow(t *testing.T) {
 	st.does(UpdateTracking{Courier: &ledgerv1.Courier{TrackingId: "T-2"}, TentativeDelivery: When{Time: hour(80)}}, accepted, "TrackingUpdated")
 	require.Equal(t, "Van", st.s.Packing.Courier.VendorName)
 	require.Equal(t, "T-2", st.s.Packing.Courier.TrackingId)
-	st.refuses(ConfirmDelivery{At: When{Time: hour(31)}}, CodeInvalidDate)
+	st.refuses(ConfirmDelivery{At: When{Time: hour(54)}}, CodeInvalidDate)
 	st.refuses(ConfirmDelivery{At: When{Time: hour(-24)}}, CodeInvalidDate)
 	st.does(ConfirmDelivery{At: When{hour(29), true}}, accepted, "ShipmentDelivered", "ShipmentCompleted")
 	require.Equal(t, completed, st.s.Status)
@@ -232,7 +232,7 @@ func TestSelfShipCancelEndsServices(t *testing.T) {
 	c := createdSelf(2)
 	c.Services = []ActivateService{{ServiceID: "V-1", OrderItemID: "item-1", DueAt: hour(100)}}
 	st := given(t, c)
-	st.does(Cancel{Reason: "b2b_order"}, accepted, "ItemsCancelled", "ServiceCancelled")
+	st.does(Cancel{GroupIDs: []string{"grp-item-1"}, Reason: "b2b_order"}, accepted, "ItemsCancelled", "ServiceCancelled")
 	require.Equal(t, cancelled, st.s.Status)
 	require.Equal(t, serviceCancelled, st.s.Services[0].Status)
 	require.NotNil(t, st.clock(clockDispatch).CancelledAt)
@@ -271,16 +271,47 @@ func TestCustomerReturnFlow(t *testing.T) {
 	st.refuses(PickUpReturn{ReturnID: "R-1", At: When{Time: hour(26)}}, CodeInvalidReturnState)
 }
 
-func TestCustomerReturnRejectNeedsVisit(t *testing.T) {
+func TestCustomerReturnRejectWithoutVisit(t *testing.T) {
 	t.Parallel()
 	st := deliveredSelf(t)
 	st.decide(returnReported("R-1", fromCustomer, 11, "item-1", 2))
-	st.refuses(RejectReturn{ReturnID: "R-1"}, CodeInvalidReturnState)
+	st.does(RejectReturn{ReturnID: "R-1"}, accepted, "ReturnRejected")
+	require.Equal(t, st.c.Now, st.s.Returns[0].Rejected.At.AsTime())
+}
+
+// A decision with a date of the visit was made then: later steps are judged by it.
+func TestReturnDecidedAtVisit(t *testing.T) {
+	t.Parallel()
+	for _, day := range []bool{false, true} {
+		st := deliveredSelf(t)
+		st.c.Now = hour(80)
+		st.decide(returnReported("R-1", fromCustomer, 11, "item-1", 1))
+		st.decide(returnReported("R-2", fromCustomer, 11, "item-1", 1))
+		visit := When{Time: hour(40), Day: day}
+		st.refuses(ApproveReturn{ReturnID: "R-1", VisitedAt: When{Time: hour(-24)}}, CodeInvalidDate)
+		st.does(ApproveReturn{ReturnID: "R-1", VisitedAt: visit}, accepted, "ReturnApproved")
+		at := st.s.Returns[0].Approved
+		require.Equal(t, day, at.Day, "the precision is kept")
+		require.Equal(t, dayOf(hour(40)), dayOf(at.At.AsTime()))
+		require.Equal(t, st.c.Policy.ReversePickupWithin, st.clock(clockPickup).DueAt.AsTime().Sub(at.At.AsTime()))
+		st.refuses(PickUpReturn{ReturnID: "R-1", At: When{Time: hour(10)}}, CodeInvalidDate)
+		st.does(PickUpReturn{ReturnID: "R-1", At: When{Time: hour(41)}}, accepted, "ReturnPickedUp", "ReturnCompleted")
+		st.does(RejectReturn{ReturnID: "R-2", VisitedAt: visit}, accepted, "ReturnRejected")
+		require.True(t, at.EqualVT(st.s.Returns[1].Rejected))
+	}
+}
+
+func TestCustomerReturnRejectCancelsVisit(t *testing.T) {
+	t.Parallel()
+	st := deliveredSelf(t)
+	st.decide(returnReported("R-1", fromCustomer, 11, "item-1", 2))
 	st.does(RequestTechVisit{ReturnID: "R-1", ServiceID: "V-1", DueAt: hour(60)}, accepted, "TechVisitRequested")
 	st.does(RequestTechVisit{ReturnID: "R-1", ServiceID: "V-1", DueAt: hour(60)}, duplicate)
 	st.does(RejectReturn{ReturnID: "R-1", ServiceID: "V-1", Comments: "fine"}, accepted, "TechVisitCancelled", "ReturnRejected")
 	require.Equal(t, serviceCancelled, st.s.Services[0].Status)
-	require.NotNil(t, st.clock(clockVisit).Done, "the visit took place")
+	require.Nil(t, st.s.Services[0].Completed)
+	require.Nil(t, st.clock(clockVisit).Done, "a rejection completes no visit")
+	require.Equal(t, st.c.Now, st.clock(clockVisit).CancelledAt.AsTime())
 	require.Equal(t, completed, st.s.Status, "a rejected return no longer counts")
 	st.refuses(CancelReturn{ReturnID: "R-1"}, CodeOperationNotAllowed)
 }
@@ -346,4 +377,53 @@ func TestReturnImpliesShipped(t *testing.T) {
 	require.Equal(t, shipped, st.item("item-1").Forward)
 	require.Equal(t, inferred, st.clock(clockDispatch).Done.Certainty)
 	require.Nil(t, st.s.Times.Delivered)
+}
+
+// A command that names nothing must not cancel everything.
+func TestCancelNeedsGroups(t *testing.T) {
+	t.Parallel()
+	st := given(t, created(1))
+	st.refuses(Cancel{Reason: "b2b_order"}, CodeInvalidRequest)
+	st.refuses(Cancel{GroupIDs: []string{}, Reason: "b2b_order"}, CodeInvalidRequest)
+	require.Equal(t, approved, st.s.Status)
+}
+
+// The dates of commands are judged by the day in India, with or without a time, and kept as they were reported.
+func TestCommandDatesAreDays(t *testing.T) {
+	t.Parallel()
+	day := func(d, h int) time.Time { return time.Date(2024, 4, d, h, 0, 0, 0, ist) }
+	for name, c := range map[string]struct {
+		dispatch, invoice time.Time
+		refused           bool
+	}{
+		"two seconds ahead":            {dispatch: day(3, 10).Add(2 * time.Second)},
+		"hours ahead, today":           {dispatch: day(3, 23), invoice: day(3, 23)},
+		"tomorrow":                     {dispatch: day(4, 0), refused: true},
+		"an invoice of tomorrow":       {dispatch: day(3, 9), invoice: day(4, 0), refused: true},
+		"hours before it was ordered":  {dispatch: day(1, 0), invoice: day(1, 0)},
+		"the day before it was order":  {dispatch: day(1, 0).Add(-time.Second), refused: true},
+		"an invoice of the day before": {dispatch: day(3, 9), invoice: day(1, 0).Add(-time.Second), refused: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			created := createdSelf(1)
+			created.At, created.DispatchAfter = day(1, 22), time.Time{}
+			for i := range created.Items {
+				created.Items[i].Details.OrderDate = nil
+			}
+			st := newStory(t)
+			st.c.Now = day(3, 10)
+			st.decide(created)
+			in := DispatchSelfShip{
+				DispatchedAt: When{Time: c.dispatch}, InvoiceDate: When{Time: c.invoice}, InvoiceLines: invoice("item-1", 1),
+			}
+			if c.refused {
+				st.refuses(in, CodeInvalidDate)
+				return
+			}
+			st.does(in, accepted, "ShipmentShipped")
+			require.True(t, c.dispatch.Equal(st.s.Times.Shipped.At.AsTime()), "times are kept as reported")
+			require.False(t, st.s.Times.Shipped.Day)
+		})
+	}
 }

@@ -53,7 +53,8 @@ func back(t treatment, s ledgerv1.ReturnStatus) returnCell { return returnCell{d
 //
 // A customer return (the marketplace's RVP) is approved or rejected, then picked up. A courier return (RTO) needs no
 // approval: the goods never arrived, and the seller can only confirm that they are back, or that they were delivered
-// after all. A fact that ends a return in another way than it has already ended contradicts it; the later end wins.
+// after all. A fact that ends a return in another way than it has already ended contradicts it: it is stale, unless it
+// happened first.
 //
 //nolint:gochecknoglobals // See transitions.
 var returnTransitions = [returnRows]returnCells{
@@ -68,7 +69,7 @@ var returnTransitions = [returnRows]returnCells{
 	rowReturnApproved: {cells: [returnStatuses]returnCell{
 		rmaRequested: back(move, rmaApproved), rmaCreated: back(move, rmaApproved), rmaApproved: {does: late},
 		rmaPickedUp: {does: late}, rmaCompleted: {does: late},
-		rmaRejected: back(contradict, rmaApproved), rmaCancelled: back(contradict, rmaApproved),
+		rmaRejected: {does: late}, rmaCancelled: {does: late},
 	}},
 	rowReturnRejected: {cells: [returnStatuses]returnCell{
 		rmaRequested: back(move, rmaRejected), rmaCreated: back(move, rmaRejected), rmaApproved: back(move, rmaRejected),

@@ -26,7 +26,7 @@ type serviceCell = cell[ledgerv1.ServiceStatus]
 
 // serviceTransitions is the table of services. Forward services start at ACTIVATED and pass IN_PROGRESS. Tech visits
 // start at REQUESTED, and end with the decision about their return: approval completes the visit, rejection cancels it.
-// That is how the marketplace shows them. The clock of a visit before a rejection still counts as met.
+// That is how the marketplace shows them.
 //
 //nolint:gochecknoglobals // See transitions.
 var serviceTransitions = [serviceRows][serviceStatuses]serviceCell{

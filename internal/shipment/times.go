@@ -34,7 +34,7 @@ func timeOf(t *ledgerv1.Times, step ledgerv1.Status) **ledgerv1.Moment {
 	case delivered:
 		return &t.Delivered
 	case completed:
-		return &t.Completed
+		return &t.ItemCompleted // Items complete one by one; finish derives the time of the shipment.
 	case formFailed:
 		return &t.FormFailed
 	case cancelled:

@@ -1049,6 +1049,8 @@ type DispatchDatesChanged struct {
 	DispatchAfter *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=dispatch_after,json=dispatchAfter,proto3" json:"dispatch_after,omitempty"`
 	DispatchBy    *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=dispatch_by,json=dispatchBy,proto3" json:"dispatch_by,omitempty"`
 	DeliverBy     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=deliver_by,json=deliverBy,proto3" json:"deliver_by,omitempty"`
+	// Dates that were reported as they are known, by path: older reports no longer change them.
+	Confirmed     []string `protobuf:"bytes,5,rep,name=confirmed,proto3" json:"confirmed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1107,6 +1109,13 @@ func (x *DispatchDatesChanged) GetDispatchBy() *timestamppb.Timestamp {
 func (x *DispatchDatesChanged) GetDeliverBy() *timestamppb.Timestamp {
 	if x != nil {
 		return x.DeliverBy
+	}
+	return nil
+}
+
+func (x *DispatchDatesChanged) GetConfirmed() []string {
+	if x != nil {
+		return x.Confirmed
 	}
 	return nil
 }
@@ -2087,8 +2096,12 @@ type PropertiesUpdated struct {
 	DeliverBy            *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=deliver_by,json=deliverBy,proto3" json:"deliver_by,omitempty"`
 	MarketplaceUpdatedAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=marketplace_updated_at,json=marketplaceUpdatedAt,proto3" json:"marketplace_updated_at,omitempty"`
 	Packing              *Packing               `protobuf:"bytes,10,opt,name=packing,proto3" json:"packing,omitempty"`
-	unknownFields        protoimpl.UnknownFields
-	sizeCache            protoimpl.SizeCache
+	// Dates that were reported as they are known, by path: older reports no longer change them.
+	Confirmed []string `protobuf:"bytes,11,rep,name=confirmed,proto3" json:"confirmed,omitempty"`
+	// Items that a later report of the shipment adds.
+	AddedItems    []*Item `protobuf:"bytes,12,rep,name=added_items,json=addedItems,proto3" json:"added_items,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PropertiesUpdated) Reset() {
@@ -2187,6 +2200,20 @@ func (x *PropertiesUpdated) GetMarketplaceUpdatedAt() *timestamppb.Timestamp {
 func (x *PropertiesUpdated) GetPacking() *Packing {
 	if x != nil {
 		return x.Packing
+	}
+	return nil
+}
+
+func (x *PropertiesUpdated) GetConfirmed() []string {
+	if x != nil {
+		return x.Confirmed
+	}
+	return nil
+}
+
+func (x *PropertiesUpdated) GetAddedItems() []*Item {
+	if x != nil {
+		return x.AddedItems
 	}
 	return nil
 }
@@ -2617,7 +2644,9 @@ type ReturnCreated struct {
 	// more, those that follow one another in the sorted list and include this one.
 	SiblingShipmentIds []string `protobuf:"bytes,20,rep,name=sibling_shipment_ids,json=siblingShipmentIds,proto3" json:"sibling_shipment_ids,omitempty"`
 	// The number of all shipments of the return; 0 if it has no other.
-	SiblingCount  uint32 `protobuf:"varint,21,opt,name=sibling_count,json=siblingCount,proto3" json:"sibling_count,omitempty"`
+	SiblingCount uint32 `protobuf:"varint,21,opt,name=sibling_count,json=siblingCount,proto3" json:"sibling_count,omitempty"`
+	// Units that were cancelled before they were shipped, so it seemed: they come back, so they were shipped and live.
+	Revived       []*ItemUnits `protobuf:"bytes,22,rep,name=revived,proto3" json:"revived,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2678,6 +2707,13 @@ func (x *ReturnCreated) GetSiblingCount() uint32 {
 		return x.SiblingCount
 	}
 	return 0
+}
+
+func (x *ReturnCreated) GetRevived() []*ItemUnits {
+	if x != nil {
+		return x.Revived
+	}
+	return nil
 }
 
 // The tracking number of a return changed.
@@ -3787,14 +3823,15 @@ const file_orderledger_v1_event_proto_rawDesc = "" +
 	"\rorder_item_id\x18\x01 \x01(\tR\vorderItemId\x12\x14\n" +
 	"\x05units\x18\x02 \x01(\rR\x05units\":\n" +
 	"\x10ShipmentReleased\x12&\n" +
-	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\"\xf9\x01\n" +
+	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\"\x97\x02\n" +
 	"\x14DispatchDatesChanged\x12&\n" +
 	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x12A\n" +
 	"\x0edispatch_after\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\rdispatchAfter\x12;\n" +
 	"\vdispatch_by\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"dispatchBy\x129\n" +
 	"\n" +
-	"deliver_by\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tdeliverBy\"\xe5\x01\n" +
+	"deliver_by\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tdeliverBy\x12\x1c\n" +
+	"\tconfirmed\x18\x05 \x03(\tR\tconfirmed\"\xe5\x01\n" +
 	"\x0fLabelsRequested\x12&\n" +
 	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x125\n" +
 	"\arequest\x18\x02 \x01(\v2\x1b.orderledger.v1.PackRequestR\arequest\x12\x1a\n" +
@@ -3862,7 +3899,7 @@ const file_orderledger_v1_event_proto_rawDesc = "" +
 	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x121\n" +
 	"\acourier\x18\x02 \x01(\v2\x17.orderledger.v1.CourierR\acourier\x12I\n" +
 	"\x12tentative_delivery\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x11tentativeDelivery\x12&\n" +
-	"\x0fsub_shipment_id\x18\x04 \x01(\tR\rsubShipmentId\"\xad\x04\n" +
+	"\x0fsub_shipment_id\x18\x04 \x01(\tR\rsubShipmentId\"\x82\x05\n" +
 	"\x11PropertiesUpdated\x12&\n" +
 	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x12\x18\n" +
 	"\achanged\x18\x02 \x03(\tR\achanged\x129\n" +
@@ -3876,7 +3913,10 @@ const file_orderledger_v1_event_proto_rawDesc = "" +
 	"deliver_by\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tdeliverBy\x12P\n" +
 	"\x16marketplace_updated_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x14marketplaceUpdatedAt\x121\n" +
 	"\apacking\x18\n" +
-	" \x01(\v2\x17.orderledger.v1.PackingR\apacking\"\xf3\x02\n" +
+	" \x01(\v2\x17.orderledger.v1.PackingR\apacking\x12\x1c\n" +
+	"\tconfirmed\x18\v \x03(\tR\tconfirmed\x125\n" +
+	"\vadded_items\x18\f \x03(\v2\x14.orderledger.v1.ItemR\n" +
+	"addedItems\"\xf3\x02\n" +
 	"\tItemPatch\x12\"\n" +
 	"\rorder_item_id\x18\x01 \x01(\tR\vorderItemId\x125\n" +
 	"\adetails\x18\x02 \x01(\v2\x1b.orderledger.v1.ItemDetailsR\adetails\x12/\n" +
@@ -3912,12 +3952,13 @@ const file_orderledger_v1_event_proto_rawDesc = "" +
 	"\x10ServiceCancelled\x12&\n" +
 	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x12\x1f\n" +
 	"\vservice_ids\x18\x02 \x03(\tR\n" +
-	"serviceIds\"\xbc\x01\n" +
+	"serviceIds\"\xf1\x01\n" +
 	"\rReturnCreated\x12&\n" +
 	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x12,\n" +
 	"\x05lines\x18\x02 \x03(\v2\x16.orderledger.v1.ReturnR\x05lines\x120\n" +
 	"\x14sibling_shipment_ids\x18\x14 \x03(\tR\x12siblingShipmentIds\x12#\n" +
-	"\rsibling_count\x18\x15 \x01(\rR\fsiblingCount\"\x92\x01\n" +
+	"\rsibling_count\x18\x15 \x01(\rR\fsiblingCount\x123\n" +
+	"\arevived\x18\x16 \x03(\v2\x19.orderledger.v1.ItemUnitsR\arevived\"\x92\x01\n" +
 	"\x15ReturnTrackingUpdated\x12&\n" +
 	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x12\x1b\n" +
 	"\treturn_id\x18\x02 \x01(\tR\breturnId\x124\n" +
@@ -4071,8 +4112,9 @@ var file_orderledger_v1_event_proto_goTypes = []any{
 	(*Courier)(nil),                   // 54: orderledger.v1.Courier
 	(*ShipmentDetails)(nil),           // 55: orderledger.v1.ShipmentDetails
 	(*Form)(nil),                      // 56: orderledger.v1.Form
-	(*ItemDetails)(nil),               // 57: orderledger.v1.ItemDetails
-	(*Return)(nil),                    // 58: orderledger.v1.Return
+	(*Item)(nil),                      // 57: orderledger.v1.Item
+	(*ItemDetails)(nil),               // 58: orderledger.v1.ItemDetails
+	(*Return)(nil),                    // 59: orderledger.v1.Return
 }
 var file_orderledger_v1_event_proto_depIdxs = []int32{
 	1,   // 0: orderledger.v1.Event.transition:type_name -> orderledger.v1.Transition
@@ -4161,45 +4203,47 @@ var file_orderledger_v1_event_proto_depIdxs = []int32{
 	50,  // 83: orderledger.v1.PropertiesUpdated.deliver_by:type_name -> google.protobuf.Timestamp
 	50,  // 84: orderledger.v1.PropertiesUpdated.marketplace_updated_at:type_name -> google.protobuf.Timestamp
 	52,  // 85: orderledger.v1.PropertiesUpdated.packing:type_name -> orderledger.v1.Packing
-	57,  // 86: orderledger.v1.ItemPatch.details:type_name -> orderledger.v1.ItemDetails
-	53,  // 87: orderledger.v1.ItemPatch.cancelled_by:type_name -> orderledger.v1.CancelledBy
-	49,  // 88: orderledger.v1.ItemPatch.cancelled_at:type_name -> orderledger.v1.Moment
-	49,  // 89: orderledger.v1.ServiceActivated.at:type_name -> orderledger.v1.Moment
-	50,  // 90: orderledger.v1.ServiceActivated.due_at:type_name -> google.protobuf.Timestamp
-	49,  // 91: orderledger.v1.ServiceStarted.at:type_name -> orderledger.v1.Moment
-	49,  // 92: orderledger.v1.ServiceAttempted.at:type_name -> orderledger.v1.Moment
-	50,  // 93: orderledger.v1.ServiceAttempted.new_due:type_name -> google.protobuf.Timestamp
-	49,  // 94: orderledger.v1.ServiceCompleted.at:type_name -> orderledger.v1.Moment
-	49,  // 95: orderledger.v1.ServiceCancelled.at:type_name -> orderledger.v1.Moment
-	49,  // 96: orderledger.v1.ReturnCreated.at:type_name -> orderledger.v1.Moment
-	58,  // 97: orderledger.v1.ReturnCreated.lines:type_name -> orderledger.v1.Return
-	49,  // 98: orderledger.v1.ReturnTrackingUpdated.at:type_name -> orderledger.v1.Moment
-	32,  // 99: orderledger.v1.ReturnTrackingUpdated.lines:type_name -> orderledger.v1.ReturnTracking
-	49,  // 100: orderledger.v1.ReturnExpectedDateChanged.at:type_name -> orderledger.v1.Moment
-	34,  // 101: orderledger.v1.ReturnExpectedDateChanged.lines:type_name -> orderledger.v1.ReturnExpectedDate
-	50,  // 102: orderledger.v1.ReturnExpectedDate.expected_date:type_name -> google.protobuf.Timestamp
-	49,  // 103: orderledger.v1.TechVisitRequested.at:type_name -> orderledger.v1.Moment
-	50,  // 104: orderledger.v1.TechVisitRequested.due_at:type_name -> google.protobuf.Timestamp
-	49,  // 105: orderledger.v1.TechVisitAttempted.at:type_name -> orderledger.v1.Moment
-	50,  // 106: orderledger.v1.TechVisitAttempted.new_due:type_name -> google.protobuf.Timestamp
-	49,  // 107: orderledger.v1.TechVisitCompleted.at:type_name -> orderledger.v1.Moment
-	49,  // 108: orderledger.v1.TechVisitCancelled.at:type_name -> orderledger.v1.Moment
-	49,  // 109: orderledger.v1.ReturnApproved.at:type_name -> orderledger.v1.Moment
-	50,  // 110: orderledger.v1.ReturnApproved.pickup_due:type_name -> google.protobuf.Timestamp
-	49,  // 111: orderledger.v1.ReturnRejected.at:type_name -> orderledger.v1.Moment
-	49,  // 112: orderledger.v1.PickupAttempted.at:type_name -> orderledger.v1.Moment
-	50,  // 113: orderledger.v1.PickupAttempted.new_due:type_name -> google.protobuf.Timestamp
-	49,  // 114: orderledger.v1.ReturnPickedUp.at:type_name -> orderledger.v1.Moment
-	49,  // 115: orderledger.v1.ReturnCompleted.at:type_name -> orderledger.v1.Moment
-	49,  // 116: orderledger.v1.ReturnCancelled.at:type_name -> orderledger.v1.Moment
-	5,   // 117: orderledger.v1.ReturnCancelled.revived:type_name -> orderledger.v1.ItemUnits
-	49,  // 118: orderledger.v1.ReturnUpdated.at:type_name -> orderledger.v1.Moment
-	58,  // 119: orderledger.v1.ReturnUpdated.lines:type_name -> orderledger.v1.Return
-	120, // [120:120] is the sub-list for method output_type
-	120, // [120:120] is the sub-list for method input_type
-	120, // [120:120] is the sub-list for extension type_name
-	120, // [120:120] is the sub-list for extension extendee
-	0,   // [0:120] is the sub-list for field type_name
+	57,  // 86: orderledger.v1.PropertiesUpdated.added_items:type_name -> orderledger.v1.Item
+	58,  // 87: orderledger.v1.ItemPatch.details:type_name -> orderledger.v1.ItemDetails
+	53,  // 88: orderledger.v1.ItemPatch.cancelled_by:type_name -> orderledger.v1.CancelledBy
+	49,  // 89: orderledger.v1.ItemPatch.cancelled_at:type_name -> orderledger.v1.Moment
+	49,  // 90: orderledger.v1.ServiceActivated.at:type_name -> orderledger.v1.Moment
+	50,  // 91: orderledger.v1.ServiceActivated.due_at:type_name -> google.protobuf.Timestamp
+	49,  // 92: orderledger.v1.ServiceStarted.at:type_name -> orderledger.v1.Moment
+	49,  // 93: orderledger.v1.ServiceAttempted.at:type_name -> orderledger.v1.Moment
+	50,  // 94: orderledger.v1.ServiceAttempted.new_due:type_name -> google.protobuf.Timestamp
+	49,  // 95: orderledger.v1.ServiceCompleted.at:type_name -> orderledger.v1.Moment
+	49,  // 96: orderledger.v1.ServiceCancelled.at:type_name -> orderledger.v1.Moment
+	49,  // 97: orderledger.v1.ReturnCreated.at:type_name -> orderledger.v1.Moment
+	59,  // 98: orderledger.v1.ReturnCreated.lines:type_name -> orderledger.v1.Return
+	5,   // 99: orderledger.v1.ReturnCreated.revived:type_name -> orderledger.v1.ItemUnits
+	49,  // 100: orderledger.v1.ReturnTrackingUpdated.at:type_name -> orderledger.v1.Moment
+	32,  // 101: orderledger.v1.ReturnTrackingUpdated.lines:type_name -> orderledger.v1.ReturnTracking
+	49,  // 102: orderledger.v1.ReturnExpectedDateChanged.at:type_name -> orderledger.v1.Moment
+	34,  // 103: orderledger.v1.ReturnExpectedDateChanged.lines:type_name -> orderledger.v1.ReturnExpectedDate
+	50,  // 104: orderledger.v1.ReturnExpectedDate.expected_date:type_name -> google.protobuf.Timestamp
+	49,  // 105: orderledger.v1.TechVisitRequested.at:type_name -> orderledger.v1.Moment
+	50,  // 106: orderledger.v1.TechVisitRequested.due_at:type_name -> google.protobuf.Timestamp
+	49,  // 107: orderledger.v1.TechVisitAttempted.at:type_name -> orderledger.v1.Moment
+	50,  // 108: orderledger.v1.TechVisitAttempted.new_due:type_name -> google.protobuf.Timestamp
+	49,  // 109: orderledger.v1.TechVisitCompleted.at:type_name -> orderledger.v1.Moment
+	49,  // 110: orderledger.v1.TechVisitCancelled.at:type_name -> orderledger.v1.Moment
+	49,  // 111: orderledger.v1.ReturnApproved.at:type_name -> orderledger.v1.Moment
+	50,  // 112: orderledger.v1.ReturnApproved.pickup_due:type_name -> google.protobuf.Timestamp
+	49,  // 113: orderledger.v1.ReturnRejected.at:type_name -> orderledger.v1.Moment
+	49,  // 114: orderledger.v1.PickupAttempted.at:type_name -> orderledger.v1.Moment
+	50,  // 115: orderledger.v1.PickupAttempted.new_due:type_name -> google.protobuf.Timestamp
+	49,  // 116: orderledger.v1.ReturnPickedUp.at:type_name -> orderledger.v1.Moment
+	49,  // 117: orderledger.v1.ReturnCompleted.at:type_name -> orderledger.v1.Moment
+	49,  // 118: orderledger.v1.ReturnCancelled.at:type_name -> orderledger.v1.Moment
+	5,   // 119: orderledger.v1.ReturnCancelled.revived:type_name -> orderledger.v1.ItemUnits
+	49,  // 120: orderledger.v1.ReturnUpdated.at:type_name -> orderledger.v1.Moment
+	59,  // 121: orderledger.v1.ReturnUpdated.lines:type_name -> orderledger.v1.Return
+	122, // [122:122] is the sub-list for method output_type
+	122, // [122:122] is the sub-list for method input_type
+	122, // [122:122] is the sub-list for extension type_name
+	122, // [122:122] is the sub-list for extension extendee
+	0,   // [0:122] is the sub-list for field type_name
 }
 
 func init() { file_orderledger_v1_event_proto_init() }

@@ -509,6 +509,11 @@ func (m *DispatchDatesChanged) CloneVT() *DispatchDatesChanged {
 	r.DispatchAfter = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.DispatchAfter).CloneVT())
 	r.DispatchBy = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.DispatchBy).CloneVT())
 	r.DeliverBy = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.DeliverBy).CloneVT())
+	if rhs := m.Confirmed; rhs != nil {
+		tmpContainer := make([]string, len(rhs))
+		copy(tmpContainer, rhs)
+		r.Confirmed = tmpContainer
+	}
 	if len(m.unknownFields) > 0 {
 		r.unknownFields = make([]byte, len(m.unknownFields))
 		copy(r.unknownFields, m.unknownFields)
@@ -888,6 +893,18 @@ func (m *PropertiesUpdated) CloneVT() *PropertiesUpdated {
 		}
 		r.Forms = tmpContainer
 	}
+	if rhs := m.Confirmed; rhs != nil {
+		tmpContainer := make([]string, len(rhs))
+		copy(tmpContainer, rhs)
+		r.Confirmed = tmpContainer
+	}
+	if rhs := m.AddedItems; rhs != nil {
+		tmpContainer := make([]*Item, len(rhs))
+		for k, v := range rhs {
+			tmpContainer[k] = v.CloneVT()
+		}
+		r.AddedItems = tmpContainer
+	}
 	if len(m.unknownFields) > 0 {
 		r.unknownFields = make([]byte, len(m.unknownFields))
 		copy(r.unknownFields, m.unknownFields)
@@ -1045,6 +1062,13 @@ func (m *ReturnCreated) CloneVT() *ReturnCreated {
 		tmpContainer := make([]string, len(rhs))
 		copy(tmpContainer, rhs)
 		r.SiblingShipmentIds = tmpContainer
+	}
+	if rhs := m.Revived; rhs != nil {
+		tmpContainer := make([]*ItemUnits, len(rhs))
+		for k, v := range rhs {
+			tmpContainer[k] = v.CloneVT()
+		}
+		r.Revived = tmpContainer
 	}
 	if len(m.unknownFields) > 0 {
 		r.unknownFields = make([]byte, len(m.unknownFields))
@@ -2548,6 +2572,15 @@ func (this *DispatchDatesChanged) EqualVT(that *DispatchDatesChanged) bool {
 	if !(*timestamppb1.Timestamp)(this.DeliverBy).EqualVT((*timestamppb1.Timestamp)(that.DeliverBy)) {
 		return false
 	}
+	if len(this.Confirmed) != len(that.Confirmed) {
+		return false
+	}
+	for i, vx := range this.Confirmed {
+		vy := that.Confirmed[i]
+		if vx != vy {
+			return false
+		}
+	}
 	return string(this.unknownFields) == string(that.unknownFields)
 }
 
@@ -3097,6 +3130,32 @@ func (this *PropertiesUpdated) EqualVT(that *PropertiesUpdated) bool {
 	if !this.Packing.EqualVT(that.Packing) {
 		return false
 	}
+	if len(this.Confirmed) != len(that.Confirmed) {
+		return false
+	}
+	for i, vx := range this.Confirmed {
+		vy := that.Confirmed[i]
+		if vx != vy {
+			return false
+		}
+	}
+	if len(this.AddedItems) != len(that.AddedItems) {
+		return false
+	}
+	for i, vx := range this.AddedItems {
+		vy := that.AddedItems[i]
+		if p, q := vx, vy; p != q {
+			if p == nil {
+				p = &Item{}
+			}
+			if q == nil {
+				q = &Item{}
+			}
+			if !p.EqualVT(q) {
+				return false
+			}
+		}
+	}
 	return string(this.unknownFields) == string(that.unknownFields)
 }
 
@@ -3324,6 +3383,23 @@ func (this *ReturnCreated) EqualVT(that *ReturnCreated) bool {
 	}
 	if this.SiblingCount != that.SiblingCount {
 		return false
+	}
+	if len(this.Revived) != len(that.Revived) {
+		return false
+	}
+	for i, vx := range this.Revived {
+		vy := that.Revived[i]
+		if p, q := vx, vy; p != q {
+			if p == nil {
+				p = &ItemUnits{}
+			}
+			if q == nil {
+				q = &ItemUnits{}
+			}
+			if !p.EqualVT(q) {
+				return false
+			}
+		}
 	}
 	return string(this.unknownFields) == string(that.unknownFields)
 }
@@ -5049,6 +5125,15 @@ func (m *DispatchDatesChanged) MarshalToSizedBufferVT(dAtA []byte) (int, error) 
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if len(m.Confirmed) > 0 {
+		for iNdEx := len(m.Confirmed) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.Confirmed[iNdEx])
+			copy(dAtA[i:], m.Confirmed[iNdEx])
+			i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.Confirmed[iNdEx])))
+			i--
+			dAtA[i] = 0x2a
+		}
+	}
 	if m.DeliverBy != nil {
 		size, err := (*timestamppb1.Timestamp)(m.DeliverBy).MarshalToSizedBufferVT(dAtA[:i])
 		if err != nil {
@@ -6040,6 +6125,27 @@ func (m *PropertiesUpdated) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if len(m.AddedItems) > 0 {
+		for iNdEx := len(m.AddedItems) - 1; iNdEx >= 0; iNdEx-- {
+			size, err := m.AddedItems[iNdEx].MarshalToSizedBufferVT(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
+			i--
+			dAtA[i] = 0x62
+		}
+	}
+	if len(m.Confirmed) > 0 {
+		for iNdEx := len(m.Confirmed) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.Confirmed[iNdEx])
+			copy(dAtA[i:], m.Confirmed[iNdEx])
+			i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.Confirmed[iNdEx])))
+			i--
+			dAtA[i] = 0x5a
+		}
+	}
 	if m.Packing != nil {
 		size, err := m.Packing.MarshalToSizedBufferVT(dAtA[:i])
 		if err != nil {
@@ -6568,6 +6674,20 @@ func (m *ReturnCreated) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if len(m.Revived) > 0 {
+		for iNdEx := len(m.Revived) - 1; iNdEx >= 0; iNdEx-- {
+			size, err := m.Revived[iNdEx].MarshalToSizedBufferVT(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
+			i--
+			dAtA[i] = 0x1
+			i--
+			dAtA[i] = 0xb2
+		}
 	}
 	if m.SiblingCount != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.SiblingCount))
@@ -8219,6 +8339,12 @@ func (m *DispatchDatesChanged) SizeVT() (n int) {
 		l = (*timestamppb1.Timestamp)(m.DeliverBy).SizeVT()
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
+	if len(m.Confirmed) > 0 {
+		for _, s := range m.Confirmed {
+			l = len(s)
+			n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+		}
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -8635,6 +8761,18 @@ func (m *PropertiesUpdated) SizeVT() (n int) {
 		l = m.Packing.SizeVT()
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
+	if len(m.Confirmed) > 0 {
+		for _, s := range m.Confirmed {
+			l = len(s)
+			n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+		}
+	}
+	if len(m.AddedItems) > 0 {
+		for _, e := range m.AddedItems {
+			l = e.SizeVT()
+			n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+		}
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -8821,6 +8959,12 @@ func (m *ReturnCreated) SizeVT() (n int) {
 	}
 	if m.SiblingCount != 0 {
 		n += 2 + protohelpers.SizeOfVarint(uint64(m.SiblingCount))
+	}
+	if len(m.Revived) > 0 {
+		for _, e := range m.Revived {
+			l = e.SizeVT()
+			n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
+		}
 	}
 	n += len(m.unknownFields)
 	return n
@@ -11862,6 +12006,38 @@ func (m *DispatchDatesChanged) UnmarshalVT(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Confirmed", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Confirmed = append(m.Confirmed, string(dAtA[iNdEx:postIndex]))
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -14583,6 +14759,72 @@ func (m *PropertiesUpdated) UnmarshalVT(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 11:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Confirmed", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Confirmed = append(m.Confirmed, string(dAtA[iNdEx:postIndex]))
+			iNdEx = postIndex
+		case 12:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field AddedItems", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.AddedItems = append(m.AddedItems, &Item{})
+			if err := m.AddedItems[len(m.AddedItems)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -15839,6 +16081,40 @@ func (m *ReturnCreated) UnmarshalVT(dAtA []byte) error {
 					break
 				}
 			}
+		case 22:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Revived", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Revived = append(m.Revived, &ItemUnits{})
+			if err := m.Revived[len(m.Revived)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])

@@ -597,6 +597,62 @@ func (ReturnStatus) EnumDescriptor() ([]byte, []int) {
 	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{9}
 }
 
+// Who reported a due time.
+type DueSource int32
+
+const (
+	DueSource_DUE_SOURCE_UNSPECIFIED DueSource = 0
+	// The marketplace's date replaces earlier ones.
+	DueSource_DUE_SOURCE_MARKETPLACE DueSource = 1
+	// The date that the seller plans counts only without a date of the marketplace, and never shortens the due time.
+	DueSource_DUE_SOURCE_SELLER DueSource = 2
+	// A failed attempt postpones the due time, whoever reported it.
+	DueSource_DUE_SOURCE_ATTEMPT DueSource = 3
+)
+
+// Enum value maps for DueSource.
+var (
+	DueSource_name = map[int32]string{
+		0: "DUE_SOURCE_UNSPECIFIED",
+		1: "DUE_SOURCE_MARKETPLACE",
+		2: "DUE_SOURCE_SELLER",
+		3: "DUE_SOURCE_ATTEMPT",
+	}
+	DueSource_value = map[string]int32{
+		"DUE_SOURCE_UNSPECIFIED": 0,
+		"DUE_SOURCE_MARKETPLACE": 1,
+		"DUE_SOURCE_SELLER":      2,
+		"DUE_SOURCE_ATTEMPT":     3,
+	}
+)
+
+func (x DueSource) Enum() *DueSource {
+	p := new(DueSource)
+	*p = x
+	return p
+}
+
+func (x DueSource) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DueSource) Descriptor() protoreflect.EnumDescriptor {
+	return file_orderledger_v1_shipment_proto_enumTypes[10].Descriptor()
+}
+
+func (DueSource) Type() protoreflect.EnumType {
+	return &file_orderledger_v1_shipment_proto_enumTypes[10]
+}
+
+func (x DueSource) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DueSource.Descriptor instead.
+func (DueSource) EnumDescriptor() ([]byte, []int) {
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{10}
+}
+
 // What a clock measures.
 type ClockKind int32
 
@@ -643,11 +699,11 @@ func (x ClockKind) String() string {
 }
 
 func (ClockKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_orderledger_v1_shipment_proto_enumTypes[10].Descriptor()
+	return file_orderledger_v1_shipment_proto_enumTypes[11].Descriptor()
 }
 
 func (ClockKind) Type() protoreflect.EnumType {
-	return &file_orderledger_v1_shipment_proto_enumTypes[10]
+	return &file_orderledger_v1_shipment_proto_enumTypes[11]
 }
 
 func (x ClockKind) Number() protoreflect.EnumNumber {
@@ -656,7 +712,7 @@ func (x ClockKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ClockKind.Descriptor instead.
 func (ClockKind) EnumDescriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{10}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{11}
 }
 
 // A time and how well it is known.
@@ -775,7 +831,10 @@ type Shipment struct {
 	// marketplace's.
 	FirstRecordedAt *timestamppb.Timestamp `protobuf:"bytes,31,opt,name=first_recorded_at,json=firstRecordedAt,proto3" json:"first_recorded_at,omitempty"`
 	// The shipment was imported as history: it is over, and nobody should act upon its events.
-	History       bool `protobuf:"varint,32,opt,name=history,proto3" json:"history,omitempty"`
+	History bool `protobuf:"varint,32,opt,name=history,proto3" json:"history,omitempty"`
+	// When fields were last reported, by path as in PropertiesUpdated.changed; sorted. A field without an entry was
+	// reported with the creation. An older report only fills in an unknown field.
+	FieldReports  []*FieldReport `protobuf:"bytes,33,rep,name=field_reports,json=fieldReports,proto3" json:"field_reports,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1034,6 +1093,66 @@ func (x *Shipment) GetHistory() bool {
 	return false
 }
 
+func (x *Shipment) GetFieldReports() []*FieldReport {
+	if x != nil {
+		return x.FieldReports
+	}
+	return nil
+}
+
+// When a field was reported.
+type FieldReport struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	ReportedAt    *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=reported_at,json=reportedAt,proto3" json:"reported_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FieldReport) Reset() {
+	*x = FieldReport{}
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FieldReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FieldReport) ProtoMessage() {}
+
+func (x *FieldReport) ProtoReflect() protoreflect.Message {
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FieldReport.ProtoReflect.Descriptor instead.
+func (*FieldReport) Descriptor() ([]byte, []int) {
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *FieldReport) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *FieldReport) GetReportedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReportedAt
+	}
+	return nil
+}
+
 // When each step of the forward flow happened; unset where it is not known.
 type Times struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
@@ -1048,14 +1167,16 @@ type Times struct {
 	// When no unit was live any more.
 	Cancelled *Moment `protobuf:"bytes,9,opt,name=cancelled,proto3" json:"cancelled,omitempty"`
 	// When a form failed last.
-	FormFailed    *Moment `protobuf:"bytes,10,opt,name=form_failed,json=formFailed,proto3" json:"form_failed,omitempty"`
+	FormFailed *Moment `protobuf:"bytes,10,opt,name=form_failed,json=formFailed,proto3" json:"form_failed,omitempty"`
+	// When an item was completed last; completed is unset until all live items are completed.
+	ItemCompleted *Moment `protobuf:"bytes,11,opt,name=item_completed,json=itemCompleted,proto3" json:"item_completed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Times) Reset() {
 	*x = Times{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[2]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1067,7 +1188,7 @@ func (x *Times) String() string {
 func (*Times) ProtoMessage() {}
 
 func (x *Times) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[2]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1080,7 +1201,7 @@ func (x *Times) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Times.ProtoReflect.Descriptor instead.
 func (*Times) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{2}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Times) GetCreated() *Moment {
@@ -1153,6 +1274,13 @@ func (x *Times) GetFormFailed() *Moment {
 	return nil
 }
 
+func (x *Times) GetItemCompleted() *Moment {
+	if x != nil {
+		return x.ItemCompleted
+	}
+	return nil
+}
+
 // One line of the shipment.
 type Item struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
@@ -1168,20 +1296,23 @@ type Item struct {
 	CancelledMarketplace uint32 `protobuf:"varint,8,opt,name=cancelled_marketplace,json=cancelledMarketplace,proto3" json:"cancelled_marketplace,omitempty"`
 	CancelledUnknown     uint32 `protobuf:"varint,9,opt,name=cancelled_unknown,json=cancelledUnknown,proto3" json:"cancelled_unknown,omitempty"`
 	// Units that left, including those cancelled since.
-	Shipped             uint32          `protobuf:"varint,10,opt,name=shipped,proto3" json:"shipped,omitempty"`
+	Shipped uint32 `protobuf:"varint,10,opt,name=shipped,proto3" json:"shipped,omitempty"`
+	// Units that arrived, without those that the courier brings back.
 	Delivered           uint32          `protobuf:"varint,11,opt,name=delivered,proto3" json:"delivered,omitempty"`
 	CancellationGroupId string          `protobuf:"bytes,12,opt,name=cancellation_group_id,json=cancellationGroupId,proto3" json:"cancellation_group_id,omitempty"`
 	Cancellations       []*Cancellation `protobuf:"bytes,13,rep,name=cancellations,proto3" json:"cancellations,omitempty"`
 	Details             *ItemDetails    `protobuf:"bytes,14,opt,name=details,proto3" json:"details,omitempty"`
 	// A courier return was created for it.
 	CourierReturn bool `protobuf:"varint,15,opt,name=courier_return,json=courierReturn,proto3" json:"courier_return,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// When the hold of this item was last reported; an older report no longer changes it.
+	HoldReportedAt *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=hold_reported_at,json=holdReportedAt,proto3" json:"hold_reported_at,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Item) Reset() {
 	*x = Item{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[3]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1193,7 +1324,7 @@ func (x *Item) String() string {
 func (*Item) ProtoMessage() {}
 
 func (x *Item) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[3]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1206,7 +1337,7 @@ func (x *Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Item.ProtoReflect.Descriptor instead.
 func (*Item) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{3}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Item) GetOrderItemId() string {
@@ -1314,6 +1445,13 @@ func (x *Item) GetCourierReturn() bool {
 	return false
 }
 
+func (x *Item) GetHoldReportedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.HoldReportedAt
+	}
+	return nil
+}
+
 // One cancellation of units of an item.
 type Cancellation struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -1324,15 +1462,18 @@ type Cancellation struct {
 	At        *Moment                `protobuf:"bytes,5,opt,name=at,proto3" json:"at,omitempty"`
 	// The units had been shipped.
 	AfterShipped bool `protobuf:"varint,6,opt,name=after_shipped,json=afterShipped,proto3" json:"after_shipped,omitempty"`
-	// Units that the cancellation of a courier return brought back.
-	Revived       uint32 `protobuf:"varint,7,opt,name=revived,proto3" json:"revived,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Units that live again: a courier return that carried them was cancelled, or a return shows that they had been
+	// shipped.
+	Revived uint32 `protobuf:"varint,7,opt,name=revived,proto3" json:"revived,omitempty"`
+	// The units had been delivered.
+	AfterDelivered bool `protobuf:"varint,8,opt,name=after_delivered,json=afterDelivered,proto3" json:"after_delivered,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Cancellation) Reset() {
 	*x = Cancellation{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[4]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1344,7 +1485,7 @@ func (x *Cancellation) String() string {
 func (*Cancellation) ProtoMessage() {}
 
 func (x *Cancellation) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[4]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1357,7 +1498,7 @@ func (x *Cancellation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancellation.ProtoReflect.Descriptor instead.
 func (*Cancellation) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{4}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Cancellation) GetUnits() uint32 {
@@ -1409,6 +1550,13 @@ func (x *Cancellation) GetRevived() uint32 {
 	return 0
 }
 
+func (x *Cancellation) GetAfterDelivered() bool {
+	if x != nil {
+		return x.AfterDelivered
+	}
+	return false
+}
+
 // What the marketplace reported about an item; no rule depends on it.
 type ItemDetails struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -1433,7 +1581,7 @@ type ItemDetails struct {
 
 func (x *ItemDetails) Reset() {
 	*x = ItemDetails{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[5]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1445,7 +1593,7 @@ func (x *ItemDetails) String() string {
 func (*ItemDetails) ProtoMessage() {}
 
 func (x *ItemDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[5]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1458,7 +1606,7 @@ func (x *ItemDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ItemDetails.ProtoReflect.Descriptor instead.
 func (*ItemDetails) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{5}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ItemDetails) GetOrderDate() *timestamppb.Timestamp {
@@ -1567,7 +1715,7 @@ type Price struct {
 
 func (x *Price) Reset() {
 	*x = Price{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[6]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1579,7 +1727,7 @@ func (x *Price) String() string {
 func (*Price) ProtoMessage() {}
 
 func (x *Price) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[6]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1592,7 +1740,7 @@ func (x *Price) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Price.ProtoReflect.Descriptor instead.
 func (*Price) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{6}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Price) GetCurrency() string {
@@ -1662,7 +1810,7 @@ type ShipmentDetails struct {
 
 func (x *ShipmentDetails) Reset() {
 	*x = ShipmentDetails{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[7]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1674,7 +1822,7 @@ func (x *ShipmentDetails) String() string {
 func (*ShipmentDetails) ProtoMessage() {}
 
 func (x *ShipmentDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[7]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1687,7 +1835,7 @@ func (x *ShipmentDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentDetails.ProtoReflect.Descriptor instead.
 func (*ShipmentDetails) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{7}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ShipmentDetails) GetShipmentType() string {
@@ -1785,7 +1933,7 @@ type Buyer struct {
 
 func (x *Buyer) Reset() {
 	*x = Buyer{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[8]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1797,7 +1945,7 @@ func (x *Buyer) String() string {
 func (*Buyer) ProtoMessage() {}
 
 func (x *Buyer) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[8]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1810,7 +1958,7 @@ func (x *Buyer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Buyer.ProtoReflect.Descriptor instead.
 func (*Buyer) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{8}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Buyer) GetFirstName() string {
@@ -1848,7 +1996,7 @@ type Address struct {
 
 func (x *Address) Reset() {
 	*x = Address{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[9]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1860,7 +2008,7 @@ func (x *Address) String() string {
 func (*Address) ProtoMessage() {}
 
 func (x *Address) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[9]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1873,7 +2021,7 @@ func (x *Address) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Address.ProtoReflect.Descriptor instead.
 func (*Address) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{9}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Address) GetFirstName() string {
@@ -1973,7 +2121,7 @@ type SubShipment struct {
 
 func (x *SubShipment) Reset() {
 	*x = SubShipment{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[10]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1985,7 +2133,7 @@ func (x *SubShipment) String() string {
 func (*SubShipment) ProtoMessage() {}
 
 func (x *SubShipment) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[10]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1998,7 +2146,7 @@ func (x *SubShipment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubShipment.ProtoReflect.Descriptor instead.
 func (*SubShipment) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{10}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SubShipment) GetSubShipmentId() string {
@@ -2042,7 +2190,7 @@ type Package struct {
 
 func (x *Package) Reset() {
 	*x = Package{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[11]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2054,7 +2202,7 @@ func (x *Package) String() string {
 func (*Package) ProtoMessage() {}
 
 func (x *Package) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[11]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2067,7 +2215,7 @@ func (x *Package) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Package.ProtoReflect.Descriptor instead.
 func (*Package) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{11}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Package) GetPackageId() string {
@@ -2111,7 +2259,7 @@ type Dimensions struct {
 
 func (x *Dimensions) Reset() {
 	*x = Dimensions{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[12]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2123,7 +2271,7 @@ func (x *Dimensions) String() string {
 func (*Dimensions) ProtoMessage() {}
 
 func (x *Dimensions) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[12]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2136,7 +2284,7 @@ func (x *Dimensions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dimensions.ProtoReflect.Descriptor instead.
 func (*Dimensions) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{12}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Dimensions) GetLength() float64 {
@@ -2182,7 +2330,7 @@ type Courier struct {
 
 func (x *Courier) Reset() {
 	*x = Courier{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[13]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2194,7 +2342,7 @@ func (x *Courier) String() string {
 func (*Courier) ProtoMessage() {}
 
 func (x *Courier) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[13]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2207,7 +2355,7 @@ func (x *Courier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Courier.ProtoReflect.Descriptor instead.
 func (*Courier) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{13}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Courier) GetVendorName() string {
@@ -2266,7 +2414,7 @@ type Form struct {
 
 func (x *Form) Reset() {
 	*x = Form{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[14]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2278,7 +2426,7 @@ func (x *Form) String() string {
 func (*Form) ProtoMessage() {}
 
 func (x *Form) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[14]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2291,7 +2439,7 @@ func (x *Form) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Form.ProtoReflect.Descriptor instead.
 func (*Form) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{14}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Form) GetName() string {
@@ -2343,7 +2491,7 @@ type PackRequest struct {
 
 func (x *PackRequest) Reset() {
 	*x = PackRequest{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[15]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2355,7 +2503,7 @@ func (x *PackRequest) String() string {
 func (*PackRequest) ProtoMessage() {}
 
 func (x *PackRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[15]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2368,7 +2516,7 @@ func (x *PackRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PackRequest.ProtoReflect.Descriptor instead.
 func (*PackRequest) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{15}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *PackRequest) GetTaxItems() []*TaxItem {
@@ -2419,7 +2567,7 @@ type TaxItem struct {
 
 func (x *TaxItem) Reset() {
 	*x = TaxItem{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[16]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2431,7 +2579,7 @@ func (x *TaxItem) String() string {
 func (*TaxItem) ProtoMessage() {}
 
 func (x *TaxItem) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[16]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2444,7 +2592,7 @@ func (x *TaxItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaxItem.ProtoReflect.Descriptor instead.
 func (*TaxItem) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{16}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *TaxItem) GetOrderItemId() string {
@@ -2486,7 +2634,7 @@ type SerialNumbers struct {
 
 func (x *SerialNumbers) Reset() {
 	*x = SerialNumbers{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[17]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2498,7 +2646,7 @@ func (x *SerialNumbers) String() string {
 func (*SerialNumbers) ProtoMessage() {}
 
 func (x *SerialNumbers) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[17]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2511,7 +2659,7 @@ func (x *SerialNumbers) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SerialNumbers.ProtoReflect.Descriptor instead.
 func (*SerialNumbers) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{17}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SerialNumbers) GetOrderItemId() string {
@@ -2538,7 +2686,7 @@ type UnitSerials struct {
 
 func (x *UnitSerials) Reset() {
 	*x = UnitSerials{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[18]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2550,7 +2698,7 @@ func (x *UnitSerials) String() string {
 func (*UnitSerials) ProtoMessage() {}
 
 func (x *UnitSerials) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[18]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2563,7 +2711,7 @@ func (x *UnitSerials) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnitSerials.ProtoReflect.Descriptor instead.
 func (*UnitSerials) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{18}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *UnitSerials) GetSerialNumbers() []string {
@@ -2585,7 +2733,7 @@ type InvoiceRequest struct {
 
 func (x *InvoiceRequest) Reset() {
 	*x = InvoiceRequest{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[19]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2597,7 +2745,7 @@ func (x *InvoiceRequest) String() string {
 func (*InvoiceRequest) ProtoMessage() {}
 
 func (x *InvoiceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[19]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2610,7 +2758,7 @@ func (x *InvoiceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InvoiceRequest.ProtoReflect.Descriptor instead.
 func (*InvoiceRequest) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{19}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *InvoiceRequest) GetOrderId() string {
@@ -2652,7 +2800,7 @@ type Packing struct {
 
 func (x *Packing) Reset() {
 	*x = Packing{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[20]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2664,7 +2812,7 @@ func (x *Packing) String() string {
 func (*Packing) ProtoMessage() {}
 
 func (x *Packing) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[20]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2677,7 +2825,7 @@ func (x *Packing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Packing.ProtoReflect.Descriptor instead.
 func (*Packing) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{20}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Packing) GetCourier() *Courier {
@@ -2739,7 +2887,7 @@ type InvoiceLine struct {
 
 func (x *InvoiceLine) Reset() {
 	*x = InvoiceLine{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[21]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2751,7 +2899,7 @@ func (x *InvoiceLine) String() string {
 func (*InvoiceLine) ProtoMessage() {}
 
 func (x *InvoiceLine) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[21]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2764,7 +2912,7 @@ func (x *InvoiceLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InvoiceLine.ProtoReflect.Descriptor instead.
 func (*InvoiceLine) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{21}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *InvoiceLine) GetOrderItemId() string {
@@ -2848,7 +2996,7 @@ type Service struct {
 
 func (x *Service) Reset() {
 	*x = Service{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[22]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2860,7 +3008,7 @@ func (x *Service) String() string {
 func (*Service) ProtoMessage() {}
 
 func (x *Service) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[22]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2873,7 +3021,7 @@ func (x *Service) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Service.ProtoReflect.Descriptor instead.
 func (*Service) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{22}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Service) GetServiceId() string {
@@ -3021,7 +3169,7 @@ type Return struct {
 
 func (x *Return) Reset() {
 	*x = Return{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[23]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3033,7 +3181,7 @@ func (x *Return) String() string {
 func (*Return) ProtoMessage() {}
 
 func (x *Return) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[23]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3046,7 +3194,7 @@ func (x *Return) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Return.ProtoReflect.Descriptor instead.
 func (*Return) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{23}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Return) GetReturnId() string {
@@ -3282,17 +3430,27 @@ type Clock struct {
 	StartedAt  *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
 	FirstDueAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=first_due_at,json=firstDueAt,proto3" json:"first_due_at,omitempty"`
 	DueAt      *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
-	Attempts   uint32                 `protobuf:"varint,6,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	// Failed attempts.
+	Attempts uint32 `protobuf:"varint,6,opt,name=attempts,proto3" json:"attempts,omitempty"`
 	// When the promise was met, by the time of the fact.
-	Done          *Moment                `protobuf:"bytes,7,opt,name=done,proto3" json:"done,omitempty"`
-	CancelledAt   *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=cancelled_at,json=cancelledAt,proto3" json:"cancelled_at,omitempty"`
+	Done        *Moment                `protobuf:"bytes,7,opt,name=done,proto3" json:"done,omitempty"`
+	CancelledAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=cancelled_at,json=cancelledAt,proto3" json:"cancelled_at,omitempty"`
+	// How sure cancelled_at is.
+	CancelledCertainty Certainty `protobuf:"varint,9,opt,name=cancelled_certainty,json=cancelledCertainty,proto3,enum=orderledger.v1.Certainty" json:"cancelled_certainty,omitempty"`
+	// How sure due_at is: assumed if it follows from a configured number of days.
+	DueCertainty Certainty `protobuf:"varint,10,opt,name=due_certainty,json=dueCertainty,proto3,enum=orderledger.v1.Certainty" json:"due_certainty,omitempty"`
+	// How often the seller postponed the due time.
+	Extensions uint32 `protobuf:"varint,11,opt,name=extensions,proto3" json:"extensions,omitempty"`
+	// The due times that were reported, by the time of the report; of the dispatch and the delivery only. Of more than 32,
+	// the first and the latest.
+	Reports       []*DueReport `protobuf:"bytes,12,rep,name=reports,proto3" json:"reports,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Clock) Reset() {
 	*x = Clock{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[24]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3304,7 +3462,7 @@ func (x *Clock) String() string {
 func (*Clock) ProtoMessage() {}
 
 func (x *Clock) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[24]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3317,7 +3475,7 @@ func (x *Clock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Clock.ProtoReflect.Descriptor instead.
 func (*Clock) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{24}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Clock) GetKind() ClockKind {
@@ -3376,6 +3534,95 @@ func (x *Clock) GetCancelledAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Clock) GetCancelledCertainty() Certainty {
+	if x != nil {
+		return x.CancelledCertainty
+	}
+	return Certainty_CERTAINTY_UNSPECIFIED
+}
+
+func (x *Clock) GetDueCertainty() Certainty {
+	if x != nil {
+		return x.DueCertainty
+	}
+	return Certainty_CERTAINTY_UNSPECIFIED
+}
+
+func (x *Clock) GetExtensions() uint32 {
+	if x != nil {
+		return x.Extensions
+	}
+	return 0
+}
+
+func (x *Clock) GetReports() []*DueReport {
+	if x != nil {
+		return x.Reports
+	}
+	return nil
+}
+
+// A due time that was reported. Those that were reported before the clock ended decide its due time.
+type DueReport struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ReportedAt    *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=reported_at,json=reportedAt,proto3" json:"reported_at,omitempty"`
+	DueAt         *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
+	Source        DueSource              `protobuf:"varint,3,opt,name=source,proto3,enum=orderledger.v1.DueSource" json:"source,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DueReport) Reset() {
+	*x = DueReport{}
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DueReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DueReport) ProtoMessage() {}
+
+func (x *DueReport) ProtoReflect() protoreflect.Message {
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DueReport.ProtoReflect.Descriptor instead.
+func (*DueReport) Descriptor() ([]byte, []int) {
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *DueReport) GetReportedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReportedAt
+	}
+	return nil
+}
+
+func (x *DueReport) GetDueAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DueAt
+	}
+	return nil
+}
+
+func (x *DueReport) GetSource() DueSource {
+	if x != nil {
+		return x.Source
+	}
+	return DueSource_DUE_SOURCE_UNSPECIFIED
+}
+
 var File_orderledger_v1_shipment_proto protoreflect.FileDescriptor
 
 const file_orderledger_v1_shipment_proto_rawDesc = "" +
@@ -3384,7 +3631,7 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\x06Moment\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x127\n" +
 	"\tcertainty\x18\x02 \x01(\x0e2\x19.orderledger.v1.CertaintyR\tcertainty\x12\x10\n" +
-	"\x03day\x18\x03 \x01(\bR\x03day\"\xe2\f\n" +
+	"\x03day\x18\x03 \x01(\bR\x03day\"\xa4\r\n" +
 	"\bShipment\x12\x1f\n" +
 	"\vshipment_id\x18\x01 \x01(\tR\n" +
 	"shipmentId\x12\x18\n" +
@@ -3425,7 +3672,12 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\x10hold_reported_at\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\x0eholdReportedAt\x12F\n" +
 	"\x11dates_reported_at\x18\x1e \x01(\v2\x1a.google.protobuf.TimestampR\x0fdatesReportedAt\x12F\n" +
 	"\x11first_recorded_at\x18\x1f \x01(\v2\x1a.google.protobuf.TimestampR\x0ffirstRecordedAt\x12\x18\n" +
-	"\ahistory\x18  \x01(\bR\ahistory\"\x9c\x04\n" +
+	"\ahistory\x18  \x01(\bR\ahistory\x12@\n" +
+	"\rfield_reports\x18! \x03(\v2\x1b.orderledger.v1.FieldReportR\ffieldReports\"^\n" +
+	"\vFieldReport\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12;\n" +
+	"\vreported_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"reportedAt\"\xdb\x04\n" +
 	"\x05Times\x120\n" +
 	"\acreated\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\acreated\x12A\n" +
 	"\x10labels_requested\x18\x02 \x01(\v2\x16.orderledger.v1.MomentR\x0flabelsRequested\x12.\n" +
@@ -3438,7 +3690,8 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\tcancelled\x18\t \x01(\v2\x16.orderledger.v1.MomentR\tcancelled\x127\n" +
 	"\vform_failed\x18\n" +
 	" \x01(\v2\x16.orderledger.v1.MomentR\n" +
-	"formFailed\"\x84\x05\n" +
+	"formFailed\x12=\n" +
+	"\x0eitem_completed\x18\v \x01(\v2\x16.orderledger.v1.MomentR\ritemCompleted\"\xca\x05\n" +
 	"\x04Item\x12\"\n" +
 	"\rorder_item_id\x18\x01 \x01(\tR\vorderItemId\x12.\n" +
 	"\x06status\x18\x02 \x01(\x0e2\x16.orderledger.v1.StatusR\x06status\x120\n" +
@@ -3455,7 +3708,8 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\x15cancellation_group_id\x18\f \x01(\tR\x13cancellationGroupId\x12B\n" +
 	"\rcancellations\x18\r \x03(\v2\x1c.orderledger.v1.CancellationR\rcancellations\x125\n" +
 	"\adetails\x18\x0e \x01(\v2\x1b.orderledger.v1.ItemDetailsR\adetails\x12%\n" +
-	"\x0ecourier_return\x18\x0f \x01(\bR\rcourierReturn\"\xef\x01\n" +
+	"\x0ecourier_return\x18\x0f \x01(\bR\rcourierReturn\x12D\n" +
+	"\x10hold_reported_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\x0eholdReportedAt\"\x98\x02\n" +
 	"\fCancellation\x12\x14\n" +
 	"\x05units\x18\x01 \x01(\rR\x05units\x12+\n" +
 	"\x02by\x18\x02 \x01(\x0e2\x1b.orderledger.v1.CancelledByR\x02by\x12\x16\n" +
@@ -3464,7 +3718,8 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"sub_reason\x18\x04 \x01(\tR\tsubReason\x12&\n" +
 	"\x02at\x18\x05 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x12#\n" +
 	"\rafter_shipped\x18\x06 \x01(\bR\fafterShipped\x12\x18\n" +
-	"\arevived\x18\a \x01(\rR\arevived\"\xd1\x03\n" +
+	"\arevived\x18\a \x01(\rR\arevived\x12'\n" +
+	"\x0fafter_delivered\x18\b \x01(\bR\x0eafterDelivered\"\xd1\x03\n" +
 	"\vItemDetails\x129\n" +
 	"\n" +
 	"order_date\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\torderDate\x12!\n" +
@@ -3660,7 +3915,7 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\x14tracking_reported_at\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\x12trackingReportedAt\x12L\n" +
 	"\x14expected_reported_at\x18\x1e \x01(\v2\x1a.google.protobuf.TimestampR\x12expectedReportedAt\x120\n" +
 	"\x14sibling_shipment_ids\x18\x1f \x03(\tR\x12siblingShipmentIds\x12#\n" +
-	"\rsibling_count\x18  \x01(\rR\fsiblingCount\"\x88\x03\n" +
+	"\rsibling_count\x18  \x01(\rR\fsiblingCount\"\xe9\x04\n" +
 	"\x05Clock\x12-\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x19.orderledger.v1.ClockKindR\x04kind\x12\x1d\n" +
 	"\n" +
@@ -3672,7 +3927,19 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\x06due_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x12\x1a\n" +
 	"\battempts\x18\x06 \x01(\rR\battempts\x12*\n" +
 	"\x04done\x18\a \x01(\v2\x16.orderledger.v1.MomentR\x04done\x12=\n" +
-	"\fcancelled_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\vcancelledAt*[\n" +
+	"\fcancelled_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\vcancelledAt\x12J\n" +
+	"\x13cancelled_certainty\x18\t \x01(\x0e2\x19.orderledger.v1.CertaintyR\x12cancelledCertainty\x12>\n" +
+	"\rdue_certainty\x18\n" +
+	" \x01(\x0e2\x19.orderledger.v1.CertaintyR\fdueCertainty\x12\x1e\n" +
+	"\n" +
+	"extensions\x18\v \x01(\rR\n" +
+	"extensions\x123\n" +
+	"\areports\x18\f \x03(\v2\x19.orderledger.v1.DueReportR\areports\"\xae\x01\n" +
+	"\tDueReport\x12;\n" +
+	"\vreported_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"reportedAt\x121\n" +
+	"\x06due_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x121\n" +
+	"\x06source\x18\x03 \x01(\x0e2\x19.orderledger.v1.DueSourceR\x06source*[\n" +
 	"\n" +
 	"Fulfilment\x12\x1a\n" +
 	"\x16FULFILMENT_UNSPECIFIED\x10\x00\x12\x17\n" +
@@ -3737,7 +4004,12 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\x17RETURN_STATUS_PICKED_UP\x10\x04\x12\x1b\n" +
 	"\x17RETURN_STATUS_COMPLETED\x10\x05\x12\x1a\n" +
 	"\x16RETURN_STATUS_REJECTED\x10\x06\x12\x1b\n" +
-	"\x17RETURN_STATUS_CANCELLED\x10\a*\xbf\x01\n" +
+	"\x17RETURN_STATUS_CANCELLED\x10\a*r\n" +
+	"\tDueSource\x12\x1a\n" +
+	"\x16DUE_SOURCE_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x16DUE_SOURCE_MARKETPLACE\x10\x01\x12\x15\n" +
+	"\x11DUE_SOURCE_SELLER\x10\x02\x12\x16\n" +
+	"\x12DUE_SOURCE_ATTEMPT\x10\x03*\xbf\x01\n" +
 	"\tClockKind\x12\x1a\n" +
 	"\x16CLOCK_KIND_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fCLOCK_KIND_PACK\x10\x01\x12\x17\n" +
@@ -3759,8 +4031,8 @@ func file_orderledger_v1_shipment_proto_rawDescGZIP() []byte {
 	return file_orderledger_v1_shipment_proto_rawDescData
 }
 
-var file_orderledger_v1_shipment_proto_enumTypes = make([]protoimpl.EnumInfo, 11)
-var file_orderledger_v1_shipment_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_orderledger_v1_shipment_proto_enumTypes = make([]protoimpl.EnumInfo, 12)
+var file_orderledger_v1_shipment_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_orderledger_v1_shipment_proto_goTypes = []any{
 	(Fulfilment)(0),               // 0: orderledger.v1.Fulfilment
 	(Status)(0),                   // 1: orderledger.v1.Status
@@ -3772,131 +4044,144 @@ var file_orderledger_v1_shipment_proto_goTypes = []any{
 	(ServiceStatus)(0),            // 7: orderledger.v1.ServiceStatus
 	(ReturnSource)(0),             // 8: orderledger.v1.ReturnSource
 	(ReturnStatus)(0),             // 9: orderledger.v1.ReturnStatus
-	(ClockKind)(0),                // 10: orderledger.v1.ClockKind
-	(*Moment)(nil),                // 11: orderledger.v1.Moment
-	(*Shipment)(nil),              // 12: orderledger.v1.Shipment
-	(*Times)(nil),                 // 13: orderledger.v1.Times
-	(*Item)(nil),                  // 14: orderledger.v1.Item
-	(*Cancellation)(nil),          // 15: orderledger.v1.Cancellation
-	(*ItemDetails)(nil),           // 16: orderledger.v1.ItemDetails
-	(*Price)(nil),                 // 17: orderledger.v1.Price
-	(*ShipmentDetails)(nil),       // 18: orderledger.v1.ShipmentDetails
-	(*Buyer)(nil),                 // 19: orderledger.v1.Buyer
-	(*Address)(nil),               // 20: orderledger.v1.Address
-	(*SubShipment)(nil),           // 21: orderledger.v1.SubShipment
-	(*Package)(nil),               // 22: orderledger.v1.Package
-	(*Dimensions)(nil),            // 23: orderledger.v1.Dimensions
-	(*Courier)(nil),               // 24: orderledger.v1.Courier
-	(*Form)(nil),                  // 25: orderledger.v1.Form
-	(*PackRequest)(nil),           // 26: orderledger.v1.PackRequest
-	(*TaxItem)(nil),               // 27: orderledger.v1.TaxItem
-	(*SerialNumbers)(nil),         // 28: orderledger.v1.SerialNumbers
-	(*UnitSerials)(nil),           // 29: orderledger.v1.UnitSerials
-	(*InvoiceRequest)(nil),        // 30: orderledger.v1.InvoiceRequest
-	(*Packing)(nil),               // 31: orderledger.v1.Packing
-	(*InvoiceLine)(nil),           // 32: orderledger.v1.InvoiceLine
-	(*Service)(nil),               // 33: orderledger.v1.Service
-	(*Return)(nil),                // 34: orderledger.v1.Return
-	(*Clock)(nil),                 // 35: orderledger.v1.Clock
-	(*timestamppb.Timestamp)(nil), // 36: google.protobuf.Timestamp
+	(DueSource)(0),                // 10: orderledger.v1.DueSource
+	(ClockKind)(0),                // 11: orderledger.v1.ClockKind
+	(*Moment)(nil),                // 12: orderledger.v1.Moment
+	(*Shipment)(nil),              // 13: orderledger.v1.Shipment
+	(*FieldReport)(nil),           // 14: orderledger.v1.FieldReport
+	(*Times)(nil),                 // 15: orderledger.v1.Times
+	(*Item)(nil),                  // 16: orderledger.v1.Item
+	(*Cancellation)(nil),          // 17: orderledger.v1.Cancellation
+	(*ItemDetails)(nil),           // 18: orderledger.v1.ItemDetails
+	(*Price)(nil),                 // 19: orderledger.v1.Price
+	(*ShipmentDetails)(nil),       // 20: orderledger.v1.ShipmentDetails
+	(*Buyer)(nil),                 // 21: orderledger.v1.Buyer
+	(*Address)(nil),               // 22: orderledger.v1.Address
+	(*SubShipment)(nil),           // 23: orderledger.v1.SubShipment
+	(*Package)(nil),               // 24: orderledger.v1.Package
+	(*Dimensions)(nil),            // 25: orderledger.v1.Dimensions
+	(*Courier)(nil),               // 26: orderledger.v1.Courier
+	(*Form)(nil),                  // 27: orderledger.v1.Form
+	(*PackRequest)(nil),           // 28: orderledger.v1.PackRequest
+	(*TaxItem)(nil),               // 29: orderledger.v1.TaxItem
+	(*SerialNumbers)(nil),         // 30: orderledger.v1.SerialNumbers
+	(*UnitSerials)(nil),           // 31: orderledger.v1.UnitSerials
+	(*InvoiceRequest)(nil),        // 32: orderledger.v1.InvoiceRequest
+	(*Packing)(nil),               // 33: orderledger.v1.Packing
+	(*InvoiceLine)(nil),           // 34: orderledger.v1.InvoiceLine
+	(*Service)(nil),               // 35: orderledger.v1.Service
+	(*Return)(nil),                // 36: orderledger.v1.Return
+	(*Clock)(nil),                 // 37: orderledger.v1.Clock
+	(*DueReport)(nil),             // 38: orderledger.v1.DueReport
+	(*timestamppb.Timestamp)(nil), // 39: google.protobuf.Timestamp
 }
 var file_orderledger_v1_shipment_proto_depIdxs = []int32{
-	36, // 0: orderledger.v1.Moment.at:type_name -> google.protobuf.Timestamp
-	2,  // 1: orderledger.v1.Moment.certainty:type_name -> orderledger.v1.Certainty
-	0,  // 2: orderledger.v1.Shipment.fulfilment:type_name -> orderledger.v1.Fulfilment
-	1,  // 3: orderledger.v1.Shipment.status:type_name -> orderledger.v1.Status
-	36, // 4: orderledger.v1.Shipment.updated_at:type_name -> google.protobuf.Timestamp
-	36, // 5: orderledger.v1.Shipment.marketplace_updated_at:type_name -> google.protobuf.Timestamp
-	13, // 6: orderledger.v1.Shipment.times:type_name -> orderledger.v1.Times
-	36, // 7: orderledger.v1.Shipment.dispatch_after:type_name -> google.protobuf.Timestamp
-	36, // 8: orderledger.v1.Shipment.dispatch_by:type_name -> google.protobuf.Timestamp
-	36, // 9: orderledger.v1.Shipment.deliver_by:type_name -> google.protobuf.Timestamp
-	36, // 10: orderledger.v1.Shipment.tentative_delivery:type_name -> google.protobuf.Timestamp
-	14, // 11: orderledger.v1.Shipment.items:type_name -> orderledger.v1.Item
-	33, // 12: orderledger.v1.Shipment.services:type_name -> orderledger.v1.Service
-	34, // 13: orderledger.v1.Shipment.returns:type_name -> orderledger.v1.Return
-	35, // 14: orderledger.v1.Shipment.clocks:type_name -> orderledger.v1.Clock
-	25, // 15: orderledger.v1.Shipment.forms:type_name -> orderledger.v1.Form
-	3,  // 16: orderledger.v1.Shipment.stages:type_name -> orderledger.v1.Stage
-	18, // 17: orderledger.v1.Shipment.details:type_name -> orderledger.v1.ShipmentDetails
-	26, // 18: orderledger.v1.Shipment.pack_request:type_name -> orderledger.v1.PackRequest
-	31, // 19: orderledger.v1.Shipment.packing:type_name -> orderledger.v1.Packing
-	11, // 20: orderledger.v1.Shipment.last_delivery_attempt:type_name -> orderledger.v1.Moment
-	36, // 21: orderledger.v1.Shipment.hold_reported_at:type_name -> google.protobuf.Timestamp
-	36, // 22: orderledger.v1.Shipment.dates_reported_at:type_name -> google.protobuf.Timestamp
-	36, // 23: orderledger.v1.Shipment.first_recorded_at:type_name -> google.protobuf.Timestamp
-	11, // 24: orderledger.v1.Times.created:type_name -> orderledger.v1.Moment
-	11, // 25: orderledger.v1.Times.labels_requested:type_name -> orderledger.v1.Moment
-	11, // 26: orderledger.v1.Times.packed:type_name -> orderledger.v1.Moment
-	11, // 27: orderledger.v1.Times.ready:type_name -> orderledger.v1.Moment
-	11, // 28: orderledger.v1.Times.picked_up:type_name -> orderledger.v1.Moment
-	11, // 29: orderledger.v1.Times.shipped:type_name -> orderledger.v1.Moment
-	11, // 30: orderledger.v1.Times.delivered:type_name -> orderledger.v1.Moment
-	11, // 31: orderledger.v1.Times.completed:type_name -> orderledger.v1.Moment
-	11, // 32: orderledger.v1.Times.cancelled:type_name -> orderledger.v1.Moment
-	11, // 33: orderledger.v1.Times.form_failed:type_name -> orderledger.v1.Moment
-	1,  // 34: orderledger.v1.Item.status:type_name -> orderledger.v1.Status
-	1,  // 35: orderledger.v1.Item.forward:type_name -> orderledger.v1.Status
-	15, // 36: orderledger.v1.Item.cancellations:type_name -> orderledger.v1.Cancellation
-	16, // 37: orderledger.v1.Item.details:type_name -> orderledger.v1.ItemDetails
-	4,  // 38: orderledger.v1.Cancellation.by:type_name -> orderledger.v1.CancelledBy
-	11, // 39: orderledger.v1.Cancellation.at:type_name -> orderledger.v1.Moment
-	36, // 40: orderledger.v1.ItemDetails.order_date:type_name -> google.protobuf.Timestamp
-	17, // 41: orderledger.v1.ItemDetails.price:type_name -> orderledger.v1.Price
-	21, // 42: orderledger.v1.ShipmentDetails.sub_shipments:type_name -> orderledger.v1.SubShipment
-	20, // 43: orderledger.v1.ShipmentDetails.delivery_address:type_name -> orderledger.v1.Address
-	20, // 44: orderledger.v1.ShipmentDetails.billing_address:type_name -> orderledger.v1.Address
-	19, // 45: orderledger.v1.ShipmentDetails.buyer:type_name -> orderledger.v1.Buyer
-	22, // 46: orderledger.v1.SubShipment.packages:type_name -> orderledger.v1.Package
-	23, // 47: orderledger.v1.SubShipment.dimensions:type_name -> orderledger.v1.Dimensions
-	24, // 48: orderledger.v1.SubShipment.courier:type_name -> orderledger.v1.Courier
-	23, // 49: orderledger.v1.Package.dimensions:type_name -> orderledger.v1.Dimensions
-	36, // 50: orderledger.v1.Courier.pickup_from:type_name -> google.protobuf.Timestamp
-	36, // 51: orderledger.v1.Courier.pickup_to:type_name -> google.protobuf.Timestamp
-	5,  // 52: orderledger.v1.Form.status:type_name -> orderledger.v1.FormStatus
-	27, // 53: orderledger.v1.PackRequest.tax_items:type_name -> orderledger.v1.TaxItem
-	28, // 54: orderledger.v1.PackRequest.serial_numbers:type_name -> orderledger.v1.SerialNumbers
-	30, // 55: orderledger.v1.PackRequest.invoices:type_name -> orderledger.v1.InvoiceRequest
-	21, // 56: orderledger.v1.PackRequest.sub_shipments:type_name -> orderledger.v1.SubShipment
-	29, // 57: orderledger.v1.SerialNumbers.units:type_name -> orderledger.v1.UnitSerials
-	11, // 58: orderledger.v1.InvoiceRequest.invoice_date:type_name -> orderledger.v1.Moment
-	24, // 59: orderledger.v1.Packing.courier:type_name -> orderledger.v1.Courier
-	11, // 60: orderledger.v1.Packing.invoice_date:type_name -> orderledger.v1.Moment
-	32, // 61: orderledger.v1.Packing.invoice_lines:type_name -> orderledger.v1.InvoiceLine
-	29, // 62: orderledger.v1.InvoiceLine.serial_numbers:type_name -> orderledger.v1.UnitSerials
-	6,  // 63: orderledger.v1.Service.kind:type_name -> orderledger.v1.ServiceKind
-	7,  // 64: orderledger.v1.Service.status:type_name -> orderledger.v1.ServiceStatus
-	36, // 65: orderledger.v1.Service.first_due_at:type_name -> google.protobuf.Timestamp
-	36, // 66: orderledger.v1.Service.due_at:type_name -> google.protobuf.Timestamp
-	11, // 67: orderledger.v1.Service.activated:type_name -> orderledger.v1.Moment
-	11, // 68: orderledger.v1.Service.started:type_name -> orderledger.v1.Moment
-	11, // 69: orderledger.v1.Service.completed:type_name -> orderledger.v1.Moment
-	11, // 70: orderledger.v1.Service.cancelled:type_name -> orderledger.v1.Moment
-	11, // 71: orderledger.v1.Service.last_attempt:type_name -> orderledger.v1.Moment
-	8,  // 72: orderledger.v1.Return.source:type_name -> orderledger.v1.ReturnSource
-	9,  // 73: orderledger.v1.Return.status:type_name -> orderledger.v1.ReturnStatus
-	36, // 74: orderledger.v1.Return.expected_date:type_name -> google.protobuf.Timestamp
-	36, // 75: orderledger.v1.Return.marketplace_updated_at:type_name -> google.protobuf.Timestamp
-	11, // 76: orderledger.v1.Return.created:type_name -> orderledger.v1.Moment
-	11, // 77: orderledger.v1.Return.approved:type_name -> orderledger.v1.Moment
-	11, // 78: orderledger.v1.Return.rejected:type_name -> orderledger.v1.Moment
-	11, // 79: orderledger.v1.Return.picked_up:type_name -> orderledger.v1.Moment
-	11, // 80: orderledger.v1.Return.completed:type_name -> orderledger.v1.Moment
-	11, // 81: orderledger.v1.Return.cancelled:type_name -> orderledger.v1.Moment
-	11, // 82: orderledger.v1.Return.last_pickup_attempt:type_name -> orderledger.v1.Moment
-	36, // 83: orderledger.v1.Return.tracking_reported_at:type_name -> google.protobuf.Timestamp
-	36, // 84: orderledger.v1.Return.expected_reported_at:type_name -> google.protobuf.Timestamp
-	10, // 85: orderledger.v1.Clock.kind:type_name -> orderledger.v1.ClockKind
-	36, // 86: orderledger.v1.Clock.started_at:type_name -> google.protobuf.Timestamp
-	36, // 87: orderledger.v1.Clock.first_due_at:type_name -> google.protobuf.Timestamp
-	36, // 88: orderledger.v1.Clock.due_at:type_name -> google.protobuf.Timestamp
-	11, // 89: orderledger.v1.Clock.done:type_name -> orderledger.v1.Moment
-	36, // 90: orderledger.v1.Clock.cancelled_at:type_name -> google.protobuf.Timestamp
-	91, // [91:91] is the sub-list for method output_type
-	91, // [91:91] is the sub-list for method input_type
-	91, // [91:91] is the sub-list for extension type_name
-	91, // [91:91] is the sub-list for extension extendee
-	0,  // [0:91] is the sub-list for field type_name
+	39,  // 0: orderledger.v1.Moment.at:type_name -> google.protobuf.Timestamp
+	2,   // 1: orderledger.v1.Moment.certainty:type_name -> orderledger.v1.Certainty
+	0,   // 2: orderledger.v1.Shipment.fulfilment:type_name -> orderledger.v1.Fulfilment
+	1,   // 3: orderledger.v1.Shipment.status:type_name -> orderledger.v1.Status
+	39,  // 4: orderledger.v1.Shipment.updated_at:type_name -> google.protobuf.Timestamp
+	39,  // 5: orderledger.v1.Shipment.marketplace_updated_at:type_name -> google.protobuf.Timestamp
+	15,  // 6: orderledger.v1.Shipment.times:type_name -> orderledger.v1.Times
+	39,  // 7: orderledger.v1.Shipment.dispatch_after:type_name -> google.protobuf.Timestamp
+	39,  // 8: orderledger.v1.Shipment.dispatch_by:type_name -> google.protobuf.Timestamp
+	39,  // 9: orderledger.v1.Shipment.deliver_by:type_name -> google.protobuf.Timestamp
+	39,  // 10: orderledger.v1.Shipment.tentative_delivery:type_name -> google.protobuf.Timestamp
+	16,  // 11: orderledger.v1.Shipment.items:type_name -> orderledger.v1.Item
+	35,  // 12: orderledger.v1.Shipment.services:type_name -> orderledger.v1.Service
+	36,  // 13: orderledger.v1.Shipment.returns:type_name -> orderledger.v1.Return
+	37,  // 14: orderledger.v1.Shipment.clocks:type_name -> orderledger.v1.Clock
+	27,  // 15: orderledger.v1.Shipment.forms:type_name -> orderledger.v1.Form
+	3,   // 16: orderledger.v1.Shipment.stages:type_name -> orderledger.v1.Stage
+	20,  // 17: orderledger.v1.Shipment.details:type_name -> orderledger.v1.ShipmentDetails
+	28,  // 18: orderledger.v1.Shipment.pack_request:type_name -> orderledger.v1.PackRequest
+	33,  // 19: orderledger.v1.Shipment.packing:type_name -> orderledger.v1.Packing
+	12,  // 20: orderledger.v1.Shipment.last_delivery_attempt:type_name -> orderledger.v1.Moment
+	39,  // 21: orderledger.v1.Shipment.hold_reported_at:type_name -> google.protobuf.Timestamp
+	39,  // 22: orderledger.v1.Shipment.dates_reported_at:type_name -> google.protobuf.Timestamp
+	39,  // 23: orderledger.v1.Shipment.first_recorded_at:type_name -> google.protobuf.Timestamp
+	14,  // 24: orderledger.v1.Shipment.field_reports:type_name -> orderledger.v1.FieldReport
+	39,  // 25: orderledger.v1.FieldReport.reported_at:type_name -> google.protobuf.Timestamp
+	12,  // 26: orderledger.v1.Times.created:type_name -> orderledger.v1.Moment
+	12,  // 27: orderledger.v1.Times.labels_requested:type_name -> orderledger.v1.Moment
+	12,  // 28: orderledger.v1.Times.packed:type_name -> orderledger.v1.Moment
+	12,  // 29: orderledger.v1.Times.ready:type_name -> orderledger.v1.Moment
+	12,  // 30: orderledger.v1.Times.picked_up:type_name -> orderledger.v1.Moment
+	12,  // 31: orderledger.v1.Times.shipped:type_name -> orderledger.v1.Moment
+	12,  // 32: orderledger.v1.Times.delivered:type_name -> orderledger.v1.Moment
+	12,  // 33: orderledger.v1.Times.completed:type_name -> orderledger.v1.Moment
+	12,  // 34: orderledger.v1.Times.cancelled:type_name -> orderledger.v1.Moment
+	12,  // 35: orderledger.v1.Times.form_failed:type_name -> orderledger.v1.Moment
+	12,  // 36: orderledger.v1.Times.item_completed:type_name -> orderledger.v1.Moment
+	1,   // 37: orderledger.v1.Item.status:type_name -> orderledger.v1.Status
+	1,   // 38: orderledger.v1.Item.forward:type_name -> orderledger.v1.Status
+	17,  // 39: orderledger.v1.Item.cancellations:type_name -> orderledger.v1.Cancellation
+	18,  // 40: orderledger.v1.Item.details:type_name -> orderledger.v1.ItemDetails
+	39,  // 41: orderledger.v1.Item.hold_reported_at:type_name -> google.protobuf.Timestamp
+	4,   // 42: orderledger.v1.Cancellation.by:type_name -> orderledger.v1.CancelledBy
+	12,  // 43: orderledger.v1.Cancellation.at:type_name -> orderledger.v1.Moment
+	39,  // 44: orderledger.v1.ItemDetails.order_date:type_name -> google.protobuf.Timestamp
+	19,  // 45: orderledger.v1.ItemDetails.price:type_name -> orderledger.v1.Price
+	23,  // 46: orderledger.v1.ShipmentDetails.sub_shipments:type_name -> orderledger.v1.SubShipment
+	22,  // 47: orderledger.v1.ShipmentDetails.delivery_address:type_name -> orderledger.v1.Address
+	22,  // 48: orderledger.v1.ShipmentDetails.billing_address:type_name -> orderledger.v1.Address
+	21,  // 49: orderledger.v1.ShipmentDetails.buyer:type_name -> orderledger.v1.Buyer
+	24,  // 50: orderledger.v1.SubShipment.packages:type_name -> orderledger.v1.Package
+	25,  // 51: orderledger.v1.SubShipment.dimensions:type_name -> orderledger.v1.Dimensions
+	26,  // 52: orderledger.v1.SubShipment.courier:type_name -> orderledger.v1.Courier
+	25,  // 53: orderledger.v1.Package.dimensions:type_name -> orderledger.v1.Dimensions
+	39,  // 54: orderledger.v1.Courier.pickup_from:type_name -> google.protobuf.Timestamp
+	39,  // 55: orderledger.v1.Courier.pickup_to:type_name -> google.protobuf.Timestamp
+	5,   // 56: orderledger.v1.Form.status:type_name -> orderledger.v1.FormStatus
+	29,  // 57: orderledger.v1.PackRequest.tax_items:type_name -> orderledger.v1.TaxItem
+	30,  // 58: orderledger.v1.PackRequest.serial_numbers:type_name -> orderledger.v1.SerialNumbers
+	32,  // 59: orderledger.v1.PackRequest.invoices:type_name -> orderledger.v1.InvoiceRequest
+	23,  // 60: orderledger.v1.PackRequest.sub_shipments:type_name -> orderledger.v1.SubShipment
+	31,  // 61: orderledger.v1.SerialNumbers.units:type_name -> orderledger.v1.UnitSerials
+	12,  // 62: orderledger.v1.InvoiceRequest.invoice_date:type_name -> orderledger.v1.Moment
+	26,  // 63: orderledger.v1.Packing.courier:type_name -> orderledger.v1.Courier
+	12,  // 64: orderledger.v1.Packing.invoice_date:type_name -> orderledger.v1.Moment
+	34,  // 65: orderledger.v1.Packing.invoice_lines:type_name -> orderledger.v1.InvoiceLine
+	31,  // 66: orderledger.v1.InvoiceLine.serial_numbers:type_name -> orderledger.v1.UnitSerials
+	6,   // 67: orderledger.v1.Service.kind:type_name -> orderledger.v1.ServiceKind
+	7,   // 68: orderledger.v1.Service.status:type_name -> orderledger.v1.ServiceStatus
+	39,  // 69: orderledger.v1.Service.first_due_at:type_name -> google.protobuf.Timestamp
+	39,  // 70: orderledger.v1.Service.due_at:type_name -> google.protobuf.Timestamp
+	12,  // 71: orderledger.v1.Service.activated:type_name -> orderledger.v1.Moment
+	12,  // 72: orderledger.v1.Service.started:type_name -> orderledger.v1.Moment
+	12,  // 73: orderledger.v1.Service.completed:type_name -> orderledger.v1.Moment
+	12,  // 74: orderledger.v1.Service.cancelled:type_name -> orderledger.v1.Moment
+	12,  // 75: orderledger.v1.Service.last_attempt:type_name -> orderledger.v1.Moment
+	8,   // 76: orderledger.v1.Return.source:type_name -> orderledger.v1.ReturnSource
+	9,   // 77: orderledger.v1.Return.status:type_name -> orderledger.v1.ReturnStatus
+	39,  // 78: orderledger.v1.Return.expected_date:type_name -> google.protobuf.Timestamp
+	39,  // 79: orderledger.v1.Return.marketplace_updated_at:type_name -> google.protobuf.Timestamp
+	12,  // 80: orderledger.v1.Return.created:type_name -> orderledger.v1.Moment
+	12,  // 81: orderledger.v1.Return.approved:type_name -> orderledger.v1.Moment
+	12,  // 82: orderledger.v1.Return.rejected:type_name -> orderledger.v1.Moment
+	12,  // 83: orderledger.v1.Return.picked_up:type_name -> orderledger.v1.Moment
+	12,  // 84: orderledger.v1.Return.completed:type_name -> orderledger.v1.Moment
+	12,  // 85: orderledger.v1.Return.cancelled:type_name -> orderledger.v1.Moment
+	12,  // 86: orderledger.v1.Return.last_pickup_attempt:type_name -> orderledger.v1.Moment
+	39,  // 87: orderledger.v1.Return.tracking_reported_at:type_name -> google.protobuf.Timestamp
+	39,  // 88: orderledger.v1.Return.expected_reported_at:type_name -> google.protobuf.Timestamp
+	11,  // 89: orderledger.v1.Clock.kind:type_name -> orderledger.v1.ClockKind
+	39,  // 90: orderledger.v1.Clock.started_at:type_name -> google.protobuf.Timestamp
+	39,  // 91: orderledger.v1.Clock.first_due_at:type_name -> google.protobuf.Timestamp
+	39,  // 92: orderledger.v1.Clock.due_at:type_name -> google.protobuf.Timestamp
+	12,  // 93: orderledger.v1.Clock.done:type_name -> orderledger.v1.Moment
+	39,  // 94: orderledger.v1.Clock.cancelled_at:type_name -> google.protobuf.Timestamp
+	2,   // 95: orderledger.v1.Clock.cancelled_certainty:type_name -> orderledger.v1.Certainty
+	2,   // 96: orderledger.v1.Clock.due_certainty:type_name -> orderledger.v1.Certainty
+	38,  // 97: orderledger.v1.Clock.reports:type_name -> orderledger.v1.DueReport
+	39,  // 98: orderledger.v1.DueReport.reported_at:type_name -> google.protobuf.Timestamp
+	39,  // 99: orderledger.v1.DueReport.due_at:type_name -> google.protobuf.Timestamp
+	10,  // 100: orderledger.v1.DueReport.source:type_name -> orderledger.v1.DueSource
+	101, // [101:101] is the sub-list for method output_type
+	101, // [101:101] is the sub-list for method input_type
+	101, // [101:101] is the sub-list for extension type_name
+	101, // [101:101] is the sub-list for extension extendee
+	0,   // [0:101] is the sub-list for field type_name
 }
 
 func init() { file_orderledger_v1_shipment_proto_init() }
@@ -3904,14 +4189,14 @@ func file_orderledger_v1_shipment_proto_init() {
 	if File_orderledger_v1_shipment_proto != nil {
 		return
 	}
-	file_orderledger_v1_shipment_proto_msgTypes[6].OneofWrappers = []any{}
+	file_orderledger_v1_shipment_proto_msgTypes[7].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_orderledger_v1_shipment_proto_rawDesc), len(file_orderledger_v1_shipment_proto_rawDesc)),
-			NumEnums:      11,
-			NumMessages:   25,
+			NumEnums:      12,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
