@@ -122,3 +122,17 @@ func TestMigrationsAreRepeatable(t *testing.T) {
 		}
 	}
 }
+
+// More units may be reported in returns than there are; the sum stays within those shipped.
+func TestUnitsReturnedAreCapped(t *testing.T) {
+	t.Parallel()
+	s := &ledgerv1.Shipment{
+		Items: []*ledgerv1.Item{{OrderItemId: "i1", Ordered: 2, Shipped: 2}},
+		Returns: []*ledgerv1.Return{
+			{OrderItemId: "i1", Units: 5, Status: ledgerv1.ReturnStatus_RETURN_STATUS_COMPLETED},
+			{OrderItemId: "i1", Units: math.MaxUint32, Status: ledgerv1.ReturnStatus_RETURN_STATUS_COMPLETED},
+		},
+	}
+	require.EqualValues(t, 2, projections.AppendItems(nil, s)[0].Returned)
+	require.EqualValues(t, 5, projections.AppendReturns(nil, s)[0].Units, "the reported number is kept")
+}

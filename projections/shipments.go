@@ -64,7 +64,7 @@ func AppendItems(dst []ItemRow, s *ledgerv1.Shipment) []ItemRow {
 			SKU: d.GetSku(), FSN: d.GetFsn(), ListingID: d.GetListingId(), Title: d.GetTitle(),
 			Status: statusNames.of(int32(i.GetStatus())), OrderDate: stamp(d.GetOrderDate()),
 			Ordered: i.GetOrdered(), Held: i.GetHeld(), Cancelled: events.CancelledUnits(i),
-			Shipped: i.GetShipped(), Delivered: i.GetDelivered(), Returned: returned(s, i.GetOrderItemId()),
+			Shipped: i.GetShipped(), Delivered: i.GetDelivered(), Returned: returned(s, i),
 			PriceMinor: p.GetSellingMinor(), HasPrice: p != nil && p.SellingMinor != nil, Currency: p.GetCurrency(),
 			Version: s.GetVersion(), Updated: stamp(s.GetUpdatedAt()),
 		})
@@ -73,12 +73,14 @@ func AppendItems(dst []ItemRow, s *ledgerv1.Shipment) []ItemRow {
 }
 
 // returned returns the units of an item in completed returns. Only those count: a return can be cancelled or rejected
-// until then.
-func returned(s *ledgerv1.Shipment, item string) (units uint32) {
+// until then. A return may be reported with more units than there are; no more come back than were shipped.
+func returned(s *ledgerv1.Shipment, item *ledgerv1.Item) uint32 {
+	var units uint64
 	for _, r := range s.GetReturns() {
-		if r.GetOrderItemId() == item && r.GetStatus() == ledgerv1.ReturnStatus_RETURN_STATUS_COMPLETED {
-			units += r.GetUnits()
+		if r.GetOrderItemId() == item.GetOrderItemId() &&
+			r.GetStatus() == ledgerv1.ReturnStatus_RETURN_STATUS_COMPLETED {
+			units += uint64(r.GetUnits())
 		}
 	}
-	return units
+	return uint32(min(units, uint64(item.GetShipped())))
 }

@@ -99,8 +99,7 @@ func (d *draft) settleClocks() {
 		case clockDispatch:
 			e = d.shipmentEnding(d.dispatchedAt(), low, rank(pickedUp))
 		case clockDeliver:
-			// Nobody waits for goods that the courier brings back. If they are delivered after all, the promise counts
-			// again.
+			// Nobody waits for goods that come back. If they are delivered after all, the promise counts again.
 			e = d.shipmentEnding(d.Times.GetDelivered(), low, rank(delivered))
 			if low > 0 && len(d.Returns) > 0 {
 				e.cancelled = d.turnedRoundAt()
@@ -179,14 +178,14 @@ func (d *draft) dispatchedAt() *ledgerv1.Moment {
 	}
 }
 
-// turnedRoundAt is when the last live unit went into a courier return, or nil while some are still on their way.
+// turnedRoundAt is when the last live unit turned round on its way, or nil while some are still to arrive.
 func (d *draft) turnedRoundAt() *timestamppb.Timestamp {
 	var at *timestamppb.Timestamp
 	for _, it := range d.Items {
 		if live(it) == 0 {
 			continue
 		}
-		last, all := turnedRound(it, d.Returns)
+		last, all := turnedRound(it, d.Returns, false)
 		if !all {
 			return nil
 		}

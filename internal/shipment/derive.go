@@ -78,20 +78,30 @@ func lowest(items []*ledgerv1.Item) int {
 	return low
 }
 
-// turnedRound reports whether all live units of an item are in courier returns, and since when. Units that were
-// cancelled on the way are counted first, because the courier brings those back in any case.
-func turnedRound(it *ledgerv1.Item, returns []*ledgerv1.Return) (at *timestamppb.Timestamp, all bool) {
-	var back uint64
+// turnedRound reports whether all live units of an item come back without having arrived, and since when. A courier
+// return takes units that were cancelled on the way first, because the courier brings those back in any case. A
+// customer return takes live ones; of an item that has not arrived it means that the customer refused the goods on the
+// way. Courier returns alone count if the caller wants only what the courier has announced.
+func turnedRound(it *ledgerv1.Item, returns []*ledgerv1.Return, only bool) (at *timestamppb.Timestamp, all bool) {
+	var courier, customer uint64
 	for _, r := range returns {
-		if r.GetOrderItemId() == it.GetOrderItemId() && r.GetSource() == fromCourier && counts(r) {
-			back += uint64(r.GetUnits())
-			at = latest(at, r.GetCreated().GetAt())
+		switch {
+		case r.GetOrderItemId() != it.GetOrderItemId() || !counts(r):
+			continue
+		case r.GetSource() == fromCourier:
+			courier += uint64(r.GetUnits())
+		case only || rank(it.GetForward()) >= rank(delivered):
+			continue
+		default:
+			customer += uint64(r.GetUnits())
 		}
+		at = latest(at, r.GetCreated().GetAt())
 	}
-	return at, back > 0 && back >= uint64(live(it))+uint64(onTheWayBack(it))
+	back := courier - min(courier, uint64(onTheWayBack(it))) + customer
+	return at, back > 0 && back >= uint64(live(it))
 }
 
-// lowestArriving is lowest without the items that the courier brings back: nobody waits for their delivery.
+// lowestArriving is lowest without the items that come back before they arrived: nobody waits for their delivery.
 func lowestArriving(items []*ledgerv1.Item, returns []*ledgerv1.Return) int {
 	if len(returns) == 0 {
 		return lowest(items)
@@ -101,7 +111,7 @@ func lowestArriving(items []*ledgerv1.Item, returns []*ledgerv1.Return) int {
 		if live(it) == 0 {
 			continue
 		}
-		if _, back := turnedRound(it, returns); back && rank(it.GetForward()) < rank(delivered) {
+		if _, back := turnedRound(it, returns, false); back && rank(it.GetForward()) < rank(delivered) {
 			continue
 		}
 		if r := rank(it.GetForward()); low == 0 || r < low {
@@ -159,13 +169,39 @@ func returnedUnits(it *ledgerv1.Item, returns []*ledgerv1.Return) (done, all uin
 	return done, all
 }
 
-// onTheWayBack counts the units that were cancelled after they were shipped, without those that the cancellation of a
-// courier return revived.
+// onTheWayBack counts the units that were cancelled on the way, without those that the cancellation of a courier return
+// revived.
 func onTheWayBack(it *ledgerv1.Item) uint32 {
 	var n uint32
 	for _, c := range it.GetCancellations() {
-		if c.GetAfterShipped() {
-			n += c.GetUnits() - min(c.GetUnits(), c.GetRevived())
+		if c.GetAfterShipped() && !c.GetAfterDelivered() {
+			n = addUnits(n, standing(c))
+		}
+	}
+	return n
+}
+
+// standing counts the units of a cancellation that were not revived.
+func standing(c *ledgerv1.Cancellation) uint32 { return c.GetUnits() - min(c.GetUnits(), c.GetRevived()) }
+
+// arrived counts the units of an item that arrived: once the item is delivered, all that are live or were cancelled
+// since, without those that the courier brings back.
+func arrived(it *ledgerv1.Item, returns []*ledgerv1.Return) uint32 {
+	if rank(it.GetForward()) < rank(delivered) {
+		return 0
+	}
+	var back uint64
+	for _, r := range returns {
+		if r.GetOrderItemId() == it.GetOrderItemId() && r.GetSource() == fromCourier && counts(r) {
+			back += uint64(r.GetUnits())
+		}
+	}
+	back -= min(back, uint64(onTheWayBack(it)))
+	n := live(it)
+	n -= uint32(min(back, uint64(n)))
+	for _, c := range it.GetCancellations() {
+		if c.GetAfterDelivered() {
+			n = addUnits(n, standing(c))
 		}
 	}
 	return n

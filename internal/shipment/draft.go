@@ -132,10 +132,10 @@ func (d *draft) finish() {
 	d.OnHold = false
 	for i, it := range d.Items {
 		held := min(it.GetHeld(), live(it))
-		status := itemStatus(it, d.Returns)
-		if held != it.GetHeld() || status != it.GetStatus() {
+		status, came := itemStatus(it, d.Returns), arrived(it, d.Returns)
+		if held != it.GetHeld() || status != it.GetStatus() || came != it.GetDelivered() {
 			it = d.item(i)
-			it.Held, it.Status = held, status
+			it.Held, it.Status, it.Delivered = held, status, came
 		}
 		d.OnHold = d.OnHold || held > 0
 	}

@@ -32,15 +32,12 @@ func (d *draft) climb(r row, at *ledgerv1.Moment, ids []string) {
 // targetOf returns the state to which the row of a fact leads.
 func targetOf(r row) ledgerv1.Status { return r.at(approved).to }
 
-// raise moves one item. Its live units count as shipped or delivered when it passes those steps, also in one jump.
+// raise moves one item. Its live units count as shipped when it passes that step, also in a jump.
 func (d *draft) raise(i int, target ledgerv1.Status) {
 	it := d.item(i)
 	was, is, n := rank(it.Forward), rank(target), live(it)
 	if was < rank(shipped) && is >= rank(shipped) {
 		it.Shipped = addUnits(it.Shipped, n)
-	}
-	if was < rank(delivered) && is >= rank(delivered) {
-		it.Delivered = addUnits(it.Delivered, n)
 	}
 	it.Forward = target
 }

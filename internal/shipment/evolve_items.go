@@ -50,7 +50,7 @@ func (d *draft) itemsCancelled(b *ledgerv1.ItemsCancelled) {
 		*countOf(it, c.GetBy()) += units
 		it.Cancellations = append(slices.Clip(it.Cancellations), &ledgerv1.Cancellation{
 			Units: units, By: c.GetBy(), Reason: c.GetReason(), SubReason: c.GetSubReason(), At: b.GetAt(),
-			AfterShipped: rank(it.Forward) >= rank(shipped),
+			AfterShipped: rank(it.Forward) >= rank(shipped), AfterDelivered: rank(it.Forward) >= rank(delivered),
 		})
 	}
 	d.DocumentRevision = max(d.DocumentRevision, b.GetRevision())
@@ -73,15 +73,27 @@ func countOf(it *ledgerv1.Item, by ledgerv1.CancelledBy) *uint32 {
 // revive brings back units that were cancelled on the way: a courier return that carried them was cancelled, so they
 // were delivered after all. The latest cancellation is revived first.
 func (d *draft) revive(i int, units uint32) {
+	d.reviveWhere(i, units, func(c *ledgerv1.Cancellation) bool { return c.GetAfterShipped() && !c.GetAfterDelivered() })
+}
+
+// reviveShipped brings back units that were cancelled before they were shipped, so it seemed: a return shows that they
+// had been shipped.
+func (d *draft) reviveShipped(i int, units uint32) {
+	was := live(d.Items[i])
+	d.reviveWhere(i, units, func(c *ledgerv1.Cancellation) bool { return !c.GetAfterShipped() })
+	if it := d.item(i); rank(it.Forward) >= rank(shipped) {
+		it.Shipped = addUnits(it.Shipped, live(it)-was)
+	}
+}
+
+// reviveWhere revives units of the cancellations that match, the latest first.
+func (d *draft) reviveWhere(i int, units uint32, match func(*ledgerv1.Cancellation) bool) {
 	it := d.item(i)
 	list := slices.Clone(it.Cancellations)
 	for k := len(list) - 1; k >= 0 && units > 0; k-- {
 		c := list[k]
-		if !c.GetAfterShipped() {
-			continue
-		}
-		n := min(units, c.GetUnits()-min(c.GetUnits(), c.GetRevived()))
-		if n == 0 {
+		n := min(units, standing(c))
+		if n == 0 || !match(c) {
 			continue
 		}
 		c = c.CloneVT()
@@ -92,10 +104,6 @@ func (d *draft) revive(i int, units uint32) {
 		units -= n
 	}
 	it.Cancellations = list
-	// If the other units have arrived, these have arrived with them.
-	if rank(it.Forward) >= rank(delivered) {
-		it.Delivered = max(it.Delivered, live(it))
-	}
 }
 
 // formFailed moves items back to FORM_FAILED and marks the named forms. The acknowledgement number of a form that

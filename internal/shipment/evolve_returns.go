@@ -18,7 +18,8 @@ func (d *draft) eachLine(returnID string, ids []string, f func(i int)) {
 // selects reports whether a list of ids selects an id. An empty list selects every id.
 func selects(ids []string, id string) bool { return len(ids) == 0 || slices.Contains(ids, id) }
 
-// returnCreated adds the lines, and moves their items to SHIPPED if they were not reported to be.
+// returnCreated adds the lines. Goods that come back must have left, though they need not have arrived, and a shipment
+// leaves as one: all its live items move to SHIPPED if they were not reported to be.
 func (d *draft) returnCreated(b *ledgerv1.ReturnCreated) {
 	for _, line := range b.GetLines() {
 		i := indexOf(d.Items, line.GetOrderItemId())
@@ -34,11 +35,21 @@ func (d *draft) returnCreated(b *ledgerv1.ReturnCreated) {
 		if line.GetSource() == fromCourier && !d.Items[i].GetCourierReturn() {
 			d.item(i).CourierReturn = true
 		}
-		// Goods that come back must have left. They need not have arrived.
-		if rowReportedReturn.moves(d.Items[i]) {
-			d.raise(i, shipped)
-			d.reachTime(shipped, withCertainty(b.GetAt(), inferred), true)
+	}
+	for _, u := range b.GetRevived() {
+		if i := indexOf(d.Items, u.GetOrderItemId()); i >= 0 {
+			d.reviveShipped(i, u.GetUnits())
 		}
+	}
+	moved := false
+	for i, it := range d.Items {
+		if rowReportedReturn.moves(it) {
+			d.raise(i, shipped)
+			moved = true
+		}
+	}
+	if moved {
+		d.reachTime(shipped, withCertainty(b.GetAt(), inferred), true)
 	}
 }
 

@@ -103,7 +103,7 @@ func (x *decider) makeReturn(lines []*ledgerv1.Return, at *ledgerv1.Moment, sibl
 	if len(lines) == 0 {
 		return
 	}
-	t := &ledgerv1.Transition{}
+	t, b := &ledgerv1.Transition{}, &ledgerv1.ReturnCreated{At: at, Lines: lines}
 	var ready []string
 	for _, r := range lines {
 		r.Status, r.Created = rmaCreated, at
@@ -116,10 +116,13 @@ func (x *decider) makeReturn(lines []*ledgerv1.Return, at *ledgerv1.Moment, sibl
 				ready = append(ready, r.GetOrderItemId())
 			}
 		}
-		r.Irregular = x.tooMany(r)
+		var revived uint32
+		revived, r.Irregular = x.cover(r)
+		if revived > 0 {
+			b.Revived = append(b.Revived, &ledgerv1.ItemUnits{OrderItemId: r.GetOrderItemId(), Units: revived})
+		}
 		t.Irregular = t.Irregular || r.Irregular
 	}
-	b := &ledgerv1.ReturnCreated{At: at, Lines: lines}
 	if siblings.Count > 1 && slices.Contains(siblings.ShipmentIDs, x.s.GetShipmentId()) {
 		b.SiblingShipmentIds, b.SiblingCount = siblings.ShipmentIDs, siblings.Count
 	}
@@ -129,20 +132,30 @@ func (x *decider) makeReturn(lines []*ledgerv1.Return, at *ledgerv1.Moment, sibl
 	}
 }
 
-// tooMany reports whether a return has more units than are live and not in other returns. The reported number is kept
-// all the same; the return is only marked irregular.
-func (x *decider) tooMany(line *ledgerv1.Return) bool {
+// cover decides which units of its item a new line covers. A courier return takes units that were cancelled on the way
+// first, a customer return live ones first; what is left takes units that were cancelled before they were shipped, which
+// must then have been shipped: they are revived. A line for more units than were ordered is irregular. The reported
+// number is kept; sums are capped by what was shipped.
+func (x *decider) cover(line *ledgerv1.Return) (revived uint32, irregular bool) {
 	i := indexOf(x.s.GetItems(), line.GetOrderItemId())
 	if i < 0 {
-		return true
+		return 0, true
 	}
+	it := x.s.Items[i]
 	n := uint64(line.GetUnits())
 	for _, r := range x.s.GetReturns() {
 		if r.GetOrderItemId() == line.GetOrderItemId() && counts(r) {
 			n += uint64(r.GetUnits())
 		}
 	}
-	return n > uint64(live(x.s.Items[i]))
+	var gone uint64
+	for _, c := range it.GetCancellations() {
+		if !c.GetAfterShipped() {
+			gone += uint64(standing(c))
+		}
+	}
+	left := uint64(it.GetOrdered()) - min(gone, uint64(it.GetOrdered()))
+	return uint32(min(n-min(n, left), gone, uint64(line.GetUnits()))), n > uint64(it.GetOrdered())
 }
 
 // updateReturn emits ReturnUpdated for lines whose fields differ, or whose creation a pull had found and is reported

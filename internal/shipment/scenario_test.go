@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
@@ -348,7 +349,7 @@ func TestCancelCourierReturnRevivesUnits(t *testing.T) {
 	require.True(t, st.last.Events[0].Transition.Irregular)
 	require.Equal(t, cancelled, st.s.Status)
 	st.does(returnReported("R-1", fromCourier, 1, "item-1", 2), applied, "ReturnCreated", "ReturnApproved")
-	require.True(t, st.s.Returns[0].Irregular)
+	require.False(t, st.s.Returns[0].Irregular, "the courier brings back what was cancelled on the way")
 	st.does(CancelReturn{ReturnID: "R-1", DeliveredAt: When{Time: hour(0.02)}}, accepted, "ReturnCancelled", "ShipmentDelivered", "ShipmentCompleted")
 	require.Equal(t, completed, st.s.Status)
 	require.EqualValues(t, 2, live(st.item("item-1")))
@@ -426,4 +427,80 @@ func TestCommandDatesAreDays(t *testing.T) {
 			require.False(t, st.s.Times.Shipped.Day)
 		})
 	}
+}
+
+// A return shows that the goods left: for the whole shipment, and for units that were cancelled before.
+func TestReturnRevivesCancelledUnits(t *testing.T) {
+	t.Parallel()
+	for _, source := range []ledgerv1.ReturnSource{fromCustomer, fromCourier} {
+		st := given(t, created(3, 1), Cancelled{at(1), []CancelledItem{lineOfUnits("item-1", 2)}})
+		st.does(returnReported("R-1", source, 5, "item-1", 2), applied, "ReturnCreated")
+		revived := st.last.Events[0].GetReturnCreated().GetRevived()
+		require.Len(t, revived, 1, "one live unit, and one that was cancelled")
+		require.EqualValues(t, 1, revived[0].GetUnits())
+		it := st.item("item-1")
+		require.EqualValues(t, 2, live(it))
+		require.EqualValues(t, 2, it.GetShipped())
+		require.EqualValues(t, 1, events.CancelledUnits(it))
+		require.False(t, st.s.Returns[0].Irregular, "no more than were ordered")
+		require.Equal(t, shipped, st.item("item-2").Forward, "a shipment leaves as one")
+		require.Equal(t, inferred, st.clock(clockDispatch).Done.Certainty)
+		require.Equal(t, hour(5), st.clock(clockDispatch).Done.At.AsTime())
+		require.Equal(t, []ledgerv1.Stage{ledgerv1.Stage_STAGE_SHIPPED}, st.last.Events[0].Transition.Stages)
+
+		st.does(returnReported("R-2", source, 6, "item-1", 5), applied, "ReturnCreated")
+		require.True(t, st.s.Returns[1].Irregular)
+		require.EqualValues(t, 5, st.s.Returns[1].Units, "the reported number is kept")
+		require.EqualValues(t, 3, st.item("item-1").Shipped, "but no more can have been shipped than were ordered")
+	}
+}
+
+// A customer return of goods on their way means that they will not arrive.
+func TestDeliverClockEndsWithCustomerReturn(t *testing.T) {
+	t.Parallel()
+	st := given(t, created(2), reach(shipped, 1))
+	st.does(returnReported("R-1", fromCustomer, 3, "item-1", 1), applied, "ReturnCreated")
+	require.Nil(t, st.clock(clockDeliver).CancelledAt, "one unit is to arrive")
+	st.does(returnReported("R-2", fromCustomer, 4, "item-1", 1), applied, "ReturnCreated")
+	require.Equal(t, hour(4), st.clock(clockDeliver).CancelledAt.AsTime())
+	st.does(ReturnReached{at(5), "R-2", rmaCancelled, nil}, applied, "ReturnCancelled")
+	require.Nil(t, st.clock(clockDeliver).CancelledAt, "it reopens with the return")
+	st.does(reach(delivered, 6), applied, "ShipmentDelivered")
+	require.Equal(t, hour(6), st.clock(clockDeliver).Done.At.AsTime())
+}
+
+// Items that turned round hold no stage up: the others complete it.
+func TestStageWithoutRefusedItems(t *testing.T) {
+	t.Parallel()
+	st := given(t, created(1, 1), reach(shipped, 1))
+	st.does(Observed{Fact: at(2), Status: delivered, OrderItemIDs: []string{"item-1"}}, applied, "ShipmentDelivered")
+	require.Empty(t, st.last.Events[0].Transition.Stages)
+	st.does(returnReported("R-1", fromCustomer, 3, "item-2", 1), applied, "ReturnCreated")
+	require.Equal(t, []ledgerv1.Stage{ledgerv1.Stage_STAGE_DELIVERED}, st.last.Events[0].Transition.Stages)
+}
+
+func TestDeliveredLeavesOutCourierReturns(t *testing.T) {
+	t.Parallel()
+	for _, inOrder := range []bool{true, false} {
+		facts := []Input{returnReported("R-1", fromCourier, 3, "item-1", 1), reach(delivered, 4)}
+		if !inOrder {
+			facts[0], facts[1] = facts[1], facts[0]
+		}
+		st := given(t, created(3), reach(shipped, 1), facts[0], facts[1])
+		require.EqualValues(t, 2, st.item("item-1").Delivered)
+		st.does(ReturnReached{at(5), "R-1", rmaCancelled, nil}, applied, "ReturnCancelled")
+		require.EqualValues(t, 3, st.item("item-1").Delivered)
+	}
+}
+
+// A returned item whose services were cancelled is not completed.
+func TestReturnedItemIsNotCompleted(t *testing.T) {
+	t.Parallel()
+	c := createdSelf(1)
+	c.Services = []ActivateService{{ServiceID: "V-1", OrderItemID: "item-1", DueAt: hour(100)}}
+	st := given(t, c, reach(delivered, 1), returnReported("R-1", fromCustomer, 2, "item-1", 1))
+	st.does(ReturnReached{at(3), "R-1", rmaCompleted, nil}, applied, "ReturnCompleted", "ServiceCancelled")
+	require.Equal(t, returned, st.s.Status)
+	require.Equal(t, delivered, st.item("item-1").Forward)
+	require.Nil(t, st.s.Times.ItemCompleted)
 }

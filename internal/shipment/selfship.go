@@ -166,7 +166,7 @@ func (x *decider) arriving() []string {
 		if live(it) == 0 {
 			continue
 		}
-		if _, back := turnedRound(it, x.s.GetReturns()); back {
+		if _, back := turnedRound(it, x.s.GetReturns(), true); back {
 			some = true
 			continue
 		}

@@ -142,15 +142,33 @@ func checkUnits(t T, s *State) {
 		if rank(it.GetForward()) >= rank(shipped) {
 			require.GreaterOrEqual(t, it.GetShipped(), live(it))
 		}
-		if rank(it.GetForward()) >= rank(delivered) {
-			require.GreaterOrEqual(t, it.GetDelivered(), live(it))
-		}
-		var listed, revived uint32
+		var listed, revived, onTheWay, atHome uint32
 		for _, c := range it.GetCancellations() {
 			listed += c.GetUnits()
 			revived += c.GetRevived()
+			require.LessOrEqual(t, c.GetRevived(), c.GetUnits())
+			switch {
+			case c.GetAfterDelivered():
+				atHome += c.GetUnits() - c.GetRevived()
+			case c.GetAfterShipped():
+				onTheWay += c.GetUnits() - c.GetRevived()
+			}
 		}
 		require.Equal(t, events.CancelledUnits(it), listed-revived)
+		require.GreaterOrEqual(t, it.GetShipped(), onTheWay+atHome, "units on their way have left")
+		// What goes back: the courier brings units that were cancelled on the way first, then live ones.
+		var back uint64
+		for _, r := range s.GetReturns() {
+			if r.GetOrderItemId() == it.GetOrderItemId() && r.GetSource() == fromCourier && counts(r) {
+				back += uint64(r.GetUnits())
+			}
+		}
+		back = min(back-min(back, uint64(onTheWay)), uint64(live(it)))
+		want := uint64(0)
+		if rank(it.GetForward()) >= rank(delivered) {
+			want = uint64(live(it)) - back + uint64(atHome)
+		}
+		require.EqualValues(t, want, it.GetDelivered(), "delivered units are those that neither go back nor were cancelled before")
 		anyHeld = anyHeld || it.GetHeld() > 0
 	}
 	require.Equal(t, anyHeld, s.GetOnHold())

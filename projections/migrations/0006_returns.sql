@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS returns_state
     expected_at Nullable(DateTime64(3, 'UTC')) COMMENT 'When the goods are expected' CODEC(Delta, ZSTD(1)),
     tracking_id String COMMENT 'Tracking number' CODEC(ZSTD(1)),
     courier String COMMENT 'Name of the courier' CODEC(ZSTD(1)),
-    irregular Bool COMMENT 'It had more units than were live when it was reported',
+    irregular Bool COMMENT 'It was reported with more units than were ordered; units keeps the reported number',
     version UInt64 COMMENT 'Version of the shipment that this row shows',
     updated_at DateTime64(3, 'UTC') COMMENT 'When that version was recorded, or decided if the lane is over a day ahead of the clock' CODEC(Delta, ZSTD(1)),
     INDEX by_return return_id TYPE bloom_filter GRANULARITY 1,
