@@ -115,5 +115,5 @@ func TestTerminalStatesAcceptFacts(t *testing.T) {
 	st.does(reach(packed, 0.5), applied, "ShipmentPacked")
 	require.True(t, st.last.Events[0].Transition.Late)
 	st.does(returnReported("R-1", fromCourier, 3, "item-1", 1), applied, "ReturnCreated")
-	require.Equal(t, requested, st.s.Status, "what comes back has been shipped, so it lives again")
+	require.Equal(t, requested, st.s.Status, "what comes back has been shipped, so it is live again")
 }

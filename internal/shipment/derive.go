@@ -81,7 +81,7 @@ func lowest(items []*ledgerv1.Item) int {
 // turnedRound reports whether all live units of an item come back without having arrived, and since when. A courier
 // return takes units that were cancelled on the way first, because the courier brings those back in any case. A
 // customer return takes live ones; of an item that has not arrived it means that the customer refused the goods on the
-// way. Courier returns alone count if the caller wants only what the courier has announced.
+// way. With `only`, courier returns alone count.
 func turnedRound(it *ledgerv1.Item, returns []*ledgerv1.Return, only bool) (at *timestamppb.Timestamp, all bool) {
 	var courier, customer uint64
 	for _, r := range returns {
@@ -182,7 +182,9 @@ func onTheWayBack(it *ledgerv1.Item) uint32 {
 }
 
 // standing counts the units of a cancellation that were not revived.
-func standing(c *ledgerv1.Cancellation) uint32 { return c.GetUnits() - min(c.GetUnits(), c.GetRevived()) }
+func standing(c *ledgerv1.Cancellation) uint32 {
+	return c.GetUnits() - min(c.GetUnits(), c.GetRevived())
+}
 
 // arrived counts the units of an item that arrived: once the item is delivered, all that are live or were cancelled
 // since, without those that the courier brings back.
