@@ -81,6 +81,15 @@ func TestNotificationsBadBodies(t *testing.T) {
 	require.Equal(t, map[string]int{"unknown_event_type": 1, "bad_time": 1, "bad_quantity": 1, "bad_id": 1}, reasons)
 }
 
+// A title that was cut in the middle of a character must not block the marketplace.
+func TestNotificationsHalfSurrogate(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil, nil)
+	b.notify(strings.Replace(created("S1"), `"Phone"`, `"Mug \ud83c"`, 1))
+	s := b.state("S1", status(ledgerv1.Status_STATUS_APPROVED))
+	require.Equal(t, "Mug \ufffd", s.GetItems()[0].GetDetails().GetTitle())
+}
+
 func TestNotificationsOfOtherSeller(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil, nil)

@@ -14,7 +14,7 @@ import (
 //
 //	object   'o', number of members, then name and value of each, by name (bytes, ascending)
 //	array    'a', number of elements, then each
-//	string   's', length, UTF-8 bytes
+//	string   's', length, UTF-8 bytes; half a surrogate pair as the three bytes that UTF-8 would have for it
 //	number   'd', length, the digits as received
 //	boolean  't' or 'f'
 //	null     'z'
@@ -50,10 +50,7 @@ func (r *reader) appendCanonical(b []byte, i int32) []byte {
 		}
 		return b
 	case kindString:
-		if n.escaped {
-			return appendText(append(b, 's'), d.stringOf(i))
-		}
-		return appendText(append(b, 's'), d.text[n.start:n.end])
+		return appendText(append(b, 's'), d.exactString(i))
 	case kindNumber:
 		return appendText(append(b, 'd'), d.text[n.start:n.end])
 	case kindBool:
@@ -73,7 +70,7 @@ func (r *reader) appendObject(b []byte, i int32, except string) []byte {
 	var few [24]member
 	members := few[:0]
 	for c := d.nodes[i].child; c != none; c = d.nodes[c].next {
-		if name := d.name(c); except == "" || name != except {
+		if name := d.exactName(c); except == "" || name != except {
 			members = append(members, member{name, c})
 		}
 	}

@@ -13,6 +13,9 @@
 //     needs. The result is a shipment.Unintelligible with a permanent reason, which the ledger quarantines. The sender
 //     gets 200, because the marketplace blocks every notification behind one that failed.
 //
+// Half a surrogate pair, such as "\ud83c" alone, reads as U+FFFD; in an id it is invalid, because two ids would become
+// one. Bytes that are no UTF-8 are malformed.
+//
 // It ignores unknown members, because the marketplace may add some. null is the same as absent, because its payloads
 // use both. Names are compared exactly. A number is never read from a string, nor a string from a number. A time
 // without an offset, and a plain date, are in IST.

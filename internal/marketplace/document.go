@@ -46,6 +46,8 @@ type document struct {
 	// copies makes stringOf copy: a string that shares the memory of a large body would keep the whole body alive for as
 	// long as a cached state holds the string.
 	copies bool
+	// halves says that an escape is half a surrogate pair.
+	halves bool
 }
 
 const (
@@ -147,10 +149,31 @@ func (d *document) raw(i int32) string {
 	if n.kind == kindString {
 		s = d.text[n.start-1 : n.end+1]
 	}
+	if d.halves {
+		return wholeEscapes(s)
+	}
 	if d.copies {
 		return strings.Clone(s)
 	}
 	return s
+}
+
+// exactName and exactString are name and stringOf for the canonical form. They keep halves of surrogate pairs, because
+// two texts that differ must not have one form.
+func (d *document) exactName(i int32) string {
+	n := &d.nodes[i]
+	if n.keyEscaped {
+		return unescapeTo(d.text[n.key:n.keyEnd], true)
+	}
+	return d.text[n.key:n.keyEnd]
+}
+
+func (d *document) exactString(i int32) string {
+	n := &d.nodes[i]
+	if n.escaped {
+		return unescapeTo(d.text[n.start:n.end], true)
+	}
+	return d.text[n.start:n.end]
 }
 
 // path returns the path of a value, such as attributes.orderItems[0].quantity, for an error. It clips long names,

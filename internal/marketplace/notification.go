@@ -97,7 +97,7 @@ func readNotification(r *reader) Notification {
 	n.LocationID, n.SellerID = r.id(root, "locationId"), r.id(root, "sellerId")
 	n.Source = clip(r.text(root, "source"))
 	n.At = at.Time.UTC()
-	n.Hash = hashNotification(r, &n, rawShipment, rawReturn, attributes)
+	n.Hash = hashNotification(r, &n, attributes)
 	r.instant(root, "timestamp") // Marks the notification as invalid if the year is out of range.
 
 	readAttributes(r, &n, attributes)
@@ -132,14 +132,19 @@ func (r *reader) need(object int32, name string) string {
 	return s
 }
 
-// hashNotification returns the SHA-256 of the notification. It uses the ids as received, even if they are invalid: two
-// notifications with different bad ids must not look like one repeated fact.
-func hashNotification(r *reader, n *Notification, rawShipment, rawReturn string, attributes int32) [sha256.Size]byte {
+// hashNotification returns the SHA-256 of the notification.
+func hashNotification(r *reader, n *Notification, attributes int32) [sha256.Size]byte {
 	buf := buffers.Get().(*[]byte) //nolint:forcetypeassert // The pool holds nothing else.
 	b := append((*buf)[:0], "orderledger.notification.v1\x00"...)
 	b = appendText(b, n.EventType)
-	b = appendText(b, rawShipment)
-	b = appendText(b, rawReturn)
+	for _, name := range [...]string{"shipmentId", "returnId"} {
+		// As received: two notifications with different bad ids must not look like one repeated fact.
+		id := ""
+		if i := r.member(0, name); i != none {
+			id = r.exactString(i)
+		}
+		b = appendText(b, id)
+	}
 	b = appendText(b, n.At.Format(time.RFC3339Nano))
 	b = r.appendCanonical(b, attributes)
 	sum := sha256.Sum256(b)

@@ -1,10 +1,12 @@
 package marketplace_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -200,7 +202,6 @@ func TestParseNotificationMalformed(t *testing.T) {
 		"trailing comma":        {`{"a":1,}`, marketplace.ProblemNotJSON, "", 7},
 		"leading zero":          {`{"a":01}`, marketplace.ProblemNotJSON, "", 6},
 		"unknown escape":        {`{"a":"\x"}`, marketplace.ProblemNotJSON, "", 6},
-		"unpaired surrogate":    {`{"a":"\ud800x"}`, marketplace.ProblemUTF8, "", 12},
 		"invalid UTF-8":         {"{\"a\":\"\xff\"}", marketplace.ProblemUTF8, "", 6},
 		"an array":              {`[]`, marketplace.ProblemType, "", 0},
 		"too deep":              {strings.Repeat("[", 100) + strings.Repeat("]", 100), marketplace.ProblemTooDeep, "", 65},
@@ -226,6 +227,48 @@ func TestParseNotificationMalformed(t *testing.T) {
 			require.Equal(t, tc.offset, problem.Offset, name)
 		}
 	}
+}
+
+// Half a surrogate pair, which senders make that cut a text, reads as U+FFFD everywhere but in ids.
+func TestParseNotificationHalfSurrogate(t *testing.T) {
+	t.Parallel()
+	body := func(id, title, key string) string {
+		return envelope("shipment_created", `"shipmentId":"`+id+`"`, `{"orderItems":[{"orderItemId":"1","quantity":1,
+			"title":"`+title+`","extensions":{"`+key+`":"`+title+`"}}]}`)
+	}
+	for title, want := range map[string]string{
+		`Mug \ud83c`: "Mug \ufffd", `\ud83cMug`: "\ufffdMug", `\udf75`: "\ufffd", `\ud83c\ud83c\udf75!`: "\ufffd🍵!",
+		`\ud83c\n`: "\ufffd\n", `\\ud83c`: `\ud83c`, `\ud83c\udf75`: "🍵", `\ud83c\u0041`: "\ufffdA",
+	} {
+		n := read(t, body("S1", title, "k"))
+		c, ok := n.Input().(shipment.Created)
+		require.True(t, ok, "%s: %v", title, n.Input())
+		details := c.Items[0].Details
+		require.Equal(t, want, details.GetTitle(), title)
+		var extensions map[string]string
+		require.NoError(t, json.Unmarshal([]byte(details.GetExtensionsJson()), &extensions))
+		require.Equal(t, want, extensions["k"], title)
+		if strings.ContainsRune(want, utf8.RuneError) {
+			require.Contains(t, details.GetExtensionsJson(), `\ufffd`, "no half is kept")
+		}
+	}
+	t.Run("in a name", func(t *testing.T) {
+		t.Parallel()
+		n := read(t, body("S1", "x", `\ud83c`))
+		require.IsType(t, shipment.Created{}, n.Input())
+	})
+	t.Run("in an id", func(t *testing.T) {
+		t.Parallel()
+		one, other := read(t, body(`S\ud83c`, "x", "k")), read(t, body(`S\ud83d`, "x", "k"))
+		code, _, _ := one.Unintelligible()
+		require.Equal(t, shipment.ReasonBadID, code)
+		require.NotEqual(t, one.Key(), other.Key())
+	})
+	t.Run("in the hash", func(t *testing.T) {
+		t.Parallel()
+		one, other := read(t, body("S1", `x\ud83c`, "k")), read(t, body("S1", `x\ud83d`, "k"))
+		require.NotEqual(t, one.Key(), other.Key(), "two facts")
+	})
 }
 
 func TestParseNotificationInvalid(t *testing.T) {

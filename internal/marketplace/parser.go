@@ -193,15 +193,23 @@ func (p *parser) escape() bool {
 	if !utf16.IsSurrogate(r) {
 		return true
 	}
-	// encoding/json would replace half a pair by U+FFFD. With a changed id the fact would belong to another shipment, so
-	// it is an error here.
-	low, ok := hex4(p.text[p.pos:])
-	if !ok || utf16.DecodeRune(r, low) == utf8.RuneError {
-		p.failAs(ProblemUTF8, "unpaired surrogate")
-		return false
+	if pairs(r, p.text[p.pos:]) == utf8.RuneError {
+		// Senders that cut a text in the middle of a character make half a pair. RFC 8259 allows it, so a 400 would block
+		// the marketplace for a title. It reads as U+FFFD; in an id, see idProblem.
+		p.halves = true
+		return true
 	}
 	p.pos += 6
 	return true
+}
+
+// pairs returns the character that a surrogate makes with the escape that follows, or U+FFFD if it makes none.
+func pairs(r rune, rest string) rune {
+	low, ok := hex4(rest)
+	if !ok {
+		return utf8.RuneError
+	}
+	return utf16.DecodeRune(r, low)
 }
 
 // hex4 parses \uXXXX.
@@ -225,8 +233,11 @@ func hex4(s string) (rune, bool) {
 	return r, true
 }
 
-// unescape decodes a string that stringToken has checked, so it needs no error.
-func unescape(s string) string {
+// unescape decodes a string that stringToken has checked, so it needs no error. Half a surrogate pair becomes U+FFFD.
+func unescape(s string) string { return unescapeTo(s, false) }
+
+// unescapeTo keeps half a pair if exact is set, as the three bytes that UTF-8 would have for it.
+func unescapeTo(s string, exact bool) string {
 	var b strings.Builder
 	b.Grow(len(s))
 	for i := 0; i < len(s); i++ {
@@ -250,14 +261,47 @@ func unescape(s string) string {
 			r, _ := hex4(s[i-1:])
 			i += 4
 			if utf16.IsSurrogate(r) {
-				low, _ := hex4(s[i+1:])
-				r = utf16.DecodeRune(r, low)
-				i += 6
+				half := r
+				if r = pairs(r, s[i+1:]); r != utf8.RuneError {
+					i += 6
+				} else if exact {
+					b.Write([]byte{0xe0 | byte(half>>12), 0x80 | byte(half>>6)&0x3f, 0x80 | byte(half)&0x3f})
+					continue
+				}
 			}
 			b.WriteRune(r)
 		default:
 			b.WriteByte(s[i])
 		}
+	}
+	return b.String()
+}
+
+// wholeEscapes replaces the escapes of half a surrogate pair in a JSON text by that of U+FFFD. ClickHouse and many
+// libraries refuse a text with halves. The text was parsed, so a backslash begins an escape.
+func wholeEscapes(s string) string {
+	var b strings.Builder
+	b.Grow(len(s))
+	for i := 0; i < len(s); {
+		if s[i] != '\\' {
+			b.WriteByte(s[i])
+			i++
+			continue
+		}
+		n := 2
+		if r, ok := hex4(s[i:]); ok {
+			n = 6
+			if utf16.IsSurrogate(r) {
+				if pairs(r, s[i+6:]) == utf8.RuneError {
+					b.WriteString(`\ufffd`)
+					i += n
+					continue
+				}
+				n = 12
+			}
+		}
+		b.WriteString(s[i : i+n])
+		i += n
 	}
 	return b.String()
 }

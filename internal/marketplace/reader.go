@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -158,6 +159,10 @@ func (r *reader) needID(object int32, name string) string {
 func idProblem(s string, limit int) string {
 	if len(s) > limit {
 		return "id of " + strconv.Itoa(len(s)) + " bytes, the limit is " + strconv.Itoa(limit)
+	}
+	if strings.ContainsRune(s, utf8.RuneError) {
+		// Half a surrogate pair reads as U+FFFD. Two ids would become one, and the fact would belong to another shipment.
+		return "U+FFFD or half a surrogate pair in an id"
 	}
 	for _, c := range []byte(s) {
 		if c < 0x20 || c == 0x7f {
