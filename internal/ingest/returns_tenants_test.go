@@ -117,6 +117,32 @@ func TestResolverTakesOnlySeller(t *testing.T) {
 	b.state("A1", returned(rmaCreated))
 }
 
+// A return over shipments of two sellers: its notifications name neither seller nor lines, so the seller of each
+// shipment counts.
+func TestResolverServesReturnOfTwoSellers(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil, nil)
+	b.deliveredTo("own", "S1")
+	b.deliveredTo("other", "S2")
+	// This one arrives before its return.
+	b.from("", aReturn("return_picked_up", "R", "2024-04-07T00:00:00Z", ``))
+	b.from("", aReturn("return_created", "R", "2024-04-06T00:00:00Z", line("S1")+","+line("S2")))
+	b.state("S1", returned(rmaPickedUp))
+	b.state("S2", returned(rmaPickedUp))
+	b.resolverReady()
+	b.from("", aReturn("return_completed", "R", "2024-04-08T00:00:00Z", ``))
+	b.state("S1", returned(rmaCompleted))
+	b.state("S2", returned(rmaCompleted))
+	sellers := map[string]int{}
+	for _, d := range b.decisions(2*2 + 2 + 2 + 2) {
+		require.Equal(t, ledgerv1.Outcome_OUTCOME_APPLIED, d.GetOutcome(), "%v", d)
+		if d.GetInputType() != "notification.return_created" {
+			sellers[d.GetShipmentId()+" of "+d.GetSellerId()]++
+		}
+	}
+	require.Equal(t, map[string]int{"S1 of own": 4, "S2 of other": 4}, sellers)
+}
+
 // A credential speaks for two of three sellers that have a return of one id.
 func TestResolverStaysWithinCredential(t *testing.T) {
 	t.Parallel()
@@ -159,6 +185,22 @@ func TestResolverFindsShipmentByOrderItem(t *testing.T) {
 		outcomes[d.GetOutcome().String()+d.GetReason()]++
 	}
 	require.Equal(t, map[string]int{"OUTCOME_APPLIED": 12, "OUTCOME_DUPLICATErepeated_key": 3}, outcomes)
+}
+
+// The lines of a new return name order items, or shipments, of two sellers; the sender names no seller.
+func TestResolverFindsShipmentsOfTwoSellers(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil, nil)
+	b.deliveredTo("own", "S1")
+	b.deliveredTo("other", "S2", "S3")
+	b.from("", aReturn("return_created", "R", "2024-04-06T00:00:00Z",
+		withoutShipment("I-S1")+","+line("S2")+","+withoutShipment("I-S3")))
+	for _, id := range []string{"S1", "S2", "S3"} {
+		b.state(id, returned(rmaCreated))
+	}
+	for _, d := range b.decisions(3*2 + 3) {
+		require.Equal(t, ledgerv1.Outcome_OUTCOME_APPLIED, d.GetOutcome(), "%v", d)
+	}
 }
 
 func TestResolverQuarantinesAmbiguousOrderItem(t *testing.T) {

@@ -37,11 +37,11 @@ func (r *resolver) deliver(
 		return false, nil
 	case len(linked) == 0:
 		r.resolved.WithLabelValues(how).Inc()
-		return true, r.append(ctx, addressed(&n, p.rec, n.ReturnID, "", p.rec.Body))
+		return true, r.append(ctx, addressed(&n, p.rec, n.ReturnID, p.rec.Body))
 	case ambiguous || key.kind == aliasItem && len(linked) > 1:
 		// The sender has its 200 and will not send it again: a decision shows it to operators.
 		r.resolved.WithLabelValues("ambiguous").Inc()
-		rec := addressed(&n, p.rec, n.ReturnID, "", p.rec.Body)
+		rec := addressed(&n, p.rec, n.ReturnID, p.rec.Body)
 		rec.Ambiguous = true
 		return true, r.append(ctx, rec)
 	case key.kind == aliasItem:
@@ -51,18 +51,41 @@ func (r *resolver) deliver(
 }
 
 // ofSender keeps the shipments of sellers that the sender speaks for. A sender that names no seller means the only one
-// that has the id; ambiguous says that several have it.
+// that has the id, or all sellers of one return; ambiguous says that several have the id and their shipments do not
+// belong to one return.
 func ofSender(linked []linkedShipment, rec *journal.InboxRecord) (kept []linkedShipment, ambiguous bool) {
 	for _, s := range linked {
 		switch {
 		case rec.SellerID != "" && s.sellerID != rec.SellerID:
 		case rec.SellerID == "" && len(rec.Sellers) > 0 && !slices.Contains(rec.Sellers, s.sellerID):
 		default:
-			ambiguous = ambiguous || len(kept) > 0 && kept[0].sellerID != s.sellerID
 			kept = append(kept, s)
 		}
 	}
-	return kept, ambiguous
+	return kept, !together(kept)
+}
+
+// together reports whether shipments are of one seller or belong to one return. Shipments of two sellers do only if
+// each names the other: a seller who names the shipment of another on a return of the same id must not lead that
+// seller's notifications astray.
+func together(linked []linkedShipment) bool {
+	if len(linked) == 0 {
+		return true
+	}
+	rest := slices.Clone(linked[1:])
+	reached := []linkedShipment{linked[0]}
+	for i := 0; i < len(reached); i++ {
+		from := reached[i]
+		rest = slices.DeleteFunc(rest, func(s linkedShipment) bool {
+			near := s.sellerID == from.sellerID ||
+				slices.Contains(s.siblings, from.id) && slices.Contains(from.siblings, s.id)
+			if near {
+				reached = append(reached, s)
+			}
+			return near
+		})
+	}
+	return len(rest) == 0
 }
 
 // assign names the shipment of an order item in the lines of a new return. The next line that names none leads to the
@@ -81,7 +104,8 @@ func (r *resolver) assign(
 	}
 	// The key stays that of the notification as it was sent, so that its repeat is a duplicate.
 	next.Hash = n.Hash
-	rec.Body, rec.Hash, rec.SellerID = body, n.Hash, s.sellerID
+	// The seller stays that of the sender, too: the other lines may be of other sellers' shipments.
+	rec.Body, rec.Hash = body, n.Hash
 	if len(next.ShipmentIDs()) == 0 {
 		return r.forward(ctx, &next, rec)
 	}
@@ -90,7 +114,7 @@ func (r *resolver) assign(
 		return r.quarantine(ctx, key.id, rec, err)
 	}
 	r.resolved.WithLabelValues(how).Inc()
-	return r.append(ctx, partRecords(&next, rec, s.sellerID, parts)...)
+	return r.append(ctx, partRecords(&next, rec, []linkedShipment{s}, parts)...)
 }
 
 // share delivers a notification of a return to those of its shipments that have recorded the return. The others get
@@ -108,7 +132,7 @@ func (r *resolver) share(
 		if err := marketplace.Split(p.rec.Body, r.cfg.Marketplace, parts); err != nil {
 			return true, r.quarantine(ctx, n.ReturnID, p.rec, err)
 		}
-		if err := r.append(ctx, partRecords(n, p.rec, linked[0].sellerID, parts)...); err != nil {
+		if err := r.append(ctx, partRecords(n, p.rec, linked, parts)...); err != nil {
 			return false, err
 		}
 	}
@@ -121,22 +145,26 @@ func (r *resolver) share(
 
 // addressed returns the inbox record of a notification for one shipment.
 func addressed(
-	n *marketplace.Notification, rec journal.InboxRecord, shipmentID, sellerID string, body []byte,
+	n *marketplace.Notification, rec journal.InboxRecord, shipmentID string, body []byte,
 ) journal.InboxRecord {
-	if rec.SellerID == "" {
-		rec.SellerID = sellerID
-	}
 	one := n.For(shipmentID, rec.SellerID)
 	rec.ShipmentID, rec.Key, rec.Hash, rec.Body = one.ShipmentID, one.Key(), one.Hash, body
 	return rec
 }
 
+// partRecords returns the inbox records of parts. If the sender named no seller, each has that of its own shipment. A
+// shipment that is not linked is known by name only: its record names no seller, and its lane judges by the shipment's.
 func partRecords(
-	n *marketplace.Notification, rec journal.InboxRecord, sellerID string, parts []marketplace.Part,
+	n *marketplace.Notification, rec journal.InboxRecord, linked []linkedShipment, parts []marketplace.Part,
 ) []journal.InboxRecord {
 	out := make([]journal.InboxRecord, len(parts))
 	for i, part := range parts {
-		out[i] = addressed(n, rec, part.ShipmentID, sellerID, part.Body)
+		one := rec
+		at := slices.IndexFunc(linked, func(s linkedShipment) bool { return s.id == part.ShipmentID })
+		if one.SellerID == "" && at >= 0 {
+			one.SellerID = linked[at].sellerID
+		}
+		out[i] = addressed(n, one, part.ShipmentID, part.Body)
 	}
 	return out
 }

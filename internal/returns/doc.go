@@ -14,7 +14,8 @@
 // A notification that Append stored reaches the inbox of every shipment of its return, or, after Config.Limit, the
 // inbox of the return's own id, where the ledger records it as waiting and quarantines it in the end. One that could
 // mean several sellers or shipments, or that cannot be read, is quarantined at once: none disappears without a
-// decision. Notifications of one return reach a shipment in their order. The resolver delivers at least once; the inbox
+// decision. One return over shipments of several sellers is no such case: each shipment is judged by its own seller.
+// Notifications of one return reach a shipment in their order. The resolver delivers at least once; the inbox
 // recognizes a repeat by its natural key.
 //
 // # What it does not do
