@@ -22,6 +22,7 @@ var (
 	clockNames         = namesOf(ledgerv1.ClockKind(0).Descriptor(), "CLOCK_KIND_", strings.ToLower)
 	outcomeNames       = namesOf(ledgerv1.Outcome(0).Descriptor(), "OUTCOME_", strings.ToLower)
 	fulfilmentNames    = namesOf(ledgerv1.Fulfilment(0).Descriptor(), "FULFILMENT_", strings.ToLower)
+	certaintyNames     = names{"reported", "inferred", "assumed"}
 	returnSourceNames  = names{"", "customer_return", "courier_return"}
 )
 
@@ -46,6 +47,14 @@ func (n names) of(v int32) string {
 		return n[v]
 	}
 	return strconv.Itoa(int(v))
+}
+
+// certainty returns how sure a moment is; empty for none.
+func certainty(m *ledgerv1.Moment) string {
+	if m == nil {
+		return ""
+	}
+	return certaintyNames.of(int32(m.GetCertainty()))
 }
 
 // civil returns the year and month of a time in UTC.

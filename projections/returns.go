@@ -7,7 +7,7 @@ type ServiceRow struct {
 	ShipmentID, ServiceID, OrderItemID, ReturnID string
 	Kind, Status                                 string
 	FirstDue, Due                                Time
-	Attempts                                     uint32
+	FailedAttempts                               uint32
 	Started, Completed, Cancelled                Time
 	Version                                      uint64
 	Updated                                      Time
@@ -20,7 +20,7 @@ func AppendServices(dst []ServiceRow, s *ledgerv1.Shipment) []ServiceRow {
 			ShipmentID: s.GetShipmentId(), ServiceID: v.GetServiceId(),
 			OrderItemID: v.GetOrderItemId(), ReturnID: v.GetReturnId(),
 			Kind: serviceKindNames.of(int32(v.GetKind())), Status: serviceStatusNames.of(int32(v.GetStatus())),
-			FirstDue: stamp(v.GetFirstDueAt()), Due: stamp(v.GetDueAt()), Attempts: v.GetAttempts(),
+			FirstDue: stamp(v.GetFirstDueAt()), Due: stamp(v.GetDueAt()), FailedAttempts: v.GetAttempts(),
 			Started: moment(v.GetStarted()), Completed: moment(v.GetCompleted()), Cancelled: moment(v.GetCancelled()),
 			Version: s.GetVersion(), Updated: stamp(s.GetUpdatedAt()),
 		})
@@ -36,6 +36,9 @@ type ReturnRow struct {
 	Reason, SubReason                           string
 	Created, Approved, Rejected                 Time
 	PickedUp, Completed, Cancelled, Expected    Time
+	CreatedLatest, ApprovedLatest               Time // Bounds of steps that nobody reported.
+	RejectedLatest, PickedUpLatest              Time
+	CompletedLatest, CancelledLatest            Time
 	TrackingID, Courier                         string
 	Irregular                                   bool
 	Version                                     uint64
@@ -51,7 +54,10 @@ func AppendReturns(dst []ReturnRow, s *ledgerv1.Shipment) []ReturnRow {
 			Units: r.GetUnits(), Reason: r.GetReason(), SubReason: r.GetSubReason(),
 			Created: moment(r.GetCreated()), Approved: moment(r.GetApproved()), Rejected: moment(r.GetRejected()),
 			PickedUp: moment(r.GetPickedUp()), Completed: moment(r.GetCompleted()), Cancelled: moment(r.GetCancelled()),
-			Expected: stamp(r.GetExpectedDate()), TrackingID: r.GetTrackingId(), Courier: r.GetCourierName(),
+			CreatedLatest: bound(r.GetCreated()), ApprovedLatest: bound(r.GetApproved()), RejectedLatest: bound(r.GetRejected()),
+			PickedUpLatest: bound(r.GetPickedUp()), CompletedLatest: bound(r.GetCompleted()),
+			CancelledLatest: bound(r.GetCancelled()),
+			Expected:        stamp(r.GetExpectedDate()), TrackingID: r.GetTrackingId(), Courier: r.GetCourierName(),
 			Irregular: r.GetIrregular(), Version: s.GetVersion(), Updated: stamp(s.GetUpdatedAt()),
 		})
 	}
@@ -65,8 +71,9 @@ type ClockRow struct {
 	Started, FirstDue, Due           Time
 	Done                             Time
 	DoneDay                          bool
+	DoneCertainty                    string
 	Cancelled                        Time
-	Attempts                         uint32
+	FailedAttempts, Extensions       uint32
 	Version                          uint64
 	Updated                          Time
 }
@@ -78,8 +85,9 @@ func AppendClocks(dst []ClockRow, s *ledgerv1.Shipment) []ClockRow {
 			ShipmentID: s.GetShipmentId(), SellerID: s.GetSellerId(), LocationID: s.GetLocationId(),
 			Clock: clockNames.of(int32(c.GetKind())), SubjectID: c.GetSubjectId(),
 			Started: stamp(c.GetStartedAt()), FirstDue: stamp(c.GetFirstDueAt()), Due: stamp(c.GetDueAt()),
-			Done: moment(c.GetDone()), DoneDay: c.GetDone().GetDay(), Cancelled: stamp(c.GetCancelledAt()),
-			Attempts: c.GetAttempts(), Version: s.GetVersion(), Updated: stamp(s.GetUpdatedAt()),
+			Done: ended(c.GetDone()), DoneDay: c.GetDone().GetDay(), DoneCertainty: certainty(c.GetDone()),
+			Cancelled: stamp(c.GetCancelledAt()), FailedAttempts: c.GetAttempts(), Extensions: c.GetExtensions(),
+			Version: s.GetVersion(), Updated: stamp(s.GetUpdatedAt()),
 		})
 	}
 	return dst

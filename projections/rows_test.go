@@ -136,3 +136,24 @@ func TestUnitsReturnedAreCapped(t *testing.T) {
 	require.EqualValues(t, 2, projections.AppendItems(nil, s)[0].Returned)
 	require.EqualValues(t, 5, projections.AppendReturns(nil, s)[0].Units, "the reported number is kept")
 }
+
+// A step that nobody reported has no time in the tables, but the latest time that it can have had.
+func TestUnreportedTimesAreNull(t *testing.T) {
+	t.Parallel()
+	at := func(c ledgerv1.Certainty) *ledgerv1.Moment {
+		return &ledgerv1.Moment{At: timestamppb.New(time.UnixMilli(1000)), Certainty: c}
+	}
+	s := &ledgerv1.Shipment{Times: &ledgerv1.Times{
+		Packed:    at(ledgerv1.Certainty_CERTAINTY_INFERRED),
+		Shipped:   at(ledgerv1.Certainty_CERTAINTY_UNSPECIFIED),
+		Delivered: at(ledgerv1.Certainty_CERTAINTY_ASSUMED),
+	}}
+	row := projections.Shipment(s)
+	require.Equal(t, projections.Unknown, row.Packed)
+	require.EqualValues(t, 1000, row.PackedLatest)
+	require.EqualValues(t, 1000, row.Shipped)
+	require.Equal(t, projections.Unknown, row.ShippedLatest)
+	require.EqualValues(t, 1000, row.Delivered, "the time of the command, which named none")
+	require.Equal(t, projections.Unknown, row.Ready)
+	require.Equal(t, projections.Unknown, row.ReadyLatest)
+}

@@ -12,6 +12,9 @@ type ShipmentRow struct {
 	OnHold                                    bool
 	Created, Packed, Ready, Shipped           Time
 	Delivered, Completed, Cancelled           Time
+	PackedLatest, ReadyLatest, ShippedLatest  Time // Bounds of steps that nobody reported.
+	DeliveredLatest                           Time
+	CompletedLatest, CancelledLatest          Time
 	DispatchAfter, DispatchBy, DeliverBy      Time
 	UnitsOrdered, UnitsCancelled              uint32
 	Irregular                                 bool
@@ -29,7 +32,11 @@ func Shipment(s *ledgerv1.Shipment) ShipmentRow {
 		Created: moment(t.GetCreated()), Packed: moment(t.GetPacked()),
 		Ready: moment(t.GetReady()), Shipped: moment(t.GetShipped()),
 		Delivered: moment(t.GetDelivered()), Completed: moment(t.GetCompleted()), Cancelled: moment(t.GetCancelled()),
-		DispatchAfter: stamp(s.GetDispatchAfter()), DispatchBy: stamp(s.GetDispatchBy()), DeliverBy: stamp(s.GetDeliverBy()),
+		PackedLatest: bound(t.GetPacked()), ReadyLatest: bound(t.GetReady()), ShippedLatest: bound(t.GetShipped()),
+		DeliveredLatest: bound(t.GetDelivered()), CompletedLatest: bound(t.GetCompleted()),
+		CancelledLatest: bound(t.GetCancelled()),
+		DispatchAfter:   stamp(s.GetDispatchAfter()), DispatchBy: stamp(s.GetDispatchBy()),
+		DeliverBy: stamp(s.GetDeliverBy()),
 		Irregular: s.GetIrregular(), Version: s.GetVersion(), Updated: stamp(s.GetUpdatedAt()),
 	}
 	for _, i := range s.GetItems() {

@@ -48,7 +48,24 @@ func stamp(t *timestamppb.Timestamp) Time {
 	return clamp(Time(t.GetSeconds()*1000 + int64(t.GetNanos())/1e6))
 }
 
-func moment(m *ledgerv1.Moment) Time { return stamp(m.GetAt()) }
+// moment returns a time that was reported, or assumed where the command gave none; Unknown if it was only inferred.
+func moment(m *ledgerv1.Moment) Time {
+	if m.GetCertainty() == ledgerv1.Certainty_CERTAINTY_INFERRED {
+		return Unknown
+	}
+	return stamp(m.GetAt())
+}
+
+// bound returns the latest time that an unreported step can have had; Unknown if the step was reported or not reached.
+func bound(m *ledgerv1.Moment) Time {
+	if m.GetCertainty() != ledgerv1.Certainty_CERTAINTY_INFERRED {
+		return Unknown
+	}
+	return stamp(m.GetAt())
+}
+
+// ended returns the time of an end, whether it was reported or not.
+func ended(m *ledgerv1.Moment) Time { return stamp(m.GetAt()) }
 
 // RecordedAt returns the time of recording of a record with that timestamp.
 func RecordedAt(timestamp time.Time) Time { return recordedOf(timestamp) }

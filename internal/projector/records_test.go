@@ -243,11 +243,17 @@ func TestSLAViewComputesOutcome(t *testing.T) {
 			clock("breached by a millisecond", noon, noon.Add(time.Millisecond), none, false),
 			clock("met, then cancelled", noon, noon.Add(-time.Hour), noon, false),
 			clock("breached, then cancelled", noon, noon.Add(time.Hour), noon.Add(2*time.Hour), false),
-			clock("cancelled", noon, none, noon.Add(time.Hour), false),
+			clock("cancelled", noon, none, noon.Add(-time.Hour), false),
+			clock("cancelled after its due time", noon, none, noon.Add(time.Hour), false),
 			clock("overdue", now.Add(-time.Hour), none, none, false),
 			clock("open", now.Add(time.Hour), none, none, false),
 			clock("met by the day", noon, time.Date(2026, 3, 10, 18, 29, 59, 0, time.UTC), none, true),
 			clock("breached by the day", noon, time.Date(2026, 3, 10, 18, 30, 0, 0, time.UTC), none, true),
+		}
+		for subject, done := range map[string]time.Time{"inferred in time": noon, "inferred later": noon.Add(time.Hour)} {
+			c := clock(subject, noon, done, none, false)
+			c.Done.Certainty = ledgerv1.Certainty_CERTAINTY_INFERRED
+			e.After.Clocks = append(e.After.Clocks, c)
 		}
 		// The lane is years ahead of the clock, which changes no outcome.
 		b.lanes[0].Now, b.lanes[0].Ahead = now.AddDate(10, 0, 0), now.AddDate(10, 0, 0).Sub(now)
@@ -255,7 +261,7 @@ func TestSLAViewComputesOutcome(t *testing.T) {
 		b.projector(config(), b.click)
 		b.caughtUp()
 		require.EqualValues(t, 1, b.number("count() FROM events WHERE abs(dateDiff('minute', decided_at, now())) < 60 AND recorded_at > decided_at + INTERVAL 9 YEAR"))
-		rows, err := b.db.Query(t.Context(), "SELECT subject_id, outcome FROM sla")
+		rows, err := b.db.Query(t.Context(), "SELECT subject_id, if(due_missed, outcome || ', due missed', outcome) FROM sla")
 		require.NoError(t, err)
 		got := map[string]string{}
 		for rows.Next() {
@@ -268,6 +274,8 @@ func TestSLAViewComputesOutcome(t *testing.T) {
 			"met on the dot": "met", "breached by a millisecond": "breached", "met, then cancelled": "met",
 			"breached, then cancelled": "breached", "cancelled": "cancelled", "overdue": "overdue", "open": "open",
 			"met by the day": "met", "breached by the day": "breached",
+			"cancelled after its due time": "cancelled, due missed",
+			"inferred in time":             "met", "inferred later": "breached_unproven",
 		}, got)
 	})
 }

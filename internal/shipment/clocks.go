@@ -1,6 +1,8 @@
 package shipment
 
 import (
+	"cmp"
+
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
@@ -36,48 +38,30 @@ func (d *draft) open(kind ledgerv1.ClockKind, subject string, started, dueAt *ti
 	d.addClock(&ledgerv1.Clock{Kind: kind, SubjectId: subject, StartedAt: started, FirstDueAt: dueAt, DueAt: dueAt})
 }
 
-// promise moves the due time of a running clock of the shipment, or opens the clock. A clock that has ended keeps its
-// due time: the outcome was judged by it.
-func (d *draft) promise(kind ledgerv1.ClockKind, dueAt *timestamppb.Timestamp) {
-	if dueAt == nil {
-		return
-	}
-	i := d.clockAt(kind, d.ShipmentId)
-	if i < 0 {
-		if !d.passedBy(kind) && anyLive(d.Items) {
-			d.open(kind, d.ShipmentId, d.Times.GetCreated().GetAt(), dueAt)
-		}
-		return
-	}
-	if c := d.Clocks[i]; running(c) && !same(c.GetDueAt(), dueAt) {
-		d.clock(i).DueAt = dueAt
+// openAssumed starts a clock whose due time nobody reported: it follows from a configured time.
+func (d *draft) openAssumed(kind ledgerv1.ClockKind, subject string, started, dueAt *timestamppb.Timestamp) {
+	n := len(d.Clocks)
+	d.open(kind, subject, started, dueAt)
+	if len(d.Clocks) > n {
+		d.Clocks[n].DueCertainty = assumed
 	}
 }
 
-// passedBy reports whether a clock of the shipment would have ended already.
-func (d *draft) passedBy(kind ledgerv1.ClockKind) bool {
-	if kind == clockDispatch {
-		return d.dispatchedAt() != nil
-	}
-	return d.Times.GetDelivered() != nil
-}
-
-// attempt counts an attempt. A new date can only postpone the due time, because a failed attempt shortens no promise.
-// If there is no clock, the date opens one; an attempt without a date only counts, as the marketplace's own client
-// cannot send one.
+// attempt counts a failed attempt. A new date can only postpone the due time, because a failed attempt shortens no
+// promise. It opens no clock: without a promise there is nothing to miss.
 func (d *draft) attempt(kind ledgerv1.ClockKind, subject string, at, newDue *timestamppb.Timestamp) {
 	i := d.clockAt(kind, subject)
 	if i < 0 {
-		if newDue == nil {
-			return
-		}
-		d.open(kind, subject, at, newDue)
-		i = len(d.Clocks) - 1
+		return
 	}
 	c := d.clock(i)
 	c.Attempts++
-	if running(c) {
-		c.DueAt = latest(c.DueAt, newDue)
+	switch {
+	case len(c.GetReports()) > 0:
+		d.report(kind, at, newDue, byAttempt)
+	case running(c) && newDue != nil && before(c.GetDueAt(), newDue):
+		c.DueAt = newDue
+		c.Extensions++
 	}
 }
 
@@ -119,28 +103,32 @@ func (d *draft) settleClocks() {
 }
 
 // ending is what ends a clock: done when its promise was met, cancelled when it no longer matters. Both may be set.
-type ending struct {
-	done      *ledgerv1.Moment
-	cancelled *timestamppb.Timestamp
-}
+type ending struct{ done, cancelled *ledgerv1.Moment }
 
-// end writes an ending into a clock. A clock that was met stays met, though a late fact may correct its time. A
-// completion that happened before the cancellation counts, however late it is reported.
+// end writes an ending into a clock, and settles its due time. A completion counts if it happened before the
+// cancellation, and else the cancellation, in whatever order they are reported. A promise that was first made after the
+// end is cancelled: nobody could keep it.
 func (d *draft) end(i int, c *ledgerv1.Clock, e ending) {
-	var done *ledgerv1.Moment
-	var gone *timestamppb.Timestamp
+	var done, gone *ledgerv1.Moment
 	switch {
 	case c.GetDone() != nil && e.done == nil:
 		done = c.GetDone()
-	case e.done != nil && (c.GetDone() != nil || e.cancelled == nil || !before(e.cancelled, e.done.GetAt())):
+	case e.done != nil && (e.cancelled == nil || !before(e.cancelled.GetAt(), e.done.GetAt())):
 		done = e.done
 	default:
 		gone = e.cancelled
 	}
-	if done != c.GetDone() || !same(gone, c.GetCancelledAt()) {
-		c = d.clock(i)
-		c.Done, c.CancelledAt = done, gone
+	p := promiseOf(c, done, gone)
+	if p.none {
+		done, gone = nil, cmp.Or(done, gone)
 	}
+	if done == c.GetDone() && same(gone.GetAt(), c.GetCancelledAt()) && gone.GetCertainty() == c.GetCancelledCertainty() &&
+		same(p.first, c.GetFirstDueAt()) && same(p.due, c.GetDueAt()) && p.extensions == c.GetExtensions() {
+		return
+	}
+	c = d.clock(i)
+	c.Done, c.CancelledAt, c.CancelledCertainty = done, gone.GetAt(), gone.GetCertainty()
+	c.FirstDueAt, c.DueAt, c.Extensions = p.first, p.due, p.extensions
 }
 
 // shipmentEnding is the ending of a clock of the whole shipment. It is done when all live units have reached the rank,
@@ -148,7 +136,7 @@ func (d *draft) end(i int, c *ledgerv1.Clock, e ending) {
 func (d *draft) shipmentEnding(m *ledgerv1.Moment, low, target int) ending {
 	switch {
 	case low == 0:
-		return ending{done: m, cancelled: d.Times.GetCancelled().GetAt()}
+		return ending{done: m, cancelled: d.Times.GetCancelled()}
 	case low >= target:
 		return ending{done: m}
 	default:
@@ -179,8 +167,8 @@ func (d *draft) dispatchedAt() *ledgerv1.Moment {
 }
 
 // turnedRoundAt is when the last live unit turned round on its way, or nil while some are still to arrive.
-func (d *draft) turnedRoundAt() *timestamppb.Timestamp {
-	var at *timestamppb.Timestamp
+func (d *draft) turnedRoundAt() *ledgerv1.Moment {
+	var at *ledgerv1.Moment
 	for _, it := range d.Items {
 		if live(it) == 0 {
 			continue
@@ -189,7 +177,7 @@ func (d *draft) turnedRoundAt() *timestamppb.Timestamp {
 		if !all {
 			return nil
 		}
-		at = latest(at, last)
+		at = later(at, last)
 	}
 	return at
 }
@@ -200,7 +188,7 @@ func (d *draft) serviceEnding(id string) ending {
 		if v.GetServiceId() != id {
 			continue
 		}
-		return ending{done: v.GetCompleted(), cancelled: v.GetCancelled().GetAt()}
+		return ending{done: v.GetCompleted(), cancelled: v.GetCancelled()}
 	}
 	return ending{}
 }
@@ -214,9 +202,9 @@ func (d *draft) pickupEnding(subject string) ending {
 		e := ending{done: r.GetPickedUp()}
 		switch r.GetStatus() {
 		case rmaCancelled:
-			e.cancelled = r.GetCancelled().GetAt()
+			e.cancelled = r.GetCancelled()
 		case rmaRejected:
-			e.cancelled = r.GetRejected().GetAt()
+			e.cancelled = r.GetRejected()
 		default:
 		}
 		return e

@@ -84,17 +84,7 @@ func (x *decider) begin(f Created, at *ledgerv1.Moment) {
 		Items: make([]*ledgerv1.Item, 0, len(f.Items)), History: x.History,
 	}
 	for _, l := range f.Items {
-		it := &ledgerv1.Item{
-			OrderItemId: l.OrderItemID, Forward: approved, Ordered: l.Quantity, CancelledUnknown: l.Cancelled,
-			CancellationGroupId: l.CancellationGroupID, Details: l.Details,
-		}
-		if l.Cancelled > 0 {
-			it.Cancellations = []*ledgerv1.Cancellation{{Units: l.Cancelled, At: at}}
-		}
-		if f.Hold {
-			it.Held = l.Quantity - l.Cancelled
-		}
-		s.Items = append(s.Items, it)
+		s.Items = append(s.Items, newItem(l, at, f.Hold))
 	}
 	for _, form := range f.Forms {
 		if form.GetName() != "" {
@@ -106,7 +96,6 @@ func (x *decider) begin(f Created, at *ledgerv1.Moment) {
 			s.Services = append(s.Services, newService(v, at))
 		}
 	}
-	// Later reports are compared with the time of this one, but only for what it reports.
 	if s.DispatchAfter != nil || s.DispatchBy != nil || s.DeliverBy != nil {
 		s.DatesReportedAt = at.GetAt()
 	}
@@ -114,8 +103,8 @@ func (x *decider) begin(f Created, at *ledgerv1.Moment) {
 		s.HoldReportedAt = at.GetAt()
 	}
 	d := draft{State: s, items: true, clocks: true, services: true, returns: true, times: true}
-	d.open(clockDispatch, s.ShipmentId, at.GetAt(), s.DispatchBy)
-	d.open(clockDeliver, s.ShipmentId, at.GetAt(), s.DeliverBy)
+	d.report(clockDispatch, nil, s.DispatchBy, byMarketplace)
+	d.report(clockDeliver, nil, s.DeliverBy, byMarketplace)
 	d.finish()
 	t := &ledgerv1.Transition{To: s.Status, Stages: s.Stages}
 	for _, it := range s.Items {
@@ -166,9 +155,23 @@ func (x *decider) createdDetails(f Created) *ledgerv1.ShipmentDetails {
 // cancellations first, then by rank. Nobody knows when they were reached: the times are inferred, and a later
 // notification can still correct them.
 func (x *decider) foundFurther(f Created, at *ledgerv1.Moment) (unknown []string) {
-	guess := withCertainty(at, inferred)
+	x.foundStates(f, withCertainty(at, inferred), func(string) bool { return true })
+	x.followUps(at)
+	for _, v := range f.Services {
+		if indexOf(x.s.GetItems(), v.OrderItemID) < 0 && !slices.Contains(unknown, v.OrderItemID) {
+			unknown = append(unknown, v.OrderItemID)
+		}
+	}
+	return unknown
+}
+
+// foundStates emits the states of the chosen items.
+func (x *decider) foundStates(f Created, guess *ledgerv1.Moment, chosen func(id string) bool) {
 	byStatus := map[ledgerv1.Status][]string{}
 	for _, l := range f.Items {
+		if !chosen(l.OrderItemID) {
+			continue
+		}
 		s := l.Status
 		if s == unset {
 			s = f.Status
@@ -187,33 +190,30 @@ func (x *decider) foundFurther(f Created, at *ledgerv1.Moment) (unknown []string
 		if len(ids) == 0 {
 			continue
 		}
-		if len(ids) == len(f.Items) {
+		if len(ids) == len(x.s.GetItems()) {
 			ids = nil
 		}
 		x.observedStatus(s, guess, ids, nil)
 	}
-	x.followUps(at)
-	for _, v := range f.Services {
-		if indexOf(x.s.GetItems(), v.OrderItemID) < 0 && !slices.Contains(unknown, v.OrderItemID) {
-			unknown = append(unknown, v.OrderItemID)
-		}
-	}
-	return unknown
 }
 
-// createdAgain updates the fields that differ from what is known. It never moves a state: only facts that report
-// a state do.
+// createdAgain updates the fields that differ from what is known, and adds items that are new. It never moves a state:
+// only facts that report a state do.
 func (x *decider) createdAgain(f Created) {
 	var unknown []string
 	b := &ledgerv1.PropertiesUpdated{At: reported(f.At)}
-	p := &patch{}
+	p := x.patchOf(f.Fact)
 	if known := x.s.GetMarketplaceUpdatedAt(); known != nil && !f.MarketUpdatedAt.IsZero() {
-		p.older = f.MarketUpdatedAt.Before(known.AsTime())
+		p.tieOlder = f.MarketUpdatedAt.Before(known.AsTime())
 	}
-	x.outranked = p.older
 	b.Details = diffDetails(p, x.s.GetDetails(), f.Details)
 	for _, l := range f.Items {
 		i := indexOf(x.s.GetItems(), l.OrderItemID)
+		if i < 0 && len(x.s.GetItems())+len(b.AddedItems) < maxItems {
+			b.AddedItems = append(b.AddedItems, x.addedItem(l, b.At))
+			p.note("items." + l.OrderItemID)
+			continue
+		}
 		if i < 0 {
 			unknown = append(unknown, l.OrderItemID)
 			continue
@@ -221,11 +221,60 @@ func (x *decider) createdAgain(f Created) {
 		x.diffItem(p, b, i, l.Details)
 	}
 	x.diffForms(p, b, f.Forms)
-	p.older = p.older || x.datesReportedAfter(f.Fact)
-	x.diffDates(p, f.DispatchAfter, f.DispatchBy, f.DeliverBy, &b.DispatchAfter, &b.DispatchBy, &b.DeliverBy)
+	dates := x.diffDates(p, f.DispatchAfter, f.DispatchBy, f.DeliverBy)
+	b.DispatchAfter, b.DispatchBy, b.DeliverBy = dates.after, dates.by, dates.deliver
+	b.EarlierDispatchBy, b.EarlierDeliverBy, b.Confirmed = dates.earlierBy, dates.earlierDeliver, dates.confirmed
+	x.outranked = p.outdated
 	x.emitPatch(p, b, stamp(f.MarketUpdatedAt))
-	unknown = append(unknown, x.foundServices(f.Services, reported(f.At))...)
-	x.settle(unknown)
+	if len(b.AddedItems) > 0 {
+		x.foundStates(f, withCertainty(b.At, inferred), func(id string) bool {
+			return slices.ContainsFunc(b.AddedItems, func(it *ledgerv1.Item) bool { return it.GetOrderItemId() == id })
+		})
+		x.followUps(b.At)
+	}
+	x.settle(append(unknown, x.foundServices(f.Services, reported(f.At))...))
+}
+
+// addedItem is an item that a later report of the shipment adds. It is as far as the others: a shipment moves as one,
+// and the report may be older than the facts that moved it.
+func (x *decider) addedItem(l CreatedItem, at *ledgerv1.Moment) *ledgerv1.Item {
+	it := newItem(l, at, false) // Holds come with facts of their own.
+	low := lowest(x.s.GetItems())
+	for _, other := range x.s.GetItems() {
+		if live(other) > 0 && rank(other.GetForward()) == low {
+			it.Forward = other.GetForward()
+		}
+	}
+	if rank(it.Forward) >= rank(shipped) {
+		it.Shipped = live(it)
+	}
+	return it
+}
+
+// newItem is an item as it is first reported: APPROVED, whatever its state is; see begin.
+func newItem(l CreatedItem, at *ledgerv1.Moment, hold bool) *ledgerv1.Item {
+	it := &ledgerv1.Item{
+		OrderItemId: l.OrderItemID, Forward: approved, Ordered: l.Quantity, CancelledUnknown: l.Cancelled,
+		CancellationGroupId: l.CancellationGroupID, Details: l.Details,
+	}
+	if l.Cancelled > 0 {
+		it.Cancellations = []*ledgerv1.Cancellation{{Units: l.Cancelled, At: at}}
+	}
+	if hold {
+		it.Held, it.HoldReportedAt = l.Quantity-l.Cancelled, at.GetAt()
+	}
+	return it
+}
+
+// patchOf begins the comparison of a fact's fields with those that are known. What was not reported since is as old as
+// the creation.
+func (x *decider) patchOf(f Fact) *patch {
+	return &patch{at: stamp(f.At), reported: func(path string) *timestamppb.Timestamp {
+		if i, found := fieldReport(x.s.GetFieldReports(), path); found {
+			return x.s.FieldReports[i].GetReportedAt()
+		}
+		return x.s.GetTimes().GetCreated().GetAt()
+	}}
 }
 
 // diffItem adds the details of an item that differ.
@@ -248,7 +297,8 @@ func (x *decider) diffForms(p *patch, b *ledgerv1.PropertiesUpdated, forms []*le
 		i := slices.IndexFunc(x.s.GetForms(), func(g *ledgerv1.Form) bool { return g.GetName() == f.GetName() })
 		if i >= 0 {
 			g := x.s.Forms[i]
-			if p.older || (f.GetLink() == "" || f.GetLink() == g.GetLink()) && (!f.GetAutomated() || g.GetAutomated()) {
+			known := f.GetLink() == "" || f.GetLink() == g.GetLink()
+			if p.isOlder("forms") || known && (!f.GetAutomated() || g.GetAutomated()) {
 				continue
 			}
 		}
@@ -262,7 +312,7 @@ func (x *decider) diffForms(p *patch, b *ledgerv1.PropertiesUpdated, forms []*le
 // emitPatch emits PropertiesUpdated if anything differs. A new marketplace update time alone is no reason for an event:
 // every pull shows one.
 func (x *decider) emitPatch(p *patch, b *ledgerv1.PropertiesUpdated, updated *timestamppb.Timestamp) {
-	if len(p.changed) == 0 {
+	if len(p.changed) == 0 && len(b.Confirmed) == 0 && b.EarlierDispatchBy == nil && b.EarlierDeliverBy == nil {
 		return
 	}
 	if old := x.s.GetMarketplaceUpdatedAt(); updated != nil && (old == nil || before(old, updated)) {

@@ -1,8 +1,6 @@
 package shipment
 
 import (
-	"google.golang.org/protobuf/types/known/timestamppb"
-
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
@@ -54,16 +52,6 @@ func forwardOf(it *ledgerv1.Item) ledgerv1.Status {
 	return it.GetForward()
 }
 
-// anyLive reports whether any unit of the shipment is live.
-func anyLive(items []*ledgerv1.Item) bool {
-	for _, it := range items {
-		if live(it) > 0 {
-			return true
-		}
-	}
-	return false
-}
-
 // lowest returns the lowest rank of the live items, or 0 if none is live.
 func lowest(items []*ledgerv1.Item) int {
 	low := 0
@@ -82,7 +70,7 @@ func lowest(items []*ledgerv1.Item) int {
 // return takes units that were cancelled on the way first, because the courier brings those back in any case. A
 // customer return takes live ones; of an item that has not arrived it means that the customer refused the goods on the
 // way. With `only`, courier returns alone count.
-func turnedRound(it *ledgerv1.Item, returns []*ledgerv1.Return, only bool) (at *timestamppb.Timestamp, all bool) {
+func turnedRound(it *ledgerv1.Item, returns []*ledgerv1.Return, only bool) (at *ledgerv1.Moment, all bool) {
 	var courier, customer uint64
 	for _, r := range returns {
 		switch {
@@ -95,7 +83,7 @@ func turnedRound(it *ledgerv1.Item, returns []*ledgerv1.Return, only bool) (at *
 		default:
 			customer += uint64(r.GetUnits())
 		}
-		at = latest(at, r.GetCreated().GetAt())
+		at = later(at, r.GetCreated())
 	}
 	back := courier - min(courier, uint64(onTheWayBack(it))) + customer
 	return at, back > 0 && back >= uint64(live(it))

@@ -29,8 +29,8 @@
 // A command may be rejected. A rejection has a permanent code and a sentence that names the shipment and its state and
 // says what to do. A fact has already happened, so nobody can reject it. It is applied, or it is a duplicate (already
 // applied), stale (the state has moved on and the fact supplies no missing time), waiting (its shipment is not known)
-// or quarantined (it makes no sense). A command can be a duplicate too: an attempt, a service or a tracking number that
-// was already reported.
+// or quarantined (it makes no sense). A command can be a duplicate too: a service or a tracking number that was already
+// reported. An attempt always counts.
 //
 // Facts arrive in any order. They move items up by rank and never down. A fact that arrives late fills only times that
 // are unknown or inferred, and its event is marked late. A jump names the states that it passed and infers their times:
@@ -39,16 +39,19 @@
 // shipped units or of more units than are left, a status that was reached after the cancellation, a return of more
 // units than are live. Of two ends of one return, the first stands, and the other is stale.
 //
-// Holds, dates, tracking and the fields of a shipment have no rank. The latest report wins, by the time of the report;
-// an older report fills what is unknown and replaces nothing. Reports of the same time count in the order of arrival.
+// Holds, dates, tracking and the fields of a shipment have no rank. The latest report wins for each field, by the time
+// of the report; an older report fills what is unknown and replaces nothing. Reports of the same time count in the
+// order of arrival. A field that is reported again with the value that it has is no news, except for due times and
+// holds.
 //
 // A pull shows only that something happened before it was seen. Its times are inferred, and a notification that arrives
 // later corrects them. If a command gives no time, the time of the command is assumed. Neither kind of time restricts
 // later inputs: a date may be before a step whose time was not reported.
 //
-// Clocks are settled from the whole state, not from the last event: a clock that was met stays met, a completion that
-// happened before the cancellation counts however late it is reported, and a promise is cancelled only when no unit is
-// left for it. Plain dates are days in IST, and are compared by day.
+// Clocks are settled from the whole state, not from the last event: a completion that happened before the cancellation
+// counts however late it is reported, and a promise is cancelled only when no unit is left for it. The due time is that
+// which was reported last before the clock ended, however late the report arrives, so a clock keeps the reports. A
+// promise that was first made after the end is cancelled. The dates of commands are judged by the day in IST.
 //
 // These inputs make no sense and are quarantined as a whole: ids that are missing or longer than 256 bytes, the id or
 // seller of another shipment, quantities below 1 or above a million, more than 1,000 items, times before 1990 or more

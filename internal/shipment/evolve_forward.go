@@ -65,7 +65,7 @@ func (d *draft) labelsRequested(b *ledgerv1.LabelsRequested) {
 	}
 	if b.GetAt() != nil {
 		d.reachTime(packing, b.GetAt(), false)
-		d.open(clockPack, d.ShipmentId, b.GetAt().GetAt(), b.GetDueAt())
+		d.openAssumed(clockPack, d.ShipmentId, b.GetAt().GetAt(), b.GetDueAt())
 	}
 	d.setForms(ledgerv1.FormStatus_FORM_STATUS_IN_PROGRESS, func(f *ledgerv1.Form) bool {
 		return f.GetStatus() != ledgerv1.FormStatus_FORM_STATUS_COMPLETED
@@ -108,57 +108,79 @@ func (d *draft) shipped(b *ledgerv1.ShipmentShipped) {
 
 // tentative notes the seller's delivery date. It is a promise only if the marketplace has made none: a seller cannot
 // postpone what the marketplace has promised to the customer.
-func (d *draft) tentative(date, from *timestamppb.Timestamp) {
+func (d *draft) tentative(date, at *timestamppb.Timestamp) {
 	if date == nil {
 		return
 	}
 	d.TentativeDelivery = date
-	if d.DeliverBy != nil {
-		return
-	}
-	i := d.clockAt(clockDeliver, d.ShipmentId)
-	switch {
-	case i < 0:
-		d.open(clockDeliver, d.ShipmentId, from, date)
-	case running(d.Clocks[i]):
-		d.clock(i).DueAt = date
-	}
+	d.report(clockDeliver, at, date, bySeller)
 }
 
-// deliveryAttempted counts an attempt. It never opens a clock without a date: without a promise there is nothing to
-// miss.
+// deliveryAttempted counts an attempt.
 func (d *draft) deliveryAttempted(b *ledgerv1.DeliveryAttempted) {
 	d.DeliveryAttempts++
 	d.LastDeliveryAttempt = b.GetAt()
 	d.attempt(clockDeliver, d.ShipmentId, b.GetAt().GetAt(), b.GetNewDue())
 }
 
-// trackingUpdated counts the new date from the time of shipping, because a clock that it opens started then.
+// trackingUpdated changes courier and planned date.
 func (d *draft) trackingUpdated(b *ledgerv1.TrackingUpdated) {
 	if b.GetCourier() != nil {
 		d.Packing = mergePacking(d.Packing, &ledgerv1.Packing{Courier: b.GetCourier()})
 	}
-	d.tentative(b.GetTentativeDelivery(), d.Times.GetShipped().GetAt())
+	d.tentative(b.GetTentativeDelivery(), b.GetAt().GetAt())
 }
 
 func (d *draft) datesChanged(b *ledgerv1.DispatchDatesChanged) {
-	d.setDates(b.GetAt().GetAt(), b.GetDispatchAfter(), b.GetDispatchBy(), b.GetDeliverBy())
+	d.setDates(b, b.GetDispatchAfter())
 }
 
-// setDates sets the dates that are reported. The clocks move with them while they run.
-func (d *draft) setDates(at, after, by, deliver *timestamppb.Timestamp) {
-	if after != nil || by != nil || deliver != nil {
+// dateReport is an event that reports dates.
+type dateReport interface {
+	GetAt() *ledgerv1.Moment
+	GetDispatchBy() *timestamppb.Timestamp
+	GetDeliverBy() *timestamppb.Timestamp
+	GetEarlierDispatchBy() *timestamppb.Timestamp
+	GetEarlierDeliverBy() *timestamppb.Timestamp
+	GetConfirmed() []string
+}
+
+// Paths of dates, as in PropertiesUpdated.changed.
+const (
+	pathDispatchAfter = "dispatch_after"
+	pathDispatchBy    = "dispatch_by"
+	pathDeliverBy     = "deliver_by"
+)
+
+// setDates sets the dates that are reported, and notes the due times for the clocks.
+func (d *draft) setDates(b dateReport, after *timestamppb.Timestamp) {
+	at := b.GetAt().GetAt()
+	if after != nil || b.GetDispatchBy() != nil || b.GetDeliverBy() != nil {
 		d.DatesReportedAt = latest(d.DatesReportedAt, at)
 	}
 	if after != nil {
 		d.DispatchAfter = after
+		d.noteReport(pathDispatchAfter, at)
 	}
-	if by != nil {
+	if by := b.GetDispatchBy(); by != nil {
 		d.DispatchBy = by
-		d.promise(clockDispatch, by)
+		d.noteReport(pathDispatchBy, at)
+		d.report(clockDispatch, at, by, byMarketplace)
 	}
-	if deliver != nil {
-		d.DeliverBy = deliver
-		d.promise(clockDeliver, deliver)
+	if by := b.GetDeliverBy(); by != nil {
+		d.DeliverBy = by
+		d.noteReport(pathDeliverBy, at)
+		d.report(clockDeliver, at, by, byMarketplace)
+	}
+	d.report(clockDispatch, at, b.GetEarlierDispatchBy(), byMarketplace)
+	d.report(clockDeliver, at, b.GetEarlierDeliverBy(), byMarketplace)
+	for _, path := range b.GetConfirmed() {
+		d.noteReport(path, at)
+		switch path {
+		case pathDispatchBy:
+			d.report(clockDispatch, at, d.DispatchBy, byMarketplace)
+		case pathDeliverBy:
+			d.report(clockDeliver, at, d.DeliverBy, byMarketplace)
+		}
 	}
 }

@@ -8,20 +8,23 @@ import (
 
 // held sets absolute quantities, capped at the live units.
 func (d *draft) held(b *ledgerv1.ShipmentHeld) {
-	d.HoldReportedAt = latest(d.HoldReportedAt, b.GetAt().GetAt())
+	at := b.GetAt().GetAt()
+	d.HoldReportedAt = latest(d.HoldReportedAt, at)
 	for _, h := range b.GetHeld() {
 		if i := indexOf(d.Items, h.GetOrderItemId()); i >= 0 {
-			d.item(i).Held = min(h.GetUnits(), live(d.Items[i]))
+			it := d.item(i)
+			it.Held, it.HoldReportedAt = min(h.GetUnits(), live(it)), latest(it.HoldReportedAt, at)
 		}
 	}
 }
 
+// released ends the hold of every item.
 func (d *draft) released(b *ledgerv1.ShipmentReleased) {
-	d.HoldReportedAt = latest(d.HoldReportedAt, b.GetAt().GetAt())
-	for i, it := range d.Items {
-		if it.GetHeld() > 0 {
-			d.item(i).Held = 0
-		}
+	at := b.GetAt().GetAt()
+	d.HoldReportedAt = latest(d.HoldReportedAt, at)
+	for i := range d.Items {
+		it := d.item(i)
+		it.Held, it.HoldReportedAt = 0, latest(it.HoldReportedAt, at)
 	}
 }
 

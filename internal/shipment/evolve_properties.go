@@ -1,7 +1,11 @@
 package shipment
 
 import (
+	"cmp"
 	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
@@ -10,6 +14,9 @@ import (
 func (d *draft) propertiesUpdated(b *ledgerv1.PropertiesUpdated) {
 	if b.GetDetails() != nil {
 		d.Details = mergeDetails(d.Details, b.GetDetails())
+	}
+	if len(b.GetAddedItems()) > 0 {
+		d.Items, d.items = append(slices.Clip(d.Items), b.GetAddedItems()...), true
 	}
 	for _, p := range b.GetItems() {
 		if i := indexOf(d.Items, p.GetOrderItemId()); i >= 0 {
@@ -22,13 +29,39 @@ func (d *draft) propertiesUpdated(b *ledgerv1.PropertiesUpdated) {
 			d.patchForm(f)
 		}
 	}
-	d.setDates(b.GetAt().GetAt(), b.GetDispatchAfter(), b.GetDispatchBy(), b.GetDeliverBy())
+	for _, path := range b.GetChanged() {
+		if path == "forms" || strings.HasPrefix(path, "details.") || strings.HasPrefix(path, "items.") {
+			d.noteReport(path, b.GetAt().GetAt())
+		}
+	}
+	d.setDates(b, b.GetDispatchAfter())
 	if b.GetMarketplaceUpdatedAt() != nil {
 		d.MarketplaceUpdatedAt = b.GetMarketplaceUpdatedAt()
 	}
 	if b.GetPacking() != nil {
 		d.Packing = mergePacking(d.Packing, b.GetPacking())
 	}
+}
+
+// noteReport notes when a field was reported. A report that only fills in an unknown field may be older than what is
+// noted.
+func (d *draft) noteReport(path string, at *timestamppb.Timestamp) {
+	i, found := fieldReport(d.FieldReports, path)
+	one := &ledgerv1.FieldReport{Path: path, ReportedAt: at}
+	list := slices.Clone(d.FieldReports)
+	if found {
+		list[i] = one
+	} else {
+		list = slices.Insert(list, i, one)
+	}
+	d.FieldReports = list
+}
+
+// fieldReport finds the report of a field in the sorted list.
+func fieldReport(list []*ledgerv1.FieldReport, path string) (int, bool) {
+	return slices.BinarySearchFunc(list, path, func(r *ledgerv1.FieldReport, path string) int {
+		return cmp.Compare(r.GetPath(), path)
+	})
 }
 
 // patchItem updates the details of an item, or the time, reason and actor of its cancellations.

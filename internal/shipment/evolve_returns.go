@@ -91,7 +91,7 @@ func (d *draft) returnApproved(b *ledgerv1.ReturnApproved) {
 		return
 	}
 	d.eachLine(b.GetReturnId(), b.GetOrderItemIds(), func(i int) {
-		d.open(clockPickup, pickupSubject(d.Returns[i]), b.GetAt().GetAt(), b.GetPickupDue())
+		d.openAssumed(clockPickup, pickupSubject(d.Returns[i]), b.GetAt().GetAt(), b.GetPickupDue())
 	})
 }
 

@@ -43,7 +43,7 @@ func (d *draft) serviceStarted(b *ledgerv1.ServiceStarted) {
 	}
 }
 
-// attempted counts an attempt. A new date only ever postpones the service.
+// attempted counts a failed attempt. A new date postpones the service, and is no promise where there was none.
 func (d *draft) attempted(id string, kind ledgerv1.ClockKind, at *ledgerv1.Moment, newDue *timestamppb.Timestamp) {
 	i := serviceIndex(d.Services, id)
 	if i < 0 {
@@ -52,9 +52,8 @@ func (d *draft) attempted(id string, kind ledgerv1.ClockKind, at *ledgerv1.Momen
 	v := d.service(i)
 	v.Attempts++
 	v.LastAttempt = at
-	v.DueAt = latest(v.DueAt, newDue)
-	if v.FirstDueAt == nil {
-		v.FirstDueAt = newDue
+	if v.DueAt != nil {
+		v.DueAt = latest(v.DueAt, newDue)
 	}
 	d.attempt(kind, id, at.GetAt(), newDue)
 }

@@ -105,7 +105,7 @@ fact delivered    ap ap ap ap ap ap ap st st ap st st
 fact form failed  ap ap du st st st st st st st st st
 fact cancelled    ap ap ap ap ap ap ap ap ap du ap ap
 fact hold         ap ap ap ap ap ap ap ap ap st ap ap
-fact unhold       du du du du du du du du du du du du
+fact unhold       ap ap ap ap ap ap ap ap ap du ap ap
 fact dates        ap ap ap ap ap ap ap ap ap ap ap ap
 fact again        du du du du du du du du du du du du
 fact new details  ap ap ap ap ap ap ap ap ap ap ap ap
@@ -150,7 +150,7 @@ fact delivered    ap ap ap ap ap ap ap st st ap st st
 fact form failed  ap ap du st st st st st st st st st
 fact cancelled    ap ap ap ap ap ap ap ap ap du ap ap
 fact hold         ap ap ap ap ap ap ap ap ap st ap ap
-fact unhold       du du du du du du du du du du du du
+fact unhold       ap ap ap ap ap ap ap ap ap du ap ap
 fact dates        ap ap ap ap ap ap ap ap ap ap ap ap
 fact again        du du du du du du du du du du du du
 fact new details  ap ap ap ap ap ap ap ap ap ap ap ap
@@ -283,6 +283,9 @@ func TestEveryInputInEveryState(t *testing.T) {
 					if d.Outcome == rejected {
 						require.Contains(t, d.Message, ship)
 						require.Contains(t, d.Message, statusName(st.s.Status))
+					}
+					if strings.HasSuffix(input, " attempt") || strings.HasPrefix(input, "attempt ") {
+						return // Each attempt counts.
 					}
 					// The same input again changes nothing.
 					d = st.decide(in)

@@ -115,29 +115,79 @@ func (x *decider) datesChanged(f DatesChanged) {
 		x.quarantine(ReasonBadTime, "The new dates are before 1990 or too far in the future.")
 		return
 	}
-	b := &ledgerv1.DispatchDatesChanged{At: reported(f.At)}
-	p := &patch{older: x.datesReportedAfter(f.Fact)}
-	x.diffDates(p, f.DispatchAfter, f.DispatchBy, f.DeliverBy, &b.DispatchAfter, &b.DispatchBy, &b.DeliverBy)
+	p := x.patchOf(f.Fact)
+	dates := x.diffDates(p, f.DispatchAfter, f.DispatchBy, f.DeliverBy)
 	x.outranked = p.outdated
-	if len(p.changed) > 0 {
-		x.emit(&Event{Body: &ledgerv1.Event_DispatchDatesChanged{DispatchDatesChanged: b}})
+	if dates.some {
+		late := len(p.changed) == 0 && len(dates.confirmed) == 0
+		x.emit(&Event{
+			Transition: &ledgerv1.Transition{Late: late},
+			Body: &ledgerv1.Event_DispatchDatesChanged{DispatchDatesChanged: &ledgerv1.DispatchDatesChanged{
+				At: reported(f.At), DispatchAfter: dates.after, DispatchBy: dates.by, DeliverBy: dates.deliver,
+				EarlierDispatchBy: dates.earlierBy, EarlierDeliverBy: dates.earlierDeliver, Confirmed: dates.confirmed,
+			}},
+		})
 	}
 	x.settle(nil)
 }
 
-// diffDates returns the reported dates that differ.
-func (x *decider) diffDates(
-	p *patch, after, by, deliver time.Time, outAfter, outBy, outDeliver **timestamppb.Timestamp,
-) {
-	p.time("dispatch_after", x.s.GetDispatchAfter(), stamp(after), outAfter)
-	p.time("dispatch_by", x.s.GetDispatchBy(), stamp(by), outBy)
-	p.time("deliver_by", x.s.GetDeliverBy(), stamp(deliver), outDeliver)
+// changedDates are the dates of a report that say something new.
+type changedDates struct {
+	after, by, deliver        *timestamppb.Timestamp
+	earlierBy, earlierDeliver *timestamppb.Timestamp
+	confirmed                 []string
+	some                      bool
 }
 
-// datesReportedAfter reports whether dates were reported later than a fact.
-func (x *decider) datesReportedAfter(f Fact) bool {
-	t := x.s.GetDatesReportedAt()
-	return t != nil && f.At.Before(t.AsTime())
+// diffDates compares reported dates with those that are known. A due time that was reported before the known one is
+// news too: the clock may have ended between the two. So is a known one that is reported again: older reports that are
+// yet to arrive no longer change it.
+func (x *decider) diffDates(p *patch, after, by, deliver time.Time) changedDates {
+	var out changedDates
+	p.time(pathDispatchAfter, x.s.GetDispatchAfter(), stamp(after), &out.after)
+	out.some = out.after != nil
+	x.diffDue(p, &out, pathDispatchBy, clockDispatch, x.s.GetDispatchBy(), stamp(by), &out.by, &out.earlierBy)
+	x.diffDue(p, &out, pathDeliverBy, clockDeliver, x.s.GetDeliverBy(), stamp(deliver), &out.deliver, &out.earlierDeliver)
+	return out
+}
+
+// diffDue compares one due time.
+func (x *decider) diffDue(
+	p *patch, out *changedDates, path string, kind ledgerv1.ClockKind, known, due *timestamppb.Timestamp,
+	now, earlier **timestamppb.Timestamp,
+) {
+	if due == nil || x.dueReported(kind, p.at, due) {
+		return
+	}
+	last := p.reported(path)
+	switch {
+	case known != nil && p.isOlder(path):
+		*earlier, out.some = due, true
+	case !same(known, due):
+		*now, out.some = due, true
+		p.note(path)
+	case before(last, p.at):
+		out.confirmed, out.some = append(out.confirmed, path), true
+	}
+}
+
+// dueReported reports whether a due time is known from a report of that time.
+func (x *decider) dueReported(kind ledgerv1.ClockKind, at, due *timestamppb.Timestamp) bool {
+	for _, c := range x.s.GetClocks() {
+		if c.GetKind() != kind {
+			continue
+		}
+		for _, r := range c.GetReports() {
+			made := r.GetReportedAt()
+			if made == nil {
+				made = x.s.GetTimes().GetCreated().GetAt()
+			}
+			if r.GetSource() == byMarketplace && same(made, at) && same(r.GetDueAt(), due) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // formsFailed applies the fact that forms failed. At FORM_FAILED it changes something only if it names another form or

@@ -166,10 +166,11 @@ func TestCreatedAgain(t *testing.T) {
 	again.Forms = []*ledgerv1.Form{{Name: "EWAY", Link: "x"}}
 	st.does(again, applied, "PropertiesUpdated")
 	require.Equal(t, []string{
-		"details.delivery_address", "items.item-1.sku", "forms", "deliver_by", "marketplace_updated_at",
+		"details.delivery_address", "items.item-1.sku", "items.item-5", "forms", "deliver_by", "marketplace_updated_at",
 	}, st.last.Events[0].GetPropertiesUpdated().Changed)
-	require.Equal(t, []string{"item-5"}, st.last.UnknownItems)
-	require.Equal(t, shipped, st.s.Status)
+	require.EqualValues(t, 1, st.item("item-5").Ordered, "an item that a later report adds is added")
+	require.EqualValues(t, 1, st.item("item-5").Shipped)
+	require.Equal(t, shipped, st.s.Status, "a shipment moves as one")
 	require.False(t, st.s.OnHold)
 	require.Equal(t, "DEFAULT", st.s.Details.PackagingPolicy)
 	require.Equal(t, hour(120), st.clock(clockDeliver).DueAt.AsTime())

@@ -186,7 +186,7 @@ func TestAttemptsPostponeClocks(t *testing.T) {
 	moves(clockPickup, approvedAt+7*24, func(h float64, due When) Input { return AttemptPickup{ReturnID: "R-1", At: at(h), NewDue: due} })
 }
 
-func TestPickupAttemptOpensClock(t *testing.T) {
+func TestAttemptOpensNoClock(t *testing.T) {
 	t.Parallel()
 	st := newStory(t)
 	st.c.Policy.ReversePickupWithin = 0
@@ -199,7 +199,7 @@ func TestPickupAttemptOpensClock(t *testing.T) {
 	st.does(AttemptPickup{ReturnID: "R-1", At: When{Time: hour(3)}}, accepted, "PickupAttempted")
 	require.Nil(t, st.clock(clockPickup))
 	st.does(AttemptPickup{ReturnID: "R-1", At: When{Time: hour(4)}, NewDue: When{Time: hour(30)}}, accepted, "PickupAttempted")
-	require.Equal(t, hour(30), st.clock(clockPickup).FirstDueAt.AsTime())
+	require.Nil(t, st.clock(clockPickup), "without a promise there is nothing to miss")
 	require.EqualValues(t, 2, st.s.Returns[0].PickupAttempts)
 }
 

@@ -1,71 +1,87 @@
 package shipment
 
-import "github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+import (
+	"slices"
 
-// hold puts units on hold. Its quantities are absolute, so that a repeat changes nothing. A fact that is older than the
-// last report about the hold is stale. A hold for no unit at all is a release.
+	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
+)
+
+// hold puts units on hold. Its quantities are absolute, so that a repeat changes nothing. For an item whose hold was
+// reported later the fact is stale. A hold for no unit at all is a release.
 func (x *decider) hold(f Hold) {
-	older := x.holdReportedAfter(f.Fact)
-	var held []*ledgerv1.ItemUnits
 	var unknown []string
 	after := make([]uint32, len(x.s.GetItems()))
+	newer := make([]bool, len(after))
+	set := func(i int, units uint32) {
+		it := x.s.Items[i]
+		if !holdTaken(it, f.Fact) || rowReportedHold.at(forwardOf(it)).does != stay {
+			x.outranked = true
+			return
+		}
+		after[i], newer[i] = min(units, live(it)), before(it.GetHoldReportedAt(), stamp(f.At))
+	}
 	for i, it := range x.s.GetItems() {
 		after[i] = it.GetHeld()
-		if len(f.Items) == 0 && !older && rowReportedHold.at(forwardOf(it)).does == stay {
-			after[i] = live(it)
+		if len(f.Items) == 0 {
+			set(i, live(it))
 		}
 	}
 	for _, h := range f.Items {
-		i := indexOf(x.s.GetItems(), h.GetOrderItemId())
-		if i < 0 {
+		if i := indexOf(x.s.GetItems(), h.GetOrderItemId()); i >= 0 {
+			set(i, h.GetUnits())
+		} else {
 			unknown = append(unknown, h.GetOrderItemId())
-			continue
-		}
-		if older || rowReportedHold.at(forwardOf(x.s.Items[i])).does != stay {
-			x.outranked = true
-			continue
-		}
-		after[i] = min(h.GetUnits(), live(x.s.Items[i]))
-	}
-	some := false
-	for i, it := range x.s.GetItems() {
-		some = some || after[i] > 0
-		if after[i] != it.GetHeld() {
-			held = append(held, &ledgerv1.ItemUnits{OrderItemId: it.GetOrderItemId(), Units: after[i]})
 		}
 	}
-	x.outranked = x.outranked || older || !anyLive(x.s.GetItems())
-	switch {
-	case len(held) == 0:
-	case some:
-		b := &ledgerv1.ShipmentHeld{At: reported(f.At), Held: held}
-		x.emit(&Event{Body: &ledgerv1.Event_ShipmentHeld{ShipmentHeld: b}})
-	default:
-		x.release(f.Fact)
-	}
+	x.setHeld(f.Fact, after, newer)
 	x.settle(unknown)
 }
 
-// release emits the release of all units. The marketplace has no notification that releases some.
+// setHeld emits the units that are on hold from now on, if they differ or are newly reported.
+func (x *decider) setHeld(f Fact, after []uint32, newer []bool) {
+	var held []*ledgerv1.ItemUnits
+	some, differs := false, false
+	for i, it := range x.s.GetItems() {
+		some, differs = some || after[i] > 0, differs || after[i] != it.GetHeld()
+		if after[i] != it.GetHeld() || newer[i] && after[i] > 0 {
+			held = append(held, &ledgerv1.ItemUnits{OrderItemId: it.GetOrderItemId(), Units: after[i]})
+		}
+	}
+	switch {
+	case some && len(held) > 0:
+		b := &ledgerv1.ShipmentHeld{At: reported(f.At), Held: held}
+		x.emit(&Event{Body: &ledgerv1.Event_ShipmentHeld{ShipmentHeld: b}})
+	case !some && (differs || slices.Contains(newer, true)):
+		x.release(f)
+	}
+}
+
+// release emits the release of all units.
 func (x *decider) release(f Fact) {
 	b := &ledgerv1.ShipmentReleased{At: reported(f.At)}
 	x.emit(&Event{Body: &ledgerv1.Event_ShipmentReleased{ShipmentReleased: b}})
 }
 
-// holdReportedAfter reports whether the hold was reported later than a fact.
-func (x *decider) holdReportedAfter(f Fact) bool {
-	t := x.s.GetHoldReportedAt()
-	return t != nil && f.At.Before(t.AsTime())
+// holdTaken reports whether a fact counts for the hold of an item: nothing was reported about it later.
+func holdTaken(it *ledgerv1.Item, f Fact) bool {
+	t := it.GetHoldReportedAt()
+	return t == nil || !f.At.Before(t.AsTime())
 }
 
-// unhold releases all units. The notification also names a status, which can be PACKED: if the status is ahead of the
-// state, it is reached too; otherwise it is ignored.
+// unhold releases all units, but for those whose hold was reported later. A release that finds nothing on hold is
+// recorded too: the hold that it ends may be yet to arrive. The notification also names a status, which can be PACKED:
+// if the status is ahead of the state, it is reached too; otherwise it is ignored.
 func (x *decider) unhold(f Unhold) {
-	if x.s.GetOnHold() && x.holdReportedAfter(f.Fact) {
-		x.outranked = true
-	} else if x.s.GetOnHold() {
-		x.release(f.Fact)
+	after := make([]uint32, len(x.s.GetItems()))
+	newer := make([]bool, len(after))
+	for i, it := range x.s.GetItems() {
+		if !holdTaken(it, f.Fact) {
+			after[i], x.outranked = it.GetHeld(), true
+			continue
+		}
+		newer[i] = live(it) > 0 && before(it.GetHoldReportedAt(), stamp(f.At))
 	}
+	x.setHeld(f.Fact, after, newer)
 	if r, ok := rowOf(f.Status); ok {
 		for _, it := range x.s.GetItems() {
 			if r.moves(it) {

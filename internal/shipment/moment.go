@@ -72,6 +72,14 @@ func latest(a, b *timestamppb.Timestamp) *timestamppb.Timestamp {
 	return a
 }
 
+// later returns the later of two moments; nil is earlier than any.
+func later(a, b *ledgerv1.Moment) *ledgerv1.Moment {
+	if a == nil || b != nil && before(a.GetAt(), b.GetAt()) {
+		return b
+	}
+	return a
+}
+
 // sameMoment reports whether two moments are the same instant, or the same day where only the day is known.
 func sameMoment(a, b *ledgerv1.Moment) bool {
 	if a == nil || b == nil || a.Day != b.Day {

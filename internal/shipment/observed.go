@@ -145,7 +145,7 @@ func (x *decider) patchActor(p *ledgerv1.ItemPatch) ledgerv1.CancelledBy {
 // observedProperties updates the fields that differ.
 func (x *decider) observedProperties(f Observed) (unknown []string) {
 	b := &ledgerv1.PropertiesUpdated{At: reported(f.At)}
-	p := &patch{}
+	p := x.patchOf(f.Fact)
 	b.Details = diffDetails(p, x.s.GetDetails(), f.Details)
 	for _, item := range f.Items {
 		i := indexOf(x.s.GetItems(), item.GetOrderItemId())

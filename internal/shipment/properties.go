@@ -13,19 +13,34 @@ import (
 type patch struct {
 	prefix  string
 	changed []string
-	// older means that the report is older than what is known: it fills unknown fields and replaces nothing.
+	// at is when the fields were reported, and reported when each was reported last. An older report of a field replaces
+	// nothing, and reports of the same time count in the order of arrival; but not if tieOlder, when the marketplace's own
+	// time says that the report is older. A nil reported compares no times.
+	at       *timestamppb.Timestamp
+	reported func(path string) *timestamppb.Timestamp
+	tieOlder bool
+	// older means that the whole report is older than what is known.
 	older bool
 	// outdated means that a field differed, but the report was too old to replace it.
 	outdated bool
 }
 
-// takes reports whether the reported value of a field replaces the known one.
-func (p *patch) takes(unknown bool) bool {
-	if p.older && !unknown {
+// takes reports whether the reported value of a field replaces the known one. Any report fills an unknown field.
+func (p *patch) takes(path string, unknown bool) bool {
+	if !unknown && p.isOlder(path) {
 		p.outdated = true
 		return false
 	}
 	return true
+}
+
+// isOlder reports whether a field was reported later than by this report.
+func (p *patch) isOlder(path string) bool {
+	if p.older || p.reported == nil {
+		return p.older
+	}
+	last := p.reported(p.prefix + path)
+	return before(p.at, last) || p.tieOlder && same(p.at, last)
 }
 
 // note adds a path to the list of changes that the event shows.
@@ -33,7 +48,7 @@ func (p *patch) note(path string) { p.changed = append(p.changed, p.prefix+path)
 
 // text compares a text; an empty one was not reported.
 func (p *patch) text(path, known, reported string, out *string) {
-	if reported != "" && reported != known && p.takes(known == "") {
+	if reported != "" && reported != known && p.takes(path, known == "") {
 		*out = reported
 		p.note(path)
 	}
@@ -49,7 +64,7 @@ func (p *patch) flag(path string, known, reported bool, out *bool) {
 
 // time compares a time; nil was not reported.
 func (p *patch) time(path string, known, reported *timestamppb.Timestamp, out **timestamppb.Timestamp) {
-	if reported != nil && !same(known, reported) && p.takes(known == nil) {
+	if reported != nil && !same(known, reported) && p.takes(path, known == nil) {
 		*out = reported
 		p.note(path)
 	}
@@ -61,7 +76,7 @@ func message[M interface {
 	EqualVT(M) bool
 }](p *patch, path string, known, reported M, out *M) {
 	var none M
-	if reported != none && !reported.EqualVT(known) && p.takes(known == none) {
+	if reported != none && !reported.EqualVT(known) && p.takes(path, known == none) {
 		*out = reported
 		p.note(path)
 	}
@@ -89,7 +104,8 @@ func diffDetails(p *patch, known, reported *ledgerv1.ShipmentDetails) *ledgerv1.
 	p.text("details.extensions_json", known.GetExtensionsJson(), reported.GetExtensionsJson(), &out.ExtensionsJson)
 	p.text("details.service_profile", known.GetServiceProfile(), reported.GetServiceProfile(), &out.ServiceProfile)
 	old, sub := known.GetSubShipments(), reported.GetSubShipments()
-	if len(sub) > 0 && !slices.EqualFunc(old, sub, (*ledgerv1.SubShipment).EqualVT) && p.takes(len(old) == 0) {
+	if len(sub) > 0 && !slices.EqualFunc(old, sub, (*ledgerv1.SubShipment).EqualVT) &&
+		p.takes("details.sub_shipments", len(old) == 0) {
 		out.SubShipments = sub
 		p.note("details.sub_shipments")
 	}
@@ -144,7 +160,7 @@ func diffItem(p *patch, known, reported *ledgerv1.ItemDetails) *ledgerv1.ItemDet
 	p.text("title", known.GetTitle(), reported.GetTitle(), &out.Title)
 	p.text("hsn", known.GetHsn(), reported.GetHsn(), &out.Hsn)
 	old, ids := known.GetPackageIds(), reported.GetPackageIds()
-	if len(ids) > 0 && !slices.Equal(old, ids) && p.takes(len(old) == 0) {
+	if len(ids) > 0 && !slices.Equal(old, ids) && p.takes("package_ids", len(old) == 0) {
 		out.PackageIds = ids
 		p.note("package_ids")
 	}

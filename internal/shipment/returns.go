@@ -226,7 +226,7 @@ func (x *decider) pickUpReturn(c PickUpReturn) {
 	x.accept()
 }
 
-// attemptPickup counts a failed attempt. If the same attempt is reported again, it is not counted again.
+// attemptPickup counts a failed attempt.
 func (x *decider) attemptPickup(c AttemptPickup) {
 	lines := x.lines(rowAttemptPickup, c.ReturnID, "a pickup can be attempted while a customer return is APPROVED.")
 	if lines == nil {
@@ -240,16 +240,9 @@ func (x *decider) attemptPickup(c AttemptPickup) {
 	if !ok {
 		return
 	}
-	// The attempt is a repeat only if it changes no line of the return.
-	again := true
-	for _, l := range lines {
-		again = again && sameAttempt(l.GetLastPickupAttempt(), at) && !x.later(clockPickup, pickupSubject(l), newDue)
-	}
-	if !again {
-		x.emit(&Event{Body: &ledgerv1.Event_PickupAttempted{PickupAttempted: &ledgerv1.PickupAttempted{
-			At: at, ReturnId: c.ReturnID, OrderItemIds: itemIDs(lines), Reason: c.Reason, NewDue: newDue,
-		}}})
-	}
+	x.emit(&Event{Body: &ledgerv1.Event_PickupAttempted{PickupAttempted: &ledgerv1.PickupAttempted{
+		At: at, ReturnId: c.ReturnID, OrderItemIds: itemIDs(lines), Reason: c.Reason, NewDue: newDue,
+	}}})
 	x.accept()
 }
 

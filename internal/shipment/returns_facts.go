@@ -133,9 +133,9 @@ func (x *decider) makeReturn(lines []*ledgerv1.Return, at *ledgerv1.Moment, sibl
 }
 
 // cover decides which units of its item a new line covers. A courier return takes units that were cancelled on the way
-// first, a customer return live ones first; what is left takes units that were cancelled before they were shipped, which
-// must then have been shipped: they are revived. A line for more units than were ordered is irregular. The reported
-// number is kept; sums are capped by what was shipped.
+// first, a customer return live ones first; what is left takes units that were cancelled before they were shipped,
+// which must then have been shipped: they are revived. A line for more units than were ordered is irregular. The
+// reported number is kept; sums are capped by what was shipped.
 func (x *decider) cover(line *ledgerv1.Return) (revived uint32, irregular bool) {
 	i := indexOf(x.s.GetItems(), line.GetOrderItemId())
 	if i < 0 {

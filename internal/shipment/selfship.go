@@ -94,7 +94,7 @@ func (x *decider) goodInvoice(lines []*ledgerv1.InvoiceLine) bool {
 	return true
 }
 
-// attemptDelivery counts a failed attempt. If the same attempt is reported again, it is not counted again.
+// attemptDelivery counts a failed attempt. Two of them on one day are two: the journal recognises a repeated call.
 func (x *decider) attemptDelivery(c AttemptDelivery) {
 	if !x.flow(selfShip) || !x.open(rowAttemptDelivery, "Delivery can be attempted while it is SHIPPED.") {
 		return
@@ -105,10 +105,6 @@ func (x *decider) attemptDelivery(c AttemptDelivery) {
 	}
 	newDue, ok := x.newDue(c.NewDue)
 	if !ok {
-		return
-	}
-	if sameAttempt(x.s.GetLastDeliveryAttempt(), at) && !x.later(clockDeliver, x.s.GetShipmentId(), newDue) {
-		x.accept()
 		return
 	}
 	x.emit(&Event{Body: &ledgerv1.Event_DeliveryAttempted{DeliveryAttempted: &ledgerv1.DeliveryAttempted{
@@ -124,25 +120,6 @@ func (x *decider) newDue(w When) (*timestamppb.Timestamp, bool) {
 		return nil, false
 	}
 	return due(w), true
-}
-
-// later reports whether a new date would postpone a due time or open a clock.
-func (x *decider) later(kind ledgerv1.ClockKind, subject string, newDue *timestamppb.Timestamp) bool {
-	if newDue == nil {
-		return false
-	}
-	for _, c := range x.s.GetClocks() {
-		if c.GetKind() == kind && c.GetSubjectId() == subject {
-			return running(c) && before(c.GetDueAt(), newDue)
-		}
-	}
-	return true
-}
-
-// sameAttempt reports whether an attempt was reported before. Attempts without a time have that of the command, so two
-// of them are the same only if they were recorded at the same time.
-func sameAttempt(last, at *ledgerv1.Moment) bool {
-	return last.GetCertainty() == at.GetCertainty() && sameMoment(last, at)
 }
 
 // confirmDelivery records that the shipment arrived, with everything that follows for services and completion.

@@ -82,9 +82,8 @@ func (x *decider) attemptService(c AttemptService) {
 		return
 	}
 	began := v.GetStarted()
-	kind := clockService
 	if v.GetKind() == kindVisit {
-		began, kind = v.GetActivated(), clockVisit
+		began = v.GetActivated()
 	}
 	at, ok := x.pastDate(c.At, "the attempt", began)
 	if !ok {
@@ -94,11 +93,7 @@ func (x *decider) attemptService(c AttemptService) {
 	if !ok {
 		return
 	}
-	if sameAttempt(v.GetLastAttempt(), at) && !x.later(kind, v.GetServiceId(), newDue) {
-		x.accept()
-		return
-	}
-	if kind == clockVisit {
+	if v.GetKind() == kindVisit {
 		x.emit(&Event{Body: &ledgerv1.Event_TechVisitAttempted{TechVisitAttempted: &ledgerv1.TechVisitAttempted{
 			At: at, ServiceId: v.GetServiceId(), ReturnId: v.GetReturnId(), Reason: c.Reason, SubReason: c.SubReason,
 			Comments: c.Comments, NewDue: newDue,

@@ -9,12 +9,14 @@ CREATE TABLE IF NOT EXISTS sla_clocks
     clock LowCardinality(String) COMMENT 'What is promised: pack, dispatch, deliver, service, tech_visit or reverse_pickup',
     subject_id String COMMENT 'What the promise is about: the shipment, the service, or return id/item id' CODEC(ZSTD(1)),
     started_at Nullable(DateTime64(3, 'UTC')) COMMENT 'When the clock started' CODEC(Delta, ZSTD(1)),
-    first_due_at Nullable(DateTime64(3, 'UTC')) COMMENT 'First due time; attempts move only due_at' CODEC(Delta, ZSTD(1)),
+    first_due_at Nullable(DateTime64(3, 'UTC')) COMMENT 'First due time; reports and attempts move only due_at' CODEC(Delta, ZSTD(1)),
     due_at Nullable(DateTime64(3, 'UTC')) COMMENT 'Current due time, which decides the outcome' CODEC(Delta, ZSTD(1)),
     done_at Nullable(DateTime64(3, 'UTC')) COMMENT 'When it was done; NULL while it is not' CODEC(Delta, ZSTD(1)),
     done_day Bool COMMENT 'Only the day of done_at is known; it is compared with the due day in IST',
+    done_certainty LowCardinality(String) COMMENT 'How sure done_at is: reported, inferred (at the latest then) or assumed (the time of the command); empty while it is not done',
     cancelled_at Nullable(DateTime64(3, 'UTC')) COMMENT 'When the promise was cancelled' CODEC(Delta, ZSTD(1)),
-    attempts UInt32 COMMENT 'Number of attempts',
+    failed_attempts UInt32 COMMENT 'Failed attempts',
+    extensions UInt32 COMMENT 'How often the seller postponed the due time',
     version UInt64 COMMENT 'Version of the shipment that this row shows',
     updated_at DateTime64(3, 'UTC') COMMENT 'When that version was recorded, or decided if the lane is over a day ahead of the clock' CODEC(Delta, ZSTD(1))
 )
@@ -27,14 +29,17 @@ COMMENT 'Clocks, including superseded ones, without their outcome; query the vie
 CREATE OR REPLACE VIEW sla
 (
     {{columns sla_clocks}},
-    outcome LowCardinality(String) COMMENT 'met, breached (done strictly after due_at), open, overdue (open and past due_at) or cancelled; a clock that is done stays met or breached, even if something is cancelled later'
+    outcome LowCardinality(String) COMMENT 'met, breached (done strictly after due_at), breached_unproven (done_at is inferred and after due_at, so it may have been met), open, overdue (open and past due_at) or cancelled; a clock that is done stays so, even if something is cancelled later',
+    due_missed Bool COMMENT 'A cancelled clock whose due time had passed'
 )
 AS SELECT {{names sla_clocks}},
     multiIf(
-        done_at IS NOT NULL AND done_day, if(toDate(done_at, 'Asia/Kolkata') > toDate(due_at, 'Asia/Kolkata'), 'breached', 'met'),
-        done_at IS NOT NULL, if(done_at > due_at, 'breached', 'met'),
+        done_at IS NOT NULL AND if(done_day, toDate(done_at, 'Asia/Kolkata') <= toDate(due_at, 'Asia/Kolkata'), done_at <= due_at), 'met',
+        done_at IS NOT NULL AND done_certainty = 'inferred', 'breached_unproven',
+        done_at IS NOT NULL, 'breached',
         cancelled_at IS NOT NULL, 'cancelled',
         due_at < now64(3), 'overdue',
-        'open') AS outcome
+        'open') AS outcome,
+    ifNull(done_at IS NULL AND cancelled_at > due_at, false) AS due_missed
 FROM sla_clocks FINAL
 COMMENT 'Every promise with its outcome as of now, one row per clock';

@@ -1050,9 +1050,12 @@ type DispatchDatesChanged struct {
 	DispatchBy    *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=dispatch_by,json=dispatchBy,proto3" json:"dispatch_by,omitempty"`
 	DeliverBy     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=deliver_by,json=deliverBy,proto3" json:"deliver_by,omitempty"`
 	// Dates that were reported as they are known, by path: older reports no longer change them.
-	Confirmed     []string `protobuf:"bytes,5,rep,name=confirmed,proto3" json:"confirmed,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Confirmed []string `protobuf:"bytes,5,rep,name=confirmed,proto3" json:"confirmed,omitempty"`
+	// Dates that were reported before those that are known. They decide a clock that ended between the two reports.
+	EarlierDispatchBy *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=earlier_dispatch_by,json=earlierDispatchBy,proto3" json:"earlier_dispatch_by,omitempty"`
+	EarlierDeliverBy  *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=earlier_deliver_by,json=earlierDeliverBy,proto3" json:"earlier_deliver_by,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *DispatchDatesChanged) Reset() {
@@ -1116,6 +1119,20 @@ func (x *DispatchDatesChanged) GetDeliverBy() *timestamppb.Timestamp {
 func (x *DispatchDatesChanged) GetConfirmed() []string {
 	if x != nil {
 		return x.Confirmed
+	}
+	return nil
+}
+
+func (x *DispatchDatesChanged) GetEarlierDispatchBy() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EarlierDispatchBy
+	}
+	return nil
+}
+
+func (x *DispatchDatesChanged) GetEarlierDeliverBy() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EarlierDeliverBy
 	}
 	return nil
 }
@@ -2099,9 +2116,12 @@ type PropertiesUpdated struct {
 	// Dates that were reported as they are known, by path: older reports no longer change them.
 	Confirmed []string `protobuf:"bytes,11,rep,name=confirmed,proto3" json:"confirmed,omitempty"`
 	// Items that a later report of the shipment adds.
-	AddedItems    []*Item `protobuf:"bytes,12,rep,name=added_items,json=addedItems,proto3" json:"added_items,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	AddedItems []*Item `protobuf:"bytes,12,rep,name=added_items,json=addedItems,proto3" json:"added_items,omitempty"`
+	// Dates that were reported before those that are known. They decide a clock that ended between the two reports.
+	EarlierDispatchBy *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=earlier_dispatch_by,json=earlierDispatchBy,proto3" json:"earlier_dispatch_by,omitempty"`
+	EarlierDeliverBy  *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=earlier_deliver_by,json=earlierDeliverBy,proto3" json:"earlier_deliver_by,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *PropertiesUpdated) Reset() {
@@ -2214,6 +2234,20 @@ func (x *PropertiesUpdated) GetConfirmed() []string {
 func (x *PropertiesUpdated) GetAddedItems() []*Item {
 	if x != nil {
 		return x.AddedItems
+	}
+	return nil
+}
+
+func (x *PropertiesUpdated) GetEarlierDispatchBy() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EarlierDispatchBy
+	}
+	return nil
+}
+
+func (x *PropertiesUpdated) GetEarlierDeliverBy() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EarlierDeliverBy
 	}
 	return nil
 }
@@ -3823,7 +3857,7 @@ const file_orderledger_v1_event_proto_rawDesc = "" +
 	"\rorder_item_id\x18\x01 \x01(\tR\vorderItemId\x12\x14\n" +
 	"\x05units\x18\x02 \x01(\rR\x05units\":\n" +
 	"\x10ShipmentReleased\x12&\n" +
-	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\"\x97\x02\n" +
+	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\"\xad\x03\n" +
 	"\x14DispatchDatesChanged\x12&\n" +
 	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x12A\n" +
 	"\x0edispatch_after\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\rdispatchAfter\x12;\n" +
@@ -3831,7 +3865,9 @@ const file_orderledger_v1_event_proto_rawDesc = "" +
 	"dispatchBy\x129\n" +
 	"\n" +
 	"deliver_by\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tdeliverBy\x12\x1c\n" +
-	"\tconfirmed\x18\x05 \x03(\tR\tconfirmed\"\xe5\x01\n" +
+	"\tconfirmed\x18\x05 \x03(\tR\tconfirmed\x12J\n" +
+	"\x13earlier_dispatch_by\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x11earlierDispatchBy\x12H\n" +
+	"\x12earlier_deliver_by\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x10earlierDeliverBy\"\xe5\x01\n" +
 	"\x0fLabelsRequested\x12&\n" +
 	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x125\n" +
 	"\arequest\x18\x02 \x01(\v2\x1b.orderledger.v1.PackRequestR\arequest\x12\x1a\n" +
@@ -3899,7 +3935,7 @@ const file_orderledger_v1_event_proto_rawDesc = "" +
 	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x121\n" +
 	"\acourier\x18\x02 \x01(\v2\x17.orderledger.v1.CourierR\acourier\x12I\n" +
 	"\x12tentative_delivery\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x11tentativeDelivery\x12&\n" +
-	"\x0fsub_shipment_id\x18\x04 \x01(\tR\rsubShipmentId\"\x82\x05\n" +
+	"\x0fsub_shipment_id\x18\x04 \x01(\tR\rsubShipmentId\"\x98\x06\n" +
 	"\x11PropertiesUpdated\x12&\n" +
 	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x12\x18\n" +
 	"\achanged\x18\x02 \x03(\tR\achanged\x129\n" +
@@ -3916,7 +3952,9 @@ const file_orderledger_v1_event_proto_rawDesc = "" +
 	" \x01(\v2\x17.orderledger.v1.PackingR\apacking\x12\x1c\n" +
 	"\tconfirmed\x18\v \x03(\tR\tconfirmed\x125\n" +
 	"\vadded_items\x18\f \x03(\v2\x14.orderledger.v1.ItemR\n" +
-	"addedItems\"\xf3\x02\n" +
+	"addedItems\x12J\n" +
+	"\x13earlier_dispatch_by\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\x11earlierDispatchBy\x12H\n" +
+	"\x12earlier_deliver_by\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x10earlierDeliverBy\"\xf3\x02\n" +
 	"\tItemPatch\x12\"\n" +
 	"\rorder_item_id\x18\x01 \x01(\tR\vorderItemId\x125\n" +
 	"\adetails\x18\x02 \x01(\v2\x1b.orderledger.v1.ItemDetailsR\adetails\x12/\n" +
@@ -4170,80 +4208,84 @@ var file_orderledger_v1_event_proto_depIdxs = []int32{
 	50,  // 50: orderledger.v1.DispatchDatesChanged.dispatch_after:type_name -> google.protobuf.Timestamp
 	50,  // 51: orderledger.v1.DispatchDatesChanged.dispatch_by:type_name -> google.protobuf.Timestamp
 	50,  // 52: orderledger.v1.DispatchDatesChanged.deliver_by:type_name -> google.protobuf.Timestamp
-	49,  // 53: orderledger.v1.LabelsRequested.at:type_name -> orderledger.v1.Moment
-	51,  // 54: orderledger.v1.LabelsRequested.request:type_name -> orderledger.v1.PackRequest
-	50,  // 55: orderledger.v1.LabelsRequested.due_at:type_name -> google.protobuf.Timestamp
-	49,  // 56: orderledger.v1.FormFailed.at:type_name -> orderledger.v1.Moment
-	49,  // 57: orderledger.v1.FormAcknowledged.at:type_name -> orderledger.v1.Moment
-	11,  // 58: orderledger.v1.FormAcknowledged.forms:type_name -> orderledger.v1.FormAcknowledgement
-	49,  // 59: orderledger.v1.ShipmentPacked.at:type_name -> orderledger.v1.Moment
-	52,  // 60: orderledger.v1.ShipmentPacked.packing:type_name -> orderledger.v1.Packing
-	49,  // 61: orderledger.v1.ReadyToDispatch.at:type_name -> orderledger.v1.Moment
-	49,  // 62: orderledger.v1.PickupCompleted.at:type_name -> orderledger.v1.Moment
-	49,  // 63: orderledger.v1.ShipmentShipped.at:type_name -> orderledger.v1.Moment
-	16,  // 64: orderledger.v1.ShipmentShipped.self_ship:type_name -> orderledger.v1.SelfShipDispatch
-	50,  // 65: orderledger.v1.SelfShipDispatch.tentative_delivery:type_name -> google.protobuf.Timestamp
-	52,  // 66: orderledger.v1.SelfShipDispatch.packing:type_name -> orderledger.v1.Packing
-	49,  // 67: orderledger.v1.DeliveryAttempted.at:type_name -> orderledger.v1.Moment
-	50,  // 68: orderledger.v1.DeliveryAttempted.new_due:type_name -> google.protobuf.Timestamp
-	49,  // 69: orderledger.v1.ShipmentDelivered.at:type_name -> orderledger.v1.Moment
-	49,  // 70: orderledger.v1.ShipmentCompleted.at:type_name -> orderledger.v1.Moment
-	49,  // 71: orderledger.v1.ItemsCancelled.at:type_name -> orderledger.v1.Moment
-	21,  // 72: orderledger.v1.ItemsCancelled.items:type_name -> orderledger.v1.CancelledUnits
-	53,  // 73: orderledger.v1.CancelledUnits.by:type_name -> orderledger.v1.CancelledBy
-	49,  // 74: orderledger.v1.TrackingUpdated.at:type_name -> orderledger.v1.Moment
-	54,  // 75: orderledger.v1.TrackingUpdated.courier:type_name -> orderledger.v1.Courier
-	50,  // 76: orderledger.v1.TrackingUpdated.tentative_delivery:type_name -> google.protobuf.Timestamp
-	49,  // 77: orderledger.v1.PropertiesUpdated.at:type_name -> orderledger.v1.Moment
-	55,  // 78: orderledger.v1.PropertiesUpdated.details:type_name -> orderledger.v1.ShipmentDetails
-	24,  // 79: orderledger.v1.PropertiesUpdated.items:type_name -> orderledger.v1.ItemPatch
-	56,  // 80: orderledger.v1.PropertiesUpdated.forms:type_name -> orderledger.v1.Form
-	50,  // 81: orderledger.v1.PropertiesUpdated.dispatch_after:type_name -> google.protobuf.Timestamp
-	50,  // 82: orderledger.v1.PropertiesUpdated.dispatch_by:type_name -> google.protobuf.Timestamp
-	50,  // 83: orderledger.v1.PropertiesUpdated.deliver_by:type_name -> google.protobuf.Timestamp
-	50,  // 84: orderledger.v1.PropertiesUpdated.marketplace_updated_at:type_name -> google.protobuf.Timestamp
-	52,  // 85: orderledger.v1.PropertiesUpdated.packing:type_name -> orderledger.v1.Packing
-	57,  // 86: orderledger.v1.PropertiesUpdated.added_items:type_name -> orderledger.v1.Item
-	58,  // 87: orderledger.v1.ItemPatch.details:type_name -> orderledger.v1.ItemDetails
-	53,  // 88: orderledger.v1.ItemPatch.cancelled_by:type_name -> orderledger.v1.CancelledBy
-	49,  // 89: orderledger.v1.ItemPatch.cancelled_at:type_name -> orderledger.v1.Moment
-	49,  // 90: orderledger.v1.ServiceActivated.at:type_name -> orderledger.v1.Moment
-	50,  // 91: orderledger.v1.ServiceActivated.due_at:type_name -> google.protobuf.Timestamp
-	49,  // 92: orderledger.v1.ServiceStarted.at:type_name -> orderledger.v1.Moment
-	49,  // 93: orderledger.v1.ServiceAttempted.at:type_name -> orderledger.v1.Moment
-	50,  // 94: orderledger.v1.ServiceAttempted.new_due:type_name -> google.protobuf.Timestamp
-	49,  // 95: orderledger.v1.ServiceCompleted.at:type_name -> orderledger.v1.Moment
-	49,  // 96: orderledger.v1.ServiceCancelled.at:type_name -> orderledger.v1.Moment
-	49,  // 97: orderledger.v1.ReturnCreated.at:type_name -> orderledger.v1.Moment
-	59,  // 98: orderledger.v1.ReturnCreated.lines:type_name -> orderledger.v1.Return
-	5,   // 99: orderledger.v1.ReturnCreated.revived:type_name -> orderledger.v1.ItemUnits
-	49,  // 100: orderledger.v1.ReturnTrackingUpdated.at:type_name -> orderledger.v1.Moment
-	32,  // 101: orderledger.v1.ReturnTrackingUpdated.lines:type_name -> orderledger.v1.ReturnTracking
-	49,  // 102: orderledger.v1.ReturnExpectedDateChanged.at:type_name -> orderledger.v1.Moment
-	34,  // 103: orderledger.v1.ReturnExpectedDateChanged.lines:type_name -> orderledger.v1.ReturnExpectedDate
-	50,  // 104: orderledger.v1.ReturnExpectedDate.expected_date:type_name -> google.protobuf.Timestamp
-	49,  // 105: orderledger.v1.TechVisitRequested.at:type_name -> orderledger.v1.Moment
-	50,  // 106: orderledger.v1.TechVisitRequested.due_at:type_name -> google.protobuf.Timestamp
-	49,  // 107: orderledger.v1.TechVisitAttempted.at:type_name -> orderledger.v1.Moment
-	50,  // 108: orderledger.v1.TechVisitAttempted.new_due:type_name -> google.protobuf.Timestamp
-	49,  // 109: orderledger.v1.TechVisitCompleted.at:type_name -> orderledger.v1.Moment
-	49,  // 110: orderledger.v1.TechVisitCancelled.at:type_name -> orderledger.v1.Moment
-	49,  // 111: orderledger.v1.ReturnApproved.at:type_name -> orderledger.v1.Moment
-	50,  // 112: orderledger.v1.ReturnApproved.pickup_due:type_name -> google.protobuf.Timestamp
-	49,  // 113: orderledger.v1.ReturnRejected.at:type_name -> orderledger.v1.Moment
-	49,  // 114: orderledger.v1.PickupAttempted.at:type_name -> orderledger.v1.Moment
-	50,  // 115: orderledger.v1.PickupAttempted.new_due:type_name -> google.protobuf.Timestamp
-	49,  // 116: orderledger.v1.ReturnPickedUp.at:type_name -> orderledger.v1.Moment
-	49,  // 117: orderledger.v1.ReturnCompleted.at:type_name -> orderledger.v1.Moment
-	49,  // 118: orderledger.v1.ReturnCancelled.at:type_name -> orderledger.v1.Moment
-	5,   // 119: orderledger.v1.ReturnCancelled.revived:type_name -> orderledger.v1.ItemUnits
-	49,  // 120: orderledger.v1.ReturnUpdated.at:type_name -> orderledger.v1.Moment
-	59,  // 121: orderledger.v1.ReturnUpdated.lines:type_name -> orderledger.v1.Return
-	122, // [122:122] is the sub-list for method output_type
-	122, // [122:122] is the sub-list for method input_type
-	122, // [122:122] is the sub-list for extension type_name
-	122, // [122:122] is the sub-list for extension extendee
-	0,   // [0:122] is the sub-list for field type_name
+	50,  // 53: orderledger.v1.DispatchDatesChanged.earlier_dispatch_by:type_name -> google.protobuf.Timestamp
+	50,  // 54: orderledger.v1.DispatchDatesChanged.earlier_deliver_by:type_name -> google.protobuf.Timestamp
+	49,  // 55: orderledger.v1.LabelsRequested.at:type_name -> orderledger.v1.Moment
+	51,  // 56: orderledger.v1.LabelsRequested.request:type_name -> orderledger.v1.PackRequest
+	50,  // 57: orderledger.v1.LabelsRequested.due_at:type_name -> google.protobuf.Timestamp
+	49,  // 58: orderledger.v1.FormFailed.at:type_name -> orderledger.v1.Moment
+	49,  // 59: orderledger.v1.FormAcknowledged.at:type_name -> orderledger.v1.Moment
+	11,  // 60: orderledger.v1.FormAcknowledged.forms:type_name -> orderledger.v1.FormAcknowledgement
+	49,  // 61: orderledger.v1.ShipmentPacked.at:type_name -> orderledger.v1.Moment
+	52,  // 62: orderledger.v1.ShipmentPacked.packing:type_name -> orderledger.v1.Packing
+	49,  // 63: orderledger.v1.ReadyToDispatch.at:type_name -> orderledger.v1.Moment
+	49,  // 64: orderledger.v1.PickupCompleted.at:type_name -> orderledger.v1.Moment
+	49,  // 65: orderledger.v1.ShipmentShipped.at:type_name -> orderledger.v1.Moment
+	16,  // 66: orderledger.v1.ShipmentShipped.self_ship:type_name -> orderledger.v1.SelfShipDispatch
+	50,  // 67: orderledger.v1.SelfShipDispatch.tentative_delivery:type_name -> google.protobuf.Timestamp
+	52,  // 68: orderledger.v1.SelfShipDispatch.packing:type_name -> orderledger.v1.Packing
+	49,  // 69: orderledger.v1.DeliveryAttempted.at:type_name -> orderledger.v1.Moment
+	50,  // 70: orderledger.v1.DeliveryAttempted.new_due:type_name -> google.protobuf.Timestamp
+	49,  // 71: orderledger.v1.ShipmentDelivered.at:type_name -> orderledger.v1.Moment
+	49,  // 72: orderledger.v1.ShipmentCompleted.at:type_name -> orderledger.v1.Moment
+	49,  // 73: orderledger.v1.ItemsCancelled.at:type_name -> orderledger.v1.Moment
+	21,  // 74: orderledger.v1.ItemsCancelled.items:type_name -> orderledger.v1.CancelledUnits
+	53,  // 75: orderledger.v1.CancelledUnits.by:type_name -> orderledger.v1.CancelledBy
+	49,  // 76: orderledger.v1.TrackingUpdated.at:type_name -> orderledger.v1.Moment
+	54,  // 77: orderledger.v1.TrackingUpdated.courier:type_name -> orderledger.v1.Courier
+	50,  // 78: orderledger.v1.TrackingUpdated.tentative_delivery:type_name -> google.protobuf.Timestamp
+	49,  // 79: orderledger.v1.PropertiesUpdated.at:type_name -> orderledger.v1.Moment
+	55,  // 80: orderledger.v1.PropertiesUpdated.details:type_name -> orderledger.v1.ShipmentDetails
+	24,  // 81: orderledger.v1.PropertiesUpdated.items:type_name -> orderledger.v1.ItemPatch
+	56,  // 82: orderledger.v1.PropertiesUpdated.forms:type_name -> orderledger.v1.Form
+	50,  // 83: orderledger.v1.PropertiesUpdated.dispatch_after:type_name -> google.protobuf.Timestamp
+	50,  // 84: orderledger.v1.PropertiesUpdated.dispatch_by:type_name -> google.protobuf.Timestamp
+	50,  // 85: orderledger.v1.PropertiesUpdated.deliver_by:type_name -> google.protobuf.Timestamp
+	50,  // 86: orderledger.v1.PropertiesUpdated.marketplace_updated_at:type_name -> google.protobuf.Timestamp
+	52,  // 87: orderledger.v1.PropertiesUpdated.packing:type_name -> orderledger.v1.Packing
+	57,  // 88: orderledger.v1.PropertiesUpdated.added_items:type_name -> orderledger.v1.Item
+	50,  // 89: orderledger.v1.PropertiesUpdated.earlier_dispatch_by:type_name -> google.protobuf.Timestamp
+	50,  // 90: orderledger.v1.PropertiesUpdated.earlier_deliver_by:type_name -> google.protobuf.Timestamp
+	58,  // 91: orderledger.v1.ItemPatch.details:type_name -> orderledger.v1.ItemDetails
+	53,  // 92: orderledger.v1.ItemPatch.cancelled_by:type_name -> orderledger.v1.CancelledBy
+	49,  // 93: orderledger.v1.ItemPatch.cancelled_at:type_name -> orderledger.v1.Moment
+	49,  // 94: orderledger.v1.ServiceActivated.at:type_name -> orderledger.v1.Moment
+	50,  // 95: orderledger.v1.ServiceActivated.due_at:type_name -> google.protobuf.Timestamp
+	49,  // 96: orderledger.v1.ServiceStarted.at:type_name -> orderledger.v1.Moment
+	49,  // 97: orderledger.v1.ServiceAttempted.at:type_name -> orderledger.v1.Moment
+	50,  // 98: orderledger.v1.ServiceAttempted.new_due:type_name -> google.protobuf.Timestamp
+	49,  // 99: orderledger.v1.ServiceCompleted.at:type_name -> orderledger.v1.Moment
+	49,  // 100: orderledger.v1.ServiceCancelled.at:type_name -> orderledger.v1.Moment
+	49,  // 101: orderledger.v1.ReturnCreated.at:type_name -> orderledger.v1.Moment
+	59,  // 102: orderledger.v1.ReturnCreated.lines:type_name -> orderledger.v1.Return
+	5,   // 103: orderledger.v1.ReturnCreated.revived:type_name -> orderledger.v1.ItemUnits
+	49,  // 104: orderledger.v1.ReturnTrackingUpdated.at:type_name -> orderledger.v1.Moment
+	32,  // 105: orderledger.v1.ReturnTrackingUpdated.lines:type_name -> orderledger.v1.ReturnTracking
+	49,  // 106: orderledger.v1.ReturnExpectedDateChanged.at:type_name -> orderledger.v1.Moment
+	34,  // 107: orderledger.v1.ReturnExpectedDateChanged.lines:type_name -> orderledger.v1.ReturnExpectedDate
+	50,  // 108: orderledger.v1.ReturnExpectedDate.expected_date:type_name -> google.protobuf.Timestamp
+	49,  // 109: orderledger.v1.TechVisitRequested.at:type_name -> orderledger.v1.Moment
+	50,  // 110: orderledger.v1.TechVisitRequested.due_at:type_name -> google.protobuf.Timestamp
+	49,  // 111: orderledger.v1.TechVisitAttempted.at:type_name -> orderledger.v1.Moment
+	50,  // 112: orderledger.v1.TechVisitAttempted.new_due:type_name -> google.protobuf.Timestamp
+	49,  // 113: orderledger.v1.TechVisitCompleted.at:type_name -> orderledger.v1.Moment
+	49,  // 114: orderledger.v1.TechVisitCancelled.at:type_name -> orderledger.v1.Moment
+	49,  // 115: orderledger.v1.ReturnApproved.at:type_name -> orderledger.v1.Moment
+	50,  // 116: orderledger.v1.ReturnApproved.pickup_due:type_name -> google.protobuf.Timestamp
+	49,  // 117: orderledger.v1.ReturnRejected.at:type_name -> orderledger.v1.Moment
+	49,  // 118: orderledger.v1.PickupAttempted.at:type_name -> orderledger.v1.Moment
+	50,  // 119: orderledger.v1.PickupAttempted.new_due:type_name -> google.protobuf.Timestamp
+	49,  // 120: orderledger.v1.ReturnPickedUp.at:type_name -> orderledger.v1.Moment
+	49,  // 121: orderledger.v1.ReturnCompleted.at:type_name -> orderledger.v1.Moment
+	49,  // 122: orderledger.v1.ReturnCancelled.at:type_name -> orderledger.v1.Moment
+	5,   // 123: orderledger.v1.ReturnCancelled.revived:type_name -> orderledger.v1.ItemUnits
+	49,  // 124: orderledger.v1.ReturnUpdated.at:type_name -> orderledger.v1.Moment
+	59,  // 125: orderledger.v1.ReturnUpdated.lines:type_name -> orderledger.v1.Return
+	126, // [126:126] is the sub-list for method output_type
+	126, // [126:126] is the sub-list for method input_type
+	126, // [126:126] is the sub-list for extension type_name
+	126, // [126:126] is the sub-list for extension extendee
+	0,   // [0:126] is the sub-list for field type_name
 }
 
 func init() { file_orderledger_v1_event_proto_init() }

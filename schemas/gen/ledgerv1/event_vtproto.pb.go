@@ -509,6 +509,8 @@ func (m *DispatchDatesChanged) CloneVT() *DispatchDatesChanged {
 	r.DispatchAfter = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.DispatchAfter).CloneVT())
 	r.DispatchBy = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.DispatchBy).CloneVT())
 	r.DeliverBy = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.DeliverBy).CloneVT())
+	r.EarlierDispatchBy = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.EarlierDispatchBy).CloneVT())
+	r.EarlierDeliverBy = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.EarlierDeliverBy).CloneVT())
 	if rhs := m.Confirmed; rhs != nil {
 		tmpContainer := make([]string, len(rhs))
 		copy(tmpContainer, rhs)
@@ -874,6 +876,8 @@ func (m *PropertiesUpdated) CloneVT() *PropertiesUpdated {
 	r.DeliverBy = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.DeliverBy).CloneVT())
 	r.MarketplaceUpdatedAt = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.MarketplaceUpdatedAt).CloneVT())
 	r.Packing = m.Packing.CloneVT()
+	r.EarlierDispatchBy = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.EarlierDispatchBy).CloneVT())
+	r.EarlierDeliverBy = (*timestamppb.Timestamp)((*timestamppb1.Timestamp)(m.EarlierDeliverBy).CloneVT())
 	if rhs := m.Changed; rhs != nil {
 		tmpContainer := make([]string, len(rhs))
 		copy(tmpContainer, rhs)
@@ -2581,6 +2585,12 @@ func (this *DispatchDatesChanged) EqualVT(that *DispatchDatesChanged) bool {
 			return false
 		}
 	}
+	if !(*timestamppb1.Timestamp)(this.EarlierDispatchBy).EqualVT((*timestamppb1.Timestamp)(that.EarlierDispatchBy)) {
+		return false
+	}
+	if !(*timestamppb1.Timestamp)(this.EarlierDeliverBy).EqualVT((*timestamppb1.Timestamp)(that.EarlierDeliverBy)) {
+		return false
+	}
 	return string(this.unknownFields) == string(that.unknownFields)
 }
 
@@ -3155,6 +3165,12 @@ func (this *PropertiesUpdated) EqualVT(that *PropertiesUpdated) bool {
 				return false
 			}
 		}
+	}
+	if !(*timestamppb1.Timestamp)(this.EarlierDispatchBy).EqualVT((*timestamppb1.Timestamp)(that.EarlierDispatchBy)) {
+		return false
+	}
+	if !(*timestamppb1.Timestamp)(this.EarlierDeliverBy).EqualVT((*timestamppb1.Timestamp)(that.EarlierDeliverBy)) {
+		return false
 	}
 	return string(this.unknownFields) == string(that.unknownFields)
 }
@@ -5125,6 +5141,26 @@ func (m *DispatchDatesChanged) MarshalToSizedBufferVT(dAtA []byte) (int, error) 
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.EarlierDeliverBy != nil {
+		size, err := (*timestamppb1.Timestamp)(m.EarlierDeliverBy).MarshalToSizedBufferVT(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
+		i--
+		dAtA[i] = 0x3a
+	}
+	if m.EarlierDispatchBy != nil {
+		size, err := (*timestamppb1.Timestamp)(m.EarlierDispatchBy).MarshalToSizedBufferVT(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
+		i--
+		dAtA[i] = 0x32
+	}
 	if len(m.Confirmed) > 0 {
 		for iNdEx := len(m.Confirmed) - 1; iNdEx >= 0; iNdEx-- {
 			i -= len(m.Confirmed[iNdEx])
@@ -6124,6 +6160,26 @@ func (m *PropertiesUpdated) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if m.EarlierDeliverBy != nil {
+		size, err := (*timestamppb1.Timestamp)(m.EarlierDeliverBy).MarshalToSizedBufferVT(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
+		i--
+		dAtA[i] = 0x72
+	}
+	if m.EarlierDispatchBy != nil {
+		size, err := (*timestamppb1.Timestamp)(m.EarlierDispatchBy).MarshalToSizedBufferVT(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
+		i--
+		dAtA[i] = 0x6a
 	}
 	if len(m.AddedItems) > 0 {
 		for iNdEx := len(m.AddedItems) - 1; iNdEx >= 0; iNdEx-- {
@@ -8345,6 +8401,14 @@ func (m *DispatchDatesChanged) SizeVT() (n int) {
 			n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 		}
 	}
+	if m.EarlierDispatchBy != nil {
+		l = (*timestamppb1.Timestamp)(m.EarlierDispatchBy).SizeVT()
+		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if m.EarlierDeliverBy != nil {
+		l = (*timestamppb1.Timestamp)(m.EarlierDeliverBy).SizeVT()
+		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -8772,6 +8836,14 @@ func (m *PropertiesUpdated) SizeVT() (n int) {
 			l = e.SizeVT()
 			n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 		}
+	}
+	if m.EarlierDispatchBy != nil {
+		l = (*timestamppb1.Timestamp)(m.EarlierDispatchBy).SizeVT()
+		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if m.EarlierDeliverBy != nil {
+		l = (*timestamppb1.Timestamp)(m.EarlierDeliverBy).SizeVT()
+		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -12038,6 +12110,78 @@ func (m *DispatchDatesChanged) UnmarshalVT(dAtA []byte) error {
 			}
 			m.Confirmed = append(m.Confirmed, string(dAtA[iNdEx:postIndex]))
 			iNdEx = postIndex
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EarlierDispatchBy", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.EarlierDispatchBy == nil {
+				m.EarlierDispatchBy = &timestamppb.Timestamp{}
+			}
+			if err := (*timestamppb1.Timestamp)(m.EarlierDispatchBy).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 7:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EarlierDeliverBy", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.EarlierDeliverBy == nil {
+				m.EarlierDeliverBy = &timestamppb.Timestamp{}
+			}
+			if err := (*timestamppb1.Timestamp)(m.EarlierDeliverBy).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -14822,6 +14966,78 @@ func (m *PropertiesUpdated) UnmarshalVT(dAtA []byte) error {
 			}
 			m.AddedItems = append(m.AddedItems, &Item{})
 			if err := m.AddedItems[len(m.AddedItems)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 13:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EarlierDispatchBy", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.EarlierDispatchBy == nil {
+				m.EarlierDispatchBy = &timestamppb.Timestamp{}
+			}
+			if err := (*timestamppb1.Timestamp)(m.EarlierDispatchBy).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 14:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EarlierDeliverBy", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.EarlierDeliverBy == nil {
+				m.EarlierDeliverBy = &timestamppb.Timestamp{}
+			}
+			if err := (*timestamppb1.Timestamp)(m.EarlierDeliverBy).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex

@@ -821,7 +821,7 @@ type Shipment struct {
 	Packing *Packing `protobuf:"bytes,26,opt,name=packing,proto3" json:"packing,omitempty"`
 	// The self-ship seller's delivery attempts.
 	DeliveryAttempts uint32 `protobuf:"varint,27,opt,name=delivery_attempts,json=deliveryAttempts,proto3" json:"delivery_attempts,omitempty"`
-	// The delivery attempt reported last; a repeated report of the same attempt is not counted.
+	// The delivery attempt reported last.
 	LastDeliveryAttempt *Moment `protobuf:"bytes,28,opt,name=last_delivery_attempt,json=lastDeliveryAttempt,proto3" json:"last_delivery_attempt,omitempty"`
 	// When the marketplace last reported the hold; an older report no longer changes it.
 	HoldReportedAt *timestamppb.Timestamp `protobuf:"bytes,29,opt,name=hold_reported_at,json=holdReportedAt,proto3" json:"hold_reported_at,omitempty"`
@@ -2988,7 +2988,7 @@ type Service struct {
 	Completed   *Moment                `protobuf:"bytes,11,opt,name=completed,proto3" json:"completed,omitempty"`
 	Cancelled   *Moment                `protobuf:"bytes,12,opt,name=cancelled,proto3" json:"cancelled,omitempty"`
 	Description string                 `protobuf:"bytes,13,opt,name=description,proto3" json:"description,omitempty"`
-	// The attempt reported last; a repeated report of the same attempt is not counted.
+	// The attempt reported last.
 	LastAttempt   *Moment `protobuf:"bytes,14,opt,name=last_attempt,json=lastAttempt,proto3" json:"last_attempt,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3437,7 +3437,7 @@ type Clock struct {
 	CancelledAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=cancelled_at,json=cancelledAt,proto3" json:"cancelled_at,omitempty"`
 	// How sure cancelled_at is.
 	CancelledCertainty Certainty `protobuf:"varint,9,opt,name=cancelled_certainty,json=cancelledCertainty,proto3,enum=orderledger.v1.Certainty" json:"cancelled_certainty,omitempty"`
-	// How sure due_at is: assumed if it follows from a configured number of days.
+	// How sure due_at is: assumed if it follows from a configured time.
 	DueCertainty Certainty `protobuf:"varint,10,opt,name=due_certainty,json=dueCertainty,proto3,enum=orderledger.v1.Certainty" json:"due_certainty,omitempty"`
 	// How often the seller postponed the due time.
 	Extensions uint32 `protobuf:"varint,11,opt,name=extensions,proto3" json:"extensions,omitempty"`
@@ -3564,7 +3564,8 @@ func (x *Clock) GetReports() []*DueReport {
 
 // A due time that was reported. Those that were reported before the clock ended decide its due time.
 type DueReport struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unset for a due time that was reported with the creation.
 	ReportedAt    *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=reported_at,json=reportedAt,proto3" json:"reported_at,omitempty"`
 	DueAt         *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
 	Source        DueSource              `protobuf:"varint,3,opt,name=source,proto3,enum=orderledger.v1.DueSource" json:"source,omitempty"`
