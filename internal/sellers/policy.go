@@ -17,7 +17,7 @@ type PolicyConfig struct {
 	Fulfilment string `json:"fulfilment,omitempty"`
 	// PackWithinSeconds is how long after a request for labels they are due. Zero means 30 minutes.
 	PackWithinSeconds int `json:"packWithinSeconds,omitempty"`
-	// ReversePickupDays is when the pickup of an approved self-ship return is due. Zero means never.
+	// ReversePickupDays is how many days after its approval a self-ship customer return is to be picked up. Zero means 7.
 	ReversePickupDays int `json:"reversePickupDays,omitempty"`
 	// AbsoluteCancellations reads cancelled quantities as totals.
 	AbsoluteCancellations bool `json:"absoluteCancellations,omitempty"`
@@ -82,12 +82,15 @@ func (p PolicyConfig) policy() shipment.Policy {
 		Own:                   p.Own,
 		Fulfilment:            fulfilments()[p.Fulfilment],
 		PackWithin:            30 * time.Minute,
-		ReversePickupWithin:   time.Duration(p.ReversePickupDays) * 24 * time.Hour,
+		ReversePickupWithin:   7 * 24 * time.Hour,
 		AbsoluteCancellations: p.AbsoluteCancellations,
 		CancelledBy:           usualReasons(),
 	}
 	if p.PackWithinSeconds > 0 {
 		out.PackWithin = time.Duration(p.PackWithinSeconds) * time.Second
+	}
+	if p.ReversePickupDays > 0 {
+		out.ReversePickupWithin = time.Duration(p.ReversePickupDays) * 24 * time.Hour
 	}
 	for reason, by := range p.CancelledBy {
 		out.CancelledBy[reason] = cancellers()[by]

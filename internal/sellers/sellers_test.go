@@ -50,6 +50,27 @@ func TestDirectory(t *testing.T) {
 	require.False(t, d.Open())
 }
 
+// The marketplace reports no date for the pickup of a return, so every seller has one.
+func TestPolicyReversePickup(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	for name, tc := range map[string]struct {
+		days int
+		want time.Duration
+	}{
+		"a seller that says nothing":      {0, 7 * day},
+		"a seller with a time of its own": {3, 3 * day},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			policy := sellers.PolicyConfig{ReversePickupDays: tc.days}
+			d := sellers.New(sellers.Config{Default: policy, Sellers: []sellers.Seller{{ID: "a", PolicyConfig: policy}}})
+			require.Equal(t, tc.want, d.Policy("a", "").ReversePickupWithin)
+			require.Equal(t, tc.want, d.Policy("not listed", "").ReversePickupWithin)
+		})
+	}
+}
+
 func TestCredential(t *testing.T) {
 	t.Parallel()
 	const both, one = "a-token-of-both-sellers", "a-token-of-b-alone"
