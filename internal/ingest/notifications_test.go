@@ -90,6 +90,50 @@ func TestNotificationsHalfSurrogate(t *testing.T) {
 	require.Equal(t, "Mug \ufffd", s.GetItems()[0].GetDetails().GetTitle())
 }
 
+// An order does not vanish for an optional field: the decision names what it was recorded without.
+func TestNotificationsLeaveOut(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil, nil)
+	good := created("S1")
+	i := strings.Index(good, `],"forms"`)
+	body := good[:i] + `,{"orderItemId":"I-2","quantity":0}` + good[i:]
+	for old, bad := range map[string]string{
+		`"dispatchByDate":"2024-04-10T10:00:00+05:30"`: `"dispatchByDate":"9999-12-31"`,
+		`"sku":"SKU-1"`: `"sku":"SKU-1","hsn":7,"packageIds":"P","extensions":{"cancelledQuantity":"1"}`,
+		`"forms":[]`:    `"forms":[],"extensions":{"services":{},"deliveryAddress":{"pincode":560001,"city":"Pune"}}`,
+	} {
+		require.Contains(t, body, old)
+		body = strings.Replace(body, old, bad, 1)
+	}
+	b.notify(body)
+	s := b.state("S1", status(ledgerv1.Status_STATUS_APPROVED))
+	require.Nil(t, s.GetDispatchBy())
+	require.Equal(t, "Pune", s.GetDetails().GetDeliveryAddress().GetCity())
+	require.Len(t, s.GetItems(), 1)
+	require.Zero(t, s.GetItems()[0].GetCancelledUnknown())
+	d := b.decisions(1)[0]
+	require.Equal(t, ledgerv1.Outcome_OUTCOME_APPLIED, d.GetOutcome())
+	require.Equal(t, "left_out", d.GetReason())
+	require.Len(t, d.GetLeftOut(), 7)
+	require.Contains(t, d.GetMessage(), "attributes.dispatchByDate: year 9999 is out of range")
+}
+
+// Dates that no promise can have, as the lane's clock sees them.
+func TestNotificationsLeaveDatesOut(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil, nil)
+	for i, date := range []string{"9999-12-31", "2099-12-31T00:00:00Z", "0001-01-01", "1970-01-01T00:00:00Z", "soon"} {
+		id := "S" + strconv.Itoa(i)
+		b.notify(strings.Replace(created(id), "2024-04-10T10:00:00+05:30", date, 1))
+		require.Nil(t, b.state(id, status(ledgerv1.Status_STATUS_APPROVED)).GetDispatchBy(), date)
+	}
+	for _, d := range b.decisions(5) {
+		require.Equal(t, "left_out", d.GetReason())
+		require.Len(t, d.GetLeftOut(), 1)
+		require.Contains(t, d.GetLeftOut()[0], "dispatchByDate")
+	}
+}
+
 func TestNotificationsOfOtherSeller(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil, nil)

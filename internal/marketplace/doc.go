@@ -7,11 +7,16 @@
 // It parses a body in one pass into a flat document, without reflection. A body that it does not accept is one of two
 // things:
 //
-//   - Malformed: not JSON, invalid UTF-8, a duplicate member, a value of the wrong JSON type, no eventType, id or
-//     timestamp. The result is a *ProblemError with path and byte offset, which the sender gets as 400.
-//   - Invalid: an unknown event type, the year 0, quantity 0 at creation, an id of 100 kB, a body without what its type
-//     needs. The result is a shipment.Unintelligible with a permanent reason, which the ledger quarantines. The sender
-//     gets 200, because the marketplace blocks every notification behind one that failed.
+//   - Malformed: not JSON, invalid UTF-8, a duplicate member, no eventType, id or timestamp, another JSON type in the
+//     envelope or in an id, a time or a quantity that a rule reads. The result is a *ProblemError with path and byte
+//     offset, which the sender gets as 400.
+//   - Invalid: an unknown event type, the year 0, no line with a valid id and quantity, an id of 100 kB, a body without
+//     what its type needs. The result is a shipment.Unintelligible with a permanent reason, which the ledger
+//     quarantines. The sender gets 200, because the marketplace blocks every notification behind one that failed.
+//
+// Everything else that has a wrong type or makes no sense is left out of a notification, and the fact names it: an
+// order must not vanish for an optional field. EnvelopeFields and AttributeFields list each field with its
+// consequences; the tests try them all, and write docs/notifications.md from them. Seller calls are strict.
 //
 // Half a surrogate pair, such as "\ud83c" alone, reads as U+FFFD; in an id it is invalid, because two ids would become
 // one. Bytes that are no UTF-8 are malformed.

@@ -102,8 +102,8 @@ func readFilter(r *reader) Filter {
 		Type:          FilterType(r.text(i, "type")),
 		LocationID:    r.id(i, "locationId"),
 		SKUs:          r.texts(i, "sku"),
-		Hold:          r.optional(i, "hold"),
-		MPS:           r.optional(i, "mps"),
+		Hold:          r.flag(i, "hold"),
+		MPS:           r.flag(i, "mps"),
 		OrderDate:     r.timeRange(i, "orderDate"),
 		DispatchAfter: r.timeRange(i, "dispatchAfterDate"),
 		DispatchBy:    r.timeRange(i, "dispatchByDate"),
@@ -192,7 +192,7 @@ func readFilterStates(r *reader, f *Filter, i int32) {
 }
 
 // optional reads a boolean whose absence means something else than false.
-func (r *reader) optional(object int32, name string) *bool {
+func (r *reader) flag(object int32, name string) *bool {
 	if r.typed(object, name, kindBool) == none {
 		return nil
 	}

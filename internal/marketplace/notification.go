@@ -49,6 +49,9 @@ type Notification struct {
 	named   []string       // The shipments in the lines of a return, each once.
 	lines   []ReturnLine   // Of a return, in order.
 	body    shipment.Input // Without its Fact.
+	nodes   []int32        // Of lines, until the document is released.
+	spoilt  []int32        // Nodes of the lines of a return that were left out.
+	leftOut []string       // What was left out, and why.
 }
 
 // ReturnLine is how a line of a return identifies itself. ShipmentID is empty if the line names no shipment.
@@ -74,14 +77,14 @@ func ParseNotification(body []byte, settings Settings) (Notification, error) {
 func readNotification(r *reader) Notification {
 	var n Notification
 	const root = 0
+	r.lenient = true
 	if r.nodes[root].kind != kindObject {
 		r.malformed(root, ProblemType, "want an object, got "+r.nodes[root].kind.String())
 		return n
 	}
-	n.EventType = r.need(root, "eventType")
-	timestamp := r.need(root, "timestamp")
-	rawShipment, rawReturn := r.text(root, "shipmentId"), r.text(root, "returnId")
-	if rawShipment == "" && rawReturn == "" {
+	n.EventType = r.need("eventType")
+	timestamp := r.need("timestamp")
+	if r.envelope("shipmentId") == "" && r.envelope("returnId") == "" {
 		r.malformed(root, ProblemMissing, "neither shipmentId nor returnId")
 	}
 	attributes := r.object(root, "attributes")
@@ -94,8 +97,8 @@ func readNotification(r *reader) Notification {
 	}
 
 	n.ShipmentID, n.ReturnID = r.id(root, "shipmentId"), r.id(root, "returnId")
-	n.LocationID, n.SellerID = r.id(root, "locationId"), r.id(root, "sellerId")
-	n.Source = clip(r.text(root, "source"))
+	n.LocationID, n.SellerID = r.lineID(root, "locationId"), r.id(root, "sellerId")
+	n.Source = clip(r.envelope("source"))
 	n.At = at.Time.UTC()
 	n.Hash = hashNotification(r, &n, attributes)
 	r.instant(root, "timestamp") // Marks the notification as invalid if the year is out of range.
@@ -106,7 +109,7 @@ func readNotification(r *reader) Notification {
 		if strings.HasPrefix(n.EventType, "return_") && n.ShipmentID == "" && len(n.named) > 0 {
 			n.ShipmentID = n.named[0]
 		}
-		n.named, n.lines = nil, nil
+		n.named, n.lines, n.nodes = nil, nil, nil
 		if n.ShipmentID == "" {
 			// Every decision belongs to some shipment's stream. This notification names no valid one, and a resolver would
 			// wait for its return in vain.
@@ -116,6 +119,7 @@ func readNotification(r *reader) Notification {
 			n.ShipmentID = "unintelligible-" + hex.EncodeToString(n.Hash[:8])
 		}
 	}
+	n.leftOut = r.leftOutNames
 	n.subject = n.ShipmentID
 	if n.subject == "" {
 		n.subject = n.ReturnID
@@ -123,11 +127,19 @@ func readNotification(r *reader) Notification {
 	return n
 }
 
-// need is text, for a member without which a notification is malformed.
-func (r *reader) need(object int32, name string) string {
-	s := r.text(object, name)
+// envelope returns a text of the envelope, empty if it is absent.
+func (r *reader) envelope(name string) string {
+	if i := r.typed(0, name, kindString); i != none {
+		return r.stringOf(i)
+	}
+	return ""
+}
+
+// need is envelope, for a member without which a notification is malformed.
+func (r *reader) need(name string) string {
+	s := r.envelope(name)
 	if s == "" {
-		r.malformed(object, ProblemMissing, "no "+name)
+		r.malformed(0, ProblemMissing, "no "+name)
 	}
 	return s
 }
@@ -274,6 +286,7 @@ func (n Notification) For(shipmentID, sellerID string) Notification {
 func (n *Notification) Input() shipment.Input {
 	fact := shipment.Fact{
 		ShipmentID: n.ShipmentID, SellerID: n.SellerID, LocationID: n.LocationID, At: n.At, Source: n.Source,
+		LeftOut: n.leftOut,
 	}
 	switch b := n.body.(type) {
 	case shipment.Created:
@@ -333,9 +346,9 @@ func clip(s string) string {
 	return s
 }
 
-// addLine adds a line of a return.
-func (n *Notification) addLine(l ReturnLine) {
-	n.lines = append(n.lines, l)
+// addLine adds a line of a return, which is at a node.
+func (n *Notification) addLine(node int32, l ReturnLine) {
+	n.lines, n.nodes = append(n.lines, l), append(n.nodes, node)
 	if l.ShipmentID != "" && !slices.Contains(n.named, l.ShipmentID) {
 		n.named = append(n.named, l.ShipmentID)
 	}

@@ -5,17 +5,22 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-// readReturnItems calls line for each line of a return and notes its shipment. It also sets the notification's return
-// id, which may be only in the lines.
-func readReturnItems(r *reader, n *Notification, attributes int32, line func(i int32)) (count int) {
-	first, count := r.list(attributes, "returnItems", kindObject)
-	for i := first; i != none; i = r.nodes[i].next {
-		if n.ReturnID == "" {
-			n.ReturnID = r.id(i, "returnId")
+// readReturnItems calls line for each line of a return, and what it returns for each good line. It notes the shipments
+// of the good ones, and sets the notification's return id, which may be only in the lines.
+func readReturnItems(r *reader, n *Notification, attributes int32, line func(i int32) (keep func())) (count int) {
+	count, _ = r.lines(attributes, "returnItems", func(i int32) {
+		if id := r.lineID(i, "returnId"); n.ReturnID == "" {
+			n.ReturnID = id
 		}
-		n.addLine(ReturnLine{OrderItemID: r.id(i, "orderItemId"), ShipmentID: r.id(i, "shipmentId")})
-		line(i)
-	}
+		l := ReturnLine{OrderItemID: r.needID(i, "orderItemId"), ShipmentID: r.id(i, "shipmentId")}
+		keep := line(i)
+		if r.code != "" {
+			n.spoilt = append(n.spoilt, i)
+			return
+		}
+		n.addLine(i, l)
+		keep()
+	})
 	if n.ReturnID == "" {
 		r.invalid(none, shipment.ReasonBadBody, "no returnId")
 	}
@@ -26,13 +31,13 @@ func readReturnItems(r *reader, n *Notification, attributes int32, line func(i i
 // return and item, and a shipment may have several returns.
 func readReturnCreated(r *reader, n *Notification, attributes int32) {
 	var lines []shipment.ReturnLine
-	count := readReturnItems(r, n, attributes, func(i int32) {
+	count := readReturnItems(r, n, attributes, func(i int32) func() {
 		line := readReturnLine(r, i)
 		line.Return.ReturnId = n.ReturnID
 		if line.TechVisit != nil {
 			line.TechVisit.ReturnID = n.ReturnID
 		}
-		lines = append(lines, line)
+		return func() { lines = append(lines, line) }
 	})
 	if count == 0 {
 		r.invalid(none, shipment.ReasonNoItems, "attributes.returnItems is missing or empty")
@@ -42,12 +47,8 @@ func readReturnCreated(r *reader, n *Notification, attributes int32) {
 
 func readReturnLine(r *reader, i int32) shipment.ReturnLine {
 	orderItemID := r.needID(i, "orderItemId")
-	quantity, reported := r.integer(i, "quantity")
-	if !reported || quantity <= 0 {
-		r.invalid(i, shipment.ReasonBadQuantity, "quantity must be above zero")
-	}
 	line := shipment.ReturnLine{
-		Quantity: quantity,
+		Quantity: int64(r.units(i, "quantity", 1)),
 		Return: &ledgerv1.Return{
 			OrderItemId:            orderItemID,
 			Source:                 readReturnSource(r, i),
@@ -57,14 +58,14 @@ func readReturnLine(r *reader, i int32) shipment.ReturnLine {
 			Action:                 r.text(i, "action"),
 			CourierName:            r.text(i, "courierName"),
 			TrackingId:             r.text(i, "trackingId"),
-			ReplacementOrderItemId: r.id(i, "replacementOrderItemId"),
+			ReplacementOrderItemId: r.optionalID(i, "replacementOrderItemId"),
 			ShipmentStatus:         r.text(i, "shipmentStatus"),
 			Type:                   r.text(i, "type"),
 			ProductId:              r.text(i, "productId"),
 			ListingId:              r.text(i, "listingId"),
 			ServiceProfile:         r.text(i, "serviceProfile"),
-			ExpectedDate:           timestamp(r.due(i, "expectedDate")),
-			MarketplaceUpdatedAt:   timestamp(r.instant(i, "updatedDate")),
+			ExpectedDate:           timestamp(r.optionalDue(i, "expectedDate")),
+			MarketplaceUpdatedAt:   timestamp(r.optionalInstant(i, "updatedDate")),
 		},
 	}
 	for _, s := range readServices(r, i, orderItemID) {
@@ -93,11 +94,12 @@ func readReturnSource(r *reader, i int32) ledgerv1.ReturnSource {
 
 func readReturnTracked(r *reader, n *Notification, attributes int32) {
 	var lines []*ledgerv1.ReturnTracking
-	count := readReturnItems(r, n, attributes, func(i int32) {
-		lines = append(lines, &ledgerv1.ReturnTracking{
+	count := readReturnItems(r, n, attributes, func(i int32) func() {
+		line := &ledgerv1.ReturnTracking{
 			OrderItemId: r.needID(i, "orderItemId"),
 			TrackingId:  r.text(i, "trackingId"), CourierName: r.text(i, "courierName"),
-		})
+		}
+		return func() { lines = append(lines, line) }
 	})
 	if count == 0 {
 		r.invalid(none, shipment.ReasonNoItems, "attributes.returnItems is missing or empty")
@@ -108,14 +110,15 @@ func readReturnTracked(r *reader, n *Notification, attributes int32) {
 // readReturnExpected reads return_expected_date_changed. A line without a date changes nothing, so it is invalid.
 func readReturnExpected(r *reader, n *Notification, attributes int32) {
 	var lines []*ledgerv1.ReturnExpectedDate
-	count := readReturnItems(r, n, attributes, func(i int32) {
+	count := readReturnItems(r, n, attributes, func(i int32) func() {
 		expected := r.due(i, "expectedDate")
 		if expected.IsZero() {
 			r.invalid(i, shipment.ReasonBadTime, "no expectedDate")
 		}
-		lines = append(lines, &ledgerv1.ReturnExpectedDate{
+		line := &ledgerv1.ReturnExpectedDate{
 			OrderItemId: r.needID(i, "orderItemId"), ExpectedDate: timestamp(expected),
-		})
+		}
+		return func() { lines = append(lines, line) }
 	})
 	if count == 0 {
 		r.invalid(none, shipment.ReasonNoItems, "attributes.returnItems is missing or empty")
@@ -126,8 +129,9 @@ func readReturnExpected(r *reader, n *Notification, attributes int32) {
 // readReturnReached reads a status of a return. No lines mean all of them.
 func readReturnReached(r *reader, n *Notification, attributes int32, status ledgerv1.ReturnStatus) {
 	var items []string
-	readReturnItems(r, n, attributes, func(i int32) {
-		items = append(items, r.needID(i, "orderItemId"))
+	readReturnItems(r, n, attributes, func(i int32) func() {
+		id := r.needID(i, "orderItemId")
+		return func() { items = append(items, id) }
 	})
 	n.body = shipment.ReturnReached{ReturnID: n.ReturnID, Status: status, OrderItemIDs: items}
 }

@@ -14,13 +14,13 @@ func readCreated(r *reader, n *Notification, attributes int32) {
 		r.invalid(none, shipment.ReasonBadBody, "no attributes")
 		return
 	}
-	extensions := r.object(attributes, "extensions")
+	extensions := r.optional(attributes, "extensions", kindObject)
 	c := shipment.Created{
 		ShipmentType:    r.text(attributes, "shipmentType"),
-		DispatchAfter:   r.instant(attributes, "dispatchAfterDate"),
-		DispatchBy:      r.due(attributes, "dispatchByDate"),
+		DispatchAfter:   r.promise(attributes, "dispatchAfterDate").Time.UTC(),
+		DispatchBy:      endOfDay(r.promise(attributes, "dispatchByDate")),
 		DeliverBy:       readDeliverBy(r, attributes, extensions),
-		MarketUpdatedAt: r.instant(attributes, "updatedAt"),
+		MarketUpdatedAt: r.optionalInstant(attributes, "updatedAt"),
 		Hold:            r.boolean(attributes, "hold"),
 		Details: &ledgerv1.ShipmentDetails{
 			PackagingPolicy:      r.text(attributes, "packagingPolicy"),
@@ -41,36 +41,37 @@ func readCreated(r *reader, n *Notification, attributes int32) {
 	if extensions != none {
 		c.Details.ExtensionsJson = r.raw(extensions)
 	}
-	first, count := r.list(attributes, "orderItems", kindObject)
+	seen := map[string]bool{}
+	count, _ := r.lines(attributes, "orderItems", func(i int32) {
+		item := readCreatedItem(r, i)
+		if seen[item.OrderItemID] {
+			r.invalid(i, shipment.ReasonBadID, "duplicate order item "+item.OrderItemID)
+		}
+		order := r.lineID(i, "orderId")
+		if r.code != "" {
+			return
+		}
+		seen[item.OrderItemID] = true
+		c.Items = append(c.Items, item)
+		if c.OrderID == "" {
+			c.OrderID = order
+		} else if order != "" && order != c.OrderID {
+			r.leaveOut(r.member(i, "orderId"), "differs between items")
+		}
+	})
 	if count == 0 {
 		r.invalid(none, shipment.ReasonNoItems, "attributes.orderItems is missing or empty")
 		return
-	}
-	c.Items = make([]shipment.CreatedItem, 0, count)
-	for i := first; i != none; i = r.nodes[i].next {
-		item := readCreatedItem(r, i)
-		for j := range c.Items {
-			if c.Items[j].OrderItemID == item.OrderItemID {
-				r.invalid(i, shipment.ReasonBadID, "duplicate order item "+item.OrderItemID)
-			}
-		}
-		c.Items = append(c.Items, item)
-		order := r.id(i, "orderId")
-		switch {
-		case c.OrderID == "":
-			c.OrderID = order
-		case order != "" && order != c.OrderID:
-			r.invalid(i, shipment.ReasonBadBody, "orderId differs between items")
-		}
 	}
 	c.Status = lowest(c.Items)
 	n.body = c
 }
 
 // readDeliverBy reads the promised delivery, an extension of ours: beside the other dates, or among the extensions.
-func readDeliverBy(r *reader, attributes, extensions int32) (t time.Time) {
-	if t = r.due(attributes, "deliverByDate"); t.IsZero() {
-		t = r.due(extensions, "deliverByDate")
+func readDeliverBy(r *reader, attributes, extensions int32) time.Time {
+	t, other := r.optionalDue(attributes, "deliverByDate"), r.optionalDue(extensions, "deliverByDate")
+	if t.IsZero() {
+		return other
 	}
 	return t
 }
@@ -79,11 +80,11 @@ func readDeliverBy(r *reader, attributes, extensions int32) (t time.Time) {
 func readCreatedItem(r *reader, i int32) shipment.CreatedItem {
 	item := shipment.CreatedItem{
 		OrderItemID:         r.needID(i, "orderItemId"),
-		CancellationGroupID: r.id(i, "cancellationGroupId"),
+		CancellationGroupID: r.lineID(i, "cancellationGroupId"),
 		Quantity:            r.units(i, "quantity", 1),
 		Status:              readStatus(r, i, "status"),
 		Details: &ledgerv1.ItemDetails{
-			OrderDate:      timestamp(r.instant(i, "orderDate")),
+			OrderDate:      timestamp(r.optionalInstant(i, "orderDate")),
 			PaymentType:    r.text(i, "paymentType"),
 			Fsn:            r.text(i, "fsn"),
 			Sku:            r.text(i, "sku"),
@@ -91,7 +92,7 @@ func readCreatedItem(r *reader, i int32) shipment.CreatedItem {
 			Title:          r.text(i, "title"),
 			Hsn:            r.text(i, "hsn"),
 			PackageIds:     r.texts(i, "packageIds"),
-			Price:          readPrice(r, r.object(i, "priceComponents")),
+			Price:          readPrice(r, r.optional(i, "priceComponents", kindObject)),
 			ServiceProfile: r.text(i, "serviceProfile"),
 			// The wire has is_replacement; some pages print isReplacement.
 			IsReplacement:       r.boolean(i, "is_replacement") || r.boolean(i, "isReplacement"),
@@ -101,11 +102,12 @@ func readCreatedItem(r *reader, i int32) shipment.CreatedItem {
 	if item.Status == ledgerv1.Status_STATUS_UNSPECIFIED {
 		item.Status = ledgerv1.Status_STATUS_APPROVED
 	}
-	if extensions := r.object(i, "extensions"); extensions != none {
+	if extensions := r.optional(i, "extensions", kindObject); extensions != none {
 		item.Details.ExtensionsJson = r.raw(extensions)
-		item.Cancelled = r.units(extensions, "cancelledQuantity", 0)
+		item.Cancelled = r.optionalUnits(extensions, "cancelledQuantity")
 		if item.Cancelled > item.Quantity {
-			r.invalid(extensions, shipment.ReasonBadQuantity, "cancelledQuantity exceeds quantity")
+			r.leaveOut(r.member(extensions, "cancelledQuantity"), "exceeds quantity")
+			item.Cancelled = 0
 		}
 	}
 	return item
@@ -126,7 +128,8 @@ func readPrice(r *reader, i int32) *ledgerv1.Price {
 	}
 }
 
-// readStatus reads one of the twelve states; unspecified if absent.
+// readStatus reads one of the twelve states; unspecified if it is absent or unknown. A state that the marketplace adds
+// must not hide the order: later facts move it on.
 func readStatus(r *reader, object int32, name string) ledgerv1.Status {
 	s := r.text(object, name)
 	if s == "" {
@@ -134,7 +137,7 @@ func readStatus(r *reader, object int32, name string) ledgerv1.Status {
 	}
 	status, ok := ParseStatus(s)
 	if !ok {
-		r.invalid(r.member(object, name), shipment.ReasonBadBody, "unknown order item state")
+		r.leaveOut(r.member(object, name), "unknown order item state")
 	}
 	return status
 }
@@ -172,16 +175,13 @@ func lowest(items []shipment.CreatedItem) ledgerv1.Status {
 // readHold reads shipment_hold. No items mean the whole shipment.
 func readHold(r *reader, n *Notification, attributes int32) {
 	needShipment(r, n)
-	first, count := r.list(attributes, "orderItems", kindObject)
 	h := shipment.Hold{}
-	if count > 0 {
-		h.Items = make([]*ledgerv1.ItemUnits, 0, count)
-	}
-	for i := first; i != none; i = r.nodes[i].next {
-		h.Items = append(h.Items, &ledgerv1.ItemUnits{
-			OrderItemId: r.needID(i, "orderItemId"), Units: readHeldUnits(r, i),
-		})
-	}
+	r.lines(attributes, "orderItems", func(i int32) {
+		held := &ledgerv1.ItemUnits{OrderItemId: r.needID(i, "orderItemId"), Units: readHeldUnits(r, i)}
+		if r.code == "" {
+			h.Items = append(h.Items, held)
+		}
+	})
 	n.body = h
 }
 
@@ -198,12 +198,16 @@ func readHeldUnits(r *reader, i int32) uint32 {
 func readDatesChanged(r *reader, n *Notification, attributes int32) {
 	needShipment(r, n)
 	d := shipment.DatesChanged{
-		DispatchAfter: r.instant(attributes, "dispatchAfterDate"),
-		DispatchBy:    r.due(attributes, "dispatchByDate"),
-		DeliverBy:     readDeliverBy(r, attributes, r.object(attributes, "extensions")),
+		DispatchAfter: r.promise(attributes, "dispatchAfterDate").Time.UTC(),
+		DispatchBy:    endOfDay(r.promise(attributes, "dispatchByDate")),
+		DeliverBy:     readDeliverBy(r, attributes, r.optional(attributes, "extensions", kindObject)),
 	}
 	if d.DispatchAfter.IsZero() && d.DispatchBy.IsZero() && d.DeliverBy.IsZero() {
-		r.invalid(none, shipment.ReasonBadBody, "attributes has no date")
+		code := shipment.ReasonBadBody
+		if r.leftOut > 0 {
+			code = shipment.ReasonBadTime
+		}
+		r.invalid(none, code, "attributes has no date")
 	}
 	n.body = d
 }
@@ -212,21 +216,16 @@ func readDatesChanged(r *reader, n *Notification, attributes int32) {
 // a notification when any item is cancelled, and another one for more units. No items mean everything.
 func readCancelled(r *reader, n *Notification, attributes int32) {
 	needShipment(r, n)
-	first, count := r.list(attributes, "orderItems", kindObject)
 	c := shipment.Cancelled{}
-	if count > 0 {
-		c.Items = make([]shipment.CancelledItem, 0, count)
-	}
-	for i := first; i != none; i = r.nodes[i].next {
-		quantity, reported := r.integer(i, "quantity")
-		if !reported || quantity <= 0 {
-			r.invalid(i, shipment.ReasonBadQuantity, "quantity must be above zero")
-		}
-		c.Items = append(c.Items, shipment.CancelledItem{
-			OrderItemID: r.needID(i, "orderItemId"), Quantity: quantity,
+	r.lines(attributes, "orderItems", func(i int32) {
+		item := shipment.CancelledItem{
+			OrderItemID: r.needID(i, "orderItemId"), Quantity: int64(r.units(i, "quantity", 1)),
 			Reason: r.text(i, "reason"), SubReason: r.text(i, "subReason"),
-		})
-	}
+		}
+		if r.code == "" {
+			c.Items = append(c.Items, item)
+		}
+	})
 	n.body = c
 }
 

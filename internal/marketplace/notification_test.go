@@ -3,6 +3,7 @@ package marketplace_test
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -278,25 +279,27 @@ func TestParseNotificationInvalid(t *testing.T) {
 		body string
 		code shipment.Code
 	}{
-		"unknown event type":    {envelope("order_teleported", anyShipment, `{}`), shipment.ReasonUnknownEventType},
-		"the year 0":            {strings.Replace(envelope("shipment_shipped", anyShipment, `{}`), "2017", "0000", 1), shipment.ReasonBadTime},
-		"the year 9999":         {strings.Replace(envelope("shipment_shipped", anyShipment, `{}`), "2017", "9999", 1), shipment.ReasonBadTime},
-		"quantity -1":           {envelope("shipment_cancelled", anyShipment, `{"orderItems":[{"orderItemId":"1","quantity":-1}]}`), shipment.ReasonBadQuantity},
-		"half a unit":           {envelope("shipment_cancelled", anyShipment, `{"orderItems":[{"orderItemId":"1","quantity":0.5}]}`), shipment.ReasonBadQuantity},
-		"negative holdQuantity": {envelope("shipment_hold", anyShipment, `{"orderItems":[{"orderItemId":"1","holdQuantity":-1}]}`), shipment.ReasonBadQuantity},
-		"a quantity of 1e300":   {envelope("shipment_created", anyShipment, `{"orderItems":[{"orderItemId":"1","quantity":1e300}]}`), shipment.ReasonBadQuantity},
-		"no quantity":           {envelope("shipment_created", anyShipment, `{"orderItems":[{"orderItemId":"1"}]}`), shipment.ReasonBadQuantity},
-		"an id of 100 kB":       {envelope("shipment_shipped", `"shipmentId":"`+long+`"`, `{}`), shipment.ReasonBadID},
-		"a NUL in an id":        {envelope("shipment_shipped", `"shipmentId":"a\u0000"`, `{}`), shipment.ReasonBadID},
-		"an item id of 100 kB":  {envelope("shipment_created", anyShipment, `{"orderItems":[{"quantity":1,"orderItemId":"`+long+`"}]}`), shipment.ReasonBadID},
-		"duplicate item":        {envelope("shipment_created", anyShipment, `{"orderItems":[{"quantity":1,"orderItemId":"1"},{"quantity":1,"orderItemId":"1"}]}`), shipment.ReasonBadID},
-		"no items":              {envelope("shipment_created", anyShipment, `{}`), shipment.ReasonNoItems},
-		"no attributes":         {`{"eventType":"shipment_created","timestamp":"2017-03-28T18:03:01Z","shipmentId":"S1"}`, shipment.ReasonBadBody},
-		"an unknown state":      {envelope("shipment_created", anyShipment, `{"orderItems":[{"quantity":1,"orderItemId":"1","status":"LOST"}]}`), shipment.ReasonBadBody},
-		"February 30":           {envelope("shipment_dispatch_dates_changed", anyShipment, `{"dispatchByDate":"2017-02-30"}`), shipment.ReasonBadTime},
-		"no dates":              {envelope("shipment_dispatch_dates_changed", anyShipment, `{}`), shipment.ReasonBadBody},
-		"only a return id":      {envelope("shipment_shipped", anyReturn, `{}`), shipment.ReasonBadBody},
-		"no source":             {envelope("return_created", anyReturn, `{"returnItems":[{"orderItemId":"1","quantity":1}]}`), shipment.ReasonBadBody},
+		"unknown event type":     {envelope("order_teleported", anyShipment, `{}`), shipment.ReasonUnknownEventType},
+		"the year 0":             {strings.Replace(envelope("shipment_shipped", anyShipment, `{}`), "2017", "0000", 1), shipment.ReasonBadTime},
+		"the year 9999":          {strings.Replace(envelope("shipment_shipped", anyShipment, `{}`), "2017", "9999", 1), shipment.ReasonBadTime},
+		"quantity -1":            {envelope("shipment_cancelled", anyShipment, `{"orderItems":[{"orderItemId":"1","quantity":-1}]}`), shipment.ReasonBadQuantity},
+		"half a unit":            {envelope("shipment_cancelled", anyShipment, `{"orderItems":[{"orderItemId":"1","quantity":0.5}]}`), shipment.ReasonBadQuantity},
+		"negative holdQuantity":  {envelope("shipment_hold", anyShipment, `{"orderItems":[{"orderItemId":"1","holdQuantity":-1}]}`), shipment.ReasonBadQuantity},
+		"a quantity of 1e300":    {envelope("shipment_created", anyShipment, `{"orderItems":[{"orderItemId":"1","quantity":1e300}]}`), shipment.ReasonBadQuantity},
+		"no quantity":            {envelope("shipment_created", anyShipment, `{"orderItems":[{"orderItemId":"1"}]}`), shipment.ReasonBadQuantity},
+		"an id of 100 kB":        {envelope("shipment_shipped", `"shipmentId":"`+long+`"`, `{}`), shipment.ReasonBadID},
+		"a NUL in an id":         {envelope("shipment_shipped", `"shipmentId":"a\u0000"`, `{}`), shipment.ReasonBadID},
+		"an item id of 100 kB":   {envelope("shipment_created", anyShipment, `{"orderItems":[{"quantity":1,"orderItemId":"`+long+`"}]}`), shipment.ReasonBadID},
+		"no items":               {envelope("shipment_created", anyShipment, `{}`), shipment.ReasonNoItems},
+		"no attributes":          {`{"eventType":"shipment_created","timestamp":"2017-03-28T18:03:01Z","shipmentId":"S1"}`, shipment.ReasonBadBody},
+		"no good line":           {envelope("shipment_created", anyShipment, `{"orderItems":[{"quantity":0,"orderItemId":"1"},{"quantity":1}]}`), shipment.ReasonBadQuantity},
+		"no good line to cancel": {envelope("shipment_cancelled", anyShipment, `{"orderItems":[{"orderItemId":"1"}]}`), shipment.ReasonBadQuantity},
+		"no good line to hold":   {envelope("shipment_hold", anyShipment, `{"orderItems":[{"orderItemId":"1"}]}`), shipment.ReasonBadQuantity},
+		"no good line returned":  {envelope("return_completed", anyReturn+","+anyShipment, `{"returnItems":[{"orderItemId":""}]}`), shipment.ReasonBadID},
+		"February 30":            {envelope("shipment_dispatch_dates_changed", anyShipment, `{"dispatchByDate":"2017-02-30"}`), shipment.ReasonBadTime},
+		"no dates":               {envelope("shipment_dispatch_dates_changed", anyShipment, `{}`), shipment.ReasonBadBody},
+		"only a return id":       {envelope("shipment_shipped", anyReturn, `{}`), shipment.ReasonBadBody},
+		"no source":              {envelope("return_created", anyReturn, `{"returnItems":[{"orderItemId":"1","quantity":1}]}`), shipment.ReasonBadBody},
 	} {
 		n := read(t, tc.body)
 		in, ok := n.Input().(shipment.Unintelligible)
@@ -306,6 +309,44 @@ func TestParseNotificationInvalid(t *testing.T) {
 		require.Equal(t, in.ShipmentID, n.ShipmentIDs()[0])
 		require.Less(t, len(n.Key()), 512, name)
 	}
+}
+
+// A line that makes no sense does not hide the good ones beside it.
+func TestParseNotificationLeavesLinesOut(t *testing.T) {
+	t.Parallel()
+	n := read(t, envelope("shipment_created", anyShipment, `{"dispatchByDate":"9999-12-31","orderItems":[
+		{"orderItemId":"1","quantity":0},{"orderItemId":"2","quantity":2,"status":"LOST","hsn":7,"orderId":"O1"},
+		{"orderItemId":"2","quantity":2},{"orderItemId":"3","quantity":1,"orderId":"O2"}],
+		"extensions":{"services":{},"deliveryAddress":{"pincode":560001,"city":"Pune"}}}`))
+	c, ok := n.Input().(shipment.Created)
+	require.True(t, ok, "%v", n.Input())
+	require.Len(t, c.Items, 2)
+	require.Equal(t, "Pune", c.Details.GetDeliveryAddress().GetCity())
+	require.Equal(t, "O1", c.OrderID)
+	require.ElementsMatch(t, []string{
+		"attributes.dispatchByDate: year 9999 is out of range",
+		"attributes.extensions.deliveryAddress.pincode: want a string, got a number",
+		"attributes.extensions.services: want an array, got an object",
+		"attributes.orderItems[0].quantity: 0 is not a valid number of units",
+		"attributes.orderItems[1].status: unknown order item state",
+		"attributes.orderItems[1].hsn: want a string, got a number",
+		"attributes.orderItems[2]: duplicate order item 2",
+		"attributes.orderItems[3].orderId: differs between items",
+	}, c.LeftOut)
+}
+
+func TestParseNotificationBoundsLeftOut(t *testing.T) {
+	t.Parallel()
+	line := `{"orderItemId":"ID","quantity":1,"title":1,"hsn":1,"fsn":1}`
+	var lines []string
+	for i := range 1000 {
+		lines = append(lines, strings.Replace(line, "ID", strconv.Itoa(i), 1))
+	}
+	n := read(t, envelope("shipment_created", anyShipment, `{"orderItems":[`+strings.Join(lines, ",")+`]}`))
+	c, ok := n.Input().(shipment.Created)
+	require.True(t, ok)
+	require.Len(t, c.Items, 1000)
+	require.Len(t, c.LeftOut, 1000)
 }
 
 func TestParseNotificationHugeBody(t *testing.T) {

@@ -12,26 +12,23 @@ import (
 // readSubShipments reads the parcels. title and sku are the names of these members in packages: the marketplace's pages
 // print two schemas for a package.
 func readSubShipments(r *reader, object int32, title, sku string) []*ledgerv1.SubShipment {
-	first, count := r.list(object, "subShipments", kindObject)
-	if count == 0 {
-		return nil
-	}
-	out := make([]*ledgerv1.SubShipment, 0, count)
-	for i := first; i != none; i = r.nodes[i].next {
-		s := &ledgerv1.SubShipment{SubShipmentId: r.id(i, "subShipmentId"), Dimensions: readDimensions(r, i)}
-		for p, _ := r.list(i, "packages", kindObject); p != none; p = r.nodes[p].next {
+	var out []*ledgerv1.SubShipment
+	r.optionalList(object, "subShipments", kindObject, func(i int32) {
+		s := &ledgerv1.SubShipment{SubShipmentId: r.optionalID(i, "subShipmentId"), Dimensions: readDimensions(r, i)}
+		r.optionalList(i, "packages", kindObject, func(p int32) {
 			s.Packages = append(s.Packages, &ledgerv1.Package{
-				PackageId: r.id(p, "packageId"), Title: r.text(p, title), Sku: r.text(p, sku), Dimensions: readDimensions(r, p),
+				PackageId: r.optionalID(p, "packageId"), Title: r.text(p, title), Sku: r.text(p, sku),
+				Dimensions: readDimensions(r, p),
 			})
-		}
+		})
 		out = append(out, s)
-	}
+	})
 	return out
 }
 
 // readDimensions reads centimetres and kilograms. It accepts width for breadth, because an old page prints that.
 func readDimensions(r *reader, object int32) *ledgerv1.Dimensions {
-	i := r.object(object, "dimensions")
+	i := r.optional(object, "dimensions", kindObject)
 	if i == none {
 		return nil
 	}
@@ -45,23 +42,20 @@ func readDimensions(r *reader, object int32) *ledgerv1.Dimensions {
 	return d
 }
 
-// readForms reads forms[]. A form without a name is invalid: acknowledgements refer to forms by name.
+// readForms reads forms[]. A form without a name is left out: acknowledgements refer to forms by name.
 func readForms(r *reader, object int32) []*ledgerv1.Form {
-	first, count := r.list(object, "forms", kindObject)
-	if count == 0 {
-		return nil
-	}
-	out := make([]*ledgerv1.Form, 0, count)
-	for i := first; i != none; i = r.nodes[i].next {
+	var out []*ledgerv1.Form
+	r.optionalList(object, "forms", kindObject, func(i int32) {
 		name := r.text(i, "name")
 		if name == "" {
-			r.invalid(i, shipment.ReasonBadBody, "no name")
+			r.leaveOut(i, "no name")
+			return
 		}
 		out = append(out, &ledgerv1.Form{
 			Name: name, Link: r.text(i, "link"),
 			Automated: r.boolean(i, "automated"), Status: formStatus(r.text(i, "status")),
 		})
-	}
+	})
 	return out
 }
 
@@ -82,29 +76,30 @@ func formStatus(s string) ledgerv1.FormStatus {
 	}
 }
 
-// readServices reads services[]. orderItemID is that of the surrounding line; empty if each service names its own.
+// readServices reads services[], an extension of ours. orderItemID is that of the surrounding line; empty if each
+// service names its own.
 func readServices(r *reader, object int32, orderItemID string) []shipment.ActivateService {
-	first, count := r.list(object, "services", kindObject)
-	if count == 0 {
-		return nil
-	}
-	out := make([]shipment.ActivateService, 0, count)
-	for i := first; i != none; i = r.nodes[i].next {
+	var out []shipment.ActivateService
+	r.optionalList(object, "services", kindObject, func(i int32) {
 		s := shipment.ActivateService{
-			ServiceID: r.needID(i, "serviceFulfilmentId"), OrderItemID: orderItemID,
-			Description: r.text(i, "description"), DueAt: r.due(i, "serviceByDate"),
+			ServiceID: r.optionalID(i, "serviceFulfilmentId"), OrderItemID: orderItemID,
+			Description: r.text(i, "description"), DueAt: r.optionalDue(i, "serviceByDate"),
 		}
 		if orderItemID == "" {
-			s.OrderItemID = r.needID(i, "orderItemId")
+			s.OrderItemID = r.optionalID(i, "orderItemId")
+		}
+		if s.ServiceID == "" || s.OrderItemID == "" {
+			r.leaveOut(i, "no serviceFulfilmentId or no orderItemId")
+			return
 		}
 		out = append(out, s)
-	}
+	})
 	return out
 }
 
 // readAddress reads an address. Some of its members have two names, depending on the page and the client.
 func readAddress(r *reader, object int32, name string) *ledgerv1.Address {
-	i := r.object(object, name)
+	i := r.optional(object, name, kindObject)
 	if i == none {
 		return nil
 	}
@@ -128,7 +123,7 @@ func (r *reader) either(object int32, name, other string) string {
 
 // readBuyer reads the buyer, an extension of ours: the marketplace shows buyers only in the shipping details.
 func readBuyer(r *reader, extensions int32) *ledgerv1.Buyer {
-	i := r.object(extensions, "buyerDetails")
+	i := r.optional(extensions, "buyerDetails", kindObject)
 	if i == none {
 		return nil
 	}

@@ -49,6 +49,10 @@ type reader struct {
 	problem *ProblemError
 	code    shipment.Code
 	message string
+	// lenient is set for notifications: see leftout.go.
+	lenient      bool
+	leftOut      int      // Number of parts that were left out.
+	leftOutNames []string // At most maxLeftOut of them.
 }
 
 // malformed records that value i makes the body malformed.
@@ -110,24 +114,18 @@ func (r *reader) list(object int32, name string, want kind) (first int32, count 
 	return r.nodes[i].child, count
 }
 
-// text returns a string, empty if it is absent. It has no limit of its own: the size of the body bounds it.
+// text returns an optional string, empty if it is absent. It has no limit of its own: the size of the body bounds it.
 func (r *reader) text(object int32, name string) string {
-	if i := r.typed(object, name, kindString); i != none {
+	if i := r.optional(object, name, kindString); i != none {
 		return r.stringOf(i)
 	}
 	return ""
 }
 
-// texts returns an array of strings.
+// texts returns an optional array of strings.
 func (r *reader) texts(object int32, name string) []string {
-	first, count := r.list(object, name, kindString)
-	if count == 0 {
-		return nil
-	}
-	out := make([]string, 0, count)
-	for i := first; i != none; i = r.nodes[i].next {
-		out = append(out, r.stringOf(i))
-	}
+	var out []string
+	r.optionalList(object, name, kindString, func(i int32) { out = append(out, r.stringOf(i)) })
 	return out
 }
 
@@ -175,9 +173,9 @@ func idProblem(s string, limit int) string {
 	return ""
 }
 
-// boolean returns a boolean, false if it is absent.
+// boolean returns an optional boolean, false if it is absent.
 func (r *reader) boolean(object int32, name string) bool {
-	i := r.typed(object, name, kindBool)
+	i := r.optional(object, name, kindBool)
 	return i != none && r.firstByte(i) == 't'
 }
 
@@ -194,17 +192,27 @@ func (r *reader) integer(object int32, name string) (n int64, reported bool) {
 		return 0, false
 	}
 	s := r.document.text[r.nodes[i].start:r.nodes[i].end]
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
-		f, err := strconv.ParseFloat(s, 64)
-		if err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
-			r.invalid(i, shipment.ReasonBadQuantity, s[:min(len(s), 32)]+" is not a whole number in range")
-			return 0, true
-		}
-		n = int64(f)
+	n, ok := parseWhole(s)
+	if !ok {
+		r.invalid(i, shipment.ReasonBadQuantity, s[:min(len(s), 32)]+" is not a whole number in range")
 	}
 	return n, true
 }
+
+// parseWhole parses the text of a JSON number as a whole number.
+func parseWhole(s string) (n int64, ok bool) {
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return n, true
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
+		return 0, false
+	}
+	return int64(f), true
+}
+
+// maxUnits bounds a quantity, as the rules do.
+const maxUnits = 1_000_000
 
 // units returns a number of units. A number below least is invalid.
 func (r *reader) units(object int32, name string, least int64) uint32 {
@@ -212,7 +220,7 @@ func (r *reader) units(object int32, name string, least int64) uint32 {
 	switch {
 	case !reported && least > 0:
 		r.invalid(object, shipment.ReasonBadQuantity, "no "+name)
-	case reported && (n < least || n > math.MaxInt32):
+	case reported && (n < least || n > maxUnits):
 		r.invalid(r.member(object, name), shipment.ReasonBadQuantity,
 			strconv.FormatInt(n, 10)+" is not a valid number of units")
 	default:
@@ -223,13 +231,13 @@ func (r *reader) units(object int32, name string, least int64) uint32 {
 
 // number returns a number in which a rounded last digit does no harm: a tax rate, or a dimension. Money goes by minor.
 func (r *reader) number(object int32, name string) float64 {
-	i := r.typed(object, name, kindNumber)
+	i := r.optional(object, name, kindNumber)
 	if i == none {
 		return 0
 	}
 	f, err := strconv.ParseFloat(r.document.text[r.nodes[i].start:r.nodes[i].end], 64)
 	if err != nil {
-		r.invalid(i, shipment.ReasonBadBody, "number out of range")
+		r.senseless(i, shipment.ReasonBadBody, "number out of range")
 		return 0
 	}
 	return f
@@ -237,13 +245,13 @@ func (r *reader) number(object int32, name string) float64 {
 
 // minor returns an amount of money in minor units, or nil if it is absent.
 func (r *reader) minor(object int32, name string) *int64 {
-	i := r.typed(object, name, kindNumber)
+	i := r.optional(object, name, kindNumber)
 	if i == none {
 		return nil
 	}
 	n, ok := parseMinor(r.document.text[r.nodes[i].start:r.nodes[i].end], MinorDigits(r.cfg.Currency))
 	if !ok {
-		r.invalid(i, shipment.ReasonBadBody, "amount out of range")
+		r.senseless(i, shipment.ReasonBadBody, "amount out of range")
 		return nil
 	}
 	return &n
@@ -255,16 +263,23 @@ func (r *reader) when(object int32, name string) shipment.When {
 	if i == none || r.nodes[i].start == r.nodes[i].end {
 		return shipment.When{}
 	}
-	w, ok := ParseWhen(r.stringOf(i))
-	if !ok {
-		r.invalid(i, shipment.ReasonBadTime, "not a time")
-		return shipment.When{}
-	}
-	if y := w.Time.Year(); y < minYear || y > maxYear {
-		r.invalid(i, shipment.ReasonBadTime, "year "+strconv.Itoa(y)+" is out of range")
-		return shipment.When{}
+	w, problem := parseSensible(r.stringOf(i))
+	if problem != "" {
+		r.invalid(i, shipment.ReasonBadTime, problem)
 	}
 	return w
+}
+
+// parseSensible parses a time. If it is none, or its year makes no sense, it returns the zero time and the problem.
+func parseSensible(s string) (w shipment.When, problem string) {
+	w, ok := ParseWhen(s)
+	if !ok {
+		return shipment.When{}, "not a time"
+	}
+	if y := w.Time.Year(); y < minYear || y > maxYear {
+		return shipment.When{}, "year " + strconv.Itoa(y) + " is out of range"
+	}
+	return w, ""
 }
 
 // instant returns a time; a plain day means its beginning.
@@ -279,7 +294,7 @@ func (r *reader) due(object int32, name string) time.Time {
 
 // rawObject returns the JSON of an object, or the empty string if it is absent.
 func (r *reader) rawObject(object int32, name string) string {
-	i := r.object(object, name)
+	i := r.optional(object, name, kindObject)
 	if i == none {
 		return ""
 	}

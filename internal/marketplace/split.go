@@ -70,6 +70,7 @@ func Split(body []byte, settings Settings, parts []Part) error {
 		}
 		slices.Sort(ids)
 	}
+	spoilt := e.spoiltBy(parts)
 	for i := range parts {
 		p := &parts[i]
 		if len(p.Lines) == 0 {
@@ -84,12 +85,41 @@ func Split(body []byte, settings Settings, parts []Part) error {
 			if j > 0 {
 				b = append(b, ',')
 			}
-			at := &e.doc.nodes[e.lines[line]]
-			b = append(b, e.doc.text[at.start:at.end]...)
+			b = e.appendNode(b, e.lines[line])
+		}
+		for _, at := range spoilt[i] {
+			b = e.appendNode(append(b, ','), at)
 		}
 		p.Body = append(b, "]}}"...)
 	}
 	return nil
+}
+
+// spoiltBy returns, for each part, the lines that were left out and go with it, so that some decision names each: those
+// that name its shipment, and all others with the first part that has lines.
+func (e *editor) spoiltBy(parts []Part) map[int][]int32 {
+	if len(e.n.spoilt) == 0 {
+		return nil
+	}
+	first := slices.IndexFunc(parts, func(p Part) bool { return len(p.Lines) > 0 })
+	out := map[int][]int32{}
+	for _, at := range e.n.spoilt {
+		to := first
+		if id := e.doc.member(at, "shipmentId"); id != none && e.doc.nodes[id].kind == kindString {
+			own := slices.IndexFunc(parts, func(p Part) bool {
+				return len(p.Lines) > 0 && p.ShipmentID == e.doc.stringOf(id)
+			})
+			if own >= 0 {
+				to = own
+			}
+		}
+		out[to] = append(out[to], at)
+	}
+	return out
+}
+
+func (e *editor) appendNode(b []byte, i int32) []byte {
+	return append(b, e.doc.text[e.doc.nodes[i].start:e.doc.nodes[i].end]...)
 }
 
 // Assign returns the notification with the shipment of an order item in those of its lines that name the item and no
@@ -106,8 +136,7 @@ func Assign(body []byte, settings Settings, orderItemID, shipmentID string) ([]b
 			b = append(b, ',')
 		}
 		if l := e.n.lines[i]; l.OrderItemID != orderItemID || l.ShipmentID != "" {
-			at := &e.doc.nodes[line]
-			b = append(b, e.doc.text[at.start:at.end]...)
+			b = e.appendNode(b, line)
 			continue
 		}
 		b = append(b, `{"shipmentId":`...)
@@ -123,6 +152,9 @@ func Assign(body []byte, settings Settings, orderItemID, shipmentID string) ([]b
 			b = append(b, e.doc.raw(c)...)
 		}
 		b = append(b, '}')
+	}
+	for _, line := range e.n.spoilt {
+		b = e.appendNode(append(b, ','), line) // Left out again when it is decided, and named there.
 	}
 	return append(b, "]}}"...), nil
 }
@@ -146,14 +178,7 @@ func newEditor(body []byte, settings Settings) (*editor, error) {
 		doc.release()
 		return nil, r.problem
 	}
-	first, _ := r.list(r.object(0, "attributes"), "returnItems", kindObject)
-	for i := first; i != none; i = doc.nodes[i].next {
-		e.lines = append(e.lines, i)
-	}
-	if len(e.lines) != len(e.n.lines) {
-		doc.release()
-		return nil, fmt.Errorf("split notification: %d lines, %d of them readable", len(e.lines), len(e.n.lines))
-	}
+	e.lines = e.n.nodes
 	return e, nil
 }
 

@@ -70,6 +70,34 @@ func TestSplitReadsAsParts(t *testing.T) {
 	}
 }
 
+// A line that makes no sense goes with the part of its shipment, or with the first, so that a decision names it.
+func TestSplitKeepsBadLines(t *testing.T) {
+	t.Parallel()
+	body := []byte(envelope("return_created", anyReturn, `{"returnItems":[
+		{"orderItemId":"0","quantity":0,"source":"customer_return"},
+		{"orderItemId":"1","quantity":1,"source":"customer_return","shipmentId":"S1"},
+		{"orderItemId":"2","quantity":1,"source":"customer_return","shipmentId":"S2"},
+		{"orderItemId":"3","quantity":1,"source":"nobody","shipmentId":"S2"}]}`))
+	n := read(t, string(body))
+	require.Equal(t, []marketplace.ReturnLine{{"1", "S1"}, {"2", "S2"}}, n.Lines())
+	parts := n.Parts()
+	require.NoError(t, marketplace.Split(body, marketplace.DefaultSettings(), parts))
+	for i, want := range []string{
+		"attributes.returnItems[1].quantity: 0 is not a valid number of units",
+		"attributes.returnItems[1]: source must be customer_return or courier_return",
+	} {
+		part := read(t, string(parts[i].Body))
+		in, ok := part.Input().(shipment.ReturnReported)
+		require.True(t, ok)
+		require.Len(t, in.Lines, 1)
+		require.Equal(t, []string{want}, in.LeftOut)
+	}
+	assigned, err := marketplace.Assign([]byte(strings.Replace(string(body), `,"shipmentId":"S1"`, "", 1)), marketplace.DefaultSettings(), "1", "S1")
+	require.NoError(t, err)
+	n = read(t, string(assigned))
+	require.Equal(t, []string{"S1", "S2"}, n.ShipmentIDs())
+}
+
 func TestSplitNamesEightSiblings(t *testing.T) {
 	t.Parallel()
 	body := []byte(overShipments(20, 0))

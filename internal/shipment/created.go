@@ -23,8 +23,8 @@ func (x *decider) created(f Created) {
 	x.settle(unknown)
 }
 
-// goodCreated quarantines a creation that makes no sense. None of it is applied: a shipment with half its items would
-// be worse than one that a person has to look at.
+// goodCreated quarantines a creation that makes no sense. Lines and dates that make none beside good ones are out of it
+// already: see leftout.go.
 func (x *decider) goodCreated(f Created) bool {
 	seen := make(map[string]bool, len(f.Items))
 	switch {

@@ -14,13 +14,15 @@ import (
 // never panics, be it a nil, a zero value or an absurd number.
 func Decide(s *State, in Input, c Context) Decision {
 	x := newDecider(s, c)
-	x.decide(in)
+	x.decide(x.sensible(in))
 	if x.oversized {
 		if short, what, ok := shortened(in); ok {
 			x = newDecider(s, c)
 			x.brief = true
-			x.leaveOut(what)
-			x.decide(short)
+			if what != "" {
+				x.leaveOut(what)
+			}
+			x.decide(x.sensible(short))
 		}
 	}
 	x.nameLeftOut()

@@ -249,7 +249,6 @@ func TestReturnWithSeveralLines(t *testing.T) {
 func TestQuarantine(t *testing.T) {
 	t.Parallel()
 	fact := func(change func(*Fact)) Fact { f := at(1); change(&f); return f }
-	creation := func(change func(*Created)) Input { c := created(1, 1); change(&c); return c }
 	for name, c := range map[string]struct {
 		in     Input
 		reason Code
@@ -264,13 +263,12 @@ func TestQuarantine(t *testing.T) {
 		"no status":          {StatusReached{at(1), unset}, ReasonBadBody},
 		"cancelled as state": {StatusReached{at(1), cancelled}, ReasonBadBody},
 		"quantity -1":        {cancelFact(1, "r", lineOfUnits("item-1", -1)), ReasonBadQuantity},
-		"quantity 0":         {cancelFact(1, "r", lineOfUnits("item-1", 1), lineOfUnits("item-2", 0)), ReasonBadQuantity},
+		"quantity 0":         {cancelFact(1, "r", lineOfUnits("item-2", 0)), ReasonBadQuantity},
 		"dates of year 0":    {DatesChanged{Fact: at(1), DispatchBy: time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)}, ReasonBadTime},
 		"dates in 100 years": {DatesChanged{Fact: at(1), DeliverBy: noon().AddDate(100, 0, 0)}, ReasonBadTime},
 		"no items":           {creation(func(c *Created) { c.Items = nil }), ReasonNoItems},
-		"an item twice":      {creation(func(c *Created) { c.Items[1].OrderItemID = "item-1" }), ReasonBadID},
-		"no units":           {creation(func(c *Created) { c.Items[1].Quantity = 0 }), ReasonBadQuantity},
-		"cancelled > units":  {creation(func(c *Created) { c.Items[1].Cancelled = 2 }), ReasonBadQuantity},
+		"no ids":             {creation(func(c *Created) { c.Items[0].OrderItemID, c.Items[1].OrderItemID = "", "" }), ReasonBadID},
+		"no units":           {creation(func(c *Created) { c.Items[0].Quantity, c.Items[1].Quantity = 0, 0 }), ReasonBadQuantity},
 		"too many items":     {creation(func(c *Created) { c.Items = make([]CreatedItem, 1001) }), ReasonTooLarge},
 		"too much text": {creation(func(c *Created) {
 			c.Details = &ledgerv1.ShipmentDetails{PackagingPolicy: strings.Repeat("x", 1_400_000)}
@@ -292,6 +290,79 @@ func TestQuarantine(t *testing.T) {
 		})
 	}
 }
+
+// A line or a date that makes no sense is left out and named; the rest of the fact is applied.
+func TestFactsLeaveOut(t *testing.T) {
+	t.Parallel()
+	far, old := time.Date(2099, 12, 31, 0, 0, 0, 0, time.UTC), time.Unix(0, 0).UTC()
+	for name, c := range map[string]struct {
+		in    Input
+		left  []string
+		check func(st *story)
+	}{
+		"a line without units": {creation(func(c *Created) { c.Items[1].Quantity = 0 }), []string{"item item-2: an impossible number of units"}, func(st *story) {
+			require.Len(st.t, st.s.Items, 1)
+		}},
+		"a line twice": {creation(func(c *Created) { c.Items[1].OrderItemID = "item-1" }), []string{"item item-1: an id that is missing, too long or repeated"}, func(st *story) {
+			require.Len(st.t, st.s.Items, 1)
+		}},
+		"more cancelled than ordered": {creation(func(c *Created) { c.Items[1].Cancelled = 2 }), []string{"item item-2, cancelledQuantity: an impossible number of units"}, func(st *story) {
+			require.EqualValues(st.t, 1, live(st.s.Items[1]))
+		}},
+		"dates": {creation(func(c *Created) { c.DispatchBy, c.DeliverBy = far, old }), []string{
+			"dispatchByDate 2099-12-31: before 1990 or more than ten years ahead", "deliverByDate 1970-01-01: before 1990 or more than ten years ahead",
+		}, func(st *story) {
+			require.Nil(st.t, st.s.DispatchBy)
+			require.Nil(st.t, st.s.DeliverBy)
+			require.Empty(st.t, st.s.Clocks)
+		}},
+		"the date of an item": {creation(func(c *Created) { c.Items[0].Details.OrderDate = ts(old) }), []string{"item item-1, orderDate: before 1990 or more than ten years ahead"}, func(st *story) {
+			require.Nil(st.t, st.s.Items[0].Details.OrderDate)
+			require.Equal(st.t, "sku-item-1", st.s.Items[0].Details.Sku)
+		}},
+		"a long order id": {creation(func(c *Created) { c.OrderID = strings.Repeat("x", 257) }), []string{"orderId: too long"}, func(st *story) {
+			require.Empty(st.t, st.s.OrderId)
+		}},
+		"what the parser left out": {creation(func(c *Created) { c.LeftOut = []string{"attributes.mps: want a boolean"} }), []string{"attributes.mps: want a boolean"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			st := newStory(t)
+			st.does(c.in, applied, "ShipmentCreated")
+			require.Equal(t, c.left, st.last.LeftOut)
+			require.Equal(t, ReasonLeftOut, st.last.Reason)
+			require.Contains(t, st.last.Message, c.left[0])
+			if c.check != nil {
+				c.check(st)
+			}
+		})
+	}
+	t.Run("lines of a cancellation", func(t *testing.T) {
+		t.Parallel()
+		st := given(t, created(1, 1))
+		st.does(cancelFact(1, "r", lineOfUnits("item-1", 1), lineOfUnits("item-2", 0)), applied, "ItemsCancelled")
+		require.Equal(t, []string{"item item-2: an impossible number of units"}, st.last.LeftOut)
+	})
+	t.Run("one of several new dates", func(t *testing.T) {
+		t.Parallel()
+		st := given(t, created(1))
+		st.does(DatesChanged{Fact: at(1), DispatchBy: hour(30), DeliverBy: far}, applied, "DispatchDatesChanged")
+		require.Len(t, st.last.LeftOut, 1)
+	})
+	t.Run("lines and dates of a return", func(t *testing.T) {
+		t.Parallel()
+		st := given(t, created(1, 1), seen(shipped, 1))
+		r := returnReported("R-1", fromCustomer, 2, "item-1", 1)
+		r.Lines[0].Return.ExpectedDate = ts(far)
+		r.Lines = append(r.Lines, returnReported("R-1", 0, 2, "item-2", 1).Lines...)
+		st.does(r, applied, "ReturnCreated")
+		require.Equal(t, []string{"item item-2: an unknown source", "item item-1, expectedDate: before 1990 or more than ten years ahead"}, st.last.LeftOut)
+		require.Nil(t, st.s.Returns[0].ExpectedDate)
+	})
+}
+
+// creation is a creation of two items, changed.
+func creation(change func(*Created)) Input { c := created(1, 1); change(&c); return c }
 
 func reachAs(f Fact) Input { return StatusReached{f, packed} }
 

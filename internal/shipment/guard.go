@@ -26,6 +26,7 @@ const (
 
 // sane quarantines facts that make no sense in any state: bad ids, absurd times, another seller's shipment.
 func (x *decider) sane(f Fact) bool {
+	x.leftOut = append(x.leftOut, f.LeftOut...)
 	switch {
 	case f.ShipmentID == "" || !goodID(f.ShipmentID) || len(f.SellerID) > maxIDBytes || len(f.LocationID) > maxIDBytes:
 		x.quarantine(ReasonBadID, "The fact names a shipment, seller or location whose id is missing or too long.")
@@ -43,6 +44,7 @@ func (x *decider) sane(f Fact) bool {
 
 // unintelligible quarantines a notification that is readable but makes no sense, with the reason that the parser gave.
 func (x *decider) unintelligible(f Unintelligible) {
+	x.leftOut = append(x.leftOut, f.LeftOut...)
 	x.quarantine(f.Reason, f.Message)
 	if f.Reason == "" {
 		x.d.Reason = ReasonBadBody

@@ -141,6 +141,8 @@ type Fact struct {
 	At time.Time
 	// Source is the channel that reported it.
 	Source string
+	// LeftOut names the parts of the notification that make no sense and are not in the fact, each with the reason.
+	LeftOut []string
 }
 
 // Facts: the marketplace's notifications and the results of pulls.
