@@ -50,7 +50,7 @@ func approveItem(r *reader, root, item int32) shipment.Input {
 	}
 }
 
-// rejectItem reads the rejection of a return. serviceDate is mandatory: only a tech visit can lead to a rejection.
+// rejectItem reads the rejection of a return. serviceDate is mandatory on the wire, also where there was no tech visit.
 func rejectItem(r *reader, root, item int32) shipment.Input {
 	in := shipment.RejectReturn{
 		LocationID: r.location(root, item), ReturnID: r.id(item, "returnId"), ServiceID: r.id(item, "serviceFulfilmentId"),
