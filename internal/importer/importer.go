@@ -1,16 +1,16 @@
 package importer
 
 import (
-	"bufio"
-	"bytes"
-	"compress/gzip"
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/maphash"
 	"io"
 	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -65,9 +65,32 @@ type Result struct {
 	Elapsed time.Duration
 }
 
-// Import sends the lines of r, which may be compressed with gzip. It returns an error if the context ends or the file
-// can't be read; the result then counts the lines before that.
+// Validate reports what is wrong with the URL.
+func (c Config) Validate() error {
+	u, err := url.Parse(c.URL)
+	switch {
+	case err != nil || u.Host == "" || u.Hostname() == "":
+		return fmt.Errorf("%q is not a URL of a service, such as http://127.0.0.1:8080", c.URL)
+	case u.Scheme != "http" && u.Scheme != "https":
+		return fmt.Errorf("%q: want http:// or https://, not %s://", c.URL, u.Scheme)
+	case u.RawQuery != "" || u.Fragment != "":
+		return fmt.Errorf("%q: want neither a query nor a fragment: /notifications is appended to the URL", c.URL)
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return fmt.Errorf("%q: port %s is not between 1 and 65535", c.URL, port)
+		}
+	}
+	return nil
+}
+
+// Import sends the lines of r, which may be compressed with gzip. It returns an error if the context ends, if the file
+// can't be read, or a *FaultError if no line can succeed; the result then counts the lines before that. It returns at
+// the end of the context even if r blocks: the caller must not read from r afterwards.
 func Import(ctx context.Context, cfg Config, r io.Reader) (Result, error) {
+	if err := cfg.Validate(); err != nil {
+		return Result{}, err
+	}
 	if cfg.Concurrency <= 0 {
 		cfg.Concurrency = 64
 	}
@@ -76,43 +99,31 @@ func Import(ctx context.Context, cfg Config, r io.Reader) (Result, error) {
 		transport.MaxIdleConnsPerHost = cfg.Concurrency
 		transport.MaxIdleConns = cfg.Concurrency
 		defer transport.CloseIdleConnections()
-		cfg.Client = &http.Client{Transport: transport, Timeout: time.Minute}
-	}
-	lines, err := open(r)
-	if err != nil {
-		return Result{}, err
+		cfg.Client = &http.Client{Transport: transport, Timeout: time.Minute, CheckRedirect: noRedirect}
 	}
 	im := &run{cfg: cfg, url: strings.TrimRight(cfg.URL, "/") + "/notifications"}
 	started := time.Now()
-	err = im.run(ctx, lines)
-	im.result.Accepted = int(im.accepted.Load())
-	im.result.Retries = int(im.retries.Load())
-	im.result.Elapsed = time.Since(started)
-	return im.result, err
+	err := im.run(ctx, r)
+	return Result{
+		Lines: int(im.lines.Load()), Accepted: int(im.accepted.Load()), Refused: im.refusals(),
+		Retries: int(im.retries.Load()), Elapsed: time.Since(started),
+	}, err
 }
 
-// open decompresses r if it begins with gzip's magic number.
-func open(r io.Reader) (*bufio.Reader, error) {
-	buffered := bufio.NewReaderSize(r, 1<<20)
-	if magic, _ := buffered.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		unzipped, err := gzip.NewReader(buffered)
-		if err != nil {
-			return nil, fmt.Errorf("open gzip: %w", err)
-		}
-		buffered = bufio.NewReaderSize(unzipped, 1<<20)
-	}
-	return buffered, nil
-}
+// noRedirect makes a redirection the answer: Go would follow it with a GET, whose 200 says nothing about the line.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // run is one import.
 type run struct {
 	cfg      Config
 	url      string
+	lines    atomic.Int64
 	accepted atomic.Int64
 	retries  atomic.Int64
+	answered atomic.Bool // The service has answered a request.
 
-	mu     sync.Mutex // Protects result.Refused.
-	result Result
+	mu      sync.Mutex // Protects refused.
+	refused []Refusal
 }
 
 type line struct {
@@ -122,120 +133,90 @@ type line struct {
 
 // run passes each line to the worker of its shipment. A worker has one line in flight, which keeps the order within a
 // shipment even across retries.
-func (im *run) run(ctx context.Context, r *bufio.Reader) error {
+func (im *run) run(ctx context.Context, r io.Reader) error {
 	group, ctx := errgroup.WithContext(ctx)
 	queues := make([]chan line, im.cfg.Concurrency)
 	for i := range queues {
 		queues[i] = make(chan line, 16)
-		group.Go(func() error {
-			for l := range queues[i] {
-				if err := im.send(ctx, l); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		group.Go(func() error { return im.work(ctx, queues[i]) })
 	}
+	// The goroutine that reads is not part of the group: a terminal or a pipe may block it forever, and nothing can
+	// interrupt that.
+	read := make(chan error, 1)
+	go func() { read <- im.read(ctx, r, queues) }()
 	group.Go(func() error {
-		defer func() {
+		select {
+		case err := <-read:
 			for _, q := range queues {
 				close(q)
 			}
-		}()
-		seed, order := maphash.MakeSeed(), order{shipments: map[sellerReturn]string{}}
-		for number := 1; ; number++ {
-			body, err := readLine(r)
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			if errors.Is(err, errTooLong) {
-				im.result.Lines++
-				im.refuse(Refusal{Line: number, Reason: err.Error()}, MaxLineBytes)
-				continue
-			}
-			if err != nil {
-				return fmt.Errorf("read line %d: %w", number, err)
-			}
-			if len(bytes.TrimSpace(body)) == 0 {
-				continue
-			}
-			im.result.Lines++
-			select {
-			case queues[maphash.String(seed, order.key(body))%uint64(len(queues))] <- line{number, body}:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	})
 	return group.Wait()
 }
 
-var errTooLong = fmt.Errorf("the line is longer than %d bytes", MaxLineBytes)
-
-// readLine returns a copy of the next line, without its line end.
-func readLine(r *bufio.Reader) ([]byte, error) {
-	var body []byte
+// work sends the lines of a queue, until the queue is closed.
+func (im *run) work(ctx context.Context, queue <-chan line) error {
 	for {
-		part, err := r.ReadSlice('\n')
-		if len(body)+len(part) > MaxLineBytes {
-			for errors.Is(err, bufio.ErrBufferFull) {
-				_, err = r.ReadSlice('\n')
+		select {
+		case l, more := <-queue:
+			if !more {
+				return nil
 			}
-			return nil, errTooLong
+			if err := im.send(ctx, l); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
 		}
-		body = append(body, part...)
+	}
+}
+
+// read distributes the lines of a file.
+func (im *run) read(ctx context.Context, r io.Reader, queues []chan line) error {
+	lines, err := open(ctx, r)
+	if err != nil {
+		return err
+	}
+	seed, order := maphash.MakeSeed(), order{shipments: map[sellerReturn]string{}}
+	for number := 1; ; number++ {
+		body, err := readLine(lines)
 		switch {
-		case errors.Is(err, bufio.ErrBufferFull):
+		case errors.Is(err, io.EOF):
+			return nil
+		case errors.Is(err, errTooLong):
+			im.lines.Add(1)
+			im.refuse(Refusal{Line: number, Reason: err.Error()}, MaxLineBytes)
 			continue
-		case err != nil && (!errors.Is(err, io.EOF) || len(body) == 0):
-			return nil, err
+		case err != nil:
+			return fmt.Errorf("read line %d: %w", number, err)
+		case len(body) == 0:
+			continue
 		}
-		return bytes.TrimRight(body, "\r\n"), nil
-	}
-}
-
-// order remembers which shipment a return belongs to: most lines of a return name only the return, and must keep their
-// order among the lines of the shipment. Two sellers may have returns of one id.
-type order struct {
-	shipments map[sellerReturn]string
-}
-
-type sellerReturn struct{ sellerID, returnID string }
-
-// key returns the id within which a line keeps its order: its shipment, else its return. A malformed line has none; the
-// service refuses it wherever it arrives.
-func (o *order) key(body []byte) string {
-	var ids struct {
-		ShipmentID, ReturnID, SellerID string
-		Attributes                     json.RawMessage
-	}
-	if err := json.Unmarshal(body, &ids); err != nil {
-		return ""
-	}
-	if ids.ShipmentID != "" || ids.ReturnID == "" {
-		return ids.ShipmentID
-	}
-	id := sellerReturn{ids.SellerID, ids.ReturnID}
-	if known, ok := o.shipments[id]; ok {
-		return known
-	}
-	var attributes struct{ ReturnItems []struct{ ShipmentID string } }
-	if err := json.Unmarshal(ids.Attributes, &attributes); err == nil {
-		for _, item := range attributes.ReturnItems {
-			if item.ShipmentID != "" {
-				o.shipments[id] = item.ShipmentID
-				return item.ShipmentID
-			}
+		im.lines.Add(1)
+		select {
+		case queues[maphash.String(seed, order.key(body))%uint64(len(queues))] <- line{number, body}:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
-	return ids.ReturnID
 }
 
 func (im *run) refuse(r Refusal, size int) {
 	im.mu.Lock()
-	im.result.Refused = append(im.result.Refused, r)
+	im.refused = append(im.refused, r)
 	im.mu.Unlock()
 	im.done(size)
+}
+
+// refusals returns the refused lines in the order of the file.
+func (im *run) refusals() []Refusal {
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	return slices.SortedFunc(slices.Values(im.refused), func(a, b Refusal) int { return cmp.Compare(a.Line, b.Line) })
 }
 
 func (im *run) done(size int) {

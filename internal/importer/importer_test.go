@@ -20,6 +20,12 @@ import (
 	"github.com/orderledger/orderledger/internal/importer"
 )
 
+// stored is the answer of a ledger to a notification that it has stored.
+const stored = `{"key":"k","lane":0,"inboxOffset":1}`
+
+// refused is the answer of a ledger to a notification that it refuses.
+const refused = `{"type":"urn:orderledger:problem:unreadable","title":"Bad Request","detail":"not JSON at byte 0"}`
+
 // recorder is a service that responds as answer decides, and records the bodies in the order of their 200s.
 type recorder struct {
 	mu     sync.Mutex
@@ -36,7 +42,7 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.tries = map[string]int{}
 	}
 	r.tries[string(body)]++
-	status, text := http.StatusOK, ""
+	status, text := http.StatusOK, stored
 	if r.answer != nil {
 		status, text = r.answer(string(body), r.tries[string(body)])
 	}
@@ -63,7 +69,7 @@ func TestImportKeepsOrderAcrossRetries(t *testing.T) {
 		if len(body)%3 == 0 && try < 3 || strings.Contains(body, `"n":2`) && try == 1 {
 			return http.StatusServiceUnavailable, "moving"
 		}
-		return http.StatusOK, ""
+		return http.StatusOK, stored
 	}}
 	srv := httptest.NewServer(rec)
 	t.Cleanup(srv.Close)
@@ -88,9 +94,9 @@ func TestImportReportsRefusedLines(t *testing.T) {
 	t.Parallel()
 	rec := &recorder{answer: func(body string, _ int) (int, string) {
 		if !strings.HasPrefix(body, "{") {
-			return http.StatusBadRequest, `{"title":"Bad Request","detail":"not JSON at byte 0"}`
+			return http.StatusBadRequest, refused
 		}
-		return http.StatusOK, ""
+		return http.StatusOK, stored
 	}}
 	srv := httptest.NewServer(rec)
 	t.Cleanup(srv.Close)
@@ -144,7 +150,7 @@ func TestImportKeepsReturnsBehindShipment(t *testing.T) {
 		if try == 1 && !strings.Contains(body, "return_completed") {
 			return http.StatusServiceUnavailable, "" // A line that is sent too early would overtake this one.
 		}
-		return http.StatusOK, ""
+		return http.StatusOK, stored
 	}}
 	srv := httptest.NewServer(rec)
 	t.Cleanup(srv.Close)
@@ -165,7 +171,7 @@ func TestImportKeepsReturnsOfTwoSellers(t *testing.T) {
 		if try < 3 && strings.Contains(body, "shipment_delivered") {
 			return http.StatusServiceUnavailable, "" // A line that is sent too early would overtake this one.
 		}
-		return http.StatusOK, ""
+		return http.StatusOK, stored
 	}}
 	srv := httptest.NewServer(rec)
 	t.Cleanup(srv.Close)
@@ -187,7 +193,8 @@ func TestImportMarksHistory(t *testing.T) {
 	t.Parallel()
 	for _, history := range []bool{false, true} {
 		var got []string
-		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, stored)
 			got = r.Header.Values("Ledger-History")
 		}))
 		t.Cleanup(server.Close)
@@ -202,7 +209,8 @@ func TestImportSendsToken(t *testing.T) {
 	t.Parallel()
 	for token, want := range map[string]string{"": "", "a-notification-token": "Bearer a-notification-token"} {
 		var got atomic.Value
-		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, stored)
 			got.Store(r.Header.Get("Authorization"))
 		}))
 		t.Cleanup(server.Close)

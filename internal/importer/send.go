@@ -26,23 +26,35 @@ func (im *run) send(ctx context.Context, l line) error {
 	}
 	wait := firstWait
 	for {
-		status, reason, after, err := im.post(ctx, l.body)
-		switch {
-		case err == nil && status == http.StatusOK:
-			im.accepted.Add(1)
-			im.done(len(l.body))
-			return nil
-		case err == nil && permanent(status):
-			im.refuse(Refusal{Line: l.number, Status: status, Reason: reason}, len(l.body))
-			return nil
-		case err == nil:
-			err = fmt.Errorf("status %d: %s", status, reason)
+		a, err := im.post(ctx, l.body)
+		if err != nil {
+			if ctx.Err() != nil {
+				return fmt.Errorf("line %d: %w", l.number, ctx.Err()) // The end broke the request off: this is no fault.
+			}
+			if fault := connectionFault(im.url, err, im.answered.Load()); fault != nil {
+				return fmt.Errorf("line %d: %w", l.number, fault)
+			}
+		} else {
+			im.answered.Store(true)
+			if fault := answerFault(im.url, a); fault != nil {
+				return fmt.Errorf("line %d: %w", l.number, fault)
+			}
+			switch {
+			case a.accepted:
+				im.accepted.Add(1)
+				im.done(len(l.body))
+				return nil
+			case !again(a.status):
+				im.refuse(Refusal{Line: l.number, Status: a.status, Reason: a.reason}, len(l.body))
+				return nil
+			}
+			err = fmt.Errorf("status %d: %s", a.status, a.reason)
 		}
 		im.retries.Add(1)
 		if im.cfg.Retrying != nil {
 			im.cfg.Retrying(l.number, err)
 		}
-		timer := time.NewTimer(max(wait, after))
+		timer := time.NewTimer(max(wait, a.after))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
@@ -53,17 +65,21 @@ func (im *run) send(ctx context.Context, l line) error {
 	}
 }
 
-// permanent reports whether a repeated request would get the same status again.
-func permanent(status int) bool {
-	return status >= 400 && status < 500 && status != http.StatusTooManyRequests && status != http.StatusRequestTimeout
+// answer is what a service answered to a line.
+type answer struct {
+	status   int
+	accepted bool   // 200, with the key that the ledger gave the notification.
+	problem  string // The type of the problem document, if it is one.
+	reason   string
+	location string        // Where the answer redirects to.
+	after    time.Duration // Its Retry-After, bounded: a wrong header must not stop the import for hours.
 }
 
-// post sends one request. after is the Retry-After of the response, which the importer bounds: a wrong header must not
-// stop it for hours.
-func (im *run) post(ctx context.Context, body []byte) (status int, reason string, after time.Duration, err error) {
+// post sends one request.
+func (im *run) post(ctx context.Context, body []byte) (a answer, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, im.url, bytes.NewReader(body))
 	if err != nil {
-		return 0, "", 0, err
+		return a, err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	if im.cfg.Token != "" {
@@ -77,17 +93,31 @@ func (im *run) post(ctx context.Context, body []byte) (status int, reason string
 	}
 	resp, err := im.cfg.Client.Do(req)
 	if err != nil {
-		return 0, "", 0, err
+		return a, err
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	if err != nil {
-		return 0, "", 0, err
+		return a, err
+	}
+	var accepted struct{ Key string }
+	a = answerOf(resp, text)
+	a.accepted = a.status == http.StatusOK && json.Unmarshal(text, &accepted) == nil && accepted.Key != ""
+	return a, nil
+}
+
+// answerOf reads everything of an answer but whether it is the right one.
+func answerOf(resp *http.Response, text []byte) answer {
+	var document struct{ Type string }
+	_ = json.Unmarshal(text, &document) // Any other text has no type.
+	a := answer{status: resp.StatusCode, problem: document.Type, reason: detail(text)}
+	if a.status >= 300 && a.status < 400 {
+		a.location = resp.Header.Get("Location")
 	}
 	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && seconds >= 0 {
-		after = min(time.Duration(seconds)*time.Second, 30*time.Second)
+		a.after = min(time.Duration(seconds)*time.Second, 30*time.Second)
 	}
-	return resp.StatusCode, detail(text), after, nil
+	return a
 }
 
 // detail returns the sentence of a problem document, or the beginning of any other body: a proxy in between answers in

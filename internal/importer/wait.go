@@ -64,15 +64,19 @@ func Wait(ctx context.Context, url string, progress func(Progress)) error {
 }
 
 // Wait returns when the service reports that every part has caught up. It retries failed requests until the context
-// ends, except those without the right token, which a repeat does not improve: it returns ErrToken.
+// ends, except those that a repeat does not improve: it returns ErrToken for one without the right token, and a
+// *FaultError for one to an address that is not a ledger's.
 func (o Operator) Wait(ctx context.Context, progress func(Progress)) error {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	var last error
 	for {
 		p, err := o.Progress(ctx)
+		var fault *FaultError
 		switch {
 		case errors.Is(err, ErrToken):
+			return err
+		case errors.As(err, &fault) && !fault.unknownName(): // Name servers forget a container while it restarts.
 			return err
 		case err == nil:
 			if progress != nil {
@@ -107,22 +111,28 @@ func (o Operator) get(ctx context.Context, path string, to any) error {
 	if o.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+o.Token)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := (&http.Client{CheckRedirect: noRedirect}).Do(req)
 	if err != nil {
+		if fault := connectionFault(target, err, false); fault != nil {
+			return fault
+		}
 		return err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case resp.StatusCode == http.StatusUnauthorized:
-		return fmt.Errorf("GET %s: %w: %s", target, ErrToken, detail(body))
-	case resp.StatusCode != http.StatusOK:
-		return fmt.Errorf("GET %s: %s: %s", target, resp.Status, detail(body))
 	}
-	if err := json.Unmarshal(body, to); err != nil {
-		return fmt.Errorf("GET %s: %w", target, err)
+	a := answerOf(resp, body)
+	a.accepted = a.status == http.StatusOK && json.Unmarshal(body, to) == nil
+	if a.status == http.StatusUnauthorized {
+		return fmt.Errorf("GET %s: %w: %s", target, ErrToken, a.reason)
+	}
+	if fault := answerFault(target, a); fault != nil {
+		return fault
+	}
+	if !a.accepted {
+		return fmt.Errorf("GET %s: %s: %s", target, resp.Status, a.reason)
 	}
 	return nil
 }
