@@ -9,13 +9,13 @@ import (
 	"maps"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"text/tabwriter"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/orderledger/orderledger/internal/importer"
@@ -36,7 +36,14 @@ func importCommand() *cobra.Command {
 		Long: `import posts each line of the file to the ingest service. It keeps the order of the lines of a
 shipment, also across retries: it sends a line when the line before it was answered with 200. It
 retries while the service is unavailable. Importing a file twice changes nothing, because the
-ledger recognizes repeats.
+ledger recognizes repeats. A byte order mark, CRLF and blank lines do not matter; the text is UTF-8.
+
+It ends at once with what concerns every line: a wrong address or certificate, a token that is not
+accepted (401, 403), an answer that no ledger gives, a truncated file.
+
+It exits with 0 if the service accepted every line, and with 1 otherwise: if it refused some, which
+import names, if the file was not sent to its end, or if you stopped it (Ctrl-C, SIGTERM). A line
+that the ledger quarantines later was accepted; --wait counts those.
 
 Unless the intake of the service is open, every line needs a notification token that speaks for its
 seller: --token, or ORDERLEDGER_NOTIFICATION_TOKEN, which does not show in lists of processes.
@@ -82,67 +89,114 @@ ORDERLEDGER_INGEST_OPERATOR_TOKEN: --operator-token, or ORDERLEDGER_OPERATOR_TOK
 
 // importFile imports a file, and waits for the result if there is an operator to ask for it.
 func importFile(cmd *cobra.Command, cfg importer.Config, name string, operator *importer.Operator) error {
-	if u, err := url.Parse(cfg.URL); err != nil || u.Host == "" {
-		return fmt.Errorf("--url %q: want http://host:port", cfg.URL)
+	ctx, out := cmd.Context(), cmd.OutOrStdout()
+	if err := cfg.Validate(); err != nil {
+		return fmt.Errorf("--url %w", err)
 	}
 	if cfg.CorrelationID == "" {
 		cfg.CorrelationID = "import-" + uuid.NewString()
 	}
 	if operator != nil {
-		// Before the lines are sent. Any other error may be gone when they are.
-		if _, err := operator.Progress(cmd.Context()); errors.Is(err, importer.ErrToken) {
-			return fmt.Errorf("--wait needs --operator-token: %w", err)
+		if err := admitted(ctx, *operator); err != nil {
+			return err
 		}
 	}
-	in, size, err := openInput(cmd, name)
+	in, size, err := openInput(ctx, cmd.InOrStdin(), name)
 	if err != nil {
-		return err
+		return interrupted(ctx, err)
 	}
 	defer in.Close()
-	bar := progressbar.NewOptions64(size, progressbar.OptionSetWriter(cmd.ErrOrStderr()),
-		progressbar.OptionShowBytes(true), progressbar.OptionSetDescription("importing"),
-		progressbar.OptionThrottle(200*time.Millisecond), progressbar.OptionClearOnFinish())
-	// The bar counts the bytes of the file on disk, so that it is right for a compressed file too.
+	shown := newProgress(cmd.ErrOrStderr(), size, time.Now)
+	// The bytes of the file on disk, so that the progress is right for a compressed file too.
 	counted := &countingReader{r: in}
-	cfg.Progress = func(int64) { _ = bar.Set64(counted.n.Load()) }
+	cfg.Progress = func(int64) { shown.advance(counted.n.Load()) }
 	cfg.Retrying = func(line int, err error) {
 		if failed := (*url.Error)(nil); errors.As(err, &failed) {
 			err = failed.Err // The operator knows the URL.
 		}
-		bar.Describe(fmt.Sprintf("retrying line %d (Ctrl-C stops): %.70v", line, err))
+		shown.wait(fmt.Sprintf("retrying line %d (Ctrl-C stops): %.70v", line, err))
 	}
-	result, err := importer.Import(cmd.Context(), cfg, counted)
-	_ = bar.Finish()
-	_ = bar.Clear()
-	out := cmd.OutOrStdout()
+	result, err := importer.Import(ctx, cfg, counted)
+	shown.clear()
 	printResult(out, result)
+	if fault := (*importer.FaultError)(nil); errors.As(err, &fault) {
+		return fmt.Errorf("import %s: %w", name, err)
+	}
 	if err != nil {
-		return fmt.Errorf("import %s: %w (import the file again to continue: repeats change nothing)", name, err)
+		return fmt.Errorf("import %s: %w (import the file again to continue: repeats change nothing)",
+			name, interrupted(ctx, err))
 	}
-	if operator == nil {
-		return nil
+	if operator != nil {
+		if err := awaitTables(ctx, out, *operator, shown, cfg.CorrelationID); err != nil {
+			return interrupted(ctx, err)
+		}
 	}
+	if n := len(result.Refused); n > 0 {
+		return fmt.Errorf("import %s: the service refused %d of %d lines", name, n, result.Lines)
+	}
+	return nil
+}
+
+// admitted returns an error if the service will not answer the operator. It is asked before the lines are sent: any
+// other error may be gone when they are.
+func admitted(ctx context.Context, operator importer.Operator) error {
+	_, err := operator.Progress(ctx)
+	var fault *importer.FaultError
+	switch {
+	case errors.Is(err, importer.ErrToken):
+		return fmt.Errorf("--wait needs --operator-token: %w", err)
+	case errors.As(err, &fault):
+		return fmt.Errorf("--wait: %w", fault)
+	}
+	return nil
+}
+
+// awaitTables returns when tables and pushes have caught up, and prints the outcomes of the lines.
+func awaitTables(
+	ctx context.Context, out io.Writer, operator importer.Operator, shown *progress, correlationID string,
+) error {
 	started := time.Now()
-	err = operator.Wait(cmd.Context(), func(p importer.Progress) {
-		bar.Describe(p.String())
-		_ = bar.RenderBlank()
-	})
+	err := operator.Wait(ctx, func(p importer.Progress) { shown.wait(p.String()) })
+	shown.clear()
 	if err != nil {
 		return fmt.Errorf("wait for tables and pushes: %w", err)
 	}
-	_ = bar.Clear()
 	fmt.Fprintf(out, "tables and pushes caught up %.1f s later\n", time.Since(started).Seconds())
-	return printOutcomes(cmd.Context(), out, *operator, cfg.CorrelationID)
+	return printOutcomes(ctx, out, operator, correlationID)
 }
 
-// openInput opens a file, or standard input for "-", which has no known size.
-func openInput(cmd *cobra.Command, name string) (io.ReadCloser, int64, error) {
-	if name == "-" {
-		return io.NopCloser(cmd.InOrStdin()), -1, nil
+// interrupted says that the user ended the work, instead of what that broke off.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return errors.New("interrupted")
 	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, 0, err
+	return err
+}
+
+// openInput opens a file, or standard input for "-", which has no known size. It returns at the end of the context also
+// while a named pipe waits for its writer.
+func openInput(ctx context.Context, stdin io.Reader, name string) (io.ReadCloser, int64, error) {
+	if name == "-" {
+		return io.NopCloser(stdin), -1, nil
+	}
+	type opened struct {
+		file *os.File
+		err  error
+	}
+	ready := make(chan opened, 1)
+	go func() {
+		f, err := os.Open(filepath.Clean(name))
+		ready <- opened{f, err}
+	}()
+	var f *os.File
+	select {
+	case o := <-ready:
+		if o.err != nil {
+			return nil, 0, o.err
+		}
+		f = o.file
+	case <-ctx.Done():
+		return nil, 0, ctx.Err()
 	}
 	info, err := f.Stat()
 	if err == nil && info.IsDir() {
@@ -151,6 +205,9 @@ func openInput(cmd *cobra.Command, name string) (io.ReadCloser, int64, error) {
 	if err != nil {
 		_ = f.Close()
 		return nil, 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return f, -1, nil // A pipe or a device has no size.
 	}
 	return f, info.Size(), nil
 }
@@ -170,13 +227,16 @@ func printResult(out io.Writer, r importer.Result) {
 	rate := float64(r.Accepted) / max(r.Elapsed.Seconds(), 1e-9)
 	fmt.Fprintf(out, "%d lines: %d accepted, %d refused, in %.1f s (%.0f per second, %d retries)\n",
 		r.Lines, r.Accepted, len(r.Refused), r.Elapsed.Seconds(), rate, r.Retries)
-	slices.SortFunc(r.Refused, func(a, b importer.Refusal) int { return cmp.Compare(a.Line, b.Line) })
 	for i, refusal := range r.Refused {
 		if i == shownRefusals {
 			fmt.Fprintf(out, "  and %d more\n", len(r.Refused)-i)
 			break
 		}
-		fmt.Fprintf(out, "  line %d: %d %s\n", refusal.Line, refusal.Status, refusal.Reason)
+		status := "" // A line that is too long was not sent.
+		if refusal.Status != 0 {
+			status = fmt.Sprintf("%d ", refusal.Status)
+		}
+		fmt.Fprintf(out, "  line %d: %s%s\n", refusal.Line, status, refusal.Reason)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // A second Ctrl-C ends the process at once, whatever it is doing.
 	if err := run(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "orderledger:", err)
 		os.Exit(1) //nolint:gocritic // The deferred stop only restores signals.
@@ -30,7 +31,10 @@ func run(ctx context.Context, args []string) error {
 
 Try it: "orderledger demo" runs everything in one process, plays order histories, and shows the
 events, the tables and the pushes. "orderledger up" runs the same and waits for your requests;
-"orderledger import" sends it a file of notifications, and "orderledger tail" follows the events.`,
+"orderledger import" sends it a file of notifications, and "orderledger tail" follows the events.
+
+Every command exits with 0 if it did all that you asked for, and with 1 otherwise; the reason is in
+standard error. Ctrl-C and SIGTERM stop a command; a second one ends it at once.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       service.Version(),
