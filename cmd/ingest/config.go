@@ -44,6 +44,9 @@ const (
 	// envStandby: number of instances that keep a warm copy of a lane beside its owner; "on" reads as 1, "off" as 0.
 	// Default 1.
 	envStandby = "ORDERLEDGER_INGEST_STANDBY"
+	// envRepeatWithin: how long a call without an Idempotency-Key repeats the same call before it, such as 60s; negative
+	// for never. Default 1m.
+	envRepeatWithin = "ORDERLEDGER_INGEST_REPEAT_WITHIN"
 	// envReadTimeout: the most time for the queries of one read, such as 30s. Default 10s.
 	envReadTimeout = "ORDERLEDGER_INGEST_READ_TIMEOUT"
 	// envConnections: open connections of the API, and of the peer listener; more are answered with 503. Default 8192.
@@ -161,6 +164,7 @@ func readPeers(e *setting.Reader, cfg *config) {
 		cfg.Ingest.Peers.Secrets = append(cfg.Ingest.Peers.Secrets, setting.NewSecret(s))
 	}
 	cfg.Journal.Advertise = cfg.Ingest.Peers.URL
+	e.Duration(envRepeatWithin, &cfg.Journal.RepeatWithin)
 	switch v := strings.ToLower(e.Get(envStandby)); v {
 	case "on":
 		cfg.Journal.Standbys = 1

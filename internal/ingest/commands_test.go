@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/orderledger/orderledger/internal/ingest"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
@@ -127,4 +128,21 @@ func TestReadsReturn503WithoutReadModel(t *testing.T) {
 	a := b.send(http.MethodGet, "/sellers/v3/shipments?shipmentIds=S1", "", bearer(ownToken)...)
 	require.Equal(t, http.StatusServiceUnavailable, a.status)
 	require.Equal(t, "1", a.header.Get("Retry-After"))
+}
+
+// The official client silently sends a POST again whose connection dropped. It gets the first answer.
+func TestCommandsSilentRepeat(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil, func(c *ingest.Config) { c.Workers = false }) // Packing would change the shipment in between.
+	b.notify(created("S1"))
+	b.state("S1", status(ledgerv1.Status_STATUS_APPROVED))
+	first, again := b.labels("S1", ownToken), b.labels("S1", ownToken)
+	require.Equal(t, "SUCCESS", first.member(t, "shipments", 0, "status"), "%s", first.body)
+	require.Equal(t, first.body, again.body)
+	require.Equal(t, first.header.Get("Ledger-Position"), again.header.Get("Ledger-Position"))
+	b.notify(`{"eventType":"shipment_packed","timestamp":"2024-03-29T10:00:00+05:30","shipmentId":"S1","locationId":"LOC1",
+		"attributes":{"status":"PACKED"}}`)
+	b.state("S1", status(ledgerv1.Status_STATUS_PACKED))
+	later := b.labels("S1", ownToken)
+	require.Equal(t, "FAILURE", later.member(t, "shipments", 0, "status"), "something has happened since, so it is another call")
 }

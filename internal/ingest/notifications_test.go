@@ -325,3 +325,18 @@ func TestNotificationsOfManySellers(t *testing.T) {
 	}
 	b.state("S1", status(ledgerv1.Status_STATUS_SHIPPED))
 }
+
+// What a notification says of items that the shipment does not have is kept: the inbox is trimmed.
+func TestNotificationsKeepUnknownItems(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil, nil)
+	b.notify(created("S1"))
+	body := `{"eventType":"shipment_cancelled","timestamp":"2024-03-29T10:00:00+05:30","shipmentId":"S1","locationId":"LOC1","attributes":{
+		"orderItems":[{"orderItemId":"I-S1","quantity":1,"reason":"order_cancelled"},{"orderItemId":"I-S9","quantity":3,"reason":"order_cancelled"}]}}`
+	b.notify(body)
+	d := b.decisions(2)[1]
+	require.Equal(t, ledgerv1.Outcome_OUTCOME_APPLIED, d.GetOutcome())
+	require.Equal(t, []string{"I-S9"}, d.GetUnknownItems())
+	require.Contains(t, string(d.GetBody()), `"orderItemId":"I-S9","quantity":3`)
+	require.EqualValues(t, 1, b.state("S1", status(ledgerv1.Status_STATUS_APPROVED)).GetItems()[0].GetCancelledCustomer())
+}

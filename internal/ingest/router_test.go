@@ -94,8 +94,11 @@ func TestRouterKeepsOrderOfItems(t *testing.T) {
 	a, b := f.pair(func(c *ingest.Config) { c.Workers = false })
 	id := shipmentIn(b.owned()[0], 0)
 	f.create(a, id)
-	item := `{"shipmentId":"` + id + `","locationId":"LOC1","cancellationGroupIds":["grp-` + id + `"],"reason":"not_enough_inventory"}`
-	got := a.send(http.MethodPost, "/sellers/v3/shipments/cancel", `{"shipments":[`+item+`,`+item+`]}`, bearer(ownToken)...)
+	item := func(reason string) string {
+		return `{"shipmentId":"` + id + `","locationId":"LOC1","cancellationGroupIds":["grp-` + id + `"],"reason":"` + reason + `"}`
+	}
+	got := a.send(http.MethodPost, "/sellers/v3/shipments/cancel",
+		`{"shipments":[`+item("not_enough_inventory")+`,`+item("cannot_procure_item")+`]}`, bearer(ownToken)...)
 	require.Equal(t, http.StatusOK, got.status, "%s", got.body)
 	require.Equal(t, "SUCCESS", got.member(t, "shipments", 0, "status"), "%s", got.body)
 	decided := f.members[0].decisions(3)
@@ -162,7 +165,9 @@ func TestRouterRetryGetsFirstAnswer(t *testing.T) {
 				require.Equal(t, http.StatusOK, got.status, "%s", got.body)
 				require.Equal(t, "SUCCESS", got.member(t, "shipments", 0, "status"), "%s", got.body)
 
-				again := a.labelsOfAll(id) // Another intention, so that the first has a successor.
+				// Another intention, so that the first has a successor.
+				again := a.send(http.MethodPost, "/sellers/v3/shipments/labels", labelsOfAll(id),
+					append(bearer(ownToken), "Idempotency-Key", "again")...)
 				require.Equal(t, http.StatusOK, again.status, "%s", again.body)
 				var labels []ledgerv1.Outcome
 				for _, d := range a.decisions(3) {

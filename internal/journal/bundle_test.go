@@ -80,6 +80,7 @@ func (b *bundle) start(opts ...option) *instance {
 	cfg.CacheBytes = 8 << 20
 	cfg.TransactionTimeout = 5 * time.Second
 	cfg.InboxCommitEvery = 100 * time.Millisecond
+	cfg.RepeatWithin = -1 // Most tests send the same command many times, and mean it.
 	log := testkit.Logger(b)
 	if _, ok := b.TB.(*testing.B); ok {
 		log = slog.New(slog.DiscardHandler)

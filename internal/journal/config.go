@@ -60,6 +60,10 @@ type Config struct {
 	// be together; those of all senders may be ten times as many. A fact beyond either is quarantined with
 	// shipment.ReasonOverCap, and the creation does not apply it. Zero means 1000 and 4 MiB.
 	WaitingCount, WaitingBytes int
+	// RepeatWithin is how long a command without a key repeats the one before: if the seller sends the same for a shipment
+	// again, and nothing has happened to it since, the repeat gets the first answer. Clients send a request again on their
+	// own when its connection breaks. Zero means 60 seconds, and a negative time never.
+	RepeatWithin time.Duration
 	// SessionTimeout is how long the group waits for an instance that went silent. Zero means 8 seconds.
 	SessionTimeout time.Duration
 	// RebalanceTimeout is how long the group waits for an instance to give lanes up. Zero means 5 seconds.
@@ -104,6 +108,7 @@ func (c Config) withDefaults() Config {
 	orElse(&c.WaitingLimit, 72*time.Hour)
 	orElse(&c.WaitingCount, 1000)
 	orElse(&c.WaitingBytes, 4<<20)
+	orElse(&c.RepeatWithin, time.Minute)
 	orElse(&c.SessionTimeout, 8*time.Second)
 	orElse(&c.RebalanceTimeout, 5*time.Second)
 	orElse(&c.TransactionTimeout, 8*time.Second)

@@ -172,13 +172,14 @@ func (b *batch) appendDecision(env *events.Envelope, d *ledgerv1.Decision) {
 	b.bodies = append(b.bodies, d)
 }
 
-// holdsBody reports whether a decision holds the body of its input. The inbox is trimmed, so for an input that waits or
-// is quarantined this is the only copy that lasts.
+// holdsBody reports whether a decision holds the body of its input. The inbox is trimmed, so for an input that waits, is
+// quarantined, or names items that the shipment does not have, this is the only copy that lasts.
 func holdsBody(s *step) bool {
 	if s.in.call != nil || s.in.bare {
 		return false
 	}
-	return s.d.Outcome == ledgerv1.Outcome_OUTCOME_WAITING || s.d.Outcome == ledgerv1.Outcome_OUTCOME_QUARANTINED
+	return s.d.Outcome == ledgerv1.Outcome_OUTCOME_WAITING || s.d.Outcome == ledgerv1.Outcome_OUTCOME_QUARANTINED ||
+		len(s.d.UnknownItems) > 0
 }
 
 // decision returns the decision about a step. If it leaves the body out, it records at least its size.

@@ -203,3 +203,59 @@ func TestSubmitEphemeralKeyAfterClockJump(t *testing.T) {
 		})
 	}
 }
+
+// Clients send a request again on their own when its connection breaks. Without a key the repeat is known by its
+// content, and by the shipment, which is as the first one left it.
+func TestSubmitSilentRepeat(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	now := newClock()
+	dir := t.TempDir()
+	start := func(store string) *instance {
+		return b.start(clock(now.now), storeIn(store), config(func(c *Config) { c.RepeatWithin = time.Minute })).ready()
+	}
+	j := start(dir)
+	j.mustSubmit(createCmd("a"))
+	attempt := cmd("a", "note", "attempt")
+	first := j.mustSubmit(attempt)
+	repeated := func(c Command, as Receipt) {
+		t.Helper()
+		as.Repeated = true
+		require.Equal(t, as, j.mustSubmit(c))
+	}
+	repeated(attempt, first)
+	repeated(keyed(attempt, j.NewKey()), first) // As another instance forwards it.
+	require.EqualValues(t, 2, first.Version)
+
+	// The answer outlives the instance, and a store that is built anew.
+	for _, store := range []string{dir, t.TempDir()} {
+		j.stop()
+		j = start(store)
+		repeated(attempt, first)
+	}
+
+	counts := func(c Command, version uint64) Receipt {
+		t.Helper()
+		got := j.mustSubmit(c)
+		require.False(t, got.Repeated)
+		require.Equal(t, version, got.Version)
+		return got
+	}
+	counts(keyed(attempt, "k"), 3)                   // A key says that it is another one.
+	counts(attempt, 4)                               // Something has happened since.
+	second := counts(cmd("a", "note", "another"), 5) // The content differs.
+	repeated(cmd("a", "note", "another"), second)
+	now.add(61 * time.Second)
+	counts(cmd("a", "note", "another"), 6) // A client that retries is faster.
+	now.add(-366 * 24 * time.Hour)
+	counts(cmd("a", "note", "another"), 7) // A clock that jumps back repeats nothing for a year.
+
+	// Two in one batch.
+	twice := cmd("a", "note", "twice")
+	for i, r := range j.SubmitAll(t.Context(), []Command{twice, twice}) {
+		require.NoError(t, r.Err)
+		require.EqualValues(t, 8, r.Receipt.Version)
+		require.Equal(t, i == 1, r.Receipt.Repeated)
+	}
+	b.check()
+}

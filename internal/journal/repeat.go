@@ -2,7 +2,9 @@ package journal
 
 import (
 	"strings"
+	"time"
 
+	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/journal/lanestore"
 	"github.com/orderledger/orderledger/internal/shipment"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
@@ -17,6 +19,9 @@ func (b *batch) repeat(s *step) (bool, error) {
 		return false, nil //nolint:nilerr // That a record is foreign is no error of this function.
 	}
 	prior, err := b.answered(s)
+	if err == nil && prior == nil {
+		prior, err = b.silentRepeat(s)
+	}
 	if err != nil {
 		return false, err
 	}
@@ -69,6 +74,40 @@ func (b *batch) answered(s *step) (*lanestore.Answer, error) {
 		return nil, err
 	}
 	return b.l.store.WaitingAnswer(id.shipmentID, id.sender, id.key)
+}
+
+// silentRepeat returns the answer to a command without a key that a client sent again on its own, because the connection
+// broke before it had the answer; nil if this is another command. It is the same if it comes from the same seller with
+// the same content soon after, and the shipment is as the first one left it.
+func (b *batch) silentRepeat(s *step) (*lanestore.Answer, error) {
+	in, none := s.in, events.Hash{}
+	within := b.l.j.cfg.RepeatWithin
+	if in.call == nil || within < 0 || in.record.Hash == none || !lanestore.Keyless(in.record.Key) {
+		return nil, nil
+	}
+	var a *lanestore.Answer
+	id := answerID{shipmentID: in.record.ShipmentID, key: lanestore.LastCall}
+	i, here := b.answers[id]
+	if here {
+		a = b.earlier(s, i)
+		a.DecidedMs = b.steps[i].in.decidedAt.UnixMilli()
+	} else {
+		var err error
+		if a, err = b.probe.Answered(b.l.store, id.shipmentID, id.key); err != nil || a == nil {
+			return nil, err
+		}
+	}
+	state, err := b.state(id.shipmentID)
+	if err != nil {
+		return nil, err
+	}
+	since := time.Duration(in.decidedAt.UnixMilli()-a.DecidedMs) * time.Millisecond
+	if a.Hash != in.record.Hash || a.Last != state.GetVersion() || state.GetSellerId() != in.record.SellerID ||
+		since.Abs() > within {
+		s.sameAs = -1
+		return nil, nil
+	}
+	return a, nil
 }
 
 // earlier returns the answer that a step of this batch gave; nil for -1.

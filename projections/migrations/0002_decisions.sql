@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS decisions_history
     events_laneseq  UInt64 COMMENT 'laneseq of the lane''s last event after the batch that contains this decision' CODEC(Delta, ZSTD(1)),
     events_head     FixedString(32) COMMENT 'Chain head of the lane''s events after that batch; print it with hex(events_head)' CODEC(ZSTD(1)),
     chain_hash      FixedString(32) COMMENT 'Link of the hash chain of the lane''s decisions, SHA-256; print it with hex(chain_hash)' CODEC(NONE),
-    body            String COMMENT 'The input itself if it is waiting or quarantined, up to a size limit' CODEC(ZSTD(1)),
+    body            String COMMENT 'The input itself if it is waiting or quarantined, or names items that the shipment does not have, up to a size limit' CODEC(ZSTD(1)),
     body_bytes      UInt32 COMMENT 'Size of the input in bytes if it is too large to be kept' CODEC(ZSTD(1)),
     INDEX by_shipment shipment_id TYPE bloom_filter GRANULARITY 1,
     INDEX by_correlation correlation_id TYPE bloom_filter GRANULARITY 1,

@@ -3,6 +3,7 @@ package lanestore
 import (
 	"encoding/binary"
 	"errors"
+	"strings"
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/shipment"
@@ -12,6 +13,15 @@ import (
 // GeneratedKey is the prefix of the keys that the journal generates for commands without one. They are in the ledger,
 // so that an outcome in doubt can be looked up, but their answers are not kept: no caller can repeat them.
 const GeneratedKey = "auto/"
+
+// LastCall is a key that no command has. Its answer is that to the latest accepted command of a shipment whose caller
+// gave no key; see Keyless.
+const LastCall = GeneratedKey
+
+// Keyless reports whether the key of a command was made for it, because its caller gave none.
+func Keyless(key string) bool {
+	return strings.HasPrefix(key, GeneratedKey) || strings.HasPrefix(key, EphemeralKey)
+}
 
 // Reasons of decisions that the owner of a lane takes without the rules of shipments. They are permanent.
 const (
@@ -30,6 +40,7 @@ type Answer struct {
 	Reason      shipment.Code
 	Message     string
 	Offset      int64 // Of the last event, or of the decision if there was none.
+	DecidedMs   int64 // When it was decided, by the clock of the lane's owner, in Unix milliseconds.
 }
 
 // IsAnswer reports whether a decision answers its key for good. An invalid input, or one that waited too long, may be
@@ -47,6 +58,11 @@ func AnswerOf(d *ledgerv1.Decision, offset int64) Answer {
 		Reason: shipment.Code(d.GetReason()), Message: d.GetMessage(), Offset: offset,
 	}
 	copy(a.Hash[:], d.GetInputHash())
+	at := d.GetDecidedAt()
+	if at == nil {
+		at = d.GetRecordedAt()
+	}
+	a.DecidedMs = at.AsTime().UnixMilli()
 	return a
 }
 
@@ -58,6 +74,7 @@ func (a *Answer) encode(b []byte) []byte {
 	b = binary.AppendUvarint(b, a.First)
 	b = binary.AppendUvarint(b, a.Last)
 	b = binary.AppendVarint(b, a.Offset)
+	b = binary.AppendVarint(b, a.DecidedMs)
 	b = appendID(b, string(a.Reason))
 	return append(b, a.Message...)
 }
@@ -68,6 +85,7 @@ func (a *Answer) decode(b []byte) error {
 	copy(a.Hash[:], d.take(len(a.Hash)))
 	a.First, a.Last = d.uvarint(), d.uvarint()
 	a.Offset = d.varint()
+	a.DecidedMs = d.varint()
 	a.Reason = shipment.Code(d.take(int(d.uvarint())))
 	a.Message = string(d.b)
 	if d.bad {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -57,10 +58,16 @@ func (b *Batch) Event(env *events.Envelope, after []byte, offset int64, chain ev
 	if err := b.set(stateKey(env.ShipmentID), after); err != nil {
 		return err
 	}
-	key := env.InputKey
-	if env.DecisionEvent == 1 && key != "" && !strings.HasPrefix(key, GeneratedKey) && !b.dropped(key) {
+	if key := env.InputKey; env.DecisionEvent == 1 && key != "" {
 		b.buf = binary.AppendVarint(b.buf[:0], LastEvent(env, offset))
-		if err := b.set(offsetKey(env.ShipmentID, env.InputKey), b.buf); err != nil {
+		var err error
+		if !strings.HasPrefix(key, GeneratedKey) && !b.dropped(key) {
+			err = b.set(offsetKey(env.ShipmentID, key), b.buf)
+		}
+		if Keyless(key) {
+			err = errors.Join(err, b.set(offsetKey(env.ShipmentID, LastCall), b.buf))
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -106,6 +113,13 @@ func (b *Batch) Size() int { return b.size }
 
 func (b *Batch) answer(env *events.Envelope, d *ledgerv1.Decision, offset int64) error {
 	key, reason := d.GetInputKey(), shipment.Code(d.GetReason())
+	if Keyless(key) && d.GetOutcome() == ledgerv1.Outcome_OUTCOME_ACCEPTED && d.GetLastVersion() > 0 {
+		a := AnswerOf(d, offset)
+		b.buf = a.encode(b.buf[:0])
+		if err := b.set(answerKey(env.ShipmentID, LastCall), b.buf); err != nil {
+			return err
+		}
+	}
 	if key == "" || strings.HasPrefix(key, GeneratedKey) || b.dropped(key) || !IsAnswer(d.GetOutcome(), reason) ||
 		reason == ReasonRepeated || reason == shipment.CodeIdempotencyKeyReused {
 		return nil // The key keeps the answer it has.

@@ -6,7 +6,7 @@ import "encoding/binary"
 //
 //	m                              the position (Meta)
 //	s shipment                     a state
-//	[n second] k shipment key      an answer; the second for ephemeral keys only
+//	[n second] k shipment key      an answer; the second for ephemeral keys only; see also LastCall
 //	[n second] o shipment key      the offset of the last event of an answer
 //	v shipment sender key          the answer to a waiting input
 //	w shipment seq                 a waiting input

@@ -8,7 +8,7 @@ import (
 )
 
 // format changes with the layout of the store; a store of another format is built again.
-const format = 3
+const format = 4
 
 // Meta says which ledger a store belongs to, and which position it has.
 type Meta struct {

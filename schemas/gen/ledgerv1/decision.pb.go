@@ -121,7 +121,7 @@ type Decision struct {
 	EventsHead []byte                 `protobuf:"bytes,12,opt,name=events_head,json=eventsHead,proto3" json:"events_head,omitempty"`
 	OccurredAt *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=occurred_at,json=occurredAt,proto3" json:"occurred_at,omitempty"`
 	RecordedAt *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=recorded_at,json=recordedAt,proto3" json:"recorded_at,omitempty"`
-	// The input itself if it is waiting or quarantined, up to a size limit.
+	// The input itself if it is waiting or quarantined, or names items that the shipment does not have, up to a size limit.
 	Body []byte `protobuf:"bytes,15,opt,name=body,proto3" json:"body,omitempty"`
 	// The size of the input in bytes if the body is too large to be kept.
 	BodyBytes uint32 `protobuf:"varint,16,opt,name=body_bytes,json=bodyBytes,proto3" json:"body_bytes,omitempty"`

@@ -3153,7 +3153,7 @@ type Return struct {
 	PickupAttempts         uint32                 `protobuf:"varint,26,opt,name=pickup_attempts,json=pickupAttempts,proto3" json:"pickup_attempts,omitempty"`
 	// It was reported for more units than were live at that moment.
 	Irregular bool `protobuf:"varint,27,opt,name=irregular,proto3" json:"irregular,omitempty"`
-	// The pickup attempt reported last; a repeated report of the same attempt is not counted.
+	// The pickup attempt reported last.
 	LastPickupAttempt *Moment `protobuf:"bytes,28,opt,name=last_pickup_attempt,json=lastPickupAttempt,proto3" json:"last_pickup_attempt,omitempty"`
 	// When the courier or tracking number was last reported, if later than the return itself.
 	TrackingReportedAt *timestamppb.Timestamp `protobuf:"bytes,29,opt,name=tracking_reported_at,json=trackingReportedAt,proto3" json:"tracking_reported_at,omitempty"`
