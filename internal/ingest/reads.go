@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strconv"
 	"time"
 
 	"github.com/orderledger/orderledger/internal/clickhouse"
@@ -57,18 +56,6 @@ func within(ctx context.Context, limit time.Duration, queries func(context.Conte
 	return err
 }
 
-// splitIDs splits a list of ids. It refuses an empty list, and one with too many.
-func splitIDs(list string, most int) ([]string, error) {
-	ids := marketplace.SplitIDs(list)
-	switch {
-	case len(ids) == 0:
-		return nil, httpx.Unprocessable.New("no ids")
-	case len(ids) > most:
-		return nil, httpx.Unprocessable.New(strconv.Itoa(len(ids)) + " ids, at most " + strconv.Itoa(most) + " are taken")
-	}
-	return ids, nil
-}
-
 type shipmentList struct {
 	Shipments []marketplace.Shipment `json:"shipments"`
 }
@@ -98,18 +85,18 @@ func (r *reads) find(ctx context.Context, c *httpx.Call, who *sellers.Seller) er
 	if name == "" {
 		return httpx.Unprocessable.New("shipmentIds, orderItemIds or orderIds is needed")
 	}
-	ids, err := splitIDs(query.Get(name), marketplace.MaxShipmentIDs)
+	list, err := idsInQuery(c.Request, name, marketplace.MaxShipmentIDs)
 	if err != nil {
 		return err
 	}
 	by := map[string]func(context.Context, string, []string) ([]*ledgerv1.Shipment, error){
 		"shipmentIds": r.states.byShipment, "orderItemIds": r.states.byItem, "orderIds": r.states.byOrder,
 	}[name]
-	found, err := by(ctx, who.ID, ids)
+	found, err := by(ctx, who.ID, list.all())
 	if err != nil {
 		return err
 	}
-	c.Note(slog.Int("asked", len(ids)), slog.Int("found", len(found)))
+	c.Note(slog.Int("asked", len(list.ids)), slog.Int("found", len(found)))
 	return c.Respond(shipmentList{render(found)})
 }
 
@@ -117,12 +104,14 @@ func (r *reads) find(ctx context.Context, c *httpx.Call, who *sellers.Seller) er
 func (r *reads) inPath(
 	ctx context.Context, c *httpx.Call, who *sellers.Seller, most int,
 ) (ids []string, found []*ledgerv1.Shipment, err error) {
-	if ids, err = splitIDs(c.Request.PathValue("ids"), most); err != nil {
+	list, err := idsInPath(c.Request, most)
+	if err != nil {
 		return nil, nil, err
 	}
-	if found, err = r.states.byShipment(ctx, who.ID, ids); err != nil {
+	if found, err = r.states.byShipment(ctx, who.ID, list.all()); err != nil {
 		return nil, nil, err
 	}
+	ids = list.named(found)
 	c.Note(slog.Int("asked", len(ids)), slog.Int("found", len(found)))
 	return ids, found, nil
 }

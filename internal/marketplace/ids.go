@@ -9,8 +9,8 @@ const (
 	MaxReturnIDs    = 25
 )
 
-// SplitIDs splits a comma-separated list of ids from a path or a query. Unescape the list first: the official client
-// writes commas as %2C. It trims white space around ids and drops empty ids and duplicates; it keeps the order.
+// SplitIDs splits a comma-separated list of ids. It trims white space around ids and drops empty ids and duplicates; it
+// keeps the order. An id can contain a comma, so the caller must have looked at how the commas were escaped.
 func SplitIDs(s string) []string {
 	var ids []string
 	seen := map[string]bool{}
