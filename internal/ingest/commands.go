@@ -61,8 +61,10 @@ func (m *commands) action(action marketplace.Action) sellerHandler {
 		if err != nil {
 			return err
 		}
+		c.Note(slog.String("action", action.Name))
 		items, err := action.Read(body, m.settings)
 		if err != nil {
+			noteRefusal(c, err)
 			return err
 		}
 		return m.execute(ctx, &request{Call: c, who: who, action: action, body: body, items: items})
@@ -75,8 +77,10 @@ func (m *commands) update(ctx context.Context, c *httpx.Call, who *sellers.Selle
 	if err != nil {
 		return err
 	}
+	c.Note(slog.String("action", marketplace.RouteUpdate))
 	item, err := marketplace.ReadUpdate(c.Request.PathValue("id"), body, m.settings)
 	if err != nil {
+		noteRefusal(c, err)
 		return err
 	}
 	return m.execute(ctx, &request{
@@ -172,7 +176,9 @@ func (m *commands) answer(ctx context.Context, r *request, submitted []peer.Subm
 	results := make([]marketplace.Result, len(r.items))
 	for i, item := range r.items {
 		code, message := r.targets[i].code, r.targets[i].message
-		if code == "" {
+		if code != "" {
+			m.logRefused(ctx, r, item, code, message)
+		} else {
 			code, message = items[i].code()
 		}
 		results[i] = marketplace.Result{ID: itemID(item), OK: code == "", Code: code, Message: message}
@@ -231,7 +237,7 @@ func (m *commands) write(r *request, results []marketplace.Result, positions pos
 		}
 		m.counted.WithLabelValues(r.action.Name, result).Inc()
 	}
-	r.Note(slog.String("action", r.action.Name), slog.Int("items", len(r.items)), slog.Int("accepted", ok))
+	r.Note(slog.Int("items", len(r.items)), slog.Int("accepted", ok))
 	body, err := marketplace.RenderResults(r.action.Subject, results)
 	if err != nil {
 		return fmt.Errorf("answer %s: %w", r.action.Name, err)
@@ -253,6 +259,34 @@ func (m *commands) logReceipt(ctx context.Context, r *request, item marketplace.
 		slog.String("id", itemID(item)), slog.Uint64("version", got.Version), slog.Int("lane", int(got.Lane)),
 		slog.Int64("offset", got.Offset), slog.String("reason", string(got.Reason)),
 		slog.Bool("repeated", got.Repeated), slog.String("correlation_id", r.CorrelationID))
+}
+
+// logRefused writes the line of an item that reached no lane: a mandatory member is missing, an id makes no sense, or
+// nothing has that id. It has no decision, so apart from the answer this line is all that is left of it.
+func (m *commands) logRefused(
+	ctx context.Context, r *request, item marketplace.Command, code shipment.Code, message string,
+) {
+	m.log.LogAttrs(ctx, slog.LevelInfo, "command refused",
+		slog.String("action", r.action.Name), slog.String("seller_id", r.who.ID),
+		slog.String("shipment_id", item.ShipmentID), slog.String("id", itemID(item)),
+		slog.String("reason", string(code)), slog.String("detail", message),
+		slog.String("correlation_id", r.CorrelationID))
+}
+
+// noteRefusal adds to a request's line why, and for what place in the body, the whole request was refused. The details
+// of these problems name members and types, never values of the body.
+func noteRefusal(c *httpx.Call, err error) {
+	p := problemOf(err)
+	if p.Status >= http.StatusInternalServerError {
+		return // Its cause is in the line already.
+	}
+	c.Note(slog.String("detail", p.Detail))
+	if p.Path != "" {
+		c.Note(slog.String("path", p.Path))
+	}
+	if p.Offset > 0 {
+		c.Note(slog.Int("body_offset", p.Offset))
+	}
 }
 
 // itemID returns how the answer names an item.

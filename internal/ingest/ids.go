@@ -14,9 +14,9 @@ import (
 
 // idList is a list of ids from a path or a query.
 //
-// The official client escapes the commas between ids, so %2C separates them. But an id may contain a comma too. So where
-// a list has a comma that is not escaped, only such commas separate, and %2C belongs to an id. A list without one may
-// also be a single id: the ledger looks for that, too.
+// The official client escapes the commas between ids, so %2C separates them. But an id may contain a comma too. So
+// where a list has a comma that is not escaped, only such commas separate, and %2C belongs to an id. A list without one
+// may also be a single id: the ledger looks for that, too.
 type idList struct {
 	ids []string
 	// wholes are texts that may be one id, beside the ids that their commas make of them.

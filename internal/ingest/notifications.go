@@ -49,6 +49,7 @@ func (n *notifications) handle(ctx context.Context, c *httpx.Call) error {
 	answer, err := n.accept(ctx, c)
 	if err != nil {
 		n.counted.WithLabelValues("refused").Inc()
+		noteRefusal(c, err)
 		return err
 	}
 	return c.Respond(answer)
@@ -58,6 +59,13 @@ func (n *notifications) accept(ctx context.Context, c *httpx.Call) (accepted, er
 	credential, err := n.credential(c.Request)
 	if err != nil {
 		return accepted{}, err
+	}
+	// Whose it is, for the line of a notification that is refused: of one that is not JSON nothing else is known.
+	if seller := c.Request.PathValue("seller"); seller != "" {
+		c.Note(slog.String("seller_id", seller))
+	}
+	if credential != nil {
+		c.Note(slog.String("auth_id", credential.Name))
 	}
 	history, err := n.history(c.Request, credential)
 	if err != nil {
@@ -71,12 +79,12 @@ func (n *notifications) accept(ctx context.Context, c *httpx.Call) (accepted, er
 	if err != nil {
 		return accepted{}, err
 	}
+	c.Note(slog.String("event_type", parsed.EventType), slog.String("source", parsed.Source))
 	from, err := n.sender(credential, c.Request.PathValue("seller"), &parsed)
 	if err != nil {
 		return accepted{}, err
 	}
 	sellerID := from.seller
-	c.Note(slog.String("event_type", parsed.EventType))
 	rec := journal.InboxRecord{
 		SellerID: sellerID, Sellers: from.sellers, History: history,
 		CorrelationID: c.CorrelationID, AuthType: authMarketplace, AuthID: from.id,
