@@ -85,6 +85,14 @@ func TestBadInput(t *testing.T) {
 		require.Equal(t, 1, count(t, s.sql(), fmt.Sprintf("SELECT count() FROM orderledger.decisions WHERE outcome = 'quarantined' AND reason = '%s'", c.reason)), c.name)
 	}
 
+	// An order does not vanish for an optional field; the table names what was left out.
+	odd := strings.Replace(created("odd"), `"attributes":{`, `"attributes":{"packagingPolicy":7,`, 1)
+	status, answer := post(t, notifications, odd)
+	require.Equal(t, http.StatusOK, status, answer)
+	require.NoError(t, importer.Wait(t.Context(), s.url, nil))
+	require.Equal(t, 1, count(t, s.sql(), "SELECT count() FROM orderledger.decisions WHERE shipment_id = 'odd' AND outcome = 'applied' AND reason = 'left_out' "+
+		"AND left_out = ['attributes.packagingPolicy: want a string, got a number']"))
+
 	var file strings.Builder
 	good := 0
 	for _, n := range demo.Histories(3, 5, time.Now()) {

@@ -26,6 +26,7 @@ type DecisionRow struct {
 	Recorded                   Time
 	Waited                     bool
 	UnknownItems               []string
+	LeftOut                    []string
 	EventsLaneSeq              uint64
 	EventsHead, ChainHash      events.Hash
 	Body                       []byte
@@ -43,7 +44,7 @@ func Decision(lane int32, offset int64, env events.Envelope, d *ledgerv1.Decisio
 		FirstVersion: d.GetFirstVersion(), LastVersion: d.GetLastVersion(),
 		CorrelationID: env.CorrelationID, CausationID: env.CausationID, AuthType: env.AuthType, AuthID: env.AuthID,
 		Occurred: timeOf(env.OccurredAt), Decided: recordedOf(env.DecidedAt), Recorded: recordedOf(env.RecordedAt),
-		Waited: d.GetWaited(), UnknownItems: d.GetUnknownItems(),
+		Waited: d.GetWaited(), UnknownItems: d.GetUnknownItems(), LeftOut: d.GetLeftOut(),
 		EventsLaneSeq: d.GetEventsLaneseq(), EventsHead: hashOf(d.GetEventsHead()), ChainHash: env.ChainHash,
 		Body: d.GetBody(), BodyBytes: d.GetBodyBytes(),
 	}

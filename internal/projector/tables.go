@@ -98,6 +98,7 @@ func newDecisionTable() *table[projections.DecisionRow] {
 			timestamp("recorded_at", &r.Recorded),
 			boolean("waited", &r.Waited),
 			texts("unknown_items", &r.UnknownItems),
+			texts("left_out", &r.LeftOut),
 			number("events_laneseq", &r.EventsLaneSeq),
 			hash("events_head", &r.EventsHead),
 			hash("chain_hash", &r.ChainHash),

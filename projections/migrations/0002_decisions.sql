@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS decisions_history
     recorded_at     DateTime64(3, 'UTC') COMMENT 'When the ledger recorded the decision; never goes backward in a lane, so a clock that ran ahead drives it ahead of decided_at' CODEC(Delta, ZSTD(1)),
     waited          Bool COMMENT 'The input had been waiting; this is its final decision',
     unknown_items   Array(String) COMMENT 'Item ids in the input that the shipment does not have' CODEC(ZSTD(1)),
+    left_out        Array(String) COMMENT 'Parts of the notification that were left out, as path: why; at most 100' CODEC(ZSTD(1)),
     events_laneseq  UInt64 COMMENT 'laneseq of the lane''s last event after the batch that contains this decision' CODEC(Delta, ZSTD(1)),
     events_head     FixedString(32) COMMENT 'Chain head of the lane''s events after that batch; print it with hex(events_head)' CODEC(ZSTD(1)),
     chain_hash      FixedString(32) COMMENT 'Link of the hash chain of the lane''s decisions, SHA-256; print it with hex(chain_hash)' CODEC(NONE),
