@@ -59,6 +59,17 @@ type stack struct {
 // newStack starts a stack with a receiver, and with the flags.
 func newStack(t testing.TB, flags ...string) *stack {
 	t.Helper()
+	return startStack(t, testkit.NewReceiver(t, ""), flags)
+}
+
+// newStackWithoutReceiver starts a stack that pushes nothing.
+func newStackWithoutReceiver(t testing.TB, flags ...string) *stack {
+	t.Helper()
+	return startStack(t, nil, flags)
+}
+
+func startStack(t testing.TB, receiver *testkit.Receiver, flags []string) *stack {
+	t.Helper()
 	if _, err := engine.Locate(); err != nil {
 		t.Skip(err)
 	}
@@ -67,7 +78,7 @@ func newStack(t testing.TB, flags ...string) *stack {
 	require.NoError(t, err)
 	s := &stack{
 		t: t, binary: binary, data: t.TempDir(), url: "http://" + netfault.FreeAddr(t), kafka: netfault.FreeAddr(t), native: netfault.FreeAddr(t),
-		receiver: testkit.NewReceiver(t, ""), flags: flags,
+		receiver: receiver, flags: flags,
 	}
 	s.log, err = os.Create(filepath.Join(t.TempDir(), "up.log"))
 	require.NoError(t, err)
@@ -91,8 +102,11 @@ func (s *stack) start() {
 	s.t.Helper()
 	args := append([]string{
 		"up", "--data", s.data, "--listen", s.url[len("http://"):], "--kafka-listen", s.kafka,
-		"--clickhouse-listen", s.native, "--clickhouse-http-listen", netfault.FreeAddr(s.t), "--suborder-endpoint", s.receiver.URL(), "--quiet",
+		"--clickhouse-listen", s.native, "--clickhouse-http-listen", netfault.FreeAddr(s.t), "--quiet",
 	}, s.flags...)
+	if s.receiver != nil {
+		args = append(args, "--suborder-endpoint", s.receiver.URL())
+	}
 	s.cmd = exec.Command(s.binary, args...)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	require.NoError(s.t, s.cmd.Start())
