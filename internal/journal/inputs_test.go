@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"io"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -95,6 +96,28 @@ func TestRecordHoldsLargestEvent(t *testing.T) {
 		ShipmentID: long, Key: long, CorrelationID: long, AuthID: long, TraceParent: long,
 	}}
 	require.LessOrEqual(t, shipment.MaxEventBytes, DefaultConfig().MaxRecordBytes-new(batch).overhead(in))
+}
+
+// The broker takes the largest event that the rules make, and the next owner, whose store is empty, reads it.
+func TestLargestEventIsRecorded(t *testing.T) {
+	t.Parallel()
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setupOn(t, on, 1)
+		dir := t.TempDir()
+		j := b.start(storeIn(dir)).ready()
+		j.mustSubmit(createCmd("a"))
+		text := strings.Repeat("x", shipment.MaxEventBytes-100)
+		require.Equal(t, ledgerv1.Outcome_OUTCOME_ACCEPTED, j.mustSubmit(cmd("a", "note", text)).Outcome)
+		j.decided(0, b.append(note("a", "1", toy{Kind: "note", Events: 3}), note("a", "2", toy{Kind: "note"})))
+		j.stop()
+		require.NoError(t, os.RemoveAll(dir))
+		j = b.start(storeIn(dir)).ready()
+		s, err := j.State(t.Context(), "a")
+		require.NoError(t, err)
+		require.EqualValues(t, 6, s.GetVersion())
+		require.Len(t, s.GetOrderId(), len(text))
+		b.check()
+	})
 }
 
 // uncompressed returns the records of a batch in a produce request.
