@@ -66,7 +66,7 @@ func serve(ctx context.Context, cfg config, process *service.Process) (err error
 		return fmt.Errorf("transactional prefix: %w", err)
 	}
 	cfg.Ingest.Lanes, cfg.Journal.Lanes, cfg.Journal.Prefix = lanes, lanes, prefix
-	cfg.Journal.Layout = layout.Hash()
+	cfg.Journal.Layout, cfg.Ingest.LedgerID = layout.Hash(), layout.LedgerID
 
 	directory := sellers.New(cfg.Ingest.Sellers)
 	peers := peer.NewClient(cfg.Ingest.Peers, cfg.Ingest.Cluster)

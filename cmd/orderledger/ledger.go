@@ -62,14 +62,18 @@ func newLedger(
 	if l.tables, err = clickhouse.Open(tables); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
+	if err := l.checkTables(ctx, o, brokers, log); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	if l.lookups, err = clickhouse.Open(tables); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	if err := l.newIngest(o, brokers, kafka.TransactionalPrefix(brokers.Cluster, s.kafka.Boot()), log, reg); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	l.projector = projector.New(projector.DefaultConfig(), brokers, tables,
-		log.With(slog.String("part", "projector")), reg)
+	fill := projector.DefaultConfig()
+	fill.LedgerID = l.layout.LedgerID
+	l.projector = projector.New(fill, brokers, tables, log.With(slog.String("part", "projector")), reg)
 	if err := l.newEmitter(o, brokers, log, reg); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -99,6 +103,21 @@ func (l *ledger) ensureTopics(ctx context.Context, brokers *kafka.Config, embedd
 	return wrap("topics of the embedded Kafka", err)
 }
 
+// checkTables lets the projector fill the tables again if they lost their rows: their folder was deleted, or replaced
+// by an older one. Nobody else does it for a ledger that runs in one process.
+func (l *ledger) checkTables(ctx context.Context, o upOptions, brokers kafka.Config, log *slog.Logger) error {
+	err := projector.CheckTables(ctx, l.kafka, brokers.Cluster, l.tables, l.layout.LedgerID)
+	switch {
+	case errors.Is(err, clickhouse.ErrOtherLedger):
+		return fmt.Errorf("%w: move %s away and start again: the tables are then filled from this ledger", err,
+			filepath.Join(o.Data, "clickhouse"))
+	case errors.Is(err, clickhouse.ErrTablesLost):
+		log.WarnContext(ctx, "tables filled again from the ledger", slog.Any("err", err))
+		return projector.Refill(ctx, l.kafka, brokers.Cluster)
+	}
+	return err
+}
+
 func (l *ledger) newIngest(
 	o upOptions, brokers kafka.Config, prefix string, log *slog.Logger, reg prometheus.Registerer,
 ) error {
@@ -110,7 +129,7 @@ func (l *ledger) newIngest(
 	in.Addr, in.Cluster, in.Lanes = "", brokers.Cluster, brokers.Lanes
 	in.Sellers.Sellers, in.Sellers.Open, in.OperatorToken = list, o.Open, o.OperatorToken
 	in.BlobDir, in.ResolverDir = filepath.Join(o.Data, "documents"), filepath.Join(o.Data, "resolver")
-	in.Workers = true
+	in.Workers, in.LedgerID = true, l.layout.LedgerID
 
 	j := journal.DefaultConfig()
 	j.Cluster, j.Prefix, j.Lanes, j.Embedded = brokers.Cluster, prefix, brokers.Lanes, true

@@ -40,7 +40,7 @@ standard error. Ctrl-C and SIGTERM stop a command; a second one ends it at once.
 		Version:       service.Version(),
 	}
 	root.AddCommand(upCommand(), demoCommand(), importCommand(), tailCommand(), timelineCommand(), laneCommand(),
-		layoutCommand(), checkCommand(), engineCommand())
+		layoutCommand(), checkCommand(), refillCommand(), engineCommand())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, err) })
 	for _, cmd := range root.Commands() {
 		check := cmd.Args

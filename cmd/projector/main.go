@@ -69,6 +69,6 @@ func project(ctx context.Context, cfg config, ledger *kafka.LedgerWait, process 
 	if err != nil {
 		return err
 	}
-	cfg.Kafka.Lanes = int(layout.Lanes)
+	cfg.Kafka.Lanes, cfg.Projector.LedgerID = int(layout.Lanes), layout.LedgerID
 	return projector.New(cfg.Projector, cfg.Kafka, cfg.ClickHouse, process.Log, process.Metrics).Run(ctx)
 }

@@ -21,7 +21,8 @@ const (
 
 const (
 	checkServers = "clickhouse servers"
-	checkVersion = "clickhouse version"
+	// CheckVersion is the name of the check that every further question to the server needs.
+	CheckVersion = "clickhouse version"
 )
 
 // Checks returns the start-up checks of ClickHouse. A program that only reads passes the migrations as reads; one that
@@ -30,12 +31,12 @@ func Checks(cfg Config, reads, writes fs.FS) []preflight.Check {
 	i := &inspector{cfg: cfg}
 	// An older server may not understand the queries of the other checks, or may answer them differently.
 	needs := func(name string, run func(context.Context, driver.Conn) []preflight.Finding) preflight.Check {
-		return preflight.Check{Name: name, Needs: checkVersion, Run: i.connected(run)}
+		return preflight.Check{Name: name, Needs: CheckVersion, Run: i.connected(run)}
 	}
 	checks := []preflight.Check{
 		{Name: checkServers, Run: i.servers},
 		{Name: "clickhouse security", Run: i.security},
-		{Name: checkVersion, Needs: checkServers, Refuses: writes != nil, Run: i.connected(i.version)},
+		{Name: CheckVersion, Needs: checkServers, Refuses: writes != nil, Run: i.connected(i.version)},
 		needs("clickhouse rights", i.rights(writes != nil)),
 		needs("clickhouse migrations", i.migrations(reads, writes)),
 		needs("clickhouse clock", i.clock),

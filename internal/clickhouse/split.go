@@ -10,10 +10,12 @@ import (
 
 // ClickHouse's error codes that this package branches on.
 const (
-	codeTableExists    = 57
-	codeUnknownUser    = 192
-	codeWrongPassword  = 193
-	codeAuthentication = 516
+	codeTableExists     = 57
+	codeUnknownTable    = 60
+	codeUnknownDatabase = 81
+	codeUnknownUser     = 192
+	codeWrongPassword   = 193
+	codeAuthentication  = 516
 )
 
 func isEOF(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }

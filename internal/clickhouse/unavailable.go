@@ -2,14 +2,18 @@ package clickhouse
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"slices"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// The server's error codes that say "not now": the query itself is right.
+// The server's error codes that say "not now": the query itself is right. Tables may be missing until the projector has
+// created them, and an operator changes users and passwords without asking.
 const (
+	codeSocketTimeout     = 209
+	codeAborted           = 236
 	codeTimeoutExceeded   = 159
 	codeTooManyQueries    = 202
 	codeNetworkError      = 210
@@ -25,7 +29,8 @@ func Unavailable(err error) bool {
 	if e := (*clickhouse.Exception)(nil); errors.As(err, &e) {
 		return slices.Contains([]int32{
 			codeTimeoutExceeded, codeTooManyQueries, codeNetworkError, codeMemoryLimit, codeTableReadOnly,
-			codeServerOverloaded, codeQueryWasCancelled,
+			codeServerOverloaded, codeQueryWasCancelled, codeSocketTimeout, codeAborted, codeUnknownTable, codeUnknownDatabase,
+			codeUnknownUser, codeWrongPassword, codeAuthentication,
 		}, e.Code)
 	}
 	return isConnection(err)
@@ -34,6 +39,9 @@ func Unavailable(err error) bool {
 // isConnection reports whether an error is one of the connection or of waiting for one.
 func isConnection(err error) bool {
 	var network interface{ Timeout() bool } // All errors of package net, and context.DeadlineExceeded.
-	return isEOF(err) || errors.As(err, &network) || errors.Is(err, context.Canceled) ||
+	var certificate *tls.CertificateVerificationError
+	var plain tls.RecordHeaderError // The server does not speak TLS.
+	return errors.As(err, &certificate) || errors.As(err, &plain) || isEOF(err) ||
+		errors.As(err, &network) || errors.Is(err, context.Canceled) ||
 		errors.Is(err, clickhouse.ErrAcquireConnTimeout) || errors.Is(err, clickhouse.ErrConnectionClosed)
 }

@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,10 @@ func TestUnavailable(t *testing.T) {
 	for _, err := range []error{
 		io.EOF, context.DeadlineExceeded, clickhouse.ErrAcquireConnTimeout, &net.OpError{Op: "dial", Err: errors.New("refused")},
 		&clickhouse.Exception{Code: codeMemoryLimit},
+		// Tables that the projector has yet to create, and a password that was changed.
+		&clickhouse.Exception{Code: codeUnknownTable}, &clickhouse.Exception{Code: codeUnknownDatabase},
+		&clickhouse.Exception{Code: codeAuthentication}, &tls.CertificateVerificationError{Err: errors.New("expired")},
+		tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"},
 	} {
 		require.True(t, Unavailable(fmt.Errorf("read: %w", err)), "%v", err)
 	}

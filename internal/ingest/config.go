@@ -21,6 +21,8 @@ type Config struct {
 	Addr string
 	// Cluster names the ledger: consumer groups carry it.
 	Cluster string
+	// LedgerID is the id of the ledger's layout. Tables of another ledger answer no reads. Empty checks nothing.
+	LedgerID string
 	// Lanes is the number of lanes, and of the partitions of each topic.
 	Lanes int
 	// Sellers lists the sellers that may call, and their policies.

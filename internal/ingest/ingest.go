@@ -61,6 +61,7 @@ type Ingest struct {
 	peers     *peer.Server
 	returns   *returns.Returns
 	documents *documents.Documents
+	guard     *tablesGuard
 	handler   http.Handler
 	// operations are the routes of HandleOperations.
 	operations map[string]httpx.Handler
@@ -154,7 +155,8 @@ func (i *Ingest) wire(d Deps) error {
 		sellers: directory, operators: cfg.OperatorToken, perSecond: rate.Limit(cfg.RatePerSecond), burst: cfg.Burst,
 		limiters: map[string]*rate.Limiter{},
 	}
-	parts := newWatcher(admin, cfg.Cluster, cfg.Lanes, cfg.PositionTimeout)
+	i.guard = &tablesGuard{admin: admin, conn: d.ClickHouse, cluster: cfg.Cluster, ledgerID: cfg.LedgerID}
+	parts := newWatcher(admin, cfg.Cluster, cfg.Lanes, cfg.PositionTimeout, i.guard)
 	h := &handlers{
 		access: a,
 		notifications: &notifications{
@@ -171,7 +173,7 @@ func (i *Ingest) wire(d Deps) error {
 			states: i.states, documents: i.documents, settings: cfg.Marketplace, maxBody: cfg.MaxBodyBytes,
 			timeout: cfg.ReadTimeout, watcher: parts,
 		},
-		progress: &progress{admin: admin, cluster: cfg.Cluster, lanes: cfg.Lanes},
+		progress: &progress{admin: admin, cluster: cfg.Cluster, lanes: cfg.Lanes, guard: i.guard},
 	}
 	i.handler, i.operations, i.patterns = h.routes(i.http), h.operations(), h.patterns
 	switch {
@@ -242,6 +244,9 @@ func (i *Ingest) ReadyReads(ctx context.Context) error {
 		return errNoReadModel
 	}
 	if err := i.states.conn.Ping(ctx); err != nil {
+		return fmt.Errorf("read model: %w", err)
+	}
+	if err := i.guard.state(ctx); err != nil {
 		return fmt.Errorf("read model: %w", err)
 	}
 	return nil

@@ -17,6 +17,7 @@ type progress struct {
 	admin   *kadm.Client
 	cluster string
 	lanes   int
+	guard   *tablesGuard
 }
 
 type progressReport struct {
@@ -30,6 +31,8 @@ type progressReport struct {
 	// WaitingForReturns is the number of offsets between the oldest notification of an unknown return and the newest that
 	// the resolver has examined. Other notifications do not wait for them.
 	WaitingForReturns int64 `json:"waitingForReturns"`
+	// Tables says why the tables can't be trusted: they lost rows, or another ledger fills them. Empty if they can.
+	Tables string `json:"tables,omitempty"`
 }
 
 type laneProgress struct {
@@ -97,6 +100,9 @@ func (g *progress) measure(ctx context.Context) (progressReport, error) {
 		}
 	}
 	report.CaughtUp = true
+	if lost := g.guard.state(ctx); lost != nil {
+		report.CaughtUp, report.Tables = false, lost.Error()
+	}
 	for _, behind := range report.Behind {
 		report.CaughtUp = report.CaughtUp && behind == 0
 	}

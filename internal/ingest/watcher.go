@@ -18,6 +18,7 @@ type watcher struct {
 	lanes   int
 	timeout time.Duration // The longest wait of a read.
 
+	guard      *tablesGuard
 	tables     *groupProgress // The projection: its group commits an offset after the last table.
 	inbox      *groupProgress // The lanes, in the inbox.
 	unresolved *groupProgress // The resolver, in its notifications.
@@ -25,14 +26,16 @@ type watcher struct {
 	aliased    *groupProgress // The alias worker, in the events.
 }
 
-func newWatcher(admin *kadm.Client, cluster string, lanes int, timeout time.Duration) *watcher {
+func newWatcher(
+	admin *kadm.Client, cluster string, lanes int, timeout time.Duration, guard *tablesGuard,
+) *watcher {
 	progressOf := func(group, topic string) *groupProgress {
 		return &groupProgress{
 			admin: admin, group: group, topic: topic, lanes: lanes, at: func(o kadm.OffsetResponse) int64 { return o.At },
 		}
 	}
 	w := &watcher{
-		lanes: lanes, timeout: timeout,
+		lanes: lanes, timeout: timeout, guard: guard,
 		tables:     progressOf(kafka.GroupProjector(cluster), events.TopicEvents),
 		inbox:      progressOf(kafka.GroupInbox(cluster), events.TopicInbox),
 		unresolved: progressOf(kafka.GroupResolver(cluster), events.TopicUnresolved),
@@ -54,6 +57,9 @@ func examined(o kadm.OffsetResponse) int64 {
 
 // await waits until the read model holds the position in the request's If-Position-At-Least header, if it has one.
 func (w *watcher) await(ctx context.Context, c *httpx.Call) error {
+	if err := w.guard.check(ctx); err != nil {
+		return err
+	}
 	header := c.Request.Header.Get(HeaderIfPosition)
 	if header == "" {
 		return nil
@@ -74,6 +80,9 @@ func (w *watcher) await(ctx context.Context, c *httpx.Call) error {
 func (w *watcher) awaitEnds(ctx context.Context, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	if err := w.guard.check(ctx); err != nil {
+		return err
+	}
 	if err := w.inbox.reachEnd(ctx); err != nil {
 		return err
 	}

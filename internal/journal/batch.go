@@ -216,7 +216,8 @@ func (b *batch) decided(s step) {
 			b.answers[id] = -1
 		}
 	}
-	if in.call != nil && s.last > 0 && s.d.Outcome == ledgerv1.Outcome_OUTCOME_ACCEPTED && lanestore.Keyless(in.record.Key) {
+	accepted := s.d.Outcome == ledgerv1.Outcome_OUTCOME_ACCEPTED && s.last > 0
+	if in.call != nil && accepted && lanestore.Keyless(in.record.Key) {
 		b.answers[answerID{shipmentID: in.record.ShipmentID, key: lanestore.LastCall}] = len(b.steps)
 	}
 	b.steps = append(b.steps, s)

@@ -172,8 +172,8 @@ func (b *batch) appendDecision(env *events.Envelope, d *ledgerv1.Decision) {
 	b.bodies = append(b.bodies, d)
 }
 
-// holdsBody reports whether a decision holds the body of its input. The inbox is trimmed, so for an input that waits, is
-// quarantined, or names items that the shipment does not have, this is the only copy that lasts.
+// holdsBody reports whether a decision holds the body of its input. The inbox is trimmed, so for an input that waits,
+// is quarantined, or names items that the shipment does not have, this is the only copy that lasts.
 func holdsBody(s *step) bool {
 	if s.in.call != nil || s.in.bare {
 		return false

@@ -76,9 +76,9 @@ func (b *batch) answered(s *step) (*lanestore.Answer, error) {
 	return b.l.store.WaitingAnswer(id.shipmentID, id.sender, id.key)
 }
 
-// silentRepeat returns the answer to a command without a key that a client sent again on its own, because the connection
-// broke before it had the answer; nil if this is another command. It is the same if it comes from the same seller with
-// the same content soon after, and the shipment is as the first one left it.
+// silentRepeat returns the answer to a command without a key that a client sent again on its own, because the
+// connection broke before it had the answer; nil if this is another command. It is the same if it comes from the same
+// seller with the same content soon after, and the shipment is as the first one left it.
 func (b *batch) silentRepeat(s *step) (*lanestore.Answer, error) {
 	in, none := s.in, events.Hash{}
 	within := b.l.j.cfg.RepeatWithin

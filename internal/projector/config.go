@@ -31,6 +31,11 @@ type Config struct {
 	// SessionTimeout is how long a member may be silent before the group reassigns its partitions. Half of it is also the
 	// lease under which a worker inserts. Zero means 15 seconds.
 	SessionTimeout time.Duration
+	// LedgerID is the id of the ledger's layout. Tables that another ledger fills are refused. Empty checks nothing.
+	LedgerID string
+	// OwnerCheckEvery is the interval at which the projector looks whether its tables were replaced. Zero means 10
+	// seconds.
+	OwnerCheckEvery time.Duration
 }
 
 // DefaultConfig returns the defaults.
@@ -55,6 +60,7 @@ func (c Config) withDefaults() Config {
 	wait(&c.IdleWait, 100*time.Millisecond)
 	wait(&c.AckWait, 10*time.Millisecond)
 	wait(&c.SessionTimeout, 15*time.Second)
+	wait(&c.OwnerCheckEvery, 10*time.Second)
 	return c
 }
 
@@ -69,6 +75,7 @@ func (c Config) Validate() error {
 		"max rows": int64(c.MaxRows), "max bytes": int64(c.MaxBytes), "buffer bytes": int64(c.BufferBytes),
 		"inserters": int64(c.Inserters), "max wait": int64(c.MaxWait), "idle wait": int64(c.IdleWait),
 		"ack wait": int64(c.AckWait), "session timeout": int64(c.SessionTimeout),
+		"owner check interval": int64(c.OwnerCheckEvery),
 	} {
 		if v < 0 {
 			errs = append(errs, fmt.Errorf("projector %s: want 0 (the default) or more", name))

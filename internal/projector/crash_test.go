@@ -136,7 +136,7 @@ func TestProjectorSkipsVanishedBatch(t *testing.T) {
 		}
 		b.write(kgo.TryAbort, gone...)
 		offsets := kadm.Offsets{}
-		offsets.Add(kadm.Offset{Topic: events.TopicEvents, At: 0, LeaderEpoch: -1, Metadata: "v1;7;7"})
+		offsets.Add(kadm.Offset{Topic: events.TopicEvents, At: 0, LeaderEpoch: -1, Metadata: "v2;7;7;-1"})
 		require.NoError(t, b.admin().CommitAllOffsets(t.Context(), kafka.GroupProjector(b.kafka.Cluster), offsets))
 		b.stories(4)
 		b.projector(config(), b.click)

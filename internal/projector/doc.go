@@ -48,7 +48,8 @@
 //
 // An error of ClickHouse, or of a commit, is retried for ever, counted and logged. A lost membership ends the worker,
 // and the client joins again. Run returns an error, and the process should restart, if the group refuses the member, if
-// the position is no longer in the topic, or if another program wrote to a history.
+// the position is no longer in the topic, if another program wrote to a history, or if the tables hold less than the
+// committed positions say: they were emptied or replaced, and going on would leave a gap that nobody sees.
 //
 // # Stopping
 //

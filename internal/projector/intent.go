@@ -11,6 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/orderledger/orderledger/internal/kafka"
 )
 
 // errLost means that the broker no longer accepts this membership. All its partitions may have other members by now.
@@ -24,29 +26,37 @@ type intent struct {
 	// history is the last offset with a row in the history, or -1. It can be below last, because transaction markers,
 	// voids and dead letters have no such row.
 	history int64
+	// stored is the last offset with a row in the history when the intent was committed, or -1. The tables must hold it
+	// for ever: else they lost rows.
+	stored int64
 }
 
-// intentVersion is the version of the text form. An unknown one is no intent, so a rollback never misreads a newer
-// form.
-const intentVersion = "v1"
-
+// The metadata of an offset is "v2;<last>;<history>;<stored>" for an intent, and "v2;<stored>" for a plain position;
+// see kafka.TableEnd. An unknown version is no intent, so a rollback never misreads a newer form.
 func (i intent) String() string {
-	return intentVersion + ";" + strconv.FormatInt(i.last, 10) + ";" + strconv.FormatInt(i.history, 10)
+	return strings.Join([]string{
+		kafka.TableEndVersion, strconv.FormatInt(i.last, 10), strconv.FormatInt(i.history, 10),
+		strconv.FormatInt(i.stored, 10),
+	}, ";")
 }
 
-// parseIntent reads the metadata of a committed offset. It reports false for empty metadata, and for metadata that
+// plain is the metadata of a position below which everything is written.
+func plain(stored int64) string { return kafka.TableEndVersion + ";" + strconv.FormatInt(stored, 10) }
+
+// parseIntent reads the metadata of a committed offset. It reports false for a plain position, and for metadata that
 // another program wrote.
 func parseIntent(first int64, metadata string) (intent, bool) {
 	parts := strings.Split(metadata, ";")
-	if len(parts) != 3 || parts[0] != intentVersion {
+	if len(parts) != 4 || parts[0] != kafka.TableEndVersion {
 		return intent{}, false
 	}
 	last, err1 := strconv.ParseInt(parts[1], 10, 64)
 	history, err2 := strconv.ParseInt(parts[2], 10, 64)
-	if err1 != nil || err2 != nil || last < first || history > last || history >= 0 && history < first {
+	stored, err3 := strconv.ParseInt(parts[3], 10, 64)
+	if err1 != nil || err2 != nil || err3 != nil || last < first || history > last || history >= 0 && history < first {
 		return intent{}, false
 	}
-	return intent{first: first, last: last, history: history}, true
+	return intent{first: first, last: last, history: history, stored: stored}, true
 }
 
 // member identifies one membership in the group. It is valid until the next rebalance.

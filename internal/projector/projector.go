@@ -77,9 +77,29 @@ func (p *Projector) Run(ctx context.Context) error {
 		return fmt.Errorf("projector client: %w", err)
 	}
 	defer p.close()
+	conn, err := clickhouse.Open(p.click)
+	if err != nil {
+		return fmt.Errorf("projector: %w", err)
+	}
+	defer conn.Close() //nolint:errcheck // Nothing is left to lose.
+	owner, err := p.claim(ctx, conn)
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("projector: %w", err)
+	}
 	if err := p.subscribe(ctx); err != nil {
 		return err
 	}
+	go func() {
+		if err := p.guard(ctx, conn, owner); err != nil {
+			select {
+			case p.failed <- err:
+			default:
+			}
+		}
+	}()
 	err = p.poll(ctx)
 	if ctx.Err() != nil {
 		return nil

@@ -10,6 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/clickhouse"
+	"github.com/orderledger/orderledger/internal/kafka"
 )
 
 // worker writes one partition for as long as one membership holds it.
@@ -82,6 +84,10 @@ func (w *worker) takeOver() error {
 		table := historyOf(w.commit.topic)
 		if w.historyEnd, err = slot.inserter.MaxOffset(w.stopped, table, w.commit.partition); err != nil {
 			return err
+		}
+		if stored := kafka.TableEnd(metadata); w.historyEnd < stored {
+			return permanent{fmt.Errorf("take over lane %d: %w: %s ends at offset %d, and rows up to %d were written; %s",
+				w.commit.partition, clickhouse.ErrTablesLost, table, w.historyEnd, stored, clickhouse.AdviceTablesLost)}
 		}
 		in, ok := parseIntent(offset, metadata)
 		if !ok {
@@ -228,7 +234,7 @@ func (w *worker) acknowledge() error {
 		return nil
 	}
 	err := w.retry("acknowledge", func() error {
-		return w.commit.commit(w.aborted, w.position, "")
+		return w.commit.commit(w.aborted, w.position, plain(w.historyEnd))
 	})
 	if err == nil {
 		w.acked = w.position
@@ -241,7 +247,7 @@ func (w *worker) leave() error {
 	if w.aborted.Err() == nil && w.acked != w.position && w.position >= 0 {
 		// It tries once: otherwise the next worker finds the last intent and repeats that batch, which takes time but does no
 		// harm.
-		if err := w.commit.commit(w.aborted, w.position, ""); err != nil {
+		if err := w.commit.commit(w.aborted, w.position, plain(w.historyEnd)); err != nil {
 			w.log.WarnContext(w.aborted, "last position not acknowledged", slog.Any("err", err))
 		}
 	}

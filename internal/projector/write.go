@@ -92,6 +92,7 @@ func (w *worker) commitIntent(in intent) error {
 	// The lease starts before the request, because the broker's session timer does. It is wall time (Round strips the
 	// monotonic reading), because the monotonic clock stands still while a machine is suspended.
 	lease := time.Now().Round(0).Add(w.p.cfg.SessionTimeout / 2)
+	in.stored = w.historyEnd
 	if err := w.commit.commit(w.aborted, in.first, in.String()); err != nil {
 		return err
 	}

@@ -57,8 +57,8 @@ func check(ctx context.Context, conn *engine.Conn, log *slog.Logger) error {
 			quoteName(p[0]), quoteName(p[1]), p[2], p[3]))
 	}
 	if len(damage) > 0 {
-		return fmt.Errorf("%w: start with an empty folder and rebuild from the journal, or remove the named parts to "+
-			"continue without their rows: %w", ErrDamaged, errors.Join(damage...))
+		return fmt.Errorf("%w: move the folder away and start again, so that the tables are filled anew from the ledger, or "+
+			"remove the named parts to continue without their rows: %w", ErrDamaged, errors.Join(damage...))
 	}
 	log.LogAttrs(ctx, slog.LevelInfo, "tables checked after an unclean stop", slog.Int("tables", len(tables)))
 	return nil

@@ -97,8 +97,8 @@ func (f *folder) checkVersion(version string) error {
 		return err
 	}
 	if was := strings.TrimSpace(string(b)); was != line {
-		return fmt.Errorf("%s: %w: %s wrote it and this program has %s: use the program that wrote it, or start with an "+
-			"empty folder and rebuild from the journal", f.dir, ErrOtherVersion, was, line)
+		return fmt.Errorf("%s: %w: %s wrote it and this program has %s: use the program that wrote it, or move the "+
+			"folder away and start again, so that the tables are filled anew from the ledger", f.dir, ErrOtherVersion, was, line)
 	}
 	return nil
 }
