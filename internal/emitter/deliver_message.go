@@ -23,6 +23,7 @@ type outbound struct {
 	seq         string // Number in the partition and profile, decimal.
 	profile     string
 	traceparent string
+	correlation string // Id of the request that caused it; for the log.
 	seller      string // These three are for the endpoint's scope; a message may lack them.
 	location    string
 	channel     string
@@ -76,6 +77,8 @@ func readMessage(r *kgo.Record) (outbound, error) {
 			m.history = string(h.Value) == events.True
 		case headerChannel:
 			m.channel = string(h.Value)
+		case events.HeaderCorrelationID:
+			m.correlation = string(h.Value)
 		case events.HeaderTraceParent:
 			m.traceparent = string(h.Value)
 		}

@@ -6,7 +6,10 @@ import (
 	"log/slog"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/orderledger/orderledger/internal/webhook"
 )
@@ -18,6 +21,7 @@ type senders struct {
 	metrics  *deliverMetrics
 	outcomes *outcomes // Nil when they are not recorded.
 	log      *slog.Logger
+	failures failureLog
 
 	work        chan *delivery
 	completions chan completion
@@ -41,6 +45,7 @@ func newSenders(
 ) *senders {
 	return &senders{
 		endpoint: endpoint.Name, client: client, metrics: metrics, outcomes: out, log: log,
+		failures: failureLog{sometimes: rate.Sometimes{Interval: failureLogInterval}},
 		// No more than MaxInFlight deliveries are in flight, so neither channel ever blocks its writer.
 		work: make(chan *delivery, endpoint.MaxInFlight), completions: make(chan completion, endpoint.MaxInFlight),
 	}
@@ -104,17 +109,42 @@ func (s *senders) attempt(d *delivery) completion {
 	return completion{delivery: d, verdict: verdict, retryAfter: response.RetryAfter}
 }
 
+// failureLogInterval is the time between two lines about failed attempts of one endpoint.
+const failureLogInterval = time.Minute
+
+// failureLog bounds the lines of an endpoint that fails: while it is down, each attempt of each suborder would write
+// one. Many goroutines may use it.
+type failureLog struct {
+	sometimes rate.Sometimes
+	unlogged  atomic.Int64 // Failures since the last line.
+}
+
+// Do runs write with the number of failures since the last line, unless there was a line a moment ago.
+func (f *failureLog) Do(write func(unlogged int64)) {
+	f.unlogged.Add(1)
+	f.sometimes.Do(func() { write(f.unlogged.Swap(0) - 1) })
+}
+
+// logAttempt writes the line of an attempt at level DEBUG, and one of a failed attempt as a warning now and then.
 func (s *senders) logAttempt(
 	ctx context.Context, d *delivery, verdict webhook.Verdict, response webhook.Response, err error, took time.Duration,
 ) {
-	level := slog.LevelInfo
-	if verdict == webhook.RetrySlow {
-		level = slog.LevelWarn // A person has to repair something.
+	if verdict != webhook.OK {
+		s.failures.Do(func(unlogged int64) {
+			attrs := append(attemptAttrs(d, verdict, response, err, took), slog.Int64("unlogged_failures", unlogged))
+			s.log.LogAttrs(ctx, slog.LevelWarn, "delivery failed", attrs...)
+		})
 	}
-	if !s.log.Enabled(ctx, level) {
-		return
+	if s.log.Enabled(ctx, slog.LevelDebug) {
+		s.log.LogAttrs(ctx, slog.LevelDebug, "delivery attempted", attemptAttrs(d, verdict, response, err, took)...)
 	}
+}
+
+func attemptAttrs(
+	d *delivery, verdict webhook.Verdict, response webhook.Response, err error, took time.Duration,
+) []slog.Attr {
 	attrs := []slog.Attr{
+		slog.String("seller_id", d.seller),
 		slog.String("shipment_id", d.shipmentID),
 		slog.Int64("message_id", d.id),
 		slog.String("event_type", d.eventType),
@@ -124,9 +154,10 @@ func (s *senders) logAttempt(
 		slog.String("outcome", verdict.String()),
 		slog.Int("status", response.Status),
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
+		slog.String("correlation_id", d.correlation),
 	}
 	if err != nil {
 		attrs = append(attrs, slog.Any("err", err))
 	}
-	s.log.LogAttrs(ctx, level, "delivery attempted", attrs...)
+	return attrs
 }

@@ -84,11 +84,14 @@ func (s *Server) Handle(route string, h Handler) http.Handler {
 			w.Header().Set("Connection", "close")
 		}
 		ctx := r.Context()
-		level := slog.LevelInfo
+		// A busy instance would write thousands of lines a second about requests with which nothing is wrong. The metrics
+		// count them, and the ledger has their correlation ids.
+		level := slog.LevelDebug
 		if err := run(ctx, h, c); err != nil {
 			p := asProblem(err)
 			c.status = p.Status
 			c.Note(p.attrs()...)
+			level = slog.LevelInfo
 			if p.Status >= http.StatusInternalServerError {
 				level = slog.LevelError
 			}

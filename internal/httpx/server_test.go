@@ -24,7 +24,7 @@ import (
 func serve(t *testing.T, h httpx.Handler, r *http.Request) (*httptest.ResponseRecorder, map[string]any) {
 	t.Helper()
 	var log bytes.Buffer
-	s, err := httpx.New(slog.New(slog.NewJSONHandler(&log, nil)), nil)
+	s, err := httpx.New(slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), nil)
 	require.NoError(t, err)
 	w := httptest.NewRecorder()
 	s.Handle("GET /x", h).ServeHTTP(w, r)
@@ -54,6 +54,7 @@ func TestHandleAnswersAndLogsOnce(t *testing.T) {
 	require.Equal(t, "it", line["found"])
 	require.Equal(t, "GET /x", line["route"])
 	require.InDelta(t, 200, line["status"], 0)
+	require.Equal(t, "DEBUG", line["level"], "nothing is wrong with it")
 }
 
 func TestHandleTurnsErrorsIntoProblems(t *testing.T) {

@@ -250,11 +250,11 @@ func (m *commands) write(r *request, results []marketplace.Result, positions pos
 }
 
 func (m *commands) logReceipt(ctx context.Context, r *request, item marketplace.Command, got journal.Receipt) {
-	message := "command accepted"
+	level, message := slog.LevelDebug, "command accepted"
 	if got.Outcome == ledgerv1.Outcome_OUTCOME_REJECTED {
-		message = "command rejected"
+		level, message = slog.LevelInfo, "command rejected"
 	}
-	m.log.LogAttrs(ctx, slog.LevelInfo, message,
+	m.log.LogAttrs(ctx, level, message,
 		slog.String("action", r.action.Name), slog.String("shipment_id", got.ShipmentID),
 		slog.String("id", itemID(item)), slog.Uint64("version", got.Version), slog.Int("lane", int(got.Lane)),
 		slog.Int64("offset", got.Offset), slog.String("reason", string(got.Reason)),

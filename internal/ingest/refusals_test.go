@@ -93,3 +93,14 @@ func TestCommandsLogRefusals(t *testing.T) {
 	require.Equal(t, "own", handled[len(handled)-1]["seller_id"])
 	require.Equal(t, "self_ship_delivery", handled[len(handled)-1]["action"])
 }
+
+// At level INFO, inputs that are accepted write nothing: a busy instance would write thousands of lines a second.
+func TestRequestsLogNothingOnSuccess(t *testing.T) {
+	t.Parallel()
+	lines := &logged{}
+	b := setup(t, nil, nil, loggedTo(lines))
+	for range 20 {
+		require.Equal(t, http.StatusOK, b.send(http.MethodPost, "/notifications/s3", created("S1")).status)
+	}
+	require.Empty(t, lines.with(t, "request handled"))
+}
