@@ -8,6 +8,7 @@ import (
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/preflight"
 	"github.com/orderledger/orderledger/internal/sellers"
+	"github.com/orderledger/orderledger/internal/service"
 	"github.com/orderledger/orderledger/projections"
 )
 
@@ -44,4 +45,12 @@ func intake(directory *sellers.Directory) preflight.Finding {
 			"; or set "+envOpen+"=true", "no seller has a credential: every notification is refused")
 	}
 	return preflight.Good("strict: every notification needs a signature or a notification token")
+}
+
+// local is what the program needs of its machine.
+func local(cfg config) service.Local {
+	return service.Local{
+		Addrs:   []string{cfg.Ingest.Addr, cfg.Ingest.Peers.Addr},
+		Folders: []string{cfg.Journal.StoreDir, cfg.Ingest.ResolverDir, cfg.Ingest.BlobDir},
+	}
 }

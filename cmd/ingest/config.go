@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -90,6 +91,8 @@ const (
 
 const defaultAdmin = "127.0.0.1:9101"
 
+var currencyCode = regexp.MustCompile(`^[A-Z]{3}$`)
+
 type config struct {
 	Kafka      kafka.Config
 	ClickHouse clickhouse.Config
@@ -134,6 +137,9 @@ func readConfig(getenv func(string) string) (config, error) {
 	cfg.Journal.WaitingBytes = waitingMiB << 20
 	e.Truth(envWorkers, &cfg.Ingest.Workers)
 	e.Text(envCurrency, &cfg.Ingest.Marketplace.Currency)
+	if c := cfg.Ingest.Marketplace.Currency; c != "" && !currencyCode.MatchString(c) {
+		e.Bad(envCurrency, "%q: want the three capital letters of ISO 4217, such as INR", c)
+	}
 	e.Duration(envReadTimeout, &cfg.Ingest.ReadTimeout)
 	e.Number(envConnections, &cfg.Ingest.MaxConnections)
 	bodiesMiB := int(cfg.Ingest.BodyBytes >> 20)

@@ -35,7 +35,7 @@ func refill(ctx context.Context, cfg kafka.Config, out io.Writer) error {
 	if err := projector.Refill(ctx, client, cfg.Cluster); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "the positions of %s are deleted: start the projectors; GET /progress shows how far they are\n",
+	_, err = fmt.Fprintf(out, "positions of %s deleted: start the projectors; GET /progress shows how far they are\n",
 		kafka.GroupProjector(cfg.Cluster))
 	return err
 }

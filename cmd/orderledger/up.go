@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/orderledger/orderledger/internal/emitter"
+	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/sellers"
 	"github.com/orderledger/orderledger/internal/service"
 	"github.com/orderledger/orderledger/internal/setting"
@@ -26,6 +27,9 @@ import (
 const (
 	onlyKafka      = "kafka"
 	onlyClickHouse = "clickhouse"
+	// onlyListen is where one server alone serves the boot nonce. The default of --listen is that of ingest, which runs
+	// beside it.
+	onlyListen = "127.0.0.1:8079"
 )
 
 // upOptions are the flags of up.
@@ -88,6 +92,9 @@ GET /readyz/reads when reads are answered. GET /metrics serves the metrics.`,
 			if err := o.validate(); err != nil {
 				return err
 			}
+			if o.Only != "" && !cmd.Flags().Changed("listen") {
+				o.Listen = onlyListen
+			}
 			if o.Only != onlyKafka {
 				path, err := locateEngine(cmd.Context(), cmd.ErrOrStderr())
 				if err != nil {
@@ -105,7 +112,8 @@ GET /readyz/reads when reads are answered. GET /metrics serves the metrics.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.Data, "data", "orderledger-data", "folder of all data")
-	flags.StringVar(&o.Listen, "listen", "127.0.0.1:8080", "address of the HTTP API")
+	flags.StringVar(&o.Listen, "listen", "127.0.0.1:8080",
+		"address of the HTTP API; with --only, of the boot nonce (default "+onlyListen+")")
 	flags.StringVar(&o.KafkaListen, "kafka-listen", "127.0.0.1:9092", "address of Kafka")
 	flags.StringVar(&o.ClickHouseListen, "clickhouse-listen", "127.0.0.1:9000", "address of ClickHouse's native protocol")
 	flags.StringVar(&o.ClickHouseHTTPListen, "clickhouse-http-listen", "127.0.0.1:8123",
@@ -148,6 +156,13 @@ func (o upOptions) validate() error {
 	if o.Data == "" {
 		problems = append(problems, errors.New("--data: want a folder"))
 	}
+	if o.Lanes < 0 || o.Lanes > kafka.MaxLanes {
+		problems = append(problems, fmt.Errorf("--lanes %d: want 1 to %d, or 0 for the default", o.Lanes, kafka.MaxLanes))
+	}
+	if o.ClickHouseMemory < 0 {
+		problems = append(problems, fmt.Errorf("--clickhouse-memory %d: want bytes, or 0 (512 MiB)", o.ClickHouseMemory))
+	}
+	problems = append(problems, o.validateAddrs()...)
 	for _, e := range o.SuborderEndpoints {
 		if _, err := emitter.ParseEndpoint(e); err != nil {
 			problems = append(problems, fmt.Errorf("--suborder-endpoint %q: %w", e, err))
@@ -162,6 +177,20 @@ func (o upOptions) validate() error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+func (o upOptions) validateAddrs() (problems []error) {
+	for _, a := range [][2]string{
+		{"--listen", o.Listen},
+		{"--kafka-listen", o.KafkaListen},
+		{"--clickhouse-listen", o.ClickHouseListen},
+		{"--clickhouse-http-listen", o.ClickHouseHTTPListen},
+	} {
+		if _, err := net.ResolveTCPAddr("tcp", a[1]); err != nil {
+			problems = append(problems, fmt.Errorf("%s %q: want host:port: %w", a[0], a[1], err))
+		}
+	}
+	return problems
 }
 
 // up runs until ctx ends or something fails.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -53,5 +54,39 @@ func TestUpAnnouncesIntake(t *testing.T) {
 		var out bytes.Buffer
 		o.announceIntake(&out)
 		require.Contains(t, out.String(), "intake      "+want)
+	}
+}
+
+// Everything is checked before anything is created: a ledger with a number of lanes that nobody meant can't be changed.
+func TestUpRefusesBadFlags(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		flags []string
+		says  string
+	}{
+		"negative lanes":      {[]string{"--lanes", "-3"}, "--lanes -3: want 1 to"},
+		"too many lanes":      {[]string{"--lanes", "5000"}, "--lanes 5000"},
+		"lanes in words":      {[]string{"--lanes", "ten"}, "--lanes"},
+		"a port out of range": {[]string{"--listen", "127.0.0.1:99999"}, `--listen "127.0.0.1:99999"`},
+		"no port":             {[]string{"--kafka-listen", "localhost"}, "--kafka-listen"},
+		"a native address":    {[]string{"--clickhouse-listen", "x:y:z"}, "--clickhouse-listen"},
+		"an HTTP address":     {[]string{"--clickhouse-http-listen", ":-1"}, "--clickhouse-http-listen"},
+		"negative memory":     {[]string{"--clickhouse-memory", "-1"}, "--clickhouse-memory -1"},
+		"an endpoint":         {[]string{"--suborder-endpoint", "nowhere"}, "--suborder-endpoint"},
+		"a secret":            {[]string{"--suborder-secret", "short"}, "--suborder-secret"},
+		"a sellers file":      {[]string{"--sellers", "/nowhere/sellers.json"}, "--sellers"},
+		"a server":            {[]string{"--only", "redis"}, "--only redis"},
+		"a stray argument":    {[]string{"please"}, "please"},
+		"an unknown flag":     {[]string{"--lane", "3"}, "--lane"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			data := filepath.Join(t.TempDir(), "data")
+			cmd := upCommand()
+			cmd.SetArgs(append([]string{"--data", data}, c.flags...))
+			cmd.SilenceUsage, cmd.SilenceErrors = true, true
+			require.ErrorContains(t, cmd.ExecuteContext(t.Context()), c.says)
+			require.NoDirExists(t, data)
+		})
 	}
 }

@@ -66,6 +66,17 @@ type Program[C Configuration] struct {
 	Read func() (C, error)
 	// Checks returns the start-up checks for a valid configuration.
 	Checks func(cfg C) []preflight.Check
+	// Local returns what the program needs of its machine: -check looks whether it can have it. Nil means only the address
+	// of the admin server.
+	Local func(cfg C) Local
+}
+
+// Local is what a program needs of its machine.
+type Local struct {
+	// Addrs are the addresses that it listens on; empty ones are left out.
+	Addrs []string
+	// Folders are those that it writes to.
+	Folders []string
 }
 
 // Process is a configured service before its parts are built.
@@ -94,6 +105,9 @@ func Configure[C Configuration](
 	if err := flags.Parse(args); err != nil {
 		return cfg, nil, err
 	}
+	if flags.NArg() > 0 {
+		return cfg, nil, fmt.Errorf("unexpected argument %q: the program is configured by variables, see -h", flags.Arg(0))
+	}
 	if *version {
 		_, err := fmt.Fprintln(stdout, Version())
 		return cfg, nil, err
@@ -107,15 +121,24 @@ func Configure[C Configuration](
 		return cfg, nil, text.Encode(cfg)
 	}
 	if *check {
-		return cfg, nil, printChecks(ctx, p.Checks(cfg), stdout)
+		local := Local{}
+		if p.Local != nil {
+			local = p.Local(cfg)
+		}
+		local.Addrs = append(local.Addrs, cfg.settings().Admin.Addr)
+		return cfg, nil, printChecks(ctx, append(local.checks(), p.Checks(cfg)...), stdout)
 	}
 	metrics, err := Registry(p.Name)
 	if err != nil {
 		return cfg, nil, err
 	}
 	s := cfg.settings()
+	log := Logger(stderr, s.LogLevel, p.Name)
+	for name, nearest := range setting.Unknown(os.Environ()) {
+		log.WarnContext(ctx, "variable not known", slog.String("name", name), slog.String("nearest", nearest))
+	}
 	return cfg, &Process{
-		Log: Logger(stderr, s.LogLevel, p.Name), Metrics: metrics, settings: s, checks: p.Checks(cfg),
+		Log: log, Metrics: metrics, settings: s, checks: p.Checks(cfg),
 	}, nil
 }
 
