@@ -98,6 +98,8 @@ type config struct {
 	ClickHouse clickhouse.Config
 	Journal    journal.Config
 	Ingest     ingest.Config
+	// SellersFile is the file that Ingest.Sellers were read from; it is reloaded. Empty means none.
+	SellersFile string
 	service.Settings
 }
 
@@ -148,6 +150,7 @@ func readConfig(getenv func(string) string) (config, error) {
 	perSecond := int(cfg.Ingest.RatePerSecond)
 	e.Number(envRate, &perSecond)
 	cfg.Ingest.RatePerSecond, cfg.Ingest.Burst = float64(perSecond), perSecond
+	cfg.SellersFile = e.Get(envSellers)
 	readSellers(e, &cfg.Ingest.Sellers)
 	e.Secret(envOperator, &cfg.Ingest.OperatorToken)
 	cfg.Settings.Read(e, envAdmin, defaultAdmin)

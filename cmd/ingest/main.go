@@ -68,7 +68,7 @@ func serve(ctx context.Context, cfg config, process *service.Process) (err error
 	cfg.Ingest.Lanes, cfg.Journal.Lanes, cfg.Journal.Prefix = lanes, lanes, prefix
 	cfg.Journal.Layout, cfg.Ingest.LedgerID = layout.Hash(), layout.LedgerID
 
-	directory := sellers.New(cfg.Ingest.Sellers)
+	live := sellers.NewLive(cfg.Ingest.Sellers)
 	peers := peer.NewClient(cfg.Ingest.Peers, cfg.Ingest.Cluster)
 	defer peers.Close()
 	clock, err := kafka.NewClock(options, log, reg)
@@ -76,7 +76,7 @@ func serve(ctx context.Context, cfg config, process *service.Process) (err error
 		return err
 	}
 	deps := journal.Deps{
-		Options: options, Decode: marketplace.Decode(cfg.Ingest.Marketplace), Policy: directory.Policy,
+		Options: options, Decode: marketplace.Decode(cfg.Ingest.Marketplace), Policy: live.Policy,
 		Log: log, Registerer: reg, ClockGood: clock.Good,
 		CheckLayout: func(ctx context.Context) error { return kafka.CheckLayout(ctx, client, cfg.Kafka, &layout) },
 	}
@@ -99,6 +99,7 @@ func serve(ctx context.Context, cfg config, process *service.Process) (err error
 	defer func() { err = errors.Join(err, lookups.Close()) }()
 	in, err := ingest.New(cfg.Ingest, ingest.Deps{
 		Options: options, Journal: ledger, Peers: peers, ClickHouse: reads, Lookups: lookups, Log: log, Registerer: reg,
+		Sellers: live,
 	})
 	if err != nil {
 		return fmt.Errorf("ingest: %w", err)
@@ -114,5 +115,29 @@ func serve(ctx context.Context, cfg config, process *service.Process) (err error
 	if !cfg.Journal.Embedded { // An embedded broker has the clock of its machine, and no controller.
 		units = append(units, service.Unit{Name: "clock", Run: clock.Run})
 	}
+	reload, err := reloadSellers(cfg, live, process)
+	if err != nil {
+		return err
+	}
+	units = append(units, reload...)
 	return service.Run(ctx, log, append(units, in.Units()...)...)
+}
+
+// reloadSellers returns the unit that puts a changed sellers file in force, if there is a file.
+func reloadSellers(cfg config, live *sellers.Live, process *service.Process) ([]service.Unit, error) {
+	if cfg.SellersFile == "" {
+		return nil, nil
+	}
+	reloader, err := sellers.NewReloader(sellers.Reload{
+		Path: cfg.SellersFile, Started: cfg.Ingest.Sellers, Live: live, Log: process.Log, Registerer: process.Metrics,
+		Validate: func(next sellers.Config) error {
+			changed := cfg.Ingest
+			changed.Sellers = next
+			return changed.Validate()
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return []service.Unit{{Name: "sellers", Run: reloader.Run}}, nil
 }

@@ -33,6 +33,7 @@ type ledger struct {
 	monitor   *kafka.LayoutMonitor
 	journal   *journal.Journal
 	ingest    *ingest.Ingest
+	reload    []service.Unit // Empty without a sellers file.
 	projector *projector.Projector
 	emitter   *emitter.Emitter
 	admin     *service.Admin
@@ -131,13 +132,18 @@ func (l *ledger) newIngest(
 	in.BlobDir, in.ResolverDir = filepath.Join(o.Data, "documents"), filepath.Join(o.Data, "resolver")
 	in.Workers, in.LedgerID = true, l.layout.LedgerID
 
+	live := sellers.NewLive(in.Sellers)
+	if err := l.newReloader(o, in, live, log, reg); err != nil {
+		return err
+	}
+
 	j := journal.DefaultConfig()
 	j.Cluster, j.Prefix, j.Lanes, j.Embedded = brokers.Cluster, prefix, brokers.Lanes, true
 	j.Layout = l.layout.Hash()
 	j.InboxKeep = 100_000 // As in cmd/ingest.
 	j.StoreDir, j.InstanceID = filepath.Join(o.Data, "lanes"), "up"
 	l.journal, err = journal.New(j, journal.Deps{
-		Options: kafka.Options(brokers), Decode: marketplace.Decode(in.Marketplace), Policy: sellers.New(in.Sellers).Policy,
+		Options: kafka.Options(brokers), Decode: marketplace.Decode(in.Marketplace), Policy: live.Policy,
 		Log: log.With(slog.String("part", "journal")), Registerer: reg, Now: o.Now,
 		CheckLayout: func(ctx context.Context) error { return kafka.CheckLayout(ctx, l.kafka, brokers, &l.layout) },
 	})
@@ -145,10 +151,33 @@ func (l *ledger) newIngest(
 		return fmt.Errorf("journal: %w", err)
 	}
 	l.ingest, err = ingest.New(in, ingest.Deps{
-		Options: kafka.Options(brokers), Journal: l.journal, ClickHouse: l.tables, Lookups: l.lookups,
+		Options: kafka.Options(brokers), Journal: l.journal, ClickHouse: l.tables, Lookups: l.lookups, Sellers: live,
 		Log: log.With(slog.String("part", "ingest")), Registerer: reg, Now: o.Now,
 	})
 	return wrap("ingest", err)
+}
+
+// newReloader makes the unit that puts a changed sellers file in force, if there is a file.
+func (l *ledger) newReloader(
+	o upOptions, in ingest.Config, live *sellers.Live, log *slog.Logger, reg prometheus.Registerer,
+) error {
+	if o.SellersFile == "" {
+		return nil
+	}
+	reloader, err := sellers.NewReloader(sellers.Reload{
+		Path: o.SellersFile, Started: in.Sellers, Extra: o.Sellers, Live: live,
+		Log: log.With(slog.String("part", "ingest")), Registerer: reg,
+		Validate: func(next sellers.Config) error {
+			changed := in
+			changed.Sellers = next
+			return changed.Validate()
+		},
+	})
+	if err != nil {
+		return err
+	}
+	l.reload = []service.Unit{{Name: "sellers", Run: reloader.Run}}
+	return nil
 }
 
 func (l *ledger) newEmitter(o upOptions, brokers kafka.Config, log *slog.Logger, reg prometheus.Registerer) error {
@@ -178,6 +207,7 @@ func (l *ledger) units() []service.Unit {
 		{Name: "journal", Run: l.journal.Run},
 		{Name: "projector", Run: l.projector.Run},
 	}
+	units = append(units, l.reload...)
 	units = append(units, l.emitter.Units()...)
 	units = append(units, l.ingest.Units()...)
 	return append(units, l.admin.Unit())

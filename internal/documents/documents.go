@@ -36,7 +36,7 @@ type Deps struct {
 	// Submitter decides the worker's commands.
 	Submitter Submitter
 	// Sellers says which sellers pack here, and what is printed about them.
-	Sellers *sellers.Directory
+	Sellers *sellers.Live
 	// Log gets one line per packed shipment.
 	Log *slog.Logger
 	// Registerer gets the metrics. Nil means none.
@@ -91,6 +91,6 @@ func (d *Documents) page(sellerID string, s *ledgerv1.Shipment) (page, error) {
 	if err != nil || found {
 		return doc, err
 	}
-	who := d.deps.Sellers.Find(sellerID)
+	who := d.deps.Sellers.Current().Find(sellerID)
 	return newPage(s, p, s.GetDocumentRevision(), who, d.cfg.Currency, p.GetInvoiceDate().GetAt().AsTime()), nil
 }

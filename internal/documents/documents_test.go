@@ -17,7 +17,7 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
-func packedShipment() (*ledgerv1.Shipment, *sellers.Directory) {
+func packedShipment() (*ledgerv1.Shipment, *sellers.Live) {
 	price := int64(1000)
 	s := &ledgerv1.Shipment{
 		ShipmentId: "S1", OrderId: "OD1", SellerId: "own", LocationId: "LOC1", DocumentRevision: 1,
@@ -28,7 +28,7 @@ func packedShipment() (*ledgerv1.Shipment, *sellers.Directory) {
 		}},
 		PackRequest: &ledgerv1.PackRequest{TaxItems: []*ledgerv1.TaxItem{{OrderItemId: "I1", TaxRate: 18}}},
 	}
-	directory := sellers.New(sellers.Config{Sellers: []sellers.Seller{{
+	directory := sellers.NewLive(sellers.Config{Sellers: []sellers.Seller{{
 		ID: "own", Name: "Own Goods", GSTIN: "29ABC",
 		Locations: []sellers.Location{{Location: marketplace.Location{ID: "LOC1", Address: []byte(`{"stateCode":"KA"}`)}}},
 	}}})
@@ -39,8 +39,8 @@ func TestPackInvoicesLiveUnits(t *testing.T) {
 	t.Parallel()
 	s, directory := packedShipment()
 	at := time.Date(2024, 4, 1, 20, 0, 0, 0, time.UTC) // The second of April in India.
-	got := pack(s, 2, directory.Find("own"), at)
-	require.True(t, got.EqualVT(pack(s, 2, directory.Find("own"), at)), "a repeat decides the same")
+	got := pack(s, 2, directory.Current().Find("own"), at)
+	require.True(t, got.EqualVT(pack(s, 2, directory.Current().Find("own"), at)), "a repeat decides the same")
 	require.Equal(t, time.Date(2024, 4, 3, 4, 30, 0, 0, time.UTC), got.GetCourier().GetPickupFrom().AsTime())
 	require.Regexp(t, `^[0-9a-f]{2}/[0-9a-f]{32}-2$`, got.GetDocumentsRef())
 	line := got.GetInvoiceLines()[0]
@@ -61,8 +61,8 @@ func TestGetRendersWhatTheFolderLacks(t *testing.T) {
 	d, err := New(Config{Dir: dir, Currency: "INR"}, Deps{Sellers: directory})
 	require.NoError(t, err)
 	at := time.Date(2024, 4, 1, 20, 0, 0, 0, time.UTC)
-	s.Packing = pack(s, 1, directory.Find("own"), at)
-	require.NoError(t, d.blobs.write(s.GetPacking().GetDocumentsRef(), newPage(s, s.GetPacking(), 1, directory.Find("own"), "INR", at)))
+	s.Packing = pack(s, 1, directory.Current().Find("own"), at)
+	require.NoError(t, d.blobs.write(s.GetPacking().GetDocumentsRef(), newPage(s, s.GetPacking(), 1, directory.Current().Find("own"), "INR", at)))
 	kept, err := os.ReadFile(filepath.Join(dir, s.GetPacking().GetDocumentsRef()+".pdf"))
 	require.NoError(t, err)
 	got, err := d.Get("own", []*ledgerv1.Shipment{s})

@@ -90,11 +90,11 @@ func (w *worker) handle(in *message.Message) error {
 		return nil
 	}
 	revision := requestedRevision(event)
-	s := event.GetAfter()
-	if revision == 0 || !deps.Sellers.Policy(s.GetSellerId(), s.GetLocationId()).Own {
+	s, known := event.GetAfter(), deps.Sellers.Current()
+	if revision == 0 || !known.Policy(s.GetSellerId(), s.GetLocationId()).Own {
 		return nil
 	}
-	who := deps.Sellers.Find(s.GetSellerId())
+	who := known.Find(s.GetSellerId())
 	packing := pack(s, revision, who, env.DecidedAt)
 	doc := newPage(s, packing, revision, who, w.docs.cfg.Currency, env.DecidedAt)
 	if err := w.docs.blobs.write(packing.GetDocumentsRef(), doc); err != nil {

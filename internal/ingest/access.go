@@ -19,7 +19,7 @@ import (
 
 // access checks the tokens of sellers and operators, and bounds the rate of the sellers' items.
 type access struct {
-	sellers   *sellers.Directory
+	sellers   *sellers.Live
 	operators setting.Secret // Empty means none.
 	perSecond rate.Limit     // Zero means no bound.
 	burst     int
@@ -47,9 +47,10 @@ func (a *access) seller(h sellerHandler) httpx.Handler {
 		if token == "" {
 			return httpx.Unauthorized.New("an Authorization header with a bearer token is needed")
 		}
-		who := a.sellers.Authenticate(token)
+		known := a.sellers.Current()
+		who := known.Authenticate(token)
 		if who == nil {
-			if a.sellers.NotificationToken(token) != nil {
+			if known.NotificationToken(token) != nil {
 				return httpx.Unauthorized.New("the token is one for notifications: a call needs the seller's own token")
 			}
 			return httpx.Unauthorized.New("the token is not valid")
@@ -67,7 +68,7 @@ func (a *access) seller(h sellerHandler) httpx.Handler {
 func (a *access) operator(h httpx.Handler) httpx.Handler {
 	return func(ctx context.Context, c *httpx.Call) error {
 		want := a.operators.Reveal()
-		if want == "" && a.sellers.Open() {
+		if want == "" && a.sellers.Current().Open() {
 			return h(ctx, c)
 		}
 		got := sha256.Sum256([]byte(bearerToken(c.Request)))

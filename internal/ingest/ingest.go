@@ -41,6 +41,8 @@ type Deps struct {
 	// Lookups is the pool of connections with which calls find returns and services. It should be one of its own: slow
 	// searches occupy all connections of theirs. Nil means ClickHouse.
 	Lookups driver.Conn
+	// Sellers are the sellers in force, for a file that is reloaded. Nil means those of the Config, for ever.
+	Sellers *sellers.Live
 	// Log gets one line per request and outcome. Nil means none.
 	Log *slog.Logger
 	// Registerer gets the metrics. Nil means none.
@@ -117,7 +119,10 @@ func New(cfg Config, d Deps) (*Ingest, error) {
 
 // wire makes the parts and the handlers that use them.
 func (i *Ingest) wire(d Deps) error {
-	cfg, directory, admin := i.cfg, sellers.New(i.cfg.Sellers), kadm.NewClient(i.producer)
+	cfg, live, admin := i.cfg, d.Sellers, kadm.NewClient(i.producer)
+	if live == nil {
+		live = sellers.NewLive(cfg.Sellers)
+	}
 	m, err := newMetrics(d.Registerer)
 	if err != nil {
 		return err
@@ -147,12 +152,12 @@ func (i *Ingest) wire(d Deps) error {
 		Cluster: cfg.Cluster, Dir: cfg.BlobDir, Currency: cfg.Marketplace.Currency, SubmitTimeout: cfg.CommandTimeout,
 		InstanceID: cfg.InstanceID, SessionTimeout: cfg.SessionTimeout,
 	}, documents.Deps{
-		Options: d.Options, Submitter: router, Sellers: directory, Log: d.Log, Registerer: d.Registerer,
+		Options: d.Options, Submitter: router, Sellers: live, Log: d.Log, Registerer: d.Registerer,
 	}); err != nil {
 		return err
 	}
 	a := &access{
-		sellers: directory, operators: cfg.OperatorToken, perSecond: rate.Limit(cfg.RatePerSecond), burst: cfg.Burst,
+		sellers: live, operators: cfg.OperatorToken, perSecond: rate.Limit(cfg.RatePerSecond), burst: cfg.Burst,
 		limiters: map[string]*rate.Limiter{},
 	}
 	i.guard = &tablesGuard{admin: admin, conn: d.ClickHouse, cluster: cfg.Cluster, ledgerID: cfg.LedgerID}
@@ -160,7 +165,7 @@ func (i *Ingest) wire(d Deps) error {
 	h := &handlers{
 		access: a,
 		notifications: &notifications{
-			sellers: directory, inbox: i.inbox, returns: i.returns, settings: cfg.Marketplace, maxBody: cfg.MaxBodyBytes,
+			live: live, inbox: i.inbox, returns: i.returns, settings: cfg.Marketplace, maxBody: cfg.MaxBodyBytes,
 			timeout: cfg.NotificationTimeout, window: cfg.SignatureWindow, publicURL: cfg.PublicURL, now: d.Now,
 			counted: m.notifications,
 		},
@@ -176,7 +181,7 @@ func (i *Ingest) wire(d Deps) error {
 		progress: &progress{admin: admin, cluster: cfg.Cluster, lanes: cfg.Lanes, guard: i.guard},
 	}
 	i.handler, i.operations, i.patterns = h.routes(i.http), h.operations(), h.patterns
-	switch {
+	switch directory := live.Current(); {
 	case directory.Open():
 		i.log.Warn("intake open, notifications need no credential")
 	case !directory.Protects():

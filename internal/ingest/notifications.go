@@ -19,7 +19,8 @@ const authMarketplace = "marketplace"
 
 // notifications accepts the marketplace's notifications.
 type notifications struct {
-	sellers   *sellers.Directory
+	live      *sellers.Live
+	sellers   *sellers.Directory // Those that a request began with; only a copy that handles one has it.
 	inbox     *journal.Inbox
 	returns   *returns.Returns
 	settings  marketplace.Settings
@@ -46,7 +47,10 @@ type accepted struct {
 func (n *notifications) handle(ctx context.Context, c *httpx.Call) error {
 	ctx, cancel := context.WithTimeout(ctx, n.timeout)
 	defer cancel()
-	answer, err := n.accept(ctx, c)
+	// Every step of a request judges by the same sellers, also if the file is reloaded meanwhile.
+	one := *n
+	one.sellers = n.live.Current()
+	answer, err := one.accept(ctx, c)
 	if err != nil {
 		n.counted.WithLabelValues("refused").Inc()
 		noteRefusal(c, err)

@@ -10,7 +10,7 @@ import (
 	"github.com/orderledger/orderledger/internal/shipment"
 )
 
-// Directory looks sellers up. It never changes, so many goroutines may use it.
+// Directory looks sellers up. It never changes, so many goroutines may use it; Live replaces it as a whole.
 type Directory struct {
 	open     bool
 	fallback shipment.Policy // Of sellers that are not listed.

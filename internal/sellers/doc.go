@@ -1,8 +1,10 @@
 // Package sellers says who a seller is: which sellers the marketplace has, the tokens and secrets that prove a caller
 // to be one of them, and the policy under which the ledger judges their shipments.
 //
-// A Directory is made once from a valid Config and never changes, so it needs no lock and its answers never fail. A
-// change of the sellers file takes effect when the process starts again.
+// A Directory is made once from a valid Config and never changes, so it needs no lock and its answers never fail. Live
+// holds the directory in force, and a Reloader replaces it when the sellers file changes. Requests in flight keep the
+// directory that they began with; a seller or token that is removed is unknown to the next request. A file that can't
+// be read or is not valid changes nothing: the last good one stays in force, and the log and a metric say so.
 //
 // A seller's token proves its calls. A Credential proves notifications, and speaks for every seller that lists it: one
 // application of the marketplace may serve many sellers. No text is both, so that no seller can forge the marketplace's
