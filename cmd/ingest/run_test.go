@@ -83,6 +83,11 @@ func TestRunAcceptsNotificationAndStops(t *testing.T) {
 		require.Equal(t, http.StatusNotFound, status, "it is for operators only")
 	}
 	_, body = do(http.MethodGet, "http://"+admin+"/metrics", "")
+	missing, checked := testkit.MissingOfAlerts(t, body,
+		"orderledger_ingest_", "orderledger_journal_", "orderledger_kafka_")
+	require.Equal(t, []string{"orderledger_journal_damaged{}", "orderledger_journal_standby_lag{}"}, missing,
+		"every series of an alert exists, except for those of lanes that are damaged or have a standby here")
+	require.Greater(t, checked, 15)
 	require.Contains(t, body, `orderledger_ingest_notifications_total{to="inbox"} 1`)
 
 	cancel()

@@ -34,6 +34,10 @@ func newTranslateMetrics(reg prometheus.Registerer) (*translateMetrics, error) {
 			Name: metricsPrefix + "message_notes_total", Help: "Deviations of messages from the contract, by note.",
 		}, []string{"note"}),
 	}
+	// An alert watches the increase of these series, which misses the first step of a series that appears late.
+	for _, reason := range []string{"unknown_type", "undecodable", "no_laneseq", "too_large", "failed"} {
+		m.deadLetters.WithLabelValues(reason)
+	}
 	if reg == nil {
 		return m, nil
 	}

@@ -29,6 +29,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Help: "Refusals because too much was in hand, by limit: connections, bodies or peer_bodies.",
 		}, []string{"limit"}),
 	}
+	// An alert watches the increase of these series, which misses the first step of a series that appears late.
+	for _, limit := range []string{"connections", "bodies", "peer_bodies"} {
+		m.refused.WithLabelValues(limit)
+	}
 	if reg == nil {
 		return m, nil
 	}

@@ -91,10 +91,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	}
 	m.damaged = laneGauge("damaged", "1 for a lane that this instance found damaged: it waits for orderledger lane retry.")
 	m.waitingReads = counter("waiting_reads_total", "Reads of the decisions for facts that waited.")
-	// Create all series now: a rate over a series that appears late misses its first increase.
-	for _, o := range []ledgerv1.Outcome{1, 2, 3, 4, 5, 6, 7} {
-		m.decisions.WithLabelValues(outcomeLabel(o))
-	}
+	m.createSeries()
 	m.collectors = []prometheus.Collector{
 		m.batches, m.inputs, m.commit, m.decisions, m.tooLarge, m.leftOut, m.events, m.takeovers, m.takeover, m.releases,
 		m.followed, m.standbyLag, m.rebuilds, m.repaired, m.open, m.owned, m.inboxLag, m.waiting,
@@ -109,6 +106,23 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		}
 	}
 	return m, nil
+}
+
+// createSeries makes all series of the labels whose values are known. Alerts watch their increase, which misses the
+// first step of a series that appears late.
+func (m *metrics) createSeries() {
+	for _, o := range []ledgerv1.Outcome{1, 2, 3, 4, 5, 6, 7} {
+		m.decisions.WithLabelValues(outcomeLabel(o))
+	}
+	for _, result := range []string{"aborted", "unknown", "committed"} {
+		m.batches.WithLabelValues(result)
+	}
+	for _, result := range []string{"opened", "failed"} {
+		m.takeovers.WithLabelValues(result)
+	}
+	for _, how := range []string{"marker", "voided", "restored"} {
+		m.repaired.WithLabelValues(how)
+	}
 }
 
 func counter(name, help string) prometheus.Counter {

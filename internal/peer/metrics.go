@@ -31,6 +31,12 @@ func newRouterMetrics(reg prometheus.Registerer) (*routerMetrics, error) {
 				"unreachable or owner_unreachable.",
 		}, []string{"reason"}),
 	}
+	// Alerts watch the increase of these series, which misses the first step of a series that appears late.
+	for _, reason := range []string{
+		"not_owner", "lane_moving", "fenced", "in_doubt", "versions", "lost", "refused", "unreachable", "owner_unreachable",
+	} {
+		m.retries.WithLabelValues(reason)
+	}
 	if reg == nil {
 		return m, nil
 	}
@@ -46,6 +52,9 @@ func newRefusedMetric(reg prometheus.Registerer) (*prometheus.CounterVec, error)
 		Name: "orderledger_ingest_peer_requests_refused_total",
 		Help: "Requests of other instances refused for their signature, by reason: unsigned, old or wrong.",
 	}, []string{"reason"})
+	for _, reason := range []string{"unsigned", "old", "wrong"} {
+		refused.WithLabelValues(reason)
+	}
 	if reg == nil {
 		return refused, nil
 	}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/orderledger/orderledger/events"
 )
 
 // metrics holds the projector's metrics. Run creates and registers them, so that New has no effect on the registry.
@@ -48,6 +50,13 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Namespace: "orderledger", Subsystem: "projector", Name: "partitions_lost_total",
 			Help: "Partitions lost while a batch was being written, because the broker refused the commit.",
 		}),
+	}
+	// Alerts watch the increase of these series, which misses the first step of a series that appears late.
+	for _, write := range newBatch().writes() {
+		m.insertErrors.WithLabelValues(write.table.Name)
+	}
+	for _, topic := range []string{events.TopicEvents, events.TopicDecisions} {
+		m.deadLetters.WithLabelValues(topic)
 	}
 	if reg == nil {
 		return m, nil
