@@ -71,8 +71,9 @@ func unused(getenv func(string) string, named bool) (names []string) {
 }
 
 // readConfig reads the environment and reports every problem at once.
-func readConfig(getenv func(string) string) (config, error) {
-	e := setting.NewReader(getenv)
+func readConfig(getenv func(string) string) (config, error) { return read(setting.NewReader(getenv)) }
+
+func read(e *setting.Reader) (config, error) {
 	cfg := config{Kafka: kafka.DefaultConfig(), Emitter: emitter.DefaultConfig()}
 	cfg.Kafka.ClientID = "orderledger-emitter"
 	cfg.Kafka.Read(e)
@@ -86,8 +87,8 @@ func readConfig(getenv func(string) string) (config, error) {
 	}
 	var urls, secrets []string
 	var scope emitter.Scope
-	e.List(envEndpoints, &urls)
-	e.List(envSecrets, &secrets)
+	e.SecretList(envEndpoints, &urls)
+	e.SecretList(envSecrets, &secrets)
 	e.List(envSellers, &scope.Sellers)
 	e.List(envLocations, &scope.Locations)
 	e.List(envChannels, &scope.Channels)
@@ -106,7 +107,7 @@ func readConfig(getenv func(string) string) (config, error) {
 	e.Text(envInstance, &cfg.Emitter.Translate.InstanceID)
 	e.Text(envInstance, &cfg.Emitter.Deliver.InstanceID)
 	e.Duration(envSession, &cfg.Emitter.Translate.SessionTimeout)
-	cfg.unused = unused(getenv, len(urls) > 0)
+	cfg.unused = unused(e.Get, len(urls) > 0)
 	cfg.Emitter.Deliver.SessionTimeout = cfg.Emitter.Translate.SessionTimeout
 	return cfg, errors.Join(append(e.Problems(), cfg.Kafka.Validate(), cfg.Emitter.Validate())...)
 }

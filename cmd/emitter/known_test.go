@@ -1,7 +1,14 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -25,4 +32,56 @@ func TestRunRefusesArguments(t *testing.T) {
 	t.Parallel()
 	err := run(t.Context(), []string{"please"}, func(string) string { return "" }, io.Discard, io.Discard)
 	require.ErrorContains(t, err, `unexpected argument "please"`)
+}
+
+// What -print-config prints is a file of variables: a shell that reads it gives the same configuration.
+func TestPrintConfigIsFileOfVariables(t *testing.T) {
+	t.Parallel()
+	vars := map[string]string{
+		"ORDERLEDGER_KAFKA_BROKERS": "a:1", "ORDERLEDGER_EMITTER_SESSION_TIMEOUT": "60s", "ORDERLEDGER_EMITTER_ADMIN_ADDR": "off",
+	}
+	getenv := func(of map[string]string) func(string) string { return func(name string) string { return of[name] } }
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"-print-config"}, getenv(vars), &out, io.Discard))
+	file := filepath.Join(t.TempDir(), "vars")
+	require.NoError(t, os.WriteFile(file, out.Bytes(), 0o600))
+	shell := exec.CommandContext(t.Context(), "sh", "-c", "set -a; . "+file+"; env -0")
+	shell.Env = []string{"PATH=" + os.Getenv("PATH")}
+	text, err := shell.Output()
+	require.NoError(t, err)
+	read := map[string]string{}
+	for pair := range strings.SplitSeq(string(text), "\x00") {
+		if name, value, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "ORDERLEDGER_") {
+			read[name] = value
+		}
+	}
+	require.ElementsMatch(t, keys(vars), keys(read), "only what was set is set")
+	want, err := readConfig(getenv(vars))
+	require.NoError(t, err)
+	got, err := readConfig(getenv(read))
+	require.NoError(t, err)
+	wantText, err := json.Marshal(want)
+	require.NoError(t, err)
+	gotText, err := json.Marshal(got)
+	require.NoError(t, err)
+	require.JSONEq(t, string(wantText), string(gotText))
+	require.Contains(t, out.String(), "#ORDERLEDGER_KAFKA_USER=\n", "defaults are comments")
+}
+
+func keys(of map[string]string) []string {
+	var out []string
+	for name := range maps.Keys(of) {
+		out = append(out, name)
+	}
+	return out
+}
+
+func TestHelpListsVariables(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	require.Error(t, run(t.Context(), []string{"-h"}, func(string) string { return "" }, io.Discard, &out))
+	_, _ = readConfig(func(name string) string {
+		require.Contains(t, out.String(), "  "+name+" ")
+		return ""
+	})
 }

@@ -26,7 +26,7 @@ func main() { service.Main(program, run) }
 
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	cfg, process, err := service.Configure(ctx, service.Program[config]{
-		Name: program, Read: func() (config, error) { return readConfig(getenv) }, Checks: checks,
+		Name: program, Getenv: getenv, Read: read, Checks: checks,
 	}, args, stdout, stderr)
 	if process == nil || err != nil { // -version, -check and -print-config have nothing to run.
 		return err

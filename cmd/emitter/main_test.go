@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,7 +91,7 @@ func TestPrintConfigMasksSecrets(t *testing.T) {
 	require.NoError(t, run(t.Context(), []string{"-print-config"}, vars, &out, io.Discard))
 	require.Contains(t, out.String(), "a.example")
 	require.Contains(t, out.String(), "Authorization")
-	require.Regexp(t, `"Sellers":\s*\[\s*"s1"\s*\]`, out.String())
+	require.Regexp(t, `"Sellers":\s*\[\s*"s1"\s*\]`, strings.ReplaceAll(out.String(), "\n# ", "\n"))
 	require.NotContains(t, out.String(), "hidden")
 	require.NotContains(t, out.String(), "MfKQ9r8")
 	cfg, err := readConfig(vars)

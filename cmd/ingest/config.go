@@ -107,8 +107,9 @@ type config struct {
 const defaultInboxKeep = 100_000
 
 // readConfig reads the environment and reports every problem at once.
-func readConfig(getenv func(string) string) (config, error) {
-	e := setting.NewReader(getenv)
+func readConfig(getenv func(string) string) (config, error) { return read(setting.NewReader(getenv)) }
+
+func read(e *setting.Reader) (config, error) {
 	cfg := config{
 		Kafka: kafka.DefaultConfig(), ClickHouse: clickhouse.DefaultConfig(), Journal: journal.DefaultConfig(),
 		Ingest: ingest.DefaultConfig(),
@@ -168,7 +169,7 @@ func readPeers(e *setting.Reader, cfg *config) {
 	e.Text(envPeerAddr, &cfg.Ingest.Peers.Addr)
 	e.Text(envPeerURL, &cfg.Ingest.Peers.URL)
 	var secrets []string
-	e.List(envPeerSecret, &secrets)
+	e.SecretList(envPeerSecret, &secrets)
 	for _, s := range secrets {
 		cfg.Ingest.Peers.Secrets = append(cfg.Ingest.Peers.Secrets, setting.NewSecret(s))
 	}

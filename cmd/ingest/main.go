@@ -31,7 +31,7 @@ func main() { service.Main(program, run) }
 
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	cfg, process, err := service.Configure(ctx, service.Program[config]{
-		Name: program, Read: func() (config, error) { return readConfig(getenv) }, Checks: checks, Local: local,
+		Name: program, Getenv: getenv, Read: read, Checks: checks, Local: local,
 	}, args, stdout, stderr)
 	if process == nil || err != nil {
 		return err

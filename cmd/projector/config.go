@@ -35,12 +35,13 @@ type config struct {
 }
 
 // readConfig reads the environment and reports every problem at once.
-func readConfig(getenv func(string) string) (config, error) {
+func readConfig(getenv func(string) string) (config, error) { return read(setting.NewReader(getenv)) }
+
+func read(e *setting.Reader) (config, error) {
 	cfg := config{
 		Kafka: kafka.DefaultConfig(), ClickHouse: clickhouse.DefaultConfig(), Projector: projector.DefaultConfig(),
 	}
 	cfg.Kafka.ClientID = "orderledger-projector"
-	e := setting.NewReader(getenv)
 	cfg.Kafka.Read(e)
 	cfg.ClickHouse.Read(e)
 	e.Number(envMaxRows, &cfg.Projector.MaxRows)

@@ -62,8 +62,10 @@ type Configuration interface{ settings() Settings }
 type Program[C Configuration] struct {
 	// Name of the service.
 	Name string
+	// Getenv is the environment.
+	Getenv func(string) string
 	// Read returns the configuration, or every problem of it at once. Secrets in it must not show when it is printed.
-	Read func() (C, error)
+	Read func(e *setting.Reader) (C, error)
 	// Checks returns the start-up checks for a valid configuration.
 	Checks func(cfg C) []preflight.Check
 	// Local returns what the program needs of its machine: -check looks whether it can have it. Nil means only the address
@@ -101,7 +103,15 @@ func Configure[C Configuration](
 	version := flags.Bool("version", false, "print the version and exit")
 	check := flags.Bool("check", false,
 		"check the configuration and the servers, change nothing, and exit: 0 when the program could start and work")
-	printConfig := flags.Bool("print-config", false, "print the configuration, secrets masked, and exit")
+	printConfig := flags.Bool("print-config", false,
+		"print the variables with their values, as a file of variables, and the configuration; then exit")
+	flags.Usage = func() {
+		fmt.Fprintf(stderr, "Usage of %s:\n", p.Name)
+		flags.PrintDefaults()
+		e := setting.NewReader(func(string) string { return "" })
+		_, _ = p.Read(e) // Its problems are those of an empty environment.
+		fmt.Fprintf(stderr, "\nVariables and their defaults; docs/operating.md says what each means:\n%s", e.Defaults())
+	}
 	if err := flags.Parse(args); err != nil {
 		return cfg, nil, err
 	}
@@ -112,13 +122,12 @@ func Configure[C Configuration](
 		_, err := fmt.Fprintln(stdout, Version())
 		return cfg, nil, err
 	}
-	if cfg, err = p.Read(); err != nil {
+	e := setting.NewReader(p.Getenv)
+	if cfg, err = p.Read(e); err != nil {
 		return cfg, nil, err
 	}
 	if *printConfig {
-		text := json.NewEncoder(stdout)
-		text.SetIndent("", "  ")
-		return cfg, nil, text.Encode(cfg)
+		return cfg, nil, printConfiguration(e, cfg, stdout)
 	}
 	if *check {
 		local := Local{}
@@ -159,6 +168,17 @@ func (p *Process) Admin(ready func(context.Context) error) *Admin {
 	admin := NewAdmin(p.settings.Admin, p.Log, p.Metrics, ready)
 	admin.HandleProfiles()
 	return admin
+}
+
+// printConfiguration prints the variables as a file that sets them again, and what follows from them as a comment:
+// files hold more than variables do.
+func printConfiguration(e *setting.Reader, cfg any, stdout io.Writer) error {
+	text, err := json.MarshalIndent(cfg, "# ", "  ")
+	if err != nil {
+		return fmt.Errorf("print the configuration: %w", err)
+	}
+	_, err = fmt.Fprintf(stdout, "%s\n# The configuration that follows from them, secrets masked:\n# %s\n", e.File(), text)
+	return err
 }
 
 func printChecks(ctx context.Context, checks []preflight.Check, stdout io.Writer) error {
