@@ -6,7 +6,7 @@ GO    := go
 BIN   := bin
 
 .DEFAULT_GOAL := help
-.PHONY: help build engine demo up down test test/race test/integration test/compose chaos soak measure fuzz bench \
+.PHONY: help build engine demo up down test test/alerts test/race test/integration test/compose chaos soak measure fuzz bench \
 	lint baseline fmt generate verify
 
 help: ## Print the targets
@@ -37,6 +37,9 @@ others_then_e2e = bash -c '$(GO) test -count=1 -json $(1) $$($(GO) list ./... | 
 
 test: engine ## Run all tests that this machine can run; the last lines name the backends
 	@set -o pipefail; $(SERVERS) -- $(call others_then_e2e,-timeout 15m) | $(REPORT)
+
+test/alerts: ## Evaluate the rules of docs/alerts.yaml with the engine of Prometheus, a module of its own
+	cd docs/alertstest && $(GO) vet ./... && $(GO) test -count=1 ./...
 
 test/race: engine ## Run the same tests with the race detector
 	@set -o pipefail; $(SERVERS) -- $(call others_then_e2e,-race -timeout 30m) | $(REPORT)
