@@ -1,0 +1,89 @@
+package testkit
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var memberName = regexp.MustCompile("`(.*?)`")
+
+// operatingPage returns docs/operating.md.
+func operatingPage(t testing.TB) string {
+	t.Helper()
+	_, here, _, _ := runtime.Caller(0)
+	page, err := os.ReadFile(filepath.Join(filepath.Dir(here), "..", "..", "docs", "operating.md"))
+	require.NoError(t, err)
+	return string(page)
+}
+
+// DocumentedMembers returns the members of a file, with their types, from a table of docs/operating.md. first is the
+// head of the table's first column.
+func DocumentedMembers(t testing.TB, first string) map[string]string {
+	t.Helper()
+	_, table, found := strings.Cut(operatingPage(t), "\n| "+first+" | Type | Meaning |\n|---|---|---|\n")
+	require.True(t, found, first)
+	table, _, _ = strings.Cut(table, "\n\n")
+	members := map[string]string{}
+	for row := range strings.SplitSeq(table, "\n") {
+		cells := strings.SplitN(row, " | ", 3)
+		require.Len(t, cells, 3, row)
+		types := strings.Split(cells[1], ", ")
+		for i, name := range memberName.FindAllStringSubmatch(cells[0], -1) {
+			members[name[1]] = types[i]
+		}
+	}
+	return members
+}
+
+// DocumentedExample returns the first example in JSON below a heading of docs/operating.md.
+func DocumentedExample(t testing.TB, heading string) string {
+	t.Helper()
+	_, section, found := strings.Cut(operatingPage(t), "\n### "+heading+"\n")
+	require.True(t, found, heading)
+	_, example, found := strings.Cut(section, "```json\n")
+	require.True(t, found, heading)
+	example, _, _ = strings.Cut(example, "```")
+	return example
+}
+
+// JSONMembers returns the members of a struct in JSON, those of embedded structs included, with their types as the
+// documents name them. A type whose name is "duration" is one.
+func JSONMembers(of reflect.Type) map[string]string {
+	members := map[string]string{}
+	for field := range of.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if field.Anonymous && name == "" {
+			for inner, kind := range JSONMembers(field.Type) {
+				members[inner] = kind
+			}
+			continue
+		}
+		members[name] = memberType(field.Type)
+	}
+	return members
+}
+
+func memberType(of reflect.Type) string {
+	if of.Name() == "duration" {
+		return "duration"
+	}
+	switch of.Kind() {
+	case reflect.String:
+		return "text"
+	case reflect.Bool:
+		return "boolean"
+	case reflect.Int:
+		return "number"
+	case reflect.Slice:
+		return "list of " + memberType(of.Elem()) + "s"
+	default:
+		return "object"
+	}
+}
