@@ -2,12 +2,15 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -25,6 +28,10 @@ type tailer struct {
 	limit      int
 	shown      int
 	record     events.Record
+
+	// waiting is where the tailer says that it waits, once, when nothing has come for idle. Nil says nothing.
+	waiting io.Writer
+	idle    time.Duration
 }
 
 func tailCommand() *cobra.Command {
@@ -40,10 +47,12 @@ func tailCommand() *cobra.Command {
 		Use:   "tail",
 		Short: "Follow the events",
 		Long: `tail follows orders.events.v1 and prints one line for each event: its time, shipment and version,
-and the change of status. With -o json each line is a JSON object with the envelope and the whole
-event. It reads committed records only and commits no offsets.
+and the change of status. With -o json each line is a JSON object with the whole envelope (who caused
+it, correlation, causation, key and hash of the input, hash of the chain) and the event.
+It reads committed records only and commits no offsets.
 
-Without --from-start it waits for the next event, and -n counts from there. Events of one lane, and so
+Without --from-start it waits for the next event, and -n counts from there. It says so on standard
+error if nothing comes, as for a shipment that does not exist. Events of one lane, and so
 of one shipment, are in order; the order of lanes is not defined.
 
 TLS and the user come from the variables of the services: ORDERLEDGER_KAFKA_TLS, ORDERLEDGER_KAFKA_SASL,
@@ -58,6 +67,7 @@ ORDERLEDGER_KAFKA_USER, ORDERLEDGER_KAFKA_PASSWORD and the others of that prefix
 			if err := errors.Join(append(e.Problems(), cfg.Validate())...); err != nil {
 				return err
 			}
+			t.waiting, t.idle = cmd.ErrOrStderr(), 2*time.Second
 			return t.run(cmd.Context(), cfg, fromStart, cmd.OutOrStdout())
 		},
 	}
@@ -92,7 +102,7 @@ func (t *tailer) run(ctx context.Context, cfg kafka.Config, fromStart bool, out 
 	w := bufio.NewWriter(out)
 	defer func() { _ = w.Flush() }() // The reader of a pipe may be gone.
 	for {
-		fetches := client.PollFetches(ctx)
+		fetches := t.poll(ctx, client)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -118,6 +128,32 @@ func (t *tailer) run(ctx context.Context, cfg kafka.Config, fromStart bool, out 
 	}
 }
 
+// poll fetches records. If none have come for a while, it says that the tailer waits: an id that does not exist looks
+// like a command that hangs.
+func (t *tailer) poll(ctx context.Context, client *kgo.Client) kgo.Fetches {
+	if t.waiting == nil {
+		return client.PollFetches(ctx)
+	}
+	soon, cancel := context.WithTimeout(ctx, t.idle)
+	defer cancel()
+	fetches := client.PollFetches(soon)
+	if soon.Err() == nil || !fetches.Empty() {
+		return fetches
+	}
+	if ctx.Err() == nil {
+		next := "the next event"
+		switch {
+		case t.shipmentID != "" && t.shown == 0:
+			next = "an event of shipment " + t.shipmentID + ", which has none here yet"
+		case t.shipmentID != "":
+			next = "the next event of shipment " + t.shipmentID
+		}
+		fmt.Fprintf(t.waiting, "waiting for %s; Ctrl-C stops\n", next)
+		t.waiting = nil
+	}
+	return client.PollFetches(ctx)
+}
+
 func (t *tailer) show(w io.Writer, record *kgo.Record) {
 	kafka.ReadEventRecord(&t.record, record)
 	env, event, err := events.Decode(&t.record)
@@ -137,14 +173,66 @@ func (t *tailer) show(w io.Writer, record *kgo.Record) {
 		record.Partition, env.LaneSeq, shortType(env.Type), env.ShipmentID, env.Version, transition(event.GetTransition()))
 }
 
-// jsonLine returns the main members of the envelope and the event as one object.
+// jsonEvent is an event as -o json prints it: the whole envelope and the event. Members are absent where the envelope
+// has nothing; those after decisionEvent are in the first event of a decision only.
+type jsonEvent struct {
+	ID             string          `json:"id"`
+	Type           string          `json:"type"`
+	Source         string          `json:"source"`
+	ShipmentID     string          `json:"shipmentId"`
+	Version        uint64          `json:"version"`
+	Lane           int32           `json:"lane"`
+	Offset         int64           `json:"offset"`
+	LaneSeq        uint64          `json:"laneseq"`
+	SellerID       string          `json:"sellerId,omitempty"`
+	LocationID     string          `json:"locationId,omitempty"`
+	Time           string          `json:"time"`
+	DecidedTime    string          `json:"decidedTime"`
+	RecordedTime   string          `json:"recordedTime"`
+	AuthType       string          `json:"authType,omitempty"`
+	AuthID         string          `json:"authId,omitempty"`
+	CorrelationID  string          `json:"correlationId,omitempty"`
+	CausationID    string          `json:"causationId,omitempty"`
+	TraceParent    string          `json:"traceparent,omitempty"`
+	History        bool            `json:"history,omitempty"`
+	DecisionEvents int             `json:"decisionEvents,omitempty"`
+	DecisionEvent  int             `json:"decisionEvent,omitempty"`
+	InputType      string          `json:"inputType,omitempty"`
+	InputKey       string          `json:"inputKey,omitempty"`
+	InputHash      []byte          `json:"inputHash,omitempty"`
+	InboxOffset    *int64          `json:"inboxOffset,omitempty"`
+	DecisionSeq    uint64          `json:"decisionSeq,omitempty"`
+	ChainHash      []byte          `json:"chainHash"` // In Base64, like inputHash, as in the headers.
+	Event          json.RawMessage `json:"event"`
+}
+
+// jsonLine returns the envelope and the event as one object.
 func jsonLine(env events.Envelope, record *kgo.Record) ([]byte, error) {
-	line := fmt.Appendf(nil, `{"id":%q,"type":%q,"shipmentId":%q,"version":%d,"lane":%d,"offset":%d,"laneseq":%d,`+
-		`"time":%q,"recordedTime":%q,"event":`,
-		env.ID, env.Type, env.ShipmentID, env.Version, record.Partition, record.Offset, env.LaneSeq,
-		env.OccurredAt.Format(events.TimeFormat), env.RecordedAt.Format(events.TimeFormat))
-	line, err := events.AppendJSON(line, env.Type, record.Value)
-	return append(line, '}'), err
+	event, err := events.AppendJSON(nil, env.Type, record.Value)
+	if err != nil {
+		return nil, err
+	}
+	line := jsonEvent{
+		ID: env.ID, Type: env.Type, Source: env.Source, ShipmentID: env.ShipmentID, Version: env.Version,
+		Lane: record.Partition, Offset: record.Offset, LaneSeq: env.LaneSeq, SellerID: env.SellerID,
+		LocationID: env.LocationID, Time: env.OccurredAt.Format(events.TimeFormat),
+		DecidedTime:  env.DecidedAt.Format(events.TimeFormat),
+		RecordedTime: env.RecordedAt.Format(events.TimeFormat), AuthType: env.AuthType, AuthID: env.AuthID,
+		CorrelationID: env.CorrelationID, CausationID: env.CausationID, TraceParent: env.TraceParent, History: env.History,
+		DecisionEvents: env.DecisionEvents, DecisionEvent: env.DecisionEvent, InputType: env.InputType,
+		InputKey: env.InputKey, DecisionSeq: env.DecisionSeq, ChainHash: env.ChainHash[:], Event: event,
+	}
+	if env.InputHash != (events.Hash{}) {
+		line.InputHash = env.InputHash[:]
+	}
+	if env.InputType != "" && env.InboxOffset != events.NoInboxOffset {
+		line.InboxOffset = &env.InboxOffset
+	}
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	err = encoder.Encode(line)
+	return bytes.TrimSpace(out.Bytes()), err
 }
 
 // shortType returns a ce_type without the prefix and suffix of all types.

@@ -2,9 +2,13 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -64,6 +68,67 @@ func TestTailPrintsJSON(t *testing.T) {
 	require.Equal(t, 1, line.Version)
 	require.Equal(t, line.ShipmentID, line.Event.After.ShipmentID)
 	require.Equal(t, "STATUS_APPROVED", line.Event.After.Status)
+}
+
+// The line holds everything that the record does.
+func TestTailPrintsWholeEnvelope(t *testing.T) {
+	t.Parallel()
+	hash := sha256.Sum256([]byte("body"))
+	env := events.Envelope{
+		ID: "S\a1/1", Type: events.TypeShipmentCreated, Source: "orderledger/a", ShipmentID: "S\a1", Version: 1, LaneSeq: 7,
+		SellerID: "seller-1", LocationID: "LOC-1", AuthType: "marketplace", AuthID: "app/x", CorrelationID: "c<1>",
+		CausationID: "cause", History: true, DecisionEvents: 2, DecisionEvent: 1, InputType: "notification.shipment_created",
+		InputKey: "shipment_created/S1", InputHash: hash, InboxOffset: 0, DecisionSeq: 9, ChainHash: sha256.Sum256([]byte("chain")),
+	}
+	created := eventstest.NewLane(0).Event(eventstest.Story(1, eventstest.Start)[0])
+	text, err := jsonLine(env, &kgo.Record{Partition: 3, Offset: 4, Value: created.Value})
+	require.NoError(t, err)
+	var line map[string]any
+	require.NoError(t, json.Unmarshal(text, &line), "%s", text)
+	for name, want := range map[string]any{
+		"id": "S\a1/1", "lane": 3.0, "offset": 4.0, "laneseq": 7.0, "sellerId": "seller-1", "locationId": "LOC-1",
+		"authType": "marketplace", "authId": "app/x", "correlationId": "c<1>", "causationId": "cause", "history": true,
+		"decisionEvents": 2.0, "decisionEvent": 1.0, "inputType": "notification.shipment_created", "inputKey": "shipment_created/S1",
+		"inputHash": base64.StdEncoding.EncodeToString(hash[:]), "inboxOffset": 0.0, "decisionSeq": 9.0,
+		"chainHash": base64.StdEncoding.EncodeToString(env.ChainHash[:]),
+	} {
+		require.Equal(t, want, line[name], name)
+	}
+	require.NotEmpty(t, line["event"])
+
+	env.InputType, env.InputHash, env.InboxOffset = "", events.Hash{}, events.NoInboxOffset
+	text, err = jsonLine(env, &kgo.Record{Value: nil})
+	require.NoError(t, err)
+	require.NotContains(t, string(text), "inboxOffset")
+	require.NotContains(t, string(text), "inputHash")
+}
+
+// heard calls a function at the first write.
+type heard struct {
+	bytes.Buffer
+	then func()
+}
+
+func (h *heard) Write(p []byte) (int, error) {
+	defer h.then()
+	return h.Buffer.Write(p)
+}
+
+func TestTailSaysThatItWaits(t *testing.T) {
+	t.Parallel()
+	cfg := ledgerOf(t)
+	for shipment, want := range map[string]string{
+		"nosuch": "waiting for an event of shipment nosuch, which has none here yet; Ctrl-C stops\n",
+		"":       "waiting for the next event; Ctrl-C stops\n",
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		stderr := &heard{then: cancel}
+		var out bytes.Buffer
+		tail := &tailer{shipmentID: shipment, waiting: stderr, idle: 200 * time.Millisecond}
+		require.NoError(t, tail.run(ctx, cfg, true, &out))
+		require.Equal(t, want, stderr.String())
+		require.Equal(t, shipment == "", out.Len() > 0)
+	}
 }
 
 func TestTailReportsUnreachableKafka(t *testing.T) {
