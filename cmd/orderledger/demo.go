@@ -40,6 +40,9 @@ labels and dispatches. Then it shows events, tables and pushes, and ends. With -
 running, so that you can look around.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if shipments < 1 {
+				return fmt.Errorf("--shipments %d: want 1 or more", shipments)
+			}
 			path, err := locateEngine(cmd.Context(), cmd.ErrOrStderr())
 			if err != nil {
 				return err

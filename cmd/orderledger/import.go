@@ -93,6 +93,9 @@ func importFile(cmd *cobra.Command, cfg importer.Config, name string, operator *
 	if err := cfg.Validate(); err != nil {
 		return fmt.Errorf("--url %w", err)
 	}
+	if cfg.Concurrency < 1 {
+		return fmt.Errorf("--concurrency %d: want 1 or more", cfg.Concurrency)
+	}
 	if cfg.CorrelationID == "" {
 		cfg.CorrelationID = "import-" + uuid.NewString()
 	}

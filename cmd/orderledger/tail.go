@@ -63,6 +63,9 @@ ORDERLEDGER_KAFKA_USER, ORDERLEDGER_KAFKA_PASSWORD and the others of that prefix
 			if output != "text" && output != "json" {
 				return fmt.Errorf("-o %s: want text or json", output)
 			}
+			if t.limit < 0 {
+				return fmt.Errorf("-n %d: want 0 (never stop) or more", t.limit)
+			}
 			t.json = output == "json"
 			if err := errors.Join(append(e.Problems(), cfg.Validate())...); err != nil {
 				return err

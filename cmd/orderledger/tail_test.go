@@ -147,6 +147,10 @@ func TestCommandsNameWrongFlags(t *testing.T) {
 	require.ErrorContains(t, err, `--suborder-endpoint "efs.example.com"`)
 	require.ErrorContains(t, err, "--data")
 	require.ErrorContains(t, run(t.Context(), []string{"tail", "-o", "xml"}), "want text or json")
+	require.ErrorContains(t, run(t.Context(), []string{"tail", "-n", "-1"}), "-n -1: want 0")
+	require.ErrorContains(t, run(t.Context(), []string{"tail", "--kafka", "127.0.0.1:99999"}), "port 99999 is not between")
 	require.ErrorContains(t, run(t.Context(), []string{"import", "--url", "nowhere", "file"}), "--url")
+	require.ErrorContains(t, run(t.Context(), []string{"import", "--concurrency", "0", "file"}), "--concurrency 0: want 1")
+	require.ErrorContains(t, run(t.Context(), []string{"demo", "--shipments", "0"}), "--shipments 0: want 1")
 	require.ErrorContains(t, run(t.Context(), []string{"fly"}), "unknown command")
 }

@@ -164,7 +164,11 @@ func (o upOptions) validate() error {
 	}
 	problems = append(problems, o.validateAddrs()...)
 	for _, e := range o.SuborderEndpoints {
-		if _, err := emitter.ParseEndpoint(e); err != nil {
+		endpoint, err := emitter.ParseEndpoint(e)
+		if err == nil {
+			err = endpoint.Validate()
+		}
+		if err != nil {
 			problems = append(problems, fmt.Errorf("--suborder-endpoint %q: %w", e, err))
 		}
 	}
@@ -180,14 +184,22 @@ func (o upOptions) validate() error {
 }
 
 func (o upOptions) validateAddrs() (problems []error) {
+	taken := make(map[string]string)
 	for _, a := range [][2]string{
 		{"--listen", o.Listen},
 		{"--kafka-listen", o.KafkaListen},
 		{"--clickhouse-listen", o.ClickHouseListen},
 		{"--clickhouse-http-listen", o.ClickHouseHTTPListen},
 	} {
-		if _, err := net.ResolveTCPAddr("tcp", a[1]); err != nil {
+		addr, err := net.ResolveTCPAddr("tcp", a[1])
+		switch {
+		case err != nil:
 			problems = append(problems, fmt.Errorf("%s %q: want host:port: %w", a[0], a[1], err))
+		case addr.Port == 0: // The system chooses one for each.
+		case taken[addr.String()] != "":
+			problems = append(problems, fmt.Errorf("%s %q: %s has this address", a[0], a[1], taken[addr.String()]))
+		default:
+			taken[addr.String()] = a[0]
 		}
 	}
 	return problems

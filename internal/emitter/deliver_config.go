@@ -49,7 +49,7 @@ func (c DeliverConfig) Validate() error {
 			problems = append(problems, fmt.Errorf("endpoint %s is configured twice", e.Name))
 		}
 		seen[e.Name] = true
-		if err := e.validate(); err != nil {
+		if err := e.Validate(); err != nil {
 			problems = append(problems, fmt.Errorf("endpoint %q: %w", e.Name, err))
 		}
 		if e = e.withDefaults(); c.SessionTimeout != 0 && c.SessionTimeout < e.Timeout+sessionMargin {

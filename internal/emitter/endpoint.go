@@ -104,7 +104,8 @@ func ParseEndpoint(text string) (Endpoint, error) {
 	return Endpoint{Name: name, URL: text}, nil
 }
 
-func (e Endpoint) validate() error {
+// Validate reports every problem of the settings.
+func (e Endpoint) Validate() error {
 	var problems []error
 	if !endpointName.MatchString(e.Name) {
 		problems = append(problems, errors.New("name is not 1 to 63 lower-case letters, digits, dots and dashes"))

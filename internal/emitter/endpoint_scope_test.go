@@ -48,16 +48,16 @@ func TestScopeIncludes(t *testing.T) {
 func TestScopeErrors(t *testing.T) {
 	t.Parallel()
 	e := Endpoint{Name: "a", URL: "https://example.org"}
-	require.NoError(t, e.validate(), "without a scope an endpoint is valid and gets nothing")
+	require.NoError(t, e.Validate(), "without a scope an endpoint is valid and gets nothing")
 	require.Equal(t, []string{"sellers", "locations", "channels"}, e.Scope.Missing())
 	e.Scope = Everything()
-	require.NoError(t, e.validate())
+	require.NoError(t, e.Validate())
 	require.Empty(t, e.Scope.Missing())
 	e.Scope = Scope{Sellers: []string{"s1", All}, Locations: []string{"IN*"}, Channels: []string{" shop", ""}}
 	for _, problem := range []string{
 		`sellers has "*" beside other names`, `locations has "IN*": there are no patterns`, `channels has " shop"`, `channels has ""`,
 	} {
-		require.ErrorContains(t, e.validate(), problem)
+		require.ErrorContains(t, e.Validate(), problem)
 	}
 }
 

@@ -147,8 +147,9 @@ func changesBody(u *ledgerv1.PropertiesUpdated) bool {
 	return false
 }
 
-// wasCancelled reports whether a suborder with live units has had a SUBORDER_CANCEL. That happens when all units were
-// cancelled, and the cancellation of a courier return revived some of them.
+// wasCancelled reports whether a suborder with live units has had a SUBORDER_CANCEL, or a SUBORDER_CREATE without live
+// units. That happens when all units were cancelled, and a return of cancelled units, or the cancellation of a courier
+// return, revived some of them.
 //
 // The state shows only that every unit was cancelled at some time, not that all of them were cancelled at the same
 // time. If units were cancelled and revived in turns, and some were always live, a later COMPLETE may therefore be

@@ -63,14 +63,14 @@ func TestTranslateHistory(t *testing.T) {
 func (h *history) add(e *ledgerv1.Event) {
 	h.laneSeq++
 	h.state = e.GetAfter()
-	h.revived = h.revived || len(e.GetReturnCancelled().GetRevived()) > 0
+	h.revived = h.revived || len(e.GetReturnCancelled().GetRevived()) > 0 || len(e.GetReturnCreated().GetRevived()) > 0
 	m, ok := Translate(h.recorded(e), Profile752255250(), &Channel{})
 	if ok {
 		h.check(e, m)
 		h.messages = append(h.messages, m)
 	}
 	require.NotEmpty(h.t, h.messages, "the first event makes a CREATE")
-	if h.has(SuborderCancel) || liveUnits(h.state) == 0 {
+	if h.has(SuborderCancel) || liveUnits(h.state) == 0 || wasCancelled(h.state) {
 		return // There may be no more messages.
 	}
 	for _, stage := range h.state.GetStages() {

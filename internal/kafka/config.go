@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"strconv"
 	"time"
 
 	"github.com/orderledger/orderledger/internal/setting"
@@ -73,6 +74,8 @@ func (c Config) Validate() error {
 	for _, b := range c.Brokers {
 		if _, port, err := net.SplitHostPort(b); err != nil || port == "" {
 			bad("kafka broker %q: want host:port", b)
+		} else if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			bad("kafka broker %q: port %s is not between 1 and 65535", b, port)
 		}
 	}
 	if !clusterName.MatchString(c.Cluster) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -38,6 +39,10 @@ func (c Config) Validate() error {
 	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		// The error of url.Parse contains the URL.
 		problems = append(problems, errors.New("url is not http(s)://host"))
+	} else if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			problems = append(problems, fmt.Errorf("port %s of the url is not between 1 and 65535", port))
+		}
 	}
 	for _, secret := range c.Secrets {
 		if len(secret.key) == 0 {
