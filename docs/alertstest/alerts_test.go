@@ -67,15 +67,20 @@ func scenarios() map[string]scenario {
 	}
 }
 
-func TestAlerts(t *testing.T) {
-	t.Parallel()
+func rulesOf(t *testing.T) []rulefmt.Rule {
+	t.Helper()
 	p := parser.NewParser(parser.Options{})
 	groups, errs := rulefmt.ParseFile("../alerts.yaml", false, model.UTF8Validation, p, slog.New(slog.DiscardHandler))
 	require.Empty(t, errs)
-	cases := scenarios()
 	require.Len(t, groups.Groups, 1)
-	require.Len(t, groups.Groups[0].Rules, len(cases), "every rule has a case, every case a rule")
-	for _, rule := range groups.Groups[0].Rules {
+	return groups.Groups[0].Rules
+}
+
+func TestAlerts(t *testing.T) {
+	t.Parallel()
+	cases, rules := scenarios(), rulesOf(t)
+	require.Len(t, rules, len(cases), "every rule has a case, every case a rule")
+	for _, rule := range rules {
 		t.Run(rule.Alert, func(t *testing.T) {
 			t.Parallel()
 			c, found := cases[rule.Alert]
@@ -84,6 +89,18 @@ func TestAlerts(t *testing.T) {
 			require.False(t, fires(t, rule, c.good), "it does not fire in the good case")
 		})
 	}
+}
+
+// A ledger whose ingest instances are all gone has no series of them.
+func TestAlertsNoticeThatAllInstancesAreGone(t *testing.T) {
+	t.Parallel()
+	for _, rule := range rulesOf(t) {
+		if rule.Alert == "OrderledgerLaneWithoutAnOwner" {
+			require.True(t, fires(t, rule, `orderledger_journal_lanes_open{instance="a"} 12+0x5`))
+			return
+		}
+	}
+	require.Fail(t, "no rule")
 }
 
 // fires reports whether an alert fires within the two hours: its expression has a result in each minute for as long as
