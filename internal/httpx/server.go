@@ -3,6 +3,7 @@ package httpx
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -92,7 +93,9 @@ func (s *Server) Handle(route string, h Handler) http.Handler {
 			c.status = p.Status
 			c.Note(p.attrs()...)
 			level = slog.LevelInfo
-			if p.Status >= http.StatusInternalServerError {
+			// A client that has left ends its request; that is not a fault of the service.
+			left := errors.Is(ctx.Err(), context.Canceled) && errors.Is(err, context.Canceled)
+			if p.Status >= http.StatusInternalServerError && !left {
 				level = slog.LevelError
 			}
 			p.write(w, c.CorrelationID)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -84,6 +85,27 @@ func TestHandleTurnsErrorsIntoProblems(t *testing.T) {
 	}
 }
 
+func TestHandleTellsClientsThatLeftFromFaults(t *testing.T) {
+	t.Parallel()
+	left, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, c := range map[string]struct {
+		ctx   context.Context
+		err   error
+		level string
+	}{
+		"the client left":                 {left, fmt.Errorf("read: %w", context.Canceled), "INFO"},
+		"the client left, a part is away": {left, httpx.Unavailable.New("no owner").Because(context.Canceled), "INFO"},
+		"the client left after a fault":   {left, errors.New("a fault"), "ERROR"},
+		"the service cancelled":           {t.Context(), context.Canceled, "ERROR"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, line := serve(t, func(context.Context, *httpx.Call) error { return c.err }, get(t).WithContext(c.ctx))
+			require.Equal(t, c.level, line["level"])
+		})
+	}
+}
+
 func TestCallBodyHasALimit(t *testing.T) {
 	t.Parallel()
 	read := func(_ context.Context, c *httpx.Call) error {
@@ -118,7 +140,15 @@ func TestServerDrains(t *testing.T) {
 	require.Equal(t, "close", closes())
 	families, err := reg.Gather()
 	require.NoError(t, err)
-	require.Len(t, families, 2)
+	var names []string
+	for _, f := range families {
+		names = append(names, f.GetName())
+	}
+	require.Equal(t, []string{
+		"orderledger_ingest_overload_refused_total",
+		"orderledger_ingest_request_duration_seconds",
+		"orderledger_ingest_requests_total",
+	}, names)
 }
 
 // A sender gives up a notification that gets 400.
