@@ -54,7 +54,7 @@ func TestChecksPassAndChangeNothing(t *testing.T) {
 		require.Equal(t, preflight.OK, f.Level, "%s: %s", name, f.Seen)
 	}
 	require.Contains(t, before["clickhouse rights"].Seen, "CREATE DATABASE", "the database does not exist yet")
-	require.Contains(t, before["clickhouse migrations"].Seen, "8 of 8 are not applied yet")
+	require.Contains(t, before["clickhouse migrations"].Seen, "9 of 9 are not applied yet")
 	require.Contains(t, found(t, cfg)["clickhouse rights"].Seen, "CREATE DATABASE", "the checks created none")
 }
 
@@ -68,8 +68,8 @@ func TestChecksReportPendingMigrations(t *testing.T) {
 	require.Equal(t, preflight.Warn, f.Level, "a program that only reads waits for a projector")
 	require.Contains(t, f.Do, "start a projector")
 	require.NoError(t, clickhouse.Migrate(t.Context(), cfg, slog.New(slog.DiscardHandler), projections.Migrations()))
-	require.Equal(t, "all 8 are applied", reads().Seen)
-	require.Equal(t, "all 8 are applied", found(t, cfg)["clickhouse migrations"].Seen)
+	require.Equal(t, "all 9 are applied", reads().Seen)
+	require.Equal(t, "all 9 are applied", found(t, cfg)["clickhouse migrations"].Seen)
 
 	changed := fstest.MapFS{"0001_events.sql": {Data: []byte("SELECT 1")}}
 	f = worst(t, clickhouse.Checks(cfg, nil, changed))["clickhouse migrations"]

@@ -25,9 +25,9 @@ func TestMigrateCommentsEveryColumn(t *testing.T) {
 		require.NoError(t, conn.QueryRow(t.Context(), "SELECT groupArray(name) FROM (SELECT name FROM system.tables "+
 			"WHERE database = currentDatabase() ORDER BY name)").Scan(&tables))
 		require.Equal(t, []string{
-			"dead_letters", "dead_letters_history", "decision_voids", "decisions", "decisions_history", "events", "order_items",
-			"order_items_state", "returns", "returns_state", "schema_migrations", "services", "services_state", "shipments",
-			"shipments_state", "sla", "sla_clocks",
+			"dead_letters", "dead_letters_history", "decision_voids", "decisions", "decisions_history", "events", "ledger",
+			"order_items", "order_items_state", "returns", "returns_state", "schema_migrations", "services", "services_state",
+			"shipments", "shipments_state", "sla", "sla_clocks",
 		}, tables)
 
 		var bare []string
