@@ -38,20 +38,23 @@ func TestStrictIntake(t *testing.T) {
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
-	run := func(args ...string) string {
-		out, err := try(args...)
-		require.NoError(t, err, "%s", out)
-		return out
+	for want, args := range map[string][]string{
+		"a notification needs a signature":          {file},
+		"a notification needs a notification token": {"--token", demo.OwnToken, file},
+	} {
+		said, err := try(args...)
+		require.Error(t, err)
+		require.Contains(t, said, "2 lines: 0 accepted, 0 refused", "it ends at the first line")
+		require.Contains(t, said, want)
 	}
-	require.Contains(t, run(file), "2 lines: 0 accepted, 2 refused")
-	require.Contains(t, run("--token", demo.OwnToken, file), "a notification needs a notification token")
 	for _, token := range []string{"", notificationToken} {
 		said, err := try("--wait", "--token", notificationToken, "--operator-token", token, file)
 		require.Error(t, err)
 		require.Contains(t, said, "--wait needs --operator-token")
 		require.NotContains(t, said, "accepted", "nothing was sent")
 	}
-	got := run("--wait", "--token", notificationToken, "--operator-token", operatorToken, file)
+	got, err := try("--wait", "--token", notificationToken, "--operator-token", operatorToken, file)
+	require.Error(t, err, "a line was refused")
 	require.Contains(t, got, "2 lines: 1 accepted, 1 refused")
 	require.Contains(t, got, "line 2: 404 the credential does not speak for the seller")
 	require.Regexp(t, `applied +1`, got)

@@ -85,7 +85,7 @@ func TestHandleTurnsErrorsIntoProblems(t *testing.T) {
 	}
 }
 
-func TestHandleTellsClientsThatLeftFromFaults(t *testing.T) {
+func TestHandleLogsClientsThatLeftAsNoFault(t *testing.T) {
 	t.Parallel()
 	left, cancel := context.WithCancel(t.Context())
 	cancel()
