@@ -100,6 +100,7 @@ func TestHandleLogsClientsThatLeftAsNoFault(t *testing.T) {
 		"the service cancelled":           {t.Context(), context.Canceled, "ERROR"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			_, line := serve(t, func(context.Context, *httpx.Call) error { return c.err }, get(t).WithContext(c.ctx))
 			require.Equal(t, c.level, line["level"])
 		})
