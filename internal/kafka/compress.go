@@ -23,6 +23,16 @@ func Compressed() kgo.Opt {
 	return kgo.WithCompressor(largeBatches{gzip})
 }
 
+// uncompressed leaves all batches as they are.
+type uncompressed struct{}
+
+// Compress implements kgo.Compressor.
+func (uncompressed) Compress(
+	_ *bytes.Buffer, src []byte, _ ...kgo.CompressFlag,
+) ([]byte, kgo.CompressionCodecType) {
+	return src, kgo.CodecNone
+}
+
 // largeBatches compresses the batches that are worth it.
 type largeBatches struct{ kgo.Compressor }
 

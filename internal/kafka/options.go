@@ -35,8 +35,9 @@ func Options(cfg Config) []kgo.Opt {
 		kgo.ProducerBatchMaxBytes(MaxMessageBytes - batchSlack),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		// The client's default is snappy, which kafkajs and other clients can't read without a further library. Most records
-		// are written one by one, and then any codec costs more than it saves; see Compressed.
-		kgo.ProducerBatchCompression(kgo.NoCompression()),
+		// are written one by one, and then any codec costs more than it saves; see Compressed. ProducerBatchCompression would
+		// be a data race: every client made of these options writes into the same list of codecs.
+		kgo.WithCompressor(uncompressed{}),
 		kgo.RequestTimeoutOverhead(10 * time.Second),
 		// Leaders move and topics appear. The default of five seconds of stale metadata is too long for a takeover.
 		kgo.MetadataMinAge(250 * time.Millisecond),

@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"bytes"
+	"sync"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -37,6 +38,22 @@ func TestOptionsUseCodecsThatClientsRead(t *testing.T) {
 			require.Equal(t, c.value, got[0].Value)
 		}
 	})
+}
+
+// Programs make many clients of one list of options, also at the same time. Only the race detector sees the failure.
+func TestOptionsServeClientsConcurrently(t *testing.T) {
+	t.Parallel()
+	options := kafka.Options(kafka.Config{Brokers: []string{"127.0.0.1:9"}})
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			client, err := kgo.NewClient(options...)
+			if err == nil {
+				client.Close()
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestMetricsSurviveANewClient(t *testing.T) {
