@@ -56,7 +56,11 @@ func (w *waitingRecords) put(seq uint64, r InboxRecord) {
 }
 
 func recordBytes(r *InboxRecord) int {
-	return 512 + len(r.ShipmentID) + len(r.Key) + len(r.CorrelationID) + len(r.AuthID) + len(r.Body)
+	n := 512 + len(r.ShipmentID) + len(r.Key) + len(r.CorrelationID) + len(r.AuthID) + len(r.Body)
+	for _, id := range r.Sellers { // Of a sender that speaks for thousands they are larger than the body.
+		n += 16 + len(id)
+	}
+	return n
 }
 
 // clear forgets everything: another owner may have written other decisions under the same numbers.

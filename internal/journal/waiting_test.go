@@ -2,6 +2,7 @@ package journal
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -376,4 +377,15 @@ func TestBatchCapsWaitingBySender(t *testing.T) {
 			require.Zero(t, j.lanes.serving(0).store.Meta().Waiting)
 		})
 	}
+}
+
+// TestWaitingRecordsCountSellers keeps facts of a sender that speaks for many sellers.
+func TestWaitingRecordsCountSellers(t *testing.T) {
+	t.Parallel()
+	w := waitingRecords{}
+	w.clear()
+	for seq := range uint64(100) {
+		w.put(seq, InboxRecord{ShipmentID: "s", Sellers: strings.Split(strings.Repeat("seller-123456789,", maxSellers/17), ",")})
+	}
+	require.LessOrEqual(t, len(w.recent)*maxSellers, 2*recentBytes)
 }
