@@ -24,8 +24,7 @@ func TestResolverKeepsUnknownReturnAtCatchUp(t *testing.T) {
 	caught, err := r.catchUp(t.Context(), 3)
 	require.NoError(t, err)
 	require.True(t, caught)
-	pending, err := store.pending(key)
-	require.NoError(t, err)
+	pending := pendingOf(t, store, key)
 	require.Len(t, pending, 1)
 	require.EqualValues(t, 5, pending[0].offset)
 }

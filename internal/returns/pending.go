@@ -157,16 +157,17 @@ func (s *pendingStore) remove(k subjectKey, offset int64) error {
 	)
 }
 
-// pending returns the notifications of a subject, in order.
-func (s *pendingStore) pending(k subjectKey) (out []pendingNotification, err error) {
+// eachPending calls fn for the notifications of a subject, in order, one by one: a sender may have sent more for one
+// return than the memory holds. fn may change the store. The first error of fn ends it.
+func (s *pendingStore) eachPending(k subjectKey, fn func(*pendingNotification) error) error {
 	from := subjectPrefix(kindBySubject, k)
-	err = s.scan(from, func(key, value []byte) (bool, error) {
+	return s.scan(from, func(key, value []byte) (bool, error) {
 		one := pendingNotification{offset: int64(binary.BigEndian.Uint64(key[len(from):]))}
-		err := one.decode(value)
-		out = append(out, one)
-		return true, err
+		if err := one.decode(value); err != nil {
+			return false, err
+		}
+		return true, fn(&one)
 	})
-	return out, err
 }
 
 // subjects returns the subjects of a partition that have pending notifications, each once, oldest notification first.

@@ -201,16 +201,7 @@ func (r *resolver) readAliases(ctx context.Context, fetches kgo.Fetches) error {
 
 // release delivers the pending notifications of a subject, in order, as far as its shipments are known.
 func (r *resolver) release(ctx context.Context, key subjectKey) error {
-	pending, err := r.store.pending(key)
-	if err != nil {
-		return err
-	}
-	for i := range pending {
-		if err := r.advance(ctx, key, &pending[i], "later"); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.store.eachPending(key, func(p *pendingNotification) error { return r.advance(ctx, key, p, "later") })
 }
 
 // resolve delivers a notification, or stores it until its shipments are known.

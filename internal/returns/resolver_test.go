@@ -1,6 +1,9 @@
 package returns
 
 import (
+	"bytes"
+	"context"
+	"runtime"
 	"testing"
 	"time"
 
@@ -13,6 +16,15 @@ import (
 	"github.com/orderledger/orderledger/internal/marketplace"
 	"github.com/orderledger/orderledger/internal/testkit"
 )
+
+func pendingOf(t *testing.T, store *pendingStore, key subjectKey) (pending []pendingNotification) {
+	t.Helper()
+	require.NoError(t, store.eachPending(key, func(p *pendingNotification) error {
+		pending = append(pending, *p)
+		return nil
+	}))
+	return pending
+}
 
 // TestResolverOutlastsClockJumps sets the clock while a notification waits, and receives one while the clock is ahead.
 func TestResolverOutlastsClockJumps(t *testing.T) {
@@ -42,9 +54,7 @@ func TestResolverOutlastsClockJumps(t *testing.T) {
 		}))
 		return func() int {
 			require.NoError(t, r.expire(t.Context()))
-			pending, err := store.pending(key)
-			require.NoError(t, err)
-			return len(pending)
+			return len(pendingOf(t, store, key))
 		}
 	}
 
@@ -72,4 +82,37 @@ func TestResolverOutlastsClockJumps(t *testing.T) {
 		now = start.Add(time.Hour)
 		require.Zero(t, waiting())
 	})
+}
+
+// TestResolverReleasesOneByOne releases many notifications of one return. It is not parallel, because it measures
+// memory.
+//
+//nolint:paralleltest // As above.
+func TestResolverReleasesOneByOne(t *testing.T) {
+	const count, size = 200, 100 << 10
+	store, err := openPendingStore(t.TempDir())
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, store.close()) })
+	key := subjectKey{0, subject{aliasReturn, "R1"}}
+	// A body that can't be read goes to the inbox, where the ended context stops the release.
+	rec := journal.InboxRecord{Body: bytes.Repeat([]byte("x"), size)}
+	for i := range count {
+		require.NoError(t, store.put(key, pendingNotification{offset: int64(i), rec: rec}))
+	}
+	brokers := testkit.Kafka(t)
+	inbox, err := journal.NewInbox(1, kafka.Options(testkit.KafkaConfig(brokers, 1))...)
+	require.NoError(t, err)
+	t.Cleanup(inbox.Close)
+	r := &resolver{
+		cfg:   Config{Lanes: 1, AppendTimeout: time.Minute, Marketplace: marketplace.DefaultSettings()},
+		store: store, inbox: inbox, log: testkit.Logger(t),
+		resolved: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "resolved"}, []string{"how"}),
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	require.ErrorIs(t, r.release(ended, key), context.Canceled)
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(count*size/2), "it has read the first notification only")
 }
