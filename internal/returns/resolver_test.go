@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/journal"
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/marketplace"
@@ -82,6 +83,27 @@ func TestResolverOutlastsClockJumps(t *testing.T) {
 		now = start.Add(time.Hour)
 		require.Zero(t, waiting())
 	})
+}
+
+// TestAppendOutlastsClockJump receives a notification after somebody has set the clock back: it would have waited for
+// longer than the limit at once.
+func TestAppendOutlastsClockJump(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 3, 2, 7, 0, 0, 0, time.UTC)
+	wall := start
+	brokers := testkit.Kafka(t)
+	testkit.Topics(t, brokers, 1)
+	producer := testkit.Client(t, brokers, kafka.ManualPartitions())
+	r, err := New(Config{Lanes: 1}, Deps{Producer: producer, Now: func() time.Time { return wall }})
+	require.NoError(t, err)
+	wall = start.AddDate(0, 0, -8)
+	n := marketplace.Notification{EventType: marketplace.EventReturnCompleted, ReturnID: "R1"}
+	_, _, err = r.Append(t.Context(), n, journal.InboxRecord{ReceivedAt: wall, Body: []byte("{}")})
+	require.NoError(t, err)
+	reader := testkit.Client(t, brokers, kgo.ConsumeTopics(events.TopicUnresolved))
+	stored := reader.PollFetches(t.Context()).Records()
+	require.Len(t, stored, 1)
+	require.WithinRange(t, stored[0].Timestamp, start, start.Add(time.Hour))
 }
 
 // TestResolverReleasesOneByOne releases many notifications of one return. It is not parallel, because it measures

@@ -48,7 +48,7 @@ type Deps struct {
 	Log *slog.Logger
 	// Registerer gets the metrics. Nil means none.
 	Registerer prometheus.Registerer
-	// Now is the clock.
+	// Now is the clock. It is read once, in New; see steady.
 	Now func() time.Time
 }
 
@@ -56,12 +56,13 @@ type Deps struct {
 type Returns struct {
 	cfg      Config
 	deps     Deps
+	now      func() time.Time // A steady clock.
 	resolved *prometheus.CounterVec
 }
 
 // New returns a Returns that resolves nothing until its units run; Append works from the start.
 func New(cfg Config, d Deps) (*Returns, error) {
-	r := &Returns{cfg: cfg, deps: d, resolved: prometheus.NewCounterVec(prometheus.CounterOpts{
+	r := &Returns{cfg: cfg, deps: d, now: steady(d.Now), resolved: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "orderledger_ingest_resolved_total",
 		Help: "Notifications without a shipment by when it was found: at_once, later, never, or ambiguous where several " +
 			"could be meant; unreadable where the body is.",
@@ -80,17 +81,19 @@ func (r *Returns) Units() []service.Unit {
 	res := &resolver{
 		cfg: r.cfg, options: r.deps.Options, admin: kadm.NewClient(r.deps.Producer), inbox: r.deps.Inbox,
 		producer: r.deps.Producer,
-		log:      r.deps.Log, now: steady(r.deps.Now), resolved: r.resolved,
+		log:      r.deps.Log, now: r.now, resolved: r.resolved,
 	}
 	return []service.Unit{{Name: "aliases", Run: aliases.run}, {Name: "resolver", Run: res.run}}
 }
 
 // Append stores a notification without a shipment, for the resolver. When it returns without an error the notification
 // is durable, at that position of orders.unresolved.v1. rec's ShipmentID and Key are not stored: they follow once the
-// shipment is known.
+// shipment is known. Nor is its ReceivedAt: the wait begins by the steady clock, or a clock that somebody has set back
+// would end it at once.
 func (r *Returns) Append(
 	ctx context.Context, n marketplace.Notification, rec journal.InboxRecord,
 ) (partition int32, offset int64, err error) {
+	rec.ReceivedAt = r.now()
 	out := unresolvedRecord(subjectOf(&n), r.cfg.Lanes, rec)
 	if err := r.deps.Producer.ProduceSync(ctx, out).FirstErr(); err != nil {
 		return 0, 0, fmt.Errorf("produce to %s: %w", events.TopicUnresolved, err)
