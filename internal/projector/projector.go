@@ -92,8 +92,10 @@ func (p *Projector) Run(ctx context.Context) error {
 	if err := p.subscribe(ctx); err != nil {
 		return err
 	}
+	guarded, stop := context.WithCancel(ctx)
+	defer stop() // Before conn is closed.
 	go func() {
-		if err := p.guard(ctx, conn, owner); err != nil {
+		if err := p.guard(guarded, conn, owner); err != nil {
 			select {
 			case p.failed <- err:
 			default:
