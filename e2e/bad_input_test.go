@@ -46,6 +46,10 @@ func TestBadInput(t *testing.T) {
 	notifications := s.url + "/notifications"
 	status, _ := post(t, notifications, created("known"))
 	require.Equal(t, http.StatusOK, status)
+	for _, path := range []string{"/healthz", "/readyz", "/metrics", "/progress"} {
+		status, answer := post(t, s.url+path, "{}")
+		require.Equal(t, http.StatusMethodNotAllowed, status, "%s: %s", path, answer)
+	}
 
 	for _, c := range []struct {
 		name, body string

@@ -83,7 +83,7 @@ func newLedger(
 	l.admin = service.NewAdmin(api, log, reg.(prometheus.Gatherer), ready)
 	l.ingest.HandleReadiness(l.admin)
 	l.admin.Handle("GET /boot", s.kafka.BootHandler())
-	l.admin.Handle("/", l.ingest.Handler())
+	l.admin.HandleRest(l.ingest.Handler())
 	return l, nil
 }
 

@@ -29,6 +29,7 @@ type Admin struct {
 	cfg       AdminConfig
 	log       *slog.Logger
 	mux       *http.ServeMux
+	rest      http.Handler  // Nil without one.
 	listening chan struct{} // Closed once addr is valid.
 	addr      string
 }
@@ -74,6 +75,11 @@ const readyTimeout = 2 * time.Second
 // Handle mounts a handler beside the others. It must be called before Run.
 func (a *Admin) Handle(pattern string, h http.Handler) { a.mux.Handle(pattern, h) }
 
+// HandleRest makes a handler answer every path that has no endpoint here, so that an API can share the address. It must
+// be called before Run. Mounted at "/" of the same mux, it would also answer the wrong methods of our own paths, and say
+// that nothing is there.
+func (a *Admin) HandleRest(h http.Handler) { a.rest = h }
+
 // HandleProfiles mounts /debug/pprof/, for an address that only operators reach: a profile costs CPU time. A profile
 // contains names of functions, never customer data.
 func (a *Admin) HandleProfiles() {
@@ -83,7 +89,30 @@ func (a *Admin) HandleProfiles() {
 }
 
 // Handler returns all endpoints as one handler.
-func (a *Admin) Handler() http.Handler { return a.mux }
+func (a *Admin) Handler() http.Handler {
+	if a.rest == nil {
+		return a.mux
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a.serves(r) {
+			a.mux.ServeHTTP(w, r) // Or answers 405, with the methods of the path in Allow.
+			return
+		}
+		a.rest.ServeHTTP(w, r)
+	})
+}
+
+// serves reports whether the path of a request has an endpoint here, with whatever method.
+func (a *Admin) serves(r *http.Request) bool {
+	for _, method := range []string{r.Method, http.MethodGet, http.MethodPost} {
+		other := *r
+		other.Method = method
+		if _, pattern := a.mux.Handler(&other); pattern != "" {
+			return true
+		}
+	}
+	return false
+}
 
 // Unit returns the server as a unit named "admin".
 func (a *Admin) Unit() Unit { return Unit{Name: "admin", Run: a.Run} }
@@ -112,7 +141,7 @@ func (a *Admin) Run(ctx context.Context) error {
 	close(a.listening)
 	a.log.InfoContext(ctx, "admin listening", slog.String("addr", a.addr))
 	return Serve(ctx, &http.Server{
-		Handler: a.mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute,
+		Handler: a.Handler(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute,
 		// orderledger up serves its API here. A request that is refused before its body was read must not hold its
 		// connection for as long as the client sends.
 		ReadTimeout: 30 * time.Second,

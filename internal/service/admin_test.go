@@ -76,6 +76,48 @@ func TestAdminReportsReadiness(t *testing.T) {
 	require.Equal(t, http.StatusOK, code)
 }
 
+func TestAdminRefusesOtherMethods(t *testing.T) {
+	t.Parallel()
+	ok := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	for name, rest := range map[string]http.Handler{
+		"alone":         nil,
+		"beside an API": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			admin := service.NewAdmin(service.AdminConfig{}, testkit.Logger(t), prometheus.NewRegistry(), nil)
+			admin.Handle("POST /lanes/{lane}/retry", ok)
+			admin.HandleReady("/readyz/lanes/{lane}", func(*http.Request) error { return nil })
+			elsewhere := http.StatusNotFound
+			if rest != nil {
+				admin.HandleRest(rest)
+				elsewhere = http.StatusTeapot
+			}
+			answer := func(method, path string) *httptest.ResponseRecorder {
+				w := httptest.NewRecorder()
+				admin.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, http.NoBody))
+				return w
+			}
+			for _, path := range []string{"/healthz", "/readyz", "/readyz/lanes/3", "/metrics", "/version"} {
+				for _, method := range []string{http.MethodGet, http.MethodHead} {
+					require.Equal(t, http.StatusOK, answer(method, path).Code, "%s %s", method, path)
+				}
+				for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodPatch, http.MethodOptions} {
+					refused := answer(method, path)
+					require.Equal(t, http.StatusMethodNotAllowed, refused.Code, "%s %s", method, path)
+					require.Equal(t, "GET, HEAD", refused.Header().Get("Allow"), "%s %s", method, path)
+				}
+			}
+			require.Equal(t, http.StatusOK, answer(http.MethodPost, "/lanes/3/retry").Code)
+			refused := answer(http.MethodGet, "/lanes/3/retry")
+			require.Equal(t, http.StatusMethodNotAllowed, refused.Code)
+			require.Equal(t, http.MethodPost, refused.Header().Get("Allow"))
+			require.Equal(t, elsewhere, answer(http.MethodPost, "/healthy").Code)
+			require.Equal(t, elsewhere, answer(http.MethodGet, "/").Code)
+		})
+	}
+}
+
 func TestServeFinishesRequestsOnStop(t *testing.T) {
 	t.Parallel()
 	admin := service.NewAdmin(service.AdminConfig{Addr: "127.0.0.1:0"}, testkit.Logger(t), nil, nil)
