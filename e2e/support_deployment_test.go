@@ -153,7 +153,7 @@ func (d *deployment) startClickHouse() {
 		if _, err := engine.Locate(); err != nil {
 			d.t.Skip(err)
 		}
-		d.t.Log("testkit: backend embedded ClickHouse " + engine.Version + " in a process of its own")
+		d.t.Log("testkit: backend embedded ClickHouse in a process of its own " + engine.Version)
 		d.clickhouse.addr = netfault.FreeAddr(d.t)
 		d.clickhouse.process = newProgram(d.t, d.dir, "clickhouse", filepath.Join(d.bin, "orderledger"), nil, []string{
 			"up", "--only", "clickhouse", "--data", filepath.Join(d.dir, "clickhouse"), "--clickhouse-listen", d.clickhouse.addr,

@@ -17,8 +17,8 @@ func engineCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "engine",
 		Short: "Fetch the embedded ClickHouse engine once and print its path",
-		Long: `engine downloads the ClickHouse engine that "up" and the tests embed, through npm, and verifies
-it against a pinned checksum. It does nothing when the engine is in the cache, or when
+		Long: `engine downloads the ClickHouse engine that "up" and the tests embed, libchdb ` + engine.Version + `, through npm,
+and verifies it against a pinned checksum. It does nothing when the engine is in the cache, or when
 ` + engine.EnvLibrary + ` names a library.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

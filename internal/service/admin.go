@@ -76,8 +76,8 @@ const readyTimeout = 2 * time.Second
 func (a *Admin) Handle(pattern string, h http.Handler) { a.mux.Handle(pattern, h) }
 
 // HandleRest makes a handler answer every path that has no endpoint here, so that an API can share the address. It must
-// be called before Run. Mounted at "/" of the same mux, it would also answer the wrong methods of our own paths, and say
-// that nothing is there.
+// be called before Run. Mounted at "/" of the same mux, it would also answer the wrong methods of our own paths, and
+// say that nothing is there.
 func (a *Admin) HandleRest(h http.Handler) { a.rest = h }
 
 // HandleProfiles mounts /debug/pprof/, for an address that only operators reach: a profile costs CPU time. A profile

@@ -70,6 +70,9 @@ func (c ClickHouseBackend) Open(t testing.TB) clickhouse.Config {
 	var standIn uint64
 	const query = "SELECT version(), (SELECT count() FROM system.functions WHERE name = 'chdb')"
 	require.NoError(t, conn.QueryRow(t.Context(), query).Scan(&version, &standIn))
+	if c == Embedded {
+		version = embedded.server.EngineVersion() // The pinned one, by which the other tests and the log name it too.
+	}
 	remark := ""
 	if c == Server && standIn > 0 {
 		remark = " (a stand-in: the embedded engine behind a server's ports)"

@@ -169,6 +169,14 @@ func (s *Server) listen(ctx context.Context) error {
 	return nil
 }
 
+// EngineVersion returns the version of the engine as its library names it, "" before Start.
+func (s *Server) EngineVersion() string {
+	if s.library == nil {
+		return ""
+	}
+	return s.library.Version()
+}
+
 // NativeAddr returns the address of the native protocol, "" before Start.
 func (s *Server) NativeAddr() string { return addrOf(s.native) }
 

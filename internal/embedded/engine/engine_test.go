@@ -24,7 +24,7 @@ func TestLocate(t *testing.T) {
 	require.ErrorIs(t, err, ErrNotFetched)
 	require.ErrorContains(t, err, "make engine")
 
-	dir := filepath.Join(cache, "orderledger", "engine", Version)
+	dir := filepath.Join(cache, "orderledger", "engine", packageVersion)
 	require.NoError(t, os.MkdirAll(dir, 0o755))
 	want := filepath.Join(dir, libraryName)
 	require.NoError(t, os.WriteFile(want, nil, 0o644))
@@ -171,6 +171,9 @@ func TestEngineAnswersQueries(t *testing.T) { //nolint:paralleltest // It change
 	}
 	lib, err := Open(path)
 	require.NoError(t, err)
+	if os.Getenv(EnvLibrary) == "" {
+		require.Equal(t, Version, lib.Version(), "the library names itself as we do")
+	}
 	again, err := Open(path)
 	require.NoError(t, err)
 	require.Same(t, lib, again)

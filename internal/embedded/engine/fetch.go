@@ -92,20 +92,20 @@ func pack(ctx context.Context, a archive, work string) (string, error) {
 	npm, err := exec.LookPath("npm")
 	if err != nil {
 		return "", fmt.Errorf("npm is not installed: install it, or get %s@%s yourself and set %s to its %s: %w",
-			a.name, Version, EnvLibrary, libraryName, err)
+			a.name, packageVersion, EnvLibrary, libraryName, err)
 	}
-	cmd := exec.CommandContext(ctx, npm, "pack", a.name+"@"+Version, //nolint:gosec // The name is from our table.
+	cmd := exec.CommandContext(ctx, npm, "pack", a.name+"@"+packageVersion, //nolint:gosec // The name is from our table.
 		"--ignore-scripts", "--loglevel=error", "--pack-destination", work, "--cache", filepath.Join(work, "npm"))
 	cmd.Dir = work
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("npm pack %s@%s: %w: %s", a.name, Version, err, bytes.TrimSpace(stderr.Bytes()))
+		return "", fmt.Errorf("npm pack %s@%s: %w: %s", a.name, packageVersion, err, bytes.TrimSpace(stderr.Bytes()))
 	}
 	lines := strings.Fields(string(out))
 	if len(lines) == 0 {
-		return "", fmt.Errorf("npm pack %s@%s: named no file", a.name, Version)
+		return "", fmt.Errorf("npm pack %s@%s: named no file", a.name, packageVersion)
 	}
 	return filepath.Join(work, filepath.Base(lines[len(lines)-1])), nil
 }

@@ -39,7 +39,7 @@ func Locate() (string, error) {
 	return path, nil
 }
 
-// cacheDir returns the folder of this version's library. It uses XDG_CACHE_HOME on every platform, so that one variable
+// cacheDir returns the folder of the pinned library. It uses XDG_CACHE_HOME on every platform, so that one variable
 // moves the cache everywhere.
 func cacheDir() (string, error) {
 	base := os.Getenv("XDG_CACHE_HOME")
@@ -49,5 +49,5 @@ func cacheDir() (string, error) {
 			return "", fmt.Errorf("locate the engine: %w", err)
 		}
 	}
-	return filepath.Join(base, "orderledger", "engine", Version), nil
+	return filepath.Join(base, "orderledger", "engine", packageVersion), nil
 }

@@ -3,9 +3,14 @@ package engine
 import "runtime"
 
 const (
-	// Version is the version of the library package. A data folder can be used by its major.minor line only, so changing
-	// the line affects users.
-	Version = "26.7.3-stable.1"
+	// Version is the version of the pinned library, as it names itself and as everything that people read names it. (The
+	// ClickHouse inside has a version of its own, which SELECT version() returns.) A data folder can be used by its
+	// major.minor line only, so changing the line affects users.
+	Version = "26.7.3"
+
+	// packageVersion is the version of the package on npm, and of its folder in the cache: a package may be published anew
+	// for the same library.
+	packageVersion = Version + "-stable.1"
 
 	// EnvLibrary is the environment variable with the path of a library to use instead of the fetched one.
 	EnvLibrary = "ORDERLEDGER_LIBCHDB"
