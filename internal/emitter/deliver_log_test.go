@@ -1,13 +1,9 @@
 package emitter
 
 import (
-	"bytes"
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,39 +14,11 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// logged keeps the lines of a log. It may be written from many goroutines.
-type logged struct {
-	mu    sync.Mutex
-	lines bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.lines.Write(p)
-}
-
-// with returns the lines with a message.
-func (l *logged) with(t *testing.T, message string) []map[string]any {
-	t.Helper()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var out []map[string]any
-	for line := range strings.Lines(l.lines.String()) {
-		var attrs map[string]any
-		require.NoError(t, json.Unmarshal([]byte(line), &attrs), line)
-		if attrs["msg"] == message {
-			out = append(out, attrs)
-		}
-	}
-	return out
-}
-
 // An endpoint that is down leaves one warning a minute, however many attempts fail.
 func TestDelivererLogsDeadEndpointOnce(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{http.StatusServiceUnavailable, http.StatusForbidden} {
-		s, lines := setup(t, 2), &logged{}
+		s, lines := setup(t, 2), &testkit.LogLines{}
 		down := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
 		t.Cleanup(down.Close)
 		var records []*kgo.Record
@@ -67,22 +35,22 @@ func TestDelivererLogsDeadEndpointOnce(t *testing.T) {
 			RetrySchedule: []time.Duration{5 * time.Millisecond}, RetrySlow: 10 * time.Millisecond,
 		}
 		d, err := NewDeliverer(config(to), testkit.KafkaConfig(s.brokers, s.lanes),
-			slog.New(slog.NewJSONHandler(lines, &slog.HandlerOptions{Level: slog.LevelDebug})), nil)
+			lines.Logger(slog.LevelDebug), nil)
 		require.NoError(t, err)
 		ran := make(chan error, 1)
 		go func() { ran <- d.Run(t.Context()) }()
-		testkit.Eventually(t, func() bool { return len(lines.with(t, "delivery attempted")) >= 40 }, "attempts")
+		testkit.Eventually(t, func() bool { return len(lines.With(t, "delivery attempted")) >= 40 }, "attempts")
 		d.Close()
 		require.NoError(t, <-ran)
 
-		failed := lines.with(t, "delivery failed")
+		failed := lines.With(t, "delivery failed")
 		require.Len(t, failed, 1, "one line for all attempts of the minute")
 		require.Equal(t, "WARN", failed[0]["level"])
 		require.Equal(t, "story", failed[0]["correlation_id"])
 		require.Equal(t, "s1", failed[0]["seller_id"])
 		require.Equal(t, "SUBORDER_CREATED", failed[0]["event_type"])
 		require.InDelta(t, status, failed[0]["status"], 0)
-		for _, line := range lines.with(t, "delivery attempted") {
+		for _, line := range lines.With(t, "delivery attempted") {
 			require.Equal(t, "DEBUG", line["level"])
 			require.Equal(t, "story", line["correlation_id"])
 		}

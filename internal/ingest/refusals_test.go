@@ -1,60 +1,30 @@
 package ingest_test
 
 import (
-	"bytes"
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/orderledger/orderledger/internal/ingest"
+	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// logged keeps the lines of a log. It may be written from many goroutines.
-type logged struct {
-	mu    sync.Mutex
-	lines bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.lines.Write(p)
-}
-
-// with returns the lines with a message.
-func (l *logged) with(t *testing.T, message string) []map[string]any {
-	t.Helper()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var out []map[string]any
-	for line := range strings.SplitSeq(strings.TrimSpace(l.lines.String()), "\n") {
-		var attrs map[string]any
-		require.NoError(t, json.Unmarshal([]byte(line), &attrs), line)
-		if attrs["msg"] == message {
-			out = append(out, attrs)
-		}
-	}
-	return out
-}
-
-func loggedTo(l *logged) func(*ingest.Deps) {
-	return func(d *ingest.Deps) { d.Log = slog.New(slog.NewJSONHandler(l, nil)) }
+func loggedTo(l *testkit.LogLines) func(*ingest.Deps) {
+	return func(d *ingest.Deps) { d.Log = l.Logger(slog.LevelInfo) }
 }
 
 // The line of a refused notification says what is wrong, where, and whose notification it is.
 func TestNotificationsLogRefusals(t *testing.T) {
 	t.Parallel()
-	lines := &logged{}
+	lines := &testkit.LogLines{}
 	b := setup(t, nil, func(c *ingest.Config) { c.Sellers = strictSellers() }, loggedTo(lines))
 	bad := strings.Replace(created("S1"), `"quantity":2`, `"quantity":"two"`, 1)
 	require.Equal(t, http.StatusBadRequest, b.send(http.MethodPost, "/notifications/s3", bad, bearer(tokenOf("s3"))...).status)
 	require.Equal(t, http.StatusNotFound, b.send(http.MethodPost, "/notifications", creating("S1", "s1"), bearer(tokenOf("s3"))...).status)
-	got := lines.with(t, "request handled")
+	got := lines.With(t, "request handled")
 	require.Len(t, got, 2)
 	require.Equal(t, "unreadable", got[0]["problem"])
 	require.Contains(t, got[0]["detail"], "want a number, got a string")
@@ -71,13 +41,13 @@ func TestNotificationsLogRefusals(t *testing.T) {
 // An item that is refused before it reaches a lane has no decision; its line and the answer say why.
 func TestCommandsLogRefusals(t *testing.T) {
 	t.Parallel()
-	lines := &logged{}
+	lines := &testkit.LogLines{}
 	b := setup(t, nil, nil, loggedTo(lines))
 	const path = "/sellers/v3/shipments/selfShip/delivery"
 	got := b.send(http.MethodPost, path, `{"shipments":[{"shipmentId":"S1"},{"locationId":"LOC1","deliveryDate":"2024-04-01"}]}`, bearer(ownToken)...)
 	require.Equal(t, http.StatusOK, got.status, "%s", got.body)
 	require.Equal(t, "UNPROCESSABLE_ENTITY", got.member(t, "shipments", 0, "errorCode"))
-	refused := lines.with(t, "command refused")
+	refused := lines.With(t, "command refused")
 	require.Len(t, refused, 2)
 	require.Equal(t, "S1", refused[0]["shipment_id"])
 	require.Equal(t, "self_ship_delivery", refused[0]["action"])
@@ -88,7 +58,7 @@ func TestCommandsLogRefusals(t *testing.T) {
 	require.NotEmpty(t, refused[0]["correlation_id"])
 
 	require.Equal(t, http.StatusBadRequest, b.send(http.MethodPost, path, `{"shipments":[{"shipmentId":7}]}`, bearer(ownToken)...).status)
-	handled := lines.with(t, "request handled")
+	handled := lines.With(t, "request handled")
 	require.Equal(t, "shipments[0].shipmentId", handled[len(handled)-1]["path"])
 	require.Equal(t, "own", handled[len(handled)-1]["seller_id"])
 	require.Equal(t, "self_ship_delivery", handled[len(handled)-1]["action"])
@@ -97,10 +67,10 @@ func TestCommandsLogRefusals(t *testing.T) {
 // At level INFO, inputs that are accepted write nothing: a busy instance would write thousands of lines a second.
 func TestRequestsLogNothingOnSuccess(t *testing.T) {
 	t.Parallel()
-	lines := &logged{}
+	lines := &testkit.LogLines{}
 	b := setup(t, nil, nil, loggedTo(lines))
 	for range 20 {
 		require.Equal(t, http.StatusOK, b.send(http.MethodPost, "/notifications/s3", created("S1")).status)
 	}
-	require.Empty(t, lines.with(t, "request handled"))
+	require.Empty(t, lines.With(t, "request handled"))
 }
