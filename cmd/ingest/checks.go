@@ -52,5 +52,6 @@ func local(cfg config) service.Local {
 	return service.Local{
 		Addrs:   []string{cfg.Ingest.Addr, cfg.Ingest.Peers.Addr},
 		Folders: []string{cfg.Journal.StoreDir, cfg.Ingest.ResolverDir, cfg.Ingest.BlobDir},
+		Checks:  []preflight.Check{folderInUse(cfg)},
 	}
 }

@@ -36,7 +36,11 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	if process == nil || err != nil {
 		return err
 	}
-	return serve(ctx, cfg, process)
+	folder, err := lockFolder(cfg)
+	if err != nil {
+		return err
+	}
+	return errors.Join(serve(ctx, cfg, process), folder.Release())
 }
 
 // serve wires the parts and runs them until ctx ends.

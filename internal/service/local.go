@@ -17,11 +17,11 @@ import (
 
 // checks are run by -check only: a program that runs has its own addresses.
 func (l Local) checks() []preflight.Check {
-	return []preflight.Check{
+	return append([]preflight.Check{
 		{Name: "variables", Run: func(context.Context) []preflight.Finding { return variables(os.Environ()) }},
 		{Name: "addresses", Run: func(ctx context.Context) []preflight.Finding { return l.addresses(ctx) }},
 		{Name: "folders", Run: func(context.Context) []preflight.Finding { return l.folders() }},
-	}
+	}, l.Checks...)
 }
 
 func variables(environ []string) []preflight.Finding {

@@ -79,6 +79,8 @@ type Local struct {
 	Addrs []string
 	// Folders are those that it writes to.
 	Folders []string
+	// Checks are further ones of -check.
+	Checks []preflight.Check
 }
 
 // Process is a configured service before its parts are built.
