@@ -14,6 +14,7 @@ import (
 
 	"github.com/orderledger/orderledger/internal/embedded/broker"
 	"github.com/orderledger/orderledger/internal/embedded/clickhouse"
+	"github.com/orderledger/orderledger/internal/service"
 )
 
 // servers are the embedded Kafka and ClickHouse; either may be absent.
@@ -57,6 +58,9 @@ func startServers(ctx context.Context, o upOptions, log *slog.Logger, reg promet
 	}
 	return s, nil
 }
+
+// unit ends the process when the broker has failed: it can't go on, and only a new process can use its folder.
+func (s servers) unit() service.Unit { return service.Unit{Name: "kafka", Run: s.kafka.Await} }
 
 // Close stops both, the broker last: its clients must have been closed by then.
 func (s servers) Close() error {

@@ -28,6 +28,7 @@ import (
 
 // ledger is the three services in one process, on running servers.
 type ledger struct {
+	broker    service.Unit
 	kafka     *kgo.Client // For the layout.
 	layout    events.Layout
 	monitor   *kafka.LayoutMonitor
@@ -49,7 +50,7 @@ func newLedger(
 	brokers.Brokers, brokers.Lanes = []string{s.kafka.Addr()}, o.Lanes
 	tables := clickhouse.DefaultConfig()
 	tables.Addrs = []string{s.clickhouse.NativeAddr()}
-	l := &ledger{}
+	l := &ledger{broker: s.unit()}
 	err := l.ensureTopics(ctx, &brokers, s.kafka)
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
@@ -203,6 +204,7 @@ func (l *ledger) newEmitter(o upOptions, brokers kafka.Config, log *slog.Logger,
 // next start.
 func (l *ledger) units() []service.Unit {
 	units := []service.Unit{
+		l.broker,
 		{Name: "layout", Run: l.monitor.Run},
 		{Name: "journal", Run: l.journal.Run},
 		{Name: "projector", Run: l.projector.Run},

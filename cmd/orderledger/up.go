@@ -257,7 +257,7 @@ func upOnly(
 			announce(api)
 		}
 	}()
-	return service.Run(ctx, log, admin.Unit())
+	return service.Run(ctx, log, s.unit(), admin.Unit())
 }
 
 // announce prints the addresses.

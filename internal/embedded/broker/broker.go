@@ -27,13 +27,15 @@ type Broker struct {
 	logs    *logger
 	unclean bool
 	closed  bool
+
+	failed chan struct{} // Closed when kfake could not write its log.
 }
 
 // New returns a broker that does nothing until Start.
 func New(cfg Config, log *slog.Logger) *Broker {
 	var nonce [4]byte
 	_, _ = rand.Read(nonce[:]) // Never fails, says its documentation.
-	return &Broker{cfg: cfg, log: log, boot: hex.EncodeToString(nonce[:])}
+	return &Broker{cfg: cfg, log: log, boot: hex.EncodeToString(nonce[:]), failed: make(chan struct{})}
 }
 
 // Start loads the folder, ends the transactions that a killed process left open, and accepts clients. The context
@@ -67,9 +69,18 @@ func (b *Broker) Start(ctx context.Context) (err error) {
 		return err
 	}
 	b.ln.folder = b.folder
-	b.logs = &logger{log: b.log}
+	ln := b.ln
+	b.logs = &logger{log: b.log, onFailure: func() {
+		ln.cut()
+		close(b.failed)
+	}}
 	if b.cluster, err = kfake.NewCluster(b.options()...); err != nil {
 		return fmt.Errorf("embedded kafka: load %q: %w", b.cfg.DataDir, err)
+	}
+	if b.folder != nil {
+		s := &space{dir: b.cfg.DataDir, reserve: b.cfg.ReserveBytes, log: b.log}
+		s.refuse(b.cluster) //nolint:contextcheck // kfake's interface has no context.
+		s.below(1)          //nolint:contextcheck // It logs that the disk is full already.
 	}
 	if b.unclean {
 		ended, err := endOpenTransactions(ctx, b.ln)
@@ -85,17 +96,43 @@ func (b *Broker) Start(ctx context.Context) (err error) {
 	return nil
 }
 
-// Run starts the broker, keeps it running until ctx ends, and closes it. Its clients must have been closed by then.
+// Run starts the broker, keeps it running until ctx ends or it fails, and closes it. Its clients must have been closed
+// by then.
 func (b *Broker) Run(ctx context.Context) error {
 	if err := b.Start(ctx); err != nil {
 		return err
 	}
-	<-ctx.Done()
-	return b.Close()
+	return errors.Join(b.Await(ctx), b.Close())
+}
+
+// Await returns when ctx ends, with nil, or when the broker has failed: it could not write to its folder. Then it has
+// closed all connections before it answered anything, and the process must end: only a new process can use the folder.
+func (b *Broker) Await(ctx context.Context) error {
+	select {
+	case <-b.failed:
+		return b.failure()
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+func (b *Broker) failure() error {
+	return fmt.Errorf("embedded kafka %q: write the log: %w", b.cfg.DataDir, b.logs.failure())
+}
+
+// hasFailed reports whether Await would return an error.
+func (b *Broker) hasFailed() bool {
+	select {
+	case <-b.failed:
+		return true
+	default:
+		return false
+	}
 }
 
 // Close flushes the log and frees the folder. It may be called more than once, and without Start. After an error the
-// next start treats this stop as unclean.
+// next start treats this stop as unclean. A broker that has failed stays as it is, with the lock of its folder, until
+// the process ends: closing kfake would write down what it believes, and that may be more than what is in the log.
 func (b *Broker) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -103,6 +140,9 @@ func (b *Broker) Close() error {
 		return nil
 	}
 	b.closed = true
+	if b.hasFailed() {
+		return b.failure()
+	}
 	return b.close()
 }
 

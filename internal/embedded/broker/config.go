@@ -24,6 +24,9 @@ type Config struct {
 	// MaxLogBytes is the largest log that the broker loads after an unclean stop. Zero means half of the machine's memory;
 	// negative means no limit.
 	MaxLogBytes int64
+	// ReserveBytes is how much of the disk stays free: with less, the broker refuses records. Zero means a twentieth of
+	// the disk, 64 MiB at most; negative means none, and then the broker fails at the first write that fails.
+	ReserveBytes int64
 }
 
 // DefaultConfig returns a broker in memory, on Kafka's usual port of this machine.

@@ -19,6 +19,15 @@
 // producers nor the start of a trimmed log across a kill: a producer in another process may append a batch twice, and
 // trimmed records come back.
 //
+// # A full disk
+//
+// The broker leaves a reserve of its disk free (Config.ReserveBytes). Below it, records are refused with
+// KAFKA_STORAGE_ERROR, and everything else goes on; when there is space again, so do records, without a restart.
+// DescribeLogDirs reports the space above the reserve. If a write fails nevertheless, because of a quota, a broken disk
+// or a program that fills the disk faster than it can be looked at, the broker closes all connections before it answers
+// (kfake would answer success to the end of a transaction that it could not write) and Await returns an error. The
+// process must then end; the folder is as after a kill.
+//
 // It creates no topics. After a kill it reads the whole log into memory. It therefore warns at start about a log of
 // more than half of the machine's memory, and refuses to start on one after an unclean stop.
 //

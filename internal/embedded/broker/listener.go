@@ -12,7 +12,7 @@ import (
 type listener struct {
 	ln     net.Listener
 	addr   net.Addr
-	conns  chan net.Conn
+	queue  chan net.Conn
 	opened chan struct{}
 	closed chan struct{}
 
@@ -21,6 +21,48 @@ type listener struct {
 	folder *folder
 
 	opening, closing sync.Once
+
+	mu    sync.Mutex
+	conns map[*clientConn]struct{} // Guarded by mu; nil once cut.
+}
+
+// clientConn is a connection that leaves the listener's list when it is closed.
+type clientConn struct {
+	net.Conn
+
+	of *listener
+}
+
+// Close implements net.Conn.
+func (c *clientConn) Close() error {
+	c.of.mu.Lock()
+	delete(c.of.conns, c)
+	c.of.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// track adds a connection to the list. It returns nil if the listener was cut.
+func (l *listener) track(conn net.Conn) net.Conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conns == nil {
+		return nil
+	}
+	c := &clientConn{Conn: conn, of: l}
+	l.conns[c] = struct{}{}
+	return c
+}
+
+// cut ends all connections at once, so that no answer of the broker gets out any more, and accepts none.
+func (l *listener) cut() {
+	l.mu.Lock()
+	conns := l.conns
+	l.conns = nil
+	l.mu.Unlock()
+	for c := range conns {
+		_ = c.Conn.Close() // Nothing is to be written any more.
+	}
+	_ = l.Close() // As above.
 }
 
 // advertised is an address as kfake reports it to clients.
@@ -36,7 +78,8 @@ func listen(ctx context.Context, addr, advertise string) (*listener, error) {
 	}
 	l := &listener{
 		ln: ln, addr: ln.Addr(),
-		conns: make(chan net.Conn), opened: make(chan struct{}), closed: make(chan struct{}),
+		queue: make(chan net.Conn), conns: map[*clientConn]struct{}{},
+		opened: make(chan struct{}), closed: make(chan struct{}),
 	}
 	if advertise != "" {
 		l.addr = advertised(advertise)
@@ -85,17 +128,22 @@ func (l *listener) dial(context.Context, string, string) (net.Conn, error) {
 
 // pass gives a connection to Accept.
 func (l *listener) pass(conn net.Conn) {
-	select {
-	case l.conns <- conn:
-	case <-l.closed:
+	tracked := l.track(conn)
+	if tracked == nil {
 		_ = conn.Close()
+		return
+	}
+	select {
+	case l.queue <- tracked:
+	case <-l.closed:
+		_ = tracked.Close()
 	}
 }
 
 // Accept implements net.Listener.
 func (l *listener) Accept() (net.Conn, error) {
 	select {
-	case conn := <-l.conns:
+	case conn := <-l.queue:
 		return conn, nil
 	case <-l.closed:
 		return nil, net.ErrClosed

@@ -4,19 +4,53 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
 // logger forwards kfake's log, and remembers errors while it is watched: kfake's Close reports what it could not write
-// only in its log.
+// only in its log. So do its answers: some of them say success although it could not write.
 type logger struct {
 	log *slog.Logger
+	// onFailure is called once, before kfake answers the request whose write failed.
+	onFailure func()
 
 	mu       sync.Mutex
 	watching bool  // Guarded by mu.
 	err      error // The first error since watching; guarded by mu.
+	broken   error // The first write that failed; guarded by mu.
+}
+
+// writes are the beginnings of the lines with which kfake says that a write failed.
+//
+//nolint:gochecknoglobals // A constant list.
+var writes = []string{"persist ", "rebuildSegments ", "endTx: failed to persist"}
+
+// notePersist notes a write that failed.
+func (l *logger) notePersist(format string, args []any) {
+	if !slices.ContainsFunc(writes, func(begin string) bool { return strings.HasPrefix(format, begin) }) {
+		return
+	}
+	l.mu.Lock()
+	first := l.broken == nil && !l.watching
+	if first {
+		// Errorf with %w in place of %v keeps the error of the system, by which a full disk is recognized.
+		l.broken = fmt.Errorf(strings.ReplaceAll(format, "%v", "%w"), args...)
+	}
+	l.mu.Unlock()
+	if first {
+		l.log.Error("embedded kafka failed to write its log, connections closed", slog.Any("err", l.failure()))
+		l.onFailure()
+	}
+}
+
+func (l *logger) failure() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.broken
 }
 
 func (l *logger) watch() {
@@ -34,6 +68,9 @@ func (l *logger) failed() error {
 // Logf implements kfake.Logger.
 func (l *logger) Logf(level kfake.LogLevel, format string, args ...any) {
 	to := slog.LevelDebug
+	if level == kfake.LogLevelWarn || level == kfake.LogLevelError {
+		l.notePersist(format, args)
+	}
 	switch level {
 	case kfake.LogLevelError:
 		to = slog.LevelError
