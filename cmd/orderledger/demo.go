@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -105,6 +106,7 @@ func (d demonstration) run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
 
+	var shown atomic.Bool
 	played := service.Unit{Name: "demo", Run: func(ctx context.Context) error {
 		api, err := l.admin.Addr(ctx)
 		if err == nil {
@@ -117,14 +119,21 @@ func (d demonstration) run(ctx context.Context) (err error) {
 		if err := d.play(ctx, "http://"+api); err != nil {
 			return err
 		}
-		if err := d.show(ctx, l, servers, receiver); err != nil || !d.keep {
+		if err := d.show(ctx, l, servers, receiver); err != nil {
 			return err
+		}
+		if shown.Store(true); !d.keep {
+			return nil
 		}
 		fmt.Fprintf(d.out, "\nstill running, with its data in %s; Ctrl-C stops\n", d.o.Data)
 		<-ctx.Done()
 		return nil
 	}}
-	return service.Run(ctx, log, append(l.units(), played)...)
+	err = service.Run(ctx, log, append(l.units(), played)...)
+	if err == nil && !shown.Load() {
+		return errInterrupted
+	}
+	return err
 }
 
 // receive starts the fulfilment system of the demo and returns its URL.

@@ -17,9 +17,9 @@ func engineCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "engine",
 		Short: "Fetch the embedded ClickHouse engine once and print its path",
-		Long: `engine downloads the ClickHouse engine that "up" and the tests embed, libchdb ` + engine.Version + `, through npm,
-and verifies it against a pinned checksum. It does nothing when the engine is in the cache, or when
-` + engine.EnvLibrary + ` names a library.`,
+		Long: `engine downloads the ClickHouse engine that "up" and the tests embed, libchdb ` + engine.Version + `,
+through npm, and verifies it against a pinned checksum. It does nothing when the engine is in the cache,
+or when ` + engine.EnvLibrary + ` names a library.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			path, err := locateEngine(cmd.Context(), cmd.ErrOrStderr())
@@ -48,5 +48,8 @@ func locateEngine(ctx context.Context, progress io.Writer) (string, error) {
 		}
 		_ = bar.Set64(done) // A progress bar that can't be drawn is no reason to stop.
 	})
+	if err != nil && bar != nil {
+		_ = bar.Exit() // The reason gets a line of its own.
+	}
 	return path, err
 }

@@ -171,7 +171,7 @@ func awaitTables(
 // interrupted says that the user ended the work, instead of what that broke off.
 func interrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return errors.New("interrupted")
+		return errInterrupted
 	}
 	return err
 }

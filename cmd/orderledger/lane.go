@@ -53,6 +53,8 @@ func retryLane(ctx context.Context, out io.Writer, lane uint64, admins []string)
 		admin = strings.TrimSuffix(strings.TrimSpace(admin), "/")
 		status, text, err := postRetry(ctx, fmt.Sprintf("%s/lanes/%d/retry", admin, lane))
 		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
 		case err != nil:
 			problems = append(problems, err)
 			continue

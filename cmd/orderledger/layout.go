@@ -83,6 +83,9 @@ ledger needs. It prints every problem with a remedy, and exits with 1 if there i
 partitions that the ledger does not use. The services check more with -check: their rights and ClickHouse.`,
 	}, func(ctx context.Context, cfg kafka.Config, out io.Writer) error {
 		report := preflight.Run(ctx, kafka.Checks(cfg, kafka.Uses{Creates: true}))
+		if err := ctx.Err(); err != nil { // The checks failed of that.
+			return err
+		}
 		if err := report.Print(out); err != nil {
 			return err
 		}

@@ -2,11 +2,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -34,20 +37,97 @@ events, the tables and the pushes. "orderledger up" runs the same and waits for 
 "orderledger import" sends it a file of notifications, and "orderledger tail" follows the events.
 
 Every command exits with 0 if it did all that you asked for, and with 1 otherwise; the reason is in
-standard error. Ctrl-C and SIGTERM stop a command; a second one ends it at once.`,
+standard error. Ctrl-C and SIGTERM stop a command; a second one ends it at once. A command that was
+stopped before it was done says "interrupted" and exits with 1; "up", and "tail" without -n, are never
+done, and exit with 0.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       service.Version(),
 	}
-	root.AddCommand(upCommand(), demoCommand(), importCommand(), tailCommand(), timelineCommand(), laneCommand(),
-		layoutCommand(), checkCommand(), refillCommand(), engineCommand())
+	root.AddCommand(upCommand(), demoCommand(), importCommand(), engineCommand())
+	for _, cmd := range []*cobra.Command{
+		tailCommand(), timelineCommand(), laneCommand(), layoutCommand(), checkCommand(), refillCommand(),
+	} {
+		endAtOnce(cmd)
+		root.AddCommand(cmd)
+	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, err) })
 	for _, cmd := range root.Commands() {
 		check := cmd.Args
 		cmd.Args = func(cmd *cobra.Command, args []string) error { return usageError(cmd, check(cmd, args)) }
 	}
 	root.SetArgs(args)
-	return root.ExecuteContext(ctx)
+	err := root.ExecuteContext(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = cmp.Or(withoutCancellation(err), errInterrupted)
+	}
+	return err
+}
+
+// endAtOnce makes a command and its subcommands end within a second of the context. The clients of Kafka and ClickHouse
+// don't look at the context while they wait for the greeting of a server, which a server that hangs never sends; they
+// give up after ten seconds and five. It is only for commands that hold nothing: they may be left behind.
+func endAtOnce(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		endAtOnce(sub)
+	}
+	work := cmd.RunE
+	if work == nil {
+		return
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		ctx := cmd.Context()
+		done := make(chan error, 1)
+		go func() { done <- work(cmd, args) }()
+		select {
+		case err := <-done:
+			return err
+		case <-ctx.Done():
+		}
+		select {
+		case err := <-done:
+			return err
+		case <-time.After(time.Second):
+			return ctx.Err()
+		}
+	}
+}
+
+// errInterrupted is the error of a command that was stopped before it was done.
+var errInterrupted = errors.New("interrupted")
+
+// withoutCancellation drops the errors that only say that the context was cancelled. Whoever stopped the command knows
+// that; what else went wrong, such as a file that was not flushed, must not be lost among them.
+func withoutCancellation(err error) error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // The outermost error only.
+		var kept []error
+		for _, part := range joined.Unwrap() {
+			kept = append(kept, withoutCancellation(part))
+		}
+		return errors.Join(kept...)
+	}
+	if isCancellation(err) {
+		return nil
+	}
+	return err
+}
+
+// isCancellation reports whether everything that an error wraps is the cancellation of a context.
+func isCancellation(err error) bool {
+	switch e := err.(type) { //nolint:errorlint // It walks the tree.
+	case interface{ Unwrap() []error }:
+		for _, part := range e.Unwrap() {
+			if !isCancellation(part) {
+				return false
+			}
+		}
+		return true
+	case interface{ Unwrap() error }:
+		if inner := e.Unwrap(); inner != nil {
+			return isCancellation(inner)
+		}
+	}
+	return errors.Is(err, context.Canceled)
 }
 
 // usageError adds the usage of the command to an error in its arguments.

@@ -106,8 +106,11 @@ func (t *tailer) run(ctx context.Context, cfg kafka.Config, fromStart bool, out 
 	defer func() { _ = w.Flush() }() // The reader of a pipe may be gone.
 	for {
 		fetches := t.poll(ctx, client)
-		if ctx.Err() != nil {
-			return nil
+		switch {
+		case ctx.Err() != nil && t.limit > 0:
+			return ctx.Err()
+		case ctx.Err() != nil:
+			return nil // Nobody asked for an end.
 		}
 		var errs []error
 		fetches.EachError(func(topic string, partition int32, err error) {

@@ -103,6 +103,9 @@ GET /readyz/reads when reads are answered. GET /metrics serves the metrics.`,
 				o.Engine = path
 			}
 			err := up(cmd.Context(), o, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			if cmd.Context().Err() != nil {
+				err = withoutCancellation(err) // A stop is the ordinary end, also of a start.
+			}
 			if errors.Is(err, syscall.EADDRINUSE) {
 				return fmt.Errorf("%w; stop the program that uses it, or choose other addresses with --listen, --kafka-listen, "+
 					"--clickhouse-listen and --clickhouse-http-listen (a second ledger also needs its own --data)", err)

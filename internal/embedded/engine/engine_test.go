@@ -3,11 +3,13 @@ package engine
 import (
 	"archive/tar"
 	"compress/gzip"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -120,6 +122,29 @@ func TestFetchReportsProgress(t *testing.T) { //nolint:paralleltest // It change
 	})
 	require.NoError(t, err)
 	require.Equal(t, int64(len(content)), last)
+}
+
+func TestFetchInterrupted(t *testing.T) {
+	fakeNpm(t, map[string]string{libraryName: "engine"})
+	dir := t.TempDir()
+	started := filepath.Join(dir, "started")
+	script := "#!/bin/sh\necho >" + started + "\nexec sleep 60\n"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "npm"), []byte(script), 0o755))
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		for ctx.Err() == nil {
+			if _, err := os.Stat(started); err == nil {
+				cancel()
+			}
+			runtime.Gosched()
+		}
+	}()
+	_, err := Fetch(ctx, nil)
+	require.ErrorIs(t, err, context.Canceled, "not that npm was killed")
+	_, err = Locate()
+	require.ErrorIs(t, err, ErrNotFetched)
 }
 
 func TestFetchRefusesAnotherPackage(t *testing.T) {

@@ -100,6 +100,9 @@ func pack(ctx context.Context, a archive, work string) (string, error) {
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
+	if ctx.Err() != nil { // npm was killed.
+		return "", ctx.Err()
+	}
 	if err != nil {
 		return "", fmt.Errorf("npm pack %s@%s: %w: %s", a.name, packageVersion, err, bytes.TrimSpace(stderr.Bytes()))
 	}
