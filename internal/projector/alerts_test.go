@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
+	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
@@ -16,9 +17,9 @@ func TestMetricsOfAlertsExist(t *testing.T) {
 	m, err := newMetrics(reg)
 	require.NoError(t, err)
 	missing, checked := testkit.MissingOfAlerts(t, testkit.Exposition(t, reg), "orderledger_projector_")
-	require.Equal(t, []string{"orderledger_projector_lag_records{}"}, missing, "a partition has a lag after its first batch")
-	m.applied("topic", 0, 0, 1)
+	require.Equal(t, []string{"orderledger_projector_lag_records"}, missing, "a partition has a lag after its first batch")
+	m.applied(events.TopicEvents, 0, 0, 1)
 	missing, _ = testkit.MissingOfAlerts(t, testkit.Exposition(t, reg), "orderledger_projector_")
 	require.Empty(t, missing)
-	require.Equal(t, 3, checked)
+	require.Equal(t, 12, checked)
 }
