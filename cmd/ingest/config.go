@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -189,7 +190,9 @@ func readSellers(e *setting.Reader, cfg *sellers.Config) {
 	if path := e.Get(envSellers); path != "" {
 		data, err := os.ReadFile(path)
 		if err == nil {
-			cfg.Sellers, err = sellers.Unmarshal(data)
+			if cfg.Sellers, err = sellers.Unmarshal(data); err != nil {
+				err = fmt.Errorf("%s: %w", path, err)
+			}
 		}
 		if err != nil {
 			e.Bad(envSellers, "%w", err)

@@ -75,7 +75,7 @@ func TestReadConfigReportsAllProblems(t *testing.T) {
 		envPeerAddr: "127.0.0.1:8081", envPeerSecret: "peer-sec", envStandby: "maybe",
 	}), io.Discard, io.Discard)
 	for _, want := range []string{
-		`unknown field "tokn"`, kafka.EnvLanes, `ingest address "nowhere"`, `fulfilment "pigeon"`, `clickhouse address "here"`, envOpen,
+		envSellers + ": " + file + `: line 1, column 13: unknown member "tokn"; is it "token"?`, kafka.EnvLanes, `ingest address "nowhere"`, `fulfilment "pigeon"`, `clickhouse address "here"`, envOpen,
 		"ingest operator token of 7 bytes",
 		"ORDERLEDGER_SELLERS_STRICT: it is gone: intake is strict unless ORDERLEDGER_INGEST_OPEN=true",
 		service.EnvLogLevel, envDefaultPackWithin, "ingest rate -1",

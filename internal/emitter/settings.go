@@ -2,10 +2,11 @@ package emitter
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/orderledger/orderledger/internal/setting"
 )
 
 // Settings are the contents of a settings file: the endpoints, and the settings of the sellers' channels.
@@ -25,13 +26,12 @@ func ReadSettings(from io.Reader) (Settings, error) {
 			Sellers map[string]channelFile `json:"sellers"`
 		} `json:"channels"`
 	}
-	d := json.NewDecoder(from)
-	d.DisallowUnknownFields()
-	if err := d.Decode(&file); err != nil {
-		return Settings{}, fmt.Errorf("settings: %w", err)
+	data, err := io.ReadAll(from)
+	if err == nil {
+		err = setting.Unmarshal(data, &file)
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return Settings{}, errors.New("settings: more than one JSON value")
+	if err != nil {
+		return Settings{}, err
 	}
 	s := Settings{Channels: Channels{Default: file.Channels.Default.channel(), Sellers: map[string]Channel{}}}
 	for _, e := range file.Endpoints {
@@ -121,6 +121,9 @@ func (d *duration) UnmarshalJSON(raw []byte) error {
 		return fmt.Errorf("duration %s: want a string such as \"30s\"", raw)
 	}
 	parsed, err := time.ParseDuration(text)
+	if err != nil {
+		return fmt.Errorf("duration %q: want a number with a unit, such as \"30s\"", text)
+	}
 	*d = duration(parsed)
-	return err
+	return nil
 }

@@ -50,13 +50,14 @@ func TestReadSettings(t *testing.T) {
 func TestReadSettingsErrors(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		``:                                    "EOF",
-		`{"endpoint": []}`:                    `unknown field "endpoint"`,
+		``:                                    "the file is empty",
+		`{"endpoint": []}`:                    `line 1, column 2: unknown member "endpoint"; is it "endpoints"?`,
 		`{"endpoints": [{"timeout": 5}]}`:     `duration 5: want a string such as "30s"`,
-		`{"endpoints": [{"timeout": "5"}]}`:   "missing unit",
-		`{"endpoints": [{"seller": ["s1"]}]}`: `unknown field "seller"`,
-		`{"endpoints": [{"sellers": "s1"}]}`:  "cannot unmarshal string",
-		`{} {}`:                               "more than one JSON value",
+		`{"endpoints": [{"timeout": "5"}]}`:   `duration "5": want a number with a unit, such as "30s"`,
+		`{"endpoints": [{"seller": ["s1"]}]}`: `unknown member "seller"; is it "sellers"?`,
+		`{"endpoints": [{"sellers": "s1"}]}`:  "line 1, column 28: endpoints.sellers: want a list, got a text",
+		`[]`:                                  "line 1, column 1: want an object, got a list",
+		`{} {}`:                               "it holds one JSON value",
 	} {
 		_, err := ReadSettings(strings.NewReader(text))
 		require.ErrorContains(t, err, want, text)

@@ -1,13 +1,12 @@
 package sellers
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/orderledger/orderledger/internal/marketplace"
+	"github.com/orderledger/orderledger/internal/setting"
 )
 
 // Config lists the sellers.
@@ -86,12 +85,7 @@ func withFirst(first string, others []string) []string {
 // silently grant or deny something.
 func Unmarshal(data []byte) ([]Seller, error) {
 	var list []Seller
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&list); err != nil {
-		return nil, fmt.Errorf("sellers: %w", err)
-	}
-	return list, nil
+	return list, setting.Unmarshal(data, &list)
 }
 
 // minNotificationToken is the size of a token that nobody can guess, although the ledger shows the start of its digest.
@@ -110,16 +104,16 @@ func (c Config) Validate() error {
 		s := &c.Sellers[i]
 		switch {
 		case s.ID == "":
-			problems = append(problems, fmt.Errorf("seller %d: an id is needed", i))
+			problems = append(problems, fmt.Errorf("entry %d of the sellers file: an id is needed", i+1))
 		case strings.Contains(s.ID, ","):
 			problems = append(problems, fmt.Errorf("seller %s: an id has no comma", s.ID))
 		case ids[s.ID]:
-			problems = append(problems, fmt.Errorf("seller %s: listed twice", s.ID))
+			problems = append(problems, fmt.Errorf("seller %s: listed twice: make one entry of the two", s.ID))
 		}
 		ids[s.ID] = true
 		for _, token := range s.allTokens() {
 			if holder, taken := tokens[token]; taken && holder != s.ID {
-				problems = append(problems, fmt.Errorf("seller %s: a token of seller %s", s.ID, holder))
+				problems = append(problems, fmt.Errorf("seller %s: has a token of seller %s: give each its own", s.ID, holder))
 			}
 			tokens[token] = s.ID
 		}

@@ -114,8 +114,8 @@ func TestConfigReportsEveryProblem(t *testing.T) {
 		},
 	}.Validate()
 	for _, want := range []string{
-		`fulfilment "pigeon"`, "want 0 or more", "seller a: listed twice", "seller 2: an id is needed",
-		"seller b: a token of seller a", "seller d,e: an id has no comma", "seller f: appId and notificationSecret",
+		`fulfilment "pigeon"`, "want 0 or more", "seller a: listed twice", "entry 3 of the sellers file: an id is needed",
+		"seller b: has a token of seller a", "seller d,e: an id has no comma", "seller f: appId and notificationSecret",
 		"seller h: the application app1 has another notificationSecret at seller g", "has 5 bytes",
 		"a notification token is a token for the calls of seller i", `cancelled by "nobody"`,
 		`seller j: location L1: fulfilment "drone"`,
@@ -124,7 +124,9 @@ func TestConfigReportsEveryProblem(t *testing.T) {
 	}
 	require.NotContains(t, err.Error(), "one-token")
 	_, err = sellers.Unmarshal([]byte(`[{"id":"a","tokn":"x"}]`))
-	require.ErrorContains(t, err, "tokn")
+	require.EqualError(t, err, `line 1, column 12: unknown member "tokn"; is it "token"?`)
+	_, err = sellers.Unmarshal([]byte(`[{"id":"a"}] [{"id":"b"}]`))
+	require.ErrorContains(t, err, "want the end of the file", "sellers behind it would be left out silently")
 }
 
 // A credential with too many sellers is refused, because its notifications could not be delivered.
