@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/journal/membership"
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/testkit"
 )
@@ -72,11 +73,18 @@ func TestLaneDamagedRests(t *testing.T) {
 	s.transplant(whole, func(topic string, seq uint64) bool { return topic == events.TopicDecisions && seq > 1 }, nil)
 	a, b := s.join("a"), s.join("b")
 	testkit.Eventually(t, func() bool { return a.isDamaged(0) && b.isDamaged(0) }, "both have read it")
+	testkit.Eventually(t, func() bool {
+		ra, rb := a.report(), b.report()
+		return ra.Lanes[0] == membership.Cannot && rb.Lanes[0] == membership.Cannot
+	}, "both say so, also the one that has not got it, or each would send it back to the other")
 	testkit.Eventually(t, func() bool { return a.LaneReady(1) == nil || b.LaneReady(1) == nil }, "the other lane is open")
 	testkit.Eventually(t, func() bool {
 		l := cmp.Or(a.lanes.serving(0), b.lanes.serving(0))
 		return l != nil && l.parked.Load()
 	}, "it rests at one of them")
+	for _, i := range []*instance{a, b} {
+		require.InDelta(t, 1, counted(i.metrics.takeovers.WithLabelValues("failed")), 0, "it has read it once")
+	}
 }
 
 // A standby that meets damage is not read again, and continues after a retry; another instance's owner judges the lane.

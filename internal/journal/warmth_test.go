@@ -4,10 +4,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/journal/membership"
+	"github.com/orderledger/orderledger/internal/kafka"
 )
 
 // Lanes that are read side by side share the speed, so an instance that reads many is not warm for any too early.
@@ -32,4 +34,28 @@ func TestReportSharesSpeed(t *testing.T) {
 	}
 	near := j.report()
 	require.True(t, near.Warm(0) && near.Warm(1) && near.Warm(2))
+}
+
+// An instance says that it can't open a lane if the lane stays closed until somebody acts, and also after the group has
+// taken a damaged lane away. A standby's finding is no such verdict.
+func TestReportNamesLanesItCannotOpen(t *testing.T) {
+	t.Parallel()
+	m, err := newMetrics(prometheus.NewRegistry())
+	require.NoError(t, err)
+	j := &Journal{cfg: Config{Lanes: 3}, lanes: newLaneSet(), damaged: newDamaged(m.damaged)}
+	states := func() []int64 { return j.report().Lanes }
+	l := &lane{id: 0}
+	j.lanes.assigned[0] = l
+	for _, err := range []error{ErrDamaged, ErrOutOfRange, ErrLanes, kafka.ErrLayout} {
+		l.setFailure(err)
+		require.Equal(t, []int64{membership.Cannot, membership.Unknown, membership.Unknown}, states(), "%v", err)
+	}
+	l.setFailure(ErrLaneMoving)
+	require.Equal(t, membership.Unknown, states()[0], "it is being taken over")
+
+	j.damaged.report(1, ErrDamaged, true)
+	j.damaged.report(2, ErrDamaged, false)
+	require.Equal(t, []int64{membership.Unknown, membership.Cannot, membership.Unknown}, states())
+	j.damaged.forget(1)
+	require.Equal(t, membership.Unknown, states()[1], "it is to be read again")
 }
