@@ -199,7 +199,7 @@ func (b *batch) decided(s step) {
 	}
 	b.size += 512 + len(s.d.Message)
 	if holdsBody(&s) {
-		b.size += len(in.record.Body)
+		b.size += lanestore.HeldBytes(in.record.Body, in.record.Sellers)
 	}
 	s.decisionRec = b.ndecisions
 	b.ndecisions++

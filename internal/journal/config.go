@@ -56,9 +56,10 @@ type Config struct {
 	CacheBytes int64
 	// WaitingLimit is how long a fact waits for its shipment before it is quarantined. Zero means 72 hours.
 	WaitingLimit time.Duration
-	// WaitingCount is how many facts of one sender may wait for one shipment, and WaitingBytes how large their bodies may
-	// be together; those of all senders may be ten times as many. A fact beyond either is quarantined with
-	// shipment.ReasonOverCap, and the creation does not apply it. Zero means 1000 and 4 MiB.
+	// WaitingCount is how many facts of one sender may wait for one shipment, and WaitingBytes how large they may be
+	// together: their bodies, and the sellers that the sender speaks for if a fact names none. Those of all senders may be
+	// ten times as many. A fact beyond either is quarantined with shipment.ReasonOverCap, and the creation does not apply
+	// it. Zero means 1000 and 4 MiB.
 	WaitingCount, WaitingBytes int
 	// RepeatWithin is how long a command without a key repeats the one before: if the seller sends the same for a shipment
 	// again, and nothing has happened to it since, the repeat gets the first answer. Clients send a request again on their

@@ -250,7 +250,7 @@ func (c *Config) fullFor(t lanestore.Tally, size, times int) bool {
 // keep the facts of the shipment's seller out; the cap of all bounds the shipment where anybody may name any seller.
 func (b *batch) hold(s *step) error {
 	in, cfg := s.in, &b.l.j.cfg
-	id, size := in.record.ShipmentID, len(in.record.Body)
+	id, size := in.record.ShipmentID, lanestore.HeldBytes(in.record.Body, in.record.Sellers)
 	from := senderID{id, in.sender()}
 	tally, err := b.tally(id)
 	if err != nil {
@@ -262,7 +262,7 @@ func (b *batch) hold(s *step) error {
 		return err
 	case in.call != nil:
 		s.d.Outcome = ledgerv1.Outcome_OUTCOME_QUARANTINED // It has no body to hold; its caller learns the outcome.
-	case size > cfg.MaxDecisionBody:
+	case len(in.record.Body) > cfg.MaxDecisionBody:
 		s.d = in.refuse(shipment.ReasonTooLarge, "its shipment is not known, and it is too large to be held until it is")
 	case cfg.fullFor(own, size, 1) || cfg.fullFor(tally, size, capOfAll):
 		s.d = in.refuse(shipment.ReasonOverCap, fmt.Sprintf(

@@ -300,17 +300,17 @@ func TestBatchWaitingRepeatIsPerSender(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		fact := note("a", "n", toy{Kind: "note", Text: "real"})
-		others := []InboxRecord{sentBy(fact, "s3"), sentBy(fact, "", "s3", "s2")}
+		others := []InboxRecord{sentBy(fact, "s3"), sentBy(fact, "", "s3", "s2"), sentBy(fact, "", "s4")}
 		for i := range others {
 			others[i].Sellers = append(others[i].Sellers, "s3") // The lane then checks it after the creation.
 		}
 		twice := append(append([]InboxRecord{}, others...), fact, others[0], fact, sentBy(fact, "", "s2", "s3", "s3"))
-		held := []ledgerv1.Outcome{waits, waits, waits, duplicate, duplicate, duplicate}
-		ended := []ledgerv1.Outcome{applied, quarantined, quarantined, applied, duplicate}
+		held := []ledgerv1.Outcome{waits, waits, waits, waits, duplicate, duplicate, duplicate}
+		ended := []ledgerv1.Outcome{applied, quarantined, quarantined, quarantined, applied, duplicate}
 		for name, batches := range map[string][][]InboxRecord{
 			"in one batch": {append(twice, note("a", "c", toy{Kind: "create"}), fact)},
 			"one by one": {
-				twice[:1], twice[1:2], twice[2:3], twice[3:4], twice[4:5], twice[5:6],
+				twice[:1], twice[1:2], twice[2:3], twice[3:4], twice[4:5], twice[5:6], twice[6:],
 				{note("a", "c", toy{Kind: "create"})},
 				{fact},
 			},
@@ -333,7 +333,7 @@ func TestBatchWaitingRepeatIsPerSender(t *testing.T) {
 				require.Equal(t, append(append([]ledgerv1.Outcome{}, held...), ended...), k.outcomes())
 				require.Len(t, k.events[0], 2)
 				require.Equal(t, "real", k.events[0][1].event.GetAfter().GetOrderId())
-				require.EqualValues(t, 2, k.decisions[0][9].GetInboxOffset(), "the seller's own")
+				require.EqualValues(t, 3, k.decisions[0][11].GetInboxOffset(), "the seller's own")
 				require.Zero(t, j.lanes.serving(0).store.Meta().Waiting)
 			})
 		}
@@ -385,7 +385,44 @@ func TestWaitingRecordsCountSellers(t *testing.T) {
 	w := waitingRecords{}
 	w.clear()
 	for seq := range uint64(100) {
-		w.put(seq, InboxRecord{ShipmentID: "s", Sellers: strings.Split(strings.Repeat("seller-123456789,", maxSellers/17), ",")})
+		w.put(seq, InboxRecord{ShipmentID: "s", Sellers: manySellers("s1")})
 	}
 	require.LessOrEqual(t, len(w.recent)*maxSellers, 2*recentBytes)
+}
+
+// manySellers is a sender that speaks for as many sellers as a configuration may name.
+func manySellers(first string) []string {
+	return append([]string{first}, strings.Split(strings.Repeat("seller-123456789,", maxSellers/17-2), ",")...)
+}
+
+// A fact that waits counts with the sellers of its sender, which its decision holds too, in the cap and in the size of
+// its batch.
+func TestBatchCountsSellersOfSender(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	var records []InboxRecord
+	for i, r := range notes("a", 0, 12) {
+		records = append(records, sentBy(r, "", manySellers(fmt.Sprint("s", i%2))...))
+	}
+	last := b.append(records...)
+	limits := config(func(c *Config) { c.WaitingBytes = 5 * maxSellers })
+	j := b.start(limits).ready()
+	j.decided(0, last)
+	k := b.check()
+	var want []ledgerv1.Outcome
+	for i := range records {
+		want = append(want, []ledgerv1.Outcome{waits, quarantined}[i/8])
+	}
+	require.Equal(t, want, k.outcomes(), "four of each sender")
+	j.stop()
+
+	j = b.start(limits).ready() // The next owner has the tallies from the decisions.
+	j.decided(0, b.append(sentBy(note("a", "more", toy{Kind: "note"}), "", manySellers("s0")...)))
+	k = b.check()
+	require.Equal(t, quarantined, k.outcomes()[12])
+
+	var size batch
+	held := InboxRecord{Body: []byte("body"), Sellers: manySellers("s0")}
+	size.decided(step{in: &input{record: held}, d: shipment.Decision{Outcome: waits}})
+	require.Greater(t, size.size, maxSellers)
 }

@@ -26,7 +26,7 @@ type Waiting struct {
 	Inbox int64
 	// Sender is for whom it was sent.
 	Sender Sender
-	// Bytes is the size of its body.
+	// Bytes is its HeldBytes.
 	Bytes int
 	// Since is when its waiting began.
 	Since time.Time
@@ -50,7 +50,17 @@ func SenderOf(sellerID string, sellers []string) (s Sender) {
 	return s
 }
 
-// Tally counts facts that wait, and the bytes of their bodies.
+// HeldBytes returns the size of what a decision holds of an input that waits: its body, and the sellers that its sender
+// speaks for, which may be larger.
+func HeldBytes(body []byte, sellers []string) int {
+	n := len(body)
+	for _, id := range sellers {
+		n += 2 + len(id) // Tag and length of the field.
+	}
+	return n
+}
+
+// Tally counts facts that wait, and their HeldBytes.
 type Tally struct{ Count, Bytes int }
 
 // Add counts one more fact.
@@ -98,7 +108,8 @@ func (b *Batch) waiting(env *events.Envelope, d *ledgerv1.Decision, offset int64
 	case d.GetOutcome() == ledgerv1.Outcome_OUTCOME_WAITING && !d.GetWaited():
 		w := &Waiting{
 			ShipmentID: env.ShipmentID, Seq: env.LaneSeq, Decision: offset, Inbox: d.GetInboxOffset(),
-			Sender: SenderOf(d.GetSellerId(), d.GetSenderSellers()), Bytes: len(d.GetBody()), Since: b.began(env, d),
+			Sender: SenderOf(d.GetSellerId(), d.GetSenderSellers()), Since: b.began(env, d),
+			Bytes: HeldBytes(d.GetBody(), d.GetSenderSellers()),
 		}
 		if key := d.GetInputKey(); key != "" {
 			a := AnswerOf(d, offset)

@@ -179,14 +179,18 @@ func TestStoreTalliesWaiting(t *testing.T) {
 	expect := func(one, both int) {
 		t.Helper()
 		for range 2 {
-			for sender, n := range map[Sender]int{SenderOf("", sets[0]): one, SenderOf("", sets[1]): both, SenderOf("s1", nil): 0} {
+			for sender, want := range map[Sender]Tally{
+				SenderOf("", sets[0]): {one, one * len("body....")}, // The sellers of the sender count, with 2 bytes more for each.
+				SenderOf("", sets[1]): {both, both * len("body........")},
+				SenderOf("s1", nil):   {},
+			} {
 				tally, err := s.SenderTally("a", sender)
 				require.NoError(t, err)
-				require.Equal(t, Tally{Count: n, Bytes: 4 * n}, tally)
+				require.Equal(t, want, tally)
 			}
 			all, err := s.WaitingTally("a")
 			require.NoError(t, err)
-			require.Equal(t, Tally{Count: one + both, Bytes: 4 * (one + both)}, all)
+			require.Equal(t, Tally{Count: one + both, Bytes: 8*one + 12*both}, all)
 			require.NoError(t, s.Close())
 			s = open(t, dir, ledger)
 			f.s = s
