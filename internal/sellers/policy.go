@@ -15,9 +15,10 @@ type PolicyConfig struct {
 	Own bool `json:"own,omitempty"`
 	// Fulfilment is "standard" or "self_ship", for shipments that do not say. Empty means standard.
 	Fulfilment string `json:"fulfilment,omitempty"`
-	// PackWithinSeconds is how long after a request for labels they are due. Zero means 30 minutes.
+	// PackWithinSeconds is how long after a request for labels they are due, at most ten years. Zero means 30 minutes.
 	PackWithinSeconds int `json:"packWithinSeconds,omitempty"`
-	// ReversePickupDays is how many days after its approval a self-ship customer return is to be picked up. Zero means 7.
+	// ReversePickupDays is how many days after its approval a self-ship customer return is to be picked up, at most 3650.
+	// Zero means 7.
 	ReversePickupDays int `json:"reversePickupDays,omitempty"`
 	// AbsoluteCancellations reads cancelled quantities as totals.
 	AbsoluteCancellations bool `json:"absoluteCancellations,omitempty"`
@@ -25,13 +26,27 @@ type PolicyConfig struct {
 	CancelledBy map[string]string `json:"cancelledBy,omitempty"`
 }
 
+// The ledger takes no promise further ahead than ten years, whoever makes it. Without a bound, a number of days that
+// somebody mistyped would overflow and be due in the past.
+const (
+	maxDays    = 3650
+	maxSeconds = maxDays * 24 * 60 * 60
+)
+
 func (p PolicyConfig) validate(who string) error {
 	var problems []error
 	if err := validateFulfilment(p.Fulfilment); err != nil {
 		problems = append(problems, fmt.Errorf("seller %s: %w", who, err))
 	}
-	if p.PackWithinSeconds < 0 || p.ReversePickupDays < 0 {
-		problems = append(problems, fmt.Errorf("seller %s: packWithinSeconds and reversePickupDays: want 0 or more", who))
+	for _, n := range []struct {
+		name        string
+		value, most int
+	}{
+		{"packWithinSeconds", p.PackWithinSeconds, maxSeconds}, {"reversePickupDays", p.ReversePickupDays, maxDays},
+	} {
+		if n.value < 0 || n.value > n.most {
+			problems = append(problems, fmt.Errorf("seller %s: %s is %d: want 0 to %d", who, n.name, n.value, n.most))
+		}
 	}
 	for reason, by := range p.CancelledBy {
 		if _, ok := cancellers()[by]; !ok {
@@ -87,10 +102,10 @@ func (p PolicyConfig) policy() shipment.Policy {
 		CancelledBy:           usualReasons(),
 	}
 	if p.PackWithinSeconds > 0 {
-		out.PackWithin = time.Duration(p.PackWithinSeconds) * time.Second
+		out.PackWithin = time.Duration(min(p.PackWithinSeconds, maxSeconds)) * time.Second
 	}
 	if p.ReversePickupDays > 0 {
-		out.ReversePickupWithin = time.Duration(p.ReversePickupDays) * 24 * time.Hour
+		out.ReversePickupWithin = time.Duration(min(p.ReversePickupDays, maxDays)) * 24 * time.Hour
 	}
 	for reason, by := range p.CancelledBy {
 		out.CancelledBy[reason] = cancellers()[by]

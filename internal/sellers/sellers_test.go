@@ -2,6 +2,7 @@ package sellers_test
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -60,6 +61,7 @@ func TestPolicyReversePickup(t *testing.T) {
 	}{
 		"a seller that says nothing":      {0, 7 * day},
 		"a seller with a time of its own": {3, 3 * day},
+		"a number that would overflow":    {math.MaxInt, 3650 * day},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -98,7 +100,7 @@ func TestCredential(t *testing.T) {
 func TestConfigReportsEveryProblem(t *testing.T) {
 	t.Parallel()
 	err := sellers.Config{
-		Default: sellers.PolicyConfig{Fulfilment: "pigeon", PackWithinSeconds: -1},
+		Default: sellers.PolicyConfig{Fulfilment: "pigeon", PackWithinSeconds: -1, ReversePickupDays: 106_752},
 		Sellers: []sellers.Seller{
 			{ID: "a", Token: "one-token"},
 			{ID: "a"},
@@ -114,7 +116,8 @@ func TestConfigReportsEveryProblem(t *testing.T) {
 		},
 	}.Validate()
 	for _, want := range []string{
-		`fulfilment "pigeon"`, "want 0 or more", "seller a: listed twice", "entry 3 of the sellers file: an id is needed",
+		`fulfilment "pigeon"`, "packWithinSeconds is -1: want 0 to 315360000",
+		"reversePickupDays is 106752: want 0 to 3650", "seller a: listed twice", "entry 3 of the sellers file: an id is needed",
 		"seller b: has a token of seller a", "seller d,e: an id has no comma", "seller f: appId and notificationSecret",
 		"seller h: the application app1 has another notificationSecret at seller g", "has 5 bytes",
 		"a notification token is a token for the calls of seller i", `cancelled by "nobody"`,
