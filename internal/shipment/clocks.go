@@ -108,10 +108,14 @@ type ending struct{ done, cancelled *ledgerv1.Moment }
 // end writes an ending into a clock, and settles its due time. A completion counts if it happened before the
 // cancellation, and else the cancellation, in whatever order they are reported. A promise that was first made after the
 // end is cancelled: nobody could keep it.
+//
+// A clock that is done stays done, because units that are revived later break no promise that was kept. The pickup of a
+// return has no units of its own: if its completion turns out not to have happened, the pickup inferred from it has not
+// either.
 func (d *draft) end(i int, c *ledgerv1.Clock, e ending) {
 	var done, gone *ledgerv1.Moment
 	switch {
-	case c.GetDone() != nil && e.done == nil:
+	case c.GetDone() != nil && e.done == nil && c.GetKind() != clockPickup:
 		done = c.GetDone()
 	case e.done != nil && (e.cancelled == nil || !before(e.cancelled.GetAt(), e.done.GetAt())):
 		done = e.done

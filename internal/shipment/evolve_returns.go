@@ -84,14 +84,25 @@ func (d *draft) returnExpected(b *ledgerv1.ReturnExpectedDateChanged) {
 	}
 }
 
-// returnApproved opens a clock for each line, if the event has a due time: each line has a pickup of its own.
+// returnApproved opens a clock for each line, if the event has a due time: each line has a pickup of its own. If the
+// approval turns out to have been earlier, so was the start of the clock, and what was promised with it.
 func (d *draft) returnApproved(b *ledgerv1.ReturnApproved) {
 	d.returnReached(rowReturnApproved, b.GetReturnId(), b.GetOrderItemIds(), b.GetAt(), b.GetComments())
 	if b.GetPickupDue() == nil {
 		return
 	}
 	d.eachLine(b.GetReturnId(), b.GetOrderItemIds(), func(i int) {
-		d.openAssumed(clockPickup, pickupSubject(d.Returns[i]), b.GetAt().GetAt(), b.GetPickupDue())
+		subject := pickupSubject(d.Returns[i])
+		k := d.clockAt(clockPickup, subject)
+		if k < 0 || !d.late {
+			d.openAssumed(clockPickup, subject, b.GetAt().GetAt(), b.GetPickupDue())
+			return
+		}
+		c := d.clock(k)
+		c.StartedAt, c.FirstDueAt = b.GetAt().GetAt(), b.GetPickupDue()
+		if c.GetExtensions() == 0 {
+			c.DueAt = b.GetPickupDue()
+		}
 	})
 }
 
@@ -102,7 +113,7 @@ func (d *draft) returnReached(row returnRow, returnID string, ids []string, at *
 		c := row.at(r.GetStatus())
 		if !d.late && (c.does == move || c.does == contradict) {
 			if c.does == contradict && hasEnded(r) {
-				forgetEnd(r)
+				d.forgetEnd(r)
 			}
 			r.Status = c.to
 		}
@@ -110,7 +121,7 @@ func (d *draft) returnReached(row returnRow, returnID string, ids []string, at *
 		if at == nil {
 			return
 		}
-		if p := returnTime(r, row); fills(*p, at) {
+		if p := returnTime(r, row); betters(*p, at) {
 			*p = at
 		}
 		d.passReturn(r, row, at)
@@ -118,8 +129,8 @@ func (d *draft) returnReached(row returnRow, returnID string, ids []string, at *
 }
 
 // forgetEnd removes the time of an end that did not happen, because another end came first, and what was inferred from
-// it.
-func forgetEnd(r *ledgerv1.Return) {
+// it. What a pickup implies holds still.
+func (d *draft) forgetEnd(r *ledgerv1.Return) {
 	row, ok := returnRowOf(r.GetStatus())
 	if !ok {
 		return
@@ -131,6 +142,9 @@ func forgetEnd(r *ledgerv1.Return) {
 		}
 	}
 	*end = nil
+	if r.PickedUp != nil {
+		d.passReturn(r, rowReturnPickedUp, r.PickedUp)
+	}
 }
 
 // passReturn infers the times of steps that a customer return must have passed: it was picked up before it was

@@ -80,10 +80,7 @@ func (x *decider) packDue() *timestamppb.Timestamp {
 			return c.GetDueAt()
 		}
 	}
-	if x.Policy.PackWithin <= 0 {
-		return nil
-	}
-	return timestamppb.New(x.now.Add(x.Policy.PackWithin))
+	return promised(x.stamp, x.Policy.PackWithin)
 }
 
 // goodPackRequest checks the seller's data for the documents.

@@ -1,6 +1,7 @@
 package shipment
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -244,6 +245,13 @@ func TestReturnFactsInAnyOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		hours := rapid.Permutation([]float64{3, 4, 5, 6, 7, 8, 9, 10, 11, 12}).Draw(t, "hours")
 		var facts []Input
+		flow := created(1)
+		if rapid.Bool().Draw(t, "self-ship") {
+			flow = createdSelf(1)
+		}
+		if rapid.Bool().Draw(t, "approved") {
+			facts = append(facts, ReturnReached{at(hours[9]), "R-1", rmaApproved, nil})
+		}
 		for i, s := range []ledgerv1.ReturnStatus{rmaPickedUp, rmaCompleted, rmaCancelled} {
 			if rapid.Bool().Draw(t, returnName(s)) {
 				facts = append(facts, ReturnReached{at(hours[i]), "R-1", s, nil})
@@ -256,14 +264,16 @@ func TestReturnFactsInAnyOrder(t *testing.T) {
 		for i := range rapid.IntRange(0, 3).Draw(t, "dates") {
 			facts = append(facts, ReturnExpected{at(hours[6+i]), "R-1", []*ledgerv1.ReturnExpectedDate{{OrderItemId: "item-1", ExpectedDate: ts(hour(float64(90 + i)))}}})
 		}
-		play := func(facts []Input) *ledgerv1.Return {
-			st := given(t, created(1), reach(delivered, 1), returnReported("R-1", fromCustomer, 2, "item-1", 1))
+		play := func(facts []Input) (*ledgerv1.Return, []*ledgerv1.Clock) {
+			st := given(t, flow, reach(delivered, 1), returnReported("R-1", fromCustomer, 2, "item-1", 1))
 			for _, f := range facts {
 				st.decide(f)
 			}
-			return st.s.Returns[0]
+			return st.s.Returns[0], st.s.Clocks
 		}
-		a, b := play(facts), play(rapid.Permutation(facts).Draw(t, "order"))
+		a, clocks := play(facts)
+		b, others := play(rapid.Permutation(facts).Draw(t, "order"))
 		require.True(t, a.EqualVT(b), "%v\n%v", a, b)
+		require.True(t, slices.EqualFunc(clocks, others, (*ledgerv1.Clock).EqualVT), "%v\n%v", clocks, others)
 	})
 }

@@ -131,6 +131,15 @@ func due(w When) *timestamppb.Timestamp {
 	return timestamppb.New(w.Time)
 }
 
+// promised is the time of a promise that follows from the policy, or nil if the policy makes none. It is bounded like
+// every promise: a date that the tables can't hold would look as if there were none.
+func promised(from *timestamppb.Timestamp, within time.Duration) *timestamppb.Timestamp {
+	if from == nil || within <= 0 {
+		return nil
+	}
+	return timestamppb.New(from.AsTime().Add(min(within, maxPromise)))
+}
+
 // isFuture reports whether the day of a time has not come yet. Sellers enter times by hand and their clocks differ, so
 // commands are judged by the day, with or without a time.
 func isFuture(w When, now time.Time) bool { return dayOf(w.Time) > dayOf(now) }

@@ -1,10 +1,6 @@
 package shipment
 
-import (
-	"google.golang.org/protobuf/types/known/timestamppb"
-
-	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
-)
+import "github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 
 // lines finds the lines of a return that a command moves. A command on a return applies to all its lines. Lines that
 // are in another state already are left alone, but if all of them are, the command is refused.
@@ -166,12 +162,16 @@ func (x *decider) cancelVisits(returnID string, items []string, at *ledgerv1.Mom
 
 // approve emits ReturnApproved. For a customer return of a self-ship seller it also sets the due time of the reverse
 // pickup. The marketplace's API has no date for that, so it is the policy's number of days.
+//
+// A return that was picked up without a reported approval has no such clock: the days count from the approval, and
+// nobody knows when that was. The pickup is only the latest that it can have been, and a promise that began with its
+// own fulfilment would always be met. The clock opens when the approval is reported after all.
 func (x *decider) approve(returnID string, ids []string, comments string, at *ledgerv1.Moment, t *ledgerv1.Transition) {
 	b := &ledgerv1.ReturnApproved{At: at, ReturnId: returnID, OrderItemIds: ids, Comments: comments}
 	for _, l := range x.s.GetReturns() {
 		if l.GetReturnId() == returnID && l.GetSource() == fromCustomer &&
-			x.s.GetFulfilment() == selfShip && x.Policy.ReversePickupWithin > 0 {
-			b.PickupDue = timestamppb.New(at.GetAt().AsTime().Add(x.Policy.ReversePickupWithin))
+			x.s.GetFulfilment() == selfShip {
+			b.PickupDue = promised(at.GetAt(), x.Policy.ReversePickupWithin)
 		}
 	}
 	x.emit(&Event{Transition: t, Body: &ledgerv1.Event_ReturnApproved{ReturnApproved: b}})

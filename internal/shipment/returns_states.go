@@ -42,7 +42,7 @@ func (x *decider) returnState(row returnRow, id string, items []string, at *ledg
 		case c.does == contradict, c.does == move:
 			moving = append(moving, r)
 			t.Irregular = t.Irregular || c.does == contradict
-		case fills(known, at):
+		case betters(known, at):
 			// The return is past this state, or ended otherwise. The time is still worth keeping.
 			lateLines = append(lateLines, r)
 			for _, end := range []*ledgerv1.Moment{r.GetCancelled(), r.GetRejected()} {
@@ -55,7 +55,11 @@ func (x *decider) returnState(row returnRow, id string, items []string, at *ledg
 		}
 	}
 	x.moveReturn(row, id, moving, at, t)
-	if len(lateLines) > 0 {
+	switch {
+	case len(lateLines) == 0:
+	case row == rowReturnApproved:
+		x.approve(id, itemIDs(lateLines), "", at, lateness)
+	default:
 		x.emit(returnEvent(row, id, itemIDs(lateLines), at, lateness))
 	}
 }

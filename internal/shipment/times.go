@@ -53,6 +53,13 @@ func fills(known, m *ledgerv1.Moment) bool {
 	return known.GetCertainty() != reportedCertainty && m.GetCertainty() == reportedCertainty
 }
 
+// betters is fills for a step of a return, whose time may be inferred twice: from the step after it, and by a pull.
+// Both are the latest that the step can have been, so the earlier says more.
+func betters(known, m *ledgerv1.Moment) bool {
+	return fills(known, m) ||
+		known.GetCertainty() == inferred && m.GetCertainty() == inferred && before(m.GetAt(), known.GetAt())
+}
+
 // reachTime notes that a step was reached. Steps before it that nobody reported cannot have been later: their inferred
 // time is the earliest time reported for any step after them, so that the order of arrival leaves no trace.
 func (d *draft) reachTime(step ledgerv1.Status, m *ledgerv1.Moment, moved bool) {
