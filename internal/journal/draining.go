@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/orderledger/orderledger/internal/journal/membership"
 )
 
 // A lane that the group takes away drains: it still serves until its next owner takes it, however long that takes. The
@@ -36,7 +38,7 @@ func (j *Journal) endFenced(ctx context.Context) {
 	j.lanes.mu.Lock()
 	defer j.lanes.mu.Unlock()
 	for id, l := range j.lanes.draining {
-		if !l.announced.Load() {
+		if !l.announced() {
 			continue // The last announcement is from before this instance took the lane.
 		}
 		if taken[id] {
@@ -55,8 +57,8 @@ func (l *lane) awaitTaker(ctx context.Context) bool {
 	released := time.Now()
 	l.released.Store(true)
 	defer l.released.Store(false)
-	var before *string // The announced taker at the release, if that was not this instance.
-	mine := l.announced.Load()
+	// Who was named before this instance took the lane. Its own announcement may have failed, or come only now.
+	before, mine := l.takeover.from, l.announced()
 	for ctx.Err() == nil && l.j.lanes.drains(l) {
 		l.refuse(ErrNotOwner)
 		asking, cancel := context.WithTimeout(ctx, takeBackAfter)
@@ -64,9 +66,11 @@ func (l *lane) awaitTaker(ctx context.Context) bool {
 		cancel()
 		switch {
 		case err != nil:
-		case mine && !self, before != nil && name != *before:
+		case self:
+			mine = true
+		case mine, before != nil && name != *before:
 			return true
-		default:
+		case before == nil:
 			before = &name
 		}
 		if time.Since(released) > takeBackAfter {
@@ -114,8 +118,13 @@ func (t *takeover) askRelease(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, j.cfg.ReleaseTimeout)
 	defer cancel()
-	url, err := j.members.LastOwner(ctx, t.l.id)
-	if err == nil && url == "" {
+	t.from = nil
+	name, self, err := j.members.LastTaker(ctx, t.l.id)
+	if err == nil {
+		t.from = &name
+	}
+	url := membership.URLOf(name)
+	if err == nil && (self || url == "") {
 		return
 	}
 	result := "asked"
@@ -135,9 +144,30 @@ func (t *takeover) announce(ctx context.Context) {
 	if l.j.cfg.Embedded {
 		return // There are no other instances.
 	}
-	seq := t.laneseq()
-	l.announced.Store(false)
-	l.j.announce.Go(func() { l.announced.Store(l.j.members.AnnounceTakeover(ctx, l.id, seq)) })
+	seq, recorded := t.laneseq(), l.announcing()
+	l.j.announce.Go(func() {
+		if l.j.members.AnnounceTakeover(ctx, l.id, seq) {
+			recorded()
+		}
+	})
+}
+
+// announcing notes a takeover, and returns what to call when its announcement is recorded. That of an earlier takeover
+// may come so late that another instance has had the lane in between, and is still named as its taker.
+func (s *status) announcing() (recorded func()) {
+	n := s.taken.Add(1)
+	return func() {
+		if s.taken.Load() == n {
+			s.recorded.Store(n)
+		}
+	}
+}
+
+// announced reports whether the last takeover of this instance is announced: who is named as the taker after that has
+// taken the lane since.
+func (s *status) announced() bool {
+	n := s.taken.Load()
+	return n > 0 && s.recorded.Load() == n
 }
 
 // fencedCheckEvery is the interval between checks for draining lanes that were fenced without a request.

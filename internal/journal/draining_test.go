@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/orderledger/orderledger/internal/journal/membership"
 	"github.com/orderledger/orderledger/internal/testkit"
@@ -84,11 +86,70 @@ func TestDrainingLaneOldAnnouncement(t *testing.T) {
 	s := newFleet(t, 1)
 	a := s.join("a").ready()
 	l := a.lanes.serving(0)
-	testkit.Eventually(t, l.announced.Load, "its takeover is announced")
+	testkit.Eventually(t, l.announced, "its takeover is announced")
 	s.announce(a.cfg.Cluster, "http://earlier")
-	l.announced.Store(false) // As if its own announcement had failed.
+	l.recorded.Store(0) // As if its own announcement had failed.
 	a.revoke([]int32{0})
 	a.endFenced(t.Context())
 	s.create(1, a)
 	require.Same(t, l, a.lanes.serving(0))
+}
+
+// The announcement of an earlier takeover says nothing of who has had the lane since.
+func TestAnnouncedByLastTakeoverOnly(t *testing.T) {
+	t.Parallel()
+	var s status
+	require.False(t, s.announced())
+	earlier := s.announcing()
+	last := s.announcing()
+	earlier()
+	require.False(t, s.announced())
+	last()
+	require.True(t, s.announced())
+	earlier()
+	require.True(t, s.announced())
+}
+
+// An instance that releases a lane before its own takeover is announced takes neither itself nor the owner before it
+// for the next owner.
+func TestReleasedLaneUnannounced(t *testing.T) {
+	t.Parallel()
+	const earlier = "http://earlier"
+	unannounced := func(t *testing.T) (*fleet, *instance, *lane) {
+		t.Helper()
+		s := newFleet(t, 1)
+		c := DefaultConfig()
+		s.announce(c.Cluster, earlier)
+		a := s.join("a").ready()
+		l := a.lanes.serving(0)
+		testkit.Eventually(t, l.announced, "its takeover is announced")
+		s.announce(c.Cluster, earlier) // As if it were not yet.
+		l.recorded.Store(0)
+		a.revoke([]int32{0})
+		return s, a, l
+	}
+	t.Run("the next owner has taken it at once", func(t *testing.T) {
+		t.Parallel()
+		s, a, l := unannounced(t)
+		s.announce(a.cfg.Cluster, "http://next")
+		require.NoError(t, a.Release(t.Context(), 0))
+		testkit.Eventually(t, func() bool {
+			select {
+			case <-l.gone:
+				return true
+			default:
+				return false
+			}
+		}, "it is not taken back")
+	})
+	t.Run("its own announcement comes late", func(t *testing.T) {
+		t.Parallel()
+		s, a, _ := unannounced(t)
+		asked := s.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Observe: true, Count: -1})
+		require.NoError(t, a.Release(t.Context(), 0))
+		testkit.Eventually(t, func() bool { return asked.Hits() > 10 }, "it looks for the next taker")
+		s.announce(a.cfg.Cluster, a.cfg.Advertise)
+		testkit.Eventually(t, func() bool { return a.lanes.opened(0) }, "it is taken back, since nobody took it")
+		s.create(1, a)
+	})
 }

@@ -40,15 +40,16 @@ type lane struct {
 
 // status is what other goroutines see of a lane.
 type status struct {
-	open      atomic.Bool
-	released  atomic.Bool                     // It drains, and waits for its next owner to take it.
-	parked    atomic.Bool                     // It is damaged, and waits for RetryLane.
-	announced atomic.Bool                     // The last announced takeover of the lane is this instance's.
-	opened    atomic.Pointer[chan bool]       // Closed each time the lane opens.
-	failure   atomic.Pointer[error]           // Why it is not open.
-	shared    atomic.Pointer[lanestore.Store] // The store, for readers of states, while the lane is open.
-	inbox     atomic.Int64                    // The inbox position, -1 before it is known.
-	end       atomic.Int64                    // The inbox's end as last seen.
+	open     atomic.Bool
+	released atomic.Bool                     // It drains, and waits for its next owner to take it.
+	parked   atomic.Bool                     // It is damaged, and waits for RetryLane.
+	taken    atomic.Int64                    // The number of takeovers by this instance,
+	recorded atomic.Int64                    // and the last of them whose announcement is recorded.
+	opened   atomic.Pointer[chan bool]       // Closed each time the lane opens.
+	failure  atomic.Pointer[error]           // Why it is not open.
+	shared   atomic.Pointer[lanestore.Store] // The store, for readers of states, while the lane is open.
+	inbox    atomic.Int64                    // The inbox position, -1 before it is known.
+	end      atomic.Int64                    // The inbox's end as last seen.
 }
 
 // local is the lane's state on this machine, for the lane's goroutine only.

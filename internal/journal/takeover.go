@@ -17,6 +17,8 @@ type takeover struct {
 	seen map[string]int64
 	// voidsKnown says that the lane has a record that voids decisions, so that reading must look for those first.
 	voidsKnown bool
+	// from is the name of the instance that took the lane before this takeover, empty for none; nil if it is not known.
+	from *string
 	// began is when the last takeover began to keep callers waiting.
 	began time.Time
 }

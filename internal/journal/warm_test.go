@@ -144,7 +144,7 @@ func TestReleasedLaneTakenBack(t *testing.T) {
 	a := s.join("a").ready()
 	ids := s.create(1, a)
 	l := a.lanes.serving(0)
-	testkit.Eventually(t, l.announced.Load, "its takeover is announced")
+	testkit.Eventually(t, l.announced, "its takeover is announced")
 	a.revoke([]int32{0})
 	require.NoError(t, a.Release(t.Context(), 0))
 	testkit.Eventually(t, func() bool { return a.lanes.serving(0) == nil }, "it is released")
@@ -178,7 +178,7 @@ func TestOwnerIsLastTakerUntilOpen(t *testing.T) {
 	a := s.join("a").ready()
 	ids := s.create(4, a)
 	testkit.Eventually(t, func() bool {
-		return a.lanes.serving(0).announced.Load() && a.lanes.serving(1).announced.Load()
+		return a.lanes.serving(0).announced() && a.lanes.serving(1).announced()
 	}, "its takeovers are announced")
 	hold := make(chan struct{})
 	slow := func(c *Config, d *Deps, _ *Journal) {

@@ -28,17 +28,16 @@ func (m *Membership) name() string {
 	return anonymous + m.cfg.Nonce
 }
 
-// LastOwner returns the URL of the instance that last took a lane, empty when that is not known or was this one. It may
-// still serve the lane, though the group has forgotten it.
-func (m *Membership) LastOwner(ctx context.Context, lane int32) (string, error) {
-	names, err := m.lastOwners(ctx)
-	if name := names[lane]; name != m.name() && !strings.HasPrefix(name, anonymous) {
-		return name, err
+// URLOf returns the URL of the instance of a name, empty if it can't be reached.
+func URLOf(name string) string {
+	if strings.HasPrefix(name, anonymous) {
+		return ""
 	}
-	return "", err
+	return name
 }
 
-// LastTaker returns the name of the instance that last took a lane, empty if nobody has, and whether it is this one.
+// LastTaker returns the name of the instance that last took a lane, empty if nobody has, and whether it is this one. It
+// may still serve the lane, though the group has forgotten it.
 func (m *Membership) LastTaker(ctx context.Context, lane int32) (name string, self bool, err error) {
 	names, err := m.lastOwners(ctx)
 	return names[lane], names[lane] == m.name(), err
