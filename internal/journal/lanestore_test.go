@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -142,6 +143,34 @@ func TestLaneStoreWrongHead(t *testing.T) {
 			})
 		}
 	})
+}
+
+// A store that has an input that waits at another place than the lane is rebuilt. A lane that misses it after that too
+// is damaged.
+func TestLaneStoreWrongWaiting(t *testing.T) {
+	t.Parallel()
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setupOn(t, on, 1)
+		dir := t.TempDir()
+		fillLane(t, b, dir)
+		db, err := pebble.Open(lanestore.Dir(dir, 0), &pebble.Options{Logger: quiet{}})
+		require.NoError(t, err)
+		it, err := db.NewIter(&pebble.IterOptions{LowerBound: []byte("w"), UpperBound: []byte("x")})
+		require.NoError(t, err)
+		require.True(t, it.First())
+		key, value := bytes.Clone(it.Key()), bytes.Clone(it.Value())
+		require.NoError(t, it.Close())
+		value[0] ^= 2 // The offset of its decision is the first number.
+		require.NoError(t, db.Set(key, value, pebble.Sync))
+		require.NoError(t, db.Close())
+		resume(t, b, dir, 0)
+	})
+	w, of := waitingRecords{l: &lane{}}, lanestore.Waiting{Seq: 7, ShipmentID: "a"}
+	store := (*lostError)(nil)
+	require.ErrorAs(t, w.miss(&of), &store)
+	require.True(t, store.store)
+	require.NotErrorIs(t, store, ErrDamaged)
+	require.ErrorIs(t, w.miss(&of), ErrDamaged)
 }
 
 // A damaged store is rebuilt.

@@ -32,6 +32,7 @@ type waitingRecords struct {
 	recent map[uint64]*InboxRecord // By the decisionseq; at most recentBytes.
 	order  []uint64                // Of recent, oldest first.
 	bytes  int
+	missed uint64 // The decisionseq of the last input that was not where the store says, 0 for none.
 }
 
 const (
@@ -106,11 +107,22 @@ func (w *waitingRecords) load(list []lanestore.Waiting) (map[uint64]*InboxRecord
 	}
 	for i := range list {
 		if found[list[i].Seq] == nil {
-			return nil, lost(fmt.Errorf("%w: %s lane %d has no decision at offset %d, which holds a waiting input",
-				ErrDamaged, events.TopicDecisions, w.l.id, list[i].Decision))
+			return nil, w.miss(&list[i])
 		}
 	}
 	return found, nil
+}
+
+// miss returns the error for an input that is not where the store says. The store is only a cache, so it is built again
+// from the lane, which checks the lane. If the same input is then missed again, the lane is damaged.
+func (w *waitingRecords) miss(of *lanestore.Waiting) error {
+	err := fmt.Errorf("%s lane %d offset %d is not decision %d of shipment %s, which holds a waiting input",
+		events.TopicDecisions, w.l.id, of.Decision, of.Seq, of.ShipmentID)
+	if w.missed == of.Seq {
+		return lost(fmt.Errorf("%w: %w", ErrDamaged, err))
+	}
+	w.missed = of.Seq
+	return &lostError{err: err, store: true}
 }
 
 // read reads a range of the decisions for the content of waiting inputs. It needs no isolation: each of them was
@@ -129,11 +141,8 @@ func (w *waitingRecords) read(
 				return nil
 			}
 			env, d, _, err := events.DecodeDecision(kafka.EventRecord(rec))
-			if err == nil && (d == nil || env.LaneSeq != of.Seq || env.ShipmentID != of.ShipmentID) {
-				err = fmt.Errorf("it is decision %d of shipment %s", env.LaneSeq, env.ShipmentID)
-			}
-			if err != nil {
-				return fmt.Errorf("%w: %s lane %d offset %d: %w", ErrDamaged, rec.Topic, rec.Partition, rec.Offset, err)
+			if err != nil || d == nil || env.LaneSeq != of.Seq || env.ShipmentID != of.ShipmentID {
+				return nil //nolint:nilerr // It is missed, whatever it is.
 			}
 			r := lanestore.InboxRecordOf(&env, d)
 			found[of.Seq] = &r
