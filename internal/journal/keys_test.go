@@ -245,16 +245,19 @@ func TestSubmitSilentRepeat(t *testing.T) {
 	counts(attempt, 4)                               // Something has happened since.
 	second := counts(cmd("a", "note", "another"), 5) // The content differs.
 	repeated(cmd("a", "note", "another"), second)
+	other := cmd("a", "note", "another")
+	other.SellerID = "s2"
+	counts(other, 6) // The receipt is not for another seller.
 	now.add(61 * time.Second)
-	counts(cmd("a", "note", "another"), 6) // A client that retries is faster.
+	counts(cmd("a", "note", "another"), 7) // A client that retries is faster.
 	now.add(-366 * 24 * time.Hour)
-	counts(cmd("a", "note", "another"), 7) // A clock that jumps back repeats nothing for a year.
+	counts(cmd("a", "note", "another"), 8) // A clock that jumps back repeats nothing for a year.
 
 	// Two in one batch.
 	twice := cmd("a", "note", "twice")
 	for i, r := range j.SubmitAll(t.Context(), []Command{twice, twice}) {
 		require.NoError(t, r.Err)
-		require.EqualValues(t, 8, r.Receipt.Version)
+		require.EqualValues(t, 9, r.Receipt.Version)
 		require.Equal(t, i == 1, r.Receipt.Repeated)
 	}
 	b.check()
