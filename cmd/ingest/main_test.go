@@ -92,3 +92,13 @@ func TestRunPrintsVersion(t *testing.T) {
 	require.NoError(t, run(t.Context(), []string{"-version"}, environmentOf(nil), &out, io.Discard))
 	require.NotEmpty(t, out.String())
 }
+
+// Standbys are a number, and were on or off in earlier builds.
+func TestReadConfigStandbys(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]int{"": 1, "on": 1, "ON": 1, "1": 1, "2": 2, "off": 0, "0": 0} {
+		cfg, err := readConfig(environmentOf(map[string]string{envStandby: value}))
+		require.NoError(t, err, value)
+		require.Equal(t, want, cfg.Journal.Standbys, value)
+	}
+}
