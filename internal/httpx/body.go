@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -56,8 +57,13 @@ func (r *reservation) release() {
 }
 
 // Body reads the whole body, up to a limit. It takes memory only for bytes that have arrived, whatever length the
-// caller announces, and refuses a large body while all bodies together take too much. Its errors are problems.
+// caller announces, and refuses a large body while all bodies together take too much. It refuses a compressed body,
+// because the limit would not bound what it expands to. Its errors are problems.
 func (c *Call) Body(limit int64) ([]byte, error) {
+	if coding := c.Request.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		c.Writer.Header().Set("Accept-Encoding", "identity")
+		return nil, Encoded.New("the body has the Content-Encoding " + Printable(coding) + ": send it uncompressed")
+	}
 	control := http.NewResponseController(c.Writer)
 	// Not every writer has a connection: tests record answers.
 	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))

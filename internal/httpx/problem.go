@@ -31,8 +31,11 @@ var (
 	Unauthorized     = Kind{"unauthorized", http.StatusUnauthorized, "UNAUTHORIZED", "Missing or invalid token"}
 	NotFound         = Kind{"not_found", http.StatusNotFound, "NOT_FOUND", "Not found"}
 	MethodNotAllowed = Kind{"method_not_allowed", http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "Method not allowed"}
-	TooLarge         = Kind{"too_large", http.StatusRequestEntityTooLarge, shipment.CodeInvalidRequest, "Body too large"}
-	Unprocessable    = Kind{
+	Encoded          = Kind{
+		"content_encoding", http.StatusUnsupportedMediaType, shipment.CodeInvalidRequest, "Content encoding not supported",
+	}
+	TooLarge      = Kind{"too_large", http.StatusRequestEntityTooLarge, shipment.CodeInvalidRequest, "Body too large"}
+	Unprocessable = Kind{
 		"unprocessable", http.StatusUnprocessableEntity, shipment.CodeInvalidRequest,
 		"Unprocessable request",
 	}
@@ -92,7 +95,7 @@ func asProblem(err error) *Problem {
 	}
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return TooLarge.New("at most " + strconv.FormatInt(tooLarge.Limit, 10) + " bytes are taken")
+		return TooLarge.New("the body has more than " + strconv.FormatInt(tooLarge.Limit, 10) + " bytes, which is the most")
 	}
 	return Internal.New("see the log of this request").Because(err)
 }

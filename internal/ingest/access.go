@@ -53,7 +53,7 @@ func (a *access) seller(h sellerHandler) httpx.Handler {
 			if known.NotificationToken(token) != nil {
 				return httpx.Unauthorized.New("the token is one for notifications: a call needs the seller's own token")
 			}
-			return httpx.Unauthorized.New("the token is not valid")
+			return httpx.Unauthorized.New("the token is not valid: the sellers file has no such token for calls")
 		}
 		c.Note(slog.String("seller_id", who.ID))
 		if err := a.admit(who, 1); err != nil {

@@ -166,7 +166,7 @@ func (m *commands) answer(ctx context.Context, r *request, submitted []peer.Subm
 		return failed
 	}
 	if reused > 0 && reused == len(got) {
-		p := httpx.Unprocessable.New("the Idempotency-Key was used for another body")
+		p := httpx.Unprocessable.New("the Idempotency-Key was used for another body: use a new key, or repeat the first body")
 		p.Code = shipment.CodeIdempotencyKeyReused
 		return p
 	}

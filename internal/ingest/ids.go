@@ -58,7 +58,7 @@ func (l *idList) add(id string) {
 func (l *idList) check(most int) error {
 	switch {
 	case len(l.ids) == 0 && len(l.wholes) == 0:
-		return httpx.Unprocessable.New("no ids")
+		return httpx.Unprocessable.New("no id is named: want one or more, with commas between them")
 	case len(l.ids) > most:
 		return httpx.Unprocessable.New(
 			strconv.Itoa(len(l.ids)) + " ids, at most " + strconv.Itoa(most) + " are taken")

@@ -114,21 +114,23 @@ func (r *reads) pdf(
 func missingDocuments(s *ledgerv1.Shipment) (shipment.Code, string) {
 	switch {
 	case s == nil:
-		return shipment.CodeInvalidShipments, "no such shipment"
+		return shipment.CodeInvalidShipments, "There is no such shipment; check its id."
 	case s.GetStatus() == ledgerv1.Status_STATUS_CANCELLED:
-		return shipment.CodeItemAlreadyCancelled, "the shipment is cancelled"
+		return shipment.CodeItemAlreadyCancelled, "The shipment is cancelled."
+	case s.GetFulfilment() == ledgerv1.Fulfilment_FULFILMENT_SELF_SHIP:
+		return shipment.CodeOperationNotAllowed, "It is a self-ship shipment: its seller makes the label and the invoice."
 	case s.GetPacking().GetDocumentsRef() != "" && s.GetPacking().GetRevision() == s.GetDocumentRevision():
 		return "", ""
 	case s.GetPacking().GetDocumentsRef() != "":
-		return shipment.CodeItemPackingInProgress, "units were cancelled; the documents of the others are not ready"
+		return shipment.CodeItemPackingInProgress, "Units were cancelled; the documents of the rest are not ready. Ask again."
 	}
 	switch s.GetStatus() {
 	case ledgerv1.Status_STATUS_PACKING_IN_PROGRESS, ledgerv1.Status_STATUS_FORM_FAILED:
-		return shipment.CodeItemPackingInProgress, "the documents are not ready"
+		return shipment.CodeItemPackingInProgress, "The documents are not ready. Ask again."
 	case ledgerv1.Status_STATUS_APPROVED:
-		return shipment.CodeItemNotPacked, "labels have not been requested"
+		return shipment.CodeItemNotPacked, "Labels were not requested; POST /sellers/v3/shipments/labels requests them."
 	default:
-		return shipment.CodeOperationNotAllowed, "its documents are not made here"
+		return shipment.CodeOperationNotAllowed, "It was packed elsewhere, so its documents are not here."
 	}
 }
 

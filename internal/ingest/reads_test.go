@@ -226,13 +226,18 @@ func TestReadsLabels(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, kept, first.body)
 
-	for path, code := range map[string]string{
-		"/S2/labels": "ORDER_ITEM_NOT_PACKED", "/S3/labels": "ORDER_ITEM_PACKING_IN_PROGRESS", "/nobody/labels": "INVALID_SHIPMENTS",
-		"/S1,S2/labels": "ORDER_ITEM_NOT_PACKED",
+	project(t, conn, aShipment("S4", 2, func(s *ledgerv1.Shipment) { s.Fulfilment = ledgerv1.Fulfilment_FULFILMENT_SELF_SHIP }))
+	for path, want := range map[string][2]string{
+		"/S2/labels":     {"ORDER_ITEM_NOT_PACKED", "Labels were not requested; POST /sellers/v3/shipments/labels requests them."},
+		"/S3/labels":     {"ORDER_ITEM_PACKING_IN_PROGRESS", "The documents are not ready. Ask again."},
+		"/S4/labels":     {"OPERATION_NOT_ALLOWED", "It is a self-ship shipment: its seller makes the label and the invoice."},
+		"/nobody/labels": {"INVALID_SHIPMENTS", "There is no such shipment; check its id."},
+		"/S1,S2/labels":  {"ORDER_ITEM_NOT_PACKED", "Labels were not requested; POST /sellers/v3/shipments/labels requests them."},
 	} {
 		a := b.get(path)
 		require.Equal(t, http.StatusUnprocessableEntity, a.status, path)
-		require.Equal(t, code, a.member(t, "errorCode"), path)
+		require.Equal(t, want[0], a.member(t, "errorCode"), path)
+		require.Equal(t, want[1], a.member(t, "shipments", 0, "errorMessage"), path)
 	}
 	only := b.send(http.MethodPost, "/sellers/v3/shipments/S1/labelOnly", "", bearer(ownToken)...)
 	require.Equal(t, "application/octet-stream", only.header.Get("Content-Type"))

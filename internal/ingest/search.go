@@ -38,7 +38,9 @@ func (p page) token() (string, error) {
 
 func readToken(token, sellerID string) (page, error) {
 	var p page
-	bad := httpx.Unprocessable.New("next_token: not one of this API")
+	bad := httpx.Unprocessable.New("next_token is missing or is none of this seller: " +
+		"follow nextPageUrl of the page before; " +
+		"POST /sellers/v3/shipments/filter begins a search")
 	text, err := base64.RawURLEncoding.DecodeString(token)
 	if err != nil || json.Unmarshal(text, &p) != nil || p.SellerID != sellerID {
 		return p, bad

@@ -86,7 +86,7 @@ func (n *notifications) credential(r *http.Request) (*sellers.Credential, error)
 		case app == nil && n.sellers.Open():
 			return nil, nil //nolint:nilnil // The marketplace signs for sellers that are not listed too.
 		case app == nil:
-			detail = "the application is not known"
+			detail = "the sellers file has no application with the appId in X_Authorization"
 		default:
 			detail = n.verify(r, c, app)
 		}
@@ -103,9 +103,11 @@ func (n *notifications) credential(r *http.Request) (*sellers.Credential, error)
 	case n.sellers.Authenticate(token) != nil:
 		return nil, httpx.Unauthorized.New("the token is one for calls: a notification needs a notification token")
 	case token != "":
-		return nil, httpx.Unauthorized.New("the notification token is not valid")
+		return nil, httpx.Unauthorized.New("the notification token is not valid: " +
+			"the sellers file has no such notification token")
 	case !n.sellers.Open():
-		return nil, httpx.Unauthorized.New("a notification needs a signature, X_Authorization and X_Date, or a token")
+		return nil, httpx.Unauthorized.New("a notification needs a notification token, " +
+			"or a signature in X_Authorization and X_Date")
 	}
 	return nil, nil //nolint:nilnil // Nothing is borne, and nothing is wrong with that.
 }

@@ -53,7 +53,7 @@ func readCredentials(h http.Header) (c credentials, signed bool, detail string) 
 	if seconds, err := strconv.ParseInt(date, 10, 64); err == nil {
 		c.at = time.Unix(seconds, 0)
 	} else if c.at, err = http.ParseTime(date); err != nil {
-		return c, true, "X_Date: want an HTTP date"
+		return c, true, "X_Date: want Unix seconds, or an HTTP date such as Sun, 06 Nov 1994 08:49:37 GMT"
 	}
 	return c, true, ""
 }
@@ -62,7 +62,7 @@ func readCredentials(h http.Header) (c credentials, signed bool, detail string) 
 func (c credentials) verify(s *sellers.Seller, url string, now time.Time, window time.Duration) string {
 	want := Sign(c.at, url, http.MethodPost, s.NotificationSecret)
 	if subtle.ConstantTimeCompare([]byte(want), []byte(c.signature)) != 1 {
-		return "the signature does not match"
+		return "the signature does not match: it must cover the X_Date in Unix seconds, " + url + ", POST and the secret"
 	}
 	if age := now.Sub(c.at); age > window || age < -window {
 		return "X_Date is too far from now: the notification may be a replay"

@@ -120,7 +120,8 @@ func (t *target) open() bool { return t.code == "" && len(t.at) == 0 }
 
 func notFound(s marketplace.Subject) (shipment.Code, string) {
 	if s == marketplace.SubjectService {
-		return shipment.CodeInvalidService, "no such service, or more than one"
+		return shipment.CodeInvalidService, "There is no such service; check serviceFulfilmentId. " +
+			"An item that names only its shipment is for a shipment with one open service."
 	}
-	return shipment.CodeInvalidReturn, "no such return"
+	return shipment.CodeInvalidReturn, "There is no such return; check its id."
 }

@@ -1,6 +1,7 @@
 package marketplace
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"sync"
@@ -75,7 +76,7 @@ func parseDocument(body []byte) (*document, *ProblemError) {
 			}
 			at += size
 		}
-		return nil, &ProblemError{Problem: ProblemUTF8, Offset: at, Detail: "invalid UTF-8"}
+		return nil, &ProblemError{Problem: ProblemUTF8, Offset: at, Detail: "invalid UTF-8" + otherEncoding(body)}
 	}
 	// Nodes hold offsets in 32 bits.
 	if len(body) > 1<<30 {
@@ -84,7 +85,14 @@ func parseDocument(body []byte) (*document, *ProblemError) {
 	p := parser{document: document{text: string(body), copies: len(body) > shareBelow}}
 	p.nodes = (*nodeLists.Get().(*[]node))[:0] //nolint:forcetypeassert // The pool holds nothing else.
 	p.space()
+	root := p.pos
 	if p.value(none, 0) == none {
+		switch {
+		case root == len(p.text):
+			p.problem.Detail = "the body is empty: want a JSON object"
+		case !strings.Contains(`{["`, p.text[root:root+1]): // Perhaps a form, or XML.
+			p.problem.Offset, p.problem.Detail = root, "the body is no JSON: want an object, which begins with {"
+		}
 		return nil, p.problem
 	}
 	p.space()
@@ -93,6 +101,18 @@ func parseDocument(body []byte) (*document, *ProblemError) {
 		return nil, p.problem
 	}
 	return &p.document, nil
+}
+
+// otherEncoding says what bytes that are no UTF-8 seem to be.
+func otherEncoding(body []byte) string {
+	switch {
+	case bytes.HasPrefix(body, []byte{0x1f, 0x8b}):
+		return ": the body is compressed with gzip; send it uncompressed"
+	case bytes.HasPrefix(body, []byte{0xff, 0xfe}), bytes.HasPrefix(body, []byte{0xfe, 0xff}):
+		return ": the body is UTF-16; send it as UTF-8"
+	default:
+		return ""
+	}
 }
 
 // release returns the nodes to the pool. Strings that were read stay valid.

@@ -121,7 +121,8 @@ func readFilter(r *reader) Filter {
 		f.Sort = SortDispatchBy
 	case SortDispatchBy, SortDispatchAfter, SortOrderDate, SortModified:
 	default:
-		r.invalid(sort, shipment.CodeInvalidRequest, "sort.field is unknown")
+		r.invalid(sort, shipment.CodeInvalidRequest,
+			"sort.field must be dispatchByDate, dispatchAfterDate, orderDate or modifiedDate")
 	}
 	switch r.text(sort, "order") {
 	case "", "asc", "ASC":
@@ -200,8 +201,13 @@ func (r *reader) flag(object int32, name string) *bool {
 	return &b
 }
 
-// timeRange reads {from, to}. A plain day as "to" includes the whole day.
+// timeRange reads {from, to}. A plain day as "to" includes the whole day. A range that holds no time is an error: the
+// seller would take the empty answer for the truth.
 func (r *reader) timeRange(object int32, name string) Range {
 	i := r.object(object, name)
-	return Range{From: r.instant(i, "from"), To: r.due(i, "to")}
+	between := Range{From: r.instant(i, "from"), To: r.due(i, "to")}
+	if !between.To.IsZero() && between.To.Before(between.From) {
+		r.invalid(i, shipment.CodeInvalidRequest, "from is after to")
+	}
+	return between
 }

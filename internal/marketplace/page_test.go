@@ -3,6 +3,7 @@ package marketplace_test
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -86,4 +87,28 @@ func TestNotificationsPage(t *testing.T) {
 	got, err := os.ReadFile(page)
 	require.NoError(t, err)
 	require.Equal(t, b.String(), string(got), "run the test with -update")
+}
+
+// A call ignores members that it does not know, so docs/api.md has to name all that it reads.
+func TestAPIPageNamesMembersOfCalls(t *testing.T) {
+	t.Parallel()
+	api, err := os.ReadFile("../../docs/api.md")
+	require.NoError(t, err)
+	read := regexp.MustCompile(`r\.(?:id|needID|optionalID|text|texts|when|object|rawObject|list|optionalList|optional|` +
+		`number|integer|units|boolean)\(\w+, "([^"]+)"|readSubShipments\(r, item, "(\w+)", "(\w+)"\)`)
+	named := 0
+	for _, file := range []string{"command_shipment.go", "command_return.go", "filter.go"} {
+		source, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, m := range read.FindAllStringSubmatch(string(source), -1) {
+			for _, name := range m[1:] {
+				if name == "" {
+					continue
+				}
+				named++
+				require.Regexp(t, "`(\\w+\\.)?"+name+"(`|\\[|\\.)|[{ ]"+name+"[,}]", string(api), "%s, a member in %s", name, file)
+			}
+		}
+	}
+	require.Greater(t, named, 60)
 }

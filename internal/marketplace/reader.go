@@ -274,7 +274,7 @@ func (r *reader) when(object int32, name string) shipment.When {
 func parseSensible(s string) (w shipment.When, problem string) {
 	w, ok := ParseWhen(s)
 	if !ok {
-		return shipment.When{}, "not a time"
+		return shipment.When{}, "not a time: want a day such as 2026-01-31, or a time such as 2026-01-31T18:00:00+05:30"
 	}
 	if y := w.Time.Year(); y < minYear || y > maxYear {
 		return shipment.When{}, "year " + strconv.Itoa(y) + " is out of range"
