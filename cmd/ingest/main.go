@@ -79,9 +79,13 @@ func serve(ctx context.Context, cfg config, process *service.Process) (err error
 	if err != nil {
 		return err
 	}
+	disks, err := kafka.NewDisks(options, log, reg)
+	if err != nil {
+		return err
+	}
 	deps := journal.Deps{
 		Options: options, Decode: marketplace.Decode(cfg.Ingest.Marketplace), Policy: live.Policy,
-		Log: log, Registerer: reg, ClockGood: clock.Good,
+		Log: log, Registerer: reg, ClockGood: clock.Good, DiskFull: disks.Suspect,
 		CheckLayout: func(ctx context.Context) error { return kafka.CheckLayout(ctx, client, cfg.Kafka, &layout) },
 	}
 	if peers != nil {
@@ -103,18 +107,18 @@ func serve(ctx context.Context, cfg config, process *service.Process) (err error
 	defer func() { err = errors.Join(err, lookups.Close()) }()
 	in, err := ingest.New(cfg.Ingest, ingest.Deps{
 		Options: options, Journal: ledger, Peers: peers, ClickHouse: reads, Lookups: lookups, Log: log, Registerer: reg,
-		Sellers: live,
+		Sellers: live, Disks: disks,
 	})
 	if err != nil {
 		return fmt.Errorf("ingest: %w", err)
 	}
 	defer in.Close()
 
-	admin := process.Admin(func(context.Context) error { return in.Ready() })
+	admin := process.Admin(in.Ready)
 	in.HandleReadiness(admin)
 	in.HandleOperations(admin)
 	units := []service.Unit{
-		admin.Unit(), {Name: "layout", Run: monitor.Run}, {Name: "journal", Run: ledger.Run},
+		admin.Unit(), {Name: "layout", Run: monitor.Run}, {Name: "disks", Run: disks.Run}, {Name: "journal", Run: ledger.Run},
 	}
 	if !cfg.Journal.Embedded { // An embedded broker has the clock of its machine, and no controller.
 		units = append(units, service.Unit{Name: "clock", Run: clock.Run})

@@ -39,7 +39,7 @@ func upWithoutTables(t *testing.T, o upOptions, use func(l *ledger)) {
 		cancel()
 		require.NoError(t, <-done)
 	}()
-	testkit.Eventually(t, func() bool { return l.ingest.Ready() == nil }, "the ledger serves")
+	testkit.Eventually(t, func() bool { return l.ingest.Ready(t.Context()) == nil }, "the ledger serves")
 	use(l)
 }
 

@@ -32,6 +32,7 @@ type ledger struct {
 	kafka     *kgo.Client // For the layout.
 	layout    events.Layout
 	monitor   *kafka.LayoutMonitor
+	disks     *kafka.Disks
 	journal   *journal.Journal
 	ingest    *ingest.Ingest
 	reload    []service.Unit // Empty without a sellers file.
@@ -58,6 +59,9 @@ func newLedger(
 	if l.monitor, err = kafka.NewLayoutMonitor(l.kafka, brokers, l.layout, log, reg); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
+	if l.disks, err = kafka.NewDisks(kafka.Options(brokers), log, reg); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	if err := clickhouse.Migrate(ctx, tables, log, projections.Migrations()); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -80,8 +84,7 @@ func newLedger(
 		return nil, errors.Join(err, l.Close())
 	}
 	api := service.AdminConfig{Addr: o.Listen, MaxConnections: ingest.DefaultConfig().MaxConnections}
-	ready := func(context.Context) error { return l.ingest.Ready() }
-	l.admin = service.NewAdmin(api, log, reg.(prometheus.Gatherer), ready)
+	l.admin = service.NewAdmin(api, log, reg.(prometheus.Gatherer), l.ingest.Ready)
 	l.ingest.HandleReadiness(l.admin)
 	l.admin.Handle("GET /boot", s.kafka.BootHandler())
 	l.admin.HandleRest(l.ingest.Handler())
@@ -146,13 +149,14 @@ func (l *ledger) newIngest(
 	l.journal, err = journal.New(j, journal.Deps{
 		Options: kafka.Options(brokers), Decode: marketplace.Decode(in.Marketplace), Policy: live.Policy,
 		Log: log.With(slog.String("part", "journal")), Registerer: reg, Now: o.Now,
+		DiskFull:    l.disks.Suspect,
 		CheckLayout: func(ctx context.Context) error { return kafka.CheckLayout(ctx, l.kafka, brokers, &l.layout) },
 	})
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	l.ingest, err = ingest.New(in, ingest.Deps{
-		Options: kafka.Options(brokers), Journal: l.journal, ClickHouse: l.tables, Lookups: l.lookups, Sellers: live,
+		Options: kafka.Options(brokers), Journal: l.journal, ClickHouse: l.tables, Lookups: l.lookups, Sellers: live, Disks: l.disks,
 		Log: log.With(slog.String("part", "ingest")), Registerer: reg, Now: o.Now,
 	})
 	return wrap("ingest", err)
@@ -206,6 +210,7 @@ func (l *ledger) units() []service.Unit {
 	units := []service.Unit{
 		l.broker,
 		{Name: "layout", Run: l.monitor.Run},
+		{Name: "disks", Run: l.disks.Run},
 		{Name: "journal", Run: l.journal.Run},
 		{Name: "projector", Run: l.projector.Run},
 	}
@@ -217,7 +222,7 @@ func (l *ledger) units() []service.Unit {
 
 // ready returns an error unless notifications, commands and reads are served.
 func (l *ledger) ready(ctx context.Context) error {
-	if err := l.ingest.Ready(); err != nil {
+	if err := l.ingest.Ready(ctx); err != nil {
 		return err
 	}
 	return l.ingest.ReadyReads(ctx)

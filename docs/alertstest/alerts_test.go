@@ -204,6 +204,17 @@ func rules() map[string]cases {
 				labels{"endpoint": "wms"}),
 			good: []string{emitter + `oldest_waiting_seconds{endpoint="wms"} 600+0x120`},
 		},
+		"OrderledgerDiskFull": {
+			bad:  bad(several(ingest+`disk_full{instance="a"} 1+0x120`, ingest+`disk_full{instance="b"} `+calm), labels{"instance": "a"}),
+			good: []string{ingest + `disk_full{instance="a"} ` + calm},
+		},
+		"OrderledgerBrokerDiskNearlyFull": {
+			bad: bad(several(
+				`orderledger_kafka_disk_usable_bytes{broker="1",dir="/a"} `+brief("50", "9", 11), `orderledger_kafka_disk_total_bytes{broker="1",dir="/a"} 100+0x120`,
+				`orderledger_kafka_disk_usable_bytes{broker="2",dir="/a"} 10+0x120`, `orderledger_kafka_disk_total_bytes{broker="2",dir="/a"} 100+0x120`),
+				labels{"broker": "1", "dir": "/a"}),
+			good: []string{several(`orderledger_kafka_disk_usable_bytes{broker="1",dir="/a"} `+brief("50", "0", 10), `orderledger_kafka_disk_total_bytes{broker="1",dir="/a"} 100+0x120`)},
+		},
 		"OrderledgerPushesBehind": {
 			bad:  bad(several(emitter+`lag_records{endpoint="wms"} `+brief("0", "10001", 11), emitter+`lag_records{endpoint="erp"} 10000+0x120`), labels{"endpoint": "wms"}),
 			good: []string{emitter + `lag_records{endpoint="wms"} ` + brief("0", "20000", 10)},

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
@@ -21,6 +22,11 @@ const (
 	codeTableReadOnly     = 242
 	codeServerOverloaded  = 745
 	codeQueryWasCancelled = 394
+	codeReadOnly          = 164
+	codeNotEnoughSpace    = 243
+	codeTooManyParts      = 252
+	codeAccessDenied      = 497
+	codeKeeper            = 999
 )
 
 // Unavailable reports whether a query failed for a reason that passes: no connection, no answer in time, or a server
@@ -30,10 +36,18 @@ func Unavailable(err error) bool {
 		return slices.Contains([]int32{
 			codeTimeoutExceeded, codeTooManyQueries, codeNetworkError, codeMemoryLimit, codeTableReadOnly,
 			codeServerOverloaded, codeQueryWasCancelled, codeSocketTimeout, codeAborted, codeUnknownTable, codeUnknownDatabase,
-			codeUnknownUser, codeWrongPassword, codeAuthentication,
-		}, e.Code)
+			codeUnknownUser, codeWrongPassword, codeAuthentication, codeReadOnly, codeAccessDenied, codeNotEnoughSpace,
+			codeTooManyParts, codeKeeper,
+		}, e.Code) || DiskFull(err)
 	}
 	return isConnection(err)
+}
+
+// DiskFull reports whether a server failed because its disk is full. A write that meets the end of the disk has one of
+// several codes, all of which have other causes too, so the system's message decides.
+func DiskFull(err error) bool {
+	e := (*clickhouse.Exception)(nil)
+	return errors.As(err, &e) && (e.Code == codeNotEnoughSpace || strings.Contains(e.Message, "No space left on device"))
 }
 
 // isConnection reports whether an error is one of the connection or of waiting for one.

@@ -10,6 +10,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/disk"
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/marketplace"
 	"github.com/orderledger/orderledger/internal/peer"
@@ -37,6 +38,13 @@ const fetchWait = 100 * time.Millisecond
 // retryPause is the wait before a result is submitted again.
 const retryPause = 250 * time.Millisecond
 
+const (
+	// fullPause is the wait before a document is stored again on a disk that was full.
+	fullPause = time.Second
+	// fullLogEvery is the interval of the line about it.
+	fullLogEvery = time.Minute
+)
+
 // packingEvents lists the event types that may request documents; see requestedRevision.
 func packingEvents() pubsub.EventFilter {
 	return pubsub.EventFilter{
@@ -45,7 +53,7 @@ func packingEvents() pubsub.EventFilter {
 	}
 }
 
-// run packs until ctx ends. It returns an error when documents cannot be stored.
+// run packs until ctx ends. It returns an error when documents cannot be stored for another reason than a full disk.
 func (w *worker) run(ctx context.Context) error {
 	cfg, deps := w.docs.cfg, w.docs.deps
 	subscriber, err := pubsub.NewSubscriber(pubsub.Config{
@@ -97,11 +105,36 @@ func (w *worker) handle(in *message.Message) error {
 	who := known.Find(s.GetSellerId())
 	packing := pack(s, revision, who, env.DecidedAt)
 	doc := newPage(s, packing, revision, who, w.docs.cfg.Currency, env.DecidedAt)
-	if err := w.docs.blobs.write(packing.GetDocumentsRef(), doc); err != nil {
-		w.fail(err) // The disk is full or gone: no document can be stored.
+	if err := w.store(ctx, packing.GetDocumentsRef(), doc); err != nil {
 		return err
 	}
 	return w.submit(ctx, env, s, revision, packing)
+}
+
+// store stores a document. It waits while the disk is full, because a process that ended would meet the same disk again;
+// any other error ends the worker.
+func (w *worker) store(ctx context.Context, ref string, doc page) error {
+	var logged time.Time
+	for {
+		err := w.docs.blobs.write(ref, doc)
+		if err == nil {
+			return nil
+		}
+		if !disk.Full(err) {
+			w.fail(err) // The disk is gone: no document can be stored.
+			return err
+		}
+		if time.Since(logged) >= fullLogEvery {
+			logged = time.Now()
+			w.docs.deps.Log.WarnContext(ctx, "documents not stored, disk full", slog.String("folder", w.docs.cfg.Dir),
+				slog.Any("err", err))
+		}
+		select {
+		case <-time.After(fullPause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // requestedRevision returns the revision of documents that an event requests; 0 for none.

@@ -29,6 +29,7 @@ const maxKeyBytes = 128
 // commands executes the calls of sellers that change something.
 type commands struct {
 	access   *access
+	disks    *disks
 	router   *peer.Router
 	states   states
 	settings marketplace.Settings
@@ -96,6 +97,9 @@ func (m *commands) execute(ctx context.Context, r *request) error {
 		return httpx.Unprocessable.New("Idempotency-Key: want at most 128 printable ASCII characters")
 	}
 	if err := m.access.admitItems(r.who, len(r.items)); err != nil {
+		return err
+	}
+	if err := m.disks.admit(ctx); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, m.timeout)

@@ -39,7 +39,7 @@ func TestNotificationsReturn503WithoutKafka(t *testing.T) {
 		require.Equal(t, "urn:orderledger:problem:unavailable", a.member(t, "type"))
 	}
 	require.Equal(t, http.StatusServiceUnavailable, b.send(http.MethodGet, "/progress", "").status)
-	require.Error(t, in.Ready())
+	require.Error(t, in.Ready(t.Context()))
 }
 
 func TestCommandsReturn503WithoutLane(t *testing.T) {

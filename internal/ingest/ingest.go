@@ -41,6 +41,8 @@ type Deps struct {
 	// Lookups is the pool of connections with which calls find returns and services. It should be one of its own: slow
 	// searches occupy all connections of theirs. Nil means ClickHouse.
 	Lookups driver.Conn
+	// Disks watches the brokers' disks; the caller runs it. Nil means that nobody does.
+	Disks *kafka.Disks
 	// Sellers are the sellers in force, for a file that is reloaded. Nil means those of the Config, for ever.
 	Sellers *sellers.Live
 	// Log gets one line per request and outcome. Nil means none.
@@ -64,6 +66,7 @@ type Ingest struct {
 	returns   *returns.Returns
 	documents *documents.Documents
 	guard     *tablesGuard
+	disks     *disks
 	handler   http.Handler
 	// operations are the routes of HandleOperations.
 	operations map[string]httpx.Handler
@@ -161,16 +164,20 @@ func (i *Ingest) wire(d Deps) error {
 		limiters: map[string]*rate.Limiter{},
 	}
 	i.guard = &tablesGuard{admin: admin, conn: d.ClickHouse, cluster: cfg.Cluster, ledgerID: cfg.LedgerID}
+	i.disks = &disks{kafka: d.Disks, folders: []string{d.Journal.StoreDir(), cfg.ResolverDir, cfg.BlobDir}, log: d.Log}
+	if err := i.disks.register(d.Registerer); err != nil {
+		return fmt.Errorf("register metrics: %w", err)
+	}
 	parts := newWatcher(admin, cfg.Cluster, cfg.Lanes, cfg.PositionTimeout, i.guard)
 	h := &handlers{
-		access: a,
+		access: a, disks: i.disks,
 		notifications: &notifications{
-			live: live, inbox: i.inbox, returns: i.returns, settings: cfg.Marketplace, maxBody: cfg.MaxBodyBytes,
+			disks: i.disks, live: live, inbox: i.inbox, returns: i.returns, settings: cfg.Marketplace, maxBody: cfg.MaxBodyBytes,
 			timeout: cfg.NotificationTimeout, window: cfg.SignatureWindow, publicURL: cfg.PublicURL, now: d.Now,
 			counted: m.notifications,
 		},
 		commands: &commands{
-			access: a, router: router, states: states{d.Lookups}, settings: cfg.Marketplace, maxBody: cfg.MaxBodyBytes,
+			access: a, disks: i.disks, router: router, states: states{d.Lookups}, settings: cfg.Marketplace, maxBody: cfg.MaxBodyBytes,
 			timeout: cfg.CommandTimeout, readTimeout: cfg.ReadTimeout, watcher: parts,
 			lookupTimeout: cfg.LookupTimeout, log: d.Log, counted: m.commands,
 		},
@@ -233,9 +240,12 @@ var errNoReadModel = errors.New("this instance has no read model")
 
 // Ready returns nil if the instance can take notifications and commands, and is not about to stop. The read model does
 // not count: without it notifications and most commands are taken.
-func (i *Ingest) Ready() error {
+func (i *Ingest) Ready(ctx context.Context) error {
 	if i.http.Draining() {
 		return errHandingOver
+	}
+	if err := i.disks.check(ctx); err != nil {
+		return err
 	}
 	return i.journal.Accepting()
 }

@@ -19,6 +19,7 @@ const authMarketplace = "marketplace"
 
 // notifications accepts the marketplace's notifications.
 type notifications struct {
+	disks     *disks
 	live      *sellers.Live
 	sellers   *sellers.Directory // Those that a request began with; only a copy that handles one has it.
 	inbox     *journal.Inbox
@@ -86,6 +87,9 @@ func (n *notifications) accept(ctx context.Context, c *httpx.Call) (accepted, er
 	c.Note(slog.String("event_type", parsed.EventType), slog.String("source", parsed.Source))
 	from, err := n.sender(credential, c.Request.PathValue("seller"), &parsed)
 	if err != nil {
+		return accepted{}, err
+	}
+	if err := n.disks.admit(ctx); err != nil {
 		return accepted{}, err
 	}
 	sellerID := from.seller

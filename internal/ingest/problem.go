@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/orderledger/orderledger/internal/disk"
 	"github.com/orderledger/orderledger/internal/httpx"
 	"github.com/orderledger/orderledger/internal/journal"
 	"github.com/orderledger/orderledger/internal/marketplace"
@@ -85,6 +86,8 @@ func problemOf(err error) *httpx.Problem {
 		return unavailable("the instance that owns the shipment's lane cannot be reached", retrySoon)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return unavailable("it took too long", retrySoon)
+	case disk.Full(err):
+		return fullProblem(err)
 	default:
 		return httpx.Internal.New("see the log of this request").Because(err)
 	}

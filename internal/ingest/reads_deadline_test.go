@@ -147,7 +147,7 @@ func TestReadsReturn503WithoutClickHouse(t *testing.T) {
 		require.Equal(t, http.StatusServiceUnavailable, a.status, "%s", a.body)
 		require.Equal(t, "1", a.header.Get("Retry-After"))
 	}
-	require.NoError(t, b.ingest.Ready())
+	require.NoError(t, b.ingest.Ready(t.Context()))
 	require.Error(t, b.ingest.ReadyReads(t.Context()))
 }
 

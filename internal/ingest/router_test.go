@@ -244,7 +244,7 @@ func TestRouterServesDuringHandOver(t *testing.T) {
 		if got.status != http.StatusOK || !got.last {
 			t.Errorf("after the hand-over: %d %s", got.status, got.body)
 		}
-		if ready := b.ingest.Ready(); ready == nil || !strings.Contains(ready.Error(), "handing over") {
+		if ready := b.ingest.Ready(t.Context()); ready == nil || !strings.Contains(ready.Error(), "handing over") {
 			t.Errorf("ready: %v", ready)
 		}
 		calling.Lock()

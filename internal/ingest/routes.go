@@ -20,6 +20,7 @@ const (
 // handlers are the concerns that answer requests.
 type handlers struct {
 	access        *access
+	disks         *disks
 	notifications *notifications
 	commands      *commands
 	reads         *reads
@@ -35,16 +36,18 @@ func (h *handlers) routes(server *httpx.Server) http.Handler {
 		h.patterns = append(h.patterns, pattern)
 		mux.Handle(pattern, server.Handle(pattern, problems(fn)))
 	}
+	// Routes that write explain why they can't.
+	onWrite := func(pattern string, fn httpx.Handler) { on(pattern, h.disks.explains(fn)) }
 	onSeller := func(pattern string, fn sellerHandler) { on(pattern, h.access.seller(fn)) }
 	onRead := func(pattern string, fn sellerHandler) { onSeller(pattern, h.reads.fresh(fn)) }
 
-	on("POST /notifications", h.notifications.handle)
-	on("POST /notifications/{seller}", h.notifications.handle)
+	onWrite("POST /notifications", h.notifications.handle)
+	onWrite("POST /notifications/{seller}", h.notifications.handle)
 
 	for _, action := range marketplace.Actions() {
-		onSeller("POST /sellers"+action.Path, h.commands.action(action))
+		onWrite("POST /sellers"+action.Path, h.access.seller(h.commands.action(action)))
 	}
-	onSeller("POST /sellers/v3/shipments/{id}/update", h.commands.update)
+	onWrite("POST /sellers/v3/shipments/{id}/update", h.access.seller(h.commands.update))
 
 	onRead("GET /sellers/v3/shipments", h.reads.find)
 	onSeller("POST /sellers/v3/shipments/filter", h.reads.search)

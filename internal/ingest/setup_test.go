@@ -63,7 +63,7 @@ func setup(t *testing.T, conn driver.Conn, change func(*ingest.Config), deps ...
 	testkit.Topics(t, brokers, lanes)
 	b := newBundle(t, brokers, conn, change, deps...)
 	b.start()
-	testkit.Eventually(t, func() bool { return b.ingest.Ready() == nil }, "all lanes are open")
+	testkit.Eventually(t, func() bool { return b.ingest.Ready(t.Context()) == nil }, "all lanes are open")
 	return b
 }
 

@@ -32,7 +32,7 @@ func TestReadsRefuseLostTables(t *testing.T) {
 	require.NotEmpty(t, refused.header.Get("Retry-After"))
 	require.Contains(t, string(refused.body), "can't be trusted")
 	require.ErrorContains(t, b.ingest.ReadyReads(t.Context()), "rows up to 41 were written")
-	require.NoError(t, b.ingest.Ready(), "intake goes on")
+	require.NoError(t, b.ingest.Ready(t.Context()), "intake goes on")
 
 	progress := b.send(http.MethodGet, "/progress", "")
 	require.Equal(t, http.StatusOK, progress.status, "%s", progress.body)

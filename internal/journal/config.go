@@ -196,6 +196,9 @@ type Deps struct {
 	// ClockGood reports whether the clock of this machine can be trusted; lanes go to instances with a good clock first.
 	// It must not block. Nil means that it can.
 	ClockGood func() bool
+	// DiskFull returns an error that names a disk of Kafka that is full, if one is. It explains why a lane closed. It must
+	// not block. Nil means that nobody knows.
+	DiskFull func() error
 	// Log gets one line per outcome: at WARN for quarantined inputs, otherwise at DEBUG. Nil means none.
 	Log *slog.Logger
 	// Registerer gets the metrics. Nil means none.

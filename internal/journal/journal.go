@@ -251,6 +251,18 @@ func (j *Journal) openStore(ctx context.Context, lane int32, want lanestore.Meta
 	return lanestore.Open(ctx, lanestore.Dir(j.cfg.StoreDir, lane), o, want)
 }
 
+// StoreDir returns the folder of the lane stores.
+func (j *Journal) StoreDir() string { return j.cfg.StoreDir }
+
+// explain adds to an error of a lane that a disk of Kafka is full, if one is: the client library only knows that its
+// time was over.
+func (j *Journal) explain(err error) error {
+	if full := j.deps.DiskFull; full != nil && err != nil {
+		return errors.Join(err, full())
+	}
+	return err
+}
+
 // laneLog is the log of what happens in a lane.
 func (j *Journal) laneLog(id int32) *slog.Logger {
 	return j.log.With(slog.String("topic", events.TopicEvents), slog.Int("partition", int(id)))

@@ -118,6 +118,7 @@ func (l *lane) run(ctx context.Context) {
 		if ended || ctx.Err() != nil {
 			break
 		}
+		err = l.j.explain(err)
 		l.setFailure(err)
 		l.log.WarnContext(ctx, "lane closed", slog.Any("err", err))
 		if errors.Is(err, ErrDamaged) {

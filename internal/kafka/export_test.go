@@ -17,3 +17,10 @@ func ClockAhead(c *Clock) float64 {
 	}
 	return out.GetGauge().GetValue()
 }
+
+// Looked reports whether the first look is over.
+func (d *Disks) Looked() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.looks > 0
+}

@@ -279,7 +279,7 @@ func (w *worker) retry(step string, f func() error) error {
 		}
 		w.p.metrics.retries.WithLabelValues(step).Inc()
 		w.log.WarnContext(w.stopped, "step failed", slog.String("step", step), slog.Duration("retry_in", wait),
-			slog.Any("err", err))
+			slog.Bool("disk_full", clickhouse.DiskFull(err)), slog.Any("err", err))
 		select {
 		case <-w.stopped.Done():
 			return context.Cause(w.stopped)

@@ -85,6 +85,8 @@ func labelOf(t testing.TB, metric string) (label string, values []string) {
 		return "reason", []string{"unknown_type", "undecodable", "no_laneseq", "too_large", "failed"}
 	case "projector_lag_records":
 		return "partition", nil
+	case "kafka_disk_usable_bytes", "kafka_disk_total_bytes":
+		return "broker", nil
 	case "emitter_lag_records", "emitter_oldest_waiting_seconds":
 		return "endpoint", nil
 	case "journal_commit_seconds_bucket":
@@ -92,7 +94,7 @@ func labelOf(t testing.TB, metric string) (label string, values []string) {
 	case "journal_damaged", "journal_inbox_lag", "journal_standby_lag", "journal_waiting":
 		return "lane", nil
 	case "journal_left_out_total", "journal_lanes_assigned", "journal_lanes_open", "journal_too_large_total",
-		"kafka_clock_ahead_seconds":
+		"ingest_disk_full", "kafka_clock_ahead_seconds":
 		return "", nil
 	}
 	require.Fail(t, "a rule reads a metric whose series labelOf does not know: add it", metric)

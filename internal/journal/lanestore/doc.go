@@ -29,7 +29,8 @@
 //
 // # How it fails
 //
-// Open removes a store that it cannot open, or that belongs to another ledger, and creates an empty one. A value that
+// Open removes a store that it cannot open, or that belongs to another ledger, and creates an empty one. On a full disk
+// it returns an error and removes nothing. A value that
 // cannot be decoded is an error of the read that met it. A disk that refuses to be written ends the process: Pebble
 // panics while it holds its locks, so the store could not even be closed. No answer is lost by that.
 package lanestore

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // Options say how a store is opened.
@@ -19,6 +20,8 @@ type Options struct {
 	Now func() time.Time
 	// OwnTime reports whether the inputs of a seller are decided by another clock than Now. Nil means that none are.
 	OwnTime func(sellerID string) bool
+
+	fs vfs.FS // The disk, in tests of faults; nil is the real one.
 }
 
 // Memory is the memory that all lane stores of a process share.
@@ -72,9 +75,18 @@ const filterBits = 10
 // pebble returns Pebble's options.
 //
 // A disk that fails ends the process: Pebble panics while it holds its locks, so this process can't even close it. No
-// answer is lost with it, and the next process rebuilds the store if it has to.
-func (o Options) pebble() *pebble.Options {
+// answer is lost with it, and the next process rebuilds the store if it has to. The line about a full disk comes first,
+// because the panic says only what Pebble was doing.
+func (o Options) pebble(dir string) *pebble.Options {
+	fs := o.fs
+	if fs == nil {
+		fs = vfs.Default
+	}
 	opts := &pebble.Options{
+		FS: vfs.OnDiskFull(fs, func() {
+			o.Log.Error("lane store disk full", slog.String("folder", dir),
+				slog.String("do", "free space or enlarge the disk; if the process has ended, start it again"))
+		}),
 		Cache:                       o.Memory.blocks,
 		MemTableSize:                o.Memory.memTable(),
 		MemTableStopWritesThreshold: memTables,

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/orderledger/orderledger/internal/disk"
 )
 
 // ErrClosed says that a store was closed before or during a read.
@@ -41,7 +43,8 @@ func Dir(root string, lane int32) string {
 }
 
 // Open opens the store in a folder, and creates it if there is none. A store that can't be opened, or that belongs to
-// another ledger than want names, is removed: the lane itself holds everything that was in it.
+// another ledger than want names, is removed: the lane itself holds everything that was in it. A full disk is an error:
+// the store is good, and reading the lane again would need the space too.
 func Open(ctx context.Context, dir string, o Options, want Meta) (*Store, error) {
 	s := &Store{dir: dir, options: o, firstDue: prefixDue}
 	err := s.open()
@@ -50,6 +53,10 @@ func Open(ctx context.Context, dir string, o Options, want Meta) (*Store, error)
 	}
 	if err == nil {
 		return s, nil
+	}
+	if disk.Full(err) {
+		_ = s.Close() // What it holds is good.
+		return nil, fmt.Errorf("open lane store %s: %w", dir, err)
 	}
 	if !errors.Is(err, os.ErrNotExist) {
 		o.Log.WarnContext(ctx, "lane store removed", slog.String("dir", s.dir), slog.Any("err", err))
@@ -64,7 +71,7 @@ func Open(ctx context.Context, dir string, o Options, want Meta) (*Store, error)
 }
 
 func (s *Store) open() error {
-	opts := s.options.pebble()
+	opts := s.options.pebble(s.dir)
 	opts.ErrorIfNotExists = true
 	db, err := pebble.Open(s.dir, opts)
 	if err != nil {
@@ -85,7 +92,7 @@ func (s *Store) open() error {
 }
 
 func (s *Store) create(m Meta) error {
-	db, err := pebble.Open(s.dir, s.options.pebble())
+	db, err := pebble.Open(s.dir, s.options.pebble(s.dir))
 	if err != nil {
 		return fmt.Errorf("create lane store %s: %w", s.dir, err)
 	}
