@@ -19,9 +19,12 @@ import (
 	"github.com/orderledger/orderledger/internal/importer"
 )
 
-var updateCalls = flag.Bool("update", false, "write the answers into docs/calls.md")
+var updateCalls = flag.Bool("update", false, "write the answers into docs/calls.md and docs/walkthrough.md")
 
-const callsPage = "../docs/calls.md"
+const (
+	callsPage       = "../docs/calls.md"
+	walkthroughPage = "../docs/walkthrough.md"
+)
 
 var (
 	// pageCall is a call with its answer.
@@ -55,8 +58,32 @@ func TestCallsPage(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, imported.Refused)
 
+	got, made := makeCalls(t, s, callsPage, string(text))
+	require.Greater(t, made, 40)
+	require.Equal(t, 1, strings.Count(got, `"status": "FAILURE"`), "every call but one shows success")
+	require.NotContains(t, got, "quarantined")
+}
+
+// TestWalkthrough does the same with docs/walkthrough.md: a self-ship order with a service and a return.
+func TestWalkthrough(t *testing.T) {
+	text, err := os.ReadFile(walkthroughPage)
+	require.NoError(t, err)
+	sellers := filepath.Join(t.TempDir(), "sellers.json")
+	require.NoError(t, os.WriteFile(sellers, []byte(pageFile.FindStringSubmatch(string(text))[2]), 0o600))
+	s := newStackWithoutReceiver(t, "--sellers", sellers, "--lanes", "2")
+	got, made := makeCalls(t, s, walkthroughPage, string(text))
+	require.Equal(t, 14, made)
+	require.Equal(t, 1, strings.Count(got, `"status": "FAILURE"`), "every call but one shows success")
+	require.NotContains(t, got, "quarantined")
+	require.Contains(t, got, "│ RET-1     │ CHAIRS        │ COMPLETED │     1 │")
+}
+
+// makeCalls makes the calls of a page in their order and compares the answers, or writes them. It returns the page with
+// the answers, and the number of calls.
+func makeCalls(t *testing.T, s *stack, path, text string) (got string, made int) {
+	t.Helper()
 	page := callsOfPage{t: t, stack: s}
-	got := pageCall.ReplaceAllStringFunc(string(text), func(block string) string {
+	got = pageCall.ReplaceAllStringFunc(text, func(block string) string {
 		m := pageCall.FindStringSubmatch(block)
 		require.NoError(t, importer.Wait(t.Context(), s.url, nil))
 		answer := page.make(m[1])
@@ -66,11 +93,9 @@ func TestCallsPage(t *testing.T) {
 		return strings.Replace(block, "```http\n"+m[2], "```http\n"+answer, 1)
 	})
 	if *updateCalls {
-		require.NoError(t, os.WriteFile(callsPage, []byte(got), 0o600))
+		require.NoError(t, os.WriteFile(path, []byte(got), 0o600))
 	}
-	require.Greater(t, page.made, 40)
-	require.Equal(t, 1, strings.Count(got, `"status": "FAILURE"`), "every call but one shows success")
-	require.NotContains(t, got, "quarantined")
+	return got, page.made
 }
 
 // TestCallsPageHasEveryRoute compares the page with the routes of docs/api.md.
@@ -110,7 +135,7 @@ type callsOfPage struct {
 
 func (p *callsOfPage) make(command string) string {
 	p.made++
-	command = strings.NewReplacer("$api", p.stack.url, "$auth", "Authorization: Bearer seller-token-of-the-demo",
+	command = strings.NewReplacer("$api", p.stack.url, "$clickhouse", "http://"+p.stack.clickhouse, "$auth", "Authorization: Bearer seller-token-of-the-demo",
 		"$next", p.next, "$soon", time.Now().AddDate(0, 0, 3).Format(time.DateOnly), "\\\n", "").Replace(command)
 	for range 200 {
 		answer := p.send(words(p.t, command)[1:])
@@ -177,7 +202,7 @@ func (p *callsOfPage) answer(resp *http.Response, text []byte) string {
 		}
 		fmt.Fprintf(&out, "\n%s\n", layout(pageToken.ReplaceAll(text, []byte("$1…")), ""))
 	default:
-		fmt.Fprintf(&out, "\n%s\n", bytes.TrimSpace(text))
+		fmt.Fprintf(&out, "\n%s\n", bytes.TrimRight(text, "\n"))
 	}
 	return out.String()
 }

@@ -42,18 +42,20 @@ func TestMain(m *testing.M) {
 
 // stack is `orderledger up` as a process. Its ports and its data folder outlive the process.
 type stack struct {
-	t        testing.TB
-	binary   string
-	data     string
-	url      string
-	kafka    string
-	native   string
-	user     string // Of ClickHouse; empty for the default user.
-	password string
-	receiver *testkit.Receiver
-	flags    []string
-	cmd      *exec.Cmd
-	log      *os.File
+	t      testing.TB
+	binary string
+	data   string
+	url    string
+	kafka  string
+	native string
+	// clickhouse is the address of its HTTP interface.
+	clickhouse string
+	user       string // Of ClickHouse; empty for the default user.
+	password   string
+	receiver   *testkit.Receiver
+	flags      []string
+	cmd        *exec.Cmd
+	log        *os.File
 }
 
 // newStack starts a stack with a receiver, and with the flags.
@@ -78,7 +80,8 @@ func startStack(t testing.TB, receiver *testkit.Receiver, flags []string) *stack
 	require.NoError(t, err)
 	s := &stack{
 		t: t, binary: binary, data: t.TempDir(), url: "http://" + netfault.FreeAddr(t), kafka: netfault.FreeAddr(t), native: netfault.FreeAddr(t),
-		receiver: receiver, flags: flags,
+		clickhouse: netfault.FreeAddr(t),
+		receiver:   receiver, flags: flags,
 	}
 	s.log, err = os.Create(filepath.Join(t.TempDir(), "up.log"))
 	require.NoError(t, err)
@@ -102,7 +105,7 @@ func (s *stack) start() {
 	s.t.Helper()
 	args := append([]string{
 		"up", "--data", s.data, "--listen", s.url[len("http://"):], "--kafka-listen", s.kafka,
-		"--clickhouse-listen", s.native, "--clickhouse-http-listen", netfault.FreeAddr(s.t), "--quiet",
+		"--clickhouse-listen", s.native, "--clickhouse-http-listen", s.clickhouse, "--quiet",
 	}, s.flags...)
 	if s.receiver != nil {
 		args = append(args, "--suborder-endpoint", s.receiver.URL())
