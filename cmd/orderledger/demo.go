@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
+	"github.com/orderledger/orderledger/internal/console"
 	"github.com/orderledger/orderledger/internal/demo"
 	"github.com/orderledger/orderledger/internal/importer"
 	"github.com/orderledger/orderledger/internal/kafka"
@@ -48,7 +49,10 @@ running, so that you can look around.`,
 			if err != nil {
 				return err
 			}
-			d := demonstration{out: cmd.OutOrStdout(), errOut: cmd.ErrOrStderr(), shipments: shipments, seed: seed, keep: keep}
+			d := demonstration{
+				screen: screenOf(cmd), out: cmd.OutOrStdout(), errOut: cmd.ErrOrStderr(),
+				shipments: shipments, seed: seed, keep: keep,
+			}
 			d.o = upOptions{
 				Data: data, Listen: "127.0.0.1:0", KafkaListen: "127.0.0.1:0",
 				ClickHouseListen: "127.0.0.1:0", ClickHouseHTTPListen: "127.0.0.1:0",
@@ -71,6 +75,7 @@ running, so that you can look around.`,
 // demonstration is one run of the demo.
 type demonstration struct {
 	o           upOptions
+	screen      console.Screen // On out.
 	out, errOut io.Writer
 	shipments   int
 	seed        uint64
@@ -177,7 +182,7 @@ func (d demonstration) play(ctx context.Context, api string) error {
 	}
 	fmt.Fprintf(d.out, "tables and pushes caught up %.1f s later\n", time.Since(started).Seconds())
 	fmt.Fprintln(d.out, "outcomes of the marketplace's notifications (a repeat counts once):")
-	return printOutcomes(ctx, d.out, importer.Operator{URL: api}, cfg.CorrelationID)
+	return printOutcomes(ctx, d.screen, importer.Operator{URL: api}, cfg.CorrelationID)
 }
 
 // show prints events, tables and pushes.
@@ -185,13 +190,13 @@ func (d demonstration) show(ctx context.Context, l *ledger, s servers, receiver 
 	d.title("events: the first 12 lines of `orderledger tail --from-start`")
 	cfg := kafka.DefaultConfig()
 	cfg.Brokers = []string{s.kafka.Addr()}
-	if err := (&tailer{limit: 12}).run(ctx, cfg, true, d.out); err != nil {
+	if err := (&tailer{limit: 12}).run(ctx, cfg, true, d.screen); err != nil {
 		return err
 	}
 	for _, q := range demo.Queries() {
 		d.title(q.Title)
 		fmt.Fprintln(d.out, "  "+q.SQL)
-		if err := demo.PrintTable(ctx, l.tables, q.SQL, d.out); err != nil {
+		if err := demo.PrintTable(ctx, l.tables, q.SQL, d.screen); err != nil {
 			return err
 		}
 	}
@@ -200,7 +205,7 @@ func (d demonstration) show(ctx context.Context, l *ledger, s servers, receiver 
 	if err := l.tables.QueryRow(ctx, demo.Eventful).Scan(&id); err != nil {
 		return fmt.Errorf("choose a shipment: %w", err)
 	}
-	if err := timeline(ctx, l.tables, id, d.out); err != nil {
+	if err := timeline(ctx, l.tables, id, d.screen); err != nil {
 		return err
 	}
 	d.title("pushes: SUBORDER messages at the receiver, counted by messageId")
@@ -227,5 +232,10 @@ func (d demonstration) pushes(c demo.Counts) {
 }
 
 func (d demonstration) title(text string) {
-	fmt.Fprintf(d.out, "\n── %s %s\n", text, strings.Repeat("─", max(3, 100-len(text))))
+	width := 103
+	if d.screen.Width > 0 {
+		width = min(width, d.screen.Width)
+	}
+	fmt.Fprintln(d.out)
+	d.screen.Line(console.Bold, "── "+text+" "+strings.Repeat("─", max(3, width-4-len(text))))
 }

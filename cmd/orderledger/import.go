@@ -12,12 +12,12 @@ import (
 	"path/filepath"
 	"slices"
 	"sync/atomic"
-	"text/tabwriter"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/orderledger/orderledger/internal/console"
 	"github.com/orderledger/orderledger/internal/importer"
 )
 
@@ -130,7 +130,7 @@ func importFile(cmd *cobra.Command, cfg importer.Config, name string, operator *
 			name, interrupted(ctx, err))
 	}
 	if operator != nil {
-		if err := awaitTables(ctx, out, *operator, shown, cfg.CorrelationID); err != nil {
+		if err := awaitTables(ctx, screenOf(cmd), *operator, shown, cfg.CorrelationID); err != nil {
 			return interrupted(ctx, err)
 		}
 	}
@@ -156,7 +156,7 @@ func admitted(ctx context.Context, operator importer.Operator) error {
 
 // awaitTables returns when tables and pushes have caught up, and prints the outcomes of the lines.
 func awaitTables(
-	ctx context.Context, out io.Writer, operator importer.Operator, shown *progress, correlationID string,
+	ctx context.Context, screen console.Screen, operator importer.Operator, shown *progress, correlationID string,
 ) error {
 	started := time.Now()
 	err := operator.Wait(ctx, func(p importer.Progress) { shown.wait(p.String()) })
@@ -164,8 +164,8 @@ func awaitTables(
 	if err != nil {
 		return fmt.Errorf("wait for tables and pushes: %w", err)
 	}
-	fmt.Fprintf(out, "tables and pushes caught up %.1f s later\n", time.Since(started).Seconds())
-	return printOutcomes(ctx, out, operator, correlationID)
+	fmt.Fprintf(screen.Out, "tables and pushes caught up %.1f s later\n", time.Since(started).Seconds())
+	return printOutcomes(ctx, screen, operator, correlationID)
 }
 
 // interrupted says that the user ended the work, instead of what that broke off.
@@ -244,24 +244,27 @@ func printResult(out io.Writer, r importer.Result) {
 }
 
 // printOutcomes prints the outcomes of the import's inputs, from the table of decisions.
-func printOutcomes(ctx context.Context, out io.Writer, operator importer.Operator, correlationID string) error {
+func printOutcomes(ctx context.Context, screen console.Screen, operator importer.Operator, correlationID string) error {
 	counts, reasons, err := operator.Summary(ctx, correlationID)
 	if err != nil {
 		return fmt.Errorf("read the outcomes of the import: %w", err)
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	for _, outcome := range []string{"applied", "duplicate", "stale", "waiting", "quarantined"} {
-		fmt.Fprintf(w, "%s\t%d\t\n", outcome, counts[outcome])
+	table := screen.NewTable("      ", console.Column{}, console.Column{Right: true})
+	row := func(outcome string) {
+		table.Row(console.Cell{Text: outcome, Style: styleOf(outcome)}, console.Cell{Text: fmt.Sprint(counts[outcome])})
 		delete(counts, outcome)
 	}
-	for _, outcome := range slices.Sorted(maps.Keys(counts)) {
-		fmt.Fprintf(w, "%s\t%d\t\n", outcome, counts[outcome])
+	for _, outcome := range []string{"applied", "duplicate", "stale", "waiting", "quarantined"} {
+		row(outcome)
 	}
-	if err := w.Flush(); err != nil {
+	for _, outcome := range slices.Sorted(maps.Keys(counts)) {
+		row(outcome)
+	}
+	if err := table.Flush(); err != nil {
 		return err
 	}
 	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
-		fmt.Fprintf(out, "  reason %s: %d\n", reason, reasons[reason])
+		fmt.Fprintf(screen.Out, "  reason %s: %d\n", reason, reasons[reason])
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/events/eventstest"
+	"github.com/orderledger/orderledger/internal/console"
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/testkit"
 )
@@ -84,7 +85,8 @@ func TestToolsFailWithoutLedger(t *testing.T) {
 	for _, args := range [][]string{{"tail"}, {"layout"}, {"layout", "write", "--ledger-id", "x", "--lanes", "2"}} {
 		require.Error(t, run(t.Context(), append(args, "--kafka", brokers[0])), args)
 	}
-	require.ErrorIs(t, (&tailer{}).run(t.Context(), testkit.KafkaConfig(brokers, 0), true, &out), kafka.ErrNoLedger)
+	err := (&tailer{}).run(t.Context(), testkit.KafkaConfig(brokers, 0), true, console.Screen{Out: &out})
+	require.ErrorIs(t, err, kafka.ErrNoLedger)
 	require.Nil(t, cluster.TopicInfo(events.TopicEvents))
 	require.Nil(t, cluster.TopicInfo(events.TopicLayout))
 }

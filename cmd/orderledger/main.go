@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/orderledger/orderledger/internal/console"
 	"github.com/orderledger/orderledger/internal/service"
 )
 
@@ -44,6 +45,7 @@ done, and exit with 0.`,
 		SilenceErrors: true,
 		Version:       service.Version(),
 	}
+	root.PersistentFlags().Bool(flagNoColour, false, "print without colour (also: NO_COLOR, CLICOLOR=0, TERM=dumb)")
 	root.AddCommand(upCommand(), demoCommand(), importCommand(), engineCommand())
 	for _, cmd := range []*cobra.Command{
 		tailCommand(), timelineCommand(), laneCommand(), layoutCommand(), checkCommand(), refillCommand(),
@@ -62,6 +64,14 @@ done, and exit with 0.`,
 		err = cmp.Or(withoutCancellation(err), errInterrupted)
 	}
 	return err
+}
+
+const flagNoColour = "no-color"
+
+// screenOf returns where a command prints for people.
+func screenOf(cmd *cobra.Command) console.Screen {
+	noColour, _ := cmd.Flags().GetBool(flagNoColour) // A command that runs without the root, in a test, has no such flag.
+	return console.NewScreen(cmd.OutOrStdout(), noColour, os.Getenv)
 }
 
 // endAtOnce makes a command and its subcommands end within a second of the context. The clients of Kafka and ClickHouse
@@ -99,7 +109,7 @@ var errInterrupted = errors.New("interrupted")
 // withoutCancellation drops the errors that only say that the context was cancelled. Whoever stopped the command knows
 // that; what else went wrong, such as a file that was not flushed, must not be lost among them.
 func withoutCancellation(err error) error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // The outermost error only.
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var kept []error
 		for _, part := range joined.Unwrap() {
 			kept = append(kept, withoutCancellation(part))

@@ -3,12 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
+
+	"github.com/orderledger/orderledger/internal/console"
 )
 
 // progressEvery is the time between two lines of progress where there is no terminal.
@@ -31,7 +31,7 @@ type progress struct {
 // newProgress returns the progress of an input of a known size, or of -1.
 func newProgress(out io.Writer, size int64, now func() time.Time) *progress {
 	p := &progress{out: out, now: now, size: size, shown: now()}
-	if isTerminal(out) {
+	if console.IsTerminal(out) {
 		p.bar = progressbar.NewOptions64(size, progressbar.OptionSetWriter(out), progressbar.OptionShowBytes(true),
 			progressbar.OptionSetDescription("importing"), progressbar.OptionThrottle(200*time.Millisecond),
 			progressbar.OptionClearOnFinish())
@@ -94,10 +94,4 @@ func (p *progress) clear() {
 	if p.bar != nil {
 		_ = p.bar.Clear()
 	}
-}
-
-// isTerminal reports whether a person reads this in a terminal.
-func isTerminal(out io.Writer) bool {
-	f, ok := out.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

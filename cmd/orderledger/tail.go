@@ -16,7 +16,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderledger/orderledger/events"
+	"github.com/orderledger/orderledger/internal/console"
 	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/marketplace"
 	"github.com/orderledger/orderledger/internal/setting"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
@@ -71,7 +73,7 @@ ORDERLEDGER_KAFKA_USER, ORDERLEDGER_KAFKA_PASSWORD and the others of that prefix
 				return err
 			}
 			t.waiting, t.idle = cmd.ErrOrStderr(), 2*time.Second
-			return t.run(cmd.Context(), cfg, fromStart, cmd.OutOrStdout())
+			return t.run(cmd.Context(), cfg, fromStart, screenOf(cmd))
 		},
 	}
 	flags := cmd.Flags()
@@ -83,7 +85,7 @@ ORDERLEDGER_KAFKA_USER, ORDERLEDGER_KAFKA_PASSWORD and the others of that prefix
 	return cmd
 }
 
-func (t *tailer) run(ctx context.Context, cfg kafka.Config, fromStart bool, out io.Writer) error {
+func (t *tailer) run(ctx context.Context, cfg kafka.Config, fromStart bool, screen console.Screen) error {
 	start := kgo.NewOffset().AtEnd()
 	if fromStart {
 		start = kgo.NewOffset().AtStart()
@@ -102,8 +104,10 @@ func (t *tailer) run(ctx context.Context, cfg kafka.Config, fromStart bool, out 
 		lanes[lane] = start
 	}
 	client.AddConsumePartitions(map[string]map[int32]kgo.Offset{events.TopicEvents: lanes})
-	w := bufio.NewWriter(out)
+	w := bufio.NewWriter(screen.Out)
 	defer func() { _ = w.Flush() }() // The reader of a pipe may be gone.
+	screen.Out = w
+	table := screen.NewTable("", tailColumns()...)
 	for {
 		fetches := t.poll(ctx, client)
 		switch {
@@ -123,7 +127,7 @@ func (t *tailer) run(ctx context.Context, cfg kafka.Config, fromStart bool, out 
 			if t.shipmentID != "" && string(record.Key) != t.shipmentID {
 				continue
 			}
-			t.show(w, record)
+			t.show(w, table, record)
 			if t.shown++; t.shown == t.limit {
 				return nil
 			}
@@ -160,7 +164,20 @@ func (t *tailer) poll(ctx context.Context, client *kgo.Client) kgo.Fetches {
 	return client.PollFetches(ctx)
 }
 
-func (t *tailer) show(w io.Writer, record *kgo.Record) {
+// tailColumns are wide enough for what is usual. A narrow terminal has no room for the position of the record.
+func tailColumns() []console.Column {
+	return []console.Column{
+		{Width: 19, Min: 19},
+		{Width: 7, Optional: true},
+		{Width: 7, Optional: true},
+		{Width: 24, Min: 14},
+		{Width: 36, Min: 9},
+		{Width: 4},
+		{Width: 20, Min: 20},
+	}
+}
+
+func (t *tailer) show(w io.Writer, table *console.Table, record *kgo.Record) {
 	kafka.ReadEventRecord(&t.record, record)
 	env, event, err := events.Decode(&t.record)
 	if err != nil {
@@ -175,8 +192,18 @@ func (t *tailer) show(w io.Writer, record *kgo.Record) {
 		fmt.Fprintf(w, "%s\n", line)
 		return
 	}
-	fmt.Fprintf(w, "%s  lane %-2d #%-6d  %-24s %s v%-3d %s\n", env.OccurredAt.Format("2006-01-02 15:04:05"),
-		record.Partition, env.LaneSeq, shortType(env.Type), env.ShipmentID, env.Version, transition(event.GetTransition()))
+	happened := env.OccurredAt.UTC().Format(time.DateTime)
+	if events.At(event).GetDay() {
+		// Its end stands for the day, in IST as the marketplace counts days; nobody reported that time.
+		happened = env.OccurredAt.In(marketplace.IST).Format(time.DateOnly)
+	}
+	table.Row(console.Cell{Text: happened},
+		console.Cell{Text: fmt.Sprintf("lane %d", record.Partition), Style: console.Dim},
+		console.Cell{Text: fmt.Sprintf("#%d", env.LaneSeq), Style: console.Dim},
+		console.Cell{Text: shortType(env.Type), Style: console.Bold}, console.Cell{Text: env.ShipmentID},
+		console.Cell{Text: fmt.Sprintf("v%d", env.Version)},
+		console.Cell{Text: transition(event.GetTransition()), Style: styleOf(remarks(event.GetTransition()))})
+	_ = table.Stream() // Into the buffer, whose Flush has the error.
 }
 
 // jsonEvent is an event as -o json prints it: the whole envelope and the event. Members are absent where the envelope
@@ -269,11 +296,19 @@ func transition(t *ledgerv1.Transition) string {
 		}
 		b.WriteString("  skipped " + strings.Join(names, ", "))
 	}
-	if t.GetLate() {
-		b.WriteString("  late")
-	}
-	if t.GetIrregular() {
-		b.WriteString("  irregular")
+	if more := remarks(t); more != "" {
+		b.WriteString("  " + strings.TrimSpace(more))
 	}
 	return b.String()
+}
+
+// remarks says what is unusual about a change of status; each word ends with a space.
+func remarks(t *ledgerv1.Transition) (text string) {
+	if t.GetLate() {
+		text = "late "
+	}
+	if t.GetIrregular() {
+		text += "irregular "
+	}
+	return text
 }

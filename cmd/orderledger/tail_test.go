@@ -10,11 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rivo/uniseg"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/events/eventstest"
+	"github.com/orderledger/orderledger/internal/console"
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/testkit"
 )
@@ -42,7 +44,7 @@ func ledgerOf(t *testing.T) kafka.Config {
 func TestTailContinuesAfterAnUnreadableEvent(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	require.NoError(t, (&tailer{limit: 3}).run(t.Context(), ledgerOf(t), true, &out))
+	require.NoError(t, (&tailer{limit: 3}).run(t.Context(), ledgerOf(t), true, console.Screen{Out: &out}))
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	require.Len(t, lines, 3)
 	require.Contains(t, lines[0], "ShipmentCreated")
@@ -55,7 +57,7 @@ func TestTailContinuesAfterAnUnreadableEvent(t *testing.T) {
 func TestTailPrintsJSON(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	require.NoError(t, (&tailer{limit: 1, json: true}).run(t.Context(), ledgerOf(t), true, &out))
+	require.NoError(t, (&tailer{limit: 1, json: true}).run(t.Context(), ledgerOf(t), true, console.Screen{Out: &out}))
 	var line struct {
 		Type, ShipmentID string
 		Version          int
@@ -125,7 +127,7 @@ func TestTailSaysThatItWaits(t *testing.T) {
 		stderr := &heard{then: cancel}
 		var out bytes.Buffer
 		tail := &tailer{shipmentID: shipment, waiting: stderr, idle: 200 * time.Millisecond}
-		require.NoError(t, tail.run(ctx, cfg, true, &out))
+		require.NoError(t, tail.run(ctx, cfg, true, console.Screen{Out: &out}))
 		require.Equal(t, want, stderr.String())
 		require.Equal(t, shipment == "", out.Len() > 0)
 	}
@@ -135,7 +137,7 @@ func TestTailReportsUnreachableKafka(t *testing.T) {
 	t.Parallel()
 	cluster, brokers := testkit.KafkaCluster(t)
 	cluster.Close()
-	err := (&tailer{}).run(t.Context(), testkit.KafkaConfig(brokers, 0), true, &bytes.Buffer{})
+	err := (&tailer{}).run(t.Context(), testkit.KafkaConfig(brokers, 0), true, console.Screen{Out: &bytes.Buffer{}})
 	require.ErrorContains(t, err, "is `orderledger up` running?")
 }
 
@@ -153,4 +155,33 @@ func TestCommandsNameWrongFlags(t *testing.T) {
 	require.ErrorContains(t, run(t.Context(), []string{"import", "--concurrency", "0", "file"}), "--concurrency 0: want 1")
 	require.ErrorContains(t, run(t.Context(), []string{"demo", "--shipments", "0"}), "--shipments 0: want 1")
 	require.ErrorContains(t, run(t.Context(), []string{"fly"}), "unknown command")
+}
+
+func TestTailShowsDays(t *testing.T) {
+	t.Parallel()
+	show := func(day bool, screen console.Screen) {
+		event := eventstest.Story(1, eventstest.Start)[3]
+		events.At(event).Day = day
+		r := eventstest.NewLane(0).Event(event)
+		record := &kgo.Record{Topic: r.Topic, Key: []byte(r.Key), Value: r.Value, Timestamp: time.Now()}
+		for _, h := range r.Headers {
+			if h.Key != events.HeaderTime {
+				record.Headers = append(record.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+			}
+		}
+		at := kgo.RecordHeader{Key: events.HeaderTime, Value: []byte(reported.Format(events.TimeFormat))}
+		record.Headers = append(record.Headers, at)
+		(&tailer{}).show(screen.Out, screen.NewTable("", tailColumns()...), record)
+	}
+	for day, want := range map[bool]string{false: "2026-03-15 18:29:59  lane 0", true: "2026-03-15           lane 0"} {
+		var out bytes.Buffer
+		show(day, console.Screen{Out: &out})
+		require.Equal(t, want, out.String()[:min(len(want), out.Len())])
+		for _, width := range []int{40, 80, 200} {
+			out.Reset()
+			show(day, console.Screen{Out: &out, Width: width})
+			require.LessOrEqual(t, uniseg.StringWidth(strings.TrimSuffix(out.String(), "\n")), width, out.String())
+		}
+		require.Contains(t, out.String(), "→")
+	}
 }

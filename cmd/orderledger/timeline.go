@@ -5,9 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"text/tabwriter"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -15,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	tables "github.com/orderledger/orderledger/internal/clickhouse"
+	"github.com/orderledger/orderledger/internal/console"
 	"github.com/orderledger/orderledger/internal/setting"
 )
 
@@ -43,7 +43,7 @@ of that prefix.`,
 				return err
 			}
 			defer func() { _ = conn.Close() }()
-			return cfg.Explain(timeline(cmd.Context(), conn, args[0], cmd.OutOrStdout()))
+			return cfg.Explain(timeline(cmd.Context(), conn, args[0], screenOf(cmd)))
 		},
 	}
 	cmd.Flags().StringSliceVar(&cfg.Addrs, "clickhouse", cfg.Addrs,
@@ -52,7 +52,7 @@ of that prefix.`,
 }
 
 // timeline prints the tables of one shipment.
-func timeline(ctx context.Context, conn driver.Conn, shipmentID string, out io.Writer) error {
+func timeline(ctx context.Context, conn driver.Conn, shipmentID string, screen console.Screen) error {
 	var order, seller, fulfilment, status string
 	var version uint64
 	row := conn.QueryRow(ctx, "SELECT order_id, seller_id, toString(fulfilment), toString(status), toUInt64(version) "+
@@ -65,48 +65,104 @@ func timeline(ctx context.Context, conn driver.Conn, shipmentID string, out io.W
 	case err != nil:
 		return fmt.Errorf("read from ClickHouse (is `orderledger up` running?): %w", err)
 	}
-	fmt.Fprintf(out, "shipment %s  %s\norder %s, seller %s, %s, version %d\n",
-		shipmentID, status, order, seller, fulfilment, version)
-	parts := []struct{ title, query string }{
-		{"history", `SELECT formatDateTime(occurred_at, '%F %T'), replaceRegexpOne(event_type, '^orders\\.(.*)\\.v1$', '\\1'),
-			if(from_status IN ('', to_status), toString(to_status), concat(from_status, ' → ', to_status)),
-			concat(if(irregular, 'irregular ', ''), if(late, 'late ', ''), 'v', toString(version), ', by ', auth_type)
-			FROM events WHERE shipment_id = {id:String} ORDER BY version`},
-		{"clocks", `SELECT toString(clock), toString(outcome), concat('due ', formatDateTime(due_at, '%F %T')),
-			if(done_at IS NULL, '', concat('done ', formatDateTime(assumeNotNull(done_at), '%F %T')))
-			FROM sla WHERE shipment_id = {id:String} ORDER BY due_at`},
-		{"inputs", `SELECT formatDateTime(recorded_at, '%F %T'), input_type, toString(outcome),
-			concat(reason, if(message = '', '', concat(': ', message)))
-			FROM decisions WHERE shipment_id = {id:String} ORDER BY decisionseq`},
-	}
-	for _, part := range parts {
-		if err := printRows(ctx, conn, part.title, part.query, shipmentID, out); err != nil {
+	screen.Line(console.Bold, fmt.Sprintf("shipment %s  %s", shipmentID, status))
+	screen.Line(console.Plain, fmt.Sprintf("order %s, seller %s, %s, version %d", order, seller, fulfilment, version))
+	for _, part := range timelineParts() {
+		if err := part.print(ctx, conn, shipmentID, screen); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// printRows prints a query of four text columns under a title. Without rows it prints nothing.
-func printRows(ctx context.Context, conn driver.Conn, title, query, shipmentID string, out io.Writer) error {
-	rows, err := conn.Query(ctx, query, clickhouse.Named("id", shipmentID))
+// timelinePart is a table of the timeline: a query of four text columns.
+type timelinePart struct {
+	title, query string
+	columns      [4]console.Column
+}
+
+// timelineParts returns the tables. Where only a day was reported they show that day, in IST as the marketplace counts
+// days: its end, which stands for it in the tables, would look like a time that somebody reported. A due time has no
+// mark; the last second of a day in IST is that day.
+func timelineParts() []timelinePart {
+	const when = 19
+	return []timelinePart{
+		{
+			"history", `SELECT multiIf(occurred_at IS NULL, '',
+				JSONExtractBool(body, concat(lower(left(event_type, 1)), substring(event_type, 2)), 'at', 'day'),
+				formatDateTime(assumeNotNull(occurred_at), '%F', 'Asia/Kolkata'),
+				formatDateTime(assumeNotNull(occurred_at), '%F %T')),
+			replaceRegexpOne(event_type, '^orders\\.(.*)\\.v1$', '\\1'),
+			if(from_status IN ('', to_status), toString(to_status), concat(from_status, ' → ', to_status)),
+			concat(if(irregular, 'irregular ', ''), if(late, 'late ', ''), 'v', toString(version), ', by ', auth_type)
+			FROM events WHERE shipment_id = {id:String} ORDER BY version`,
+			[4]console.Column{{Min: when}, {Min: 12}, {Min: 14}, {Min: 12}},
+		},
+		{
+			"clocks", `SELECT toString(clock), toString(outcome),
+			concat('due ', multiIf(due_at IS NULL, '',
+				formatDateTime(assumeNotNull(due_at), '%T', 'Asia/Kolkata') = '23:59:59',
+				formatDateTime(assumeNotNull(due_at), '%F', 'Asia/Kolkata'),
+				formatDateTime(assumeNotNull(due_at), '%F %T'))),
+			multiIf(done_at IS NULL, '',
+				done_day, concat('done ', formatDateTime(assumeNotNull(done_at), '%F', 'Asia/Kolkata')),
+				concat('done ', formatDateTime(assumeNotNull(done_at), '%F %T')))
+			FROM sla WHERE shipment_id = {id:String} ORDER BY due_at`,
+			[4]console.Column{{}, {}, {Min: when + len("due ")}, {Min: when + len("done ")}},
+		},
+		{
+			"inputs", `SELECT formatDateTime(recorded_at, '%F %T'), input_type, toString(outcome),
+			concat(reason, if(message = '', '', concat(': ', message)))
+			FROM decisions WHERE shipment_id = {id:String} ORDER BY decisionseq`,
+			[4]console.Column{{Min: when}, {Min: 16}, {Min: 11}, {}},
+		},
+	}
+}
+
+// print prints the rows of the query under the title. Without rows it prints nothing.
+func (p timelinePart) print(ctx context.Context, conn driver.Conn, shipmentID string, screen console.Screen) error {
+	rows, err := conn.Query(ctx, p.query, clickhouse.Named("id", shipmentID))
 	if err != nil {
-		return fmt.Errorf("%s of %s: %w", title, shipmentID, err)
+		return fmt.Errorf("%s of %s: %w", p.title, shipmentID, err)
 	}
 	defer func() { _ = rows.Close() }() // rows.Err below has the error.
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	for first := true; rows.Next(); first = false {
-		var a, b, c, d string
-		if err := rows.Scan(&a, &b, &c, &d); err != nil {
-			return fmt.Errorf("%s of %s: %w", title, shipmentID, err)
+	table := screen.NewTable("  ", p.columns[:]...)
+	for rows.Next() {
+		var texts [4]string
+		if err := rows.Scan(&texts[0], &texts[1], &texts[2], &texts[3]); err != nil {
+			return fmt.Errorf("%s of %s: %w", p.title, shipmentID, err)
 		}
-		if first {
-			fmt.Fprintf(w, "\n%s\n", title)
+		cells := make([]console.Cell, len(texts))
+		for i, text := range texts {
+			cells[i] = console.Cell{Text: text, Style: styleOf(text)}
 		}
-		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", a, b, c, d)
+		table.Row(cells...)
 	}
 	if err := rows.Err(); err != nil {
-		return fmt.Errorf("%s of %s: %w", title, shipmentID, err)
+		return fmt.Errorf("%s of %s: %w", p.title, shipmentID, err)
 	}
-	return w.Flush()
+	if table.Len() == 0 {
+		return nil
+	}
+	fmt.Fprintln(screen.Out)
+	screen.Line(console.Bold, p.title)
+	return table.Flush()
+}
+
+// styleOf returns the style of a status, an outcome or a remark.
+func styleOf(text string) console.Style {
+	switch text {
+	case "met", "applied", "accepted", "DELIVERED", "COMPLETED":
+		return console.Good
+	case "breached", "overdue", "quarantined", "rejected":
+		return console.Bad
+	case "breached_unproven", "waiting":
+		return console.Odd
+	case "duplicate", "stale", "cancelled":
+		return console.Dim
+	}
+	if strings.HasPrefix(text, "irregular ") || strings.HasPrefix(text, "late ") {
+		return console.Odd
+	}
+	return console.Plain
 }

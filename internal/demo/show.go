@@ -3,13 +3,12 @@ package demo
 import (
 	"context"
 	"fmt"
-	"io"
 	"reflect"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/orderledger/orderledger/internal/console"
 )
 
 // Query is a query that a data team would run.
@@ -41,14 +40,17 @@ const Eventful = "SELECT shipment_id FROM orderledger.events GROUP BY shipment_i
 	"ORDER BY max(irregular) DESC, count() DESC, shipment_id LIMIT 1"
 
 // PrintTable runs a query and prints its rows in columns.
-func PrintTable(ctx context.Context, conn driver.Conn, sql string, out io.Writer) error {
+func PrintTable(ctx context.Context, conn driver.Conn, sql string, screen console.Screen) error {
 	rows, err := conn.Query(ctx, sql)
 	if err != nil {
 		return fmt.Errorf("query: %w", err)
 	}
 	defer func() { _ = rows.Close() }() // rows.Err has the reason.
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "\n  "+strings.Join(rows.Columns(), "\t"))
+	columns := make([]console.Column, len(rows.Columns()))
+	for i, title := range rows.Columns() {
+		columns[i].Title = title
+	}
+	table := screen.NewTable("  ", columns...)
 	for rows.Next() {
 		values := make([]any, len(rows.ColumnTypes()))
 		for i, c := range rows.ColumnTypes() {
@@ -57,16 +59,17 @@ func PrintTable(ctx context.Context, conn driver.Conn, sql string, out io.Writer
 		if err := rows.Scan(values...); err != nil {
 			return fmt.Errorf("read row: %w", err)
 		}
-		cells := make([]string, len(values))
+		cells := make([]console.Cell, len(values))
 		for i, v := range values {
-			cells[i] = cell(reflect.ValueOf(v).Elem())
+			cells[i].Text = cell(reflect.ValueOf(v).Elem())
 		}
-		fmt.Fprintln(w, "  "+strings.Join(cells, "\t"))
+		table.Row(cells...)
 	}
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("read rows: %w", err)
 	}
-	return w.Flush()
+	fmt.Fprintln(screen.Out)
+	return table.Flush()
 }
 
 // cell formats a value for people; NULL is empty.
