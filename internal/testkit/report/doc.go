@@ -2,6 +2,9 @@
 // line for each package, then the backends that the tests ran on, with their versions and numbers of tests, or the
 // reason why one was not available, and every reason for which tests were skipped. Nothing is skipped silently.
 //
+// While the tests run, it says how many have passed, which packages are done, and which run for how long: in the last
+// line of a terminal, elsewhere in a line whenever nothing was printed for half a minute.
+//
 //	go test -json ./... | report
 //
 // It exits with 1 when a test failed. Lines that are not JSON are copied.

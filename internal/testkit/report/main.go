@@ -8,6 +8,9 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/orderledger/orderledger/internal/console"
 )
 
 // line is one event of the stream, see `go doc test2json`.
@@ -26,7 +29,11 @@ type result struct {
 }
 
 func main() {
-	ok, err := report(os.Stdin, os.Stdout)
+	screen := console.NewScreen(os.Stdout, false, os.Getenv)
+	if os.Getenv("TERM") == "dumb" {
+		screen.Width = 0 // It can't rewrite a line.
+	}
+	ok, err := report(os.Stdin, newStatus(screen))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "report:", err)
 	}
@@ -36,20 +43,41 @@ func main() {
 }
 
 // report reads the events from in, prints to out, and reports whether every test passed.
-func report(in io.Reader, out io.Writer) (bool, error) {
+func report(in io.Reader, out *status) (bool, error) {
 	r := result{output: map[string][]string{}, backends: newBackends(), skipped: map[string][]string{}}
-	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, 16<<20)
-	for lines.Scan() {
-		var l line
-		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
-			fmt.Fprintln(out, lines.Text())
+	lines := make(chan []byte)
+	failed := make(chan error, 1)
+	go func() {
+		defer close(lines)
+		scanner := bufio.NewScanner(in)
+		scanner.Buffer(nil, 16<<20)
+		for scanner.Scan() {
+			lines <- slices.Clone(scanner.Bytes())
+		}
+		failed <- scanner.Err()
+	}()
+	tick := time.NewTicker(out.every())
+	defer tick.Stop()
+	for open := true; open; {
+		var text []byte
+		select {
+		case text, open = <-lines:
+		case <-tick.C:
+			out.draw(&r)
 			continue
 		}
-		r.take(l, out)
+		var l line
+		switch err := json.Unmarshal(text, &l); {
+		case !open:
+		case err != nil:
+			fmt.Fprintln(out, string(text))
+		default:
+			out.take(l)
+			r.take(l, out)
+		}
 	}
 	r.summary(out)
-	return len(r.failed) == 0, lines.Err()
+	return len(r.failed) == 0, <-failed
 }
 
 func (r *result) take(l line, out io.Writer) {
@@ -108,9 +136,13 @@ func (r *result) summary(out io.Writer) {
 	for _, reason := range reasons {
 		fmt.Fprintf(out, "skipped %d: %s\n", len(r.skipped[reason]), reason)
 	}
+	fmt.Fprintln(out, r.counts())
+}
+
+func (r *result) counts() string {
 	skipped := 0
 	for _, tests := range r.skipped {
 		skipped += len(tests)
 	}
-	fmt.Fprintf(out, "%d passed, %d skipped, %d failed\n", r.passed, skipped, len(r.failed))
+	return fmt.Sprintf("%d passed, %d skipped, %d failed", r.passed, skipped, len(r.failed))
 }

@@ -3,10 +3,17 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io"
+	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/orderledger/orderledger/internal/console"
 )
 
 // stream returns the events of tests that log one line each and end with an action.
@@ -36,7 +43,7 @@ func TestReportBackends(t *testing.T) {
 		[3]string{"TestC/server", "testkit: backend ClickHouse server 26.7.3 (a stand-in: the embedded engine)", "pass"},
 		[3]string{"TestD/embedded", "testkit: absent embedded ClickHouse: no engine", "pass"},
 		[3]string{"TestE", "no reason to run", "skip"},
-	)), &out)
+	)), newStatus(console.Screen{Out: &out}))
 	require.NoError(t, err)
 	require.False(t, ok)
 	text := out.String()
@@ -56,8 +63,104 @@ func TestReportBackends(t *testing.T) {
 func TestReportUnusedBackend(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	ok, err := report(strings.NewReader(stream(t, [3]string{"TestA", "something", "pass"})), &out)
+	ok, err := report(strings.NewReader(stream(t, [3]string{"TestA", "something", "pass"})), newStatus(console.Screen{Out: &out}))
 	require.NoError(t, err)
 	require.True(t, ok)
 	require.Contains(t, out.String(), "not used: Apache Kafka\n")
+}
+
+// recorded plays a recorded run of `go test -json` over three packages, of which one is silent for a minute, and returns
+// what is printed. Its lines come in four parts, 40 s apart.
+func recorded(t *testing.T, width int) string {
+	t.Helper()
+	var out bytes.Buffer
+	synctest.Test(t, func(t *testing.T) {
+		text, err := os.ReadFile("testdata/run.json")
+		require.NoError(t, err)
+		in, play := io.Pipe()
+		go func() {
+			for part := range strings.SplitSeq(string(text), "\n\n") {
+				_, _ = io.WriteString(play, strings.TrimSpace(part)+"\n")
+				time.Sleep(40 * time.Second)
+			}
+			_ = play.Close()
+		}()
+		ok, err := report(in, newStatus(console.Screen{Out: &out, Width: width}))
+		require.NoError(t, err)
+		require.False(t, ok)
+	})
+	return out.String()
+}
+
+func TestReportStatusInPipe(t *testing.T) {
+	t.Parallel()
+	out := recorded(t, 0)
+	require.NotContains(t, out, "\r")
+	var shown []string
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(line, "…") {
+			shown = append(shown, strings.TrimSpace(line))
+		}
+	}
+	require.Equal(t, []string{
+		"…     30 s: 0 passed, 0 skipped, 0 failed; 0 packages done, 2 running: internal/jsontext 30 s, internal/setting 30 s",
+		"…     70 s: 2 passed, 0 skipped, 0 failed; 1 packages done, 2 running: internal/setting 70 s, internal/preflight 30 s",
+		"…     110 s: 3 passed, 1 skipped, 1 failed; 2 packages done, 1 running: internal/preflight 70 s",
+		"…     150 s: 4 passed, 1 skipped, 2 failed; 3 packages done, 0 running",
+	}, shown)
+	require.Contains(t, out, "ok    github.com/orderledger/orderledger/internal/jsontext")
+}
+
+func TestReportStatusInTerminal(t *testing.T) {
+	t.Parallel()
+	out := recorded(t, 60)
+	lines := strings.Split(out, "\n")
+	drawn := 0
+	for i, line := range lines {
+		states := strings.Split(line, "\r")
+		for _, state := range states[1:] {
+			if state, erased := strings.CutSuffix(state, "\x1b[K"); erased {
+				drawn++
+				require.LessOrEqual(t, len([]rune(state)), 59, "it does not wrap")
+			}
+		}
+		require.NotContains(t, line, "…     ", "no line for each status")
+		if i > 0 {
+			require.NotContains(t, states[0], "running", "a status is no line of its own")
+		}
+	}
+	require.Greater(t, drawn, 600, "four a second")
+	// What remains on the screen is what a pipe gets, without its status lines.
+	var screen, pipe []string
+	for _, line := range lines {
+		screen = append(screen, shown(line))
+	}
+	for line := range strings.SplitSeq(recorded(t, 0), "\n") {
+		if !strings.HasPrefix(line, "…") {
+			pipe = append(pipe, line)
+		}
+	}
+	require.Equal(t, pipe, screen)
+}
+
+// shown is what a terminal shows of a line: "\r" goes to its start, where what follows is written over it, and "\x1b[K"
+// erases the rest.
+func shown(line string) string {
+	var cells []rune
+	at := 0
+	for line != "" {
+		if rest, erase := strings.CutPrefix(line, "\x1b[K"); erase {
+			cells, line = cells[:at], rest
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(line)
+		line = line[size:]
+		if r == '\r' {
+			at = 0
+			continue
+		}
+		cells = append(cells[:at], append([]rune{r}, cells[min(at+1, len(cells)):]...)...)
+		at++
+	}
+	return string(cells)
 }
