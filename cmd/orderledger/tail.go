@@ -170,7 +170,7 @@ func tailColumns() []console.Column {
 		{Width: 19, Min: 19},
 		{Width: 7, Optional: true},
 		{Width: 7, Optional: true},
-		{Width: 24, Min: 14},
+		{Width: 24, Min: 17},
 		{Width: 36, Min: 9},
 		{Width: 4},
 		{Width: 20, Min: 20},
