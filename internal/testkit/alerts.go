@@ -102,8 +102,8 @@ func labelOf(t testing.TB, metric string) (label string, values []string) {
 }
 
 // MissingOfAlerts returns the series that alerts read and an exposition lacks, of the metrics whose names begin with
-// one of the prefixes: each value that a selector names, or each of the metric's label. It also returns those that labelOf
-// does not know, as unknown. checked counts the series that were looked for.
+// one of the prefixes: each value that a selector names, or each of the metric's label. It also returns those that
+// labelOf does not know, as unknown. checked counts the series that were looked for.
 func MissingOfAlerts(t testing.TB, exposition string, prefixes ...string) (missing []string, checked int) {
 	t.Helper()
 	series := seriesName.FindAllStringSubmatch(exposition, -1)

@@ -81,7 +81,7 @@ func recorded(t *testing.T, width int) string {
 		go func() {
 			for part := range strings.SplitSeq(string(text), "\n\n") {
 				_, _ = io.WriteString(play, strings.TrimSpace(part)+"\n")
-				time.Sleep(40 * time.Second)
+				<-time.After(40 * time.Second)
 			}
 			_ = play.Close()
 		}()

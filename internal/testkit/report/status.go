@@ -93,7 +93,8 @@ func (s *status) text(r *result) string {
 		short := strings.TrimPrefix(name, "github.com/orderledger/orderledger/")
 		names[i] = fmt.Sprintf("%s %.0f s", short, now.Sub(s.running[name]).Seconds())
 	}
-	text := fmt.Sprintf("%.0f s: %s; %d packages done, %d running", now.Sub(s.started).Seconds(), r.counts(), s.done, len(names))
+	text := fmt.Sprintf("%.0f s: %s; %d packages done, %d running",
+		now.Sub(s.started).Seconds(), r.counts(), s.done, len(names))
 	if len(names) > 0 {
 		text += ": " + strings.Join(names, ", ")
 	}
