@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/shipment"
 	"github.com/orderledger/orderledger/internal/testkit"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
@@ -144,42 +146,62 @@ func uncompressed(batch []byte) []byte {
 // A record that the broker rejects is found by halving.
 func TestCommitterIsolatesRejectedRecord(t *testing.T) {
 	t.Parallel()
-	b := setup(t, 1)
-	// The broker's limit is below the journal's. Every record of a batch with an oversized one is rejected too.
-	var refused atomic.Int32
-	b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "orders.events.v1", Err: kerr.MessageTooLarge, Count: -1, When: func(r kmsg.Request) bool {
-		for _, topic := range r.(*kmsg.ProduceRequest).Topics {
-			for _, p := range topic.Partitions {
-				if strings.Contains(string(uncompressed(p.Records)), "oversized") {
-					refused.Add(1)
-					return true
-				}
+	for name, topics := range map[string][]string{
+		"its event is rejected":                    {events.TopicEvents},
+		"its event and its decision with the body": {events.TopicEvents, events.TopicDecisions},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, 1)
+			// The broker's limit is below the journal's. Every record of a batch with an oversized one is rejected too.
+			var refused atomic.Int32
+			for _, topic := range topics {
+				b.cluster.Fault(kfake.Fault{
+					Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Err: kerr.MessageTooLarge, Count: -1,
+					When: func(r kmsg.Request) bool {
+						for _, produced := range r.(*kmsg.ProduceRequest).Topics {
+							for _, p := range produced.Partitions {
+								if strings.Contains(string(uncompressed(p.Records)), "oversized") {
+									refused.Add(1)
+									return true
+								}
+							}
+						}
+						return false
+					},
+				})
 			}
-		}
-		return false
-	}})
-	j := b.start(config(func(c *Config) { c.MaxBatch = 64 }))
-	records := []InboxRecord{note("a", "create", toy{Kind: "create"})}
-	for i := range 30 {
-		text := "fine"
-		if i == 17 {
-			text = "oversized"
-		}
-		records = append(records, note("a", text+string(rune('A'+i)), toy{Kind: "note", Text: text}))
+			j := b.start(config(func(c *Config) { c.MaxBatch = 64 }))
+			records := []InboxRecord{note("a", "create", toy{Kind: "create"})}
+			for i := range 30 {
+				text := "fine"
+				if i == 17 {
+					text = "oversized"
+				}
+				records = append(records, note("a", fmt.Sprint("key", i), toy{Kind: "note", Text: text}))
+			}
+			last := b.append(records...)
+			j.decided(0, last)
+			k := b.check()
+			require.Len(t, k.decisions[0], 31)
+			for i, d := range k.decisions[0] {
+				want := applied
+				if i == 18 {
+					want = quarantined
+				}
+				require.Equal(t, want, d.GetOutcome(), "input %d", i)
+			}
+			require.Greater(t, refused.Load(), int32(2), "it was halved")
+			d, body := k.decisions[0][18], records[18].Body
+			require.EqualValues(t, shipment.ReasonTooLarge, d.GetReason())
+			if len(topics) == 1 {
+				require.Equal(t, body, d.GetBody())
+			} else {
+				require.Empty(t, d.GetBody())
+				require.EqualValues(t, len(body), d.GetBodyBytes(), "its size, for want of its body")
+			}
+		})
 	}
-	last := b.append(records...)
-	j.decided(0, last)
-	k := b.check()
-	require.Len(t, k.decisions[0], 31)
-	for i, d := range k.decisions[0] {
-		want := applied
-		if i == 18 {
-			want = quarantined
-		}
-		require.Equal(t, want, d.GetOutcome(), "input %d", i)
-	}
-	require.Greater(t, refused.Load(), int32(2), "it was halved")
-	require.EqualValues(t, shipment.ReasonTooLarge, k.decisions[0][18].GetReason())
 }
 
 // An invalid command is refused before it reaches the lane.
