@@ -93,16 +93,8 @@ func subjectOf(ceType string, body []byte) (s subject, ok bool) {
 			return num < decisionShipment
 		})
 	}
-	var after []byte
-	if !eachField(body, func(num protowire.Number, b []byte, _ uint64) bool {
-		if num == eventAfter {
-			after = b
-		}
-		return after == nil
-	}) {
-		return s, false
-	}
-	return s, after != nil && eachField(after, func(num protowire.Number, b []byte, n uint64) bool {
+	after, err := RawAfter(body)
+	return s, err == nil && eachField(after, func(num protowire.Number, b []byte, n uint64) bool {
 		switch int32(num) {
 		case shipmentID:
 			s.shipmentID = b
@@ -116,6 +108,29 @@ func subjectOf(ceType string, body []byte) (s subject, ok bool) {
 		// Writers write fields in the order of their numbers.
 		return num <= shipmentLocation
 	})
+}
+
+// RawAfter returns the bytes of an event's `after` in the value of its record, without decoding them: a lane that opens
+// only moves them. They are a part of value.
+func RawAfter(value []byte) ([]byte, error) {
+	for b := value; len(b) > 0; {
+		num, typ, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			break
+		}
+		b = b[n:]
+		if num == eventAfter && typ == protowire.BytesType {
+			if after, n := protowire.ConsumeBytes(b); n >= 0 {
+				return after, nil
+			}
+			break
+		}
+		if n = protowire.ConsumeFieldValue(num, typ, b); n < 0 {
+			break
+		}
+		b = b[n:]
+	}
+	return nil, fmt.Errorf("%w: an event without a state after it", ErrUndecodable)
 }
 
 // eachField calls fn for the fields of a message until it returns false. It returns false if the message is malformed

@@ -2,11 +2,9 @@ package journal
 
 import (
 	"encoding/base64"
-	"errors"
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/journal/lanestore"
@@ -103,7 +101,7 @@ func (r *applier) event(rec *kgo.Record) (env events.Envelope, fresh bool, err e
 	if env, err = r.v.next(rec); err != nil {
 		return env, false, err
 	}
-	after, err := rawAfter(rec.Value)
+	after, err := events.RawAfter(rec.Value)
 	if err != nil {
 		return env, false, r.v.damaged(rec, err)
 	}
@@ -132,30 +130,4 @@ func (v *verifier) next(rec *kgo.Record) (events.Envelope, error) {
 
 func (v *verifier) damaged(rec *kgo.Record, err error) error {
 	return fmt.Errorf("%w: %s lane %d offset %d: %w", ErrDamaged, v.Topic, v.Lane, rec.Offset, err)
-}
-
-// fieldAfter is the number of Event.after.
-const fieldAfter = 2
-
-// rawAfter returns the bytes of an event's `after` without decoding it: opening a lane only moves them.
-func rawAfter(value []byte) ([]byte, error) {
-	for b := value; len(b) > 0; {
-		num, typ, n := protowire.ConsumeTag(b)
-		if n < 0 {
-			return nil, protowire.ParseError(n)
-		}
-		b = b[n:]
-		if num == fieldAfter && typ == protowire.BytesType {
-			after, n := protowire.ConsumeBytes(b)
-			if n < 0 {
-				return nil, protowire.ParseError(n)
-			}
-			return after, nil
-		}
-		if n = protowire.ConsumeFieldValue(num, typ, b); n < 0 {
-			return nil, protowire.ParseError(n)
-		}
-		b = b[n:]
-	}
-	return nil, errors.New("an event without a state after it")
 }

@@ -286,7 +286,7 @@ func (b *batch) store(sb *lanestore.Batch) error {
 			env.DecisionEvents = int(s.last - s.first + 1)
 			env.DecisionEvent = env.DecisionEvents - (s.eventRec - rec)
 			r := b.eventRecs[rec]
-			after, err := rawAfter(r.Value)
+			after, err := events.RawAfter(r.Value)
 			if err == nil {
 				err = sb.Event(&env, after, r.Offset, b.chains[rec])
 			}
