@@ -111,8 +111,8 @@ func (w *worker) handle(in *message.Message) error {
 	return w.submit(ctx, env, s, revision, packing)
 }
 
-// store stores a document. It waits while the disk is full, because a process that ended would meet the same disk again;
-// any other error ends the worker.
+// store stores a document. It waits while the disk is full, because a process that ended would meet the same disk
+// again; any other error ends the worker.
 func (w *worker) store(ctx context.Context, ref string, doc page) error {
 	var logged time.Time
 	for {

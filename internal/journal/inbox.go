@@ -73,7 +73,7 @@ func (i *Inbox) Append(ctx context.Context, r InboxRecord) (lane int32, offset i
 		r.ReceivedAt = i.now()
 	}
 	rec := inboxRecord(&r, lane)
-	if err := i.client.ProduceSync(ctx, rec).FirstErr(); err != nil {
+	if err := kafka.Produce(ctx, i.client, rec); err != nil {
 		return lane, 0, fmt.Errorf("append to inbox lane %d: %w", lane, err)
 	}
 	return lane, rec.Offset, nil
@@ -90,7 +90,7 @@ func (i *Inbox) AppendAll(ctx context.Context, records []InboxRecord) ([]Positio
 		}
 		out[n] = inboxRecord(r, events.Lane(r.ShipmentID, i.lanes))
 	}
-	if err := i.client.ProduceSync(ctx, out...).FirstErr(); err != nil {
+	if err := kafka.Produce(ctx, i.client, out...); err != nil {
 		return nil, fmt.Errorf("append %d records to the inbox: %w", len(out), err)
 	}
 	at := make([]Position, len(out))

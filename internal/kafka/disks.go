@@ -23,14 +23,14 @@ const (
 	disksLogEvery  = time.Minute     // Of the line about a disk that stays full.
 	// disksAgain is the least interval if somebody asks why a write failed, and explainWait how long that one waits.
 	disksAgain  = time.Second
-	explainWait = 500 * time.Millisecond
+	explainWait = 2 * disksAgain
 	// noSpace is how much space counts as none: less than a batch.
 	noSpace = 1 << 20
 )
 
 // Disks watches the disks of the brokers. A client can't learn from a failed write that a disk is full: it repeats
-// writes that a broker refuses with KAFKA_STORAGE_ERROR until its time is over, and a broker of Apache Kafka that has no
-// other disk ends. So it asks the brokers about their log folders.
+// writes that a broker refuses with KAFKA_STORAGE_ERROR until its time is over, and a broker of Apache Kafka that has
+// no other disk ends. So it asks the brokers about their log folders.
 type Disks struct {
 	options []kgo.Opt
 	log     *slog.Logger
@@ -86,7 +86,8 @@ func (d *Disks) Suspect() error {
 	return d.suspect
 }
 
-// Explain is Suspect for a write that has failed just now: it looks again and waits half a second for the result.
+// Explain is Suspect for a write that has failed just now: it looks again and waits up to two
+// seconds for the result.
 func (d *Disks) Explain(ctx context.Context) error {
 	if d == nil {
 		return nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/journal"
+	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/marketplace"
 	"github.com/orderledger/orderledger/internal/service"
 )
@@ -95,7 +96,7 @@ func (r *Returns) Append(
 ) (partition int32, offset int64, err error) {
 	rec.ReceivedAt = r.now()
 	out := unresolvedRecord(subjectOf(&n), r.cfg.Lanes, rec)
-	if err := r.deps.Producer.ProduceSync(ctx, out).FirstErr(); err != nil {
+	if err := kafka.Produce(ctx, r.deps.Producer, out); err != nil {
 		return 0, 0, fmt.Errorf("produce to %s: %w", events.TopicUnresolved, err)
 	}
 	return out.Partition, out.Offset, nil
