@@ -138,8 +138,12 @@ func TestVerifierChecksPlace(t *testing.T) {
 	const lanes = 12
 	here := events.Lane(id, lanes)
 	next := func(topic string, lane int32, r eventstest.Rec) error {
-		v := events.Verifier{Topic: topic, Lane: lane, Lanes: lanes, Chain: events.ChainStart(events.Hash{}, topic, lane)}
+		start := events.ChainStart(events.Hash{}, topic, lane)
+		v := events.Verifier{Topic: topic, Lane: lane, Lanes: lanes, Chain: start}
 		_, err := v.Next(r.Record())
+		if err != nil {
+			require.Equal(t, start, v.Chain, "an error leaves the verifier where it was")
+		}
 		return err
 	}
 	decision := eventstest.Decision()
@@ -158,6 +162,9 @@ func TestVerifierChecksPlace(t *testing.T) {
 	require.ErrorContains(t, next(events.TopicEvents, here, another), "headers name seller")
 	another = forged(func(e *events.Envelope) { e.LocationID = "another" })
 	require.ErrorContains(t, next(events.TopicEvents, here, another), "headers name seller")
+	// The number that a record gives itself is another than its place.
+	another = forged(func(e *events.Envelope) { e.LaneSeq = 5 })
+	require.ErrorContains(t, next(events.TopicEvents, here, another), "laneseq 5 after 0")
 
 	// A decision that belongs to no shipment of the lane has no key, and no shipment in its body.
 	none := eventstest.Decision()

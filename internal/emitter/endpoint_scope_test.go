@@ -35,6 +35,7 @@ func TestScopeIncludes(t *testing.T) {
 		"no channel":                    {some, outbound{seller: "s1", location: "L"}, false},
 		"everything":                    {all, outbound{seller: "s1", location: "L", channel: "shop"}, true},
 		"everything includes no names":  {all, outbound{}, true},
+		"a missing name is no name":     {Scope{Sellers: []string{""}, Locations: []string{All}, Channels: []string{All}}, outbound{}, false},
 		"nothing":                       {Scope{}, outbound{}, false},
 		"an empty list includes nobody": {Scope{Sellers: []string{All}, Channels: []string{All}}, outbound{seller: "s1"}, false},
 	} {

@@ -233,6 +233,14 @@ func TestDelivererStartFollowsPartitionZero(t *testing.T) {
 		r.Wait(t, 1)
 		require.Equal(t, []int64{2}, r.Arrived(lane))
 	})
+
+	t.Run("without any position only the owner of partition 0 decides", func(t *testing.T) {
+		t.Parallel()
+		s := setup(t, 2)
+		w := &endpointWorker{group: "orderledger.emitter.efs", endpoint: Endpoint{Name: "efs", Start: StartEarliest}}
+		_, err := w.decideStart(t.Context(), kadm.NewClient(s.client), false)
+		require.ErrorIs(t, err, errUndecided)
+	})
 }
 
 func TestDelivererStartRefused(t *testing.T) {
@@ -336,6 +344,10 @@ func TestDelivererForgotten(t *testing.T) {
 				testkit.Eventually(t, func() bool { return errors.Is(d.Ready(), errForgotten) }, "the endpoint waits")
 				require.Len(t, r.Requests(), 1)
 				stop()
+				other := endpoint("other", r)
+				other.Start = StartNow
+				s.start(t, config(other))
+				s.waitStarted(t, "other") // What is recorded of one endpoint says nothing about others.
 
 				fresh := testkit.NewReceiver(t, testSecret)
 				e.Forgotten, e.URL = forgotten, fresh.URL()

@@ -122,3 +122,13 @@ func TestEndpointUpdatesUntilStage(t *testing.T) {
 		}
 	}
 }
+
+// The first suborder of a new endpoint is the one that was recorded at its start.
+func TestEndpointExcludesOlderSuborders(t *testing.T) {
+	t.Parallel()
+	e := Endpoint{Scope: Everything()}.withDefaults()
+	m := outbound{eventType: SuborderCreate, created: 1000}
+	require.Empty(t, e.excludes(&m, 0))
+	require.Empty(t, e.excludes(&m, 1000))
+	require.Equal(t, "before_start", e.excludes(&m, 1001))
+}

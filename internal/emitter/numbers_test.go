@@ -308,6 +308,17 @@ func TestTranslatorNumbersReadEnd(t *testing.T) {
 	require.Equal(t, mine, newest("mine", gone.metadata("mine")), "the topic has lost its end")
 	require.Equal(t, lastMessage{seq: 50_000, id: 50_000, offset: 49_999}, newest("other", ""))
 	require.Zero(t, newest("new", ""))
+
+	// More repeats than a window holds, behind the newest message.
+	l.messages(t, "mine", 40_000, 2*firstWindow)
+	require.Equal(t, mine, newest("mine", lastMessage{seq: 7, id: 7, offset: 50_006}.metadata("mine")))
+
+	// The marker of a transaction is the last record.
+	writer := testkit.Client(t, l.brokers, kafka.ManualPartitions(), kgo.TransactionalID("tool"))
+	require.NoError(t, writer.BeginTransaction())
+	require.NoError(t, writer.ProduceSync(t.Context(), &kgo.Record{Topic: events.TopicSuborders}).FirstErr())
+	require.NoError(t, writer.EndTransaction(t.Context(), kgo.TryCommit))
+	require.Equal(t, mine, newest("mine", mine.metadata("mine")))
 }
 
 // TestTranslatorNumbersNoProgress ends a read that gets no record.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -48,6 +49,19 @@ func TestClockOff(t *testing.T) {
 	t.Parallel()
 	cluster, _, cfg := faulty(t, 1)
 	var behind atomic.Int64
+	// While it is set, the controller refuses, and the channel gets a value for each request.
+	var away atomic.Pointer[chan struct{}]
+	cluster.ControlKey(int16(kmsg.DescribeQuorum), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		asked := away.Load()
+		if asked == nil {
+			return nil, nil, false
+		}
+		resp := req.ResponseKind().(*kmsg.DescribeQuorumResponse)
+		resp.ErrorCode = kerr.ClusterAuthorizationFailed.Code
+		*asked <- struct{}{}
+		return resp, nil, true
+	})
 	quorumAt(t, cluster, func() time.Time { return time.Now().Add(-time.Duration(behind.Load())) })
 	reg := prometheus.NewRegistry()
 	c, err := kafka.NewClock(kafka.Options(cfg), testkit.Logger(t), reg)
@@ -65,7 +79,17 @@ func TestClockOff(t *testing.T) {
 	behind.Store(-int64(time.Minute))
 	testkit.Eventually(t, func() bool { return ahead() < -50 }, "it is behind")
 	require.False(t, c.Good())
+	behind.Store(-int64(7 * time.Second))
+	testkit.Eventually(t, func() bool { return ahead() > -8 }, "it is nearly right")
+	require.False(t, c.Good(), "the verdict does not swing")
+	broken := make(chan struct{}, 1000)
+	away.Store(&broken)
+	for range 3 {
+		<-broken
+	}
+	require.False(t, c.Good(), "a controller that does not answer says nothing about the clock")
 	behind.Store(0)
+	away.Store(nil)
 	testkit.Eventually(t, c.Good, "it is right again")
 	cancel()
 	require.NoError(t, <-done)

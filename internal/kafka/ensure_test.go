@@ -122,7 +122,9 @@ func TestEnsureTopicsReportsAllProblems(t *testing.T) {
 		_, err := kafka.EnsureLayout(t.Context(), client, cfg, kafka.Cluster)
 		require.NoError(t, err)
 		make("orders.events.v1", 4, map[string]string{"retention.ms": "604800000"})
-		make("suborders.v1", 3, map[string]string{"message.timestamp.after.max.ms": "3600000"})
+		make("suborders.v1", 3, map[string]string{
+			"message.timestamp.after.max.ms": "3600000", "compression.type": "snappy",
+		})
 		make("orders.unresolved.v1", 5, nil)
 		make("suborders.queues.v1", 4, map[string]string{"message.timestamp.type": "LogAppendTime"})
 
@@ -133,6 +135,7 @@ func TestEnsureTopicsReportsAllProblems(t *testing.T) {
 			`topic orders.events.v1: max.message.bytes is "1048588", want "4194304"`,
 			`topic suborders.v1: 3 partitions, want 4`,
 			`topic suborders.v1: message.timestamp.after.max.ms is "3600000", want "9223372036854775807"; kafka-configs.sh --alter`,
+			`topic suborders.v1: compression.type is "snappy", want "producer"`,
 			`topic suborders.queues.v1: cleanup.policy is "delete", want "compact"`,
 			`topic suborders.queues.v1: message.timestamp.type is "LogAppendTime", want "CreateTime"`,
 			`topic suborders.v1: min.insync.replicas is "1", want "2"`,
@@ -143,6 +146,18 @@ func TestEnsureTopicsReportsAllProblems(t *testing.T) {
 		require.NotContains(t, err.Error(), "topic orders.unresolved.v1: 5 partitions", "more partitions do no harm")
 		require.Equal(t, 4, partitions(t, client, "orders.aliases.v1"))
 	})
+}
+
+func TestEnsureTopicsReportsMissingReplicas(t *testing.T) {
+	t.Parallel()
+	_, brokers := testkit.KafkaCluster(t, kfake.NumBrokers(3))
+	client, cfg := testkit.Client(t, brokers), testkit.KafkaConfig(brokers, 1)
+	cfg.Replication = 1
+	_, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
+	require.NoError(t, err)
+	cfg.Replication = 3
+	_, err = kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
+	require.ErrorContains(t, err, "topic orders.events.v1: 1 replicas, want 3; raise it with kafka-reassign-partitions.sh")
 }
 
 func TestEnsureTopicsRetriesAnUnknownTopic(t *testing.T) {

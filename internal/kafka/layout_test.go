@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -133,6 +134,46 @@ func TestEnsureLayoutOfTwoLedgersAtOnce(t *testing.T) {
 	})
 }
 
+// Another program of the ledger may create it and write to it between any two requests.
+func TestEnsureLayoutOfOneLedgerAtOnce(t *testing.T) {
+	t.Parallel()
+	for request := range 6 {
+		t.Run(fmt.Sprintf("after request %d for ends", request+1), func(t *testing.T) {
+			t.Parallel()
+			_, client, cfg := faulty(t, 1)
+			testkit.CreateTopic(t, client, events.TopicEvents, 1, nil) // As after a crash between two steps.
+			var other events.Layout
+			seen := 0
+			hooked := testkit.Client(t, cfg.Brokers, kgo.WithHooks(afterListOffsets(func() {
+				if seen++; seen != request+1 {
+					return
+				}
+				var err error
+				other, err = kafka.EnsureLayout(t.Context(), client, cfg, kafka.Cluster)
+				assert.NoError(t, err)
+				record := &kgo.Record{Topic: events.TopicEvents, Value: []byte("event")}
+				assert.NoError(t, client.ProduceSync(t.Context(), record).FirstErr())
+			})))
+			layout, err := kafka.EnsureLayout(t.Context(), hooked, cfg, kafka.Cluster)
+			require.NoError(t, err)
+			require.Greater(t, seen, 2)
+			if seen > request {
+				require.Equal(t, other, layout)
+			}
+		})
+	}
+}
+
+// afterListOffsets is called after each reply to ListOffsets, before the client's caller gets it.
+type afterListOffsets func()
+
+// OnBrokerE2E implements kgo.HookBrokerE2E.
+func (f afterListOffsets) OnBrokerE2E(_ kgo.BrokerMetadata, key int16, _ kgo.BrokerE2E) {
+	if kmsg.Key(key) == kmsg.ListOffsets {
+		f()
+	}
+}
+
 func TestEnsureLayoutRefusesOtherLayouts(t *testing.T) {
 	t.Parallel()
 	good := events.Layout{
@@ -250,6 +291,11 @@ func TestEnsureLayoutRefusesAutoCreatedTopics(t *testing.T) {
 		require.Zero(t, layoutRecords(t, client), "no layout is recorded")
 		require.Zero(t, partitions(t, client, events.TopicInbox))
 		drop(t, client, events.TopicEvents)
+		testkit.CreateTopic(t, client, events.TopicDecisions, 24, nil)
+		_, err = kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
+		require.ErrorContains(t, err, "topic orders.decisions.v1: 24 partitions, want 12; it is empty")
+		require.Zero(t, layoutRecords(t, client), "no layout is recorded")
+		drop(t, client, events.TopicDecisions)
 		layout, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
 		require.NoError(t, err)
 		require.EqualValues(t, kafka.DefaultLanes, layout.Lanes)

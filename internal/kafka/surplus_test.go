@@ -109,3 +109,22 @@ func TestLanesOnlyDealsTopicsAlike(t *testing.T) {
 		}
 	})
 }
+
+// A client that names no balancer of its own gets no partition beyond the lanes either.
+func TestOptionsDealOnlyLanes(t *testing.T) {
+	t.Parallel()
+	_, client, cfg := faulty(t, 2)
+	_, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Cluster)
+	require.NoError(t, err)
+	testkit.AddPartitions(t, client, events.TopicInbox, 5)
+	assigned := make(chan []int32, 1)
+	member, err := kgo.NewClient(append(kafka.Options(cfg), kgo.ConsumerGroup("alone"), kgo.ConsumeTopics(events.TopicInbox),
+		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, got map[string][]int32) {
+			if got := got[events.TopicInbox]; len(got) > 0 {
+				assigned <- got
+			}
+		}))...)
+	require.NoError(t, err)
+	t.Cleanup(member.Close)
+	require.ElementsMatch(t, []int32{0, 1}, <-assigned)
+}
