@@ -324,6 +324,7 @@ func TestClientPost(t *testing.T) {
 			`{"hasError": true, "errorMessage": "no stock"}`: true, `{"errorMessage": null, "hasError":true}`: true,
 			`{"hasError": "true"}`: true, "\xef\xbb\xbf" + `{"hasError": true}`: true, `{"hasError": true`: true,
 			`{"hasError": true, "errorMessage": "` + strings.Repeat("x", 2*drainBytes) + `"}`: true,
+			`{"errorMessage": "` + strings.Repeat("x", drainBytes) + `", "hasError": true}`:   false, // Beyond the limit.
 			`{"hasError": false}`: false, `{"hasError": 1}`: false, `{"hasError": null}`: false, `{}`: false, ``: false,
 			`{"data": {"hasError": true}}`: false, `["hasError", true]`: false, `{"data": "hasError: true"}`: false, `OK`: false,
 		} {
