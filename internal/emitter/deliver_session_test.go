@@ -1,11 +1,14 @@
 package emitter
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/orderledger/orderledger/internal/testkit"
 )
@@ -65,4 +68,21 @@ func must[T any](v T, err error) T {
 		panic(err)
 	}
 	return v
+}
+
+// The broker restarts a session when a heartbeat arrives, which may be long before its response does.
+func TestSessionBeginsBeforeHeartbeat(t *testing.T) {
+	t.Parallel()
+	s := newSession(10 * time.Second)
+	slow := kgo.BrokerE2E{TimeToWrite: time.Second, ReadWait: 4 * time.Second, TimeToRead: time.Second}
+	before := time.Now()
+	s.OnBrokerE2E(kgo.BrokerMetadata{}, int16(kmsg.Heartbeat), slow)
+	require.True(t, s.outlasts(before.Add(3*time.Second)))
+	require.False(t, s.outlasts(time.Now().Add(5*time.Second)), "the session began before the request")
+	s.OnBrokerE2E(kgo.BrokerMetadata{}, int16(kmsg.SyncGroup), slow)
+	require.True(t, s.outlasts(time.Now().Add(9*time.Second)), "joining ends with the response")
+	s = newSession(10 * time.Second)
+	slow.ReadErr = context.DeadlineExceeded
+	s.OnBrokerE2E(kgo.BrokerMetadata{}, int16(kmsg.Heartbeat), slow)
+	require.False(t, s.outlasts(before), "a lost response renews nothing")
 }

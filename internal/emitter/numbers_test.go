@@ -338,3 +338,25 @@ func TestTranslatorNumbersNoProgress(t *testing.T) {
 	err := n.assigned(t.Context(), []pubsub.Position{{Partition: 0}})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 }
+
+// A handler that was abandoned starts late, when its partition has been assigned again.
+func TestNumbersOfAbandonedHandler(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t, 1)
+	n := newNumbers("mine", testkit.Logger(t), func(more ...kgo.Opt) (*kgo.Client, error) {
+		return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(l.brokers...)}, more...)...)
+	})
+	assign := func() *laneNumbers {
+		require.NoError(t, n.assigned(t.Context(), []pubsub.Position{{Partition: 0}}))
+		return n.lane(0)
+	}
+	l.messages(t, "mine", 1, 10)
+	first := assign()
+	l.messages(t, "mine", 11, 1) // By a successor, which has released the partition again.
+	second := assign()
+	require.EqualValues(t, 11, first.next(11), "before the assignment it repeats a number")
+	require.Zero(t, second.next(11), "after it the message is written")
+	require.EqualValues(t, 12, second.next(12))
+	first.written(lastMessage{seq: 11, id: 11, offset: 11})
+	require.EqualValues(t, 12, second.next(12), "a late write of the earlier assignment changes nothing")
+}

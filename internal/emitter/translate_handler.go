@@ -33,6 +33,9 @@ func (t *Translator) handle(in *message.Message, deadLetters *kgo.Client) ([]*me
 	if record.Attrs.IsControl() {
 		return nil, nil
 	}
+	// A handler that was abandoned may start when its partition has been assigned again, and then takes the numbers of
+	// that assignment. They are right for it: its message was handed out only after all earlier ones were written, and an
+	// assignment reads everything that was written. So its message is next, or was written meanwhile.
 	lane := t.numbers.lane(record.Partition)
 	if lane == nil {
 		return nil, fmt.Errorf("lane %d is not assigned", record.Partition)
