@@ -6,8 +6,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
 
 	"github.com/orderledger/orderledger/internal/clickhouse"
+	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/projector"
 	"github.com/orderledger/orderledger/internal/testkit"
 	"github.com/orderledger/orderledger/projections"
@@ -85,6 +87,29 @@ func TestProjectorNoticesReplacedTables(t *testing.T) {
 	case err := <-done:
 		require.ErrorIs(t, err, clickhouse.ErrTablesLost)
 		require.ErrorContains(t, err, "replaced while the projector ran")
+	case <-time.After(testkit.Limit):
+		require.Fail(t, "the projector goes on")
+	}
+}
+
+// Tables that lost rows while a projector runs keep their owner. Whoever takes a lane over compares them once more.
+func TestProjectorRefusesLostTablesAtTakeover(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	b.stories(3)
+	cfg := config()
+	cfg.InstanceID = "one"
+	done := make(chan error, 1)
+	go func() { done <- projector.New(cfg, b.kafka, b.click, testkit.Logger(t), nil).Run(t.Context()) }()
+	b.caughtUp()
+	require.NoError(t, b.db.Exec(t.Context(), "TRUNCATE TABLE events"))
+	group := kafka.GroupProjector(b.kafka.Cluster)
+	_, err := kadm.NewClient(b.client).LeaveGroup(t.Context(), kadm.LeaveGroup(group).InstanceIDs("one"))
+	require.NoError(t, err)
+	select {
+	case err := <-done:
+		require.ErrorIs(t, err, clickhouse.ErrTablesLost)
+		require.ErrorContains(t, err, "orderledger refill")
 	case <-time.After(testkit.Limit):
 		require.Fail(t, "the projector goes on")
 	}
