@@ -181,26 +181,35 @@ func TestProjectorsShareLanes(t *testing.T) {
 
 func TestProjectorWaitsForClickHouse(t *testing.T) {
 	t.Parallel()
-	testkit.OnEachPair(t, func(t *testing.T, on testkit.Backends) {
-		b := setupOn(t, on, 1)
-		b.stories(5)
-		m := newProcess(crashPoint{insert: true, nth: 2})
-		click := b.click
-		restored := make(chan struct{})
-		click.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
-			select {
-			case <-restored:
-				return new(net.Dialer).DialContext(ctx, network, addr)
-			default:
-			}
-			return m.ClickHouse(ctx, network, addr)
-		}
-		b.projector(config(), click)
-		<-m.down
-		b.stories(5)
-		testkit.Eventually(t, func() bool { return b.metric("orderledger_projector_retries_total") >= 2 }, "it retries more than once")
-		close(restored)
-		b.caughtUp()
-		b.complete()
-	})
+	for name, at := range map[string]crashPoint{
+		"before an insert":                   {insert: true, nth: 2},
+		"before the response of an insert":   {insert: true, nth: 1, after: true},
+		"before the response of another one": {insert: true, nth: 2, after: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testkit.OnEachPair(t, func(t *testing.T, on testkit.Backends) {
+				b := setupOn(t, on, 1)
+				b.stories(5)
+				m := newProcess(at)
+				click := b.click
+				restored := make(chan struct{})
+				click.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+					select {
+					case <-restored:
+						return new(net.Dialer).DialContext(ctx, network, addr)
+					default:
+					}
+					return m.ClickHouse(ctx, network, addr)
+				}
+				b.projector(config(), click)
+				<-m.down
+				b.stories(5)
+				testkit.Eventually(t, func() bool { return b.metric("orderledger_projector_retries_total") >= 2 }, "it retries more than once")
+				close(restored)
+				b.caughtUp()
+				b.complete()
+			})
+		})
+	}
 }
