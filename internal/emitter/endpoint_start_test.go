@@ -285,8 +285,10 @@ func TestDelivererStartRefused(t *testing.T) {
 		t.Parallel()
 		s, r := setup(t, 2), testkit.NewReceiver(t, testSecret)
 		var allowed atomic.Bool
+		var asked atomic.Int32
 		s.cluster.ControlKey(int16(kmsg.OffsetCommit), func(request kmsg.Request) (kmsg.Response, error, bool) {
 			s.cluster.KeepControl()
+			asked.Add(1)
 			response := request.ResponseKind().(*kmsg.OffsetCommitResponse)
 			for _, topic := range request.(*kmsg.OffsetCommitRequest).Topics {
 				refused := kmsg.NewOffsetCommitResponseTopic()
@@ -303,7 +305,7 @@ func TestDelivererStartRefused(t *testing.T) {
 		n := s.publishMany(t, 4, 1)
 		reg := prometheus.NewRegistry()
 		d, _ := s.launch(t, config(endpoint("efs", r)), reg)
-		testkit.Eventually(t, func() bool { return d.Ready() != nil }, "the deliverer is not ready")
+		testkit.Eventually(t, func() bool { return asked.Load() >= 3 }, "it asks again and again")
 		require.ErrorContains(t, d.Ready(), "endpoint efs: commit the start of orderledger.emitter.efs")
 		require.ErrorIs(t, d.Ready(), kerr.GroupAuthorizationFailed)
 		require.InDelta(t, 1, gauge(t, reg, "orderledger_emitter_start_pending"), 0)
