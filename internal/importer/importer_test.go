@@ -136,7 +136,7 @@ func TestImportRefusesTooLongLine(t *testing.T) {
 	t.Parallel()
 	srv := httptest.NewServer(&recorder{})
 	t.Cleanup(srv.Close)
-	in := strings.Repeat("x", importer.MaxLineBytes+1) + "\n" + file(1, 1)
+	in := "{" + strings.Repeat("x", importer.MaxLineBytes) + "\n" + file(1, 1)
 	result, err := importer.Import(t.Context(), importer.Config{URL: srv.URL}, strings.NewReader(in))
 	require.NoError(t, err)
 	require.Equal(t, 1, result.Accepted)

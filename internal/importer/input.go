@@ -36,7 +36,7 @@ func open(ctx context.Context, r io.Reader) (*bufio.Reader, error) {
 
 // foreign says what is wrong with a file that begins with these bytes, or returns "".
 func foreign(begin []byte) string {
-	// Two bytes each: a pipe may hold no more for now, and no JSON begins with any of these.
+	// Two bytes each: a pipe may hold no more for now, and no notification begins with any of these.
 	const utf16 = "the file is UTF-16, not UTF-8: convert it, for example with `iconv -f UTF-16 -t UTF-8`"
 	for _, f := range []struct{ magic, says string }{
 		{"\xff\xfe", utf16},
@@ -52,6 +52,17 @@ func foreign(begin []byte) string {
 		if bytes.HasPrefix(begin, []byte(f.magic)) {
 			return f.says
 		}
+	}
+	const lines = "import reads one notification a line, such as {\"eventType\": …}"
+	switch {
+	case len(begin) == 0:
+		return ""
+	case begin[0] == '[':
+		return "the file is a JSON list: " + lines + "; `jq -c '.[]'` makes lines of it"
+	case bytes.Equal(begin, []byte("{\n")), bytes.Equal(begin, []byte("{\r")):
+		return "a notification of the file has several lines: " + lines + "; `jq -c .` makes one line of each"
+	case begin[0] == '<', begin[0] == '"', 'A' <= begin[0]&^0x20 && begin[0]&^0x20 <= 'Z':
+		return "the file holds no JSON; is it CSV or XML? " + lines
 	}
 	return ""
 }
