@@ -18,7 +18,7 @@ func TestCheckResolvesEndpointHosts(t *testing.T) {
 	t.Parallel()
 	brokers := testkit.Kafka(t)
 	receiver := testkit.NewReceiver(t, secret)
-	vars := map[string]string{kafka.EnvBrokers: brokers[0]}
+	vars := map[string]string{kafka.EnvBrokers: brokers[0], envAdmin: "off"}
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{"-check"}, env(vars), &out, io.Discard), out.String())
 	require.Contains(t, out.String(), "warn  endpoints           none is configured")

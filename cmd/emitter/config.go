@@ -3,7 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
+
+	"github.com/bojanz/currency"
 
 	"github.com/orderledger/orderledger/internal/emitter"
 	"github.com/orderledger/orderledger/internal/kafka"
@@ -11,39 +15,20 @@ import (
 	"github.com/orderledger/orderledger/internal/setting"
 )
 
-// The environment variables, in addition to those of kafka.Config and service.Settings.
+// The environment variables, in addition to those of kafka.Config and service.Settings. Their meanings are in read.
 const (
-	// envEndpoints: URLs of endpoints with default settings, separated by commas. Each may be preceded by a name, as in
-	// wms=https://wms.example/hook; otherwise the name is made from the URL. Default none.
+	envAdmin     = "ORDERLEDGER_EMITTER_ADMIN_ADDR"
+	envInstance  = "ORDERLEDGER_EMITTER_INSTANCE_ID"
+	envSession   = emitter.EnvSessionTimeout
 	envEndpoints = "ORDERLEDGER_EMITTER_ENDPOINTS"
-	// envSecrets: "whsec_" secrets of those endpoints, newest first, separated by commas. Default none: messages are
-	// unsigned.
-	envSecrets = "ORDERLEDGER_EMITTER_SECRETS"
-	// envSellers, envLocations, envChannels: what those endpoints may see, as names separated by commas: ids of sellers,
-	// locationCodes and channelNames. "*" means all. Default none: as long as one of the three names nothing, the
-	// endpoints get nothing.
+	envSecrets   = "ORDERLEDGER_EMITTER_SECRETS"
 	envSellers   = "ORDERLEDGER_EMITTER_SELLERS"
 	envLocations = "ORDERLEDGER_EMITTER_LOCATIONS"
 	envChannels  = "ORDERLEDGER_EMITTER_CHANNELS"
-	// envStart: where those endpoints start while they have no position: "now", "earliest", a time as in RFC 3339, or
-	// offsets as in "offsets 0=120, 1=98". Default now.
-	envStart = "ORDERLEDGER_EMITTER_START"
-	// envForgotten: what those endpoints do when Kafka has forgotten their positions: "wait", "start" or "repeat". Default
-	// wait.
+	envStart     = "ORDERLEDGER_EMITTER_START"
 	envForgotten = "ORDERLEDGER_EMITTER_FORGOTTEN"
-	// envHistory: "true" sends those endpoints messages of shipments that were imported as history. Default false.
-	envHistory = "ORDERLEDGER_EMITTER_HISTORY"
-	// envSettings: path of a JSON file with endpoints and channels and all their settings. Default none.
-	envSettings = "ORDERLEDGER_EMITTER_ENDPOINTS_FILE"
-	// envInstance: makes this process a static member of its groups. No other running process may have the same value.
-	// Default none.
-	envInstance = "ORDERLEDGER_EMITTER_INSTANCE_ID"
-	// envSession: how long an instance may be silent before its partitions go to others, such as 10s, in all its groups.
-	// It must exceed the timeout of each endpoint by two seconds. Default 10s to translate, and the endpoint's timeout
-	// plus 15s to deliver. The broker has a lower bound, group.min.session.timeout.ms, usually 6s.
-	envSession = "ORDERLEDGER_EMITTER_SESSION_TIMEOUT"
-	// envAdmin: host:port of metrics and health. Default 127.0.0.1:9103; "off" disables them.
-	envAdmin = "ORDERLEDGER_EMITTER_ADMIN_ADDR"
+	envHistory   = "ORDERLEDGER_EMITTER_HISTORY"
+	envSettings  = "ORDERLEDGER_EMITTER_ENDPOINTS_FILE"
 )
 
 const defaultAdmin = "127.0.0.1:9103"
@@ -56,60 +41,121 @@ type config struct {
 	unused []string // Variables that have no effect, because envEndpoints names no endpoint.
 }
 
-// unused returns the variables of endpoints that are set although envEndpoints names none. They do not apply to the
-// endpoints of a file, and whoever set them must not believe so.
-func unused(getenv func(string) string, named bool) (names []string) {
-	if named {
-		return nil
-	}
-	for _, name := range []string{envSecrets, envSellers, envLocations, envChannels, envStart, envForgotten, envHistory} {
-		if getenv(name) != "" {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-// readConfig reads the environment and reports every problem at once.
-func readConfig(getenv func(string) string) (config, error) { return read(setting.NewReader(getenv)) }
-
+// read reads the environment and reports every problem at once.
 func read(e *setting.Reader) (config, error) {
 	cfg := config{Kafka: kafka.DefaultConfig(), Emitter: emitter.DefaultConfig()}
 	cfg.Kafka.ClientID = "orderledger-emitter"
 	cfg.Kafka.Read(e)
 	cfg.Settings.Read(e, envAdmin, defaultAdmin)
-	if path := e.Get(envSettings); path != "" {
-		settings, err := readSettings(path)
-		if err != nil {
-			e.Bad(envSettings, "%w", err)
-		}
-		cfg.Emitter.Deliver.Endpoints, cfg.Emitter.Translate.Channels = settings.Endpoints, settings.Channels
+	readGroups(e, &cfg.Emitter)
+	readFile(e, &cfg.Emitter)
+	readEndpoints(e, &cfg)
+	return cfg, errors.Join(append(e.Problems(), cfg.Kafka.Validate(), cfg.Emitter.Validate())...)
+}
+
+func readGroups(e *setting.Reader, cfg *emitter.Config) {
+	e.Text(envInstance, &cfg.Translate.InstanceID, "makes the instance a static member of its groups, which keeps its "+
+		"partitions over a short restart; unique among running instances")
+	cfg.Deliver.InstanceID = cfg.Translate.InstanceID
+	e.Duration(envSession, &cfg.Translate.SessionTimeout, "without a heartbeat for this long, the groups assign the "+
+		"instance's partitions to others; at least 2s above the timeout of each endpoint. 0s: 10s to translate, and the "+
+		"endpoint's timeout plus 15s to deliver")
+	if cfg.Translate.SessionTimeout < 0 { // Both stages would report it.
+		e.Bad(envSession, "%s: want 0s (the defaults) or more", cfg.Translate.SessionTimeout)
+		cfg.Translate.SessionTimeout = 0
 	}
-	var urls, secrets []string
-	var scope emitter.Scope
-	e.SecretList(envEndpoints, &urls)
-	e.SecretList(envSecrets, &secrets)
-	e.List(envSellers, &scope.Sellers)
-	e.List(envLocations, &scope.Locations)
-	e.List(envChannels, &scope.Channels)
+	cfg.Deliver.SessionTimeout = cfg.Translate.SessionTimeout
+}
+
+// readEndpoints reads the endpoints of variables, which have the same settings.
+func readEndpoints(e *setting.Reader, cfg *config) {
+	var urls []string
+	e.SecretList(envEndpoints, &urls, "endpoints, a list of URLs, each with a name before it, such as "+
+		"wms=https://wms.example/hook; the name identifies the endpoint, so another name is a new endpoint")
+	settings := emitter.Endpoint{Start: emitter.StartNow, Forgotten: emitter.ForgottenWait}
+	// An endpoint with one setting shows what is wrong with that setting.
+	check := func(name string, with emitter.Endpoint) {
+		with.Name, with.URL = "endpoint", "http://endpoint.example"
+		if err := with.Validate(); err != nil {
+			e.Bad(name, "%w", err)
+		}
+	}
+	e.SecretList(envSecrets, &settings.Secrets,
+		"`whsec_` secrets that sign the messages to those endpoints, newest first. None: messages are not signed")
+	check(envSecrets, emitter.Endpoint{Secrets: settings.Secrets})
+	scope := &settings.Scope
+	e.List(envSellers, &scope.Sellers,
+		"ids of the sellers that those endpoints may see; `*` means all. None: they get nothing")
+	check(envSellers, emitter.Endpoint{Scope: emitter.Scope{Sellers: scope.Sellers}})
+	e.List(envLocations, &scope.Locations, "the same for the `locationCode` of messages")
+	check(envLocations, emitter.Endpoint{Scope: emitter.Scope{Locations: scope.Locations}})
+	e.List(envChannels, &scope.Channels, "the same for the `channelName` of messages")
+	check(envChannels, emitter.Endpoint{Scope: emitter.Scope{Channels: scope.Channels}})
+	e.Text(envStart, &settings.Start, "where those endpoints start while they have no position: `now`, `earliest`, a time "+
+		"such as 2026-01-31T00:00:00Z, or offsets such as `offsets 0=120, 1=98`")
+	check(envStart, emitter.Endpoint{Start: settings.Start})
+	e.Text(envForgotten, &settings.Forgotten, "what those endpoints do if Kafka has forgotten their positions: `wait` for "+
+		"you, `start` as new ones, or `repeat` everything from their first start on")
+	check(envForgotten, emitter.Endpoint{Forgotten: settings.Forgotten})
+	e.Truth(envHistory, &settings.History,
+		"`true`: those endpoints also get messages of shipments that were imported as history")
 	for _, text := range urls {
 		endpoint, err := emitter.ParseEndpoint(text)
+		if err == nil {
+			err = endpoint.Validate()
+		}
 		if err != nil {
 			e.Bad(envEndpoints, "%w", err)
 			continue
 		}
-		endpoint.Secrets, endpoint.Scope = secrets, scope
-		e.Text(envStart, &endpoint.Start)
-		e.Text(envForgotten, &endpoint.Forgotten)
-		e.Truth(envHistory, &endpoint.History)
-		cfg.Emitter.Deliver.Endpoints = append(cfg.Emitter.Deliver.Endpoints, endpoint)
+		settings.Name, settings.URL = endpoint.Name, endpoint.URL
+		cfg.Emitter.Deliver.Endpoints = append(cfg.Emitter.Deliver.Endpoints, settings)
 	}
-	e.Text(envInstance, &cfg.Emitter.Translate.InstanceID)
-	e.Text(envInstance, &cfg.Emitter.Deliver.InstanceID)
-	e.Duration(envSession, &cfg.Emitter.Translate.SessionTimeout)
-	cfg.unused = unused(e.Get, len(urls) > 0)
-	cfg.Emitter.Deliver.SessionTimeout = cfg.Emitter.Translate.SessionTimeout
-	return cfg, errors.Join(append(e.Problems(), cfg.Kafka.Validate(), cfg.Emitter.Validate())...)
+	if len(urls) > 0 {
+		return
+	}
+	// They do not apply to the endpoints of a file, and whoever set them must not believe so.
+	for _, name := range []string{envSecrets, envSellers, envLocations, envChannels, envStart, envForgotten, envHistory} {
+		if e.IsSet(name) {
+			cfg.unused = append(cfg.unused, name)
+		}
+	}
+}
+
+// readFile reads the file of endpoints and channels, if there is one.
+func readFile(e *setting.Reader, cfg *emitter.Config) {
+	var path string
+	e.Text(envSettings, &path, "JSON file of endpoints and channels with all their settings")
+	if path == "" {
+		return
+	}
+	settings, err := readSettings(path)
+	if err == nil {
+		// The session timeout concerns all endpoints, and has a variable of its own.
+		err = errors.Join(emitter.DeliverConfig{Endpoints: settings.Endpoints}.Validate(), settings.Channels.Validate(),
+			currencies(settings.Channels))
+	}
+	if err != nil {
+		e.Bad(envSettings, "%s: %w", path, err)
+		return
+	}
+	cfg.Deliver.Endpoints, cfg.Translate.Channels = settings.Endpoints, settings.Channels
+}
+
+// currencies returns what is wrong with the currencies of channels.
+func currencies(of emitter.Channels) error {
+	var problems []error
+	check := func(channel, code string) {
+		if code != "" && !currency.IsValid(code) {
+			problems = append(problems, fmt.Errorf("%s: %q is no currency: want the three capital letters of ISO 4217, such as "+
+				"INR", channel, code))
+		}
+	}
+	check("default channel", of.Default.Currency)
+	for _, seller := range slices.Sorted(maps.Keys(of.Sellers)) {
+		check("channel of seller "+seller, of.Sellers[seller].Currency)
+	}
+	return errors.Join(problems...)
 }
 
 func readSettings(path string) (emitter.Settings, error) {
@@ -118,9 +164,5 @@ func readSettings(path string) (emitter.Settings, error) {
 		return emitter.Settings{}, err
 	}
 	defer file.Close()
-	settings, err := emitter.ReadSettings(file)
-	if err != nil {
-		return emitter.Settings{}, fmt.Errorf("%s: %w", path, err)
-	}
-	return settings, nil
+	return emitter.ReadSettings(file)
 }

@@ -24,9 +24,9 @@ const program = "emitter"
 
 func main() { service.Main(program, run) }
 
-func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
 	cfg, process, err := service.Configure(ctx, service.Program[config]{
-		Name: program, Getenv: getenv, Read: read, Checks: checks,
+		Name: program, Environ: environ, Read: read, Checks: checks,
 	}, args, stdout, stderr)
 	if process == nil || err != nil { // -version, -check and -print-config have nothing to run.
 		return err

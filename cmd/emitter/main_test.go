@@ -22,6 +22,7 @@ import (
 	"github.com/orderledger/orderledger/internal/emitter"
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/service"
+	"github.com/orderledger/orderledger/internal/setting"
 	"github.com/orderledger/orderledger/internal/testkit"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
@@ -29,8 +30,10 @@ import (
 const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 // env returns an environment with only these variables.
-func env(vars map[string]string) func(string) string {
-	return func(name string) string { return vars[name] }
+func env(vars map[string]string) []string { return testkit.Environ(vars) }
+
+func readConfig(environ []string) (config, error) {
+	return read(setting.NewReader(setting.Environment(environ)))
 }
 
 func TestReadConfig(t *testing.T) {
@@ -190,4 +193,14 @@ func TestRunDeliversAnEventToAnEndpoint(t *testing.T) {
 	require.NoError(t, <-ran)
 	require.Contains(t, log.String(), `"level":"DEBUG"`)
 	require.NotContains(t, log.String(), "MfKQ9r8", "the log does not contain the secret")
+}
+
+func TestReadConfigNamesChannelOfWrongCurrency(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "settings.json")
+	require.NoError(t, os.WriteFile(file, []byte(`{"channels": {
+		"default": {"currency": "VES"}, "sellers": {"s1": {"currency": "INX"}, "s2": {"currency": "SLE"}}}}`), 0o600))
+	_, err := readConfig(env(map[string]string{envSettings: file}))
+	require.EqualError(t, err, envSettings+": "+file+`: channel of seller s1: "INX" is no currency: `+
+		"want the three capital letters of ISO 4217, such as INR")
 }

@@ -19,6 +19,7 @@ func TestCheckReportsAllProblems(t *testing.T) {
 	require.NoError(t, cluster.CreateTopic("orders.events.v1", 2, map[string]string{"retention.ms": "1000"}))
 	err := run(t.Context(), []string{"-check"}, environmentOf(map[string]string{
 		kafka.EnvBrokers: brokers[0], kafka.EnvLanes: "2", clickhouse.EnvAddr: "127.0.0.1:1",
+		envAddr: "127.0.0.1:0", envAdmin: "off", envData: t.TempDir(),
 	}), &out, io.Discard)
 	require.ErrorContains(t, err, "start-up checks that failed: 3")
 	for _, want := range []string{

@@ -1,98 +1,62 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/bojanz/currency"
 
 	"github.com/orderledger/orderledger/internal/clickhouse"
 	"github.com/orderledger/orderledger/internal/ingest"
 	"github.com/orderledger/orderledger/internal/journal"
 	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/peer"
 	"github.com/orderledger/orderledger/internal/sellers"
 	"github.com/orderledger/orderledger/internal/service"
 	"github.com/orderledger/orderledger/internal/setting"
 )
 
-// The environment variables, in addition to those of kafka.Config, clickhouse.Config and service.Settings.
+// The environment variables, in addition to those of kafka.Config, clickhouse.Config and service.Settings. Their
+// meanings are where they are read.
 const (
-	// envAddr: host:port of the API. Default 127.0.0.1:8080.
-	envAddr = "ORDERLEDGER_INGEST_ADDR"
-	// envAdmin: host:port of metrics and health. Default 127.0.0.1:9101; "off" serves none.
-	envAdmin = "ORDERLEDGER_INGEST_ADMIN_ADDR"
-	// envPublicURL: the URL of the API as the marketplace sees it; signatures of notifications cover it. Default: that of
-	// the request.
-	envPublicURL = "ORDERLEDGER_INGEST_PUBLIC_URL"
-	// envData: folder of the lane stores, the pending store of returns, and the documents. Default data.
-	envData = "ORDERLEDGER_DATA"
-	// envDocuments: folder of the documents; instances may share it. Default documents below envData.
-	envDocuments = "ORDERLEDGER_DOCUMENTS"
-	// envInstance: id that makes this process a static member of its groups; unique among the running instances. Default
-	// none.
-	envInstance = "ORDERLEDGER_INGEST_INSTANCE_ID"
-	// envSession: how long an instance may be silent before its lanes go to others, such as 6s. Default 8s; the broker
-	// enforces a lower bound, group.min.session.timeout.ms, usually 6s.
-	envSession = "ORDERLEDGER_INGEST_SESSION_TIMEOUT"
-	// envPeerAddr: host:port of the listener for other ingest instances. Default none: the instance is alone.
-	envPeerAddr = "ORDERLEDGER_INGEST_PEER_ADDR"
-	// envPeerURL: URL at which other instances reach that listener, such as http://10.0.0.7:8081. Required with
-	// envPeerAddr.
-	envPeerURL = "ORDERLEDGER_INGEST_PEER_URL"
-	// envPeerSecret: signs requests between instances; a list, newest first. Required with envPeerAddr.
-	envPeerSecret = "ORDERLEDGER_INGEST_PEER_SECRET"
-	// envStandby: number of instances that keep a warm copy of a lane beside its owner; "on" reads as 1, "off" as 0.
-	// Default 1.
-	envStandby = "ORDERLEDGER_INGEST_STANDBY"
-	// envRepeatWithin: how long a call without an Idempotency-Key repeats the same call before it, such as 60s; negative
-	// for never. Default 1m.
-	envRepeatWithin = "ORDERLEDGER_INGEST_REPEAT_WITHIN"
-	// envReadTimeout: the most time for the queries of one read, such as 30s. Default 10s.
-	envReadTimeout = "ORDERLEDGER_INGEST_READ_TIMEOUT"
-	// envConnections: open connections of the API, and of the peer listener; more are answered with 503. Default 8192.
-	envConnections = "ORDERLEDGER_INGEST_CONNECTIONS"
-	// envBodies: MiB of memory for all bodies being handled, beside the first 16 KiB of each. Default 64.
-	envBodies = "ORDERLEDGER_INGEST_BODY_MIB"
-	// envRate: items a second that one seller may send in its calls to this instance. Default 1000; 0 means no bound.
-	envRate = "ORDERLEDGER_INGEST_RATE"
-	// envInboxKeep: number of decided notifications to keep in each inbox partition; older ones are deleted. Default
-	// 100000; 0 keeps all.
-	envInboxKeep = "ORDERLEDGER_INBOX_KEEP"
-	// envCache: MiB of memory for the stores of all lanes. Default 128. Under load the process needs several times that.
-	envCache = "ORDERLEDGER_INGEST_CACHE_MIB"
-	// envWaitingFacts: how many facts of one sender may wait for one shipment that is not known. Default 1000.
-	envWaitingFacts = "ORDERLEDGER_INGEST_WAITING_FACTS"
-	// envWaitingBytes: MiB of facts of one sender that may wait for one shipment that is not known. Default 4.
-	envWaitingBytes = "ORDERLEDGER_INGEST_WAITING_MIB"
-	// envWorkers: "off" leaves packing and resolving to other instances. Default on.
-	envWorkers = "ORDERLEDGER_INGEST_WORKERS"
-	// envSellers: path of a JSON file with an array of sellers; see sellers.Seller. Default none.
-	envSellers = "ORDERLEDGER_SELLERS_FILE"
-	// envOpen: "true" accepts notifications without a signature or a notification token, except for listed sellers that
-	// have one. Default false: then every notification proves itself, and only listed sellers have any.
-	envOpen = "ORDERLEDGER_INGEST_OPEN"
+	envAddr              = ingest.EnvAddr
+	envPublicURL         = ingest.EnvPublicURL
+	envPeerAddr          = peer.EnvAddr
+	envPeerURL           = peer.EnvURL
+	envPeerSecret        = peer.EnvSecret
+	envSession           = journal.EnvSessionTimeout
+	envStandby           = journal.EnvStandbys
+	envRepeatWithin      = journal.EnvRepeatWithin
+	envReadTimeout       = ingest.EnvReadTimeout
+	envConnections       = ingest.EnvConnections
+	envBodies            = ingest.EnvBodies
+	envRate              = ingest.EnvRate
+	envInboxKeep         = journal.EnvInboxKeep
+	envCache             = journal.EnvCache
+	envWaitingFacts      = journal.EnvWaitingCount
+	envWaitingBytes      = journal.EnvWaitingBytes
+	envOperator          = ingest.EnvOperatorToken
+	envAdmin             = "ORDERLEDGER_INGEST_ADMIN_ADDR"
+	envInstance          = "ORDERLEDGER_INGEST_INSTANCE_ID"
+	envWorkers           = "ORDERLEDGER_INGEST_WORKERS"
+	envData              = "ORDERLEDGER_DATA"
+	envDocuments         = "ORDERLEDGER_DOCUMENTS"
+	envSellers           = "ORDERLEDGER_SELLERS_FILE"
+	envOpen              = "ORDERLEDGER_INGEST_OPEN"
+	envDefaultOwn        = "ORDERLEDGER_DEFAULT_SELLER_OWN"
+	envDefaultFulfilment = "ORDERLEDGER_DEFAULT_SELLER_FULFILMENT"
+	envDefaultPackWithin = "ORDERLEDGER_DEFAULT_SELLER_PACK_WITHIN"
+	envCurrency          = "ORDERLEDGER_CURRENCY"
 	// envStrict is the name that envOpen replaces.
 	envStrict = "ORDERLEDGER_SELLERS_STRICT"
-	// envOperator: bearer token of /progress and /decisions/summary on the API; at least 16 bytes. Default none: then only
-	// the admin address serves them, unless intake is open. Read from the file that ORDERLEDGER_INGEST_OPERATOR_TOKEN_FILE
-	// names, if that is set.
-	envOperator = "ORDERLEDGER_INGEST_OPERATOR_TOKEN"
-	// envDefaultOwn: "true" makes this system the marketplace of sellers that are not listed. Default false.
-	envDefaultOwn = "ORDERLEDGER_DEFAULT_SELLER_OWN"
-	// envDefaultFulfilment: standard or self_ship, for sellers that are not listed. Default standard.
-	envDefaultFulfilment = "ORDERLEDGER_DEFAULT_SELLER_FULFILMENT"
-	// envDefaultPackWithin: how long after a request for labels they are due, for sellers that are not listed. Default
-	// 30m.
-	envDefaultPackWithin = "ORDERLEDGER_DEFAULT_SELLER_PACK_WITHIN"
-	// envCurrency: currency of the amounts in notifications. Default INR.
-	envCurrency = "ORDERLEDGER_CURRENCY"
 )
 
 const defaultAdmin = "127.0.0.1:9101"
-
-var currencyCode = regexp.MustCompile(`^[A-Z]{3}$`)
 
 type config struct {
 	Kafka      kafka.Config
@@ -107,9 +71,7 @@ type config struct {
 // defaultInboxKeep keeps recent notifications for debugging. The ledger does not need them once they are decided.
 const defaultInboxKeep = 100_000
 
-// readConfig reads the environment and reports every problem at once.
-func readConfig(getenv func(string) string) (config, error) { return read(setting.NewReader(getenv)) }
-
+// read reads the environment and reports every problem at once.
 func read(e *setting.Reader) (config, error) {
 	cfg := config{
 		Kafka: kafka.DefaultConfig(), ClickHouse: clickhouse.DefaultConfig(), Journal: journal.DefaultConfig(),
@@ -118,95 +80,153 @@ func read(e *setting.Reader) (config, error) {
 	cfg.Kafka.ClientID = "orderledger-ingest"
 	cfg.Kafka.Read(e)
 	cfg.ClickHouse.Read(e)
-
-	e.Text(envAddr, &cfg.Ingest.Addr)
-	e.Text(envPublicURL, &cfg.Ingest.PublicURL)
-	data := "data"
-	e.Text(envData, &data)
-	cfg.Journal.StoreDir, cfg.Ingest.ResolverDir, cfg.Ingest.BlobDir = data+"/lanes", data+"/resolver", data+"/documents"
-	e.Text(envDocuments, &cfg.Ingest.BlobDir)
-	readPeers(e, &cfg)
-	e.Text(envInstance, &cfg.Journal.InstanceID)
-	e.Duration(envSession, &cfg.Journal.SessionTimeout)
-	cfg.Ingest.InstanceID, cfg.Ingest.SessionTimeout = cfg.Journal.InstanceID, cfg.Journal.SessionTimeout
-	inboxKeep := defaultInboxKeep
-	e.Number(envInboxKeep, &inboxKeep)
-	cfg.Journal.InboxKeep = int64(inboxKeep)
-	cacheMiB := int(cfg.Journal.CacheBytes >> 20)
-	e.Number(envCache, &cacheMiB)
-	cfg.Journal.CacheBytes = int64(cacheMiB) << 20
-	e.Number(envWaitingFacts, &cfg.Journal.WaitingCount)
-	waitingMiB := cfg.Journal.WaitingBytes >> 20
-	e.Number(envWaitingBytes, &waitingMiB)
-	cfg.Journal.WaitingBytes = waitingMiB << 20
-	e.Truth(envWorkers, &cfg.Ingest.Workers)
-	e.Text(envCurrency, &cfg.Ingest.Marketplace.Currency)
-	if c := cfg.Ingest.Marketplace.Currency; c != "" && !currencyCode.MatchString(c) {
-		e.Bad(envCurrency, "%q: want the three capital letters of ISO 4217, such as INR", c)
-	}
-	e.Duration(envReadTimeout, &cfg.Ingest.ReadTimeout)
-	e.Number(envConnections, &cfg.Ingest.MaxConnections)
-	bodiesMiB := int(cfg.Ingest.BodyBytes >> 20)
-	e.Number(envBodies, &bodiesMiB)
-	cfg.Ingest.BodyBytes = int64(bodiesMiB) << 20
-	perSecond := int(cfg.Ingest.RatePerSecond)
-	e.Number(envRate, &perSecond)
-	cfg.Ingest.RatePerSecond, cfg.Ingest.Burst = float64(perSecond), perSecond
-	cfg.SellersFile = e.Get(envSellers)
-	readSellers(e, &cfg.Ingest.Sellers)
-	e.Secret(envOperator, &cfg.Ingest.OperatorToken)
+	e.Text(envAddr, &cfg.Ingest.Addr, "listen address of the API, host:port")
 	cfg.Settings.Read(e, envAdmin, defaultAdmin)
+	e.Text(envPublicURL, &cfg.Ingest.PublicURL, "URL under which the marketplace calls the API; signatures of "+
+		"notifications cover it. None: that of the request")
+	readInstance(e, &cfg)
+	readBounds(e, &cfg)
+	readFolders(e, &cfg)
+	readSellers(e, &cfg)
+	e.Text(envCurrency, &cfg.Ingest.Marketplace.Currency, "currency of the amounts in notifications, as in ISO 4217")
+	if c := cfg.Ingest.Marketplace.Currency; !currency.IsValid(c) {
+		e.Bad(envCurrency, "%q is no currency: want the three capital letters of ISO 4217, such as INR", c)
+	}
 
 	cfg.Ingest.Cluster, cfg.Journal.Cluster, cfg.Journal.Prefix = cfg.Kafka.Cluster, cfg.Kafka.Cluster, ""
 	cfg.Journal.Embedded = cfg.Kafka.Backend() == kafka.Embedded
 	// Kafka knows the real number of lanes, and is asked later. Validate only needs a valid one.
-	cfg.Ingest.Lanes = max(cfg.Kafka.Lanes, 1)
+	cfg.Ingest.Lanes = min(max(cfg.Kafka.Lanes, 1), kafka.MaxLanes)
 	cfg.Journal.Lanes = cfg.Ingest.Lanes
 	return cfg, errors.Join(append(e.Problems(),
 		cfg.Kafka.Validate(), cfg.ClickHouse.Validate(), cfg.Journal.Validate(), cfg.Ingest.Validate())...)
 }
 
-func readPeers(e *setting.Reader, cfg *config) {
-	e.Text(envPeerAddr, &cfg.Ingest.Peers.Addr)
-	e.Text(envPeerURL, &cfg.Ingest.Peers.URL)
+// readInstance reads how the instance shares the work with others.
+func readInstance(e *setting.Reader, cfg *config) {
+	e.Text(envInstance, &cfg.Journal.InstanceID, "makes the instance a static member of its groups, which keeps its "+
+		"lanes over a short restart; unique among running instances")
+	e.Text(envPeerAddr, &cfg.Ingest.Peers.Addr,
+		"listen address for other ingest instances, host:port. None: the instance works alone")
+	e.Text(envPeerURL, &cfg.Ingest.Peers.URL,
+		"URL at which other instances reach that listener, such as http://10.0.0.7:8081")
 	var secrets []string
-	e.SecretList(envPeerSecret, &secrets)
+	e.SecretList(envPeerSecret, &secrets,
+		"secrets that sign requests between instances, a list, newest first; at least 16 bytes each")
 	for _, s := range secrets {
 		cfg.Ingest.Peers.Secrets = append(cfg.Ingest.Peers.Secrets, setting.NewSecret(s))
 	}
 	cfg.Journal.Advertise = cfg.Ingest.Peers.URL
-	e.Duration(envRepeatWithin, &cfg.Journal.RepeatWithin)
-	switch v := strings.ToLower(e.Get(envStandby)); v {
-	case "on":
-		cfg.Journal.Standbys = 1
-	case "off":
-		cfg.Journal.Standbys = 0
-	default:
-		e.Number(envStandby, &cfg.Journal.Standbys)
-	}
+	e.Duration(envSession, &cfg.Journal.SessionTimeout, "without a heartbeat for this long, the group "+
+		"assigns the instance's lanes to others; at least the broker's `group.min.session.timeout.ms`, usually 6s")
+	cfg.Ingest.InstanceID, cfg.Ingest.SessionTimeout = cfg.Journal.InstanceID, cfg.Journal.SessionTimeout
+	e.Word(envStandby, (*standbys)(&cfg.Journal.Standbys), "standbys of each lane: instances that read it and "+
+		"can take it over at once; the highest number among the instances counts. `on` is 1, `off` is 0")
+	e.Truth(envWorkers, &cfg.Ingest.Workers, "`false` leaves packing and resolving to other instances")
 }
 
-func readSellers(e *setting.Reader, cfg *sellers.Config) {
-	if path := e.Get(envSellers); path != "" {
-		data, err := os.ReadFile(path)
+// readBounds reads how much the instance takes and keeps.
+func readBounds(e *setting.Reader, cfg *config) {
+	e.Duration(envRepeatWithin, &cfg.Journal.RepeatWithin, "how long a call without `Idempotency-Key` gets the "+
+		"first answer, if the seller sends the same for a shipment again. Negative: never")
+	e.Duration(envReadTimeout, &cfg.Ingest.ReadTimeout,
+		"most time for the queries of a read, and for finding the returns and services of a call")
+	e.Number(envConnections, &cfg.Ingest.MaxConnections,
+		"open connections of the API, and of the listener for other instances; those beyond get 503")
+	mebibytes(e, envBodies, &cfg.Ingest.BodyBytes, "MiB of memory for the bodies of all requests in hand, beside "+
+		"the first 16 KiB of each; larger bodies beyond it get 503")
+	perSecond := int(cfg.Ingest.RatePerSecond)
+	e.Number(envRate, &perSecond, "items per second that a seller may send in its calls to this instance; beyond "+
+		"it they get 429. 0: no limit")
+	cfg.Ingest.RatePerSecond, cfg.Ingest.Burst = float64(perSecond), perSecond
+	inboxKeep := defaultInboxKeep
+	e.Number(envInboxKeep, &inboxKeep,
+		"decided notifications that a lane leaves in its inbox partition; it deletes older ones. 0: it deletes none")
+	cfg.Journal.InboxKeep = int64(inboxKeep)
+	mebibytes(e, envCache, &cfg.Journal.CacheBytes, "MiB of memory for the stores of all lanes")
+	e.Number(envWaitingFacts, &cfg.Journal.WaitingCount,
+		"facts of one sender that may wait for one shipment that is not created yet")
+	waiting := int64(cfg.Journal.WaitingBytes)
+	mebibytes(e, envWaitingBytes, &waiting, "the same for the bytes of these facts, in MiB")
+	cfg.Journal.WaitingBytes = int(waiting)
+}
+
+// mebibytes reads a number of MiB.
+func mebibytes(e *setting.Reader, name string, to *int64, meaning string) {
+	n := int(*to >> 20)
+	e.Number(name, &n, meaning)
+	*to = int64(n) << 20
+}
+
+// readFolders reads where the instance keeps its files.
+func readFolders(e *setting.Reader, cfg *config) {
+	data := "data"
+	e.Text(envData, &data, "folder of lane stores, the resolver's store and documents; each instance has its own")
+	cfg.Journal.StoreDir, cfg.Ingest.ResolverDir = data+"/lanes", data+"/resolver"
+	documents := ""
+	e.Text(envDocuments, &documents, "folder of documents, which instances may share. None: `documents` in the folder above")
+	cfg.Ingest.BlobDir = cmp.Or(documents, data+"/documents")
+}
+
+// readSellers reads whose notifications and calls are taken.
+func readSellers(e *setting.Reader, cfg *config) {
+	e.Text(envSellers, &cfg.SellersFile, "JSON file of sellers, their tokens and settings; reloaded when it changes")
+	all := &cfg.Ingest.Sellers
+	if cfg.SellersFile != "" {
+		data, err := os.ReadFile(cfg.SellersFile)
 		if err == nil {
-			if cfg.Sellers, err = sellers.Unmarshal(data); err != nil {
-				err = fmt.Errorf("%s: %w", path, err)
+			if all.Sellers, err = sellers.Unmarshal(data); err != nil {
+				err = fmt.Errorf("%s: %w", cfg.SellersFile, err)
 			}
 		}
 		if err != nil {
 			e.Bad(envSellers, "%w", err)
 		}
+		all.File = envSellers + ": " + cfg.SellersFile
 	}
-	e.Truth(envOpen, &cfg.Open)
-	if e.Get(envStrict) != "" {
-		e.Bad(envStrict, "it is gone: intake is strict unless %s=true; remove the old variable", envOpen)
+	e.Truth(envOpen, &all.Open, "`true` accepts notifications without a signature or notification token, except of "+
+		"listed sellers that have one")
+	e.Gone(envStrict, "intake is strict unless "+envOpen+"=true; remove the old variable")
+	e.Secret(envOperator, &cfg.Ingest.OperatorToken,
+		"bearer token of /progress and /decisions/summary at the API, at least 16 bytes. None: they answer nobody there, "+
+			"or everybody if intake is open")
+	e.Truth(envDefaultOwn, &all.Default.Own, "`true` makes this system the marketplace of sellers that are not listed")
+	all.Default.Fulfilment = "standard"
+	e.Text(envDefaultFulfilment, &all.Default.Fulfilment,
+		"`standard` or `self_ship`, for shipments of sellers that are not listed")
+	if err := sellers.CheckFulfilment(all.Default.Fulfilment); err != nil {
+		e.Bad(envDefaultFulfilment, "%w", err)
+		all.Default.Fulfilment = ""
 	}
-	e.Truth(envDefaultOwn, &cfg.Default.Own)
-	e.Text(envDefaultFulfilment, &cfg.Default.Fulfilment)
-	packWithin := time.Duration(cfg.Default.PackWithinSeconds) * time.Second
-	if e.Duration(envDefaultPackWithin, &packWithin); packWithin != 0 && packWithin < time.Second {
+	packWithin := sellers.DefaultPackWithin
+	e.Duration(envDefaultPackWithin, &packWithin,
+		"how long after the request for labels they are due, for sellers that are not listed")
+	if packWithin < time.Second {
 		e.Bad(envDefaultPackWithin, "%s: want a second or more", packWithin)
+		packWithin = sellers.DefaultPackWithin
 	}
-	cfg.Default.PackWithinSeconds = int(packWithin / time.Second)
+	all.Default.PackWithinSeconds = int(packWithin / time.Second)
 }
+
+// standbys is a number, or "on" for one and "off" for none.
+type standbys int
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *standbys) UnmarshalText(text []byte) error {
+	switch v := strings.ToLower(string(text)); v {
+	case "on":
+		*s = 1
+	case "off":
+		*s = 0
+	default:
+		n, err := strconv.Atoi(v)
+		if err != nil {
+			return fmt.Errorf("%q: want a number, on or off", v)
+		}
+		*s = standbys(n)
+	}
+	return nil
+}
+
+// String implements fmt.Stringer.
+func (s *standbys) String() string { return strconv.Itoa(int(*s)) }

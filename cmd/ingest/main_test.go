@@ -14,10 +14,14 @@ import (
 	"github.com/orderledger/orderledger/internal/clickhouse"
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/service"
+	"github.com/orderledger/orderledger/internal/setting"
+	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-func environmentOf(vars map[string]string) func(string) string {
-	return func(name string) string { return vars[name] }
+func environmentOf(vars map[string]string) []string { return testkit.Environ(vars) }
+
+func readConfig(environ []string) (config, error) {
+	return read(setting.NewReader(setting.Environment(environ)))
 }
 
 func TestPrintConfigMasksSecrets(t *testing.T) {
@@ -51,7 +55,7 @@ func TestPrintConfigMasksSecrets(t *testing.T) {
 			}
 		}
 	}
-	_, comment, found := strings.Cut(out.String(), "secrets masked:\n# ")
+	_, comment, found := strings.Cut(out.String(), "in nanoseconds:\n# ")
 	require.True(t, found)
 	require.NoError(t, json.Unmarshal([]byte(strings.ReplaceAll(comment, "\n# ", "\n")), &shown))
 	require.Equal(t, []string{"a:1", "b:2"}, shown.Kafka.Brokers)
@@ -75,11 +79,11 @@ func TestReadConfigReportsAllProblems(t *testing.T) {
 		envPeerAddr: "127.0.0.1:8081", envPeerSecret: "peer-sec", envStandby: "maybe",
 	}), io.Discard, io.Discard)
 	for _, want := range []string{
-		envSellers + ": " + file + `: line 1, column 13: unknown member "tokn"; is it "token"?`, kafka.EnvLanes, `ingest address "nowhere"`, `fulfilment "pigeon"`, `clickhouse address "here"`, envOpen,
-		"ingest operator token of 7 bytes",
+		envSellers + ": " + file + `: line 1, column 13: unknown member "tokn"; is it "token"?`, kafka.EnvLanes, `ORDERLEDGER_INGEST_ADDR: "nowhere": want host:port`, `fulfilment "pigeon"`, `ORDERLEDGER_CLICKHOUSE_ADDR: "here"`, envOpen,
+		"ORDERLEDGER_INGEST_OPERATOR_TOKEN: a token of 7 bytes",
 		"ORDERLEDGER_SELLERS_STRICT: it is gone: intake is strict unless ORDERLEDGER_INGEST_OPEN=true",
-		service.EnvLogLevel, envDefaultPackWithin, "ingest rate -1",
-		envPeerURL, "ingest peer secret 1 has 8 bytes", envStandby,
+		service.EnvLogLevel, envDefaultPackWithin, "ORDERLEDGER_INGEST_RATE: -1",
+		envPeerURL, "ORDERLEDGER_INGEST_PEER_SECRET: secret 1 has 8 bytes", envStandby,
 	} {
 		require.ErrorContains(t, err, want)
 	}
@@ -100,5 +104,17 @@ func TestReadConfigStandbys(t *testing.T) {
 		cfg, err := readConfig(environmentOf(map[string]string{envStandby: value}))
 		require.NoError(t, err, value)
 		require.Equal(t, want, cfg.Journal.Standbys, value)
+	}
+}
+
+func TestReadConfigKnowsCurrencies(t *testing.T) {
+	t.Parallel()
+	for code, valid := range map[string]bool{"INR": true, "VES": true, "SLE": true, "INX": false, "inr": false, "DEM": false} {
+		_, err := readConfig(environmentOf(map[string]string{envCurrency: code}))
+		if valid {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorContains(t, err, envCurrency+`: "`+code+`" is no currency`)
 	}
 }

@@ -91,6 +91,9 @@ func (d demonstration) run(ctx context.Context) (err error) {
 		defer os.RemoveAll(dir)
 		d.o.Data = dir
 	}
+	if err := d.o.probe(ctx); err != nil {
+		return err
+	}
 	receiver, endpoint, err := d.receive(ctx)
 	if err != nil {
 		return err

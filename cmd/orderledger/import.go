@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,10 +18,20 @@ import (
 
 	"github.com/orderledger/orderledger/internal/console"
 	"github.com/orderledger/orderledger/internal/importer"
+	"github.com/orderledger/orderledger/internal/setting"
 )
 
 // shownRefusals is the largest number of refused lines that import prints.
 const shownRefusals = 20
+
+// The variables of import.
+const (
+	envURL               = "ORDERLEDGER_URL"
+	envNotificationToken = "ORDERLEDGER_NOTIFICATION_TOKEN" //nolint:gosec // The name of a variable.
+	envOperatorToken     = "ORDERLEDGER_OPERATOR_TOKEN"     //nolint:gosec // The name of a variable.
+)
+
+const defaultURL = "http://127.0.0.1:8080"
 
 func importCommand() *cobra.Command {
 	var (
@@ -30,6 +39,7 @@ func importCommand() *cobra.Command {
 		wait  bool
 		token string // The operator's.
 	)
+	e := setting.NewReader(os.Getenv)
 	cmd := &cobra.Command{
 		Use:   "import FILE|-",
 		Short: "Send a file of notifications, one per line, plain or gzip",
@@ -60,11 +70,12 @@ ORDERLEDGER_INGEST_OPERATOR_TOKEN: --operator-token, or ORDERLEDGER_OPERATOR_TOK
 		Example: "  orderledger import --wait notifications.ndjson.gz\n  generate | orderledger import -",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !cmd.Flags().Changed("token") { // Not the flag's default, which --help would show.
-				cfg.Token = os.Getenv("ORDERLEDGER_NOTIFICATION_TOKEN")
+			readImport(e, &cfg, &token, cmd.Flags().Changed)
+			if len(e.Problems()) > 0 {
+				return errors.Join(e.Problems()...)
 			}
-			if !cmd.Flags().Changed("operator-token") {
-				token = os.Getenv("ORDERLEDGER_OPERATOR_TOKEN")
+			if err := importer.CheckURL(cfg.URL); err != nil {
+				return fmt.Errorf("%s: %w", nameOf(cmd, e, "url", envURL), err)
 			}
 			var operator *importer.Operator
 			if wait {
@@ -74,25 +85,44 @@ ORDERLEDGER_INGEST_OPERATOR_TOKEN: --operator-token, or ORDERLEDGER_OPERATOR_TOK
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&cfg.URL, "url", cmp.Or(os.Getenv("ORDERLEDGER_URL"), "http://127.0.0.1:8080"),
-		"URL of the ingest service")
+	flags.StringVar(&cfg.URL, "url", defaultURL, "URL of the ingest service (or "+envURL+")")
 	flags.StringVar(&cfg.Token, "token", "",
-		"notification token of the sellers in the file (default: ORDERLEDGER_NOTIFICATION_TOKEN)")
+		"notification token of the sellers in the file (default: "+envNotificationToken+")")
 	flags.IntVar(&cfg.Concurrency, "concurrency", 64, "lines in flight at a time")
 	flags.StringVar(&cfg.CorrelationID, "correlation-id", "", "correlation id of every line (default: a new one)")
 	flags.StringVar(&token, "operator-token", "",
-		"token of the service's operator, for --wait (default: ORDERLEDGER_OPERATOR_TOKEN)")
+		"token of the service's operator, for --wait (default: "+envOperatorToken+")")
 	flags.BoolVar(&cfg.History, "history", false, "mark the shipments that the file creates as history")
 	flags.BoolVar(&wait, "wait", false, "return when tables and pushes have caught up")
 	return cmd
 }
 
+// readImport reads the variables that stand for flags that were not given.
+func readImport(e *setting.Reader, cfg *importer.Config, operatorToken *string, given func(flag string) bool) {
+	if !given("url") {
+		e.Text(envURL, &cfg.URL, "`import`: in place of `--url`")
+	}
+	for _, v := range []struct {
+		flag, name, meaning string
+		to                  *string
+	}{
+		{"token", envNotificationToken, "`import`: in place of `--token`, which lists of processes show", &cfg.Token},
+		{
+			"operator-token", envOperatorToken, "`import --wait`: in place of `--operator-token`, which lists of processes show",
+			operatorToken,
+		},
+	} {
+		if !given(v.flag) {
+			secret := setting.NewSecret(*v.to)
+			e.Secret(v.name, &secret, v.meaning)
+			*v.to = secret.Reveal()
+		}
+	}
+}
+
 // importFile imports a file, and waits for the result if there is an operator to ask for it.
 func importFile(cmd *cobra.Command, cfg importer.Config, name string, operator *importer.Operator) error {
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
-	if err := cfg.Validate(); err != nil {
-		return fmt.Errorf("--url %w", err)
-	}
 	if cfg.Concurrency < 1 {
 		return fmt.Errorf("--concurrency %d: want 1 or more", cfg.Concurrency)
 	}

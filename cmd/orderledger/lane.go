@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,11 +13,16 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/orderledger/orderledger/internal/importer"
+	"github.com/orderledger/orderledger/internal/setting"
 )
 
 func laneCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "lane", Short: "Act on a lane of the ledger", Args: cobra.NoArgs}
-	var admins []string
+	admins := []string{defaultAdmin}
+	e := setting.NewReader(os.Getenv)
+	readLane(e, &admins)
 	retry := &cobra.Command{
 		Use:   "retry LANE",
 		Short: "Read a damaged lane again, after you have repaired it",
@@ -35,14 +39,27 @@ does the same for all of its lanes; "orderledger up" knows no other way.`,
 			if err != nil {
 				return fmt.Errorf("lane %q: want a number", args[0])
 			}
+			for i, admin := range admins {
+				admins[i] = strings.TrimSuffix(strings.TrimSpace(admin), "/")
+				if err := importer.CheckURL(admins[i]); err != nil {
+					return fmt.Errorf("%s: %w", nameOf(cmd, e, "admin", envAdmins), err)
+				}
+			}
 			return retryLane(cmd.Context(), cmd.OutOrStdout(), lane, admins)
 		},
 	}
-	retry.Flags().StringSliceVar(&admins, "admin",
-		strings.Split(cmp.Or(os.Getenv("ORDERLEDGER_ADMIN_URLS"), "http://127.0.0.1:9101"), ","),
-		"admin address of an ingest instance; repeat it for each")
+	retry.Flags().StringSliceVar(&admins, "admin", admins, "admin address of an ingest instance; repeat it for each")
 	cmd.AddCommand(retry)
 	return cmd
+}
+
+// envAdmins stands for --admin.
+const envAdmins = "ORDERLEDGER_ADMIN_URLS"
+
+const defaultAdmin = "http://127.0.0.1:9101"
+
+func readLane(e *setting.Reader, admins *[]string) {
+	e.List(envAdmins, admins, "`lane retry`: in place of `--admin`, a list")
 }
 
 // retryLane asks every instance, and fails unless one of them opened the lane or is reading it.

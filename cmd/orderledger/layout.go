@@ -25,12 +25,26 @@ func onKafka(cmd *cobra.Command, run func(ctx context.Context, cfg kafka.Config,
 	cmd.Flags().StringSliceVar(&cfg.Brokers, "kafka", cfg.Brokers, "brokers, host:port, separated by commas")
 	cmd.Args = cobra.NoArgs
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := errors.Join(append(e.Problems(), cfg.Validate())...); err != nil {
+		if err := validKafka(cmd, e, cfg); err != nil {
 			return err
 		}
 		return run(cmd.Context(), cfg, cmd.OutOrStdout())
 	}
 	return cmd
+}
+
+// validKafka returns the problems of the variables of Kafka, and of --kafka if that is given.
+func validKafka(cmd *cobra.Command, e *setting.Reader, cfg kafka.Config) error {
+	return setting.Renamed(errors.Join(append(e.Problems(), cfg.Validate())...), kafka.EnvBrokers,
+		nameOf(cmd, e, "kafka", kafka.EnvBrokers))
+}
+
+// nameOf returns the variable that gave a value, or the flag unless the value comes from the variable.
+func nameOf(cmd *cobra.Command, e *setting.Reader, flag, variable string) string {
+	if !cmd.Flags().Changed(flag) && e.IsSet(variable) {
+		return variable
+	}
+	return "--" + flag
 }
 
 func layoutCommand() *cobra.Command {

@@ -126,15 +126,11 @@ func (l *ledger) checkTables(ctx context.Context, o upOptions, brokers kafka.Con
 func (l *ledger) newIngest(
 	o upOptions, brokers kafka.Config, prefix string, log *slog.Logger, reg prometheus.Registerer,
 ) error {
-	list, err := o.sellers()
+	in, err := o.ingest()
 	if err != nil {
 		return err
 	}
-	in := ingest.DefaultConfig()
-	in.Addr, in.Cluster, in.Lanes = "", brokers.Cluster, brokers.Lanes
-	in.Sellers.Sellers, in.Sellers.Open, in.OperatorToken = list, o.Open, o.OperatorToken
-	in.BlobDir, in.ResolverDir = filepath.Join(o.Data, "documents"), filepath.Join(o.Data, "resolver")
-	in.Workers, in.LedgerID = true, l.layout.LedgerID
+	in.Cluster, in.Lanes, in.LedgerID = brokers.Cluster, brokers.Lanes, l.layout.LedgerID
 
 	live := sellers.NewLive(in.Sellers)
 	if err := l.newReloader(o, in, live, log, reg); err != nil {
@@ -186,19 +182,10 @@ func (l *ledger) newReloader(
 }
 
 func (l *ledger) newEmitter(o upOptions, brokers kafka.Config, log *slog.Logger, reg prometheus.Registerer) error {
-	cfg := emitter.DefaultConfig()
-	for _, text := range o.SuborderEndpoints {
-		endpoint, err := emitter.ParseEndpoint(text)
-		if err != nil {
-			return fmt.Errorf("--suborder-endpoint: %w", err)
-		}
-		if o.SuborderSecret != "" {
-			endpoint.Secrets = []string{o.SuborderSecret}
-		}
-		endpoint.Scope, endpoint.Start = emitter.Everything(), emitter.StartEarliest
-		cfg.Deliver.Endpoints = append(cfg.Deliver.Endpoints, endpoint)
+	cfg, err := o.emitter()
+	if err != nil {
+		return err
 	}
-	var err error
 	l.emitter, err = emitter.New(cfg, brokers, log.With(slog.String("part", "emitter")), reg)
 	return wrap("emitter", err)
 }

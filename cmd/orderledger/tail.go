@@ -69,7 +69,7 @@ ORDERLEDGER_KAFKA_USER, ORDERLEDGER_KAFKA_PASSWORD and the others of that prefix
 				return fmt.Errorf("-n %d: want 0 (never stop) or more", t.limit)
 			}
 			t.json = output == "json"
-			if err := errors.Join(append(e.Problems(), cfg.Validate())...); err != nil {
+			if err := validKafka(cmd, e, cfg); err != nil {
 				return err
 			}
 			t.waiting, t.idle = cmd.ErrOrStderr(), 2*time.Second

@@ -155,6 +155,14 @@ func TestCommandsNameWrongFlags(t *testing.T) {
 	require.ErrorContains(t, run(t.Context(), []string{"import", "--concurrency", "0", "file"}), "--concurrency 0: want 1")
 	require.ErrorContains(t, run(t.Context(), []string{"demo", "--shipments", "0"}), "--shipments 0: want 1")
 	require.ErrorContains(t, run(t.Context(), []string{"fly"}), "unknown command")
+	for _, cmd := range [][]string{{"tail"}, {"layout"}, {"check"}, {"refill"}} {
+		require.ErrorContains(t, run(t.Context(), append(cmd, "--kafka", "nowhere")), `--kafka: "nowhere": want host:port`)
+	}
+	require.ErrorContains(t, run(t.Context(), []string{"timeline", "s", "--clickhouse", "here"}), `--clickhouse: "here": want host:port`)
+	for _, admin := range []string{"ftp://x", "127.0.0.1:9101", "http://x:99999"} {
+		require.ErrorContains(t, run(t.Context(), []string{"lane", "retry", "3", "--admin", admin}), "--admin: ")
+	}
+	require.ErrorContains(t, run(t.Context(), []string{"lane", "retry", "3", "--admin", "ftp://x"}), "want http:// or https://, not ftp://")
 }
 
 func TestTailShowsDays(t *testing.T) {

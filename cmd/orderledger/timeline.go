@@ -35,7 +35,9 @@ of that prefix.`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg.DialTimeout = 5 * time.Second
-			if err := errors.Join(append(e.Problems(), cfg.Validate())...); err != nil {
+			err := setting.Renamed(errors.Join(append(e.Problems(), cfg.Validate())...), tables.EnvAddr,
+				nameOf(cmd, e, "clickhouse", tables.EnvAddr))
+			if err != nil {
 				return err
 			}
 			conn, err := tables.Open(cfg)

@@ -2,12 +2,22 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/orderledger/orderledger/internal/ingest"
 	"github.com/orderledger/orderledger/internal/sellers"
+	"github.com/orderledger/orderledger/internal/setting"
 )
 
 func TestUpAnnouncesPushes(t *testing.T) {
@@ -36,12 +46,15 @@ func TestUpOpenByDefault(t *testing.T) {
 		{"orders.example:8080", "", false},
 		{"0.0.0.0:8080", "true", true},
 	} {
-		o := upOptions{Listen: tc.listen}
-		require.NoError(t, o.openByDefault(func(string) string { return tc.env }))
+		o, none := upOptions{Listen: tc.listen}, func(string) bool { return false }
+		e := setting.NewReader(setting.Environment([]string{envOpen + "=" + tc.env}))
+		o.readVariables(e, none)
+		require.Empty(t, e.Problems())
 		require.Equal(t, tc.open, o.Open, "%s %s", tc.listen, tc.env)
 	}
-	o := upOptions{}
-	require.ErrorContains(t, o.openByDefault(func(string) string { return "perhaps" }), envOpen)
+	e := setting.NewReader(setting.Environment([]string{envOpen + "=perhaps"}))
+	(&upOptions{}).readVariables(e, func(string) bool { return false })
+	require.ErrorContains(t, errors.Join(e.Problems()...), envOpen)
 }
 
 func TestUpAnnouncesIntake(t *testing.T) {
@@ -92,4 +105,117 @@ func TestUpRefusesBadFlags(t *testing.T) {
 			require.NoDirExists(t, data)
 		})
 	}
+}
+
+// runUp runs up with its data in a folder that does not exist, and returns the error; the folder must not exist then
+// either. Ports that flags do not set are free ones.
+func runUp(t *testing.T, flags ...string) error {
+	t.Helper()
+	data := filepath.Join(t.TempDir(), "data")
+	cmd := upCommand()
+	cmd.SetArgs(append([]string{
+		"--data", data, "--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0", "--clickhouse-listen", "127.0.0.1:0",
+		"--clickhouse-http-listen", "127.0.0.1:0",
+	}, flags...))
+	cmd.SilenceUsage, cmd.SilenceErrors = true, true
+	cmd.SetOut(io.Discard)
+	cmd.SetErr(io.Discard)
+	// A start that is not refused ends at once, and has made the folder.
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	err := cmd.ExecuteContext(ctx)
+	require.NoDirExists(t, data)
+	return err
+}
+
+// Whatever the flags, one listener after the other would create its folder before the last one fails.
+func TestUpCreatesNothingWithoutItsPorts(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = taken.Close() })
+	addr := taken.Addr().String()
+	for _, flag := range []string{"--listen", "--kafka-listen", "--clickhouse-listen", "--clickhouse-http-listen"} {
+		t.Run(flag, func(t *testing.T) {
+			t.Parallel()
+			err := runUp(t, flag, addr)
+			require.ErrorContains(t, err, flag+": listen tcp "+addr)
+			require.ErrorContains(t, err, "stop the program that uses the address, or choose another")
+		})
+	}
+	t.Run("an address that includes another one", func(t *testing.T) {
+		t.Parallel()
+		free, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		port := free.Addr().(*net.TCPAddr).Port
+		require.NoError(t, free.Close())
+		err = runUp(t, "--kafka-listen", fmt.Sprintf("127.0.0.1:%d", port), "--listen", fmt.Sprintf(":%d", port))
+		require.ErrorIs(t, err, syscall.EADDRINUSE)
+	})
+	t.Run("an address of another machine", func(t *testing.T) {
+		t.Parallel()
+		err := runUp(t, "--listen", "192.0.2.1:8080")
+		require.ErrorContains(t, err, "--listen: ")
+		require.ErrorContains(t, err, "this machine does not have the address")
+	})
+	t.Run("a kafka address without a host", func(t *testing.T) {
+		t.Parallel()
+		require.ErrorContains(t, runUp(t, "--kafka-listen", "0.0.0.0:0"), "--kafka-listen \"0.0.0.0:0\": clients can't connect")
+		require.ErrorContains(t, runUp(t, "--clickhouse-listen", ":9000"), "such as 127.0.0.1:9000")
+	})
+}
+
+func TestUpNamesDataFolder(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, []byte("mine"), 0o600))
+	require.ErrorContains(t, runUp(t, "--data", file), "--data: "+file+" is a file, not a folder")
+	require.ErrorContains(t, runUp(t, "--data", filepath.Join(file, "below")), "--data: ")
+	require.ErrorContains(t, run(t.Context(), []string{"demo", "--data", file}), "--data: ")
+}
+
+// A sellers file that ingest would refuse is refused before the ledger is made.
+func TestUpValidatesSellers(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "sellers.json")
+	require.NoError(t, os.WriteFile(file, []byte(`[{"id":"a"},{"id":"a"}]`), 0o600))
+	require.ErrorContains(t, runUp(t, "--sellers", file), "--sellers: "+file+": seller a: listed twice")
+	require.ErrorContains(t, runUp(t, "--suborder-endpoint", "a=http://x/1", "--suborder-endpoint", "a=http://x/2"),
+		"endpoint a is configured twice")
+}
+
+// A problem names the variable, if that gave the value.
+func TestUpNamesVariables(t *testing.T) {
+	t.Parallel()
+	e := setting.NewReader(setting.Environment([]string{
+		envSellers + "=/not/there", envSuborderSecret + "=short", envOperator + "=short",
+	}))
+	o := upOptions{Data: t.TempDir(), Listen: "127.0.0.1:0", KafkaListen: "127.0.0.1:0", Only: onlyKafka}
+	o.readVariables(e, func(string) bool { return false })
+	require.Empty(t, e.Problems())
+	err := o.validate()
+	for _, want := range []string{envSellers + ": open", envSuborderSecret + ": "} {
+		require.ErrorContains(t, err, want)
+	}
+	o.SellersFile = ""
+	require.ErrorContains(t, o.validate(), envOperator+": a token of 5 bytes")
+}
+
+// ingest beside `up --only kafka` has the default port of the API.
+func TestUpOnlyKafkaLeavesPortOfIngest(t *testing.T) {
+	t.Parallel()
+	o := upOptions{Only: onlyKafka, Listen: ingest.DefaultConfig().Addr, KafkaListen: "127.0.0.1:0"}
+	o.defaultListen(func(string) bool { return false })
+	require.Equal(t, onlyListen, o.Listen)
+	require.NotEqual(t, ingest.DefaultConfig().Addr, o.Listen)
+	o.Listen = "127.0.0.1:7777"
+	o.defaultListen(func(flag string) bool { return flag == "listen" })
+	require.Equal(t, "127.0.0.1:7777", o.Listen, "a flag decides")
+	o = upOptions{Listen: ingest.DefaultConfig().Addr}
+	o.defaultListen(func(string) bool { return false })
+	require.Equal(t, ingest.DefaultConfig().Addr, o.Listen, "up itself serves the API there")
+	require.Contains(t, upCommand().Flag("listen").Usage, onlyListen)
+	page, err := os.ReadFile("../../docs/embedded.md")
+	require.NoError(t, err)
+	require.Contains(t, string(page), "`"+onlyListen+"`")
 }

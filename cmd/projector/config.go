@@ -10,19 +10,15 @@ import (
 	"github.com/orderledger/orderledger/internal/setting"
 )
 
-// The environment variables, in addition to those of kafka.Config, clickhouse.Config and service.Settings.
+// The environment variables, in addition to those of kafka.Config, clickhouse.Config and service.Settings. Their
+// meanings are in read.
 const (
-	// envMaxRows, envBufferBytes and envInserters: see projector.Config.
-	envMaxRows     = "ORDERLEDGER_PROJECTOR_MAX_ROWS"
-	envBufferBytes = "ORDERLEDGER_PROJECTOR_BUFFER_BYTES"
-	envInserters   = "ORDERLEDGER_PROJECTOR_INSERTERS"
-	// envInstance: makes this process a static member of its group; must differ between running processes. Default none.
-	envInstance = "ORDERLEDGER_PROJECTOR_INSTANCE_ID"
-	// envSession: how long an instance may be silent before others get its partitions, such as 6s. Default 15s; the broker
-	// has a lower bound, group.min.session.timeout.ms, usually 6s.
-	envSession = "ORDERLEDGER_PROJECTOR_SESSION_TIMEOUT"
-	// envAdmin: host:port of metrics and health. Default 127.0.0.1:9102; "off" serves none.
-	envAdmin = "ORDERLEDGER_PROJECTOR_ADMIN_ADDR"
+	envAdmin       = "ORDERLEDGER_PROJECTOR_ADMIN_ADDR"
+	envInstance    = "ORDERLEDGER_PROJECTOR_INSTANCE_ID"
+	envSession     = projector.EnvSessionTimeout
+	envMaxRows     = projector.EnvMaxRows
+	envBufferBytes = projector.EnvBufferBytes
+	envInserters   = projector.EnvInserters
 )
 
 const defaultAdmin = "127.0.0.1:9102"
@@ -34,9 +30,7 @@ type config struct {
 	service.Settings
 }
 
-// readConfig reads the environment and reports every problem at once.
-func readConfig(getenv func(string) string) (config, error) { return read(setting.NewReader(getenv)) }
-
+// read reads the environment and reports every problem at once.
 func read(e *setting.Reader) (config, error) {
 	cfg := config{
 		Kafka: kafka.DefaultConfig(), ClickHouse: clickhouse.DefaultConfig(), Projector: projector.DefaultConfig(),
@@ -44,12 +38,14 @@ func read(e *setting.Reader) (config, error) {
 	cfg.Kafka.ClientID = "orderledger-projector"
 	cfg.Kafka.Read(e)
 	cfg.ClickHouse.Read(e)
-	e.Number(envMaxRows, &cfg.Projector.MaxRows)
-	e.Number(envBufferBytes, &cfg.Projector.BufferBytes)
-	e.Number(envInserters, &cfg.Projector.Inserters)
-	e.Text(envInstance, &cfg.Projector.InstanceID)
-	e.Duration(envSession, &cfg.Projector.SessionTimeout)
 	cfg.Settings.Read(e, envAdmin, defaultAdmin)
+	e.Text(envInstance, &cfg.Projector.InstanceID, "makes the instance a static member of its group, which keeps its "+
+		"partitions over a restart within the session timeout; unique among running instances")
+	e.Duration(envSession, &cfg.Projector.SessionTimeout, "without a heartbeat for this long, the group assigns the "+
+		"instance's partitions to others; at least the broker's `group.min.session.timeout.ms`, usually 6s")
+	e.Number(envMaxRows, &cfg.Projector.MaxRows, "most records in a batch")
+	e.Number(envBufferBytes, &cfg.Projector.BufferBytes, "most bytes read but not yet written, over all partitions")
+	e.Number(envInserters, &cfg.Projector.Inserters, "batches written in parallel, each over a connection of its own")
 	return cfg, errors.Join(append(e.Problems(),
 		cfg.Kafka.Validate(), cfg.ClickHouse.Validate(), cfg.Projector.Validate())...)
 }

@@ -23,9 +23,9 @@ const program = "projector"
 
 func main() { service.Main(program, run) }
 
-func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
 	cfg, process, err := service.Configure(ctx, service.Program[config]{
-		Name: program, Getenv: getenv, Read: read, Checks: checks,
+		Name: program, Environ: environ, Read: read, Checks: checks,
 	}, args, stdout, stderr)
 	if process == nil || err != nil {
 		return err

@@ -14,13 +14,16 @@ import (
 	"github.com/orderledger/orderledger/internal/clickhouse"
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/service"
+	"github.com/orderledger/orderledger/internal/setting"
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
 func TestMain(m *testing.M) { os.Exit(testkit.RunClickHouse(m)) }
 
-func env(values map[string]string) func(string) string {
-	return func(name string) string { return values[name] }
+func env(vars map[string]string) []string { return testkit.Environ(vars) }
+
+func readConfig(environ []string) (config, error) {
+	return read(setting.NewReader(setting.Environment(environ)))
 }
 
 func TestReadConfigReportsAllProblems(t *testing.T) {
@@ -28,7 +31,7 @@ func TestReadConfigReportsAllProblems(t *testing.T) {
 	_, err := readConfig(env(map[string]string{
 		kafka.EnvLanes: "many", clickhouse.EnvAddr: "nowhere", "ORDERLEDGER_CLICKHOUSE_TLS": "perhaps", clickhouse.EnvSettings: "quorum", service.EnvLogLevel: "loud", envInserters: "-1",
 	}))
-	for _, name := range []string{kafka.EnvLanes, "nowhere", "ORDERLEDGER_CLICKHOUSE_TLS", clickhouse.EnvSettings, service.EnvLogLevel, "inserters"} {
+	for _, name := range []string{kafka.EnvLanes, "nowhere", "ORDERLEDGER_CLICKHOUSE_TLS", clickhouse.EnvSettings, service.EnvLogLevel, envInserters} {
 		require.ErrorContains(t, err, name)
 	}
 }

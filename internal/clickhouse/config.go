@@ -3,7 +3,6 @@ package clickhouse
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"regexp"
 	"slices"
@@ -55,27 +54,24 @@ var databaseName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
 func (c Config) Validate() error {
 	var errs []error
 	if len(c.Addrs) == 0 {
-		errs = append(errs, errors.New("clickhouse addresses: at least one host:port is needed"))
+		errs = append(errs, setting.Invalid(EnvAddr, "at least one host:port is needed"))
 	}
 	for _, a := range c.Addrs {
-		if host, port, err := net.SplitHostPort(a); err != nil || host == "" || port == "" {
-			errs = append(errs, fmt.Errorf("clickhouse address %q: want host:port", a))
+		if err := setting.CheckServer(a); err != nil {
+			errs = append(errs, setting.Invalid(EnvAddr, "%w", err))
 		}
 	}
 	if !databaseName.MatchString(c.database()) {
 		errs = append(errs,
-			fmt.Errorf("clickhouse database %q: want a letter, then letters, digits or underscores", c.Database))
+			setting.Invalid(EnvDatabase, "%q: want a letter, then letters, digits or underscores", c.Database))
 	}
 	if !slices.Contains([]string{"", "auto", "lz4", "none"}, c.Compression) {
-		errs = append(errs, fmt.Errorf("clickhouse compression %q: want auto, lz4 or none", c.Compression))
+		errs = append(errs, setting.Invalid(EnvCompression, "%q: want auto, lz4 or none", c.Compression))
 	}
 	if c.DialTimeout < 0 || c.InsertTimeout < 0 {
 		errs = append(errs, errors.New("clickhouse timeouts: want 0 (the default) or more"))
 	}
-	if err := c.TLS.Validate(); err != nil {
-		errs = append(errs, fmt.Errorf("clickhouse %w", err))
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.TLS.Validate(envPrefix))...)
 }
 
 func (c Config) database() string {
@@ -115,7 +111,7 @@ func (c Config) dial(ctx context.Context, addr string) (net.Conn, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.dialTimeout())
 	defer cancel()
-	return c.TLS.Dialer(open)(ctx, "tcp", addr)
+	return c.TLS.Dialer(open, envPrefix)(ctx, "tcp", addr)
 }
 
 // compress reports whether inserts are compressed.

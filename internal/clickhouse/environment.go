@@ -6,20 +6,14 @@ import (
 	"github.com/orderledger/orderledger/internal/setting"
 )
 
-// The variables that every program reads for ClickHouse.
+// The variables that every program reads for ClickHouse. Read has their meanings.
 const (
-	// EnvAddr: host:port of the native protocol, tried in order, separated by commas. Default 127.0.0.1:9000.
-	EnvAddr = "ORDERLEDGER_CLICKHOUSE_ADDR"
-	// EnvDatabase: the database of the tables. Default orderledger.
-	EnvDatabase = "ORDERLEDGER_CLICKHOUSE_DATABASE"
-	// EnvUser and EnvPassword: default user default, without a password. The password may come from the file in
-	// EnvPassword_FILE.
-	EnvUser     = "ORDERLEDGER_CLICKHOUSE_USER"
-	EnvPassword = "ORDERLEDGER_CLICKHOUSE_PASSWORD" //nolint:gosec // The name of a variable.
-	// EnvCompression of inserts: auto, lz4 or none. Default auto: none on loopback, else lz4.
+	EnvAddr        = "ORDERLEDGER_CLICKHOUSE_ADDR"
+	EnvDatabase    = "ORDERLEDGER_CLICKHOUSE_DATABASE"
+	EnvUser        = "ORDERLEDGER_CLICKHOUSE_USER"
+	EnvPassword    = "ORDERLEDGER_CLICKHOUSE_PASSWORD" //nolint:gosec // The name of a variable.
 	EnvCompression = "ORDERLEDGER_CLICKHOUSE_COMPRESSION"
-	// EnvSettings: settings sent with every insert, name=value, separated by commas. Default none.
-	EnvSettings = "ORDERLEDGER_CLICKHOUSE_INSERT_SETTINGS"
+	EnvSettings    = "ORDERLEDGER_CLICKHOUSE_INSERT_SETTINGS"
 
 	// envPrefix is the prefix of the variables of TLS; see setting.TLS.
 	envPrefix = "ORDERLEDGER_CLICKHOUSE"
@@ -27,14 +21,16 @@ const (
 
 // Read reads the variables. A variable that is not set leaves its field unchanged.
 func (c *Config) Read(e *setting.Reader) {
-	e.List(EnvAddr, &c.Addrs)
-	e.Text(EnvDatabase, &c.Database)
-	e.Text(EnvUser, &c.User)
-	e.Secret(EnvPassword, &c.Password)
+	e.List(EnvAddr, &c.Addrs, "servers, a list of host:port of the native protocol, tried in order")
+	e.Text(EnvDatabase, &c.Database, "database of the tables")
+	e.Text(EnvUser, &c.User, "user")
+	e.Secret(EnvPassword, &c.Password, "password of the user")
 	c.TLS.Read(e, envPrefix)
-	e.Text(EnvCompression, &c.Compression)
+	e.Text(EnvCompression, &c.Compression, "compression of the projector's inserts: `lz4`, `none`, or `auto`, which is "+
+		"`none` if every address is on loopback and `lz4` otherwise")
 	var pairs []string
-	e.List(EnvSettings, &pairs)
+	e.List(EnvSettings, &pairs,
+		"settings that the projector sends with every insert, a list of name=value, such as `insert_quorum=2`")
 	for _, pair := range pairs {
 		name, value, ok := strings.Cut(pair, "=")
 		if !ok {

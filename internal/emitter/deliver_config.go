@@ -4,7 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/orderledger/orderledger/internal/setting"
 )
+
+// EnvSessionTimeout is the variable of both session timeouts; cmd/emitter reads it.
+const EnvSessionTimeout = "ORDERLEDGER_EMITTER_SESSION_TIMEOUT"
 
 // DeliverConfig configures the Deliverer.
 type DeliverConfig struct {
@@ -52,14 +57,16 @@ func (c DeliverConfig) Validate() error {
 		if err := e.Validate(); err != nil {
 			problems = append(problems, fmt.Errorf("endpoint %q: %w", e.Name, err))
 		}
-		if e = e.withDefaults(); c.SessionTimeout != 0 && c.SessionTimeout < e.Timeout+sessionMargin {
-			problems = append(problems, fmt.Errorf("endpoint %q: session timeout %s is not %s above the timeout %s",
-				e.Name, c.SessionTimeout, sessionMargin, e.Timeout))
+		if e = e.withDefaults(); c.SessionTimeout > 0 && c.SessionTimeout < e.Timeout+sessionMargin {
+			problems = append(problems, setting.Invalid(EnvSessionTimeout, "%s: want at least %s above the timeout %s of "+
+				"endpoint %q", c.SessionTimeout, sessionMargin, e.Timeout, e.Name))
 		}
 	}
-	if c.CommitInterval < 0 || c.SessionTimeout < 0 || c.StopTimeout < 0 || c.MaxPending < 0 {
-		problems = append(problems,
-			errors.New("commit interval, session timeout, stop timeout and max pending must not be negative"))
+	if c.SessionTimeout < 0 {
+		problems = append(problems, setting.Invalid(EnvSessionTimeout, "%s: want 0 (the default) or more", c.SessionTimeout))
+	}
+	if c.CommitInterval < 0 || c.StopTimeout < 0 || c.MaxPending < 0 {
+		problems = append(problems, errors.New("commit interval, stop timeout and max pending must not be negative"))
 	}
 	return errors.Join(problems...)
 }

@@ -90,7 +90,7 @@ func TestDeliverConfig(t *testing.T) {
 		},
 	}.Validate()
 	for _, problem := range []string{
-		"configured twice", "session timeout 10s is not 2s above the timeout 45s", "max pending", "name is not", `complete stage "packed"`, `body rule "strict"`, `start "yesterday" is not now, earliest`, "stop timeout",
+		"configured twice", EnvSessionTimeout + ": 10s: want at least 2s above the timeout 45s", "max pending", "name is not", `complete stage "packed"`, `body rule "strict"`, `start "yesterday" is not now, earliest`, "stop timeout",
 		"secret 1", "retry schedule has 0s", "retry slow", "url is not http", "header webhook-id is set by the client",
 	} {
 		require.ErrorContains(t, err, problem)

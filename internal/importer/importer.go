@@ -66,19 +66,22 @@ type Result struct {
 }
 
 // Validate reports what is wrong with the URL.
-func (c Config) Validate() error {
-	u, err := url.Parse(c.URL)
+func (c Config) Validate() error { return CheckURL(c.URL) }
+
+// CheckURL returns what is wrong with the URL of a service, to which paths are appended.
+func CheckURL(text string) error {
+	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "" || u.Hostname() == "":
-		return fmt.Errorf("%q is not a URL of a service, such as http://127.0.0.1:8080", c.URL)
+		return fmt.Errorf("%q is not a URL of a service, such as http://127.0.0.1:8080", text)
 	case u.Scheme != "http" && u.Scheme != "https":
-		return fmt.Errorf("%q: want http:// or https://, not %s://", c.URL, u.Scheme)
+		return fmt.Errorf("%q: want http:// or https://, not %s://", text, u.Scheme)
 	case u.RawQuery != "" || u.Fragment != "":
-		return fmt.Errorf("%q: want neither a query nor a fragment: /notifications is appended to the URL", c.URL)
+		return fmt.Errorf("%q: want neither a query nor a fragment: a path is appended to the URL", text)
 	}
 	if port := u.Port(); port != "" {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return fmt.Errorf("%q: port %s is not between 1 and 65535", c.URL, port)
+			return fmt.Errorf("%q: port %s is not between 1 and 65535", text, port)
 		}
 	}
 	return nil

@@ -4,14 +4,26 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net"
+	"net/url"
 	"time"
 
 	"github.com/orderledger/orderledger/internal/httpx"
+	"github.com/orderledger/orderledger/internal/journal"
 	"github.com/orderledger/orderledger/internal/marketplace"
 	"github.com/orderledger/orderledger/internal/peer"
 	"github.com/orderledger/orderledger/internal/sellers"
 	"github.com/orderledger/orderledger/internal/setting"
+)
+
+// The variables that set fields of Config; cmd/ingest reads them.
+const (
+	EnvAddr          = "ORDERLEDGER_INGEST_ADDR"
+	EnvOperatorToken = "ORDERLEDGER_INGEST_OPERATOR_TOKEN" //nolint:gosec // The name of a variable.
+	EnvReadTimeout   = "ORDERLEDGER_INGEST_READ_TIMEOUT"
+	EnvPublicURL     = "ORDERLEDGER_INGEST_PUBLIC_URL"
+	EnvConnections   = "ORDERLEDGER_INGEST_CONNECTIONS"
+	EnvBodies        = "ORDERLEDGER_INGEST_BODY_MIB"
+	EnvRate          = "ORDERLEDGER_INGEST_RATE"
 )
 
 // Config says where an instance listens, which sellers it serves and within which bounds. It has many fields because
@@ -123,8 +135,13 @@ func (c Config) Validate() error {
 	var problems []error
 	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	if c.Addr != "" {
-		if _, port, err := net.SplitHostPort(c.Addr); err != nil || port == "" {
-			bad("ingest address %q: want host:port", c.Addr)
+		if err := setting.CheckListener(c.Addr); err != nil {
+			bad("%s: %w", EnvAddr, err)
+		}
+	}
+	if c.PublicURL != "" {
+		if u, err := url.Parse(c.PublicURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+			bad("%s: %q: want http:// or https:// with a host", EnvPublicURL, c.PublicURL)
 		}
 	}
 	if c.Lanes < 1 {
@@ -135,28 +152,31 @@ func (c Config) Validate() error {
 			c.MaxBodyBytes)
 	}
 	for name, d := range map[string]time.Duration{
-		"notification timeout": c.NotificationTimeout, "command timeout": c.CommandTimeout,
-		"position timeout": c.PositionTimeout, "read timeout": c.ReadTimeout, "lookup timeout": c.LookupTimeout,
-		"signature window": c.SignatureWindow,
-		"unresolved limit": c.UnresolvedLimit, "session timeout": c.SessionTimeout,
+		"ingest notification timeout": c.NotificationTimeout, "ingest command timeout": c.CommandTimeout,
+		"ingest position timeout": c.PositionTimeout, EnvReadTimeout: c.ReadTimeout,
+		"ingest lookup timeout": c.LookupTimeout, "ingest signature window": c.SignatureWindow,
+		"ingest unresolved limit": c.UnresolvedLimit, journal.EnvSessionTimeout: c.SessionTimeout,
 	} {
 		if d < 0 {
-			bad("ingest %s %s: want 0 (the default) or more", name, d)
+			bad("%s: %s: want 0 (the default) or more", name, d)
 		}
 	}
-	if c.MaxConnections < 0 || c.BodyBytes < 0 {
-		bad("ingest connections %d and body bytes %d: want 0 (the defaults) or more", c.MaxConnections, c.BodyBytes)
+	if c.MaxConnections < 0 {
+		bad("%s: %d: want 0 (8192) or more", EnvConnections, c.MaxConnections)
+	}
+	if c.BodyBytes < 0 {
+		bad("%s: %d: want 0 (64) or more", EnvBodies, c.BodyBytes>>20)
 	}
 	if c.RatePerSecond < 0 || c.Burst < 0 {
-		bad("ingest rate %g and burst %d: want 0 (no bound) or more", c.RatePerSecond, c.Burst)
+		bad("%s: %g: want 0 (no bound) or more", EnvRate, c.RatePerSecond)
 	}
 	if token := c.OperatorToken.Reveal(); token != "" {
 		if len(token) < minOperatorToken {
-			bad("ingest operator token of %d bytes: want %d or more, such as those of `openssl rand -hex 32`",
-				len(token), minOperatorToken)
+			bad("%s: a token of %d bytes: want %d or more, such as those of `openssl rand -hex 32`",
+				EnvOperatorToken, len(token), minOperatorToken)
 		}
 		if d := sellers.New(c.Sellers); d.Authenticate(token) != nil || d.NotificationToken(token) != nil {
-			bad("ingest operator token: it is a token of a seller too: want different ones")
+			bad("%s: it is a token of a seller too: want different ones", EnvOperatorToken)
 		}
 	}
 	return errors.Join(append(problems, c.Sellers.Validate(), c.Peers.Validate())...)

@@ -15,6 +15,17 @@ import (
 	"github.com/orderledger/orderledger/internal/shipment"
 )
 
+// The variables that set fields of Config; cmd/ingest reads them.
+const (
+	EnvRepeatWithin   = "ORDERLEDGER_INGEST_REPEAT_WITHIN"
+	EnvStandbys       = "ORDERLEDGER_INGEST_STANDBY"
+	EnvCache          = "ORDERLEDGER_INGEST_CACHE_MIB"
+	EnvInboxKeep      = "ORDERLEDGER_INBOX_KEEP"
+	EnvSessionTimeout = "ORDERLEDGER_INGEST_SESSION_TIMEOUT"
+	EnvWaitingCount   = "ORDERLEDGER_INGEST_WAITING_FACTS"
+	EnvWaitingBytes   = "ORDERLEDGER_INGEST_WAITING_MIB"
+)
+
 // Config says which ledger an instance writes, and within which bounds. It has one field for each setting, and so more
 // fields than other structs.
 type Config struct {
@@ -152,23 +163,30 @@ func (c Config) Validate() error {
 	if c.MaxBatchBytes < 0 {
 		bad("journal batch of %d bytes: want 0 (8 MiB) or more", c.MaxBatchBytes)
 	}
-	if c.WaitingCount < 0 || c.WaitingBytes < 0 {
-		bad("journal cap of %d waiting facts and %d bytes: want 0 (1000, 4 MiB) or more", c.WaitingCount, c.WaitingBytes)
+	if c.WaitingCount < 0 {
+		bad("%s: %d: want 0 (1000) or more", EnvWaitingCount, c.WaitingCount)
+	}
+	if c.WaitingBytes < 0 {
+		bad("%s: %d: want 0 (4) or more", EnvWaitingBytes, c.WaitingBytes>>20)
 	}
 	if c.Standbys < 0 || c.Standbys > maxStandbys {
-		bad("journal standbys %d: want 0 to %d", c.Standbys, maxStandbys)
+		bad("%s: %d: want 0 to %d", EnvStandbys, c.Standbys, maxStandbys)
 	}
-	if c.CacheBytes < 0 || c.InboxKeep < 0 {
-		bad("journal cache and inbox keep: want 0 or more")
+	if c.CacheBytes < 0 {
+		bad("%s: %d: want 0 (128) or more", EnvCache, c.CacheBytes>>20)
+	}
+	if c.InboxKeep < 0 {
+		bad("%s: %d: want 0 (all) or more", EnvInboxKeep, c.InboxKeep)
 	}
 	for name, d := range map[string]time.Duration{
-		"waiting limit": c.WaitingLimit, "session timeout": c.SessionTimeout,
-		"rebalance timeout": c.RebalanceTimeout, "transaction timeout": c.TransactionTimeout,
-		"takeover timeout": c.TakeoverTimeout, "release timeout": c.ReleaseTimeout, "rebalance interval": c.RebalanceEvery,
-		"inbox commit interval": c.InboxCommitEvery, "inbox trim interval": c.InboxTrimEvery,
+		"journal waiting limit": c.WaitingLimit, EnvSessionTimeout: c.SessionTimeout,
+		"journal rebalance timeout": c.RebalanceTimeout, "journal transaction timeout": c.TransactionTimeout,
+		"journal takeover timeout": c.TakeoverTimeout, "journal release timeout": c.ReleaseTimeout,
+		"journal rebalance interval": c.RebalanceEvery, "journal inbox commit interval": c.InboxCommitEvery,
+		"journal inbox trim interval": c.InboxTrimEvery,
 	} {
 		if d < 0 {
-			bad("journal %s %s: want 0 (the default) or more", name, d)
+			bad("%s: %s: want 0 (the default) or more", name, d)
 		}
 	}
 	return errors.Join(problems...)

@@ -69,7 +69,7 @@ func TestConfigValidateJoinsProblems(t *testing.T) {
 		Lanes: 5000, MaxBatch: -1, MaxBatchBytes: -1, MaxRecordBytes: -1, MaxDecisionBody: -1, CacheBytes: -1,
 		WaitingLimit: -1, WaitingCount: -1,
 	}.Validate()
-	for _, word := range []string{"cluster", "store folder", "lanes 5000", "batch of -1 inputs", "batch of -1 bytes", "record of", "decision body", "cache", "waiting limit", "waiting facts"} {
+	for _, word := range []string{"cluster", "store folder", "lanes 5000", "batch of -1 inputs", "batch of -1 bytes", "record of", "decision body", EnvCache, "waiting limit", EnvWaitingCount} {
 		require.ErrorContains(t, err, word)
 	}
 	_, err = New(Config{}, Deps{})

@@ -2,11 +2,8 @@ package kafka
 
 import (
 	"errors"
-	"fmt"
-	"net"
 	"net/url"
 	"regexp"
-	"strconv"
 	"time"
 
 	"github.com/orderledger/orderledger/internal/setting"
@@ -66,41 +63,41 @@ var clusterName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 // Validate returns all problems of the configuration, joined.
 func (c Config) Validate() error {
 	var problems []error
-	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	bad := func(name, format string, args ...any) {
+		problems = append(problems, setting.Invalid(name, format, args...))
+	}
 
 	if len(c.Brokers) == 0 {
-		bad("kafka brokers: at least one host:port is needed")
+		bad(EnvBrokers, "at least one host:port is needed")
 	}
 	for _, b := range c.Brokers {
-		if _, port, err := net.SplitHostPort(b); err != nil || port == "" {
-			bad("kafka broker %q: want host:port", b)
-		} else if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			bad("kafka broker %q: port %s is not between 1 and 65535", b, port)
+		if err := setting.CheckServer(b); err != nil {
+			bad(EnvBrokers, "%w", err)
 		}
 	}
 	if !clusterName.MatchString(c.Cluster) {
-		bad("kafka cluster %q: want 1 to 64 letters, digits, dots, dashes or underscores", c.Cluster)
+		bad(EnvCluster, "%q: want 1 to 64 letters, digits, dots, dashes or underscores", c.Cluster)
 	}
 	if c.Lanes < 0 || c.Lanes > MaxLanes {
-		bad("kafka lanes %d: want 0 (those of the ledger) to %d", c.Lanes, MaxLanes)
+		bad(EnvLanes, "%d: want 0 (those of the ledger) to %d", c.Lanes, MaxLanes)
 	}
 	if c.Replication < 0 {
-		bad("kafka replication %d: want 0 (the broker's default) or more", c.Replication)
+		bad(EnvReplication, "%d: want 0 (the broker's default) or more", c.Replication)
 	}
 	if c.MinISR < 0 {
-		bad("kafka min in-sync replicas %d: want 0 (the broker's default) or more", c.MinISR)
+		bad(EnvMinISR, "%d: want 0 (the broker's default) or more", c.MinISR)
 	}
 	if c.Replication > 0 && c.MinISR > int(c.Replication) {
-		bad("kafka min in-sync replicas %d: above the replication factor %d, so every write would fail", c.MinISR,
-			c.Replication)
+		bad(EnvMinISR, "%d: above the replication factor %d (%s), so every write would fail", c.MinISR, c.Replication,
+			EnvReplication)
 	}
 	if c.BootURL != "" {
 		if u, err := url.Parse(c.BootURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-			bad("kafka boot url %q: want http://host:port/path", c.BootURL)
+			bad(EnvBootURL, "%q: want http://host:port/path", c.BootURL)
 		}
 	}
 	if c.Timeout < 0 {
-		bad("kafka timeout %s: want 0 (30s) or more", c.Timeout)
+		bad("kafka timeout", "%s: want 0 (30s) or more", c.Timeout)
 	}
 	return errors.Join(append(problems, c.validateSecurity()...)...)
 }

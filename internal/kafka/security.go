@@ -29,18 +29,18 @@ const (
 const dialTimeout = 10 * time.Second
 
 func (c Config) validateSecurity() []error {
-	problems := []error{wrapIf("kafka", c.TLS.Validate())}
+	problems := []error{c.TLS.Validate(envPrefix)}
 	switch {
 	case c.SASL == "" && (c.User != "" || !c.Password.IsZero()):
 		problems = append(problems,
-			fmt.Errorf("kafka: a user or password is set, but no SASL mechanism: set %s to %s, %s or %s",
-				EnvSASL, SASLPlain, SASLScram256, SASLScram512))
+			setting.Invalid(EnvSASL, "%s or %s is set, but no SASL mechanism: want %s, %s or %s",
+				EnvUser, EnvPassword, SASLPlain, SASLScram256, SASLScram512))
 	case c.SASL != "" && !slices.Contains([]string{SASLPlain, SASLScram256, SASLScram512}, strings.ToLower(c.SASL)):
 		problems = append(problems,
-			fmt.Errorf("kafka sasl %q: want %s, %s or %s", c.SASL, SASLPlain, SASLScram256, SASLScram512))
+			setting.Invalid(EnvSASL, "%q: want %s, %s or %s", c.SASL, SASLPlain, SASLScram256, SASLScram512))
 	case c.SASL != "" && (c.User == "" || c.Password.IsZero()):
 		problems = append(problems,
-			fmt.Errorf("kafka sasl %s: a user and a password are needed (%s, %s)", c.SASL, EnvUser, EnvPassword))
+			setting.Invalid(EnvSASL, "%s needs a user and a password: set %s and %s", c.SASL, EnvUser, EnvPassword))
 	}
 	return problems
 }
@@ -50,7 +50,7 @@ func (c Config) validateSecurity() []error {
 func (c Config) securityOptions() []kgo.Opt {
 	var opts []kgo.Opt
 	if c.TLS.On {
-		dial := c.TLS.Dialer((&net.Dialer{KeepAlive: 15 * time.Second}).DialContext)
+		dial := c.TLS.Dialer((&net.Dialer{KeepAlive: 15 * time.Second}).DialContext, envPrefix)
 		opts = append(opts, kgo.Dialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 			defer cancel()
@@ -118,11 +118,4 @@ func hungUp(err error) bool {
 func hopeless(err error) bool {
 	return errors.Is(err, kerr.SaslAuthenticationFailed) || errors.Is(err,
 		kerr.UnsupportedSaslMechanism) || setting.Misfit(err)
-}
-
-func wrapIf(what string, err error) error {
-	if err != nil {
-		return fmt.Errorf("%s %w", what, err)
-	}
-	return nil
 }

@@ -77,11 +77,11 @@ func TestConnectionErrorsSayWhatToDo(t *testing.T) {
 func TestConfigRefusesAUserWithoutSASL(t *testing.T) {
 	t.Parallel()
 	for want, change := range map[string]func(*kafka.Config){
-		"set ORDERLEDGER_KAFKA_SASL to plain":        func(c *kafka.Config) { c.User = "ledger" },
-		"a user and a password are needed":           func(c *kafka.Config) { c.SASL = kafka.SASLPlain },
-		`kafka sasl "kerberos": want plain`:          func(c *kafka.Config) { c.SASL, c.User, c.Password = "kerberos", "u", setting.NewSecret("p") },
-		"kafka tls authorities: open /not/there":     func(c *kafka.Config) { c.TLS = setting.TLS{On: true, CAFile: "/not/there"} },
-		"a certificate or a server name is set, but": func(c *kafka.Config) { c.TLS.ServerName = "broker.example" },
+		"ORDERLEDGER_KAFKA_SASL: ORDERLEDGER_KAFKA_USER or ORDERLEDGER_KAFKA_PASSWORD is set, but no SASL mechanism: want plain": func(c *kafka.Config) { c.User = "ledger" },
+		"ORDERLEDGER_KAFKA_SASL: plain needs a user and a password":                                                              func(c *kafka.Config) { c.SASL = kafka.SASLPlain },
+		`ORDERLEDGER_KAFKA_SASL: "kerberos": want plain`:                                                                         func(c *kafka.Config) { c.SASL, c.User, c.Password = "kerberos", "u", setting.NewSecret("p") },
+		"ORDERLEDGER_KAFKA_TLS_CA: open /not/there":                                                                              func(c *kafka.Config) { c.TLS = setting.TLS{On: true, CAFile: "/not/there"} },
+		"ORDERLEDGER_KAFKA_TLS_SERVER_NAME: it is set, but TLS is off":                                                           func(c *kafka.Config) { c.TLS.ServerName = "broker.example" },
 	} {
 		cfg := kafka.DefaultConfig()
 		change(&cfg)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/url"
 	"time"
 
@@ -14,6 +13,13 @@ import (
 	"github.com/orderledger/orderledger/internal/journal"
 	"github.com/orderledger/orderledger/internal/marketplace"
 	"github.com/orderledger/orderledger/internal/setting"
+)
+
+// The variables that set fields of Config; cmd/ingest reads them.
+const (
+	EnvAddr   = "ORDERLEDGER_INGEST_PEER_ADDR"
+	EnvURL    = "ORDERLEDGER_INGEST_PEER_URL"
+	EnvSecret = "ORDERLEDGER_INGEST_PEER_SECRET" //nolint:gosec // The name of a variable.
 )
 
 // Config says how the instances of a ledger reach one another. Its zero value is an instance that is alone.
@@ -54,30 +60,29 @@ func (c Config) Validate() error {
 	}
 	for i, secret := range c.Secrets {
 		if n := len(secret.Reveal()); n < minSecretBytes {
-			bad("ingest peer secret %d has %d bytes: want %d or more, such as those of `openssl rand -hex 32`",
-				i+1, n, minSecretBytes)
+			bad("%s: secret %d has %d bytes: want %d or more, such as those of `openssl rand -hex 32`",
+				EnvSecret, i+1, n, minSecretBytes)
 		}
 	}
 	if c.URL != "" && !isBaseURL(c.URL) {
-		bad("ingest peer URL: want http:// or https:// with a host, without user, query and fragment")
+		bad("%s: want http:// or https:// with a host, without user, query and fragment", EnvURL)
 	}
 	if c.Addr == "" {
 		if c.URL != "" || len(c.Secrets) > 0 {
-			bad("ingest peer URL and secret are of no use without a listener: " +
-				"set ORDERLEDGER_INGEST_PEER_ADDR too, or none of the three")
+			bad("%s and %s are of no use without a listener: set %s too, or none of the three", EnvURL, EnvSecret, EnvAddr)
 		}
 		return errors.Join(problems...)
 	}
-	if _, port, err := net.SplitHostPort(c.Addr); err != nil || port == "" {
-		bad("ingest peer address %q: want host:port", c.Addr)
+	if err := setting.CheckListener(c.Addr); err != nil {
+		bad("%s: %w", EnvAddr, err)
 	}
 	if len(c.Secrets) == 0 {
-		bad("ingest peer address %s: a secret is needed; set ORDERLEDGER_INGEST_PEER_SECRET to the same on every "+
-			"instance, such as the output of `openssl rand -hex 32`", c.Addr)
+		bad("%s: a secret is needed too: set %s to the same on every instance, such as the output of "+
+			"`openssl rand -hex 32`", EnvAddr, EnvSecret)
 	}
 	if c.URL == "" {
-		bad("ingest peer address %s: set ORDERLEDGER_INGEST_PEER_URL to where other instances reach it, "+
-			"such as http://10.0.0.7:8081", c.Addr)
+		bad("%s: a URL is needed too: set %s to where other instances reach this listener, such as http://10.0.0.7:8081",
+			EnvAddr, EnvURL)
 	}
 	return errors.Join(problems...)
 }

@@ -4,6 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/orderledger/orderledger/internal/setting"
+)
+
+// The variables that set fields of Config; cmd/projector reads them.
+const (
+	EnvMaxRows        = "ORDERLEDGER_PROJECTOR_MAX_ROWS"
+	EnvBufferBytes    = "ORDERLEDGER_PROJECTOR_BUFFER_BYTES"
+	EnvInserters      = "ORDERLEDGER_PROJECTOR_INSERTERS"
+	EnvSessionTimeout = "ORDERLEDGER_PROJECTOR_SESSION_TIMEOUT"
 )
 
 // Config configures how the projector batches.
@@ -71,30 +81,36 @@ const maxBlockRows = 1_000_000
 // Validate returns all problems of the configuration, joined.
 func (c Config) Validate() error {
 	var errs []error
-	for name, v := range map[string]int64{
-		"max rows": int64(c.MaxRows), "max bytes": int64(c.MaxBytes), "buffer bytes": int64(c.BufferBytes),
-		"inserters": int64(c.Inserters), "max wait": int64(c.MaxWait), "idle wait": int64(c.IdleWait),
-		"ack wait": int64(c.AckWait), "session timeout": int64(c.SessionTimeout),
-		"owner check interval": int64(c.OwnerCheckEvery),
+	for name, v := range map[string]int{
+		EnvMaxRows: c.MaxRows, "projector max bytes": c.MaxBytes, EnvBufferBytes: c.BufferBytes, EnvInserters: c.Inserters,
 	} {
 		if v < 0 {
-			errs = append(errs, fmt.Errorf("projector %s: want 0 (the default) or more", name))
+			errs = append(errs, setting.Invalid(name, "%d: want 0 (the default) or more", v))
+		}
+	}
+	for name, v := range map[string]time.Duration{
+		"projector max wait": c.MaxWait, "projector idle wait": c.IdleWait, "projector ack wait": c.AckWait,
+		EnvSessionTimeout: c.SessionTimeout, "projector owner check interval": c.OwnerCheckEvery,
+	} {
+		if v < 0 {
+			errs = append(errs, setting.Invalid(name, "%s: want 0 (the default) or more", v))
 		}
 	}
 	d := c.withDefaults()
 	if d.MaxRows > maxBlockRows/10 {
-		errs = append(errs, fmt.Errorf("projector max rows %d: want at most %d, so that a batch is one block in each table",
-			d.MaxRows, maxBlockRows/10))
+		errs = append(errs, setting.Invalid(EnvMaxRows,
+			"%d: want at most %d, so that a batch is one block in each table", d.MaxRows, maxBlockRows/10))
 	}
 	if d.MaxBytes > 64<<20 {
 		errs = append(errs, fmt.Errorf("projector max bytes %d: want at most 64 MiB, so that a batch is one block",
 			d.MaxBytes))
 	}
-	if d.BufferBytes < d.MaxBytes {
-		errs = append(errs, errors.New("projector buffer bytes: want at least max bytes"))
+	if d.BufferBytes >= 0 && d.BufferBytes < d.MaxBytes {
+		errs = append(errs, setting.Invalid(EnvBufferBytes, "%d: want at least %d, the most bytes in a batch",
+			d.BufferBytes, d.MaxBytes))
 	}
-	if d.SessionTimeout < time.Second {
-		errs = append(errs, errors.New("projector session timeout: want at least 1s"))
+	if d.SessionTimeout >= 0 && d.SessionTimeout < time.Second {
+		errs = append(errs, setting.Invalid(EnvSessionTimeout, "%s: want at least 1s", d.SessionTimeout))
 	}
 	return errors.Join(errs...)
 }

@@ -33,7 +33,7 @@ func TestConfigReportsEveryProblem(t *testing.T) {
 	err := projector.Config{
 		MaxRows: 1 << 30, MaxBytes: 1 << 30, BufferBytes: 5, IdleWait: -1, SessionTimeout: 1,
 	}.Validate()
-	for _, part := range []string{"max rows", "max bytes", "buffer bytes", "idle wait", "session timeout"} {
+	for _, part := range []string{projector.EnvMaxRows, "max bytes", projector.EnvBufferBytes, "idle wait", projector.EnvSessionTimeout} {
 		require.ErrorContains(t, err, part)
 	}
 }

@@ -13,6 +13,8 @@ import (
 type Config struct {
 	// Sellers are those with a token, a secret or a policy of their own.
 	Sellers []Seller
+	// File begins the problems of Sellers: the variable or flag, and the file that they were read from. Empty means none.
+	File string
 	// Default is the policy of every other seller.
 	Default PolicyConfig
 	// Open accepts notifications without a credential, except for listed sellers that have one, and for sellers that are
@@ -98,7 +100,16 @@ const maxCredential = 64 << 10
 
 // Validate returns all problems, joined. It names no token.
 func (c Config) Validate() error {
-	problems := []error{c.Default.validate("default")}
+	problems := c.validateSellers()
+	if c.File != "" {
+		for i := range problems {
+			problems[i] = fmt.Errorf("%s: %w", c.File, problems[i])
+		}
+	}
+	return errors.Join(append(problems, c.Default.validate("default"))...)
+}
+
+func (c Config) validateSellers() (problems []error) {
 	ids, tokens := map[string]bool{}, map[string]string{}
 	for i := range c.Sellers {
 		s := &c.Sellers[i]
@@ -117,14 +128,16 @@ func (c Config) Validate() error {
 			}
 			tokens[token] = s.ID
 		}
-		problems = append(problems, s.validate(s.ID))
+		if err := s.validate(s.ID); err != nil {
+			problems = append(problems, err)
+		}
 		for _, at := range s.Locations {
-			if err := validateFulfilment(at.Fulfilment); err != nil {
+			if err := CheckFulfilment(at.Fulfilment); err != nil {
 				problems = append(problems, fmt.Errorf("seller %s: location %s: %w", s.ID, at.ID, err))
 			}
 		}
 	}
-	return errors.Join(append(problems, c.validateCredentials(tokens)...)...)
+	return append(problems, c.validateCredentials(tokens)...)
 }
 
 // validateCredentials checks what proves notifications. holders are the sellers of the tokens of calls.

@@ -9,6 +9,9 @@ import (
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
+// DefaultPackWithin is how long after a request for labels they are due, unless a seller has its own time.
+const DefaultPackWithin = 30 * time.Minute
+
 // PolicyConfig says how the ledger judges a seller's shipments.
 type PolicyConfig struct {
 	// Own says that this system is the seller's marketplace: it packs. False means that facts come from outside.
@@ -35,7 +38,7 @@ const (
 
 func (p PolicyConfig) validate(who string) error {
 	var problems []error
-	if err := validateFulfilment(p.Fulfilment); err != nil {
+	if err := CheckFulfilment(p.Fulfilment); err != nil {
 		problems = append(problems, fmt.Errorf("seller %s: %w", who, err))
 	}
 	for _, n := range []struct {
@@ -66,7 +69,8 @@ func fulfilments() map[string]ledgerv1.Fulfilment {
 	}
 }
 
-func validateFulfilment(name string) error {
+// CheckFulfilment returns an error unless the name is that of a flow, or empty.
+func CheckFulfilment(name string) error {
 	if _, ok := fulfilments()[name]; !ok {
 		return fmt.Errorf("fulfilment %q: want standard or self_ship", name)
 	}
@@ -96,7 +100,7 @@ func (p PolicyConfig) policy() shipment.Policy {
 	out := shipment.Policy{
 		Own:                   p.Own,
 		Fulfilment:            fulfilments()[p.Fulfilment],
-		PackWithin:            30 * time.Minute,
+		PackWithin:            DefaultPackWithin,
 		ReversePickupWithin:   7 * 24 * time.Hour,
 		AbsoluteCancellations: p.AbsoluteCancellations,
 		CancelledBy:           usualReasons(),

@@ -16,9 +16,9 @@ import (
 )
 
 // checks are run by -check only: a program that runs has its own addresses.
-func (l Local) checks() []preflight.Check {
+func (l Local) checks(environ []string) []preflight.Check {
 	return append([]preflight.Check{
-		{Name: "variables", Run: func(context.Context) []preflight.Finding { return variables(os.Environ()) }},
+		{Name: "variables", Run: func(context.Context) []preflight.Finding { return variables(environ) }},
 		{Name: "addresses", Run: func(ctx context.Context) []preflight.Finding { return l.addresses(ctx) }},
 		{Name: "folders", Run: func(context.Context) []preflight.Finding { return l.folders() }},
 	}, l.Checks...)
@@ -42,18 +42,18 @@ func variables(environ []string) []preflight.Finding {
 
 func (l Local) addresses(ctx context.Context) []preflight.Finding {
 	var out []preflight.Finding
-	for _, addr := range l.Addrs {
-		if addr == "" {
+	for _, a := range l.Addrs {
+		if a.Addr == "" {
 			continue
 		}
 		var lc net.ListenConfig
-		listener, err := lc.Listen(ctx, "tcp", addr)
+		listener, err := lc.Listen(ctx, "tcp", a.Addr)
 		if err != nil {
-			out = append(out, preflight.Failure("stop the program that uses it, or choose another", "%v", err))
+			out = append(out, preflight.Failure(setting.ListenAdvice(err), "%s: %v", a.Variable, err))
 			continue
 		}
-		_ = listener.Close()
-		out = append(out, preflight.Good("%s is free", addr))
+		defer listener.Close() // At the end, so that two addresses that exclude each other are found.
+		out = append(out, preflight.Good("%s is free", a.Addr))
 	}
 	if out == nil {
 		out = append(out, preflight.Good("none is needed"))
@@ -63,12 +63,13 @@ func (l Local) addresses(ctx context.Context) []preflight.Finding {
 
 func (l Local) folders() []preflight.Finding {
 	var out []preflight.Finding
-	for _, dir := range l.Folders {
-		if err := writable(dir); err != nil {
-			out = append(out, preflight.Failure("give the user of the program the right to write there", "%v", err))
+	for _, f := range l.Folders {
+		if err := CheckFolder(f.Dir); err != nil {
+			out = append(out, preflight.Failure("give the user of the program the right to write there, or choose another",
+				"%s: %v", f.Variable, err))
 			continue
 		}
-		out = append(out, preflight.Good("%s can be written", dir))
+		out = append(out, preflight.Good("%s can be written", f.Dir))
 	}
 	if out == nil {
 		out = append(out, preflight.Good("none is needed"))
@@ -76,8 +77,9 @@ func (l Local) folders() []preflight.Finding {
 	return out
 }
 
-// writable tries to make a folder in the nearest one that exists, and removes it again.
-func writable(dir string) error {
+// CheckFolder returns why a folder can't be made or written, if so. It tries to make another one in the nearest folder
+// that exists, and removes it again.
+func CheckFolder(dir string) error {
 	for at := filepath.Clean(dir); ; at = filepath.Dir(at) {
 		info, err := os.Stat(at)
 		switch {
@@ -86,7 +88,7 @@ func writable(dir string) error {
 		case err != nil:
 			return err
 		case !info.IsDir():
-			return fmt.Errorf("%s is no folder", at)
+			return fmt.Errorf("%s is a file, not a folder", at)
 		}
 		probe, err := os.MkdirTemp(at, ".check-")
 		if err != nil {

@@ -19,17 +19,17 @@ import (
 	"github.com/orderledger/orderledger/internal/setting"
 )
 
-// EnvLogLevel is DEBUG, INFO, WARN or ERROR, for every program. Default INFO.
+// EnvLogLevel is read by every service; Settings.Read has its meaning.
 const EnvLogLevel = "ORDERLEDGER_LOG_LEVEL"
 
 // Main is the main function of a service: it runs until SIGINT or SIGTERM, prints the error to standard error and exits
 // with status 1 if there was one.
 func Main(
 	program string,
-	run func(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error,
+	run func(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error,
 ) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", program, err)
@@ -43,14 +43,21 @@ type Settings struct {
 	Admin AdminConfig
 	// LogLevel is the lowest level that is logged.
 	LogLevel slog.Level
+
+	envAdmin string // The variable of the admin address.
 }
 
 // Read reads the log level, and the admin address from the variable envAdmin, which has a default. The address "off"
 // serves nothing.
 func (s *Settings) Read(e *setting.Reader, envAdmin, defaultAddr string) {
-	s.Admin.Addr = defaultAddr
-	e.Or("off", envAdmin, &s.Admin.Addr)
-	e.Word(EnvLogLevel, &s.LogLevel)
+	s.Admin.Addr, s.envAdmin = defaultAddr, envAdmin
+	e.Or("off", envAdmin, &s.Admin.Addr, "address of health and metrics, host:port; `off` disables them")
+	if s.Admin.Addr != "" {
+		if err := setting.CheckListener(s.Admin.Addr); err != nil {
+			e.Bad(envAdmin, "%w", err)
+		}
+	}
+	e.Word(EnvLogLevel, &s.LogLevel, "lowest level that is logged: `DEBUG`, `INFO`, `WARN` or `ERROR`")
 }
 
 func (s Settings) settings() Settings { return s }
@@ -62,8 +69,8 @@ type Configuration interface{ settings() Settings }
 type Program[C Configuration] struct {
 	// Name of the service.
 	Name string
-	// Getenv is the environment.
-	Getenv func(string) string
+	// Environ is the environment, as os.Environ returns it.
+	Environ []string
 	// Read returns the configuration, or every problem of it at once. Secrets in it must not show when it is printed.
 	Read func(e *setting.Reader) (C, error)
 	// Checks returns the start-up checks for a valid configuration.
@@ -76,12 +83,18 @@ type Program[C Configuration] struct {
 // Local is what a program needs of its machine.
 type Local struct {
 	// Addrs are the addresses that it listens on; empty ones are left out.
-	Addrs []string
+	Addrs []Addr
 	// Folders are those that it writes to.
-	Folders []string
+	Folders []Folder
 	// Checks are further ones of -check.
 	Checks []preflight.Check
 }
+
+// Addr is the address of a listener.
+type Addr struct{ Variable, Addr string }
+
+// Folder is a folder of a program.
+type Folder struct{ Variable, Dir string }
 
 // Process is a configured service before its parts are built.
 type Process struct {
@@ -104,15 +117,15 @@ func Configure[C Configuration](
 	flags.SetOutput(stderr)
 	version := flags.Bool("version", false, "print the version and exit")
 	check := flags.Bool("check", false,
-		"check the configuration and the servers, change nothing, and exit: 0 when the program could start and work")
+		"check the configuration and the servers, change nothing, and exit:\n0 when the program could start and work")
 	printConfig := flags.Bool("print-config", false,
-		"print the variables with their values, as a file of variables, and the configuration; then exit")
+		"print the variables with their values and origins, as a file of variables; then exit")
 	flags.Usage = func() {
 		fmt.Fprintf(stderr, "Usage of %s:\n", p.Name)
 		flags.PrintDefaults()
 		e := setting.NewReader(func(string) string { return "" })
 		_, _ = p.Read(e) // Its problems are those of an empty environment.
-		fmt.Fprintf(stderr, "\nVariables and their defaults; docs/operating.md says what each means:\n%s", e.Defaults())
+		fmt.Fprintf(stderr, "\nVariables, with their defaults:\n%s", setting.Help(e.Variables()))
 	}
 	if err := flags.Parse(args); err != nil {
 		return cfg, nil, err
@@ -124,7 +137,7 @@ func Configure[C Configuration](
 		_, err := fmt.Fprintln(stdout, Version())
 		return cfg, nil, err
 	}
-	e := setting.NewReader(p.Getenv)
+	e := setting.NewReader(setting.Environment(p.Environ))
 	if cfg, err = p.Read(e); err != nil {
 		return cfg, nil, err
 	}
@@ -136,8 +149,8 @@ func Configure[C Configuration](
 		if p.Local != nil {
 			local = p.Local(cfg)
 		}
-		local.Addrs = append(local.Addrs, cfg.settings().Admin.Addr)
-		return cfg, nil, printChecks(ctx, append(local.checks(), p.Checks(cfg)...), stdout)
+		local.Addrs = append(local.Addrs, Addr{cfg.settings().envAdmin, cfg.settings().Admin.Addr})
+		return cfg, nil, printChecks(ctx, append(local.checks(p.Environ), p.Checks(cfg)...), stdout)
 	}
 	metrics, err := Registry(p.Name)
 	if err != nil {
@@ -145,7 +158,7 @@ func Configure[C Configuration](
 	}
 	s := cfg.settings()
 	log := Logger(stderr, s.LogLevel, p.Name)
-	for name, nearest := range setting.Unknown(os.Environ()) {
+	for name, nearest := range setting.Unknown(p.Environ) {
 		log.WarnContext(ctx, "variable not known", slog.String("name", name), slog.String("nearest", nearest))
 	}
 	return cfg, &Process{
@@ -179,7 +192,8 @@ func printConfiguration(e *setting.Reader, cfg any, stdout io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("print the configuration: %w", err)
 	}
-	_, err = fmt.Fprintf(stdout, "%s\n# The configuration that follows from them, secrets masked:\n# %s\n", e.File(), text)
+	_, err = fmt.Fprintf(stdout, "%s# The configuration that follows from them, with secrets masked and durations in nanoseconds:\n# %s\n",
+		setting.File(e.Variables()), text)
 	return err
 }
 

@@ -43,6 +43,22 @@ func Advice(err error, prefix string) string {
 	return ""
 }
 
+// ListenAdvice says what to do when a program can't listen on an address.
+func ListenAdvice(err error) string {
+	var dns *net.DNSError
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "stop the program that uses the address, or choose another"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "this machine does not have the address: choose one that it has, such as 127.0.0.1"
+	case errors.Is(err, syscall.EACCES):
+		return "the user of the program may not use this port: choose one above 1023, or give it the right"
+	case errors.As(err, &dns):
+		return "the name can't be resolved: choose an address of this machine, such as 127.0.0.1"
+	}
+	return "want host:port with an address of this machine"
+}
+
 // Misfit reports whether the error comes from the TLS settings of either end, so that trying again can't help.
 func Misfit(err error) bool {
 	var (

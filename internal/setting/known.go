@@ -25,7 +25,8 @@ func Unknown(environ []string) map[string]string {
 }
 
 func isOfTests(name string) bool {
-	return strings.HasPrefix(name, prefix+"TEST_") || strings.HasPrefix(name, prefix+"CHAOS_")
+	return strings.HasPrefix(name, prefix+"TEST_") || strings.HasPrefix(name, prefix+"CHAOS_") ||
+		strings.HasPrefix(name, prefix+"BENCH_")
 }
 
 // nearest returns the known name with the smallest edit distance; none if it has little in common with all.

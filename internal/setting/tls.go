@@ -26,47 +26,59 @@ type TLS struct {
 // Read reads the variables of a server, whose names begin with prefix: prefix_TLS, prefix_TLS_CA, prefix_TLS_CERT,
 // prefix_TLS_KEY and prefix_TLS_SERVER_NAME.
 func (t *TLS) Read(r *Reader, prefix string) {
-	r.Truth(prefix+"_TLS", &t.On)
-	r.Text(prefix+"_TLS_CA", &t.CAFile)
-	r.Text(prefix+"_TLS_CERT", &t.CertFile)
-	r.Text(prefix+"_TLS_KEY", &t.KeyFile)
-	r.Text(prefix+"_TLS_SERVER_NAME", &t.ServerName)
+	r.Truth(prefix+"_TLS", &t.On, "`true` encrypts the connections")
+	r.Text(prefix+"_TLS_CA", &t.CAFile,
+		"PEM file of the authorities that sign the servers' certificates. None: those of the system")
+	r.Text(prefix+"_TLS_CERT", &t.CertFile, "PEM file of the program's own certificate, if the servers require one")
+	r.Text(prefix+"_TLS_KEY", &t.KeyFile, "PEM file of the key of that certificate")
+	r.Text(prefix+"_TLS_SERVER_NAME", &t.ServerName,
+		"name that the servers' certificates must have. None: the host of the address")
 }
 
-// Validate reads the files and returns all problems, joined.
-func (t TLS) Validate() error {
-	if !t.On {
-		// An operator who names a file expects TLS; plain text would be a surprise.
-		if t.CAFile+t.CertFile+t.KeyFile+t.ServerName != "" {
-			return errors.New("tls: a certificate or a server name is set, but TLS is off: set …_TLS to true, or unset them")
-		}
-		return nil
+// Validate reads the files and returns all problems, joined. They name the variables, which begin with prefix.
+func (t TLS) Validate(prefix string) error {
+	if t.On {
+		_, err := t.config(prefix)
+		return err
 	}
-	_, err := t.config()
-	return err
+	// An operator who names a file expects TLS; plain text would be a surprise.
+	var problems []error
+	for _, v := range [][2]string{{"_CA", t.CAFile}, {"_CERT", t.CertFile}, {"_KEY", t.KeyFile}, {"_SERVER_NAME", t.ServerName}} {
+		if v[1] != "" {
+			problems = append(problems,
+				Invalid(prefix+"_TLS"+v[0], "it is set, but TLS is off: set %s_TLS to true, or unset it", prefix))
+		}
+	}
+	return errors.Join(problems...)
 }
 
-func (t TLS) config() (*tls.Config, error) {
+// config reads the files. The problems name the variables, which begin with prefix.
+func (t TLS) config(prefix string) (*tls.Config, error) {
 	var problems []error
+	bad := func(name, format string, args ...any) {
+		problems = append(problems, Invalid(prefix+"_TLS_"+name, format, args...))
+	}
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName}
 	if t.CAFile != "" {
 		cfg.RootCAs = x509.NewCertPool()
 		pem, err := os.ReadFile(filepath.Clean(t.CAFile))
 		if err != nil {
-			problems = append(problems, fmt.Errorf("tls authorities: %w", err))
+			bad("CA", "%w", err)
 		} else if !cfg.RootCAs.AppendCertsFromPEM(pem) {
-			problems = append(problems, fmt.Errorf("tls authorities: %s has no certificate: want PEM", t.CAFile))
+			bad("CA", "%s has no certificate: want PEM", t.CAFile)
 		}
 	}
 	switch {
 	case t.CertFile != "" && t.KeyFile != "":
 		own, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
 		if err != nil {
-			problems = append(problems, fmt.Errorf("tls certificate %s with key %s: %w", t.CertFile, t.KeyFile, err))
+			bad("CERT", "certificate %s with key %s: %w", t.CertFile, t.KeyFile, err)
 		}
 		cfg.Certificates = []tls.Certificate{own}
-	case t.CertFile != t.KeyFile:
-		problems = append(problems, errors.New("tls certificate: both a certificate and its key are needed"))
+	case t.CertFile != "":
+		bad("KEY", "it is needed too, because %s_TLS_CERT is set", prefix)
+	case t.KeyFile != "":
+		bad("CERT", "it is needed too, because %s_TLS_KEY is set", prefix)
 	}
 	return cfg, errors.Join(problems...)
 }
@@ -75,13 +87,14 @@ func (t TLS) config() (*tls.Config, error) {
 type Dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 
 // Dialer returns a dialer that runs TLS over the connections of dial, or dial itself when TLS is off. It reads the
-// files for each connection, so that the next connection uses a renewed certificate.
-func (t TLS) Dialer(dial Dialer) Dialer {
+// files for each connection, so that the next connection uses a renewed certificate. Problems with them name the
+// variables, which begin with prefix.
+func (t TLS) Dialer(dial Dialer, prefix string) Dialer {
 	if !t.On {
 		return dial
 	}
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		cfg, err := t.config()
+		cfg, err := t.config(prefix)
 		if err != nil {
 			return nil, err
 		}

@@ -32,7 +32,7 @@ func greeter(t *testing.T, cfg *tls.Config) string {
 
 func dial(t *testing.T, cfg setting.TLS, addr string) (string, error) {
 	t.Helper()
-	conn, err := cfg.Dialer(new(net.Dialer).DialContext)(t.Context(), "tcp", addr)
+	conn, err := cfg.Dialer(new(net.Dialer).DialContext, "X")(t.Context(), "tcp", addr)
 	if err != nil {
 		return "", err
 	}
@@ -73,7 +73,7 @@ func TestTLSReloadsARenewedCertificate(t *testing.T) {
 	addr := greeter(t, server)
 	file := ca.Issue("first")
 	cfg := setting.TLS{On: true, CAFile: ca.File, CertFile: file, KeyFile: file}
-	dialer := cfg.Dialer(new(net.Dialer).DialContext)
+	dialer := cfg.Dialer(new(net.Dialer).DialContext, "X")
 	name := func() string {
 		conn, err := dialer(t.Context(), "tcp", addr)
 		require.NoError(t, err)
@@ -112,15 +112,15 @@ func TestAdviceNamesAPlaintextServer(t *testing.T) {
 func TestTLSReportsAllFileProblems(t *testing.T) {
 	t.Parallel()
 	ca := testkit.NewAuthority(t)
-	require.NoError(t, setting.TLS{}.Validate())
-	require.NoError(t, setting.TLS{On: true, CAFile: ca.File}.Validate())
+	require.NoError(t, setting.TLS{}.Validate("X"))
+	require.NoError(t, setting.TLS{On: true, CAFile: ca.File}.Validate("X"))
 	for want, cfg := range map[string]setting.TLS{
-		"TLS is off":         {CAFile: ca.File},
-		"no such file":       {On: true, CAFile: "/not/there"},
-		"has no certificate": {On: true, CAFile: os.DevNull},
-		"both a certificate": {On: true, CertFile: ca.File},
-		"tls certificate":    {On: true, CertFile: ca.File, KeyFile: ca.File},
+		"X_TLS_CA: it is set, but TLS is off: set X_TLS to true": {CAFile: ca.File},
+		"X_TLS_CA: open /not/there":                              {On: true, CAFile: "/not/there"},
+		"X_TLS_CA: /dev/null has no certificate":                 {On: true, CAFile: os.DevNull},
+		"X_TLS_KEY: it is needed too, because X_TLS_CERT is set": {On: true, CertFile: ca.File},
+		"X_TLS_CERT: certificate":                                {On: true, CertFile: ca.File, KeyFile: ca.File},
 	} {
-		require.ErrorContains(t, cfg.Validate(), want)
+		require.ErrorContains(t, cfg.Validate("X"), want)
 	}
 }

@@ -14,11 +14,16 @@ import (
 
 var memberName = regexp.MustCompile("`(.*?)`")
 
+// operatingPath returns the path of docs/operating.md.
+func operatingPath() string {
+	_, here, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(here), "..", "..", "docs", "operating.md")
+}
+
 // operatingPage returns docs/operating.md.
 func operatingPage(t testing.TB) string {
 	t.Helper()
-	_, here, _, _ := runtime.Caller(0)
-	page, err := os.ReadFile(filepath.Join(filepath.Dir(here), "..", "..", "docs", "operating.md"))
+	page, err := os.ReadFile(operatingPath())
 	require.NoError(t, err)
 	return string(page)
 }
