@@ -69,7 +69,14 @@ func Checks(cfg Config, uses Uses) []preflight.Check {
 	}
 	if cfg.Backend() == Embedded {
 		// The other checks make no sense for a broker inside a process: it has no users, no replicas and no clock of its own.
-		return append(checks, preflight.Check{Name: "kafka transactions", Run: i.embedded})
+		checks = append(checks, preflight.Check{Name: "kafka transactions", Run: i.embedded})
+		if len(uses.TransactionalIDs) > 0 {
+			checks = append(checks, refuses(preflight.Check{Name: "kafka boot", Run: i.boot}))
+		}
+		return checks
+	}
+	if len(uses.TransactionalIDs) > 0 {
+		checks = append(checks, refuses(asks("kafka boot", checkBrokers, inspector.bootMissing)))
 	}
 	return append(checks,
 		refuses(needs("kafka transactions", inspector.transactions)),

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io/fs"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/orderledger/orderledger/internal/embedded/broker"
 	"github.com/orderledger/orderledger/internal/kafka"
+	"github.com/orderledger/orderledger/internal/preflight"
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
@@ -232,4 +234,49 @@ func TestSyncFlushesTheFolder(t *testing.T) {
 	require.True(t, found, "the layout is in a file of the folder")
 	require.NoError(t, b.Close())
 	require.NoError(t, b.Sync(), "it has no folder after it stopped")
+}
+
+// A program that takes an embedded broker for a real cluster must notice it: it would take torn transactions for damage.
+func TestChecksNoticeEmbeddedBroker(t *testing.T) {
+	t.Parallel()
+	b := broker.New(config(""), testkit.Logger(t))
+	require.NoError(t, b.Start(t.Context()))
+	t.Cleanup(func() { require.NoError(t, b.Close()) })
+	boot := httptest.NewServer(b.BootHandler())
+	t.Cleanup(boot.Close)
+	other := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(other.Close)
+	writer := kafka.Uses{TransactionalIDs: []string{"ledger-lane-0-Aa"}}
+	for name, c := range map[string]struct {
+		url, seen string
+		uses      kafka.Uses
+		level     preflight.Level
+	}{
+		"with its nonce":          {boot.URL, "the embedded Kafka has the boot nonce " + b.Boot(), writer, preflight.OK},
+		"without a URL":           {"", "this Kafka is an embedded one, and no boot nonce is known", writer, preflight.Fail},
+		"with a URL of something": {other.URL, "boot nonce of " + other.URL + ": answered 404", writer, preflight.Fail},
+		"with a URL of nothing":   {"http://127.0.0.1:1/boot", "connection refused", writer, preflight.Fail},
+		"without transactions":    {"", "", kafka.Uses{}, preflight.OK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := testkit.KafkaConfig([]string{b.Addr()}, 1)
+			cfg.BootURL = c.url
+			checks := kafka.Checks(cfg, c.uses)
+			found := false
+			for _, l := range preflight.Run(t.Context(), checks) {
+				if l.Check.Name != "kafka boot" {
+					continue
+				}
+				found = true
+				require.Equal(t, c.level, l.Level, l.Seen)
+				require.Contains(t, l.Seen, c.seen)
+				require.True(t, l.Check.Refuses, "the program must not start")
+				if l.Level == preflight.Fail {
+					require.Contains(t, l.Do, kafka.EnvBootURL)
+				}
+			}
+			require.Equal(t, c.seen != "", found)
+		})
+	}
 }
