@@ -60,6 +60,14 @@ func TestMigrateRunsOnceForConcurrentPrograms(t *testing.T) {
 		require.NoError(t, conn.QueryRow(t.Context(), "SELECT count() FROM system.tables WHERE database = currentDatabase() "+
 			"AND name = 'schema_migrations_lock'").Scan(&locks))
 		require.Zero(t, locks)
+
+		// One that takes so long that all programs have found it before the first has applied it.
+		slow := fstest.MapFS{"9999_slow.sql": {Data: []byte("CREATE TABLE runs (x UInt8) ENGINE = MergeTree ORDER BY x; " +
+			"INSERT INTO runs SELECT sleep(1)")}}
+		for range 4 {
+			g.Go(func() error { return clickhouse.Migrate(t.Context(), cfg, testkit.Logger(t), slow) })
+		}
+		require.NoError(t, g.Wait(), "a second run would find the table")
 	})
 }
 

@@ -17,7 +17,8 @@ func TestUnavailable(t *testing.T) {
 	t.Parallel()
 	for _, err := range []error{
 		io.EOF, context.DeadlineExceeded, clickhouse.ErrAcquireConnTimeout, &net.OpError{Op: "dial", Err: errors.New("refused")},
-		&clickhouse.Exception{Code: codeMemoryLimit},
+		&clickhouse.Exception{Code: codeMemoryLimit}, &clickhouse.Exception{Code: codeTooManyQueries},
+		&clickhouse.Exception{Code: codeTimeoutExceeded}, &clickhouse.Exception{Code: codeServerOverloaded},
 		&clickhouse.Exception{Code: codeNotEnoughSpace}, &clickhouse.Exception{Code: codeReadOnly},
 		&clickhouse.Exception{Code: 75, Message: "Cannot write to file: , errno: 28, strerror: No space left on device"},
 		// Tables that the projector has yet to create, and a password that was changed.
