@@ -1,6 +1,7 @@
 package ingest_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -290,6 +291,59 @@ func TestReadsLabelsAfterCancellation(t *testing.T) {
 	project(t, conn, gone)
 	require.Equal(t, "ORDER_ITEM_ALREADY_CANCELLED", b.get("/S1/labels").member(t, "errorCode"))
 	require.Empty(t, b.get("/S1/invoices").member(t, "invoices"))
+}
+
+// What docs/operating.md says about deleting a person's data: the API answers as for an unknown shipment, and goes on.
+func TestReadsAfterDeletingPersonalData(t *testing.T) {
+	t.Parallel()
+	conn := readModel(t)
+	b := setup(t, conn, nil)
+	named := func(s *ledgerv1.Shipment) {
+		s.Details.DeliveryAddress = &ledgerv1.Address{FirstName: "Ananya"}
+		s.Returns = []*ledgerv1.Return{{ReturnId: "R-" + s.GetShipmentId(), OrderItemId: "I-" + s.GetShipmentId()}}
+	}
+	project(t, conn, aShipment("S1", 2, named), aShipment("S2", 3, named))
+	require.Contains(t, string(b.get("/S1").body), "Ananya")
+	for _, statement := range testkit.DocumentedStatements(t, "Deleting a person's data", "S1") {
+		require.NoError(t, conn.Exec(t.Context(), statement), statement)
+	}
+	for path, want := range map[string]int{
+		"/S1": 0, "/S2": 1, "/S1,S2": 1, "?orderIds=OD-S1": 0, "?orderIds=OD-S1,OD-S2": 1, "?orderItemIds=I-S1,I-S2": 1,
+	} {
+		a := b.get(path)
+		require.Equal(t, http.StatusOK, a.status, "%s: %s", path, a.body)
+		require.Len(t, a.member(t, "shipments"), want, path)
+	}
+	require.Contains(t, string(b.get("/S2").body), "Ananya")
+	require.Equal(t, "INVALID_SHIPMENTS", b.get("/S1/labels").member(t, "errorCode"))
+	require.Empty(t, b.get("/S1/invoices").member(t, "invoices"))
+	page := b.send(http.MethodPost, "/sellers/v3/shipments/filter", `{"filter":{"type":"preDispatch","states":["APPROVED"]}}`, bearer(ownToken)...)
+	require.Equal(t, http.StatusOK, page.status, "%s", page.body)
+	require.Len(t, page.member(t, "shipments"), 1)
+	returned := b.send(http.MethodPost, "/sellers/v2/returns/complete", `{"locationId":"LOC1","returnIds":["R-S1"]}`, bearer(ownToken)...)
+	require.Equal(t, "INVALID_RETURNS", returned.member(t, "returns", 0, "errorCode"), "%s", returned.body)
+
+	project(t, conn, aShipment("S1", 4, func(s *ledgerv1.Shipment) { s.Version = 2 }))
+	require.Len(t, b.get("/S1").member(t, "shipments"), 1, "its next event brings it back")
+}
+
+// Notifications need no address: a label and an invoice are rendered without one.
+func TestReadsLabelsWithoutAddress(t *testing.T) {
+	t.Parallel()
+	conn := readModel(t)
+	b := setup(t, conn, nil)
+	b.notify(created("S1"))
+	b.state("S1", status(ledgerv1.Status_STATUS_APPROVED))
+	b.labels("S1", ownToken)
+	packed := b.state("S1", status(ledgerv1.Status_STATUS_PACKED))
+	require.Nil(t, packed.GetDetails().GetDeliveryAddress())
+	project(t, conn, packed)
+	label := b.get("/S1/labels")
+	require.Equal(t, http.StatusOK, label.status, "%s", label.body)
+	require.True(t, bytes.HasPrefix(label.body, []byte("%PDF-")))
+	require.Len(t, b.get("/S1/invoices").member(t, "invoices"), 1)
+	details := b.get("/S1")
+	require.Equal(t, http.StatusOK, details.status, "%s", details.body)
 }
 
 func TestCommandsFindReturn(t *testing.T) {

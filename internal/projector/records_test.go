@@ -286,3 +286,68 @@ func stamp(t time.Time) *timestamppb.Timestamp {
 	}
 	return timestamppb.New(t)
 }
+
+// What docs/operating.md says about deleting a person's data: the columns that hold it, and that the projector goes on.
+func TestDeletingPersonalDataLeavesNone(t *testing.T) {
+	t.Parallel()
+	testkit.OnEachPair(t, func(t *testing.T, on testkit.Backends) {
+		const name = "Ananya-of-the-test"
+		b := setupOn(t, on, 1)
+		lane := b.lanes[0]
+		address := &ledgerv1.Address{FirstName: name, Line1: name, Phone: name}
+		story := func(n int) (recs []eventstest.Rec) {
+			for _, e := range eventstest.Story(n, eventstest.Start) {
+				e.After.Details = &ledgerv1.ShipmentDetails{
+					DeliveryAddress: address, BillingAddress: address, Buyer: &ledgerv1.Buyer{FirstName: name},
+					ExtensionsJson: `{"deliveryAddress":{"firstName":"` + name + `"}}`,
+				}
+				recs = append(recs, lane.Event(e))
+			}
+			return recs
+		}
+		id := eventstest.Story(500, eventstest.Start)[0].GetAfter().GetShipmentId()
+		d := eventstest.Decision()
+		d.ShipmentId, d.Body = id, []byte(name)
+		undecodable := lane.Event(eventstest.Story(500, eventstest.Start)[0])
+		undecodable.Value = []byte(name)
+		b.write(kgo.TryCommit, append(story(500), lane.Decision(d), undecodable)...)
+		b.projector(config(), b.click)
+		b.caughtUp()
+
+		// holding lists the columns that hold the name.
+		holding := func() (found []string) {
+			rows, err := b.db.Query(t.Context(), `SELECT table, name FROM system.columns WHERE database = currentDatabase()
+				AND table IN (SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree')
+				AND (type LIKE '%String%' OR type LIKE 'Array%' OR type LIKE 'Map%') ORDER BY table, name`)
+			require.NoError(t, err)
+			var tables, columns []string
+			for rows.Next() {
+				var table, column string
+				require.NoError(t, rows.Scan(&table, &column))
+				tables, columns = append(tables, table), append(columns, column)
+			}
+			require.NoError(t, rows.Close())
+			require.NoError(t, rows.Err())
+			for i, table := range tables {
+				if b.number("countIf(position(toString("+columns[i]+"), ?) > 0) FROM "+table, name) > 0 {
+					found = append(found, table+"."+columns[i])
+				}
+			}
+			return found
+		}
+		require.Equal(t, []string{
+			"dead_letters_history.value", "decisions_history.body", "events.body", "shipments_state.state",
+		}, holding())
+		events := b.number("count() FROM events")
+		for _, statement := range testkit.DocumentedStatements(t, "Deleting a person's data", id) {
+			require.NoError(t, b.db.Exec(t.Context(), statement), statement)
+		}
+		require.Empty(t, holding())
+		require.Equal(t, events, b.number("count() FROM events"), "without a gap")
+
+		b.stories(2)
+		b.caughtUp()
+		require.Greater(t, b.number("count() FROM events"), events)
+		require.EqualValues(t, 2, b.number("count() FROM shipments"))
+	})
+}

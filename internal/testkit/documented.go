@@ -50,12 +50,34 @@ func DocumentedMembers(t testing.TB, first string) map[string]string {
 // DocumentedExample returns the first example in JSON below a heading of docs/operating.md.
 func DocumentedExample(t testing.TB, heading string) string {
 	t.Helper()
+	return documentedBlock(t, heading, "json")
+}
+
+// DocumentedStatements returns the statements of the first example in SQL below a heading of docs/operating.md, for the
+// shipment and in the database that the connection names.
+func DocumentedStatements(t testing.TB, heading, shipmentID string) []string {
+	t.Helper()
+	text := strings.NewReplacer("orderledger.", "", "ship-1", shipmentID).Replace(documentedBlock(t, heading, "sql"))
+	var out []string
+	for statement := range strings.SplitSeq(text, ";\n") {
+		if statement = strings.TrimSpace(statement); statement != "" {
+			out = append(out, statement)
+		}
+	}
+	require.NotEmpty(t, out, heading)
+	return out
+}
+
+// documentedBlock returns the first block in a language below a heading of docs/operating.md.
+func documentedBlock(t testing.TB, heading, language string) string {
+	t.Helper()
 	_, section, found := strings.Cut(operatingPage(t), "\n### "+heading+"\n")
 	require.True(t, found, heading)
-	_, example, found := strings.Cut(section, "```json\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	_, block, found := strings.Cut(section, "```"+language+"\n")
 	require.True(t, found, heading)
-	example, _, _ = strings.Cut(example, "```")
-	return example
+	block, _, _ = strings.Cut(block, "```")
+	return block
 }
 
 // JSONMembers returns the members of a struct in JSON, those of embedded structs included, with their types as the
