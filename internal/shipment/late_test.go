@@ -232,9 +232,10 @@ func TestFormFailedBeforeAcknowledgement(t *testing.T) {
 // A date may lie before a step whose time was not reported.
 func TestDateBeforeInferredStep(t *testing.T) {
 	t.Parallel()
-	st := given(t, createdSelf(1), returnReported("R-1", fromCourier, 5, "item-1", 1))
+	st := given(t, createdSelf(1))
+	st.c.Now = hour(30)
+	st.decide(returnReported("R-1", fromCourier, 29, "item-1", 1)) // A day after the delivery that the command reports.
 	require.Equal(t, inferred, st.s.Times.Shipped.Certainty)
-	st.c.Now = hour(6)
 	st.does(CancelReturn{ReturnID: "R-1", DeliveredAt: When{Time: hour(4)}}, accepted, "ReturnCancelled", "ShipmentDelivered", "ShipmentCompleted")
 	require.Equal(t, hour(4), st.s.Times.Delivered.At.AsTime())
 	require.Equal(t, hour(4), st.s.Times.Shipped.At.AsTime())
@@ -276,4 +277,31 @@ func TestReturnFactsInAnyOrder(t *testing.T) {
 		require.True(t, a.EqualVT(b), "%v\n%v", a, b)
 		require.True(t, slices.EqualFunc(clocks, others, (*ledgerv1.Clock).EqualVT), "%v\n%v", clocks, others)
 	})
+}
+
+// A promise is judged by what was promised until it ended: a later date neither breaks one that was kept nor saves one
+// that was broken.
+func TestDueReportedAfterTheEndChangesNothing(t *testing.T) {
+	t.Parallel()
+	for name, arrives := range map[string]bool{"it arrives after the end": false, "it arrives before the end": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			flow := created(1)
+			flow.DeliverBy = hour(8)
+			st := given(t, flow)
+			st.c.Now = hour(21)
+			facts := []Input{reach(delivered, 10), DatesChanged{Fact: at(12), DeliverBy: hour(20)}}
+			if arrives {
+				slices.Reverse(facts)
+			}
+			for _, f := range facts {
+				require.Equal(t, applied, st.decide(f).Outcome)
+			}
+			c := st.clock(clockDeliver)
+			require.Equal(t, hour(8), c.DueAt.AsTime())
+			require.Equal(t, hour(8), c.FirstDueAt.AsTime())
+			require.Equal(t, hour(10), c.Done.At.AsTime(), "it was late, and stays so")
+			require.Equal(t, hour(20), st.s.DeliverBy.AsTime(), "the date itself is the newest")
+		})
+	}
 }

@@ -51,4 +51,8 @@ func TestSourceNeverChanges(t *testing.T) {
 	require.Empty(t, st.last.Events[0].GetPropertiesUpdated().GetChanged())
 	st.does(c, duplicate)
 	require.Equal(t, "flipkart", st.s.GetDetails().GetSource())
+	c.At, c.Details = hour(4), &ledgerv1.ShipmentDetails{Source: "another", PackagingPolicy: "new"}
+	require.Equal(t, applied, st.decide(c).Outcome)
+	require.Equal(t, "new", st.s.GetDetails().GetPackagingPolicy())
+	require.Equal(t, "flipkart", st.s.GetDetails().GetSource(), "a report of other details leaves it alone")
 }
