@@ -39,6 +39,12 @@
 // shipped units or of more units than are left, a status that was reached after the cancellation, a return of more
 // units than are live. Of two ends of one return, the first stands, and the other is stale.
 //
+// Units end alike in any order too, except where a cancellation meets shipping or a return of the same item. Whether
+// units were cancelled before they were shipped, or on their way, is judged by how far the item has got when the
+// cancellation arrives, as everything that moves a state is judged by rank and never by time alone. If the cancellation
+// comes first, a return revives the units; if the return comes first, they are shipped units that were cancelled, which
+// is irregular.
+//
 // Holds, dates, tracking and the fields of a shipment have no rank. The latest report wins for each field, by the time
 // of the report; an older report fills what is unknown and replaces nothing. Reports of the same time count in the
 // order of arrival. A field that is reported again with the value that it has is no news, except for due times and
