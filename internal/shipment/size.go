@@ -12,7 +12,11 @@ import (
 //	described state after anything else                 at most 2 MiB
 //	whole state, with the texts of cancellations and returns as reported
 //	                                                    at most 2.25 MiB; beyond it, their texts are shortened
+//	whole state after a new return                      at most 3.12 MiB
 //	an event: the state, its transition and its body    at most MaxEventBytes
+//
+// New returns are the only fact without an end: a line can be returned any number of times. So they stop before the
+// record is full, and what is yet to happen to the recorded ones, and to the shipment, still fits.
 //
 // The described state is the state without cancellations and returns. A body of 1 MiB makes at most 1.1 MiB of it once
 // the extensions, which it holds a second time, are left out. The longest transition has 1,000 items with ids of 256
@@ -26,6 +30,7 @@ const (
 	maxReportedBytes  = 5 << 18
 	maxDescribedBytes = 2 << 20
 	maxVerboseBytes   = 9 << 18
+	maxReturnedBytes  = MaxEventBytes - 768<<10
 
 	// uncheckedBytes is a size of the state below which no event can exceed a limit: transition and body hold no more
 	// than the state does.
@@ -53,7 +58,7 @@ func (x *decider) fits(o ledgerv1.Outcome) bool {
 		return false
 	}
 	for _, e := range x.d.Events {
-		if e.SizeVT() > MaxEventBytes {
+		if e.SizeVT() > MaxEventBytes || size > maxReturnedBytes && e.GetReturnCreated() != nil {
 			x.oversized = true
 			return false
 		}

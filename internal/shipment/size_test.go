@@ -132,6 +132,45 @@ func TestDescriptionBeyondLimit(t *testing.T) {
 	st.does(cancelFact(2, "r", lineOfUnits(longID(1), 1)), applied, "ItemsCancelled")
 }
 
+// Nothing else has no end, so returns stop early enough to leave room for what happens to those that are recorded.
+func TestReturnsLeaveRoom(t *testing.T) {
+	t.Parallel()
+	c := Context{Now: hour(21), Policy: Policy{Own: true}}
+	decide := func(s *State, in Input) Decision { return Decide(s, in, c) }
+	full := func(limit int) *State {
+		s := decide(decide(nil, largest(1000)).State, reach(shipped, 1)).State.CloneVT()
+		line := &ledgerv1.Return{
+			OrderItemId: longID(0), Source: fromCustomer, Units: 1, Status: rmaCreated, Created: reported(hour(2)),
+		}
+		for size, n := s.SizeVT(), 0; size < limit-8192; n++ {
+			r := line.CloneVT()
+			r.ReturnId = longID(n)
+			s.Returns = append(s.Returns, r)
+			size += r.SizeVT() + 3
+		}
+		return s
+	}
+	more := returnReported("R-1", fromCustomer, 3, longID(1), 1)
+
+	s := full(maxReturnedBytes)
+	d := decide(s, more)
+	require.Equal(t, applied, d.Outcome, "%s", d.Message)
+	all := Cancelled{Fact: at(4)}
+	for i := range maxItems {
+		all.Items = append(all.Items, CancelledItem{OrderItemID: longID(i), Quantity: 1, Reason: "r"})
+	}
+	for _, f := range []Input{
+		ReturnReached{at(5), "R-1", rmaCompleted, nil}, all, reach(delivered, 6), Hold{Fact: at(7)}, Unhold{at(8), approved},
+	} {
+		d = decide(d.State, f)
+		require.Equal(t, applied, d.Outcome, "%T: %s", f, d.Message)
+	}
+
+	d = decide(full(MaxEventBytes-64<<10), more)
+	require.Equal(t, quarantined, d.Outcome)
+	require.Equal(t, ReasonTooLarge, d.Reason)
+}
+
 func TestBriefKeepsCharacters(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "order_cancelled", brief("order_cancelled"))
