@@ -50,6 +50,8 @@ func EncodePacking(revision uint32, packing *ledgerv1.Packing) ([]byte, error) {
 	return append(binary.BigEndian.AppendUint32(nil, revision), text...), nil
 }
 
+// readPacking reads a packing result that was forwarded to the owner of the lane. Its revision comes first and alone,
+// because a result for an older revision is stale whatever it holds.
 func readPacking(shipmentID string, body []byte) (Command, error) {
 	if len(body) < 4 || shipmentID == "" {
 		return Command{}, errors.New("decode packing: no shipment or no revision")

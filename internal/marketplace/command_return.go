@@ -73,6 +73,8 @@ func cancelReturnItem(r *reader, root, item int32) shipment.Input {
 	}
 }
 
+// pickupItem reads a pickup. It needs a date, because a pickup without one would end its clock at a time that nobody
+// reported.
 func pickupItem(r *reader, root, item int32) shipment.Input {
 	in := shipment.PickUpReturn{
 		LocationID: r.location(root, item), ReturnID: r.id(item, "returnId"), At: r.when(item, "pickupDate"),

@@ -42,6 +42,8 @@ func packItem(r *reader, root, item int32) shipment.Input {
 	return shipment.RequestLabels{LocationID: r.location(root, item), Request: request}
 }
 
+// readTaxItems reads what invoices are made of. It is strict, unlike the facts: a wrong rate would stand on a printed
+// invoice, and the caller sees the answer.
 func readTaxItems(r *reader, item int32) []*ledgerv1.TaxItem {
 	var out []*ledgerv1.TaxItem
 	for i, _ := r.list(item, "taxItems", kindObject); i != none; i = r.nodes[i].next {

@@ -45,6 +45,8 @@ func readReturnCreated(r *reader, n *Notification, attributes int32) {
 	n.body = shipment.ReturnReported{ReturnID: n.ReturnID, Lines: lines, Siblings: readSiblings(r)}
 }
 
+// readReturnLine reads a line of a return. Only its item, units and source can spoil it: the rules read no other text,
+// and a return that is not recorded would be missing in every sum.
 func readReturnLine(r *reader, i int32) shipment.ReturnLine {
 	orderItemID := r.needID(i, "orderItemId")
 	line := shipment.ReturnLine{

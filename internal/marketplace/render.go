@@ -237,6 +237,7 @@ func renderDimensions(d *ledgerv1.Dimensions) *dimensions {
 	return &dimensions{Length: d.GetLength(), Breadth: d.GetBreadth(), Height: d.GetHeight(), Weight: d.GetWeight()}
 }
 
+// renderForms returns an empty list and not nil for none: clients go through it without a check.
 func renderForms(s *ledgerv1.Shipment) []form {
 	out := []form{}
 	for _, f := range s.GetForms() {
@@ -271,6 +272,8 @@ func StatusName(s ledgerv1.Status) string {
 	return strings.TrimPrefix(s.String(), "STATUS_")
 }
 
+// formatted and optional return nil for what is not known. It becomes null, as in live responses: an empty text would be
+// a value, and no client can read it as a time.
 func formatted(t *timestamppb.Timestamp) *string {
 	if t == nil {
 		return nil

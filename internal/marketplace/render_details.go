@@ -94,6 +94,8 @@ func RenderDetails(s *ledgerv1.Shipment, at Location) Details {
 	return out
 }
 
+// renderAddress has state and pincode under each of the names by which clients read them. The caller says whether the phone
+// is shown: it is a person's, and few answers need it.
 func renderAddress(a *ledgerv1.Address, phone bool) *address {
 	if a == nil {
 		return nil
@@ -119,6 +121,7 @@ func renderCourier(c *ledgerv1.Courier) *couriers {
 	return &couriers{PickupDetails: one, DeliveryDetails: one}
 }
 
+// orNull keeps a body valid JSON: an empty raw message would make the encoder fail for the whole answer.
 func orNull(raw json.RawMessage) json.RawMessage {
 	if len(raw) == 0 {
 		return json.RawMessage("null")
