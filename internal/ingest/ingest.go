@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -104,7 +105,7 @@ func New(cfg Config, d Deps) (*Ingest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ingest: %w", err)
 	}
-	producer, err := kgo.NewClient(append(append([]kgo.Opt{}, d.Options...), kafka.ManualPartitions())...)
+	producer, err := kgo.NewClient(append(slices.Clone(d.Options), kafka.ManualPartitions(), kafka.BoundedProducer())...)
 	if err != nil {
 		inbox.Close()
 		return nil, fmt.Errorf("ingest client: %w", err)

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -58,7 +59,7 @@ func NewInbox(lanes int, options ...kgo.Opt) (*Inbox, error) {
 	if lanes < 1 {
 		return nil, fmt.Errorf("inbox of %d lanes: want 1 or more", lanes)
 	}
-	client, err := kgo.NewClient(append(append([]kgo.Opt{}, options...), kafka.ManualPartitions())...)
+	client, err := kgo.NewClient(append(slices.Clone(options), kafka.ManualPartitions(), kafka.BoundedProducer())...)
 	if err != nil {
 		return nil, fmt.Errorf("inbox client: %w", err)
 	}

@@ -26,3 +26,11 @@ func Produce(ctx context.Context, client *kgo.Client, records ...*kgo.Record) er
 	}
 	return nil
 }
+
+// maxUnsent is larger than any record, and small beside the memory of a process.
+const maxUnsent = 64 << 20
+
+// BoundedProducer bounds the memory of records that a client has not written yet; Produce then waits for space, until
+// its context ends. Every client of Produce needs it: during an outage, records stay in the client after Produce has
+// returned, behind one whose fate is not known, and the client's own bound is 10,000 records of any size.
+func BoundedProducer() kgo.Opt { return kgo.MaxBufferedBytes(maxUnsent) }
