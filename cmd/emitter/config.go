@@ -91,11 +91,11 @@ func readEndpoints(e *setting.Reader, cfg *config) {
 	check(envLocations, emitter.Endpoint{Scope: emitter.Scope{Locations: scope.Locations}})
 	e.List(envChannels, &scope.Channels, "the same for the `channelName` of messages")
 	check(envChannels, emitter.Endpoint{Scope: emitter.Scope{Channels: scope.Channels}})
-	e.Text(envStart, &settings.Start, "where those endpoints start while they have no position: `now`, `earliest`, a time "+
-		"such as 2026-01-31T00:00:00Z, or offsets such as `offsets 0=120, 1=98`")
+	e.Text(envStart, &settings.Start, "where those endpoints start while they have no position: `now`, `earliest`, a "+
+		"time such as 2026-01-31T00:00:00Z, or offsets such as `offsets 0=120, 1=98`")
 	check(envStart, emitter.Endpoint{Start: settings.Start})
-	e.Text(envForgotten, &settings.Forgotten, "what those endpoints do if Kafka has forgotten their positions: `wait` for "+
-		"you, `start` as new ones, or `repeat` everything from their first start on")
+	e.Text(envForgotten, &settings.Forgotten, "what those endpoints do if Kafka has forgotten their positions: `wait` "+
+		"for you, `start` as new ones, or `repeat` everything from their first start on")
 	check(envForgotten, emitter.Endpoint{Forgotten: settings.Forgotten})
 	e.Truth(envHistory, &settings.History,
 		"`true`: those endpoints also get messages of shipments that were imported as history")

@@ -50,9 +50,13 @@ func intake(directory *sellers.Directory) preflight.Finding {
 // local is what the program needs of its machine.
 func local(cfg config) service.Local {
 	return service.Local{
-		Addrs: []service.Addr{{Variable: envAddr, Addr: cfg.Ingest.Addr}, {Variable: envPeerAddr, Addr: cfg.Ingest.Peers.Addr}},
+		Addrs: []service.Addr{
+			{Variable: envAddr, Addr: cfg.Ingest.Addr},
+			{Variable: envPeerAddr, Addr: cfg.Ingest.Peers.Addr},
+		},
 		Folders: []service.Folder{
-			{Variable: envData, Dir: cfg.Journal.StoreDir}, {Variable: envData, Dir: cfg.Ingest.ResolverDir},
+			{Variable: envData, Dir: cfg.Journal.StoreDir},
+			{Variable: envData, Dir: cfg.Ingest.ResolverDir},
 			{Variable: envDocuments, Dir: cfg.Ingest.BlobDir},
 		},
 		Checks: []preflight.Check{folderInUse(cfg)},

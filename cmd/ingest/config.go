@@ -164,7 +164,8 @@ func readFolders(e *setting.Reader, cfg *config) {
 	e.Text(envData, &data, "folder of lane stores, the resolver's store and documents; each instance has its own")
 	cfg.Journal.StoreDir, cfg.Ingest.ResolverDir = data+"/lanes", data+"/resolver"
 	documents := ""
-	e.Text(envDocuments, &documents, "folder of documents, which instances may share. None: `documents` in the folder above")
+	e.Text(envDocuments, &documents,
+		"folder of documents, which instances may share. None: `documents` in the folder above")
 	cfg.Ingest.BlobDir = cmp.Or(documents, data+"/documents")
 }
 

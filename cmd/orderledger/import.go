@@ -27,8 +27,8 @@ const shownRefusals = 20
 // The variables of import.
 const (
 	envURL               = "ORDERLEDGER_URL"
-	envNotificationToken = "ORDERLEDGER_NOTIFICATION_TOKEN" //nolint:gosec // The name of a variable.
-	envOperatorToken     = "ORDERLEDGER_OPERATOR_TOKEN"     //nolint:gosec // The name of a variable.
+	envNotificationToken = "ORDERLEDGER_NOTIFICATION_TOKEN"
+	envOperatorToken     = "ORDERLEDGER_OPERATOR_TOKEN" //nolint:gosec // The name of a variable.
 )
 
 const defaultURL = "http://127.0.0.1:8080"

@@ -69,8 +69,8 @@ func (o *upOptions) defaultListen(given func(flag string) bool) {
 	}
 }
 
-// readVariables reads the variables that stand for flags that were not given. If nothing says whether intake is open, it
-// is if only this machine reaches it.
+// readVariables reads the variables that stand for flags that were not given. If nothing says whether intake is open,
+// it is if only this machine reaches it.
 func (o *upOptions) readVariables(e *setting.Reader, given func(flag string) bool) {
 	o.variables = map[string]string{}
 	instead := func(flag, variable string) bool {

@@ -13,8 +13,8 @@ const EmbeddedClusterID = "embedded"
 func (i inspector) boot(ctx context.Context) []preflight.Finding {
 	nonce, err := BootNonce(ctx, i.cfg.BootURL)
 	if err != nil {
-		return []preflight.Finding{preflight.Failure("set "+EnvBootURL+" to the /boot of the process that runs this Kafka: it "+
-			"prints the URL at its start; and start that process. Unset it if this is a real cluster", "%v", err)}
+		return []preflight.Finding{preflight.Failure("start the process that runs this Kafka, and set "+EnvBootURL+
+			" to its /boot: it prints the URL at its start. Unset the variable if this is a real cluster", "%v", err)}
 	}
 	return []preflight.Finding{preflight.Good("the embedded Kafka has the boot nonce %s", nonce)}
 }
@@ -27,8 +27,8 @@ func (i inspector) bootMissing(ctx context.Context) []preflight.Finding {
 	case err != nil:
 		return i.unknown(err)
 	case brokers.Cluster == EmbeddedClusterID:
-		return []preflight.Finding{preflight.Failure("set "+EnvBootURL+" to the /boot of the process that runs it: it prints the "+
-			"URL at its start", "this Kafka is an embedded one, and no boot nonce is known")}
+		return []preflight.Finding{preflight.Failure("set "+EnvBootURL+
+			" to the /boot of the process that runs it: it prints the URL at its start", "this Kafka is an embedded one, and no boot nonce is known")}
 	}
 	return []preflight.Finding{preflight.Good("none is needed: this Kafka is not embedded in another process")}
 }

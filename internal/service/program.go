@@ -192,7 +192,8 @@ func printConfiguration(e *setting.Reader, cfg any, stdout io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("print the configuration: %w", err)
 	}
-	_, err = fmt.Fprintf(stdout, "%s# The configuration that follows from them, with secrets masked and durations in nanoseconds:\n# %s\n",
+	_, err = fmt.Fprintf(stdout,
+		"%s# The configuration that follows from them, with secrets masked and durations in nanoseconds:\n# %s\n",
 		setting.File(e.Variables()), text)
 	return err
 }

@@ -26,8 +26,8 @@ func Invalid(name, format string, args ...any) error {
 	return &InvalidError{Name: name, Problem: fmt.Errorf(format, args...)}
 }
 
-// Renamed returns the problem with the name of a flag in place of that of a variable: a value that came from a flag must
-// be corrected there. It renames all problems that errors.Join joined.
+// Renamed returns the problem with the name of a flag in place of that of a variable: a value that came from a flag
+// must be corrected there. It renames all problems that errors.Join joined.
 func Renamed(err error, variable, flag string) error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var problems []error

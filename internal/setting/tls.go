@@ -43,7 +43,9 @@ func (t TLS) Validate(prefix string) error {
 	}
 	// An operator who names a file expects TLS; plain text would be a surprise.
 	var problems []error
-	for _, v := range [][2]string{{"_CA", t.CAFile}, {"_CERT", t.CertFile}, {"_KEY", t.KeyFile}, {"_SERVER_NAME", t.ServerName}} {
+	for _, v := range [][2]string{
+		{"_CA", t.CAFile}, {"_CERT", t.CertFile}, {"_KEY", t.KeyFile}, {"_SERVER_NAME", t.ServerName},
+	} {
 		if v[1] != "" {
 			problems = append(problems,
 				Invalid(prefix+"_TLS"+v[0], "it is set, but TLS is off: set %s_TLS to true, or unset it", prefix))

@@ -142,7 +142,7 @@ func (p Program) RequireNamesVariables(t *testing.T, others map[string]string, n
 		}
 	}
 	for _, v := range p.Variables() {
-		bad := ""
+		var bad string
 		if _, err := strconv.Atoi(v.Value); err == nil {
 			bad = "-7"
 		} else if _, err := time.ParseDuration(v.Value); err == nil {
@@ -160,8 +160,8 @@ func (p Program) RequireNamesVariables(t *testing.T, others map[string]string, n
 	}
 }
 
-// RequireDocumented compares the tables of variables in docs/operating.md with those of the program: names, defaults and
-// meanings. One table has the variables that all services read, one those for ClickHouse, and the one with the name of
+// RequireDocumented compares the tables of variables in docs/operating.md with those of the program: names, defaults
+// and meanings. One table has the variables that all services read, one those for ClickHouse, and the one with the name of
 // the program the others. With update it writes the tables.
 func (p Program) RequireDocumented(t *testing.T, name string, update bool) {
 	t.Helper()
@@ -216,7 +216,7 @@ func RequireVariables(t *testing.T, section string, variables []setting.Variable
 	table.WriteString("\n")
 	want := head + begin + table.String() + end + tail
 	if update {
-		require.NoError(t, os.WriteFile(operatingPath(), []byte(want), 0o644)) //nolint:gosec // Everybody may read it.
+		require.NoError(t, os.WriteFile(operatingPath(), []byte(want), 0o644))
 		return
 	}
 	require.Equal(t, want, page, "docs/operating.md is stale: go test -p 1 ./cmd/... -run Documented -update")
