@@ -103,3 +103,18 @@ func TestReversePickupDueIsAssumed(t *testing.T) {
 		})
 	}
 }
+
+// A courier brings back the units that were cancelled on the way; those that are still live are yet to arrive.
+func TestCourierReturnTakesCancelledUnitsFirst(t *testing.T) {
+	t.Parallel()
+	st := given(t, created(2), reach(shipped, 1), cancelFact(2, "r", lineOfUnits("item-1", 1)))
+	for i, want := range []ledgerv1.Status{shipped, requested} {
+		id := []string{"R-1", "R-2"}[i]
+		require.Equal(t, applied, st.decide(returnReported(id, fromCourier, float64(3+i), "item-1", 1)).Outcome)
+		require.Equal(t, want, st.s.GetStatus(), "return %s", id)
+	}
+	st.decide(ReturnReached{at(5), "R-1", rmaCompleted, nil})
+	require.Equal(t, requested, st.s.GetStatus(), "the live unit is not back yet")
+	st.decide(ReturnReached{at(6), "R-2", rmaCompleted, nil})
+	require.Equal(t, returned, st.s.GetStatus())
+}
