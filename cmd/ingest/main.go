@@ -15,6 +15,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/clickhouse"
 	"github.com/orderledger/orderledger/internal/ingest"
 	"github.com/orderledger/orderledger/internal/journal"
@@ -58,10 +59,6 @@ func serve(ctx context.Context, cfg config, process *service.Process) (err error
 	if err != nil {
 		return fmt.Errorf("topics: %w", err)
 	}
-	monitor, err := kafka.NewLayoutMonitor(client, cfg.Kafka, layout, log, reg)
-	if err != nil {
-		return err
-	}
 	lanes := int(layout.Lanes)
 	cfg.Kafka.Lanes = lanes
 	options := append(kafka.Options(cfg.Kafka), kafka.Logging(log))
@@ -75,17 +72,13 @@ func serve(ctx context.Context, cfg config, process *service.Process) (err error
 	live := sellers.NewLive(cfg.Ingest.Sellers)
 	peers := peer.NewClient(cfg.Ingest.Peers, cfg.Ingest.Cluster)
 	defer peers.Close()
-	clock, err := kafka.NewClock(options, log, reg)
-	if err != nil {
-		return err
-	}
-	disks, err := kafka.NewDisks(options, log, reg)
+	watch, err := newWatches(client, cfg.Kafka, layout, options, process)
 	if err != nil {
 		return err
 	}
 	deps := journal.Deps{
 		Options: options, Decode: marketplace.Decode(cfg.Ingest.Marketplace), Policy: live.Policy,
-		Log: log, Registerer: reg, ClockGood: clock.Good, DiskFull: disks.Suspect,
+		Log: log, Registerer: reg, ClockGood: watch.clock.Good, DiskFull: watch.disks.Suspect,
 		CheckLayout: func(ctx context.Context) error { return kafka.CheckLayout(ctx, client, cfg.Kafka, &layout) },
 	}
 	if peers != nil {
@@ -107,7 +100,7 @@ func serve(ctx context.Context, cfg config, process *service.Process) (err error
 	defer func() { err = errors.Join(err, lookups.Close()) }()
 	in, err := ingest.New(cfg.Ingest, ingest.Deps{
 		Options: options, Journal: ledger, Peers: peers, ClickHouse: reads, Lookups: lookups, Log: log, Registerer: reg,
-		Sellers: live, Disks: disks,
+		Sellers: live, Disks: watch.disks,
 	})
 	if err != nil {
 		return fmt.Errorf("ingest: %w", err)
@@ -117,18 +110,44 @@ func serve(ctx context.Context, cfg config, process *service.Process) (err error
 	admin := process.Admin(in.Ready)
 	in.HandleReadiness(admin)
 	in.HandleOperations(admin)
-	units := []service.Unit{
-		admin.Unit(), {Name: "layout", Run: monitor.Run}, {Name: "disks", Run: disks.Run}, {Name: "journal", Run: ledger.Run},
-	}
-	if !cfg.Journal.Embedded { // An embedded broker has the clock of its machine, and no controller.
-		units = append(units, service.Unit{Name: "clock", Run: clock.Run})
-	}
+	units := append(watch.units(cfg.Journal.Embedded), admin.Unit(), service.Unit{Name: "journal", Run: ledger.Run})
 	reload, err := reloadSellers(cfg, live, process)
 	if err != nil {
 		return err
 	}
 	units = append(units, reload...)
 	return service.Run(ctx, log, append(units, in.Units()...)...)
+}
+
+// watches follow what may change in Kafka while the program runs.
+type watches struct {
+	layout *kafka.LayoutMonitor
+	clock  *kafka.Clock
+	disks  *kafka.Disks
+}
+
+func newWatches(
+	client *kgo.Client, cfg kafka.Config, layout events.Layout, options []kgo.Opt, process *service.Process,
+) (w watches, err error) {
+	log, reg := process.Log, process.Metrics
+	if w.layout, err = kafka.NewLayoutMonitor(client, cfg, layout, log, reg); err != nil {
+		return w, err
+	}
+	if w.clock, err = kafka.NewClock(options, log, reg); err != nil {
+		return w, err
+	}
+	w.disks, err = kafka.NewDisks(options, log, reg)
+	return w, err
+}
+
+// units returns the watches as parts of the program. An embedded broker has the clock of its machine, and no
+// controller.
+func (w watches) units(embedded bool) []service.Unit {
+	units := []service.Unit{{Name: "layout", Run: w.layout.Run}, {Name: "disks", Run: w.disks.Run}}
+	if embedded {
+		return units
+	}
+	return append(units, service.Unit{Name: "clock", Run: w.clock.Run})
 }
 
 // reloadSellers returns the unit that puts a changed sellers file in force, if there is a file.

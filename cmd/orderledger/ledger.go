@@ -152,8 +152,8 @@ func (l *ledger) newIngest(
 		return fmt.Errorf("journal: %w", err)
 	}
 	l.ingest, err = ingest.New(in, ingest.Deps{
-		Options: kafka.Options(brokers), Journal: l.journal, ClickHouse: l.tables, Lookups: l.lookups, Sellers: live, Disks: l.disks,
-		Log: log.With(slog.String("part", "ingest")), Registerer: reg, Now: o.Now,
+		Options: kafka.Options(brokers), Journal: l.journal, ClickHouse: l.tables, Lookups: l.lookups, Sellers: live,
+		Disks: l.disks, Log: log.With(slog.String("part", "ingest")), Registerer: reg, Now: o.Now,
 	})
 	return wrap("ingest", err)
 }

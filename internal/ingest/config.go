@@ -18,7 +18,7 @@ import (
 // The variables that set fields of Config; cmd/ingest reads them.
 const (
 	EnvAddr          = "ORDERLEDGER_INGEST_ADDR"
-	EnvOperatorToken = "ORDERLEDGER_INGEST_OPERATOR_TOKEN" //nolint:gosec // The name of a variable.
+	EnvOperatorToken = "ORDERLEDGER_INGEST_OPERATOR_TOKEN"
 	EnvReadTimeout   = "ORDERLEDGER_INGEST_READ_TIMEOUT"
 	EnvPublicURL     = "ORDERLEDGER_INGEST_PUBLIC_URL"
 	EnvConnections   = "ORDERLEDGER_INGEST_CONNECTIONS"

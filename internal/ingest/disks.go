@@ -48,12 +48,17 @@ var diskFull = httpx.Kind{
 func (d *disks) check(ctx context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	full := d.kafka.Full()
-	if full == nil {
-		full = d.own()
-	}
+	full := d.verdict()
 	d.note(ctx, full)
 	return full
+}
+
+// verdict is check without its line in the log. The caller holds d.mu.
+func (d *disks) verdict() error {
+	if full := d.kafka.Full(); full != nil {
+		return full
+	}
+	return d.own()
 }
 
 // own returns the full disk of a folder, nil if there is none.
@@ -128,7 +133,9 @@ func (d *disks) register(reg prometheus.Registerer) error {
 		Name: "orderledger_ingest_disk_full",
 		Help: "1 while notifications and calls are refused because a disk is full, Kafka's or this instance's.",
 	}, func() float64 {
-		if d.check(context.Background()) != nil { // The library's interface has no context.
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.verdict() != nil {
 			return 1
 		}
 		return 0

@@ -178,8 +178,8 @@ func (i *Ingest) wire(d Deps) error {
 			counted: m.notifications,
 		},
 		commands: &commands{
-			access: a, disks: i.disks, router: router, states: states{d.Lookups}, settings: cfg.Marketplace, maxBody: cfg.MaxBodyBytes,
-			timeout: cfg.CommandTimeout, readTimeout: cfg.ReadTimeout, watcher: parts,
+			access: a, disks: i.disks, router: router, states: states{d.Lookups}, settings: cfg.Marketplace,
+			maxBody: cfg.MaxBodyBytes, timeout: cfg.CommandTimeout, readTimeout: cfg.ReadTimeout, watcher: parts,
 			lookupTimeout: cfg.LookupTimeout, log: d.Log, counted: m.commands,
 		},
 		reads: &reads{

@@ -27,8 +27,8 @@ func (i inspector) bootMissing(ctx context.Context) []preflight.Finding {
 	case err != nil:
 		return i.unknown(err)
 	case brokers.Cluster == EmbeddedClusterID:
-		return []preflight.Finding{preflight.Failure("set "+EnvBootURL+
-			" to the /boot of the process that runs it: it prints the URL at its start", "this Kafka is an embedded one, and no boot nonce is known")}
+		do := "set " + EnvBootURL + " to the /boot of the process that runs it: it prints the URL at its start"
+		return []preflight.Finding{preflight.Failure(do, "this Kafka is an embedded one, and no boot nonce is known")}
 	}
 	return []preflight.Finding{preflight.Good("none is needed: this Kafka is not embedded in another process")}
 }

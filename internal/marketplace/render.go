@@ -272,8 +272,8 @@ func StatusName(s ledgerv1.Status) string {
 	return strings.TrimPrefix(s.String(), "STATUS_")
 }
 
-// formatted and optional return nil for what is not known. It becomes null, as in live responses: an empty text would be
-// a value, and no client can read it as a time.
+// formatted and optional return nil for what is not known. It becomes null, as in live responses: an empty text would
+// be a value, and no client can read it as a time.
 func formatted(t *timestamppb.Timestamp) *string {
 	if t == nil {
 		return nil

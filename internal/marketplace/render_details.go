@@ -94,8 +94,8 @@ func RenderDetails(s *ledgerv1.Shipment, at Location) Details {
 	return out
 }
 
-// renderAddress has state and pincode under each of the names by which clients read them. The caller says whether the phone
-// is shown: it is a person's, and few answers need it.
+// renderAddress has state and pincode under each of the names by which clients read them. The caller says whether the
+// phone is shown: it is a person's, and few answers need it.
 func renderAddress(a *ledgerv1.Address, phone bool) *address {
 	if a == nil {
 		return nil

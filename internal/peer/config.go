@@ -19,7 +19,7 @@ import (
 const (
 	EnvAddr   = "ORDERLEDGER_INGEST_PEER_ADDR"
 	EnvURL    = "ORDERLEDGER_INGEST_PEER_URL"
-	EnvSecret = "ORDERLEDGER_INGEST_PEER_SECRET" //nolint:gosec // The name of a variable.
+	EnvSecret = "ORDERLEDGER_INGEST_PEER_SECRET"
 )
 
 // Config says how the instances of a ledger reach one another. Its zero value is an instance that is alone.

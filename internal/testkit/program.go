@@ -161,8 +161,8 @@ func (p Program) RequireNamesVariables(t *testing.T, others map[string]string, n
 }
 
 // RequireDocumented compares the tables of variables in docs/operating.md with those of the program: names, defaults
-// and meanings. One table has the variables that all services read, one those for ClickHouse, and the one with the name of
-// the program the others. With update it writes the tables.
+// and meanings. One table has the variables that all services read, one those for ClickHouse, and the one with the name
+// of the program the others. With update it writes the tables.
 func (p Program) RequireDocumented(t *testing.T, name string, update bool) {
 	t.Helper()
 	e := setting.NewReader(setting.Environment(nil))

@@ -236,7 +236,8 @@ func TestSyncFlushesTheFolder(t *testing.T) {
 	require.NoError(t, b.Sync(), "it has no folder after it stopped")
 }
 
-// A program that takes an embedded broker for a real cluster must notice it: it would take torn transactions for damage.
+// A program that takes an embedded broker for a real cluster must notice it: it would take torn transactions for
+// damage.
 func TestChecksNoticeEmbeddedBroker(t *testing.T) {
 	t.Parallel()
 	b := broker.New(config(""), testkit.Logger(t))

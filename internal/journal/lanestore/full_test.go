@@ -22,7 +22,8 @@ func TestOpenKeepsStoreOnFullDisk(t *testing.T) {
 	t.Parallel()
 	var full atomic.Bool
 	fs := errorfs.Wrap(vfs.Default, errorfs.InjectorFunc(func(op errorfs.Op) error {
-		if full.Load() && op.Kind.ReadOrWrite() == errorfs.OpIsWrite && op.Kind != errorfs.OpRemove && op.Kind != errorfs.OpRemoveAll {
+		removes := op.Kind == errorfs.OpRemove || op.Kind == errorfs.OpRemoveAll
+		if full.Load() && op.Kind.ReadOrWrite() == errorfs.OpIsWrite && !removes {
 			return &os.PathError{Op: "write", Path: op.Path, Err: syscall.ENOSPC}
 		}
 		return nil
