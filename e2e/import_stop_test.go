@@ -2,13 +2,16 @@ package e2e
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -20,13 +23,11 @@ func TestImportStopsAtSignals(t *testing.T) {
 	for name, write := range map[string]func(in io.Writer, requested <-chan struct{}) error{
 		"standard input is silent": func(in io.Writer, requested <-chan struct{}) error {
 			_, err := io.WriteString(in, "{}\n")
-			<-requested
-			return err
+			return errors.Join(err, received(requested))
 		},
 		"the service is away": func(in io.Writer, requested <-chan struct{}) error {
-			_, err := io.WriteString(in, "away\n")
-			<-requested
-			return err
+			_, err := io.WriteString(in, `{"away":true}`+"\n")
+			return errors.Join(err, received(requested))
 		},
 		// More than a pipe holds: the import is reading when this returns.
 		"a line has no end": func(in io.Writer, _ <-chan struct{}) error {
@@ -43,7 +44,7 @@ func TestImportStopsAtSignals(t *testing.T) {
 			t.Run(name+", "+signal.String(), func(t *testing.T) {
 				requested := make(chan struct{}, 1)
 				service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					if body, _ := io.ReadAll(r.Body); string(body) == "away" {
+					if body, _ := io.ReadAll(r.Body); strings.Contains(string(body), "away") {
 						w.WriteHeader(http.StatusServiceUnavailable)
 					}
 					_, _ = io.WriteString(w, `{"key":"k"}`)
@@ -69,5 +70,15 @@ func TestImportStopsAtSignals(t *testing.T) {
 				require.Contains(t, out.String(), "import -: interrupted")
 			})
 		}
+	}
+}
+
+// received waits for the first request. An import that ends before it sends any must not hang the test.
+func received(requested <-chan struct{}) error {
+	select {
+	case <-requested:
+		return nil
+	case <-time.After(30 * time.Second):
+		return errors.New("no request within 30 s")
 	}
 }

@@ -66,7 +66,7 @@ func TestImportSaysWhatToDo(t *testing.T) {
 	gone := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(gone.Close)
 	for url, want := range map[string]string{
-		"ftp://127.0.0.1":                              `--url "ftp://127.0.0.1": want http:// or https://, not ftp://`,
+		"ftp://127.0.0.1":                              `--url: "ftp://127.0.0.1": want http:// or https://, not ftp://`,
 		"http://ledger.invalid:1":                      "the host name is unknown",
 		gone.URL + "/v1":                               "is the URL the base URL of ingest?",
 		"https" + strings.TrimPrefix(gone.URL, "http"): "use http:// instead of https://",

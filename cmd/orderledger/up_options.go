@@ -175,23 +175,17 @@ func (o upOptions) validateAddrs() (problems []error) {
 	return problems
 }
 
-// probe returns why the process can't have its folder or its addresses. It keeps none of them: what is wrong must be
-// known before anything is created.
+// probe returns why the process can't have its folder or its addresses.
 func (o upOptions) probe(ctx context.Context) error {
 	var problems []error
 	if err := service.CheckFolder(o.Data); err != nil {
 		problems = append(problems, fmt.Errorf("--data: %w", err))
 	}
+	var addrs []service.Addr
 	for _, l := range o.listeners() {
-		var lc net.ListenConfig
-		listener, err := lc.Listen(ctx, "tcp", l[1])
-		if err != nil {
-			problems = append(problems, fmt.Errorf("%s: %w; %s", l[0], err, setting.ListenAdvice(err)))
-			continue
-		}
-		defer listener.Close() // At the end, so that two addresses that exclude each other are found.
+		addrs = append(addrs, service.Addr{Variable: l[0], Addr: l[1]})
 	}
-	return errors.Join(problems...)
+	return errors.Join(append(problems, service.ProbeAddrs(ctx, addrs...))...)
 }
 
 // ingest returns the configuration of ingest, for a ledger with one lane.

@@ -95,8 +95,12 @@ func (s *Server) Handle(route string, h Handler) http.Handler {
 			level = slog.LevelInfo
 			// A client that has left ends its request; that is not a fault of the service.
 			left := errors.Is(ctx.Err(), context.Canceled) && errors.Is(err, context.Canceled)
-			if p.Status >= http.StatusInternalServerError && !left {
-				level = slog.LevelError
+			switch {
+			case left:
+			case p.Status == http.StatusInternalServerError:
+				level = slog.LevelError // A mistake of ours.
+			case p.Status > http.StatusInternalServerError:
+				level = slog.LevelWarn // A server is away, or something is not there yet: a repeat helps.
 			}
 			p.write(w, c.CorrelationID)
 		}

@@ -85,7 +85,7 @@ func TestHandleTurnsErrorsIntoProblems(t *testing.T) {
 	}
 }
 
-func TestHandleLogsClientsThatLeftAsNoFault(t *testing.T) {
+func TestHandleLogsFaultsOnly(t *testing.T) {
 	t.Parallel()
 	left, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -98,6 +98,8 @@ func TestHandleLogsClientsThatLeftAsNoFault(t *testing.T) {
 		"the client left, a part is away": {left, httpx.Unavailable.New("no owner").Because(context.Canceled), "INFO"},
 		"the client left after a fault":   {left, errors.New("a fault"), "ERROR"},
 		"the service cancelled":           {t.Context(), context.Canceled, "ERROR"},
+		"a server is away":                {t.Context(), httpx.Unavailable.New("Kafka is away"), "WARN"},
+		"the caller is wrong":             {t.Context(), httpx.Unprocessable.New("no ids"), "INFO"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

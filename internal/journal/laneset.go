@@ -181,7 +181,7 @@ func (j *Journal) assign(ctx context.Context, lanes []int32) {
 		s.assigned[id], s.last[id] = l, l.gone
 	}
 	j.metrics.owned.Set(float64(len(s.assigned)))
-	j.log.InfoContext(ctx, "lanes assigned", slog.Any("lanes", lanes))
+	j.log.InfoContext(ctx, "lanes assigned", slog.Any("lanes", append([]int32{}, lanes...))) // None is [], not null.
 }
 
 // revoke gives lanes up. If the next owner can ask for them, they drain until it does. Otherwise they stop, and revoke

@@ -51,6 +51,9 @@ func (w *LedgerWait) Wait(ctx context.Context) (events.Layout, error) {
 		}
 		if missing == "" {
 			w.done.Store(true)
+			if !logged.IsZero() {
+				w.log.InfoContext(ctx, "ledger found", slog.Int("lanes", int(layout.Lanes)))
+			}
 			return layout, nil
 		}
 		w.cause.Store(missing)

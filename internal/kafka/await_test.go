@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -35,7 +36,8 @@ func TestLedgerWaitCreatesNothing(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		client, cfg := setup(t, on, 3)
-		wait := kafka.NewLedgerWait(client, cfg, testkit.Logger(t))
+		lines := &testkit.LogLines{}
+		wait := kafka.NewLedgerWait(client, cfg, lines.Logger(slog.LevelInfo))
 		got := looking(t, wait)
 		for _, topic := range kafka.Topics() {
 			require.Zero(t, partitions(t, client, topic.Name))
@@ -52,6 +54,8 @@ func TestLedgerWaitCreatesNothing(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, layout, <-got)
 		require.NoError(t, wait.Ready())
+		require.Len(t, lines.With(t, "ledger awaited"), 1)
+		require.Len(t, lines.With(t, "ledger found"), 1)
 	})
 }
 

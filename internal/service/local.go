@@ -42,21 +42,44 @@ func variables(environ []string) []preflight.Finding {
 
 func (l Local) addresses(ctx context.Context) []preflight.Finding {
 	var out []preflight.Finding
-	for _, a := range l.Addrs {
+	for i, err := range listen(ctx, l.Addrs) {
+		switch a := l.Addrs[i]; {
+		case err != nil:
+			out = append(out, preflight.Failure(setting.ListenAdvice(err), "%s: %v", a.Variable, err))
+		case a.Addr != "":
+			out = append(out, preflight.Good("%s is free", a.Addr))
+		}
+	}
+	if out == nil {
+		out = append(out, preflight.Good("none is needed"))
+	}
+	return out
+}
+
+// ProbeAddrs returns why a program can't listen on its addresses. It keeps none of them: what is wrong must be known
+// before anything is created, and before an instance takes lanes from others.
+func ProbeAddrs(ctx context.Context, addrs ...Addr) error {
+	var problems []error
+	for i, err := range listen(ctx, addrs) {
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w; %s", addrs[i].Variable, err, setting.ListenAdvice(err)))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// listen tries the addresses that are not empty, and returns an error or nil for each.
+func listen(ctx context.Context, addrs []Addr) []error {
+	out := make([]error, len(addrs))
+	for i, a := range addrs {
 		if a.Addr == "" {
 			continue
 		}
 		var lc net.ListenConfig
-		listener, err := lc.Listen(ctx, "tcp", a.Addr)
-		if err != nil {
-			out = append(out, preflight.Failure(setting.ListenAdvice(err), "%s: %v", a.Variable, err))
-			continue
+		var listener net.Listener
+		if listener, out[i] = lc.Listen(ctx, "tcp", a.Addr); out[i] == nil {
+			defer listener.Close() // At the end, so that two addresses that exclude each other are found.
 		}
-		defer listener.Close() // At the end, so that two addresses that exclude each other are found.
-		out = append(out, preflight.Good("%s is free", a.Addr))
-	}
-	if out == nil {
-		out = append(out, preflight.Good("none is needed"))
 	}
 	return out
 }

@@ -109,7 +109,7 @@ type Process struct {
 
 // Configure does what every service does first: it parses the flags -version, -check and -print-config, reads the
 // configuration, and prints to stdout whatever the flags ask for. The process is nil when the program has nothing more
-// to do. After -check, the error counts the checks that failed.
+// to do. After -check, the error counts the checks that failed. An address that is in use is an error.
 func Configure[C Configuration](
 	ctx context.Context, p Program[C], args []string, stdout, stderr io.Writer,
 ) (cfg C, process *Process, err error) {
@@ -144,13 +144,16 @@ func Configure[C Configuration](
 	if *printConfig {
 		return cfg, nil, printConfiguration(e, cfg, stdout)
 	}
+	local := Local{}
+	if p.Local != nil {
+		local = p.Local(cfg)
+	}
+	local.Addrs = append(local.Addrs, Addr{cfg.settings().envAdmin, cfg.settings().Admin.Addr})
 	if *check {
-		local := Local{}
-		if p.Local != nil {
-			local = p.Local(cfg)
-		}
-		local.Addrs = append(local.Addrs, Addr{cfg.settings().envAdmin, cfg.settings().Admin.Addr})
 		return cfg, nil, printChecks(ctx, append(local.checks(p.Environ), p.Checks(cfg)...), stdout)
+	}
+	if err := ProbeAddrs(ctx, local.Addrs...); err != nil {
+		return cfg, nil, err
 	}
 	metrics, err := Registry(p.Name)
 	if err != nil {
