@@ -124,15 +124,14 @@ func TestPeersHaveBodiesOfTheirOwn(t *testing.T) {
 	})
 	id := shipmentIn(b.owned()[0], 0)
 	f.create(a, id)
-	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))
-	require.NoError(t, err)
-	defer conn.Close()
-	_, err = io.WriteString(conn, "POST /notifications HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n")
-	require.NoError(t, err)
-	_, err = conn.Write(bytes.Repeat([]byte(" "), 200<<10)) // The buffer grows to 256 KiB.
-	require.NoError(t, err)
 	large := strings.Replace(labelsOf(id), `"locationId"`, `"padding":"`+strings.Repeat("x", 100<<10)+`","locationId"`, 1)
 	testkit.Eventually(t, func() bool {
+		// Another one each time: one that still grows while a call is read may be refused itself.
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+		_, _ = io.WriteString(conn, "POST /notifications HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n")
+		_, _ = conn.Write(bytes.Repeat([]byte(" "), 200<<10)) // The buffer grows to 256 KiB.
 		return b.send(http.MethodPost, "/sellers/v3/shipments/labels", large, bearer(ownToken)...).status == http.StatusServiceUnavailable
 	}, "the memory of b is in use")
 	got := a.send(http.MethodPost, "/sellers/v3/shipments/labels", large, bearer(ownToken)...)
