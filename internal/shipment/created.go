@@ -211,7 +211,7 @@ func (x *decider) createdAgain(f Created) {
 		i := indexOf(x.s.GetItems(), l.OrderItemID)
 		if i < 0 && len(x.s.GetItems())+len(b.AddedItems) < maxItems {
 			b.AddedItems = append(b.AddedItems, x.addedItem(l, b.At))
-			p.note("items." + l.OrderItemID)
+			p.note(pathItems + l.OrderItemID)
 			continue
 		}
 		if i < 0 {
@@ -223,7 +223,7 @@ func (x *decider) createdAgain(f Created) {
 	x.diffForms(p, b, f.Forms)
 	dates := x.diffDates(p, f.DispatchAfter, f.DispatchBy, f.DeliverBy)
 	b.DispatchAfter, b.DispatchBy, b.DeliverBy = dates.after, dates.by, dates.deliver
-	b.EarlierDispatchBy, b.EarlierDeliverBy, b.Confirmed = dates.earlierBy, dates.earlierDeliver, dates.confirmed
+	b.EarlierDispatchBy, b.EarlierDeliverBy = dates.earlierBy, dates.earlierDeliver
 	x.outranked = p.outdated
 	x.emitPatch(p, b, stamp(f.MarketUpdatedAt))
 	if len(b.AddedItems) > 0 {
@@ -266,25 +266,23 @@ func newItem(l CreatedItem, at *ledgerv1.Moment, hold bool) *ledgerv1.Item {
 	return it
 }
 
-// patchOf begins the comparison of a fact's fields with those that are known. What was not reported since is as old as
-// the creation.
+// patchOf begins the comparison of a fact's fields with those that are known.
 func (x *decider) patchOf(f Fact) *patch {
-	return &patch{at: stamp(f.At), reported: func(path string) *timestamppb.Timestamp {
-		if i, found := fieldReport(x.s.GetFieldReports(), path); found {
-			return x.s.FieldReports[i].GetReportedAt()
-		}
-		return x.s.GetTimes().GetCreated().GetAt()
-	}}
+	return &patch{at: stamp(f.At), reported: x.shipmentReported, confirms: true}
 }
 
-// diffItem adds the details of an item that differ.
+// diffItem adds the details of an item that differ or are confirmed.
 func (x *decider) diffItem(p *patch, b *ledgerv1.PropertiesUpdated, i int, details *ledgerv1.ItemDetails) {
 	it := x.s.Items[i]
-	p.prefix = "items." + it.GetOrderItemId() + "."
-	if diff := diffItem(p, it.GetDetails(), details); diff != nil {
-		b.Items = append(b.Items, &ledgerv1.ItemPatch{OrderItemId: it.GetOrderItemId(), Details: diff})
+	ofShipment := *p
+	p.prefix, p.reported, p.confirmed = pathItems+it.GetOrderItemId()+".", x.itemReported(it), nil
+	diff := diffItem(p, it.GetDetails(), details)
+	if diff != nil || len(p.confirmed) > 0 {
+		b.Items = append(b.Items, &ledgerv1.ItemPatch{
+			OrderItemId: it.GetOrderItemId(), Details: diff, Confirmed: p.confirmed,
+		})
 	}
-	p.prefix = ""
+	p.prefix, p.reported, p.confirmed = ofShipment.prefix, ofShipment.reported, ofShipment.confirmed
 }
 
 // diffForms adds forms that are new or have a new link. A link is never removed: the marketplace leaves out what it
@@ -298,8 +296,12 @@ func (x *decider) diffForms(p *patch, b *ledgerv1.PropertiesUpdated, forms []*le
 		if i >= 0 {
 			g := x.s.Forms[i]
 			known := f.GetLink() == "" || f.GetLink() == g.GetLink()
-			if p.isOlder("forms") || known && (!f.GetAutomated() || g.GetAutomated()) {
+			newer := f.GetLink() != "" && p.takes(pathForms+f.GetName(), g.GetLink() == "", known)
+			if !newer && (!f.GetAutomated() || g.GetAutomated()) {
 				continue
+			}
+			if !newer {
+				f = &ledgerv1.Form{Name: f.GetName(), Automated: true}
 			}
 		}
 		b.Forms = append(b.Forms, f)
@@ -309,16 +311,17 @@ func (x *decider) diffForms(p *patch, b *ledgerv1.PropertiesUpdated, forms []*le
 	}
 }
 
-// emitPatch emits PropertiesUpdated if anything differs. A new marketplace update time alone is no reason for an event:
-// every pull shows one.
+// emitPatch emits PropertiesUpdated if anything differs or is confirmed. A new marketplace update time alone is no
+// reason for an event: every pull shows one.
 func (x *decider) emitPatch(p *patch, b *ledgerv1.PropertiesUpdated, updated *timestamppb.Timestamp) {
-	if len(p.changed) == 0 && len(b.Confirmed) == 0 && b.EarlierDispatchBy == nil && b.EarlierDeliverBy == nil {
+	if len(p.changed) == 0 && len(p.confirmed) == 0 && len(b.Items) == 0 &&
+		b.EarlierDispatchBy == nil && b.EarlierDeliverBy == nil {
 		return
 	}
 	if old := x.s.GetMarketplaceUpdatedAt(); updated != nil && (old == nil || before(old, updated)) {
 		b.MarketplaceUpdatedAt = updated
 		p.note("marketplace_updated_at")
 	}
-	b.Changed = p.changed
+	b.Changed, b.Confirmed = p.changed, p.confirmed
 	x.emit(&Event{Body: &ledgerv1.Event_PropertiesUpdated{PropertiesUpdated: b}})
 }

@@ -47,8 +47,8 @@
 //
 // Holds, dates, tracking and the fields of a shipment have no rank. The latest report wins for each field, by the time
 // of the report; an older report fills what is unknown and replaces nothing. Reports of the same time count in the
-// order of arrival. A field that is reported again with the value that it has is no news, except for due times and
-// holds.
+// order of arrival. A newer report of the value that is known confirms it: an event says so, because a report between
+// the two may still arrive. A pull confirms only what the marketplace has changed since.
 //
 // A pull shows only that something happened before it was seen. Its times are inferred, and a notification that arrives
 // later corrects them. If a command gives no time, the time of the command is assumed. Neither kind of time restricts

@@ -62,7 +62,7 @@ func (d *draft) item(i int) *ledgerv1.Item {
 			CancelledMarketplace: it.CancelledMarketplace, CancelledUnknown: it.CancelledUnknown,
 			Shipped: it.Shipped, Delivered: it.Delivered, CancellationGroupId: it.CancellationGroupId,
 			Cancellations: it.Cancellations, Details: it.Details, CourierReturn: it.CourierReturn,
-			HoldReportedAt: it.HoldReportedAt,
+			HoldReportedAt: it.HoldReportedAt, FieldReports: it.FieldReports,
 		}
 		d.Items[i] = it
 	}

@@ -145,8 +145,12 @@ type dateReport interface {
 	GetConfirmed() []string
 }
 
-// Paths of dates, as in PropertiesUpdated.changed.
+// Paths of dates, as in PropertiesUpdated.changed, and prefixes of others.
 const (
+	pathDetails = "details."
+	pathItems   = "items."
+	pathForms   = "forms."
+
 	pathDispatchAfter = "dispatch_after"
 	pathDispatchBy    = "dispatch_by"
 	pathDeliverBy     = "deliver_by"

@@ -18,20 +18,27 @@ func (d *draft) propertiesUpdated(b *ledgerv1.PropertiesUpdated) {
 	if len(b.GetAddedItems()) > 0 {
 		d.Items, d.items = append(slices.Clip(d.Items), b.GetAddedItems()...), true
 	}
+	at := b.GetAt().GetAt()
+	for _, it := range b.GetAddedItems() {
+		d.noteReport(pathItems+it.GetOrderItemId(), at)
+	}
 	for _, p := range b.GetItems() {
 		if i := indexOf(d.Items, p.GetOrderItemId()); i >= 0 {
-			d.patchItem(i, p)
+			d.patchItem(i, p, at)
 		}
 	}
 	if len(b.GetForms()) > 0 {
 		d.Forms = slices.Clone(d.Forms)
 		for _, f := range b.GetForms() {
 			d.patchForm(f)
+			if f.GetLink() != "" {
+				d.noteReport(pathForms+f.GetName(), at)
+			}
 		}
 	}
 	for _, path := range b.GetChanged() {
-		if path == "forms" || strings.HasPrefix(path, "details.") || strings.HasPrefix(path, "items.") {
-			d.noteReport(path, b.GetAt().GetAt())
+		if strings.HasPrefix(path, pathDetails) {
+			d.noteReport(path, at)
 		}
 	}
 	d.setDates(b, b.GetDispatchAfter())
@@ -65,8 +72,9 @@ func fieldReport(list []*ledgerv1.FieldReport, path string) (int, bool) {
 }
 
 // patchItem updates the details of an item, or the time, reason and actor of its cancellations.
-func (d *draft) patchItem(i int, p *ledgerv1.ItemPatch) {
+func (d *draft) patchItem(i int, p *ledgerv1.ItemPatch, at *timestamppb.Timestamp) {
 	it := d.item(i)
+	it.FieldReports = noteFields(it.FieldReports, setFields(p.GetDetails(), itemFields(), p.GetConfirmed()), at)
 	if p.GetDetails() != nil {
 		it.Details = mergeItem(it.Details, p.GetDetails())
 	}

@@ -55,12 +55,13 @@ func (d *draft) returnCreated(b *ledgerv1.ReturnCreated) {
 
 // returnTracked notes when tracking was reported, so that an older report cannot replace it later.
 func (d *draft) returnTracked(b *ledgerv1.ReturnTrackingUpdated) {
+	at := b.GetAt().GetAt()
 	for _, line := range b.GetLines() {
 		d.eachLine(b.GetReturnId(), []string{line.GetOrderItemId()}, func(i int) {
 			r := d.returnLine(i)
 			setText(&r.TrackingId, line.GetTrackingId())
 			setText(&r.CourierName, line.GetCourierName())
-			r.TrackingReportedAt = latest(r.TrackingReportedAt, b.GetAt().GetAt())
+			noteLine(r, &ledgerv1.Return{TrackingId: line.GetTrackingId(), CourierName: line.GetCourierName()}, nil, at)
 		})
 	}
 }
@@ -79,7 +80,7 @@ func (d *draft) returnExpected(b *ledgerv1.ReturnExpectedDateChanged) {
 		d.eachLine(b.GetReturnId(), []string{line.GetOrderItemId()}, func(i int) {
 			r := d.returnLine(i)
 			r.ExpectedDate = line.GetExpectedDate()
-			r.ExpectedReportedAt = latest(r.ExpectedReportedAt, b.GetAt().GetAt())
+			noteLine(r, &ledgerv1.Return{ExpectedDate: line.GetExpectedDate()}, nil, b.GetAt().GetAt())
 		})
 	}
 }
@@ -208,6 +209,7 @@ func (d *draft) returnCancelled(b *ledgerv1.ReturnCancelled) {
 // returnUpdated merges fields. If the event holds a time of creation, a notification has arrived for a return that a
 // pull had found, and everything that was inferred from the later time moves back.
 func (d *draft) returnUpdated(b *ledgerv1.ReturnUpdated) {
+	at := b.GetAt().GetAt()
 	for _, line := range b.GetLines() {
 		d.eachLine(b.GetReturnId(), []string{line.GetOrderItemId()}, func(i int) {
 			r := d.returnLine(i)
@@ -218,17 +220,15 @@ func (d *draft) returnUpdated(b *ledgerv1.ReturnUpdated) {
 				d.reachTime(shipped, withCertainty(line.GetCreated(), inferred), false)
 			}
 			if line.GetCreated() != nil {
-				// Fields found by the pull keep the time of the pull, though the return is older now.
-				r.TrackingReportedAt = latest(r.TrackingReportedAt, r.GetCreated().GetAt())
-				r.ExpectedReportedAt = latest(r.ExpectedReportedAt, r.GetCreated().GetAt())
+				keepLineTimes(r) // Fields found by the pull keep the time of the pull, though the return is older now.
 			}
 			mergeReturn(r, line)
-			if line.GetTrackingId() != "" || line.GetCourierName() != "" {
-				r.TrackingReportedAt = latest(r.TrackingReportedAt, b.GetAt().GetAt())
-			}
-			if line.GetExpectedDate() != nil {
-				r.ExpectedReportedAt = latest(r.ExpectedReportedAt, b.GetAt().GetAt())
-			}
+			noteLine(r, line, nil, at)
+		})
+	}
+	for _, c := range b.GetConfirmed() {
+		d.eachLine(b.GetReturnId(), []string{c.GetOrderItemId()}, func(i int) {
+			noteLine(d.returnLine(i), nil, c.GetFields(), at)
 		})
 	}
 }

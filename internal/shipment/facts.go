@@ -118,13 +118,13 @@ func (x *decider) datesChanged(f DatesChanged) {
 	p := x.patchOf(f.Fact)
 	dates := x.diffDates(p, f.DispatchAfter, f.DispatchBy, f.DeliverBy)
 	x.outranked = p.outdated
-	if dates.some {
-		late := len(p.changed) == 0 && len(dates.confirmed) == 0
+	if dates.some || len(p.confirmed) > 0 {
+		late := len(p.changed) == 0 && len(p.confirmed) == 0
 		x.emit(&Event{
 			Transition: &ledgerv1.Transition{Late: late},
 			Body: &ledgerv1.Event_DispatchDatesChanged{DispatchDatesChanged: &ledgerv1.DispatchDatesChanged{
 				At: reported(f.At), DispatchAfter: dates.after, DispatchBy: dates.by, DeliverBy: dates.deliver,
-				EarlierDispatchBy: dates.earlierBy, EarlierDeliverBy: dates.earlierDeliver, Confirmed: dates.confirmed,
+				EarlierDispatchBy: dates.earlierBy, EarlierDeliverBy: dates.earlierDeliver, Confirmed: p.confirmed,
 			}},
 		})
 	}
@@ -135,7 +135,6 @@ func (x *decider) datesChanged(f DatesChanged) {
 type changedDates struct {
 	after, by, deliver        *timestamppb.Timestamp
 	earlierBy, earlierDeliver *timestamppb.Timestamp
-	confirmed                 []string
 	some                      bool
 }
 
@@ -167,7 +166,7 @@ func (x *decider) diffDue(
 		*now, out.some = due, true
 		p.note(path)
 	case before(last, p.at):
-		out.confirmed, out.some = append(out.confirmed, path), true
+		p.confirmed = append(p.confirmed, path)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
 )
 
@@ -146,6 +148,7 @@ func (x *decider) patchActor(p *ledgerv1.ItemPatch) ledgerv1.CancelledBy {
 func (x *decider) observedProperties(f Observed) (unknown []string) {
 	b := &ledgerv1.PropertiesUpdated{At: reported(f.At)}
 	p := x.patchOf(f.Fact)
+	p.confirms = pullConfirms(x.s.GetMarketplaceUpdatedAt(), stamp(f.MarketplaceUpdatedAt))
 	b.Details = diffDetails(p, x.s.GetDetails(), f.Details)
 	for _, item := range f.Items {
 		i := indexOf(x.s.GetItems(), item.GetOrderItemId())
@@ -171,6 +174,13 @@ func (x *decider) observedProperties(f Observed) (unknown []string) {
 	brought := f.Details != nil || len(f.Items) > len(unknown) || f.Packing != nil
 	x.seen = x.seen || brought && len(x.d.Events) == n
 	return unknown
+}
+
+// pullConfirms reports whether a pull confirms the values that it shows as they are known. If the marketplace has not
+// changed the object since the last report, no value can have come and gone in between, and an event for each such pull
+// would say nothing.
+func pullConfirms(known, updated *timestamppb.Timestamp) bool {
+	return updated == nil || before(known, updated)
 }
 
 // foundServices activates the forward services that are not known yet.

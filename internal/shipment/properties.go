@@ -13,21 +13,29 @@ import (
 type patch struct {
 	prefix  string
 	changed []string
-	// at is when the fields were reported, and reported when each was reported last. An older report of a field replaces
-	// nothing, and reports of the same time count in the order of arrival; but not if tieOlder, when the marketplace's own
-	// time says that the report is older. A nil reported compares no times.
+	// at is when the fields were reported, and reported when each was reported last, by its path without the prefix. An
+	// older report of a field replaces nothing, and reports of the same time count in the order of arrival; but not if
+	// tieOlder, when the marketplace's own time says that the report is older. A nil reported compares no times.
 	at       *timestamppb.Timestamp
 	reported func(path string) *timestamppb.Timestamp
 	tieOlder bool
-	// older means that the whole report is older than what is known.
-	older bool
+	// confirms means that a known value which is reported again is news: older reports that are yet to arrive must not
+	// replace it. The paths of such fields, without the prefix, are in confirmed.
+	confirms  bool
+	confirmed []string
 	// outdated means that a field differed, but the report was too old to replace it.
 	outdated bool
 }
 
 // takes reports whether the reported value of a field replaces the known one. Any report fills an unknown field.
-func (p *patch) takes(path string, unknown bool) bool {
-	if !unknown && p.isOlder(path) {
+func (p *patch) takes(path string, unknown, equal bool) bool {
+	switch {
+	case equal:
+		if p.confirms && before(p.reported(path), p.at) {
+			p.confirmed = append(p.confirmed, path)
+		}
+		return false
+	case !unknown && p.isOlder(path):
 		p.outdated = true
 		return false
 	}
@@ -36,10 +44,10 @@ func (p *patch) takes(path string, unknown bool) bool {
 
 // isOlder reports whether a field was reported later than by this report.
 func (p *patch) isOlder(path string) bool {
-	if p.older || p.reported == nil {
-		return p.older
+	if p.reported == nil {
+		return false
 	}
-	last := p.reported(p.prefix + path)
+	last := p.reported(path)
 	return before(p.at, last) || p.tieOlder && same(p.at, last)
 }
 
@@ -48,7 +56,7 @@ func (p *patch) note(path string) { p.changed = append(p.changed, p.prefix+path)
 
 // text compares a text; an empty one was not reported.
 func (p *patch) text(path, known, reported string, out *string) {
-	if reported != "" && reported != known && p.takes(path, known == "") {
+	if reported != "" && p.takes(path, known == "", reported == known) {
 		*out = reported
 		p.note(path)
 	}
@@ -64,7 +72,7 @@ func (p *patch) flag(path string, known, reported bool, out *bool) {
 
 // time compares a time; nil was not reported.
 func (p *patch) time(path string, known, reported *timestamppb.Timestamp, out **timestamppb.Timestamp) {
-	if reported != nil && !same(known, reported) && p.takes(path, known == nil) {
+	if reported != nil && p.takes(path, known == nil, same(known, reported)) {
 		*out = reported
 		p.note(path)
 	}
@@ -76,7 +84,7 @@ func message[M interface {
 	EqualVT(M) bool
 }](p *patch, path string, known, reported M, out *M) {
 	var none M
-	if reported != none && !reported.EqualVT(known) && p.takes(path, known == none) {
+	if reported != none && p.takes(path, known == none, reported.EqualVT(known)) {
 		*out = reported
 		p.note(path)
 	}
@@ -104,8 +112,8 @@ func diffDetails(p *patch, known, reported *ledgerv1.ShipmentDetails) *ledgerv1.
 	p.text("details.extensions_json", known.GetExtensionsJson(), reported.GetExtensionsJson(), &out.ExtensionsJson)
 	p.text("details.service_profile", known.GetServiceProfile(), reported.GetServiceProfile(), &out.ServiceProfile)
 	old, sub := known.GetSubShipments(), reported.GetSubShipments()
-	if len(sub) > 0 && !slices.EqualFunc(old, sub, (*ledgerv1.SubShipment).EqualVT) &&
-		p.takes("details.sub_shipments", len(old) == 0) {
+	if len(sub) > 0 && p.takes("details.sub_shipments", len(old) == 0,
+		slices.EqualFunc(old, sub, (*ledgerv1.SubShipment).EqualVT)) {
 		out.SubShipments = sub
 		p.note("details.sub_shipments")
 	}
@@ -160,7 +168,7 @@ func diffItem(p *patch, known, reported *ledgerv1.ItemDetails) *ledgerv1.ItemDet
 	p.text("title", known.GetTitle(), reported.GetTitle(), &out.Title)
 	p.text("hsn", known.GetHsn(), reported.GetHsn(), &out.Hsn)
 	old, ids := known.GetPackageIds(), reported.GetPackageIds()
-	if len(ids) > 0 && !slices.Equal(old, ids) && p.takes("package_ids", len(old) == 0) {
+	if len(ids) > 0 && p.takes("package_ids", len(old) == 0, slices.Equal(old, ids)) {
 		out.PackageIds = ids
 		p.note("package_ids")
 	}
@@ -249,13 +257,16 @@ func diffReturn(p *patch, known, reported *ledgerv1.Return) *ledgerv1.Return {
 	p.text("courier_name", known.GetCourierName(), reported.GetCourierName(), &out.CourierName)
 	p.text("tracking_id", known.GetTrackingId(), reported.GetTrackingId(), &out.TrackingId)
 	p.time("expected_date", known.GetExpectedDate(), reported.GetExpectedDate(), &out.ExpectedDate)
-	if len(p.changed) == n {
+	if len(p.changed) == n && len(p.confirmed) == 0 {
 		return nil
 	}
 	last, updated := known.GetMarketplaceUpdatedAt(), reported.GetMarketplaceUpdatedAt()
 	if updated != nil && (last == nil || before(last, updated)) {
 		out.MarketplaceUpdatedAt = updated
 		p.note("marketplace_updated_at")
+	}
+	if len(p.changed) == n {
+		return nil
 	}
 	return out
 }

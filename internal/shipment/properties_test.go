@@ -47,7 +47,7 @@ func TestSourceNeverChanges(t *testing.T) {
 	st := given(t, c)
 	c.At, c.Source = hour(3), "another"
 	st.does(c, applied, "PropertiesUpdated")
-	require.Equal(t, []string{"dispatch_by", "deliver_by"}, st.last.Events[0].GetPropertiesUpdated().GetConfirmed())
+	require.Equal(t, []string{"details.packaging_policy", "dispatch_by", "deliver_by"}, st.last.Events[0].GetPropertiesUpdated().GetConfirmed())
 	require.Empty(t, st.last.Events[0].GetPropertiesUpdated().GetChanged())
 	st.does(c, duplicate)
 	require.Equal(t, "flipkart", st.s.GetDetails().GetSource())

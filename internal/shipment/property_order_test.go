@@ -102,36 +102,3 @@ func TestHoldsInAnyOrder(t *testing.T) {
 		require.Equal(t, inOrder.GetOnHold(), shuffled.GetOnHold())
 	})
 }
-
-// The newest report of each field wins, in whatever order they arrive.
-func TestFieldsInAnyOrder(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		hours := rapid.Permutation([]float64{1, 2, 3, 4, 5}).Draw(t, "hours")
-		var facts []Input
-		for i, h := range hours[:rapid.IntRange(1, 5).Draw(t, "facts")] {
-			again := created(1)
-			again.At, again.MarketUpdatedAt = hour(h), hour(h)
-			again.Items[0].Details = &ledgerv1.ItemDetails{}
-			again.Details = &ledgerv1.ShipmentDetails{}
-			if rapid.Bool().Draw(t, "title") {
-				again.Items[0].Details.Title = fmt.Sprint("title ", i)
-			}
-			if rapid.Bool().Draw(t, "tier") {
-				again.Details.DispatchServiceTier = fmt.Sprint("tier ", i)
-			}
-			facts = append(facts, again)
-		}
-		play := func(facts []Input) *State {
-			st := given(t, created(1))
-			st.c.Now = hour(21)
-			for _, f := range facts {
-				st.decide(f)
-			}
-			return st.s
-		}
-		inOrder, shuffled := play(facts), play(rapid.Permutation(facts).Draw(t, "order"))
-		require.Equal(t, inOrder.GetItems()[0].GetDetails().GetTitle(), shuffled.GetItems()[0].GetDetails().GetTitle())
-		require.Equal(t, inOrder.GetDetails().GetDispatchServiceTier(), shuffled.GetDetails().GetDispatchServiceTier())
-	})
-}

@@ -158,20 +158,22 @@ func (x *decider) cover(line *ledgerv1.Return) (revived uint32, irregular bool) 
 	return uint32(min(n-min(n, left), gone, uint64(line.GetUnits()))), n > uint64(it.GetOrdered())
 }
 
-// updateReturn emits ReturnUpdated for lines whose fields differ, or whose creation a pull had found and is reported
-// now. A report that is older than the pull fills unknown fields and replaces nothing.
+// updateReturn emits ReturnUpdated for lines whose fields differ or are confirmed, or whose creation a pull had found
+// and is reported now. A report that is older than the pull fills unknown fields and replaces nothing.
 func (x *decider) updateReturn(returnID string, lines []*ledgerv1.Return, at *ledgerv1.Moment) {
 	b := &ledgerv1.ReturnUpdated{At: at, ReturnId: returnID}
-	p, late := &patch{}, false
+	p, late := &patch{at: at.GetAt()}, false
 	for _, line := range lines {
 		known := x.line(returnID, line.GetOrderItemId())
 		if known == nil {
 			continue
 		}
 		p.prefix = line.GetOrderItemId() + "."
-		last := latest(known.GetTrackingReportedAt(), known.GetExpectedReportedAt())
-		p.older = before(at.GetAt(), latest(known.GetCreated().GetAt(), last))
+		p.reported, p.confirmed = lineReported(known), nil
+		p.confirms = at.GetCertainty() != inferred ||
+			pullConfirms(known.GetMarketplaceUpdatedAt(), line.GetMarketplaceUpdatedAt())
 		diff := diffReturn(p, known, line)
+		b.Confirmed = appendConfirmed(b.Confirmed, line.GetOrderItemId(), p)
 		if fills(known.GetCreated(), at) {
 			if diff == nil {
 				diff = &ledgerv1.Return{OrderItemId: known.GetOrderItemId()}
@@ -183,7 +185,7 @@ func (x *decider) updateReturn(returnID string, lines []*ledgerv1.Return, at *le
 			b.Lines = append(b.Lines, diff)
 		}
 	}
-	if len(b.Lines) == 0 {
+	if len(b.Lines) == 0 && len(b.Confirmed) == 0 {
 		x.outranked = x.outranked || p.outdated
 		x.seen = x.seen || len(lines) > 0 && !p.outdated
 		return
@@ -226,25 +228,45 @@ func (x *decider) returnKnown(id string) bool {
 	return false
 }
 
-// returnTracked updates the tracking of a return. Its age is judged by the last report about tracking alone: a new
-// expected date does not make an unreported tracking number old.
+// appendConfirmed adds what a report confirms of a line.
+func appendConfirmed(
+	list []*ledgerv1.ReturnConfirmation, item string, p *patch,
+) []*ledgerv1.ReturnConfirmation {
+	if len(p.confirmed) == 0 {
+		return list
+	}
+	return append(list, &ledgerv1.ReturnConfirmation{OrderItemId: item, Fields: p.confirmed})
+}
+
+// confirmReturn emits ReturnUpdated for fields that a report only confirms.
+func (x *decider) confirmReturn(returnID string, at *ledgerv1.Moment, list []*ledgerv1.ReturnConfirmation) {
+	if len(list) > 0 {
+		x.emit(&Event{Body: &ledgerv1.Event_ReturnUpdated{ReturnUpdated: &ledgerv1.ReturnUpdated{
+			At: at, ReturnId: returnID, Confirmed: list,
+		}}})
+	}
+}
+
+// returnTracked updates the tracking of a return.
 func (x *decider) returnTracked(f ReturnTracked) {
 	if !x.returnKnown(f.ReturnID) {
 		return
 	}
 	b := &ledgerv1.ReturnTrackingUpdated{At: reported(f.At), ReturnId: f.ReturnID}
 	var unknown []string
+	var confirmed []*ledgerv1.ReturnConfirmation
 	for _, l := range f.Lines {
 		r := x.line(f.ReturnID, l.GetOrderItemId())
 		if r == nil {
 			unknown = append(unknown, l.GetOrderItemId())
 			continue
 		}
-		p := &patch{older: f.At.Before(latest(r.GetCreated().GetAt(), r.GetTrackingReportedAt()).AsTime())}
+		p := &patch{at: b.At.GetAt(), reported: lineReported(r), confirms: true}
 		line := &ledgerv1.ReturnTracking{OrderItemId: l.GetOrderItemId()}
 		p.text("tracking_id", r.GetTrackingId(), l.GetTrackingId(), &line.TrackingId)
 		p.text("courier_name", r.GetCourierName(), l.GetCourierName(), &line.CourierName)
 		x.outranked = x.outranked || p.outdated
+		confirmed = appendConfirmed(confirmed, l.GetOrderItemId(), p)
 		if len(p.changed) > 0 {
 			b.Lines = append(b.Lines, line)
 		} else {
@@ -254,6 +276,7 @@ func (x *decider) returnTracked(f ReturnTracked) {
 	if len(b.Lines) > 0 {
 		x.emit(&Event{Body: &ledgerv1.Event_ReturnTrackingUpdated{ReturnTrackingUpdated: b}})
 	}
+	x.confirmReturn(f.ReturnID, b.At, confirmed)
 	x.settleLines(len(f.Lines), unknown)
 }
 
@@ -264,25 +287,31 @@ func (x *decider) returnExpected(f ReturnExpected) {
 	}
 	b := &ledgerv1.ReturnExpectedDateChanged{At: reported(f.At), ReturnId: f.ReturnID}
 	var unknown []string
+	var confirmed []*ledgerv1.ReturnConfirmation
 	for _, l := range f.Lines {
 		if !x.goodExpected(l.GetExpectedDate()) {
 			return
 		}
 		r := x.line(f.ReturnID, l.GetOrderItemId())
-		switch {
-		case r == nil:
+		if r == nil {
 			unknown = append(unknown, l.GetOrderItemId())
-		case same(l.GetExpectedDate(), r.GetExpectedDate()):
-			x.seen = true
-		case r.GetExpectedDate() != nil && f.At.Before(latest(r.GetCreated().GetAt(), r.GetExpectedReportedAt()).AsTime()):
-			x.outranked = true
-		default:
-			b.Lines = append(b.Lines, l)
+			continue
+		}
+		p := &patch{at: b.At.GetAt(), reported: lineReported(r), confirms: true}
+		line := &ledgerv1.ReturnExpectedDate{OrderItemId: l.GetOrderItemId()}
+		p.time("expected_date", r.GetExpectedDate(), l.GetExpectedDate(), &line.ExpectedDate)
+		x.outranked = x.outranked || p.outdated
+		confirmed = appendConfirmed(confirmed, l.GetOrderItemId(), p)
+		if len(p.changed) > 0 {
+			b.Lines = append(b.Lines, line)
+		} else {
+			x.seen = x.seen || !p.outdated
 		}
 	}
 	if len(b.Lines) > 0 {
 		x.emit(&Event{Body: &ledgerv1.Event_ReturnExpectedDateChanged{ReturnExpectedDateChanged: b}})
 	}
+	x.confirmReturn(f.ReturnID, b.At, confirmed)
 	x.settleLines(len(f.Lines), unknown)
 }
 

@@ -2113,7 +2113,8 @@ type PropertiesUpdated struct {
 	DeliverBy            *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=deliver_by,json=deliverBy,proto3" json:"deliver_by,omitempty"`
 	MarketplaceUpdatedAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=marketplace_updated_at,json=marketplaceUpdatedAt,proto3" json:"marketplace_updated_at,omitempty"`
 	Packing              *Packing               `protobuf:"bytes,10,opt,name=packing,proto3" json:"packing,omitempty"`
-	// Dates that were reported as they are known, by path: older reports no longer change them.
+	// Fields of the shipment that were reported as they are known, by path; forms.NAME for a form. Reports older than this
+	// one no longer change them.
 	Confirmed []string `protobuf:"bytes,11,rep,name=confirmed,proto3" json:"confirmed,omitempty"`
 	// Items that a later report of the shipment adds.
 	AddedItems []*Item `protobuf:"bytes,12,rep,name=added_items,json=addedItems,proto3" json:"added_items,omitempty"`
@@ -2265,8 +2266,11 @@ type ItemPatch struct {
 	CancelledAt *Moment `protobuf:"bytes,6,opt,name=cancelled_at,json=cancelledAt,proto3" json:"cancelled_at,omitempty"`
 	// The number of units to which cancelled_at applies.
 	CancelledUnits uint32 `protobuf:"varint,7,opt,name=cancelled_units,json=cancelledUnits,proto3" json:"cancelled_units,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Fields of the details that were reported as they are known, by name. Reports older than this one no longer change
+	// them.
+	Confirmed     []string `protobuf:"bytes,8,rep,name=confirmed,proto3" json:"confirmed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ItemPatch) Reset() {
@@ -2346,6 +2350,13 @@ func (x *ItemPatch) GetCancelledUnits() uint32 {
 		return x.CancelledUnits
 	}
 	return 0
+}
+
+func (x *ItemPatch) GetConfirmed() []string {
+	if x != nil {
+		return x.Confirmed
+	}
+	return nil
 }
 
 // A forward service was ordered.
@@ -3719,7 +3730,9 @@ type ReturnUpdated struct {
 	// One line per item; beside order_item_id, only the changed fields are set.
 	Lines []*Return `protobuf:"bytes,3,rep,name=lines,proto3" json:"lines,omitempty"`
 	// Paths of the changed fields in a line.
-	Changed       []string `protobuf:"bytes,4,rep,name=changed,proto3" json:"changed,omitempty"`
+	Changed []string `protobuf:"bytes,4,rep,name=changed,proto3" json:"changed,omitempty"`
+	// Fields that were reported as they are known. Reports older than this one no longer change them.
+	Confirmed     []*ReturnConfirmation `protobuf:"bytes,5,rep,name=confirmed,proto3" json:"confirmed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3778,6 +3791,67 @@ func (x *ReturnUpdated) GetLines() []*Return {
 func (x *ReturnUpdated) GetChanged() []string {
 	if x != nil {
 		return x.Changed
+	}
+	return nil
+}
+
+func (x *ReturnUpdated) GetConfirmed() []*ReturnConfirmation {
+	if x != nil {
+		return x.Confirmed
+	}
+	return nil
+}
+
+// Fields of one line of a return that were reported as they are known.
+type ReturnConfirmation struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	OrderItemId string                 `protobuf:"bytes,1,opt,name=order_item_id,json=orderItemId,proto3" json:"order_item_id,omitempty"`
+	// Names of the fields in Return.
+	Fields        []string `protobuf:"bytes,2,rep,name=fields,proto3" json:"fields,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReturnConfirmation) Reset() {
+	*x = ReturnConfirmation{}
+	mi := &file_orderledger_v1_event_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReturnConfirmation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReturnConfirmation) ProtoMessage() {}
+
+func (x *ReturnConfirmation) ProtoReflect() protoreflect.Message {
+	mi := &file_orderledger_v1_event_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReturnConfirmation.ProtoReflect.Descriptor instead.
+func (*ReturnConfirmation) Descriptor() ([]byte, []int) {
+	return file_orderledger_v1_event_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *ReturnConfirmation) GetOrderItemId() string {
+	if x != nil {
+		return x.OrderItemId
+	}
+	return ""
+}
+
+func (x *ReturnConfirmation) GetFields() []string {
+	if x != nil {
+		return x.Fields
 	}
 	return nil
 }
@@ -3954,7 +4028,7 @@ const file_orderledger_v1_event_proto_rawDesc = "" +
 	"\vadded_items\x18\f \x03(\v2\x14.orderledger.v1.ItemR\n" +
 	"addedItems\x12J\n" +
 	"\x13earlier_dispatch_by\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\x11earlierDispatchBy\x12H\n" +
-	"\x12earlier_deliver_by\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x10earlierDeliverBy\"\xf3\x02\n" +
+	"\x12earlier_deliver_by\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x10earlierDeliverBy\"\x91\x03\n" +
 	"\tItemPatch\x12\"\n" +
 	"\rorder_item_id\x18\x01 \x01(\tR\vorderItemId\x125\n" +
 	"\adetails\x18\x02 \x01(\v2\x1b.orderledger.v1.ItemDetailsR\adetails\x12/\n" +
@@ -3962,7 +4036,8 @@ const file_orderledger_v1_event_proto_rawDesc = "" +
 	"\x17cancellation_sub_reason\x18\x04 \x01(\tR\x15cancellationSubReason\x12>\n" +
 	"\fcancelled_by\x18\x05 \x01(\x0e2\x1b.orderledger.v1.CancelledByR\vcancelledBy\x129\n" +
 	"\fcancelled_at\x18\x06 \x01(\v2\x16.orderledger.v1.MomentR\vcancelledAt\x12'\n" +
-	"\x0fcancelled_units\x18\a \x01(\rR\x0ecancelledUnits\"\xd2\x01\n" +
+	"\x0fcancelled_units\x18\a \x01(\rR\x0ecancelledUnits\x12\x1c\n" +
+	"\tconfirmed\x18\b \x03(\tR\tconfirmed\"\xd2\x01\n" +
 	"\x10ServiceActivated\x12&\n" +
 	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x12\x1d\n" +
 	"\n" +
@@ -4072,12 +4147,16 @@ const file_orderledger_v1_event_proto_rawDesc = "" +
 	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x12\x1b\n" +
 	"\treturn_id\x18\x02 \x01(\tR\breturnId\x12$\n" +
 	"\x0eorder_item_ids\x18\x03 \x03(\tR\forderItemIds\x123\n" +
-	"\arevived\x18\x04 \x03(\v2\x19.orderledger.v1.ItemUnitsR\arevived\"\x9c\x01\n" +
+	"\arevived\x18\x04 \x03(\v2\x19.orderledger.v1.ItemUnitsR\arevived\"\xde\x01\n" +
 	"\rReturnUpdated\x12&\n" +
 	"\x02at\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\x02at\x12\x1b\n" +
 	"\treturn_id\x18\x02 \x01(\tR\breturnId\x12,\n" +
 	"\x05lines\x18\x03 \x03(\v2\x16.orderledger.v1.ReturnR\x05lines\x12\x18\n" +
-	"\achanged\x18\x04 \x03(\tR\achangedBBZ@github.com/orderledger/orderledger/schemas/gen/ledgerv1;ledgerv1b\x06proto3"
+	"\achanged\x18\x04 \x03(\tR\achanged\x12@\n" +
+	"\tconfirmed\x18\x05 \x03(\v2\".orderledger.v1.ReturnConfirmationR\tconfirmed\"P\n" +
+	"\x12ReturnConfirmation\x12\"\n" +
+	"\rorder_item_id\x18\x01 \x01(\tR\vorderItemId\x12\x16\n" +
+	"\x06fields\x18\x02 \x03(\tR\x06fieldsBBZ@github.com/orderledger/orderledger/schemas/gen/ledgerv1;ledgerv1b\x06proto3"
 
 var (
 	file_orderledger_v1_event_proto_rawDescOnce sync.Once
@@ -4091,7 +4170,7 @@ func file_orderledger_v1_event_proto_rawDescGZIP() []byte {
 	return file_orderledger_v1_event_proto_rawDescData
 }
 
-var file_orderledger_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
+var file_orderledger_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_orderledger_v1_event_proto_goTypes = []any{
 	(*Event)(nil),                     // 0: orderledger.v1.Event
 	(*Transition)(nil),                // 1: orderledger.v1.Transition
@@ -4139,24 +4218,25 @@ var file_orderledger_v1_event_proto_goTypes = []any{
 	(*ReturnCompleted)(nil),           // 43: orderledger.v1.ReturnCompleted
 	(*ReturnCancelled)(nil),           // 44: orderledger.v1.ReturnCancelled
 	(*ReturnUpdated)(nil),             // 45: orderledger.v1.ReturnUpdated
-	(*Shipment)(nil),                  // 46: orderledger.v1.Shipment
-	(Status)(0),                       // 47: orderledger.v1.Status
-	(Stage)(0),                        // 48: orderledger.v1.Stage
-	(*Moment)(nil),                    // 49: orderledger.v1.Moment
-	(*timestamppb.Timestamp)(nil),     // 50: google.protobuf.Timestamp
-	(*PackRequest)(nil),               // 51: orderledger.v1.PackRequest
-	(*Packing)(nil),                   // 52: orderledger.v1.Packing
-	(CancelledBy)(0),                  // 53: orderledger.v1.CancelledBy
-	(*Courier)(nil),                   // 54: orderledger.v1.Courier
-	(*ShipmentDetails)(nil),           // 55: orderledger.v1.ShipmentDetails
-	(*Form)(nil),                      // 56: orderledger.v1.Form
-	(*Item)(nil),                      // 57: orderledger.v1.Item
-	(*ItemDetails)(nil),               // 58: orderledger.v1.ItemDetails
-	(*Return)(nil),                    // 59: orderledger.v1.Return
+	(*ReturnConfirmation)(nil),        // 46: orderledger.v1.ReturnConfirmation
+	(*Shipment)(nil),                  // 47: orderledger.v1.Shipment
+	(Status)(0),                       // 48: orderledger.v1.Status
+	(Stage)(0),                        // 49: orderledger.v1.Stage
+	(*Moment)(nil),                    // 50: orderledger.v1.Moment
+	(*timestamppb.Timestamp)(nil),     // 51: google.protobuf.Timestamp
+	(*PackRequest)(nil),               // 52: orderledger.v1.PackRequest
+	(*Packing)(nil),                   // 53: orderledger.v1.Packing
+	(CancelledBy)(0),                  // 54: orderledger.v1.CancelledBy
+	(*Courier)(nil),                   // 55: orderledger.v1.Courier
+	(*ShipmentDetails)(nil),           // 56: orderledger.v1.ShipmentDetails
+	(*Form)(nil),                      // 57: orderledger.v1.Form
+	(*Item)(nil),                      // 58: orderledger.v1.Item
+	(*ItemDetails)(nil),               // 59: orderledger.v1.ItemDetails
+	(*Return)(nil),                    // 60: orderledger.v1.Return
 }
 var file_orderledger_v1_event_proto_depIdxs = []int32{
 	1,   // 0: orderledger.v1.Event.transition:type_name -> orderledger.v1.Transition
-	46,  // 1: orderledger.v1.Event.after:type_name -> orderledger.v1.Shipment
+	47,  // 1: orderledger.v1.Event.after:type_name -> orderledger.v1.Shipment
 	3,   // 2: orderledger.v1.Event.shipment_created:type_name -> orderledger.v1.ShipmentCreated
 	4,   // 3: orderledger.v1.Event.shipment_held:type_name -> orderledger.v1.ShipmentHeld
 	6,   // 4: orderledger.v1.Event.shipment_released:type_name -> orderledger.v1.ShipmentReleased
@@ -4193,99 +4273,100 @@ var file_orderledger_v1_event_proto_depIdxs = []int32{
 	43,  // 35: orderledger.v1.Event.return_completed:type_name -> orderledger.v1.ReturnCompleted
 	44,  // 36: orderledger.v1.Event.return_cancelled:type_name -> orderledger.v1.ReturnCancelled
 	45,  // 37: orderledger.v1.Event.return_updated:type_name -> orderledger.v1.ReturnUpdated
-	47,  // 38: orderledger.v1.Transition.from:type_name -> orderledger.v1.Status
-	47,  // 39: orderledger.v1.Transition.to:type_name -> orderledger.v1.Status
+	48,  // 38: orderledger.v1.Transition.from:type_name -> orderledger.v1.Status
+	48,  // 39: orderledger.v1.Transition.to:type_name -> orderledger.v1.Status
 	2,   // 40: orderledger.v1.Transition.items:type_name -> orderledger.v1.ItemTransition
-	47,  // 41: orderledger.v1.Transition.skipped:type_name -> orderledger.v1.Status
-	48,  // 42: orderledger.v1.Transition.stages:type_name -> orderledger.v1.Stage
-	47,  // 43: orderledger.v1.ItemTransition.from:type_name -> orderledger.v1.Status
-	47,  // 44: orderledger.v1.ItemTransition.to:type_name -> orderledger.v1.Status
-	49,  // 45: orderledger.v1.ShipmentCreated.at:type_name -> orderledger.v1.Moment
-	49,  // 46: orderledger.v1.ShipmentHeld.at:type_name -> orderledger.v1.Moment
+	48,  // 41: orderledger.v1.Transition.skipped:type_name -> orderledger.v1.Status
+	49,  // 42: orderledger.v1.Transition.stages:type_name -> orderledger.v1.Stage
+	48,  // 43: orderledger.v1.ItemTransition.from:type_name -> orderledger.v1.Status
+	48,  // 44: orderledger.v1.ItemTransition.to:type_name -> orderledger.v1.Status
+	50,  // 45: orderledger.v1.ShipmentCreated.at:type_name -> orderledger.v1.Moment
+	50,  // 46: orderledger.v1.ShipmentHeld.at:type_name -> orderledger.v1.Moment
 	5,   // 47: orderledger.v1.ShipmentHeld.held:type_name -> orderledger.v1.ItemUnits
-	49,  // 48: orderledger.v1.ShipmentReleased.at:type_name -> orderledger.v1.Moment
-	49,  // 49: orderledger.v1.DispatchDatesChanged.at:type_name -> orderledger.v1.Moment
-	50,  // 50: orderledger.v1.DispatchDatesChanged.dispatch_after:type_name -> google.protobuf.Timestamp
-	50,  // 51: orderledger.v1.DispatchDatesChanged.dispatch_by:type_name -> google.protobuf.Timestamp
-	50,  // 52: orderledger.v1.DispatchDatesChanged.deliver_by:type_name -> google.protobuf.Timestamp
-	50,  // 53: orderledger.v1.DispatchDatesChanged.earlier_dispatch_by:type_name -> google.protobuf.Timestamp
-	50,  // 54: orderledger.v1.DispatchDatesChanged.earlier_deliver_by:type_name -> google.protobuf.Timestamp
-	49,  // 55: orderledger.v1.LabelsRequested.at:type_name -> orderledger.v1.Moment
-	51,  // 56: orderledger.v1.LabelsRequested.request:type_name -> orderledger.v1.PackRequest
-	50,  // 57: orderledger.v1.LabelsRequested.due_at:type_name -> google.protobuf.Timestamp
-	49,  // 58: orderledger.v1.FormFailed.at:type_name -> orderledger.v1.Moment
-	49,  // 59: orderledger.v1.FormAcknowledged.at:type_name -> orderledger.v1.Moment
+	50,  // 48: orderledger.v1.ShipmentReleased.at:type_name -> orderledger.v1.Moment
+	50,  // 49: orderledger.v1.DispatchDatesChanged.at:type_name -> orderledger.v1.Moment
+	51,  // 50: orderledger.v1.DispatchDatesChanged.dispatch_after:type_name -> google.protobuf.Timestamp
+	51,  // 51: orderledger.v1.DispatchDatesChanged.dispatch_by:type_name -> google.protobuf.Timestamp
+	51,  // 52: orderledger.v1.DispatchDatesChanged.deliver_by:type_name -> google.protobuf.Timestamp
+	51,  // 53: orderledger.v1.DispatchDatesChanged.earlier_dispatch_by:type_name -> google.protobuf.Timestamp
+	51,  // 54: orderledger.v1.DispatchDatesChanged.earlier_deliver_by:type_name -> google.protobuf.Timestamp
+	50,  // 55: orderledger.v1.LabelsRequested.at:type_name -> orderledger.v1.Moment
+	52,  // 56: orderledger.v1.LabelsRequested.request:type_name -> orderledger.v1.PackRequest
+	51,  // 57: orderledger.v1.LabelsRequested.due_at:type_name -> google.protobuf.Timestamp
+	50,  // 58: orderledger.v1.FormFailed.at:type_name -> orderledger.v1.Moment
+	50,  // 59: orderledger.v1.FormAcknowledged.at:type_name -> orderledger.v1.Moment
 	11,  // 60: orderledger.v1.FormAcknowledged.forms:type_name -> orderledger.v1.FormAcknowledgement
-	49,  // 61: orderledger.v1.ShipmentPacked.at:type_name -> orderledger.v1.Moment
-	52,  // 62: orderledger.v1.ShipmentPacked.packing:type_name -> orderledger.v1.Packing
-	49,  // 63: orderledger.v1.ReadyToDispatch.at:type_name -> orderledger.v1.Moment
-	49,  // 64: orderledger.v1.PickupCompleted.at:type_name -> orderledger.v1.Moment
-	49,  // 65: orderledger.v1.ShipmentShipped.at:type_name -> orderledger.v1.Moment
+	50,  // 61: orderledger.v1.ShipmentPacked.at:type_name -> orderledger.v1.Moment
+	53,  // 62: orderledger.v1.ShipmentPacked.packing:type_name -> orderledger.v1.Packing
+	50,  // 63: orderledger.v1.ReadyToDispatch.at:type_name -> orderledger.v1.Moment
+	50,  // 64: orderledger.v1.PickupCompleted.at:type_name -> orderledger.v1.Moment
+	50,  // 65: orderledger.v1.ShipmentShipped.at:type_name -> orderledger.v1.Moment
 	16,  // 66: orderledger.v1.ShipmentShipped.self_ship:type_name -> orderledger.v1.SelfShipDispatch
-	50,  // 67: orderledger.v1.SelfShipDispatch.tentative_delivery:type_name -> google.protobuf.Timestamp
-	52,  // 68: orderledger.v1.SelfShipDispatch.packing:type_name -> orderledger.v1.Packing
-	49,  // 69: orderledger.v1.DeliveryAttempted.at:type_name -> orderledger.v1.Moment
-	50,  // 70: orderledger.v1.DeliveryAttempted.new_due:type_name -> google.protobuf.Timestamp
-	49,  // 71: orderledger.v1.ShipmentDelivered.at:type_name -> orderledger.v1.Moment
-	49,  // 72: orderledger.v1.ShipmentCompleted.at:type_name -> orderledger.v1.Moment
-	49,  // 73: orderledger.v1.ItemsCancelled.at:type_name -> orderledger.v1.Moment
+	51,  // 67: orderledger.v1.SelfShipDispatch.tentative_delivery:type_name -> google.protobuf.Timestamp
+	53,  // 68: orderledger.v1.SelfShipDispatch.packing:type_name -> orderledger.v1.Packing
+	50,  // 69: orderledger.v1.DeliveryAttempted.at:type_name -> orderledger.v1.Moment
+	51,  // 70: orderledger.v1.DeliveryAttempted.new_due:type_name -> google.protobuf.Timestamp
+	50,  // 71: orderledger.v1.ShipmentDelivered.at:type_name -> orderledger.v1.Moment
+	50,  // 72: orderledger.v1.ShipmentCompleted.at:type_name -> orderledger.v1.Moment
+	50,  // 73: orderledger.v1.ItemsCancelled.at:type_name -> orderledger.v1.Moment
 	21,  // 74: orderledger.v1.ItemsCancelled.items:type_name -> orderledger.v1.CancelledUnits
-	53,  // 75: orderledger.v1.CancelledUnits.by:type_name -> orderledger.v1.CancelledBy
-	49,  // 76: orderledger.v1.TrackingUpdated.at:type_name -> orderledger.v1.Moment
-	54,  // 77: orderledger.v1.TrackingUpdated.courier:type_name -> orderledger.v1.Courier
-	50,  // 78: orderledger.v1.TrackingUpdated.tentative_delivery:type_name -> google.protobuf.Timestamp
-	49,  // 79: orderledger.v1.PropertiesUpdated.at:type_name -> orderledger.v1.Moment
-	55,  // 80: orderledger.v1.PropertiesUpdated.details:type_name -> orderledger.v1.ShipmentDetails
+	54,  // 75: orderledger.v1.CancelledUnits.by:type_name -> orderledger.v1.CancelledBy
+	50,  // 76: orderledger.v1.TrackingUpdated.at:type_name -> orderledger.v1.Moment
+	55,  // 77: orderledger.v1.TrackingUpdated.courier:type_name -> orderledger.v1.Courier
+	51,  // 78: orderledger.v1.TrackingUpdated.tentative_delivery:type_name -> google.protobuf.Timestamp
+	50,  // 79: orderledger.v1.PropertiesUpdated.at:type_name -> orderledger.v1.Moment
+	56,  // 80: orderledger.v1.PropertiesUpdated.details:type_name -> orderledger.v1.ShipmentDetails
 	24,  // 81: orderledger.v1.PropertiesUpdated.items:type_name -> orderledger.v1.ItemPatch
-	56,  // 82: orderledger.v1.PropertiesUpdated.forms:type_name -> orderledger.v1.Form
-	50,  // 83: orderledger.v1.PropertiesUpdated.dispatch_after:type_name -> google.protobuf.Timestamp
-	50,  // 84: orderledger.v1.PropertiesUpdated.dispatch_by:type_name -> google.protobuf.Timestamp
-	50,  // 85: orderledger.v1.PropertiesUpdated.deliver_by:type_name -> google.protobuf.Timestamp
-	50,  // 86: orderledger.v1.PropertiesUpdated.marketplace_updated_at:type_name -> google.protobuf.Timestamp
-	52,  // 87: orderledger.v1.PropertiesUpdated.packing:type_name -> orderledger.v1.Packing
-	57,  // 88: orderledger.v1.PropertiesUpdated.added_items:type_name -> orderledger.v1.Item
-	50,  // 89: orderledger.v1.PropertiesUpdated.earlier_dispatch_by:type_name -> google.protobuf.Timestamp
-	50,  // 90: orderledger.v1.PropertiesUpdated.earlier_deliver_by:type_name -> google.protobuf.Timestamp
-	58,  // 91: orderledger.v1.ItemPatch.details:type_name -> orderledger.v1.ItemDetails
-	53,  // 92: orderledger.v1.ItemPatch.cancelled_by:type_name -> orderledger.v1.CancelledBy
-	49,  // 93: orderledger.v1.ItemPatch.cancelled_at:type_name -> orderledger.v1.Moment
-	49,  // 94: orderledger.v1.ServiceActivated.at:type_name -> orderledger.v1.Moment
-	50,  // 95: orderledger.v1.ServiceActivated.due_at:type_name -> google.protobuf.Timestamp
-	49,  // 96: orderledger.v1.ServiceStarted.at:type_name -> orderledger.v1.Moment
-	49,  // 97: orderledger.v1.ServiceAttempted.at:type_name -> orderledger.v1.Moment
-	50,  // 98: orderledger.v1.ServiceAttempted.new_due:type_name -> google.protobuf.Timestamp
-	49,  // 99: orderledger.v1.ServiceCompleted.at:type_name -> orderledger.v1.Moment
-	49,  // 100: orderledger.v1.ServiceCancelled.at:type_name -> orderledger.v1.Moment
-	49,  // 101: orderledger.v1.ReturnCreated.at:type_name -> orderledger.v1.Moment
-	59,  // 102: orderledger.v1.ReturnCreated.lines:type_name -> orderledger.v1.Return
+	57,  // 82: orderledger.v1.PropertiesUpdated.forms:type_name -> orderledger.v1.Form
+	51,  // 83: orderledger.v1.PropertiesUpdated.dispatch_after:type_name -> google.protobuf.Timestamp
+	51,  // 84: orderledger.v1.PropertiesUpdated.dispatch_by:type_name -> google.protobuf.Timestamp
+	51,  // 85: orderledger.v1.PropertiesUpdated.deliver_by:type_name -> google.protobuf.Timestamp
+	51,  // 86: orderledger.v1.PropertiesUpdated.marketplace_updated_at:type_name -> google.protobuf.Timestamp
+	53,  // 87: orderledger.v1.PropertiesUpdated.packing:type_name -> orderledger.v1.Packing
+	58,  // 88: orderledger.v1.PropertiesUpdated.added_items:type_name -> orderledger.v1.Item
+	51,  // 89: orderledger.v1.PropertiesUpdated.earlier_dispatch_by:type_name -> google.protobuf.Timestamp
+	51,  // 90: orderledger.v1.PropertiesUpdated.earlier_deliver_by:type_name -> google.protobuf.Timestamp
+	59,  // 91: orderledger.v1.ItemPatch.details:type_name -> orderledger.v1.ItemDetails
+	54,  // 92: orderledger.v1.ItemPatch.cancelled_by:type_name -> orderledger.v1.CancelledBy
+	50,  // 93: orderledger.v1.ItemPatch.cancelled_at:type_name -> orderledger.v1.Moment
+	50,  // 94: orderledger.v1.ServiceActivated.at:type_name -> orderledger.v1.Moment
+	51,  // 95: orderledger.v1.ServiceActivated.due_at:type_name -> google.protobuf.Timestamp
+	50,  // 96: orderledger.v1.ServiceStarted.at:type_name -> orderledger.v1.Moment
+	50,  // 97: orderledger.v1.ServiceAttempted.at:type_name -> orderledger.v1.Moment
+	51,  // 98: orderledger.v1.ServiceAttempted.new_due:type_name -> google.protobuf.Timestamp
+	50,  // 99: orderledger.v1.ServiceCompleted.at:type_name -> orderledger.v1.Moment
+	50,  // 100: orderledger.v1.ServiceCancelled.at:type_name -> orderledger.v1.Moment
+	50,  // 101: orderledger.v1.ReturnCreated.at:type_name -> orderledger.v1.Moment
+	60,  // 102: orderledger.v1.ReturnCreated.lines:type_name -> orderledger.v1.Return
 	5,   // 103: orderledger.v1.ReturnCreated.revived:type_name -> orderledger.v1.ItemUnits
-	49,  // 104: orderledger.v1.ReturnTrackingUpdated.at:type_name -> orderledger.v1.Moment
+	50,  // 104: orderledger.v1.ReturnTrackingUpdated.at:type_name -> orderledger.v1.Moment
 	32,  // 105: orderledger.v1.ReturnTrackingUpdated.lines:type_name -> orderledger.v1.ReturnTracking
-	49,  // 106: orderledger.v1.ReturnExpectedDateChanged.at:type_name -> orderledger.v1.Moment
+	50,  // 106: orderledger.v1.ReturnExpectedDateChanged.at:type_name -> orderledger.v1.Moment
 	34,  // 107: orderledger.v1.ReturnExpectedDateChanged.lines:type_name -> orderledger.v1.ReturnExpectedDate
-	50,  // 108: orderledger.v1.ReturnExpectedDate.expected_date:type_name -> google.protobuf.Timestamp
-	49,  // 109: orderledger.v1.TechVisitRequested.at:type_name -> orderledger.v1.Moment
-	50,  // 110: orderledger.v1.TechVisitRequested.due_at:type_name -> google.protobuf.Timestamp
-	49,  // 111: orderledger.v1.TechVisitAttempted.at:type_name -> orderledger.v1.Moment
-	50,  // 112: orderledger.v1.TechVisitAttempted.new_due:type_name -> google.protobuf.Timestamp
-	49,  // 113: orderledger.v1.TechVisitCompleted.at:type_name -> orderledger.v1.Moment
-	49,  // 114: orderledger.v1.TechVisitCancelled.at:type_name -> orderledger.v1.Moment
-	49,  // 115: orderledger.v1.ReturnApproved.at:type_name -> orderledger.v1.Moment
-	50,  // 116: orderledger.v1.ReturnApproved.pickup_due:type_name -> google.protobuf.Timestamp
-	49,  // 117: orderledger.v1.ReturnRejected.at:type_name -> orderledger.v1.Moment
-	49,  // 118: orderledger.v1.PickupAttempted.at:type_name -> orderledger.v1.Moment
-	50,  // 119: orderledger.v1.PickupAttempted.new_due:type_name -> google.protobuf.Timestamp
-	49,  // 120: orderledger.v1.ReturnPickedUp.at:type_name -> orderledger.v1.Moment
-	49,  // 121: orderledger.v1.ReturnCompleted.at:type_name -> orderledger.v1.Moment
-	49,  // 122: orderledger.v1.ReturnCancelled.at:type_name -> orderledger.v1.Moment
+	51,  // 108: orderledger.v1.ReturnExpectedDate.expected_date:type_name -> google.protobuf.Timestamp
+	50,  // 109: orderledger.v1.TechVisitRequested.at:type_name -> orderledger.v1.Moment
+	51,  // 110: orderledger.v1.TechVisitRequested.due_at:type_name -> google.protobuf.Timestamp
+	50,  // 111: orderledger.v1.TechVisitAttempted.at:type_name -> orderledger.v1.Moment
+	51,  // 112: orderledger.v1.TechVisitAttempted.new_due:type_name -> google.protobuf.Timestamp
+	50,  // 113: orderledger.v1.TechVisitCompleted.at:type_name -> orderledger.v1.Moment
+	50,  // 114: orderledger.v1.TechVisitCancelled.at:type_name -> orderledger.v1.Moment
+	50,  // 115: orderledger.v1.ReturnApproved.at:type_name -> orderledger.v1.Moment
+	51,  // 116: orderledger.v1.ReturnApproved.pickup_due:type_name -> google.protobuf.Timestamp
+	50,  // 117: orderledger.v1.ReturnRejected.at:type_name -> orderledger.v1.Moment
+	50,  // 118: orderledger.v1.PickupAttempted.at:type_name -> orderledger.v1.Moment
+	51,  // 119: orderledger.v1.PickupAttempted.new_due:type_name -> google.protobuf.Timestamp
+	50,  // 120: orderledger.v1.ReturnPickedUp.at:type_name -> orderledger.v1.Moment
+	50,  // 121: orderledger.v1.ReturnCompleted.at:type_name -> orderledger.v1.Moment
+	50,  // 122: orderledger.v1.ReturnCancelled.at:type_name -> orderledger.v1.Moment
 	5,   // 123: orderledger.v1.ReturnCancelled.revived:type_name -> orderledger.v1.ItemUnits
-	49,  // 124: orderledger.v1.ReturnUpdated.at:type_name -> orderledger.v1.Moment
-	59,  // 125: orderledger.v1.ReturnUpdated.lines:type_name -> orderledger.v1.Return
-	126, // [126:126] is the sub-list for method output_type
-	126, // [126:126] is the sub-list for method input_type
-	126, // [126:126] is the sub-list for extension type_name
-	126, // [126:126] is the sub-list for extension extendee
-	0,   // [0:126] is the sub-list for field type_name
+	50,  // 124: orderledger.v1.ReturnUpdated.at:type_name -> orderledger.v1.Moment
+	60,  // 125: orderledger.v1.ReturnUpdated.lines:type_name -> orderledger.v1.Return
+	46,  // 126: orderledger.v1.ReturnUpdated.confirmed:type_name -> orderledger.v1.ReturnConfirmation
+	127, // [127:127] is the sub-list for method output_type
+	127, // [127:127] is the sub-list for method input_type
+	127, // [127:127] is the sub-list for extension type_name
+	127, // [127:127] is the sub-list for extension extendee
+	0,   // [0:127] is the sub-list for field type_name
 }
 
 func init() { file_orderledger_v1_event_proto_init() }
@@ -4338,7 +4419,7 @@ func file_orderledger_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_orderledger_v1_event_proto_rawDesc), len(file_orderledger_v1_event_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   46,
+			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -832,8 +832,9 @@ type Shipment struct {
 	FirstRecordedAt *timestamppb.Timestamp `protobuf:"bytes,31,opt,name=first_recorded_at,json=firstRecordedAt,proto3" json:"first_recorded_at,omitempty"`
 	// The shipment was imported as history: it is over, and nobody should act upon its events.
 	History bool `protobuf:"varint,32,opt,name=history,proto3" json:"history,omitempty"`
-	// When fields were last reported, by path as in PropertiesUpdated.changed; sorted. A field without an entry was
-	// reported with the creation. An older report only fills in an unknown field.
+	// When fields were last reported, by path: as in PropertiesUpdated.changed, forms.NAME for a form, and items.ID for an
+	// item that a later report added; sorted. A field without an entry was reported with the creation. An older report
+	// only fills in an unknown field. Items and returns have lists of their own for their fields.
 	FieldReports  []*FieldReport `protobuf:"bytes,33,rep,name=field_reports,json=fieldReports,proto3" json:"field_reports,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1153,6 +1154,60 @@ func (x *FieldReport) GetReportedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// Fields that were last reported at one time.
+type FieldsReport struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	ReportedAt *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=reported_at,json=reportedAt,proto3" json:"reported_at,omitempty"`
+	// Numbers of the fields in ItemDetails, or in Return for a line of a return; sorted.
+	Fields        []uint32 `protobuf:"varint,2,rep,packed,name=fields,proto3" json:"fields,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FieldsReport) Reset() {
+	*x = FieldsReport{}
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FieldsReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FieldsReport) ProtoMessage() {}
+
+func (x *FieldsReport) ProtoReflect() protoreflect.Message {
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FieldsReport.ProtoReflect.Descriptor instead.
+func (*FieldsReport) Descriptor() ([]byte, []int) {
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *FieldsReport) GetReportedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReportedAt
+	}
+	return nil
+}
+
+func (x *FieldsReport) GetFields() []uint32 {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
 // When each step of the forward flow happened; unset where it is not known.
 type Times struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
@@ -1176,7 +1231,7 @@ type Times struct {
 
 func (x *Times) Reset() {
 	*x = Times{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[3]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1188,7 +1243,7 @@ func (x *Times) String() string {
 func (*Times) ProtoMessage() {}
 
 func (x *Times) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[3]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1201,7 +1256,7 @@ func (x *Times) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Times.ProtoReflect.Descriptor instead.
 func (*Times) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{3}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Times) GetCreated() *Moment {
@@ -1306,13 +1361,16 @@ type Item struct {
 	CourierReturn bool `protobuf:"varint,15,opt,name=courier_return,json=courierReturn,proto3" json:"courier_return,omitempty"`
 	// When the hold of this item was last reported; an older report no longer changes it.
 	HoldReportedAt *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=hold_reported_at,json=holdReportedAt,proto3" json:"hold_reported_at,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// When fields of the details were last reported, by time. A field without an entry was reported with the item. An
+	// older report only fills in an unknown field.
+	FieldReports  []*FieldsReport `protobuf:"bytes,17,rep,name=field_reports,json=fieldReports,proto3" json:"field_reports,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Item) Reset() {
 	*x = Item{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[4]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1324,7 +1382,7 @@ func (x *Item) String() string {
 func (*Item) ProtoMessage() {}
 
 func (x *Item) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[4]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1337,7 +1395,7 @@ func (x *Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Item.ProtoReflect.Descriptor instead.
 func (*Item) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{4}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Item) GetOrderItemId() string {
@@ -1452,6 +1510,13 @@ func (x *Item) GetHoldReportedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Item) GetFieldReports() []*FieldsReport {
+	if x != nil {
+		return x.FieldReports
+	}
+	return nil
+}
+
 // One cancellation of units of an item.
 type Cancellation struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -1473,7 +1538,7 @@ type Cancellation struct {
 
 func (x *Cancellation) Reset() {
 	*x = Cancellation{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[5]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1485,7 +1550,7 @@ func (x *Cancellation) String() string {
 func (*Cancellation) ProtoMessage() {}
 
 func (x *Cancellation) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[5]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1498,7 +1563,7 @@ func (x *Cancellation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancellation.ProtoReflect.Descriptor instead.
 func (*Cancellation) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{5}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Cancellation) GetUnits() uint32 {
@@ -1581,7 +1646,7 @@ type ItemDetails struct {
 
 func (x *ItemDetails) Reset() {
 	*x = ItemDetails{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[6]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1593,7 +1658,7 @@ func (x *ItemDetails) String() string {
 func (*ItemDetails) ProtoMessage() {}
 
 func (x *ItemDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[6]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1606,7 +1671,7 @@ func (x *ItemDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ItemDetails.ProtoReflect.Descriptor instead.
 func (*ItemDetails) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{6}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ItemDetails) GetOrderDate() *timestamppb.Timestamp {
@@ -1715,7 +1780,7 @@ type Price struct {
 
 func (x *Price) Reset() {
 	*x = Price{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[7]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1727,7 +1792,7 @@ func (x *Price) String() string {
 func (*Price) ProtoMessage() {}
 
 func (x *Price) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[7]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1740,7 +1805,7 @@ func (x *Price) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Price.ProtoReflect.Descriptor instead.
 func (*Price) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{7}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Price) GetCurrency() string {
@@ -1810,7 +1875,7 @@ type ShipmentDetails struct {
 
 func (x *ShipmentDetails) Reset() {
 	*x = ShipmentDetails{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[8]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1822,7 +1887,7 @@ func (x *ShipmentDetails) String() string {
 func (*ShipmentDetails) ProtoMessage() {}
 
 func (x *ShipmentDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[8]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1835,7 +1900,7 @@ func (x *ShipmentDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentDetails.ProtoReflect.Descriptor instead.
 func (*ShipmentDetails) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{8}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ShipmentDetails) GetShipmentType() string {
@@ -1933,7 +1998,7 @@ type Buyer struct {
 
 func (x *Buyer) Reset() {
 	*x = Buyer{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[9]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1945,7 +2010,7 @@ func (x *Buyer) String() string {
 func (*Buyer) ProtoMessage() {}
 
 func (x *Buyer) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[9]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1958,7 +2023,7 @@ func (x *Buyer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Buyer.ProtoReflect.Descriptor instead.
 func (*Buyer) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{9}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Buyer) GetFirstName() string {
@@ -1996,7 +2061,7 @@ type Address struct {
 
 func (x *Address) Reset() {
 	*x = Address{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[10]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2008,7 +2073,7 @@ func (x *Address) String() string {
 func (*Address) ProtoMessage() {}
 
 func (x *Address) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[10]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2021,7 +2086,7 @@ func (x *Address) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Address.ProtoReflect.Descriptor instead.
 func (*Address) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{10}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Address) GetFirstName() string {
@@ -2121,7 +2186,7 @@ type SubShipment struct {
 
 func (x *SubShipment) Reset() {
 	*x = SubShipment{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[11]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2133,7 +2198,7 @@ func (x *SubShipment) String() string {
 func (*SubShipment) ProtoMessage() {}
 
 func (x *SubShipment) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[11]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2146,7 +2211,7 @@ func (x *SubShipment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubShipment.ProtoReflect.Descriptor instead.
 func (*SubShipment) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{11}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SubShipment) GetSubShipmentId() string {
@@ -2190,7 +2255,7 @@ type Package struct {
 
 func (x *Package) Reset() {
 	*x = Package{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[12]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2202,7 +2267,7 @@ func (x *Package) String() string {
 func (*Package) ProtoMessage() {}
 
 func (x *Package) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[12]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2215,7 +2280,7 @@ func (x *Package) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Package.ProtoReflect.Descriptor instead.
 func (*Package) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{12}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Package) GetPackageId() string {
@@ -2259,7 +2324,7 @@ type Dimensions struct {
 
 func (x *Dimensions) Reset() {
 	*x = Dimensions{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[13]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2271,7 +2336,7 @@ func (x *Dimensions) String() string {
 func (*Dimensions) ProtoMessage() {}
 
 func (x *Dimensions) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[13]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2284,7 +2349,7 @@ func (x *Dimensions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dimensions.ProtoReflect.Descriptor instead.
 func (*Dimensions) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{13}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Dimensions) GetLength() float64 {
@@ -2330,7 +2395,7 @@ type Courier struct {
 
 func (x *Courier) Reset() {
 	*x = Courier{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[14]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2342,7 +2407,7 @@ func (x *Courier) String() string {
 func (*Courier) ProtoMessage() {}
 
 func (x *Courier) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[14]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2355,7 +2420,7 @@ func (x *Courier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Courier.ProtoReflect.Descriptor instead.
 func (*Courier) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{14}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Courier) GetVendorName() string {
@@ -2414,7 +2479,7 @@ type Form struct {
 
 func (x *Form) Reset() {
 	*x = Form{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[15]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2426,7 +2491,7 @@ func (x *Form) String() string {
 func (*Form) ProtoMessage() {}
 
 func (x *Form) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[15]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2439,7 +2504,7 @@ func (x *Form) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Form.ProtoReflect.Descriptor instead.
 func (*Form) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{15}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Form) GetName() string {
@@ -2491,7 +2556,7 @@ type PackRequest struct {
 
 func (x *PackRequest) Reset() {
 	*x = PackRequest{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[16]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2503,7 +2568,7 @@ func (x *PackRequest) String() string {
 func (*PackRequest) ProtoMessage() {}
 
 func (x *PackRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[16]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2516,7 +2581,7 @@ func (x *PackRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PackRequest.ProtoReflect.Descriptor instead.
 func (*PackRequest) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{16}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *PackRequest) GetTaxItems() []*TaxItem {
@@ -2567,7 +2632,7 @@ type TaxItem struct {
 
 func (x *TaxItem) Reset() {
 	*x = TaxItem{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[17]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2579,7 +2644,7 @@ func (x *TaxItem) String() string {
 func (*TaxItem) ProtoMessage() {}
 
 func (x *TaxItem) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[17]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2592,7 +2657,7 @@ func (x *TaxItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaxItem.ProtoReflect.Descriptor instead.
 func (*TaxItem) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{17}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *TaxItem) GetOrderItemId() string {
@@ -2634,7 +2699,7 @@ type SerialNumbers struct {
 
 func (x *SerialNumbers) Reset() {
 	*x = SerialNumbers{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[18]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2646,7 +2711,7 @@ func (x *SerialNumbers) String() string {
 func (*SerialNumbers) ProtoMessage() {}
 
 func (x *SerialNumbers) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[18]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2659,7 +2724,7 @@ func (x *SerialNumbers) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SerialNumbers.ProtoReflect.Descriptor instead.
 func (*SerialNumbers) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{18}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SerialNumbers) GetOrderItemId() string {
@@ -2686,7 +2751,7 @@ type UnitSerials struct {
 
 func (x *UnitSerials) Reset() {
 	*x = UnitSerials{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[19]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2698,7 +2763,7 @@ func (x *UnitSerials) String() string {
 func (*UnitSerials) ProtoMessage() {}
 
 func (x *UnitSerials) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[19]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2711,7 +2776,7 @@ func (x *UnitSerials) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnitSerials.ProtoReflect.Descriptor instead.
 func (*UnitSerials) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{19}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *UnitSerials) GetSerialNumbers() []string {
@@ -2733,7 +2798,7 @@ type InvoiceRequest struct {
 
 func (x *InvoiceRequest) Reset() {
 	*x = InvoiceRequest{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[20]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2745,7 +2810,7 @@ func (x *InvoiceRequest) String() string {
 func (*InvoiceRequest) ProtoMessage() {}
 
 func (x *InvoiceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[20]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2758,7 +2823,7 @@ func (x *InvoiceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InvoiceRequest.ProtoReflect.Descriptor instead.
 func (*InvoiceRequest) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{20}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *InvoiceRequest) GetOrderId() string {
@@ -2800,7 +2865,7 @@ type Packing struct {
 
 func (x *Packing) Reset() {
 	*x = Packing{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[21]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2812,7 +2877,7 @@ func (x *Packing) String() string {
 func (*Packing) ProtoMessage() {}
 
 func (x *Packing) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[21]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2825,7 +2890,7 @@ func (x *Packing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Packing.ProtoReflect.Descriptor instead.
 func (*Packing) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{21}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Packing) GetCourier() *Courier {
@@ -2887,7 +2952,7 @@ type InvoiceLine struct {
 
 func (x *InvoiceLine) Reset() {
 	*x = InvoiceLine{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[22]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2899,7 +2964,7 @@ func (x *InvoiceLine) String() string {
 func (*InvoiceLine) ProtoMessage() {}
 
 func (x *InvoiceLine) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[22]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2912,7 +2977,7 @@ func (x *InvoiceLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InvoiceLine.ProtoReflect.Descriptor instead.
 func (*InvoiceLine) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{22}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *InvoiceLine) GetOrderItemId() string {
@@ -2996,7 +3061,7 @@ type Service struct {
 
 func (x *Service) Reset() {
 	*x = Service{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[23]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3008,7 +3073,7 @@ func (x *Service) String() string {
 func (*Service) ProtoMessage() {}
 
 func (x *Service) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[23]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3021,7 +3086,7 @@ func (x *Service) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Service.ProtoReflect.Descriptor instead.
 func (*Service) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{23}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Service) GetServiceId() string {
@@ -3162,14 +3227,17 @@ type Return struct {
 	// Shipments of the return, as in ReturnCreated; empty if it has no other.
 	SiblingShipmentIds []string `protobuf:"bytes,31,rep,name=sibling_shipment_ids,json=siblingShipmentIds,proto3" json:"sibling_shipment_ids,omitempty"`
 	// The number of all shipments of the return; 0 if it has no other.
-	SiblingCount  uint32 `protobuf:"varint,32,opt,name=sibling_count,json=siblingCount,proto3" json:"sibling_count,omitempty"`
+	SiblingCount uint32 `protobuf:"varint,32,opt,name=sibling_count,json=siblingCount,proto3" json:"sibling_count,omitempty"`
+	// When fields of the line were last reported, by time. A field without an entry was reported with the return. An older
+	// report only fills in an unknown field.
+	FieldReports  []*FieldsReport `protobuf:"bytes,33,rep,name=field_reports,json=fieldReports,proto3" json:"field_reports,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Return) Reset() {
 	*x = Return{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[24]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3181,7 +3249,7 @@ func (x *Return) String() string {
 func (*Return) ProtoMessage() {}
 
 func (x *Return) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[24]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3194,7 +3262,7 @@ func (x *Return) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Return.ProtoReflect.Descriptor instead.
 func (*Return) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{24}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Return) GetReturnId() string {
@@ -3421,6 +3489,13 @@ func (x *Return) GetSiblingCount() uint32 {
 	return 0
 }
 
+func (x *Return) GetFieldReports() []*FieldsReport {
+	if x != nil {
+		return x.FieldReports
+	}
+	return nil
+}
+
 // A promise: running, met, missed or cancelled.
 type Clock struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3450,7 +3525,7 @@ type Clock struct {
 
 func (x *Clock) Reset() {
 	*x = Clock{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[25]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3462,7 +3537,7 @@ func (x *Clock) String() string {
 func (*Clock) ProtoMessage() {}
 
 func (x *Clock) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[25]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3475,7 +3550,7 @@ func (x *Clock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Clock.ProtoReflect.Descriptor instead.
 func (*Clock) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{25}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Clock) GetKind() ClockKind {
@@ -3575,7 +3650,7 @@ type DueReport struct {
 
 func (x *DueReport) Reset() {
 	*x = DueReport{}
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[26]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3587,7 +3662,7 @@ func (x *DueReport) String() string {
 func (*DueReport) ProtoMessage() {}
 
 func (x *DueReport) ProtoReflect() protoreflect.Message {
-	mi := &file_orderledger_v1_shipment_proto_msgTypes[26]
+	mi := &file_orderledger_v1_shipment_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3600,7 +3675,7 @@ func (x *DueReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DueReport.ProtoReflect.Descriptor instead.
 func (*DueReport) Descriptor() ([]byte, []int) {
-	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{26}
+	return file_orderledger_v1_shipment_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *DueReport) GetReportedAt() *timestamppb.Timestamp {
@@ -3678,7 +3753,11 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\vFieldReport\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12;\n" +
 	"\vreported_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"reportedAt\"\xdb\x04\n" +
+	"reportedAt\"c\n" +
+	"\fFieldsReport\x12;\n" +
+	"\vreported_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"reportedAt\x12\x16\n" +
+	"\x06fields\x18\x02 \x03(\rR\x06fields\"\xdb\x04\n" +
 	"\x05Times\x120\n" +
 	"\acreated\x18\x01 \x01(\v2\x16.orderledger.v1.MomentR\acreated\x12A\n" +
 	"\x10labels_requested\x18\x02 \x01(\v2\x16.orderledger.v1.MomentR\x0flabelsRequested\x12.\n" +
@@ -3692,7 +3771,7 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\vform_failed\x18\n" +
 	" \x01(\v2\x16.orderledger.v1.MomentR\n" +
 	"formFailed\x12=\n" +
-	"\x0eitem_completed\x18\v \x01(\v2\x16.orderledger.v1.MomentR\ritemCompleted\"\xca\x05\n" +
+	"\x0eitem_completed\x18\v \x01(\v2\x16.orderledger.v1.MomentR\ritemCompleted\"\x8d\x06\n" +
 	"\x04Item\x12\"\n" +
 	"\rorder_item_id\x18\x01 \x01(\tR\vorderItemId\x12.\n" +
 	"\x06status\x18\x02 \x01(\x0e2\x16.orderledger.v1.StatusR\x06status\x120\n" +
@@ -3710,7 +3789,8 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\rcancellations\x18\r \x03(\v2\x1c.orderledger.v1.CancellationR\rcancellations\x125\n" +
 	"\adetails\x18\x0e \x01(\v2\x1b.orderledger.v1.ItemDetailsR\adetails\x12%\n" +
 	"\x0ecourier_return\x18\x0f \x01(\bR\rcourierReturn\x12D\n" +
-	"\x10hold_reported_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\x0eholdReportedAt\"\x98\x02\n" +
+	"\x10hold_reported_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\x0eholdReportedAt\x12A\n" +
+	"\rfield_reports\x18\x11 \x03(\v2\x1c.orderledger.v1.FieldsReportR\ffieldReports\"\x98\x02\n" +
 	"\fCancellation\x12\x14\n" +
 	"\x05units\x18\x01 \x01(\rR\x05units\x12+\n" +
 	"\x02by\x18\x02 \x01(\x0e2\x1b.orderledger.v1.CancelledByR\x02by\x12\x16\n" +
@@ -3878,7 +3958,7 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\tcompleted\x18\v \x01(\v2\x16.orderledger.v1.MomentR\tcompleted\x124\n" +
 	"\tcancelled\x18\f \x01(\v2\x16.orderledger.v1.MomentR\tcancelled\x12 \n" +
 	"\vdescription\x18\r \x01(\tR\vdescription\x129\n" +
-	"\flast_attempt\x18\x0e \x01(\v2\x16.orderledger.v1.MomentR\vlastAttempt\"\xa9\v\n" +
+	"\flast_attempt\x18\x0e \x01(\v2\x16.orderledger.v1.MomentR\vlastAttempt\"\xec\v\n" +
 	"\x06Return\x12\x1b\n" +
 	"\treturn_id\x18\x01 \x01(\tR\breturnId\x12\"\n" +
 	"\rorder_item_id\x18\x02 \x01(\tR\vorderItemId\x124\n" +
@@ -3916,7 +3996,8 @@ const file_orderledger_v1_shipment_proto_rawDesc = "" +
 	"\x14tracking_reported_at\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\x12trackingReportedAt\x12L\n" +
 	"\x14expected_reported_at\x18\x1e \x01(\v2\x1a.google.protobuf.TimestampR\x12expectedReportedAt\x120\n" +
 	"\x14sibling_shipment_ids\x18\x1f \x03(\tR\x12siblingShipmentIds\x12#\n" +
-	"\rsibling_count\x18  \x01(\rR\fsiblingCount\"\xe9\x04\n" +
+	"\rsibling_count\x18  \x01(\rR\fsiblingCount\x12A\n" +
+	"\rfield_reports\x18! \x03(\v2\x1c.orderledger.v1.FieldsReportR\ffieldReports\"\xe9\x04\n" +
 	"\x05Clock\x12-\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x19.orderledger.v1.ClockKindR\x04kind\x12\x1d\n" +
 	"\n" +
@@ -4033,7 +4114,7 @@ func file_orderledger_v1_shipment_proto_rawDescGZIP() []byte {
 }
 
 var file_orderledger_v1_shipment_proto_enumTypes = make([]protoimpl.EnumInfo, 12)
-var file_orderledger_v1_shipment_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_orderledger_v1_shipment_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_orderledger_v1_shipment_proto_goTypes = []any{
 	(Fulfilment)(0),               // 0: orderledger.v1.Fulfilment
 	(Status)(0),                   // 1: orderledger.v1.Status
@@ -4050,139 +4131,143 @@ var file_orderledger_v1_shipment_proto_goTypes = []any{
 	(*Moment)(nil),                // 12: orderledger.v1.Moment
 	(*Shipment)(nil),              // 13: orderledger.v1.Shipment
 	(*FieldReport)(nil),           // 14: orderledger.v1.FieldReport
-	(*Times)(nil),                 // 15: orderledger.v1.Times
-	(*Item)(nil),                  // 16: orderledger.v1.Item
-	(*Cancellation)(nil),          // 17: orderledger.v1.Cancellation
-	(*ItemDetails)(nil),           // 18: orderledger.v1.ItemDetails
-	(*Price)(nil),                 // 19: orderledger.v1.Price
-	(*ShipmentDetails)(nil),       // 20: orderledger.v1.ShipmentDetails
-	(*Buyer)(nil),                 // 21: orderledger.v1.Buyer
-	(*Address)(nil),               // 22: orderledger.v1.Address
-	(*SubShipment)(nil),           // 23: orderledger.v1.SubShipment
-	(*Package)(nil),               // 24: orderledger.v1.Package
-	(*Dimensions)(nil),            // 25: orderledger.v1.Dimensions
-	(*Courier)(nil),               // 26: orderledger.v1.Courier
-	(*Form)(nil),                  // 27: orderledger.v1.Form
-	(*PackRequest)(nil),           // 28: orderledger.v1.PackRequest
-	(*TaxItem)(nil),               // 29: orderledger.v1.TaxItem
-	(*SerialNumbers)(nil),         // 30: orderledger.v1.SerialNumbers
-	(*UnitSerials)(nil),           // 31: orderledger.v1.UnitSerials
-	(*InvoiceRequest)(nil),        // 32: orderledger.v1.InvoiceRequest
-	(*Packing)(nil),               // 33: orderledger.v1.Packing
-	(*InvoiceLine)(nil),           // 34: orderledger.v1.InvoiceLine
-	(*Service)(nil),               // 35: orderledger.v1.Service
-	(*Return)(nil),                // 36: orderledger.v1.Return
-	(*Clock)(nil),                 // 37: orderledger.v1.Clock
-	(*DueReport)(nil),             // 38: orderledger.v1.DueReport
-	(*timestamppb.Timestamp)(nil), // 39: google.protobuf.Timestamp
+	(*FieldsReport)(nil),          // 15: orderledger.v1.FieldsReport
+	(*Times)(nil),                 // 16: orderledger.v1.Times
+	(*Item)(nil),                  // 17: orderledger.v1.Item
+	(*Cancellation)(nil),          // 18: orderledger.v1.Cancellation
+	(*ItemDetails)(nil),           // 19: orderledger.v1.ItemDetails
+	(*Price)(nil),                 // 20: orderledger.v1.Price
+	(*ShipmentDetails)(nil),       // 21: orderledger.v1.ShipmentDetails
+	(*Buyer)(nil),                 // 22: orderledger.v1.Buyer
+	(*Address)(nil),               // 23: orderledger.v1.Address
+	(*SubShipment)(nil),           // 24: orderledger.v1.SubShipment
+	(*Package)(nil),               // 25: orderledger.v1.Package
+	(*Dimensions)(nil),            // 26: orderledger.v1.Dimensions
+	(*Courier)(nil),               // 27: orderledger.v1.Courier
+	(*Form)(nil),                  // 28: orderledger.v1.Form
+	(*PackRequest)(nil),           // 29: orderledger.v1.PackRequest
+	(*TaxItem)(nil),               // 30: orderledger.v1.TaxItem
+	(*SerialNumbers)(nil),         // 31: orderledger.v1.SerialNumbers
+	(*UnitSerials)(nil),           // 32: orderledger.v1.UnitSerials
+	(*InvoiceRequest)(nil),        // 33: orderledger.v1.InvoiceRequest
+	(*Packing)(nil),               // 34: orderledger.v1.Packing
+	(*InvoiceLine)(nil),           // 35: orderledger.v1.InvoiceLine
+	(*Service)(nil),               // 36: orderledger.v1.Service
+	(*Return)(nil),                // 37: orderledger.v1.Return
+	(*Clock)(nil),                 // 38: orderledger.v1.Clock
+	(*DueReport)(nil),             // 39: orderledger.v1.DueReport
+	(*timestamppb.Timestamp)(nil), // 40: google.protobuf.Timestamp
 }
 var file_orderledger_v1_shipment_proto_depIdxs = []int32{
-	39,  // 0: orderledger.v1.Moment.at:type_name -> google.protobuf.Timestamp
+	40,  // 0: orderledger.v1.Moment.at:type_name -> google.protobuf.Timestamp
 	2,   // 1: orderledger.v1.Moment.certainty:type_name -> orderledger.v1.Certainty
 	0,   // 2: orderledger.v1.Shipment.fulfilment:type_name -> orderledger.v1.Fulfilment
 	1,   // 3: orderledger.v1.Shipment.status:type_name -> orderledger.v1.Status
-	39,  // 4: orderledger.v1.Shipment.updated_at:type_name -> google.protobuf.Timestamp
-	39,  // 5: orderledger.v1.Shipment.marketplace_updated_at:type_name -> google.protobuf.Timestamp
-	15,  // 6: orderledger.v1.Shipment.times:type_name -> orderledger.v1.Times
-	39,  // 7: orderledger.v1.Shipment.dispatch_after:type_name -> google.protobuf.Timestamp
-	39,  // 8: orderledger.v1.Shipment.dispatch_by:type_name -> google.protobuf.Timestamp
-	39,  // 9: orderledger.v1.Shipment.deliver_by:type_name -> google.protobuf.Timestamp
-	39,  // 10: orderledger.v1.Shipment.tentative_delivery:type_name -> google.protobuf.Timestamp
-	16,  // 11: orderledger.v1.Shipment.items:type_name -> orderledger.v1.Item
-	35,  // 12: orderledger.v1.Shipment.services:type_name -> orderledger.v1.Service
-	36,  // 13: orderledger.v1.Shipment.returns:type_name -> orderledger.v1.Return
-	37,  // 14: orderledger.v1.Shipment.clocks:type_name -> orderledger.v1.Clock
-	27,  // 15: orderledger.v1.Shipment.forms:type_name -> orderledger.v1.Form
+	40,  // 4: orderledger.v1.Shipment.updated_at:type_name -> google.protobuf.Timestamp
+	40,  // 5: orderledger.v1.Shipment.marketplace_updated_at:type_name -> google.protobuf.Timestamp
+	16,  // 6: orderledger.v1.Shipment.times:type_name -> orderledger.v1.Times
+	40,  // 7: orderledger.v1.Shipment.dispatch_after:type_name -> google.protobuf.Timestamp
+	40,  // 8: orderledger.v1.Shipment.dispatch_by:type_name -> google.protobuf.Timestamp
+	40,  // 9: orderledger.v1.Shipment.deliver_by:type_name -> google.protobuf.Timestamp
+	40,  // 10: orderledger.v1.Shipment.tentative_delivery:type_name -> google.protobuf.Timestamp
+	17,  // 11: orderledger.v1.Shipment.items:type_name -> orderledger.v1.Item
+	36,  // 12: orderledger.v1.Shipment.services:type_name -> orderledger.v1.Service
+	37,  // 13: orderledger.v1.Shipment.returns:type_name -> orderledger.v1.Return
+	38,  // 14: orderledger.v1.Shipment.clocks:type_name -> orderledger.v1.Clock
+	28,  // 15: orderledger.v1.Shipment.forms:type_name -> orderledger.v1.Form
 	3,   // 16: orderledger.v1.Shipment.stages:type_name -> orderledger.v1.Stage
-	20,  // 17: orderledger.v1.Shipment.details:type_name -> orderledger.v1.ShipmentDetails
-	28,  // 18: orderledger.v1.Shipment.pack_request:type_name -> orderledger.v1.PackRequest
-	33,  // 19: orderledger.v1.Shipment.packing:type_name -> orderledger.v1.Packing
+	21,  // 17: orderledger.v1.Shipment.details:type_name -> orderledger.v1.ShipmentDetails
+	29,  // 18: orderledger.v1.Shipment.pack_request:type_name -> orderledger.v1.PackRequest
+	34,  // 19: orderledger.v1.Shipment.packing:type_name -> orderledger.v1.Packing
 	12,  // 20: orderledger.v1.Shipment.last_delivery_attempt:type_name -> orderledger.v1.Moment
-	39,  // 21: orderledger.v1.Shipment.hold_reported_at:type_name -> google.protobuf.Timestamp
-	39,  // 22: orderledger.v1.Shipment.dates_reported_at:type_name -> google.protobuf.Timestamp
-	39,  // 23: orderledger.v1.Shipment.first_recorded_at:type_name -> google.protobuf.Timestamp
+	40,  // 21: orderledger.v1.Shipment.hold_reported_at:type_name -> google.protobuf.Timestamp
+	40,  // 22: orderledger.v1.Shipment.dates_reported_at:type_name -> google.protobuf.Timestamp
+	40,  // 23: orderledger.v1.Shipment.first_recorded_at:type_name -> google.protobuf.Timestamp
 	14,  // 24: orderledger.v1.Shipment.field_reports:type_name -> orderledger.v1.FieldReport
-	39,  // 25: orderledger.v1.FieldReport.reported_at:type_name -> google.protobuf.Timestamp
-	12,  // 26: orderledger.v1.Times.created:type_name -> orderledger.v1.Moment
-	12,  // 27: orderledger.v1.Times.labels_requested:type_name -> orderledger.v1.Moment
-	12,  // 28: orderledger.v1.Times.packed:type_name -> orderledger.v1.Moment
-	12,  // 29: orderledger.v1.Times.ready:type_name -> orderledger.v1.Moment
-	12,  // 30: orderledger.v1.Times.picked_up:type_name -> orderledger.v1.Moment
-	12,  // 31: orderledger.v1.Times.shipped:type_name -> orderledger.v1.Moment
-	12,  // 32: orderledger.v1.Times.delivered:type_name -> orderledger.v1.Moment
-	12,  // 33: orderledger.v1.Times.completed:type_name -> orderledger.v1.Moment
-	12,  // 34: orderledger.v1.Times.cancelled:type_name -> orderledger.v1.Moment
-	12,  // 35: orderledger.v1.Times.form_failed:type_name -> orderledger.v1.Moment
-	12,  // 36: orderledger.v1.Times.item_completed:type_name -> orderledger.v1.Moment
-	1,   // 37: orderledger.v1.Item.status:type_name -> orderledger.v1.Status
-	1,   // 38: orderledger.v1.Item.forward:type_name -> orderledger.v1.Status
-	17,  // 39: orderledger.v1.Item.cancellations:type_name -> orderledger.v1.Cancellation
-	18,  // 40: orderledger.v1.Item.details:type_name -> orderledger.v1.ItemDetails
-	39,  // 41: orderledger.v1.Item.hold_reported_at:type_name -> google.protobuf.Timestamp
-	4,   // 42: orderledger.v1.Cancellation.by:type_name -> orderledger.v1.CancelledBy
-	12,  // 43: orderledger.v1.Cancellation.at:type_name -> orderledger.v1.Moment
-	39,  // 44: orderledger.v1.ItemDetails.order_date:type_name -> google.protobuf.Timestamp
-	19,  // 45: orderledger.v1.ItemDetails.price:type_name -> orderledger.v1.Price
-	23,  // 46: orderledger.v1.ShipmentDetails.sub_shipments:type_name -> orderledger.v1.SubShipment
-	22,  // 47: orderledger.v1.ShipmentDetails.delivery_address:type_name -> orderledger.v1.Address
-	22,  // 48: orderledger.v1.ShipmentDetails.billing_address:type_name -> orderledger.v1.Address
-	21,  // 49: orderledger.v1.ShipmentDetails.buyer:type_name -> orderledger.v1.Buyer
-	24,  // 50: orderledger.v1.SubShipment.packages:type_name -> orderledger.v1.Package
-	25,  // 51: orderledger.v1.SubShipment.dimensions:type_name -> orderledger.v1.Dimensions
-	26,  // 52: orderledger.v1.SubShipment.courier:type_name -> orderledger.v1.Courier
-	25,  // 53: orderledger.v1.Package.dimensions:type_name -> orderledger.v1.Dimensions
-	39,  // 54: orderledger.v1.Courier.pickup_from:type_name -> google.protobuf.Timestamp
-	39,  // 55: orderledger.v1.Courier.pickup_to:type_name -> google.protobuf.Timestamp
-	5,   // 56: orderledger.v1.Form.status:type_name -> orderledger.v1.FormStatus
-	29,  // 57: orderledger.v1.PackRequest.tax_items:type_name -> orderledger.v1.TaxItem
-	30,  // 58: orderledger.v1.PackRequest.serial_numbers:type_name -> orderledger.v1.SerialNumbers
-	32,  // 59: orderledger.v1.PackRequest.invoices:type_name -> orderledger.v1.InvoiceRequest
-	23,  // 60: orderledger.v1.PackRequest.sub_shipments:type_name -> orderledger.v1.SubShipment
-	31,  // 61: orderledger.v1.SerialNumbers.units:type_name -> orderledger.v1.UnitSerials
-	12,  // 62: orderledger.v1.InvoiceRequest.invoice_date:type_name -> orderledger.v1.Moment
-	26,  // 63: orderledger.v1.Packing.courier:type_name -> orderledger.v1.Courier
-	12,  // 64: orderledger.v1.Packing.invoice_date:type_name -> orderledger.v1.Moment
-	34,  // 65: orderledger.v1.Packing.invoice_lines:type_name -> orderledger.v1.InvoiceLine
-	31,  // 66: orderledger.v1.InvoiceLine.serial_numbers:type_name -> orderledger.v1.UnitSerials
-	6,   // 67: orderledger.v1.Service.kind:type_name -> orderledger.v1.ServiceKind
-	7,   // 68: orderledger.v1.Service.status:type_name -> orderledger.v1.ServiceStatus
-	39,  // 69: orderledger.v1.Service.first_due_at:type_name -> google.protobuf.Timestamp
-	39,  // 70: orderledger.v1.Service.due_at:type_name -> google.protobuf.Timestamp
-	12,  // 71: orderledger.v1.Service.activated:type_name -> orderledger.v1.Moment
-	12,  // 72: orderledger.v1.Service.started:type_name -> orderledger.v1.Moment
-	12,  // 73: orderledger.v1.Service.completed:type_name -> orderledger.v1.Moment
-	12,  // 74: orderledger.v1.Service.cancelled:type_name -> orderledger.v1.Moment
-	12,  // 75: orderledger.v1.Service.last_attempt:type_name -> orderledger.v1.Moment
-	8,   // 76: orderledger.v1.Return.source:type_name -> orderledger.v1.ReturnSource
-	9,   // 77: orderledger.v1.Return.status:type_name -> orderledger.v1.ReturnStatus
-	39,  // 78: orderledger.v1.Return.expected_date:type_name -> google.protobuf.Timestamp
-	39,  // 79: orderledger.v1.Return.marketplace_updated_at:type_name -> google.protobuf.Timestamp
-	12,  // 80: orderledger.v1.Return.created:type_name -> orderledger.v1.Moment
-	12,  // 81: orderledger.v1.Return.approved:type_name -> orderledger.v1.Moment
-	12,  // 82: orderledger.v1.Return.rejected:type_name -> orderledger.v1.Moment
-	12,  // 83: orderledger.v1.Return.picked_up:type_name -> orderledger.v1.Moment
-	12,  // 84: orderledger.v1.Return.completed:type_name -> orderledger.v1.Moment
-	12,  // 85: orderledger.v1.Return.cancelled:type_name -> orderledger.v1.Moment
-	12,  // 86: orderledger.v1.Return.last_pickup_attempt:type_name -> orderledger.v1.Moment
-	39,  // 87: orderledger.v1.Return.tracking_reported_at:type_name -> google.protobuf.Timestamp
-	39,  // 88: orderledger.v1.Return.expected_reported_at:type_name -> google.protobuf.Timestamp
-	11,  // 89: orderledger.v1.Clock.kind:type_name -> orderledger.v1.ClockKind
-	39,  // 90: orderledger.v1.Clock.started_at:type_name -> google.protobuf.Timestamp
-	39,  // 91: orderledger.v1.Clock.first_due_at:type_name -> google.protobuf.Timestamp
-	39,  // 92: orderledger.v1.Clock.due_at:type_name -> google.protobuf.Timestamp
-	12,  // 93: orderledger.v1.Clock.done:type_name -> orderledger.v1.Moment
-	39,  // 94: orderledger.v1.Clock.cancelled_at:type_name -> google.protobuf.Timestamp
-	2,   // 95: orderledger.v1.Clock.cancelled_certainty:type_name -> orderledger.v1.Certainty
-	2,   // 96: orderledger.v1.Clock.due_certainty:type_name -> orderledger.v1.Certainty
-	38,  // 97: orderledger.v1.Clock.reports:type_name -> orderledger.v1.DueReport
-	39,  // 98: orderledger.v1.DueReport.reported_at:type_name -> google.protobuf.Timestamp
-	39,  // 99: orderledger.v1.DueReport.due_at:type_name -> google.protobuf.Timestamp
-	10,  // 100: orderledger.v1.DueReport.source:type_name -> orderledger.v1.DueSource
-	101, // [101:101] is the sub-list for method output_type
-	101, // [101:101] is the sub-list for method input_type
-	101, // [101:101] is the sub-list for extension type_name
-	101, // [101:101] is the sub-list for extension extendee
-	0,   // [0:101] is the sub-list for field type_name
+	40,  // 25: orderledger.v1.FieldReport.reported_at:type_name -> google.protobuf.Timestamp
+	40,  // 26: orderledger.v1.FieldsReport.reported_at:type_name -> google.protobuf.Timestamp
+	12,  // 27: orderledger.v1.Times.created:type_name -> orderledger.v1.Moment
+	12,  // 28: orderledger.v1.Times.labels_requested:type_name -> orderledger.v1.Moment
+	12,  // 29: orderledger.v1.Times.packed:type_name -> orderledger.v1.Moment
+	12,  // 30: orderledger.v1.Times.ready:type_name -> orderledger.v1.Moment
+	12,  // 31: orderledger.v1.Times.picked_up:type_name -> orderledger.v1.Moment
+	12,  // 32: orderledger.v1.Times.shipped:type_name -> orderledger.v1.Moment
+	12,  // 33: orderledger.v1.Times.delivered:type_name -> orderledger.v1.Moment
+	12,  // 34: orderledger.v1.Times.completed:type_name -> orderledger.v1.Moment
+	12,  // 35: orderledger.v1.Times.cancelled:type_name -> orderledger.v1.Moment
+	12,  // 36: orderledger.v1.Times.form_failed:type_name -> orderledger.v1.Moment
+	12,  // 37: orderledger.v1.Times.item_completed:type_name -> orderledger.v1.Moment
+	1,   // 38: orderledger.v1.Item.status:type_name -> orderledger.v1.Status
+	1,   // 39: orderledger.v1.Item.forward:type_name -> orderledger.v1.Status
+	18,  // 40: orderledger.v1.Item.cancellations:type_name -> orderledger.v1.Cancellation
+	19,  // 41: orderledger.v1.Item.details:type_name -> orderledger.v1.ItemDetails
+	40,  // 42: orderledger.v1.Item.hold_reported_at:type_name -> google.protobuf.Timestamp
+	15,  // 43: orderledger.v1.Item.field_reports:type_name -> orderledger.v1.FieldsReport
+	4,   // 44: orderledger.v1.Cancellation.by:type_name -> orderledger.v1.CancelledBy
+	12,  // 45: orderledger.v1.Cancellation.at:type_name -> orderledger.v1.Moment
+	40,  // 46: orderledger.v1.ItemDetails.order_date:type_name -> google.protobuf.Timestamp
+	20,  // 47: orderledger.v1.ItemDetails.price:type_name -> orderledger.v1.Price
+	24,  // 48: orderledger.v1.ShipmentDetails.sub_shipments:type_name -> orderledger.v1.SubShipment
+	23,  // 49: orderledger.v1.ShipmentDetails.delivery_address:type_name -> orderledger.v1.Address
+	23,  // 50: orderledger.v1.ShipmentDetails.billing_address:type_name -> orderledger.v1.Address
+	22,  // 51: orderledger.v1.ShipmentDetails.buyer:type_name -> orderledger.v1.Buyer
+	25,  // 52: orderledger.v1.SubShipment.packages:type_name -> orderledger.v1.Package
+	26,  // 53: orderledger.v1.SubShipment.dimensions:type_name -> orderledger.v1.Dimensions
+	27,  // 54: orderledger.v1.SubShipment.courier:type_name -> orderledger.v1.Courier
+	26,  // 55: orderledger.v1.Package.dimensions:type_name -> orderledger.v1.Dimensions
+	40,  // 56: orderledger.v1.Courier.pickup_from:type_name -> google.protobuf.Timestamp
+	40,  // 57: orderledger.v1.Courier.pickup_to:type_name -> google.protobuf.Timestamp
+	5,   // 58: orderledger.v1.Form.status:type_name -> orderledger.v1.FormStatus
+	30,  // 59: orderledger.v1.PackRequest.tax_items:type_name -> orderledger.v1.TaxItem
+	31,  // 60: orderledger.v1.PackRequest.serial_numbers:type_name -> orderledger.v1.SerialNumbers
+	33,  // 61: orderledger.v1.PackRequest.invoices:type_name -> orderledger.v1.InvoiceRequest
+	24,  // 62: orderledger.v1.PackRequest.sub_shipments:type_name -> orderledger.v1.SubShipment
+	32,  // 63: orderledger.v1.SerialNumbers.units:type_name -> orderledger.v1.UnitSerials
+	12,  // 64: orderledger.v1.InvoiceRequest.invoice_date:type_name -> orderledger.v1.Moment
+	27,  // 65: orderledger.v1.Packing.courier:type_name -> orderledger.v1.Courier
+	12,  // 66: orderledger.v1.Packing.invoice_date:type_name -> orderledger.v1.Moment
+	35,  // 67: orderledger.v1.Packing.invoice_lines:type_name -> orderledger.v1.InvoiceLine
+	32,  // 68: orderledger.v1.InvoiceLine.serial_numbers:type_name -> orderledger.v1.UnitSerials
+	6,   // 69: orderledger.v1.Service.kind:type_name -> orderledger.v1.ServiceKind
+	7,   // 70: orderledger.v1.Service.status:type_name -> orderledger.v1.ServiceStatus
+	40,  // 71: orderledger.v1.Service.first_due_at:type_name -> google.protobuf.Timestamp
+	40,  // 72: orderledger.v1.Service.due_at:type_name -> google.protobuf.Timestamp
+	12,  // 73: orderledger.v1.Service.activated:type_name -> orderledger.v1.Moment
+	12,  // 74: orderledger.v1.Service.started:type_name -> orderledger.v1.Moment
+	12,  // 75: orderledger.v1.Service.completed:type_name -> orderledger.v1.Moment
+	12,  // 76: orderledger.v1.Service.cancelled:type_name -> orderledger.v1.Moment
+	12,  // 77: orderledger.v1.Service.last_attempt:type_name -> orderledger.v1.Moment
+	8,   // 78: orderledger.v1.Return.source:type_name -> orderledger.v1.ReturnSource
+	9,   // 79: orderledger.v1.Return.status:type_name -> orderledger.v1.ReturnStatus
+	40,  // 80: orderledger.v1.Return.expected_date:type_name -> google.protobuf.Timestamp
+	40,  // 81: orderledger.v1.Return.marketplace_updated_at:type_name -> google.protobuf.Timestamp
+	12,  // 82: orderledger.v1.Return.created:type_name -> orderledger.v1.Moment
+	12,  // 83: orderledger.v1.Return.approved:type_name -> orderledger.v1.Moment
+	12,  // 84: orderledger.v1.Return.rejected:type_name -> orderledger.v1.Moment
+	12,  // 85: orderledger.v1.Return.picked_up:type_name -> orderledger.v1.Moment
+	12,  // 86: orderledger.v1.Return.completed:type_name -> orderledger.v1.Moment
+	12,  // 87: orderledger.v1.Return.cancelled:type_name -> orderledger.v1.Moment
+	12,  // 88: orderledger.v1.Return.last_pickup_attempt:type_name -> orderledger.v1.Moment
+	40,  // 89: orderledger.v1.Return.tracking_reported_at:type_name -> google.protobuf.Timestamp
+	40,  // 90: orderledger.v1.Return.expected_reported_at:type_name -> google.protobuf.Timestamp
+	15,  // 91: orderledger.v1.Return.field_reports:type_name -> orderledger.v1.FieldsReport
+	11,  // 92: orderledger.v1.Clock.kind:type_name -> orderledger.v1.ClockKind
+	40,  // 93: orderledger.v1.Clock.started_at:type_name -> google.protobuf.Timestamp
+	40,  // 94: orderledger.v1.Clock.first_due_at:type_name -> google.protobuf.Timestamp
+	40,  // 95: orderledger.v1.Clock.due_at:type_name -> google.protobuf.Timestamp
+	12,  // 96: orderledger.v1.Clock.done:type_name -> orderledger.v1.Moment
+	40,  // 97: orderledger.v1.Clock.cancelled_at:type_name -> google.protobuf.Timestamp
+	2,   // 98: orderledger.v1.Clock.cancelled_certainty:type_name -> orderledger.v1.Certainty
+	2,   // 99: orderledger.v1.Clock.due_certainty:type_name -> orderledger.v1.Certainty
+	39,  // 100: orderledger.v1.Clock.reports:type_name -> orderledger.v1.DueReport
+	40,  // 101: orderledger.v1.DueReport.reported_at:type_name -> google.protobuf.Timestamp
+	40,  // 102: orderledger.v1.DueReport.due_at:type_name -> google.protobuf.Timestamp
+	10,  // 103: orderledger.v1.DueReport.source:type_name -> orderledger.v1.DueSource
+	104, // [104:104] is the sub-list for method output_type
+	104, // [104:104] is the sub-list for method input_type
+	104, // [104:104] is the sub-list for extension type_name
+	104, // [104:104] is the sub-list for extension extendee
+	0,   // [0:104] is the sub-list for field type_name
 }
 
 func init() { file_orderledger_v1_shipment_proto_init() }
@@ -4190,14 +4275,14 @@ func file_orderledger_v1_shipment_proto_init() {
 	if File_orderledger_v1_shipment_proto != nil {
 		return
 	}
-	file_orderledger_v1_shipment_proto_msgTypes[7].OneofWrappers = []any{}
+	file_orderledger_v1_shipment_proto_msgTypes[8].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_orderledger_v1_shipment_proto_rawDesc), len(file_orderledger_v1_shipment_proto_rawDesc)),
 			NumEnums:      12,
-			NumMessages:   27,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
