@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -54,7 +55,7 @@ func (b *bundle) find(reason string) *ledgerv1.Decision {
 	}
 }
 
-// resolverReady waits until the resolver knows all aliases of the ledger.
+// resolverReady waits until the resolver knows all aliases of the ledger, once it has got a notification.
 func (b *bundle) resolverReady() {
 	b.t.Helper()
 	testkit.Eventually(b.t, func() bool {
@@ -249,6 +250,24 @@ func TestResolverReachesLateShipment(t *testing.T) {
 	s := b.state("S2", returned(rmaCompleted))
 	require.Equal(t, "2024-04-07T00:00:00Z", s.GetReturns()[0].GetPickedUp().GetAt().AsTime().Format("2006-01-02T15:04:05Z"))
 	for _, d := range b.decisions(2 + 1 + 2 + 1 + 2 + 1 + 2) {
+		require.NotEqual(t, ledgerv1.Outcome_OUTCOME_QUARANTINED, d.GetOutcome(), "%v", d)
+	}
+}
+
+// The second shipment of the return is created when the follow-up has waited too long for it.
+func TestResolverExpiresToNamedShipment(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil, func(c *ingest.Config) { c.UnresolvedLimit = time.Nanosecond })
+	b.deliveredTo("own", "S1")
+	b.from("own", aReturn("return_created", "R", "2024-04-06T00:00:00Z", line("S1")+","+line("S2")))
+	b.from("own", aReturn("return_completed", "R9", "2024-04-08T00:00:00Z", ``)) // From the first one on, aliases count.
+	b.state("S1", returned(rmaCreated))
+	b.resolverReady()
+	b.from("own", aReturn("return_picked_up", "R", "2024-04-07T00:00:00Z", `{"orderItemId":"I-S1"},{"orderItemId":"I-S2"}`))
+	b.state("S1", returned(rmaPickedUp))
+	b.deliveredTo("own", "S2")
+	b.state("S2", returned(rmaPickedUp))
+	for _, d := range b.decisions(2 + 2 + 1 + 2 + 2 + 2) {
 		require.NotEqual(t, ledgerv1.Outcome_OUTCOME_QUARANTINED, d.GetOutcome(), "%v", d)
 	}
 }

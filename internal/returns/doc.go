@@ -11,8 +11,10 @@
 //
 // # Promises
 //
-// A notification that Append stored reaches the inbox of every shipment of its return, or, after Config.Limit, the
-// inbox of the return's own id, where the ledger records it as waiting and quarantines it in the end. One that could
+// A notification that Append stored reaches the inbox of every shipment of its return. After Config.Limit it also goes
+// to the shipments that are known by name only, or, if no shipment has recorded the return, to the inbox of the
+// return's own id: the ledger records it as waiting there and quarantines it in the end. Each shipment gets its part
+// once, unless the partition moves or the process restarts before the last shipment has got its part. One that could
 // mean several sellers or shipments, or that cannot be read, is quarantined at once: none disappears without a
 // decision. One return over shipments of several sellers is no such case: each shipment is judged by its own seller.
 // Notifications of one return reach a shipment in their order. The resolver delivers at least once; the inbox

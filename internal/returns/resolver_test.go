@@ -27,6 +27,25 @@ func pendingOf(t *testing.T, store *pendingStore, key subjectKey) (pending []pen
 	return pending
 }
 
+// newResolver returns a resolver of one lane without its client, and the brokers that have its inbox.
+func newResolver(t *testing.T, limit time.Duration, now func() time.Time) (r *resolver, brokers []string) {
+	t.Helper()
+	brokers = testkit.Kafka(t)
+	testkit.Topics(t, brokers, 1)
+	inbox, err := journal.NewInbox(1, kafka.Options(testkit.KafkaConfig(brokers, 1))...)
+	require.NoError(t, err)
+	t.Cleanup(inbox.Close)
+	store, err := openPendingStore(t.TempDir())
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, store.close()) })
+	return &resolver{
+		cfg:   Config{Limit: limit, Lanes: 1, AppendTimeout: time.Minute, Marketplace: marketplace.DefaultSettings()},
+		store: store, inbox: inbox, now: now, log: testkit.Logger(t),
+		caughtUp: map[int32]bool{}, examined: map[int32]int64{}, aliased: map[int32]int64{}, touched: map[int32]bool{},
+		resolved: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "resolved"}, []string{"how"}),
+	}, brokers
+}
+
 // TestResolverOutlastsClockJumps sets the clock while a notification waits, and receives one while the clock is ahead.
 func TestResolverOutlastsClockJumps(t *testing.T) {
 	t.Parallel()
@@ -36,26 +55,15 @@ func TestResolverOutlastsClockJumps(t *testing.T) {
 	// receive returns a resolver that has read a notification, and what it still holds after it has expired others.
 	receive := func(t *testing.T, now func() time.Time, receivedAt time.Time) (waiting func() int) {
 		t.Helper()
-		brokers := testkit.Kafka(t)
-		testkit.Topics(t, brokers, 1)
-		inbox, err := journal.NewInbox(1, kafka.Options(testkit.KafkaConfig(brokers, 1))...)
-		require.NoError(t, err)
-		t.Cleanup(inbox.Close)
-		store, err := openPendingStore(t.TempDir())
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, store.close()) })
-		r := &resolver{
-			cfg:   Config{Limit: week, Lanes: 1, AppendTimeout: time.Minute, Marketplace: marketplace.DefaultSettings()},
-			store: store, inbox: inbox, now: now, caughtUp: map[int32]bool{0: true}, examined: map[int32]int64{0: 6},
-			resolved: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "resolved"}, []string{"how"}),
-		}
+		r, _ := newResolver(t, week, now)
+		r.caughtUp[0], r.examined[0] = true, 6
 		body := `{"eventType":"return_completed","timestamp":"2024-04-08T00:00:00Z","returnId":"R1"}`
 		require.NoError(t, r.resolve(t.Context(), &kgo.Record{
 			Key: []byte("R1"), Value: []byte(body), Timestamp: receivedAt, Offset: 5,
 		}))
 		return func() int {
 			require.NoError(t, r.expire(t.Context()))
-			return len(pendingOf(t, store, key))
+			return len(pendingOf(t, r.store, key))
 		}
 	}
 
@@ -112,23 +120,12 @@ func TestAppendOutlastsClockJump(t *testing.T) {
 //nolint:paralleltest // As above.
 func TestResolverReleasesOneByOne(t *testing.T) {
 	const count, size = 200, 100 << 10
-	store, err := openPendingStore(t.TempDir())
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, store.close()) })
+	r, _ := newResolver(t, time.Hour, time.Now)
 	key := subjectKey{0, subject{aliasReturn, "R1"}}
 	// A body that can't be read goes to the inbox, where the ended context stops the release.
 	rec := journal.InboxRecord{Body: bytes.Repeat([]byte("x"), size)}
 	for i := range count {
-		require.NoError(t, store.put(key, pendingNotification{offset: int64(i), rec: rec}))
-	}
-	brokers := testkit.Kafka(t)
-	inbox, err := journal.NewInbox(1, kafka.Options(testkit.KafkaConfig(brokers, 1))...)
-	require.NoError(t, err)
-	t.Cleanup(inbox.Close)
-	r := &resolver{
-		cfg:   Config{Lanes: 1, AppendTimeout: time.Minute, Marketplace: marketplace.DefaultSettings()},
-		store: store, inbox: inbox, log: testkit.Logger(t),
-		resolved: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "resolved"}, []string{"how"}),
+		require.NoError(t, r.store.put(key, pendingNotification{offset: int64(i), rec: rec}))
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
