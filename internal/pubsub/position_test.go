@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/stretchr/testify/require"
@@ -16,57 +17,72 @@ import (
 	"github.com/orderledger/orderledger/internal/testkit"
 )
 
-// TestSubscriberCommitsMetadata commits a text with each position, on its own and at the end, and passes it on.
+// TestSubscriberCommitsMetadata commits a text with each position, and passes it on: the number of handled messages.
 func TestSubscriberCommitsMetadata(t *testing.T) {
 	t.Parallel()
-	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
-		b := setup(t, on, 2)
-		cfg := b.config(t)
-		var mu sync.Mutex
-		var starts []pubsub.Position
-		handled := map[int32]int{}
-		cfg.Assigned = func(_ context.Context, positions []pubsub.Position) error {
-			mu.Lock()
-			defer mu.Unlock()
-			starts = positions
-			return nil
-		}
-		cfg.Metadata = func(partition int32) string {
-			mu.Lock()
-			defer mu.Unlock()
-			return fmt.Sprint(handled[partition])
-		}
-		handle := func(messages <-chan *message.Message, n int) {
-			for range n {
-				m := take(t, messages)
-				mu.Lock()
-				handled[pubsub.Record(m.Context()).Partition]++
-				mu.Unlock()
-				m.Ack()
-				<-m.Context().Done()
-			}
-		}
-		publishNumbered(t, publisher(t, cfg), 10, 5)
-		first, messages := subscribe(t, cfg)
-		handle(messages, 10)
-		require.ElementsMatch(t, []pubsub.Position{{Partition: 0, Offset: -1}, {Partition: 1, Offset: -1}}, starts)
-		testkit.Eventually(t, func() bool {
-			committed, err := kadm.NewClient(b.client).FetchOffsets(t.Context(), "g")
-			return err == nil && len(committed[topic]) == 2
-		}, "the positions are committed while the subscriber runs")
-		require.NoError(t, first.Close())
+	for name, tc := range map[string]struct {
+		interval time.Duration
+		// hand makes the members that follow the first one get its partitions.
+		hand func(t *testing.T, b bundle, first *pubsub.Subscriber)
+	}{
+		"while it runs": {hand: func(t *testing.T, b bundle, first *pubsub.Subscriber) {
+			t.Helper()
+			testkit.Eventually(t, func() bool {
+				committed, err := kadm.NewClient(b.client).FetchOffsets(t.Context(), "g")
+				return err == nil && len(committed[topic]) == 2
+			}, "the positions are committed while the subscriber runs")
+			require.NoError(t, first.Close())
+		}},
+		"when it is closed": {interval: time.Hour, hand: func(t *testing.T, _ bundle, first *pubsub.Subscriber) {
+			t.Helper()
+			require.NoError(t, first.Close())
+		}},
+		"when a partition moves": {interval: time.Hour, hand: func(*testing.T, bundle, *pubsub.Subscriber) {}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+				b := setup(t, on, 2)
+				cfg := b.config(t)
+				cfg.CommitInterval = tc.interval
+				var mu sync.Mutex
+				handled := map[int32]int{}
+				// member subscribes, and returns the positions that it is assigned.
+				member := func() (*pubsub.Subscriber, <-chan *message.Message, <-chan []pubsub.Position) {
+					cfg, starts := cfg, make(chan []pubsub.Position, 10)
+					cfg.Assigned = func(_ context.Context, positions []pubsub.Position) error {
+						starts <- positions
+						return nil
+					}
+					cfg.Metadata = func(partition int32) string {
+						mu.Lock()
+						defer mu.Unlock()
+						return fmt.Sprint(handled[partition])
+					}
+					s, messages := subscribe(t, cfg)
+					return s, messages, starts
+				}
+				publishNumbered(t, publisher(t, cfg), 10, 5)
+				first, messages, starts := member()
+				require.ElementsMatch(t, []pubsub.Position{{Partition: 0, Offset: -1}, {Partition: 1, Offset: -1}}, <-starts)
+				for range 10 {
+					m := take(t, messages)
+					mu.Lock()
+					handled[pubsub.Record(m.Context()).Partition]++
+					mu.Unlock()
+					m.Ack()
+					<-m.Context().Done()
+				}
+				tc.hand(t, b, first)
 
-		second, messages := subscribe(t, cfg)
-		publishNumbered(t, publisher(t, cfg), 2, 1)
-		handle(messages, 2)
-		want := map[int32]int{}
-		for _, p := range starts {
-			require.Equal(t, fmt.Sprint(p.Offset), p.Metadata, "every position came with its own text")
-			want[p.Partition] = int(p.Offset)
-		}
-		require.Equal(t, 10, want[0]+want[1])
-		require.NoError(t, second.Close())
-	})
+				_, _, starts = member()
+				for _, p := range <-starts {
+					require.EqualValues(t, handled[p.Partition], p.Offset)
+					require.Equal(t, fmt.Sprint(p.Offset), p.Metadata, "every position came with its own text")
+				}
+			})
+		})
+	}
 }
 
 func TestSubscriberRefusedAssignment(t *testing.T) {

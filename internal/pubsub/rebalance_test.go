@@ -7,10 +7,13 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderledger/orderledger/internal/pubsub"
 	"github.com/orderledger/orderledger/internal/testkit"
@@ -152,6 +155,57 @@ func TestRebalanceDrains(t *testing.T) {
 		m := take(t, others)
 		require.Equal(t, "second", m.UUID)
 		m.Ack()
+	})
+}
+
+// TestRebalanceDiscardsLateMarks lets a filter return when its partition has moved, and another member has handled it
+// all. The broker would accept the late offset, and the group would go back to it.
+func TestRebalanceDiscardsLateMarks(t *testing.T) {
+	t.Parallel()
+	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
+		b := setup(t, on, 2)
+		cfg := b.config(t)
+		p := publisher(t, cfg)
+		const each = 5
+		for partition := range 2 {
+			for range each {
+				m := message.NewMessage("", nil)
+				m.Metadata.Set(pubsub.MetadataPartition, strconv.Itoa(partition))
+				require.NoError(t, p.Publish(topic, m))
+			}
+		}
+		late := cfg
+		late.DrainTimeout = 200 * time.Millisecond // Nobody waits for the filter, but the last commit must succeed.
+		filtering, release := make(chan struct{}, 100), make(chan struct{})
+		late.Filter = func(*kgo.Record) bool {
+			filtering <- struct{}{}
+			<-release
+			return false
+		}
+		first, _ := subscribe(t, late)
+		released := sync.OnceFunc(func() { close(release) })
+		t.Cleanup(released)
+		<-filtering
+		<-filtering
+		_, others := subscribe(t, cfg)
+		var moved int32
+		for range each {
+			m := take(t, others)
+			moved = pubsub.Record(m.Context()).Partition
+			m.Ack()
+		}
+		committed := func() map[int32]int64 {
+			offsets, err := kadm.NewClient(b.client).FetchOffsets(t.Context(), "g")
+			require.NoError(t, err)
+			at := map[int32]int64{}
+			offsets.Each(func(o kadm.OffsetResponse) { at[o.Partition] = o.At })
+			return at
+		}
+		testkit.Eventually(t, func() bool { return committed()[moved] == each }, "the new owner has committed its partition")
+		released()
+		testkit.Eventually(t, func() bool { return committed()[1-moved] == each }, "the first member commits what it has left")
+		require.NoError(t, first.Close())
+		require.EqualValues(t, each, committed()[moved])
 	})
 }
 
