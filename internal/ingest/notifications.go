@@ -21,7 +21,6 @@ const authMarketplace = "marketplace"
 type notifications struct {
 	disks     *disks
 	live      *sellers.Live
-	sellers   *sellers.Directory // Those that a request began with; only a copy that handles one has it.
 	inbox     *journal.Inbox
 	returns   *returns.Returns
 	settings  marketplace.Settings
@@ -31,6 +30,14 @@ type notifications struct {
 	publicURL string
 	now       func() time.Time
 	counted   *prometheus.CounterVec
+}
+
+// received is one notification that is being accepted. Every step judges by the sellers in force when its request
+// began, also if their file is reloaded meanwhile.
+type received struct {
+	*notifications
+
+	sellers *sellers.Directory
 }
 
 // accepted is the answer to a notification: its position in orders.inbox.v1, where it waits to be decided.
@@ -48,10 +55,7 @@ type accepted struct {
 func (n *notifications) handle(ctx context.Context, c *httpx.Call) error {
 	ctx, cancel := context.WithTimeout(ctx, n.timeout)
 	defer cancel()
-	// Every step of a request judges by the same sellers, also if the file is reloaded meanwhile.
-	one := *n
-	one.sellers = n.live.Current()
-	answer, err := one.accept(ctx, c)
+	answer, err := received{n, n.live.Current()}.accept(ctx, c)
 	if err != nil {
 		n.counted.WithLabelValues("refused").Inc()
 		noteRefusal(c, err)
@@ -60,7 +64,7 @@ func (n *notifications) handle(ctx context.Context, c *httpx.Call) error {
 	return c.Respond(answer)
 }
 
-func (n *notifications) accept(ctx context.Context, c *httpx.Call) (accepted, error) {
+func (n received) accept(ctx context.Context, c *httpx.Call) (accepted, error) {
 	credential, err := n.credential(c.Request)
 	if err != nil {
 		return accepted{}, err

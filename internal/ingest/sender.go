@@ -21,7 +21,7 @@ type sender struct {
 
 // sender finds out for whom a notification is. credential is what it bears, nil for nothing; inPath is the seller that
 // the URL names, which may be empty.
-func (n *notifications) sender(
+func (n received) sender(
 	credential *sellers.Credential, inPath string, parsed *marketplace.Notification,
 ) (sender, error) {
 	named := parsed.SellerID
@@ -58,7 +58,7 @@ func (n *notifications) sender(
 //
 // If any seller is protected, a notification that names no seller needs a credential too. Otherwise leaving the name
 // out would be a way around it.
-func (n *notifications) admitOpen(named string, parsed *marketplace.Notification) error {
+func (n received) admitOpen(named string, parsed *marketplace.Notification) error {
 	switch {
 	case n.sellers.Protected(named):
 		return httpx.Unauthorized.New("a notification for this seller needs a signature or a notification token")
@@ -77,7 +77,7 @@ func noSeller(why string) error {
 
 // credential returns what proves a notification, before anything of its body is read. It is nil if the request bears
 // nothing that can be checked and intake is open; a wrong credential is an error, even where none is needed.
-func (n *notifications) credential(r *http.Request) (*sellers.Credential, error) {
+func (n received) credential(r *http.Request) (*sellers.Credential, error) {
 	c, signed, detail := readCredentials(r.Header)
 	if signed {
 		app := n.sellers.App(c.appID)
@@ -115,7 +115,7 @@ func (n *notifications) credential(r *http.Request) (*sellers.Credential, error)
 // history reports whether a shipment that the notification creates is history. Only an operator who imports says so. A
 // signature does not cover the header: whoever repeats a notification of the marketplace within the window could add
 // it, and nobody would be sent the order.
-func (n *notifications) history(r *http.Request, credential *sellers.Credential) (bool, error) {
+func (n received) history(r *http.Request, credential *sellers.Credential) (bool, error) {
 	switch value := r.Header.Get(HeaderHistory); {
 	case value == "":
 		return false, nil

@@ -65,6 +65,8 @@ func (s states) byOrder(ctx context.Context, sellerID string, ids []string) ([]*
 	return s.query(ctx, "seller_id = ? AND order_id IN (?) ORDER BY order_id, shipment_id", sellerID, ids)
 }
 
+// byItem names the seller twice. The outer condition decides who sees what; the inner one is for speed, because
+// order_items is sorted by seller: without it, the query would look for the ids among the items of all sellers.
 func (s states) byItem(ctx context.Context, sellerID string, ids []string) ([]*ledgerv1.Shipment, error) {
 	return s.query(ctx, "seller_id = ? AND shipment_id IN "+
 		"(SELECT shipment_id FROM order_items WHERE seller_id = ? AND order_item_id IN (?)) ORDER BY shipment_id",
@@ -95,6 +97,7 @@ func (s states) shipmentsOf(
 	case subject == marketplace.SubjectService:
 		return s.ofServices(ctx, sellerID, ids)
 	}
+	// The inner seller_id is for speed, as in byItem.
 	found, err := s.query(ctx, "seller_id = ? AND shipment_id IN "+
 		"(SELECT shipment_id FROM returns WHERE seller_id = ? AND return_id IN (?))", sellerID, sellerID, ids)
 	if err != nil {
