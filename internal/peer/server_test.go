@@ -72,16 +72,31 @@ func TestServerRefusesBadSignature(t *testing.T) {
 	require.Equal(t, map[string]int{"unsigned": 3, "old": 2, "wrong": 4}, m.refusals())
 }
 
+// The signature covers the body. Client and server would not notice if both of them left it out.
 func TestServerRefusesChangedBody(t *testing.T) {
 	t.Parallel()
 	m := newInstance(t, kafkaOf(t), secret)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, m.url+"/peer/v1/commands", strings.NewReader("a longer body"))
-	require.NoError(t, err)
-	req.Header = signed(secret, cluster, "/peer/v1/commands", time.Now(), "a body")
-	resp, err := http.DefaultClient.Do(req)
-	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
-	require.Equal(t, http.StatusUnauthorized, resp.StatusCode)
+	const path, body = "/peer/v1/commands", "a body"
+	for name, tc := range map[string]struct {
+		signed string
+		status int
+	}{
+		"it is signed":             {body, http.StatusBadRequest}, // No commands, which the listener says after the signature.
+		"another one is signed":    {"a longer body", http.StatusUnauthorized},
+		"none is signed":           {"", http.StatusUnauthorized},
+		"only its start is signed": {body[:1], http.StatusUnauthorized},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, m.url+path, strings.NewReader(body))
+			require.NoError(t, err)
+			req.Header = signed(secret, cluster, path, time.Now(), tc.signed)
+			resp, err := http.DefaultClient.Do(req)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			require.Equal(t, tc.status, resp.StatusCode)
+		})
+	}
 }
 
 func TestClientAsksForRelease(t *testing.T) {

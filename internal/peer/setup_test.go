@@ -3,8 +3,10 @@ package peer_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -52,10 +54,21 @@ type instance struct {
 	url     string
 	journal *journal.Journal
 	reg     *prometheus.Registry
+	stop    func() // Stops the journal, once it runs; may be called more than once.
+	before  atomic.Pointer[interceptor]
 }
+
+// interceptor answers a request in place of the server, or passes it on to that.
+type interceptor func(w http.ResponseWriter, r *http.Request, next http.Handler)
 
 // newInstance serves an instance whose journal does not run yet.
 func newInstance(t *testing.T, brokers []string, accepted ...string) *instance {
+	t.Helper()
+	return newInstanceAt(t, brokers, time.Now, accepted...)
+}
+
+// newInstanceAt is newInstance with a clock for the journal.
+func newInstanceAt(t *testing.T, brokers []string, now func() time.Time, accepted ...string) *instance {
 	t.Helper()
 	i := &instance{t: t, brokers: brokers, reg: prometheus.NewRegistry()}
 	srv := httptest.NewUnstartedServer(nil)
@@ -65,7 +78,7 @@ func newInstance(t *testing.T, brokers []string, accepted ...string) *instance {
 		Cluster: cluster, StoreDir: t.TempDir(), Lanes: lanes, Advertise: i.url,
 	}, journal.Deps{
 		Options: kafka.Options(testkit.KafkaConfig(brokers, lanes)), Log: testkit.Logger(t),
-		Decode: marketplace.Decode(marketplace.DefaultSettings()),
+		Decode: marketplace.Decode(marketplace.DefaultSettings()), Now: now,
 	})
 	require.NoError(t, err)
 	front, err := httpx.New(testkit.Logger(t), nil)
@@ -75,13 +88,22 @@ func newInstance(t *testing.T, brokers []string, accepted ...string) *instance {
 		Marketplace: marketplace.DefaultSettings(), MaxBodyBytes: 1 << 20, CommandTimeout: 30 * time.Second,
 	})
 	require.NoError(t, err)
-	srv.Config.Handler = server.Handler()
+	srv.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if intercept := i.before.Load(); intercept != nil {
+			(*intercept)(w, r, server.Handler())
+			return
+		}
+		server.Handler().ServeHTTP(w, r)
+	})
 	srv.Start()
 	t.Cleanup(srv.Close)
 	return i
 }
 
-// run runs the journal until the test ends.
+// intercept puts a function before the server.
+func (i *instance) intercept(fn interceptor) { i.before.Store(&fn) }
+
+// run runs the journal until the test ends or stop is called.
 func (i *instance) run() {
 	i.t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(i.t.Context()))
@@ -90,7 +112,8 @@ func (i *instance) run() {
 		defer close(ended)
 		_ = i.journal.Run(ctx)
 	}()
-	i.t.Cleanup(func() { cancel(); <-ended })
+	i.stop = func() { cancel(); <-ended }
+	i.t.Cleanup(i.stop)
 }
 
 // owned returns the lanes that an instance owns, as it says itself.
