@@ -143,6 +143,25 @@ func uncompressed(batch []byte) []byte {
 	return records
 }
 
+// refuseOversized makes the broker reject each record of a topic that says "oversized", and all others of its batch: its
+// limit is below the journal's.
+func refuseOversized(b *bundle, topic string, refused *atomic.Int32) {
+	b.cluster.Fault(kfake.Fault{
+		Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Err: kerr.MessageTooLarge, Count: -1,
+		When: func(r kmsg.Request) bool {
+			for _, produced := range r.(*kmsg.ProduceRequest).Topics {
+				for _, p := range produced.Partitions {
+					if strings.Contains(string(uncompressed(p.Records)), "oversized") {
+						refused.Add(1)
+						return true
+					}
+				}
+			}
+			return false
+		},
+	})
+}
+
 // A record that the broker rejects is found by halving.
 func TestCommitterIsolatesRejectedRecord(t *testing.T) {
 	t.Parallel()
@@ -153,23 +172,9 @@ func TestCommitterIsolatesRejectedRecord(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, 1)
-			// The broker's limit is below the journal's. Every record of a batch with an oversized one is rejected too.
 			var refused atomic.Int32
 			for _, topic := range topics {
-				b.cluster.Fault(kfake.Fault{
-					Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Err: kerr.MessageTooLarge, Count: -1,
-					When: func(r kmsg.Request) bool {
-						for _, produced := range r.(*kmsg.ProduceRequest).Topics {
-							for _, p := range produced.Partitions {
-								if strings.Contains(string(uncompressed(p.Records)), "oversized") {
-									refused.Add(1)
-									return true
-								}
-							}
-						}
-						return false
-					},
-				})
+				refuseOversized(b, topic, &refused)
 			}
 			j := b.start(config(func(c *Config) { c.MaxBatch = 64 }))
 			records := []InboxRecord{note("a", "create", toy{Kind: "create"})}
@@ -200,6 +205,40 @@ func TestCommitterIsolatesRejectedRecord(t *testing.T) {
 				require.Empty(t, d.GetBody())
 				require.EqualValues(t, len(body), d.GetBodyBytes(), "its size, for want of its body")
 			}
+		})
+	}
+}
+
+// A creation brings the facts that wait for it into its batch. If the broker rejects the record of one of them, the
+// shipment is created, and the others are applied in order.
+func TestCommitterIsolatesWaitingFact(t *testing.T) {
+	t.Parallel()
+	for name, restarts := range map[string]bool{"its owner recorded the facts": false, "its next owner reads them": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, 1)
+			var refused atomic.Int32
+			refuseOversized(b, events.TopicEvents, &refused)
+			j := b.start().ready()
+			text := func(key, text string) InboxRecord { return note("a", key, toy{Kind: "note", Text: text}) }
+			j.decided(0, b.append(text("w1", "first"), text("w2", "oversized"), text("w3", "third")))
+			if restarts {
+				j.stop()
+				j = b.start().ready()
+			}
+			at, err := b.inbox.AppendAll(t.Context(), []InboxRecord{note("a", "c", toy{Kind: "create"}), text("n", "after")})
+			require.NoError(t, err)
+			j.decided(0, at[1].Offset)
+			k := b.check()
+			require.Equal(t, []ledgerv1.Outcome{waits, waits, waits, applied, applied, quarantined, applied, applied}, k.outcomes())
+			var inbox []int64
+			for _, d := range k.decisions[0][3:] {
+				inbox = append(inbox, d.GetInboxOffset())
+			}
+			require.Equal(t, []int64{3, 0, 1, 2, 4}, inbox)
+			require.EqualValues(t, shipment.ReasonTooLarge, k.decisions[0][5].GetReason())
+			require.Zero(t, j.lanes.serving(0).store.Meta().Waiting)
+			require.Positive(t, refused.Load())
 		})
 	}
 }

@@ -177,7 +177,7 @@ func (b *batch) loadWaiting(inputs []*input) ([]*input, error) {
 	seen := map[string]bool{}
 	for i, in := range inputs {
 		id := in.record.ShipmentID
-		if in.waiting != nil || in.noExpand || seen[id] {
+		if in.waiting != nil || seen[id] {
 			continue
 		}
 		tally, err := b.tally(id)
