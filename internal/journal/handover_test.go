@@ -70,6 +70,35 @@ func TestHandOverFailsNoCall(t *testing.T) {
 	}
 }
 
+// An instance that leaves serves its lanes until the next owner takes them, though the group has given them away.
+func TestHandOverWaitsForNextOwner(t *testing.T) {
+	t.Parallel()
+	s := newFleet(t, 2)
+	a := s.join("a").ready()
+	ids := s.create(2, a)
+	hold := make(chan struct{})
+	b := s.join("b", s.asksAfter(hold))
+	s.settled(b)
+	handed := make(chan error, 1)
+	go func() { handed <- a.HandOver(t.Context()) }()
+	testkit.Eventually(t, func() bool {
+		assigned, _ := a.lanes.current()
+		return len(assigned) == 0
+	}, "they are the other's in the group")
+	for i := range 100 { // For much longer than between two checks of HandOver.
+		require.False(t, a.mustSubmit(cmd(ids[i%2], "note", fmt.Sprint(i))).Repeated)
+	}
+	select {
+	case err := <-handed:
+		t.Fatalf("it left with lanes that it serves: %v", err)
+	default:
+	}
+	close(hold)
+	require.NoError(t, <-handed)
+	testkit.Eventually(t, func() bool { return serves(b) == 2 }, "the other has the lanes")
+	s.check()
+}
+
 // The last instance has nobody to hand over to, and does not wait.
 func TestHandOverOfLastInstance(t *testing.T) {
 	t.Parallel()

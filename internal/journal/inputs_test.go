@@ -230,7 +230,9 @@ func TestCommitterIsolatesWaitingFact(t *testing.T) {
 			require.NoError(t, err)
 			j.decided(0, at[1].Offset)
 			k := b.check()
-			require.Equal(t, []ledgerv1.Outcome{waits, waits, waits, applied, applied, quarantined, applied, applied}, k.outcomes())
+			require.Equal(t, []ledgerv1.Outcome{
+				waits, waits, waits, applied, applied, quarantined, applied, applied,
+			}, k.outcomes())
 			var inbox []int64
 			for _, d := range k.decisions[0][3:] {
 				inbox = append(inbox, d.GetInboxOffset())

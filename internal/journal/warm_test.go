@@ -171,6 +171,20 @@ func TestDrainingLaneOutlivesError(t *testing.T) {
 	require.Same(t, l, a.lanes.serving(0))
 }
 
+// asksAfter holds an instance that was assigned a lane before it asks for it, until a channel is closed.
+func (s *fleet) asksAfter(hold <-chan struct{}) option {
+	return func(c *Config, d *Deps, _ *Journal) {
+		c.ReleaseTimeout = testkit.Limit
+		d.AskRelease = func(ctx context.Context, url string, lane int32) error {
+			select {
+			case <-hold:
+			case <-ctx.Done():
+			}
+			return s.askRelease(ctx, url, lane)
+		}
+	}
+}
+
 // A lane that was assigned and that its new owner still reads is asked of the one that serves it, by everybody.
 func TestOwnerIsLastTakerUntilOpen(t *testing.T) {
 	t.Parallel()
@@ -181,17 +195,7 @@ func TestOwnerIsLastTakerUntilOpen(t *testing.T) {
 		return a.lanes.serving(0).announced() && a.lanes.serving(1).announced()
 	}, "its takeovers are announced")
 	hold := make(chan struct{})
-	slow := func(c *Config, d *Deps, _ *Journal) {
-		c.ReleaseTimeout = testkit.Limit
-		d.AskRelease = func(ctx context.Context, url string, lane int32) error {
-			select { // It has been assigned the lane, and is not as far as to take it.
-			case <-hold:
-			case <-ctx.Done():
-			}
-			return s.askRelease(ctx, url, lane)
-		}
-	}
-	b := s.join("b", slow)
+	b := s.join("b", s.asksAfter(hold))
 	testkit.Eventually(t, func() bool {
 		assigned, _ := b.lanes.current()
 		return len(assigned) == 1
