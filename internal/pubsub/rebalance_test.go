@@ -12,8 +12,10 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/orderledger/orderledger/internal/pubsub"
 	"github.com/orderledger/orderledger/internal/testkit"
@@ -317,4 +319,89 @@ func portOf(t *testing.T, addr string) int {
 	n, err := strconv.Atoi(port)
 	require.NoError(t, err)
 	return n
+}
+
+// TestRebalanceWaitsForPoll lets a member join while another one is about to deliver what it has polled. If the
+// partition moved now, both would deliver its messages.
+func TestRebalanceWaitsForPoll(t *testing.T) {
+	t.Parallel()
+	b := setup(t, testkit.Kfake, 2)
+	gate := &pollGate{polled: make(chan struct{}), open: make(chan struct{})}
+	open := sync.OnceFunc(func() { close(gate.open) })
+	h := newHandled(10)
+	publishNumbered(t, publisher(t, b.config(t)), 10, 10)
+	first := h.member(t, b.config(t, kgo.WithHooks(gate)))
+	t.Cleanup(open) // Before the cleanup of the member.
+	<-gate.polled
+
+	cfg, moved := b.config(t), make(chan struct{}, 10)
+	cfg.Assigned = func(context.Context, []pubsub.Position) error {
+		moved <- struct{}{}
+		return nil
+	}
+	h.member(t, cfg)
+	// The group stays where it is as long as the first member does not release what it may lose.
+	groups := kadm.NewClient(b.client)
+	for rebalancing := 0; rebalancing < 3000; {
+		described, err := groups.DescribeGroups(t.Context(), "g")
+		require.NoError(t, err)
+		require.Empty(t, moved, "a partition moved between its poll and the delivery")
+		if described["g"].State == "PreparingRebalance" {
+			rebalancing++
+		}
+	}
+	open()
+	<-h.reached[10]
+	<-moved
+	require.NoError(t, first.Close())
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	require.Empty(t, h.repeated)
+}
+
+// pollGate holds back the first poll that has records.
+type pollGate struct {
+	once         sync.Once
+	polled, open chan struct{}
+}
+
+// OnFetchRecordUnbuffered implements kgo.HookFetchRecordUnbuffered.
+func (g *pollGate) OnFetchRecordUnbuffered(_ *kgo.Record, polled bool) {
+	if polled {
+		g.once.Do(func() {
+			close(g.polled)
+			<-g.open
+		})
+	}
+}
+
+// TestRebalanceLosesPartition expels a member, as a broker does with one that was silent for too long: another member
+// may have its partition already.
+func TestRebalanceLosesPartition(t *testing.T) {
+	t.Parallel()
+	b := setup(t, testkit.Kfake, 1)
+	cfg := b.config(t)
+	cfg.CommitInterval, cfg.DrainTimeout = time.Hour, time.Hour
+	cfg.MaxBuffered = 3 // Its fetching is paused, too.
+	publishNumbered(t, publisher(t, cfg), 10, 1)
+	_, messages := subscribe(t, cfg)
+	take(t, messages).Ack()
+	held := take(t, messages)
+	b.cluster.ControlKey(int16(kmsg.Heartbeat), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		answer := request.ResponseKind().(*kmsg.HeartbeatResponse)
+		answer.ErrorCode = kerr.UnknownMemberID.Code
+		return answer, nil, true
+	})
+	select {
+	case <-held.Context().Done():
+	case <-time.After(testkit.Limit):
+		held.Ack() // So that closing need not wait.
+		require.Fail(t, "the handler was not interrupted")
+	}
+	held.Ack()
+	for i := range 10 { // Nothing was committed.
+		m := take(t, messages)
+		require.Equal(t, strconv.Itoa(i), m.UUID)
+		m.Ack()
+	}
 }

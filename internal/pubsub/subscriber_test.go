@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -213,6 +214,34 @@ func TestSubscriberTrimmedLog(t *testing.T) {
 		require.Equal(t, "5", m.UUID)
 		m.Ack()
 	})
+}
+
+// TestSubscriberLostLog lets a broker lose what a member has read. Where it was cut off, nobody knows: records of any
+// age may be new.
+func TestSubscriberLostLog(t *testing.T) {
+	t.Parallel()
+	b := setup(t, testkit.Kfake, 1)
+	for i := range 5 {
+		old := &kgo.Record{Topic: topic, Timestamp: time.Now().Add(time.Duration(i-5) * time.Hour)}
+		require.NoError(t, b.client.ProduceSync(t.Context(), old).FirstErr())
+	}
+	_, messages := subscribe(t, b.config(t, kgo.DisableFetchSessions()))
+	for range 5 {
+		take(t, messages).Ack()
+	}
+	b.cluster.ControlKey(int16(kmsg.Fetch), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		asked := request.(*kmsg.FetchRequest).Topics[0]
+		lost := kmsg.NewFetchResponseTopicPartition()
+		lost.ErrorCode = kerr.OffsetOutOfRange.Code
+		answer := kmsg.NewFetchResponseTopic()
+		answer.Topic, answer.TopicID, answer.Partitions = asked.Topic, asked.TopicID, append(answer.Partitions, lost)
+		response := request.ResponseKind().(*kmsg.FetchResponse)
+		response.Topics = append(response.Topics, answer)
+		return response, nil, true
+	})
+	m := take(t, messages)
+	require.Zero(t, pubsub.Record(m.Context()).Offset)
+	m.Ack()
 }
 
 func TestSubscriberLostCommitReply(t *testing.T) {
