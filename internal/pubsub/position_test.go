@@ -22,6 +22,7 @@ func TestSubscriberCommitsMetadata(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		interval time.Duration
+		instance string
 		// hand makes the members that follow the first one get its partitions.
 		hand func(t *testing.T, b bundle, first *pubsub.Subscriber)
 	}{
@@ -37,6 +38,13 @@ func TestSubscriberCommitsMetadata(t *testing.T) {
 			t.Helper()
 			require.NoError(t, first.Close())
 		}},
+		"when it is closed and stays a member": {
+			interval: time.Hour, instance: "one",
+			hand: func(t *testing.T, _ bundle, first *pubsub.Subscriber) {
+				t.Helper()
+				require.NoError(t, first.Close())
+			},
+		},
 		"when a partition moves": {interval: time.Hour, hand: func(*testing.T, bundle, *pubsub.Subscriber) {}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -45,6 +53,7 @@ func TestSubscriberCommitsMetadata(t *testing.T) {
 				b := setup(t, on, 2)
 				cfg := b.config(t)
 				cfg.CommitInterval = tc.interval
+				cfg.InstanceID = tc.instance
 				var mu sync.Mutex
 				handled := map[int32]int{}
 				// member subscribes, and returns the positions that it is assigned.

@@ -104,10 +104,8 @@ func (s *subscription) run() {
 	all := slices.Collect(maps.Keys(s.workers))
 	s.mu.Unlock()
 	s.drain(all, s.cfg.DrainTimeout)
-	if s.cfg.Group != "" {
-		s.commit()
-	}
-	// The last poll still blocks rebalances.
+	// It leaves the group, or ends the session of a static member, and calls revoked, which commits. The last poll still
+	// blocks rebalances.
 	s.client.CloseAllowingRebalance()
 	s.running.Wait()
 	close(s.out)
@@ -160,7 +158,7 @@ func (s *subscription) assigned(ctx context.Context, _ *kgo.Client, fetched *kms
 					continue // The client does not start this partition.
 				}
 				position := Position{Partition: p.Partition, Offset: p.Offset}
-				if p.Metadata != nil && p.Offset >= 0 {
+				if p.Metadata != nil {
 					position.Metadata = *p.Metadata
 				}
 				positions = append(positions, position)
