@@ -239,6 +239,7 @@ var eventTypes = []string{
 	"shipment_created", "shipment_hold", "shipment_unhold", "shipment_packed", "shipment_ready_to_dispatch", "shipment_pickup_complete",
 	"shipment_shipped", "shipment_delivered", "shipment_dispatch_dates_changed", "shipment_cancelled", "shipment_form_failed",
 	"return_created", "return_item_tracking_id_update", "return_expected_date_changed", "return_picked_up", "return_completed", "return_cancelled",
+	"shipment_observed", "return_observed",
 }
 
 // parametersOf returns what a route is probed with.

@@ -43,6 +43,7 @@
 //   - orderItems[].extensions, an object that is kept verbatim. The ledger reads from it: cancelledQuantity, the units
 //     that were cancelled by an unknown party before the shipment was reported;
 //   - returnItems[].services[] {serviceFulfilmentId, serviceByDate, description}: a tech visit for the return;
+//   - the types shipment_observed and return_observed, which report what a read of the marketplace's API shows;
 //   - orderledger beside eventType, which Split writes into the parts of a return: its shipments.
 //
 // # What it does not do

@@ -52,13 +52,14 @@ type Field struct {
 	Alias string
 }
 
-// EventTypes returns the types of notifications, in the order of a shipment's life.
+// EventTypes returns the types of notifications, in the order of a shipment's life. The last two are ours.
 func EventTypes() []string {
 	return []string{
 		EventShipmentCreated, EventShipmentHold, EventShipmentUnhold, EventShipmentPacked, EventShipmentReady,
 		EventShipmentPickedUp, EventShipmentShipped, EventShipmentDelivered, EventDispatchDatesChanged,
 		EventShipmentCancelled, EventShipmentFormFailed, EventReturnCreated, EventReturnTrackingUpdate,
 		EventReturnExpectedChanged, EventReturnPickedUp, EventReturnCompleted, EventReturnCancelled,
+		EventShipmentObserved, EventReturnObserved,
 	}
 }
 
@@ -158,8 +159,35 @@ func AttributeFields(eventType string) []Field {
 		})
 	case EventReturnPickedUp, EventReturnCompleted, EventReturnCancelled:
 		return returnLines(NoConsequence)
+	case EventShipmentObserved:
+		return append([]Field{
+			state("status", "one of the twelve states that the shipment, or the items, have reached"),
+			{
+				Path: "orderItems", Type: TypeList, Wrong: Refused, Rule: true,
+				Meaning: "absent or empty: all items of the shipment",
+			},
+			itemID("orderItems[]"),
+		}, observedServices("services", "services after the delivery, such as an installation")...)
+	case EventReturnObserved:
+		return append([]Field{
+			state("status", "`RETURN_` and the state of the return, such as RETURN_APPROVED and RETURN_REJECTED"),
+		}, observedServices("services", "tech visits of the return")...)
 	}
 	return nil
+}
+
+// observedServices are the fields of services that a read shows.
+func observedServices(path, meaning string) []Field {
+	return []Field{
+		{Path: path, Type: TypeList, Wrong: LeftOut, Rule: true, Meaning: meaning},
+		ourID(path+"[].serviceFulfilmentId", "its id; without it the service is left out"),
+		ourID(path+"[].orderItemId", "its item; without it the service is left out"),
+		{
+			Path: path + "[].serviceByDate", Type: TypeTime, Wrong: LeftOut, Senseless: LeftOut, Rule: true, Ours: true,
+			Meaning: "due of the service",
+		},
+		ourText(path+"[].description", "", "shown"),
+	}
 }
 
 func text(path, meaning string) Field {

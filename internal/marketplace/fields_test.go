@@ -225,7 +225,7 @@ func TestFieldsAreComplete(t *testing.T) {
 		}
 	}
 	read := map[string]bool{"packageTitle": true, "packageSku": true} // Passed to readSubShipments.
-	for _, file := range []string{"notification.go", "notification_shipment.go", "notification_return.go", "parts.go"} {
+	for _, file := range []string{"notification.go", "notification_shipment.go", "notification_return.go", "notification_observed.go", "parts.go"} {
 		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
 		require.NoError(t, err)
 		ast.Inspect(parsed, func(n ast.Node) bool {

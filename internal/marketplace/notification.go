@@ -33,6 +33,13 @@ const (
 	EventReturnCancelled       = "return_cancelled"
 )
 
+// The types of ours. They report what a read of the marketplace's API shows and no notification of the marketplace
+// does: that a shipment is COMPLETED, that a return is approved or rejected, services and tech visits.
+const (
+	EventShipmentObserved = "shipment_observed"
+	EventReturnObserved   = "return_observed"
+)
+
 // Notification is one well-formed notification.
 type Notification struct {
 	EventType string
@@ -209,6 +216,10 @@ func readAttributes(r *reader, n *Notification, attributes int32) {
 		readReturnReached(r, n, attributes, ledgerv1.ReturnStatus_RETURN_STATUS_COMPLETED)
 	case EventReturnCancelled:
 		readReturnReached(r, n, attributes, ledgerv1.ReturnStatus_RETURN_STATUS_CANCELLED)
+	case EventShipmentObserved:
+		readShipmentObserved(r, n, attributes)
+	case EventReturnObserved:
+		readReturnObserved(r, n, attributes)
 	default:
 		r.invalid(none, shipment.ReasonUnknownEventType, "unknown event type "+strconv.Quote(clip(n.EventType)))
 	}
@@ -320,6 +331,9 @@ func (n *Notification) Input() shipment.Input {
 		b.Fact = fact
 		return b
 	case shipment.ReturnReached:
+		b.Fact = fact
+		return b
+	case shipment.Observed:
 		b.Fact = fact
 		return b
 	case shipment.Unintelligible:

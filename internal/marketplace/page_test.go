@@ -33,6 +33,10 @@ var intros = map[string]string{
 	marketplace.EventReturnPickedUp:        "The carrier has the goods of the return.",
 	marketplace.EventReturnCompleted:       "The goods are back.",
 	marketplace.EventReturnCancelled:       "The return was cancelled; the goods of a courier return were delivered after all.",
+	marketplace.EventShipmentObserved: "*Ours*: what a read of the marketplace's API shows of a shipment. It says when something was seen, not when\n" +
+		"it happened, so its times are inferred. Without a state and a service it is quarantined.",
+	marketplace.EventReturnObserved: "*Ours*: what a read of the marketplace's API shows of a return, for all its lines. The marketplace sends no\n" +
+		"notification when a return is approved or rejected.",
 }
 
 func consequence(c marketplace.Consequence, none string) string {
