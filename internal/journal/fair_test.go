@@ -133,6 +133,40 @@ func TestIntakeIsFairBetweenSellers(t *testing.T) {
 	}
 }
 
+// Neither kind waits for the end of the other's queue, however few inputs fill a transaction.
+func TestIntakeAlternates(t *testing.T) {
+	t.Parallel()
+	const full, queued = 6, 20
+	for name, fits := range map[string]int{"one fills a transaction": 1, "two do": 2, "all fit": full} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k := newIntake(&lane{j: &Journal{cfg: Config{MaxBatch: full}}, writer: &writer{inbox: &inboxReader{}}})
+			for i := range queued {
+				k.calls.put([]*call{{key: fmt.Sprint(i), cmd: Command{SellerID: "a"}}})
+				k.carry = append(k.carry, &input{record: InboxRecord{Key: fmt.Sprint(i)}})
+			}
+			var calls, records []string
+			for len(calls)+len(records) < 2*queued {
+				inputs, err := k.await(t.Context(), nil)
+				require.NoError(t, err)
+				for _, in := range inputs[:min(fits, len(inputs))] {
+					if in.call != nil {
+						calls = append(calls, in.call.key)
+					} else {
+						records = append(records, in.record.Key)
+					}
+					require.InDelta(t, len(calls), len(records), 1, "they take turns")
+				}
+				k.putBack(inputs[min(fits, len(inputs)):])
+			}
+			for i := range queued {
+				require.Equal(t, fmt.Sprint(i), calls[i], "in order")
+				require.Equal(t, fmt.Sprint(i), records[i], "in order")
+			}
+		})
+	}
+}
+
 // Sellers take turns, with one command each.
 func TestCallQueueTakesTurns(t *testing.T) {
 	t.Parallel()

@@ -14,6 +14,7 @@ type intake struct {
 	releases chan chan struct{} // Requests to give the lane to its next owner, from any goroutine; closed when done.
 	again    chan struct{}      // Has the lane taken over again; from any goroutine.
 
+	turn      bool            // The next batch of both kinds begins with an inbox record.
 	retry     []*call         // Certainly not stored; to be decided again.
 	carry     []*input        // Inbox records taken and not decided yet.
 	expiry    time.Time       // When the oldest waiting input is too old; zero for none.
@@ -28,8 +29,8 @@ func newIntake(l *lane) intake {
 }
 
 // await blocks until there is something to decide and returns all there is, up to a batch. Commands and inbox records
-// get half of a full batch each and alternate in it, so that neither can starve the other, even if the first few fill a
-// transaction.
+// get half of a full batch each and alternate in it, and batches begin with either in turn, so that neither can starve
+// the other, even if the first one fills a transaction.
 func (k *intake) await(ctx context.Context, expired <-chan time.Time) ([]*input, error) {
 	inputs := k.takeRetry(nil)
 	if len(inputs) == 0 && len(k.carry) == 0 {
@@ -62,7 +63,12 @@ func (k *intake) await(ctx context.Context, expired <-chan time.Time) ([]*input,
 	most := max(1, full-min(len(k.carry), full/2))
 	calls := k.calls.take(most - len(inputs))
 	n := min(len(k.carry), max(1, full-len(inputs)-len(calls)))
-	inputs = alternate(inputs, calls, k.carry[:n])
+	if records := k.carry[:n]; k.turn {
+		inputs = alternate(inputs, records, calls)
+	} else {
+		inputs = alternate(inputs, calls, records)
+	}
+	k.turn = k.turn != (n > 0 && len(calls) > 0)
 	k.carry = append(k.carry[:0], k.carry[n:]...)
 	return inputs, nil
 }
