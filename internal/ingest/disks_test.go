@@ -98,7 +98,8 @@ func onBroker(t *testing.T, dir string) *bundle {
 func TestIngestNamesFullDiskOfItsOwn(t *testing.T) {
 	t.Parallel()
 	dir := testkit.SmallDisk(t, "4m")
-	b := setup(t, nil, func(c *ingest.Config) { c.ResolverDir = filepath.Join(dir, "resolver") })
+	lines := &testkit.LogLines{}
+	b := setup(t, nil, func(c *ingest.Config) { c.ResolverDir = filepath.Join(dir, "resolver") }, loggedTo(lines))
 	b.notify(created("S1"))
 	free := testkit.Fill(t, dir, 100<<10)
 	testkit.Eventually(t, func() bool { return b.ingest.Ready(t.Context()) != nil }, "it is not ready")
@@ -108,6 +109,10 @@ func TestIngestNamesFullDiskOfItsOwn(t *testing.T) {
 	testkit.Eventually(t, func() bool { return b.ingest.Ready(t.Context()) == nil }, "it is ready again")
 	b.notify(created("S2"))
 	b.state("S2", status(ledgerv1.Status_STATUS_APPROVED))
+	full := lines.With(t, "disk full, notifications and calls refused")
+	require.Len(t, full, 1, "not a line for each input")
+	require.Contains(t, full[0]["err"], dir)
+	require.Len(t, lines.With(t, "notifications and calls taken again, the disk has space"), 1)
 }
 
 func gauge(t *testing.T, reg *prometheus.Registry, name string) float64 {
