@@ -100,6 +100,7 @@ func TestIngestNamesFullDiskOfItsOwn(t *testing.T) {
 	dir := testkit.SmallDisk(t, "4m")
 	lines := &testkit.LogLines{}
 	b := setup(t, nil, func(c *ingest.Config) { c.ResolverDir = filepath.Join(dir, "resolver") }, loggedTo(lines))
+	require.ElementsMatch(t, []string{b.journal.StoreDir(), b.cfg.ResolverDir, b.cfg.BlobDir}, b.ingest.Folders())
 	b.notify(created("S1"))
 	free := testkit.Fill(t, dir, 100<<10)
 	testkit.Eventually(t, func() bool { return b.ingest.Ready(t.Context()) != nil }, "it is not ready")
