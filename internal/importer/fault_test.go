@@ -60,6 +60,7 @@ func TestImportEndsAtFaults(t *testing.T) {
 		"another scheme":          {"ftp://127.0.0.1:8080", "want http:// or https://, not ftp://"},
 		"port out of range":       {"http://127.0.0.1:99999", "port 99999 is not between 1 and 65535"},
 		"query":                   {"http://127.0.0.1:8080?a=b", "want neither a query nor a fragment"},
+		"fragment":                {"http://127.0.0.1:8080#a", "want neither a query nor a fragment"},
 		"unknown host":            {"http://ledger.invalid:8080", "the host name is unknown"},
 		"TLS to a plain server":   {"https" + strings.TrimPrefix(plain.URL, "http"), "use http:// instead of https://"},
 		"TLS to no HTTP at all":   {"https://" + saying(t, "220 ready\r\n"), "use http:// instead of https://"},
@@ -79,8 +80,13 @@ func TestImportEndsAtFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cfg := importer.Config{URL: tc.url, Retrying: func(_ int, err error) { t.Errorf("tried again after %v", err) }}
-			result, err := importer.Import(t.Context(), cfg, strings.NewReader(file(10, 10)))
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			cfg := importer.Config{URL: tc.url, Retrying: func(_ int, err error) {
+				t.Errorf("tried again after %v", err)
+				cancel()
+			}}
+			result, err := importer.Import(ctx, cfg, strings.NewReader(file(10, 10)))
 			require.ErrorContains(t, err, tc.want)
 			require.Zero(t, result.Accepted)
 			require.Empty(t, result.Refused, "the lines are not at fault")

@@ -139,6 +139,7 @@ func TestImportRefusesTooLongLine(t *testing.T) {
 	in := "{" + strings.Repeat("x", importer.MaxLineBytes) + "\n" + file(1, 1)
 	result, err := importer.Import(t.Context(), importer.Config{URL: srv.URL}, strings.NewReader(in))
 	require.NoError(t, err)
+	require.Equal(t, 2, result.Lines)
 	require.Equal(t, 1, result.Accepted)
 	require.Len(t, result.Refused, 1)
 	require.Equal(t, 1, result.Refused[0].Line)
