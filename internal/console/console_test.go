@@ -88,6 +88,27 @@ func TestTableEscapesControls(t *testing.T) {
 	require.Equal(t, "\x1b[31m"+`a\u001b[2Jb\u000ac\u202ed\u009be\u007f`+"\x1b[0m\n", out.String())
 }
 
+// A line holds values too, such as the id of a shipment.
+func TestScreenLine(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		width      int
+		text, want string
+	}{
+		{0, "shipment a\x1b[2J\nb, a long line", `shipment a\u001b[2J\u000ab, a long line` + "\n"},
+		{12, "shipment a\x1b[2J", `shipment a\…` + "\n"},
+		{12, "twelve wide!", "twelve wide!\n"},
+		{7, "宽宽宽宽", "宽宽宽…\n"},
+	} {
+		var out bytes.Buffer
+		console.Screen{Out: &out, Width: tc.width}.Line(console.Bold, tc.text)
+		require.Equal(t, tc.want, out.String())
+		out.Reset()
+		console.Screen{Out: &out, Width: tc.width, Colour: true}.Line(console.Bold, tc.text)
+		require.Equal(t, "\x1b[1m"+strings.TrimSuffix(tc.want, "\n")+"\x1b[0m\n", out.String())
+	}
+}
+
 func TestScreenColourConventions(t *testing.T) {
 	t.Parallel()
 	file, err := os.Create(t.TempDir() + "/out")
