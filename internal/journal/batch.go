@@ -148,7 +148,7 @@ func (b *batch) step(in *input) (int, error) {
 	fromInbox := in.call == nil && in.waiting == nil
 	if fromInbox {
 		if in.record.Offset < b.l.inboxNext || b.l.ahead[in.record.Offset] {
-			// The ledger already has its decision: the inbox is read from the last position in the store, which may be older.
+			// The ledger already has its decision: that of a record ahead of the position was restored from its events.
 			b.inboxNext = max(b.inboxNext, in.record.Offset+1)
 			b.steps = append(b.steps, s)
 			return 0, nil

@@ -161,7 +161,6 @@ func (c *committer) keep(b *batch) error {
 		sb := l.store.Begin()
 		err := b.store(sb)
 		if err == nil {
-			sb.Inbox(l.inboxNext)
 			err = sb.Commit()
 		}
 		if err != nil {

@@ -101,7 +101,9 @@ func TestTakeoverRestoresDecisions(t *testing.T) {
 		j.stop()
 		j = b.start(embedded(), storeIn(s)).ready()
 		j.decided(0, 7)
-		require.EqualValues(t, 1, j.lanes.serving(0).store.Meta().Waiting)
+		m := j.lanes.serving(0).store.Meta()
+		require.EqualValues(t, 1, m.Waiting)
+		require.EqualValues(t, 8, m.Inbox, "the restored decision of the last record counts")
 		ends(t, whole, b)
 	}
 }

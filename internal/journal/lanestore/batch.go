@@ -105,9 +105,6 @@ func (b *Batch) Skip(env *events.Envelope, offset int64, chain events.Chain) {
 	b.m.RecordedMs = max(b.m.RecordedMs, env.RecordedAt.UnixMilli())
 }
 
-// Inbox raises the inbox position. Records that only repeat a command have no decision to carry it.
-func (b *Batch) Inbox(next int64) { b.m.Inbox = max(b.m.Inbox, next) }
-
 // Size returns about how many bytes the batch holds.
 func (b *Batch) Size() int { return b.size }
 

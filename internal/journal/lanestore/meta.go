@@ -61,13 +61,15 @@ func (m *Meta) Empty() bool { return m.Decisions.Last < 0 && m.Events.Last < 0 }
 // decided notes that the inbox record at an offset has its decision. Decisions are in the order of the inbox, except
 // those restored from events: some between them may still be missing.
 func (m *Meta) decided(offset int64, outOfOrder bool) {
-	if outOfOrder {
-		if offset >= m.Inbox && !slices.Contains(m.Ahead, offset) {
-			m.Ahead = append(m.Ahead, offset)
-		}
-		return
+	switch {
+	case !outOfOrder:
+		m.Inbox = max(m.Inbox, offset+1)
+	case offset >= m.Inbox && !slices.Contains(m.Ahead, offset):
+		m.Ahead = append(m.Ahead, offset)
 	}
-	m.Inbox = max(m.Inbox, offset+1)
+	for slices.Contains(m.Ahead, m.Inbox) { // The decisions between them and the position are there now.
+		m.Inbox++
+	}
 	m.Ahead = slices.DeleteFunc(m.Ahead, func(o int64) bool { return o < m.Inbox })
 }
 

@@ -83,3 +83,29 @@ func TestOpenRemovesStoreOfOtherLedger(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, known)
 }
+
+// Below the inbox position everything is decided, also where a decision was restored before those of earlier records.
+func TestMetaInboxPosition(t *testing.T) {
+	t.Parallel()
+	var m Meta
+	for i, step := range []struct {
+		offset   int64
+		restored bool
+		inbox    int64
+		ahead    []int64
+	}{
+		{0, false, 1, nil},
+		{1, true, 2, nil},
+		{3, true, 2, []int64{3}},
+		{5, true, 2, []int64{3, 5}},
+		{3, true, 2, []int64{3, 5}}, // The same one again.
+		{2, false, 4, []int64{5}},
+		{0, true, 4, []int64{5}}, // It waited.
+		{0, false, 4, []int64{5}},
+		{4, false, 6, nil},
+	} {
+		m.decided(step.offset, step.restored)
+		require.Equal(t, step.inbox, m.Inbox, "step %d", i)
+		require.ElementsMatch(t, step.ahead, m.Ahead, "step %d", i)
+	}
+}
