@@ -3,6 +3,7 @@ package journal
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/internal/journal/lanestore"
@@ -223,16 +226,43 @@ func TestTakeoverOfAlteredLane(t *testing.T) {
 	})
 }
 
-// A lane whose records were deleted stays closed.
+// A lane whose records were deleted stays closed, and so does one whose notifications were deleted before it decided
+// them.
 func TestTakeoverOutOfRange(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
-		b := setupOn(t, on, 1)
-		dir := t.TempDir()
-		fillLane(t, b, dir)
-		testkit.Trim(t, testkit.Client(t, b.brokers), events.TopicEvents, 0, 1)
-		j := b.start()
-		testkit.Eventually(t, func() bool { return counted(j.metrics.takeovers.WithLabelValues("failed")) > 1 }, "it is refused")
-		require.ErrorIs(t, j.Ready(), ErrOutOfRange)
+		for name, lose := range map[string]func(*testing.T, *bundle, *kgo.Client){
+			"the first event": func(t *testing.T, _ *bundle, client *kgo.Client) {
+				testkit.Trim(t, client, events.TopicEvents, 0, 1)
+			},
+			"the first decision": func(t *testing.T, _ *bundle, client *kgo.Client) {
+				testkit.Trim(t, client, events.TopicDecisions, 0, 1)
+			},
+			"a notification that is not decided": func(t *testing.T, b *bundle, client *kgo.Client) {
+				last := b.append(note("a", "n4", toy{Kind: "note"}), note("a", "n5", toy{Kind: "note"}))
+				testkit.Trim(t, client, events.TopicInbox, 0, last)
+			},
+			"the inbox": func(t *testing.T, b *bundle, client *kgo.Client) {
+				adm := kadm.NewClient(client)
+				_, err := adm.DeleteTopic(t.Context(), events.TopicInbox)
+				require.NoError(t, err)
+				testkit.Eventually(t, func() bool {
+					_, err := adm.CreateTopic(t.Context(), int32(b.lanes), -1, nil, events.TopicInbox)
+					return err == nil
+				}, "it is there again, and empty")
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				b := setupOn(t, on, 1)
+				fillLane(t, b, t.TempDir())
+				lose(t, b, testkit.Client(t, b.brokers))
+				j := b.start()
+				testkit.Eventually(t, func() bool {
+					return counted(j.metrics.takeovers.WithLabelValues("failed")) > 0 && errors.Is(j.Ready(), ErrOutOfRange)
+				}, "it is refused")
+				require.Zero(t, counted(j.metrics.takeovers.WithLabelValues("opened")))
+			})
+		}
 	})
 }
