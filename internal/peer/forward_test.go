@@ -2,6 +2,7 @@ package peer
 
 import (
 	"encoding/hex"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -69,6 +70,10 @@ func TestForwardRoundTrip(t *testing.T) {
 			_, err := f.command(wrong, read)
 			require.ErrorContains(t, err, says, name)
 		}
+		refused := slices.Clone(read)
+		refused[tc.at.Index].Code, refused[tc.at.Index].Message = "INVALID", "not here"
+		_, err = f.command(f.Commands[0], refused)
+		require.ErrorContains(t, err, "refused here: INVALID: not here", name)
 	}
 }
 
