@@ -231,23 +231,23 @@ func TestTakeoverOfAlteredLane(t *testing.T) {
 func TestTakeoverOutOfRange(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
-		for name, lose := range map[string]func(*testing.T, *bundle, *kgo.Client){
-			"the first event": func(t *testing.T, _ *bundle, client *kgo.Client) {
-				testkit.Trim(t, client, events.TopicEvents, 0, 1)
+		for name, lose := range map[string]func(*bundle, *kgo.Client){
+			"the first event": func(b *bundle, client *kgo.Client) {
+				testkit.Trim(b, client, events.TopicEvents, 0, 1)
 			},
-			"the first decision": func(t *testing.T, _ *bundle, client *kgo.Client) {
-				testkit.Trim(t, client, events.TopicDecisions, 0, 1)
+			"the first decision": func(b *bundle, client *kgo.Client) {
+				testkit.Trim(b, client, events.TopicDecisions, 0, 1)
 			},
-			"a notification that is not decided": func(t *testing.T, b *bundle, client *kgo.Client) {
+			"a notification that is not decided": func(b *bundle, client *kgo.Client) {
 				last := b.append(note("a", "n4", toy{Kind: "note"}), note("a", "n5", toy{Kind: "note"}))
-				testkit.Trim(t, client, events.TopicInbox, 0, last)
+				testkit.Trim(b, client, events.TopicInbox, 0, last)
 			},
-			"the inbox": func(t *testing.T, b *bundle, client *kgo.Client) {
+			"the inbox": func(b *bundle, client *kgo.Client) {
 				adm := kadm.NewClient(client)
-				_, err := adm.DeleteTopic(t.Context(), events.TopicInbox)
-				require.NoError(t, err)
-				testkit.Eventually(t, func() bool {
-					_, err := adm.CreateTopic(t.Context(), int32(b.lanes), -1, nil, events.TopicInbox)
+				_, err := adm.DeleteTopic(b.Context(), events.TopicInbox)
+				require.NoError(b, err)
+				testkit.Eventually(b, func() bool {
+					_, err := adm.CreateTopic(b.Context(), int32(b.lanes), -1, nil, events.TopicInbox)
 					return err == nil
 				}, "it is there again, and empty")
 			},
@@ -256,7 +256,7 @@ func TestTakeoverOutOfRange(t *testing.T) {
 				t.Parallel()
 				b := setupOn(t, on, 1)
 				fillLane(t, b, t.TempDir())
-				lose(t, b, testkit.Client(t, b.brokers))
+				lose(b, testkit.Client(t, b.brokers))
 				j := b.start()
 				testkit.Eventually(t, func() bool {
 					return counted(j.metrics.takeovers.WithLabelValues("failed")) > 0 && errors.Is(j.Ready(), ErrOutOfRange)
