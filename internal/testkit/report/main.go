@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -102,9 +103,65 @@ func (r *result) take(l line, out io.Writer) {
 		delete(r.output, name)
 	case "fail":
 		r.failed = append(r.failed, name)
-		fmt.Fprintf(out, "FAIL  %s (%.1f s)\n%s", name, l.Elapsed, strings.Join(r.output[name], ""))
+		fmt.Fprintf(out, "FAIL  %s (%.1f s)\n", name, l.Elapsed)
+		output := r.output[name]
+		if l.Test == "" {
+			r.unfinished(l.Package, out)
+			output = bounded(output) // TestMain may have panicked.
+		}
+		fmt.Fprint(out, strings.Join(output, ""))
 		delete(r.output, name)
 	}
+}
+
+// unfinished prints the output of the tests of a package that have not ended: the package ran into its limit, or
+// something panicked outside of a test. `go test` attributes the stacks to a test that ran at that moment.
+func (r *result) unfinished(pkg string, out io.Writer) {
+	for _, name := range slices.Sorted(maps.Keys(r.output)) {
+		test, found := strings.CutPrefix(name, pkg+" ")
+		if !found || test == "" {
+			continue
+		}
+		// A test that only waited for its turn has nothing else.
+		if slices.ContainsFunc(r.output[name], func(text string) bool { return !strings.HasPrefix(text, "=== ") }) {
+			fmt.Fprintf(out, "did not end: %s\n%s", test, strings.Join(bounded(r.output[name]), ""))
+		}
+		delete(r.output, name)
+	}
+}
+
+const (
+	// maxLines is how much of one test's output is printed: the stacks of a package may be those of thousands of
+	// goroutines.
+	maxLines = 1000
+	// linesBefore is how much of that comes before the panic.
+	linesBefore = 100
+)
+
+// bounded returns the part of an output that is worth its space: what surrounds the panic, otherwise the end.
+func bounded(output []string) []string {
+	if len(output) <= maxLines {
+		return output
+	}
+	from := len(output) - maxLines
+	if at := slices.IndexFunc(output, beginsStacks); at >= 0 {
+		from = min(max(at-linesBefore, 0), from)
+	}
+	shown := slices.Clone(output[from : from+maxLines])
+	if from > 0 {
+		shown = slices.Insert(shown, 0, fmt.Sprintf("… %d lines left out\n", from))
+	}
+	if after := len(output) - from - maxLines; after > 0 {
+		shown = append(shown, fmt.Sprintf("… %d lines left out\n", after))
+	}
+	return shown
+}
+
+// beginsStacks reports whether the Go runtime prints stacks after this line: after a panic, a fatal error, or the
+// SIGQUIT with which `go test` ends a process that is stuck beyond its limit.
+func beginsStacks(text string) bool {
+	return strings.HasPrefix(text, "panic: ") || strings.HasPrefix(text, "fatal error: ") ||
+		strings.HasPrefix(text, "SIGQUIT: ")
 }
 
 // skipReason returns the text that a test passed to t.Skip, without the position.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -67,6 +68,60 @@ func TestReportUnusedBackend(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, ok)
 	require.Contains(t, out.String(), "not used: Apache Kafka\n")
+}
+
+// The stacks are in the output of a test that has no end, so they are lost unless the end of its package shows them.
+func TestReportShowsStacksOfPackage(t *testing.T) {
+	t.Parallel()
+	reported := func(t *testing.T, in string) string {
+		var out bytes.Buffer
+		ok, err := report(strings.NewReader(in), newStatus(console.Screen{Out: &out}))
+		require.NoError(t, err)
+		require.False(t, ok)
+		return out.String()
+	}
+	for _, tc := range []struct {
+		name, file string
+		shown      []string
+	}{
+		{"a package that ran into its limit", "timeout", []string{
+			"FAIL  github.com/orderledger/orderledger/internal/setting  (2.0 s)\ndid not end: TestHang/in_a_part\n",
+			"panic: test timed out after 2s\n\trunning tests:\n\t\tTestHang (2s)\n", "setting_test.go:4 +0x",
+		}},
+		{"a panic outside of a test", "panic", []string{
+			"did not end: TestOK\n", "    preflight_test.go:3: fine\n", "panic: elsewhere\n", "preflight_test.go:3 +0x25\n",
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile("testdata/" + tc.file + ".json")
+			require.NoError(t, err)
+			out := reported(t, string(text))
+			for _, want := range tc.shown {
+				require.Contains(t, out, want)
+			}
+			require.NotContains(t, out, "did not end: TestHang\n", "a test without output of its own")
+		})
+	}
+	t.Run("what surrounds the panic, if there is much", func(t *testing.T) {
+		t.Parallel()
+		var in strings.Builder
+		for i := range 5000 {
+			text := fmt.Sprintf("line %d\n", i)
+			if i == 3000 {
+				text = "panic: test timed out after 15m0s\n"
+			}
+			raw, err := json.Marshal(line{Action: "output", Package: "p", Test: "TestA", Output: text})
+			require.NoError(t, err)
+			in.Write(append(raw, '\n'))
+		}
+		in.WriteString(`{"Action":"fail","Package":"p"}`)
+		out := reported(t, in.String())
+		require.Contains(t, out, "did not end: TestA\n… 2900 lines left out\nline 2900\n")
+		require.Contains(t, out, "line 2999\npanic: test timed out after 15m0s\nline 3001\n")
+		require.Contains(t, out, "line 3899\n… 1100 lines left out\n")
+		require.NotContains(t, out, "line 3900\n")
+	})
 }
 
 // recorded plays a recorded run of `go test -json` over three packages, of which one is silent for a minute, and returns
