@@ -65,8 +65,8 @@ GET /readyz/reads when reads are answered. GET /metrics serves the metrics.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.Data, "data", "orderledger-data", "folder of all data")
-	flags.StringVar(&o.Listen, "listen", "127.0.0.1:8080",
-		"address of the HTTP API; with --only kafka, of its boot nonce (there the default is "+onlyListen+")")
+	flags.StringVar(&o.Listen, "listen", "", "address of the HTTP API, or of the boot nonce with --only kafka "+
+		"(default: "+apiListen+", or "+onlyListen+" with --only)")
 	flags.StringVar(&o.KafkaListen, "kafka-listen", "127.0.0.1:9092", "address of Kafka")
 	flags.StringVar(&o.ClickHouseListen, "clickhouse-listen", "127.0.0.1:9000", "address of ClickHouse's native protocol")
 	flags.StringVar(&o.ClickHouseHTTPListen, "clickhouse-http-listen", "127.0.0.1:8123",

@@ -23,8 +23,12 @@ import (
 const (
 	onlyKafka      = "kafka"
 	onlyClickHouse = "clickhouse"
-	// onlyListen is where --only kafka serves the boot nonce. The default of --listen is that of ingest, which runs
-	// beside it.
+)
+
+// The defaults of --listen.
+const (
+	apiListen = "127.0.0.1:8080"
+	// onlyListen is where --only kafka serves the boot nonce: ingest, which runs beside it, has the other one.
 	onlyListen = "127.0.0.1:8079"
 )
 
@@ -62,10 +66,14 @@ type upOptions struct {
 	variables map[string]string
 }
 
-// defaultListen sets the default of --listen for --only.
+// defaultListen sets the default of --listen, which depends on --only: as one of the flag's, the help would show two.
 func (o *upOptions) defaultListen(given func(flag string) bool) {
-	if o.Only != "" && !given("listen") {
+	switch {
+	case given("listen"):
+	case o.Only != "":
 		o.Listen = onlyListen
+	default:
+		o.Listen = apiListen
 	}
 }
 
@@ -157,6 +165,8 @@ func (o upOptions) validateAddrs() (problems []error) {
 		flag, text := l[0], l[1]
 		addr, err := net.ResolveTCPAddr("tcp", text)
 		switch {
+		case text == "":
+			problems = append(problems, fmt.Errorf("%s %q: want host:port", flag, text))
 		case err != nil:
 			problems = append(problems, fmt.Errorf("%s %q: want host:port: %w", flag, text, err))
 		case flag != "--listen" && addr.IP == nil:

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -81,6 +82,7 @@ func TestUpRefusesBadFlags(t *testing.T) {
 		"too many lanes":      {[]string{"--lanes", "5000"}, "--lanes 5000"},
 		"lanes in words":      {[]string{"--lanes", "ten"}, "--lanes"},
 		"a port out of range": {[]string{"--listen", "127.0.0.1:99999"}, `--listen "127.0.0.1:99999"`},
+		"no address":          {[]string{"--listen", ""}, `--listen "": want host:port`},
 		"no port":             {[]string{"--kafka-listen", "localhost"}, "--kafka-listen"},
 		"a native address":    {[]string{"--clickhouse-listen", "x:y:z"}, "--clickhouse-listen"},
 		"an HTTP address":     {[]string{"--clickhouse-http-listen", ":-1"}, "--clickhouse-http-listen"},
@@ -204,18 +206,29 @@ func TestUpNamesVariables(t *testing.T) {
 // ingest beside `up --only kafka` has the default port of the API.
 func TestUpOnlyKafkaLeavesPortOfIngest(t *testing.T) {
 	t.Parallel()
-	o := upOptions{Only: onlyKafka, Listen: ingest.DefaultConfig().Addr, KafkaListen: "127.0.0.1:0"}
+	o := upOptions{Only: onlyKafka, KafkaListen: "127.0.0.1:0"}
 	o.defaultListen(func(string) bool { return false })
 	require.Equal(t, onlyListen, o.Listen)
 	require.NotEqual(t, ingest.DefaultConfig().Addr, o.Listen)
 	o.Listen = "127.0.0.1:7777"
 	o.defaultListen(func(flag string) bool { return flag == "listen" })
 	require.Equal(t, "127.0.0.1:7777", o.Listen, "a flag decides")
-	o = upOptions{Listen: ingest.DefaultConfig().Addr}
+	o = upOptions{}
 	o.defaultListen(func(string) bool { return false })
-	require.Equal(t, ingest.DefaultConfig().Addr, o.Listen, "up itself serves the API there")
-	require.Contains(t, upCommand().Flag("listen").Usage, onlyListen)
+	require.Equal(t, apiListen, o.Listen, "up itself serves the API there")
+	require.Equal(t, apiListen[strings.Index(apiListen, ":"):], ingest.DefaultConfig().Addr[strings.Index(ingest.DefaultConfig().Addr, ":"):])
 	page, err := os.ReadFile("../../docs/embedded.md")
 	require.NoError(t, err)
 	require.Contains(t, string(page), "`"+onlyListen+"`")
+}
+
+// A flag whose default depends on another flag has one text about it, not a second default from the library.
+func TestUpHelpShowsOneDefault(t *testing.T) {
+	t.Parallel()
+	for line := range strings.Lines(upCommand().Flags().FlagUsagesWrapped(0)) {
+		require.LessOrEqual(t, strings.Count(line, "default"), 1, line)
+	}
+	listen := upCommand().Flag("listen").Usage
+	require.Contains(t, listen, apiListen)
+	require.Contains(t, listen, onlyListen)
 }
