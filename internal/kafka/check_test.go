@@ -129,6 +129,27 @@ func TestChecksNameTopicsThatLoseRecords(t *testing.T) {
 	requireFailure(t, found(t, cfg)["kafka topics"], "orders.events.v1: 4 partitions, want 3", "delete it")
 }
 
+// An embedded broker compacts nothing. Its settings are right also for a program that was not given its boot URL: the
+// commands that make them those of a cluster would harm it.
+func TestChecksKnowTopicsOfEmbeddedBroker(t *testing.T) {
+	t.Parallel()
+	_, brokers := testkit.KafkaCluster(t, kfake.ClusterID(kafka.EmbeddedClusterID))
+	client, cfg := testkit.Client(t, brokers), testkit.KafkaConfig(brokers, 4)
+	_, err := kafka.EnsureTopics(t.Context(), client, cfg, kafka.Embedded)
+	require.NoError(t, err)
+	require.Empty(t, cfg.BootURL)
+	require.Equal(t, preflight.OK, found(t, cfg)["kafka topics"].Level)
+	layout, err := kafka.NewLedgerWait(client, cfg, testkit.Logger(t)).Wait(t.Context())
+	require.NoError(t, err, "the projector and the emitter start")
+	require.EqualValues(t, 4, layout.Lanes)
+
+	ended := "604800000"
+	_, err = kadm.NewClient(client).AlterTopicConfigs(t.Context(),
+		[]kadm.AlterConfig{{Op: kadm.SetConfig, Name: "retention.ms", Value: &ended}}, events.TopicEvents)
+	require.NoError(t, err)
+	requireFailure(t, found(t, cfg)["kafka topics"], `orders.events.v1: retention.ms is "604800000", want "-1"`, "kafka-configs.sh --alter")
+}
+
 func TestChecksWarnAboutTooFewReplicas(t *testing.T) {
 	t.Parallel()
 	_, brokers := testkit.KafkaCluster(t, kfake.NumBrokers(3))

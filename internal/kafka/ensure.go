@@ -205,10 +205,20 @@ func checkSettings(
 	if err != nil {
 		return nil, err
 	}
-	var problems []error
-	for _, t := range Topics() {
-		if settings, ok := is[t.Name]; ok {
-			problems = append(problems, compare(t, settings, t.Settings(cfg, on))...)
+	judge := func(on Backend) (problems []error) {
+		for _, t := range Topics() {
+			if settings, ok := is[t.Name]; ok {
+				problems = append(problems, compare(t, settings, t.Settings(cfg, on))...)
+			}
+		}
+		return problems
+	}
+	problems := judge(on)
+	if len(problems) > 0 && on == Cluster {
+		// Only the program with the transactional ids must have the boot URL. Without it, the settings that an embedded
+		// broker needs would count as wrong, and the commands that change them would harm it.
+		if brokers, err := adm.BrokerMetadata(ctx); err == nil && brokers.Cluster == EmbeddedClusterID {
+			return judge(Embedded), nil
 		}
 	}
 	return problems, nil
