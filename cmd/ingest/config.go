@@ -14,6 +14,7 @@ import (
 	"github.com/orderledger/orderledger/internal/clickhouse"
 	"github.com/orderledger/orderledger/internal/ingest"
 	"github.com/orderledger/orderledger/internal/journal"
+	"github.com/orderledger/orderledger/internal/journal/membership"
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/peer"
 	"github.com/orderledger/orderledger/internal/sellers"
@@ -42,7 +43,7 @@ const (
 	envWaitingBytes      = journal.EnvWaitingBytes
 	envOperator          = ingest.EnvOperatorToken
 	envAdmin             = "ORDERLEDGER_INGEST_ADMIN_ADDR"
-	envInstance          = "ORDERLEDGER_INGEST_INSTANCE_ID"
+	envInstance          = membership.EnvInstanceID
 	envWorkers           = "ORDERLEDGER_INGEST_WORKERS"
 	envData              = "ORDERLEDGER_DATA"
 	envDocuments         = "ORDERLEDGER_DOCUMENTS"

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/orderledger/orderledger/internal/journal/membership"
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/shipment"
 	"github.com/orderledger/orderledger/internal/testkit"
@@ -56,7 +57,7 @@ func TestRunRefusesSameInstanceID(t *testing.T) {
 		first := b.start(named("one")).ready()
 		second := b.start(named("one")).ready()
 		first.ended = true
-		require.ErrorContains(t, <-first.done, "another instance uses it")
+		require.ErrorContains(t, <-first.done, `instance id "one": another instance uses it; give each its own in `+membership.EnvInstanceID)
 		require.EqualValues(t, 1, second.mustSubmit(createCmd("a")).Version)
 	})
 }

@@ -101,6 +101,9 @@ func dayOf(t time.Time) int64 {
 	return sec / 86400
 }
 
+// isoDay returns the day of a time, in IST, for a message.
+func isoDay(t time.Time) string { return t.In(ist).Format(time.DateOnly) }
+
 // endOfDay is the last second of the day in IST.
 func endOfDay(t time.Time) time.Time {
 	y, m, d := t.In(ist).Date()

@@ -197,7 +197,8 @@ func (x *decider) rejectReturn(c RejectReturn) {
 
 // completeReturn confirms that the goods of a courier return are back.
 func (x *decider) completeReturn(c CompleteReturn) {
-	lines := x.lines(rowCompleteReturn, c.ReturnID, "a courier return can be completed while it is APPROVED.")
+	lines := x.lines(rowCompleteReturn, c.ReturnID,
+		"a courier return can be completed while it is APPROVED; a customer return is completed by its pickup.")
 	if lines == nil {
 		return
 	}
@@ -212,7 +213,8 @@ func (x *decider) completeLines(returnID string, ids []string, at *ledgerv1.Mome
 
 // pickUpReturn records that the goods of a customer return were picked up, which completes the return.
 func (x *decider) pickUpReturn(c PickUpReturn) {
-	lines := x.lines(rowPickUpReturn, c.ReturnID, "a customer return can be picked up while it is APPROVED.")
+	lines := x.lines(rowPickUpReturn, c.ReturnID,
+		"a customer return can be picked up while it is APPROVED; a courier return is completed without a pickup.")
 	if lines == nil {
 		return
 	}

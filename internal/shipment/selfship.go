@@ -1,6 +1,8 @@
 package shipment
 
 import (
+	"strconv"
+
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
@@ -19,7 +21,7 @@ func (x *decider) pastDate(w When, what string, steps ...*ledgerv1.Moment) (*led
 	for _, step := range steps {
 		if precedes(w, step) {
 			x.refuse(CodeInvalidDate, "The date of "+what+" may not be before the preceding step, on "+
-				step.GetAt().AsTime().In(ist).Format("2006-01-02")+".")
+				isoDay(step.GetAt().AsTime())+".")
 			return nil, false
 		}
 	}
@@ -32,7 +34,8 @@ func (x *decider) futureDate(w When) (*timestamppb.Timestamp, bool) {
 	case w.IsZero():
 		return nil, true
 	case dayOf(w.Time) < dayOf(x.now) || !x.promisable(w.Time):
-		x.refuse(CodeInvalidDate, "The new date may not be before today.")
+		x.refuse(CodeInvalidDate, "The tentative delivery date must lie between today, "+isoDay(x.now)+", and "+
+			isoDay(x.now.Add(maxPromise))+".")
 		return nil, false
 	default:
 		return due(w), true
@@ -87,7 +90,8 @@ func (x *decider) goodInvoice(lines []*ledgerv1.InvoiceLine) bool {
 	for i, it := range x.s.GetItems() {
 		if billed[i] != uint64(live(it)) {
 			x.refuse(CodeQuantityMismatch,
-				"The invoice must name every unit of item "+it.GetOrderItemId()+" that is not cancelled, and no other.")
+				"The invoice must name every unit of item "+it.GetOrderItemId()+" that is not cancelled, and no other: "+
+					strconv.FormatUint(uint64(live(it)), 10)+" instead of "+strconv.FormatUint(billed[i], 10)+".")
 			return false
 		}
 	}
@@ -116,7 +120,8 @@ func (x *decider) attemptDelivery(c AttemptDelivery) {
 // newDue checks the new date of an attempt. An early date needs no check, because it moves nothing.
 func (x *decider) newDue(w When) (*timestamppb.Timestamp, bool) {
 	if !x.promisable(w.Time) {
-		x.refuse(CodeInvalidDate, "The new date is out of range.")
+		x.refuse(CodeInvalidDate, "The new date of the attempt must lie between the year "+strconv.Itoa(firstYear)+" and "+
+			isoDay(x.now.Add(maxPromise))+".")
 		return nil, false
 	}
 	return due(w), true

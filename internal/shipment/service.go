@@ -78,7 +78,7 @@ func (x *decider) attemptService(c AttemptService) {
 		return
 	}
 	if rowAttemptService.at(v).does != stay {
-		x.refuseService(v, "An attempt needs a service that has started and has not ended.")
+		x.refuseService(v, "An attempt needs a service that has started and has not ended."+startsLater(v))
 		return
 	}
 	began := v.GetStarted()
@@ -117,7 +117,7 @@ func (x *decider) completeService(c CompleteService) {
 		return
 	}
 	if rowCompleteService.at(v).does != move {
-		advice := "A service can be completed while it is in progress."
+		advice := "A service can be completed while it is in progress." + startsLater(v)
 		if v.GetKind() == kindVisit {
 			advice = "It is the tech visit of return " + v.GetReturnId() + ": approve or reject that."
 		}
@@ -132,6 +132,14 @@ func (x *decider) completeService(c CompleteService) {
 		At: at, ServiceId: v.GetServiceId(),
 	}}}, at)
 	x.accept()
+}
+
+// startsLater says when a service that has not started will: the seller starts it with another command.
+func startsLater(v *ledgerv1.Service) string {
+	if v.GetStatus() != serviceActivated {
+		return ""
+	}
+	return " It starts with the delivery of item " + v.GetOrderItemId() + "; confirm that first."
 }
 
 // refuseService names the service and its state, as refuse names the shipment.

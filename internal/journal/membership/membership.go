@@ -15,6 +15,9 @@ import (
 	"github.com/orderledger/orderledger/internal/kafka"
 )
 
+// EnvInstanceID is the variable that sets Config.InstanceID; cmd/ingest reads it.
+const EnvInstanceID = "ORDERLEDGER_INGEST_INSTANCE_ID"
+
 // Config says who a member is.
 type Config struct {
 	// Cluster names the ledger; both groups carry it.
@@ -174,7 +177,8 @@ func (m *Membership) watch(ctx context.Context, client *kgo.Client) error {
 			switch {
 			case ctx.Err() != nil:
 			case errors.Is(e.Err, kerr.FencedInstanceID):
-				return fmt.Errorf("instance id %q: another instance uses it: %w", m.cfg.InstanceID, e.Err)
+				return fmt.Errorf("instance id %q: another instance uses it; give each its own in %s: %w",
+					m.cfg.InstanceID, EnvInstanceID, e.Err)
 			case kafka.RefusedByGroup(e.Err):
 				return fmt.Errorf("own lanes: %w", e.Err)
 			default:
