@@ -148,13 +148,14 @@ type Invoice struct {
 	OrderItems    []invoiceLine `json:"orderItems"`
 }
 
+// invoiceLine has no amount and no taxes if nobody reported them.
 type invoiceLine struct {
 	OrderItemID   string      `json:"orderItemId"`
 	Quantity      uint32      `json:"quantity"`
-	InvoiceAmount json.Number `json:"invoiceAmount"`
-	TaxRate       float64     `json:"taxRate"`
+	InvoiceAmount json.Number `json:"invoiceAmount,omitempty"`
+	TaxRate       *float64    `json:"taxRate,omitempty"`
 	SerialNumbers [][]string  `json:"serialNumbers"`
-	TaxDetails    taxDetails  `json:"taxDetails"`
+	TaxDetails    *taxDetails `json:"taxDetails,omitempty"`
 }
 
 type taxDetails struct {
@@ -178,10 +179,13 @@ func RenderInvoice(s *ledgerv1.Shipment, settings Settings) (out Invoice, ok boo
 	digits := MinorDigits(settings.withDefaults().Currency)
 	for _, line := range p.GetInvoiceLines() {
 		one := invoiceLine{
-			OrderItemID: line.GetOrderItemId(), Quantity: line.GetQuantity(),
-			InvoiceAmount: json.Number(formatMinor(line.GetAmountMinor(), digits)), TaxRate: line.GetTaxRate(),
-			SerialNumbers: [][]string{},
-			TaxDetails:    taxDetails{CGST: line.GetCgstRate(), SGST: line.GetSgstRate(), IGST: line.GetIgstRate()},
+			OrderItemID: line.GetOrderItemId(), Quantity: line.GetQuantity(), SerialNumbers: [][]string{},
+		}
+		// The seller of a self-ship shipment makes the invoice, and the dispatch has no member for amounts and taxes.
+		if s.GetFulfilment() != ledgerv1.Fulfilment_FULFILMENT_SELF_SHIP {
+			rate := line.GetTaxRate()
+			one.InvoiceAmount, one.TaxRate = json.Number(formatMinor(line.GetAmountMinor(), digits)), &rate
+			one.TaxDetails = &taxDetails{CGST: line.GetCgstRate(), SGST: line.GetSgstRate(), IGST: line.GetIgstRate()}
 		}
 		for _, unit := range line.GetSerialNumbers() {
 			one.SerialNumbers = append(one.SerialNumbers, unit.GetSerialNumbers())

@@ -317,6 +317,25 @@ func TestRenderGolden(t *testing.T) {
 	require.False(t, ok)
 }
 
+// The dispatch of a self-ship shipment has no amounts and no taxes: 0 would be an amount that nobody reported.
+func TestRenderInvoiceLeavesOutWhatNobodyReported(t *testing.T) {
+	t.Parallel()
+	text := func(s *ledgerv1.Shipment) string {
+		invoice, ok := marketplace.RenderInvoice(s, marketplace.DefaultSettings())
+		require.True(t, ok)
+		b, err := json.Marshal(invoice.OrderItems)
+		require.NoError(t, err)
+		return string(b)
+	}
+	s := aState()
+	line := s.Packing.InvoiceLines[0]
+	line.AmountMinor, line.TaxRate, line.CgstRate, line.SgstRate = 0, 0, 0, 0
+	require.JSONEq(t, `[{"orderItemId":"1","quantity":2,"invoiceAmount":0,"taxRate":0,"serialNumbers":[["i1","i2"]],`+
+		`"taxDetails":{"cgstRate":0,"sgstRate":0,"igstRate":0}}]`, text(s), "the invoice that we print of a gift says 0")
+	s.Fulfilment = ledgerv1.Fulfilment_FULFILMENT_SELF_SHIP
+	require.JSONEq(t, `[{"orderItemId":"1","quantity":2,"serialNumbers":[["i1","i2"]]}]`, text(s))
+}
+
 func TestRenderDetailsPhones(t *testing.T) {
 	t.Parallel()
 	text := func(s *ledgerv1.Shipment) string {
