@@ -45,6 +45,7 @@ func TestPrintConfigMasksSecrets(t *testing.T) {
 			Advertise                  string
 			CacheBytes                 int64
 			WaitingCount, WaitingBytes int
+			WaitingLimit               string
 		}
 		Ingest struct {
 			Lanes   int
@@ -55,7 +56,7 @@ func TestPrintConfigMasksSecrets(t *testing.T) {
 			}
 		}
 	}
-	_, comment, found := strings.Cut(out.String(), "in nanoseconds:\n# ")
+	_, comment, found := strings.Cut(out.String(), "with secrets masked:\n# ")
 	require.True(t, found)
 	require.NoError(t, json.Unmarshal([]byte(strings.ReplaceAll(comment, "\n# ", "\n")), &shown))
 	require.Equal(t, []string{"a:1", "b:2"}, shown.Kafka.Brokers)
@@ -64,6 +65,7 @@ func TestPrintConfigMasksSecrets(t *testing.T) {
 	require.EqualValues(t, 200<<20, shown.Journal.CacheBytes)
 	require.Equal(t, 50, shown.Journal.WaitingCount)
 	require.Equal(t, 2<<20, shown.Journal.WaitingBytes)
+	require.Equal(t, "72h0m0s", shown.Journal.WaitingLimit, "not in nanoseconds")
 	require.Equal(t, []string{"***", "***"}, shown.Ingest.Peers.Secrets)
 	require.Equal(t, "s1", shown.Ingest.Sellers.Sellers[0].ID)
 	require.Equal(t, 600, shown.Ingest.Sellers.Default.PackWithinSeconds)

@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -191,12 +190,12 @@ func (p *Process) Admin(ready func(context.Context) error) *Admin {
 // printConfiguration prints the variables as a file that sets them again, and what follows from them as a comment:
 // files hold more than variables do.
 func printConfiguration(e *setting.Reader, cfg any, stdout io.Writer) error {
-	text, err := json.MarshalIndent(cfg, "# ", "  ")
+	text, err := setting.Print(cfg, "# ", "  ")
 	if err != nil {
 		return fmt.Errorf("print the configuration: %w", err)
 	}
 	_, err = fmt.Fprintf(stdout,
-		"%s# The configuration that follows from them, with secrets masked and durations in nanoseconds:\n# %s\n",
+		"%s# The configuration that follows from them, with secrets masked:\n# %s\n",
 		setting.File(e.Variables()), text)
 	return err
 }
