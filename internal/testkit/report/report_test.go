@@ -74,6 +74,7 @@ func TestReportUnusedBackend(t *testing.T) {
 func TestReportShowsStacksOfPackage(t *testing.T) {
 	t.Parallel()
 	reported := func(t *testing.T, in string) string {
+		t.Helper()
 		var out bytes.Buffer
 		ok, err := report(strings.NewReader(in), newStatus(console.Screen{Out: &out}))
 		require.NoError(t, err)
