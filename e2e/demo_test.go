@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -25,10 +26,15 @@ func TestDemo(t *testing.T) {
 	out := string(text)
 	require.NoError(t, err, out)
 	for _, want := range []string{
-		"ready after", "POST /sellers/v3/shipments/labels", "tables and pushes caught up", "ShipmentCreated", "DELIVERED",
+		"ready after", "POST …/shipments/labels", "tables and pushes caught up", "ShipmentCreated", "DELIVERED",
 		"SLA clocks by outcome", "43  SUBORDER_CREATE", "wrong signatures: 0, out of order: 0", "webhook-signature: v1,", `"eventType": "SUBORDER_COMPLETE"`,
 	} {
 		require.Contains(t, out, want)
+	}
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(line, "seller ") { // The only lines that a terminal neither shortens nor wraps.
+			require.LessOrEqual(t, utf8.RuneCountInString(strings.TrimSpace(line)), 80, line)
+		}
 	}
 }
 

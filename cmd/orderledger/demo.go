@@ -123,7 +123,7 @@ func (d demonstration) run(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		announce(d.out, servers, api, started)
+		announce(d.screen, servers, api, started)
 		if err := d.play(ctx, "http://"+api); err != nil {
 			return err
 		}
@@ -133,7 +133,8 @@ func (d demonstration) run(ctx context.Context) (err error) {
 		if shown.Store(true); !d.keep {
 			return nil
 		}
-		fmt.Fprintf(d.out, "\nstill running, with its data in %s; Ctrl-C stops\n", d.o.Data)
+		fmt.Fprintln(d.out)
+		d.screen.Wrap("", "still running, with its data in "+d.o.Data+"; Ctrl-C stops")
 		<-ctx.Done()
 		return nil
 	}}
@@ -173,8 +174,7 @@ func (d demonstration) play(ctx context.Context, api string) error {
 	if err != nil {
 		return fmt.Errorf("play the marketplace: %w", err)
 	}
-	fmt.Fprintf(d.out, "marketplace   %d shipments: ", d.shipments)
-	printResult(d.out, result)
+	printResult(d.screen, fmt.Sprintf("marketplace   %d shipments: ", d.shipments), result)
 	seller := demo.Seller{URL: api, Log: func(format string, args ...any) { fmt.Fprintf(d.out, format+"\n", args...) }}
 	if err := seller.Play(ctx, 3); err != nil {
 		return fmt.Errorf("play the seller: %w", err)
@@ -198,7 +198,7 @@ func (d demonstration) show(ctx context.Context, l *ledger, s servers, receiver 
 	}
 	for _, q := range demo.Queries() {
 		d.title(q.Title)
-		fmt.Fprintln(d.out, "  "+q.SQL)
+		d.screen.Wrap("  ", q.SQL)
 		if err := demo.PrintTable(ctx, l.tables, q.SQL, d.screen); err != nil {
 			return err
 		}

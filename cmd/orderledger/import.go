@@ -122,7 +122,7 @@ func readImport(e *setting.Reader, cfg *importer.Config, operatorToken *string, 
 
 // importFile imports a file, and waits for the result if there is an operator to ask for it.
 func importFile(cmd *cobra.Command, cfg importer.Config, name string, operator *importer.Operator) error {
-	ctx, out := cmd.Context(), cmd.OutOrStdout()
+	ctx := cmd.Context()
 	if cfg.Concurrency < 1 {
 		return fmt.Errorf("--concurrency %d: want 1 or more", cfg.Concurrency)
 	}
@@ -151,7 +151,7 @@ func importFile(cmd *cobra.Command, cfg importer.Config, name string, operator *
 	}
 	result, err := importer.Import(ctx, cfg, counted)
 	shown.clear()
-	printResult(out, result)
+	printResult(screenOf(cmd), "", result)
 	if fault := (*importer.FaultError)(nil); errors.As(err, &fault) {
 		return fmt.Errorf("import %s: %w", name, err)
 	}
@@ -256,20 +256,21 @@ func (c *countingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func printResult(out io.Writer, r importer.Result) {
+// printResult prints the result behind a label, and the refused lines.
+func printResult(screen console.Screen, label string, r importer.Result) {
 	rate := float64(r.Accepted) / max(r.Elapsed.Seconds(), 1e-9)
-	fmt.Fprintf(out, "%d lines: %d accepted, %d refused, in %.1f s (%.0f per second, %d retries)\n",
-		r.Lines, r.Accepted, len(r.Refused), r.Elapsed.Seconds(), rate, r.Retries)
+	screen.Wrap(label, fmt.Sprintf("%d lines: %d accepted, %d refused, in %.1f s (%.0f per second, %d retries)",
+		r.Lines, r.Accepted, len(r.Refused), r.Elapsed.Seconds(), rate, r.Retries))
 	for i, refusal := range r.Refused {
 		if i == shownRefusals {
-			fmt.Fprintf(out, "  and %d more\n", len(r.Refused)-i)
+			fmt.Fprintf(screen.Out, "  and %d more\n", len(r.Refused)-i)
 			break
 		}
 		status := "" // A line that is too long was not sent.
 		if refusal.Status != 0 {
 			status = fmt.Sprintf("%d ", refusal.Status)
 		}
-		fmt.Fprintf(out, "  line %d: %s%s\n", refusal.Line, status, refusal.Reason)
+		screen.Wrap("  ", fmt.Sprintf("line %d: %s%s", refusal.Line, status, refusal.Reason))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
+	"github.com/orderledger/orderledger/internal/console"
 	"github.com/orderledger/orderledger/internal/emitter"
 	"github.com/orderledger/orderledger/internal/sellers"
 	"github.com/orderledger/orderledger/internal/service"
@@ -56,7 +57,7 @@ GET /readyz/reads when reads are answered. GET /metrics serves the metrics.`,
 				}
 				o.Engine = path
 			}
-			err := up(cmd.Context(), o, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			err := up(cmd.Context(), o, screenOf(cmd), cmd.ErrOrStderr())
 			if cmd.Context().Err() != nil {
 				err = withoutCancellation(err) // A stop is the ordinary end, also of a start.
 			}
@@ -87,7 +88,7 @@ GET /readyz/reads when reads are answered. GET /metrics serves the metrics.`,
 }
 
 // up runs until ctx ends or something fails.
-func up(ctx context.Context, o upOptions, out, logTo io.Writer) (err error) {
+func up(ctx context.Context, o upOptions, screen console.Screen, logTo io.Writer) (err error) {
 	level := slog.LevelInfo
 	if o.Quiet {
 		level = slog.LevelWarn
@@ -105,7 +106,7 @@ func up(ctx context.Context, o upOptions, out, logTo io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, servers.Close()) }()
 	if o.Only != "" {
-		return upOnly(ctx, o, servers, log, reg, func(api string) { announce(out, servers, api, started) })
+		return upOnly(ctx, o, servers, log, reg, func(api string) { announce(screen, servers, api, started) })
 	}
 	l, err := newLedger(ctx, o, servers, log, reg)
 	if err != nil {
@@ -114,9 +115,9 @@ func up(ctx context.Context, o upOptions, out, logTo io.Writer) (err error) {
 	defer func() { err = errors.Join(err, l.Close()) }()
 	go func() {
 		if addr, err := l.admin.Addr(ctx); err == nil && l.awaitReady(ctx) == nil {
-			o.announceIntake(out)
-			o.announcePushes(out)
-			announce(out, servers, addr, started)
+			o.announceIntake(screen)
+			o.announcePushes(screen)
+			announce(screen, servers, addr, started)
 		}
 	}()
 	return service.Run(ctx, log, l.units()...)
@@ -142,26 +143,24 @@ func upOnly(
 }
 
 // announce prints the addresses.
-func announce(out io.Writer, s servers, api string, started time.Time) {
+func announce(screen console.Screen, s servers, api string, started time.Time) {
 	switch {
 	case api != "" && s.clickhouse == nil:
-		fmt.Fprintf(out, "boot nonce  http://%s/boot   (ORDERLEDGER_KAFKA_BOOT_URL of the services)\n", api)
+		screen.Wrap("boot nonce  ", "http://"+api+"/boot   (ORDERLEDGER_KAFKA_BOOT_URL of the services)")
 	case api != "":
-		fmt.Fprintf(out,
-			"api         http://%s   (POST /notifications, /sellers/v3/..., GET /readyz, /progress, /metrics)\n", api)
+		screen.Wrap("api         ", "http://"+api+"   (POST /notifications, /sellers/v3/..., GET /readyz, /progress, /metrics)")
 	}
 	if s.kafka != nil {
-		fmt.Fprintf(out, "kafka       %s\n", s.kafka.Addr())
+		screen.Wrap("kafka       ", s.kafka.Addr())
 	}
 	if s.clickhouse != nil {
-		fmt.Fprintf(out, "clickhouse  %s   (native), http://%s (HTTP)\n",
-			s.clickhouse.NativeAddr(), s.clickhouse.HTTPAddr())
+		screen.Wrap("clickhouse  ", s.clickhouse.NativeAddr()+"   (native), http://"+s.clickhouse.HTTPAddr()+" (HTTP)")
 	}
-	fmt.Fprintf(out, "ready after %.1f s; Ctrl-C stops\n", time.Since(started).Seconds())
+	fmt.Fprintf(screen.Out, "ready after %.1f s; Ctrl-C stops\n", time.Since(started).Seconds())
 }
 
 // announceIntake says whose notifications are accepted.
-func (o upOptions) announceIntake(out io.Writer) {
+func (o upOptions) announceIntake(screen console.Screen) {
 	cfg, _ := o.ingest() // It was read without an error.
 	says := "closed: no seller has a credential, so every notification is refused (--sellers, --open)"
 	switch {
@@ -170,15 +169,14 @@ func (o upOptions) announceIntake(out io.Writer) {
 	case sellers.New(cfg.Sellers).Protects():
 		says = "strict: every notification needs a signature or a notification token (--open)"
 	}
-	fmt.Fprintln(out, "intake      "+says)
+	screen.Wrap("intake      ", says)
 }
 
 // announcePushes says what the endpoints get, because it is a lot: the services give an endpoint nothing by default.
-func (o upOptions) announcePushes(out io.Writer) {
+func (o upOptions) announcePushes(screen console.Screen) {
 	for _, text := range o.SuborderEndpoints {
 		if e, err := emitter.ParseEndpoint(text); err == nil { // The URL may contain a token; the name does not.
-			fmt.Fprintf(out,
-				"pushes      %s gets every message, of all sellers, locations and channels, from the first\n", e.Name)
+			screen.Wrap("pushes      ", e.Name+" gets every message, of all sellers, locations and channels, from the first")
 		}
 	}
 }

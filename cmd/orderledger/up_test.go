@@ -16,6 +16,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/orderledger/orderledger/internal/console"
+	"github.com/orderledger/orderledger/internal/embedded/clickhouse"
+	"github.com/orderledger/orderledger/internal/importer"
 	"github.com/orderledger/orderledger/internal/ingest"
 	"github.com/orderledger/orderledger/internal/sellers"
 	"github.com/orderledger/orderledger/internal/setting"
@@ -24,9 +27,9 @@ import (
 func TestUpAnnouncesPushes(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	upOptions{}.announcePushes(&out)
+	upOptions{}.announcePushes(console.Screen{Out: &out})
 	require.Empty(t, out.String())
-	upOptions{SuborderEndpoints: []string{"wms=http://127.0.0.1:9/hook?key=geheim", "http://127.0.0.1:9/x"}}.announcePushes(&out)
+	upOptions{SuborderEndpoints: []string{"wms=http://127.0.0.1:9/hook?key=geheim", "http://127.0.0.1:9/x"}}.announcePushes(console.Screen{Out: &out})
 	require.Equal(t, "pushes      wms gets every message, of all sellers, locations and channels, from the first\n"+
 		"pushes      127.0.0.1-9-x gets every message, of all sellers, locations and channels, from the first\n", out.String())
 }
@@ -66,8 +69,30 @@ func TestUpAnnouncesIntake(t *testing.T) {
 		"strict: every notification needs":       {Sellers: []sellers.Seller{{ID: "a", NotificationToken: "0123456789abcdef"}}},
 	} {
 		var out bytes.Buffer
-		o.announceIntake(&out)
+		o.announceIntake(console.Screen{Out: &out})
 		require.Contains(t, out.String(), "intake      "+want)
+	}
+}
+
+func TestUpFitsTerminal(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	screen := console.Screen{Out: &out, Width: 80}
+	for _, o := range []upOptions{
+		{Open: true}, {}, {Sellers: []sellers.Seller{{ID: "a", NotificationToken: "0123456789abcdef"}}},
+	} {
+		o.announceIntake(screen)
+	}
+	upOptions{SuborderEndpoints: []string{"wms=http://127.0.0.1:9/hook"}}.announcePushes(screen)
+	announce(screen, servers{}, "127.0.0.1:18079", time.Now())
+	announce(screen, servers{clickhouse: &clickhouse.Server{}}, "127.0.0.1:18080", time.Now())
+	printResult(screen, "marketplace   250 shipments: ", importer.Result{
+		Lines: 1197, Accepted: 1196, Refused: []importer.Refusal{{Line: 3, Status: 422, Reason: strings.Repeat("a long reason, ", 9)}},
+	})
+	require.Greater(t, strings.Count(out.String(), "\n"), 14, "texts are wrapped, not shortened")
+	require.NotContains(t, out.String(), "…")
+	for line := range strings.Lines(out.String()) {
+		require.LessOrEqual(t, len(strings.TrimSuffix(line, "\n")), 80, line)
 	}
 }
 

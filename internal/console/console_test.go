@@ -78,6 +78,23 @@ func TestTableStreamsInFixedWidths(t *testing.T) {
 	require.Equal(t, "abc…  b    the last colum…\n", out.String())
 }
 
+func TestScreenWrapsBetweenWords(t *testing.T) {
+	t.Parallel()
+	printed := func(width int, text string) string {
+		var out bytes.Buffer
+		console.Screen{Out: &out, Width: width}.Wrap("intake  ", text)
+		return out.String()
+	}
+	const text = "open: notifications need no credential  (--open=false)"
+	require.Equal(t, "intake  "+text+"\n", printed(0, text), "a pipe gets one line")
+	require.Equal(t, "intake  open: notifications need\n        no credential\n        (--open=false)\n", printed(32, text))
+	require.Equal(t, "intake  open: notifications\n        need no credential\n        (--open=false)\n", printed(31, text))
+	require.Equal(t, "intake  ab\n        a-long-word\n        c\n", printed(12, "ab a-long-word c"), "a word stays whole")
+	require.Equal(t, "intake  \n", printed(12, ""))
+	require.Equal(t, "intake  宽宽宽\n        宽宽\n", printed(15, "宽宽宽 宽宽"))
+	require.Equal(t, "intake  \\u001b[2J\n", printed(80, "\x1b[2J"), "it is escaped")
+}
+
 // A value from outside can't move the cursor, colour the screen or add a row.
 func TestTableEscapesControls(t *testing.T) {
 	t.Parallel()

@@ -8,5 +8,7 @@
 // Colour follows the usual conventions, the first that applies: --no-color, NO_COLOR, CLICOLOR_FORCE, no terminal,
 // TERM=dumb, CLICOLOR=0.
 //
-// It does not wrap text, page, or follow a terminal that changes its width within a table.
+// What must not be shortened, such as a query that somebody copies, is wrapped between words.
+//
+// It does not page, or follow a terminal that changes its width within a table.
 package console

@@ -104,6 +104,32 @@ func (s Screen) Line(style Style, text string) {
 	fmt.Fprintln(s.Out, s.Paint(style, text))
 }
 
+// Wrap prints a text that must not be shortened: in a terminal in as many lines as it needs, broken between words. The
+// label is before the first line, and as much space before the others. A word that is too long stays whole.
+func (s Screen) Wrap(label, text string) {
+	line, text := Escape(label), Escape(text)
+	if s.Width == 0 {
+		fmt.Fprintln(s.Out, line+text)
+		return
+	}
+	indent := uniseg.StringWidth(line)
+	room := s.Width - indent
+	left := room
+	for i, word := range strings.Fields(text) {
+		width := uniseg.StringWidth(word)
+		switch {
+		case i == 0:
+		case 1+width <= left:
+			line, left = line+" ", left-1
+		default:
+			fmt.Fprintln(s.Out, line)
+			line, left = strings.Repeat(" ", indent), room
+		}
+		line, left = line+word, left-width
+	}
+	fmt.Fprintln(s.Out, line)
+}
+
 // omitted is the width of a column that is left out.
 const omitted = -1
 

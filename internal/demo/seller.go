@@ -117,7 +117,7 @@ func (s Seller) call(ctx context.Context, verb, id string, body object) error {
 		if r.Status != "SUCCESS" {
 			return false, fmt.Errorf("%s of %s: %s %s", verb, id, r.ErrorCode, r.ErrorMessage)
 		}
-		s.Log("seller call  POST /sellers/v3/shipments/%-8s %s  %s", verb, id, r.Status)
+		s.Log("seller  POST …/shipments/%-8s %s  %s", verb, id, r.Status)
 		return true, nil
 	})
 }
@@ -137,7 +137,7 @@ func (s Seller) await(ctx context.Context, id, status string) error {
 		if answer.Shipments[0].OrderItems[0].Status != status {
 			return false, nil
 		}
-		s.Log("seller call  GET  /sellers/v3/shipments          %s  %s", id, status)
+		s.Log("seller  GET  …/shipments          %s  %s", id, status)
 		return true, nil
 	})
 }
