@@ -149,6 +149,9 @@ func importFile(cmd *cobra.Command, cfg importer.Config, name string, operator *
 		}
 		shown.wait(fmt.Sprintf("retrying line %d (Ctrl-C stops): %.70v", line, err))
 	}
+	cfg.Silent = func(line int, since time.Duration) {
+		shown.wait(fmt.Sprintf("line %d has no answer for %s; still waiting (Ctrl-C stops)", line, since))
+	}
 	result, err := importer.Import(ctx, cfg, counted)
 	shown.clear()
 	printResult(screenOf(cmd), "", result)

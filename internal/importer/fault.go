@@ -68,6 +68,8 @@ func connectionFault(target string, err error, answered bool) *FaultError {
 	// net/http has no type for this. A server that expects TLS answers plain text with an alert, which begins so.
 	case strings.Contains(err.Error(), `malformed HTTP response "\x15\x03`):
 		return fault("the service speaks TLS on this port", "use https:// instead of http://")
+	case !answered && strings.Contains(err.Error(), "malformed HTTP "): // Neither has it a type for these.
+		return fault("the server does not speak HTTP on this port", "is the URL the base URL of ingest?")
 	}
 	return nil
 }

@@ -9,10 +9,13 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/orderledger/orderledger/internal/importer"
+	"github.com/orderledger/orderledger/internal/testkit"
 )
 
 func answering(t *testing.T, status int, header, body string) string {
@@ -66,6 +69,7 @@ func TestImportEndsAtFaults(t *testing.T) {
 		"TLS to no HTTP at all":   {"https://" + saying(t, "220 ready\r\n"), "use http:// instead of https://"},
 		"plain to a TLS server":   {"http" + strings.TrimPrefix(secure.URL, "https"), "use https:// instead of http://"},
 		"plain to a TLS alert":    {"http://" + saying(t, "\x15\x03\x01\x00\x02\x02\x46"), "use https:// instead of http://"},
+		"another protocol":        {"http://" + saying(t, "SSH-2.0-OpenSSH_9.6\r\n"), "the server does not speak HTTP on this port"},
 		"unknown authority":       {secure.URL, "SSL_CERT_FILE"},
 		"401":                     {answering(t, 401, "", `{"type":"urn:orderledger:problem:unauthorized","detail":"no such token"}`), "401 Unauthorized: no such token"},
 		"403":                     {answering(t, 403, "", "go away"), "403 Forbidden: go away"},
@@ -129,6 +133,84 @@ func TestWaitEndsAtFaults(t *testing.T) {
 		var fault *importer.FaultError
 		require.ErrorAs(t, importer.Wait(t.Context(), url, nil), &fault)
 	}
+}
+
+// A broker takes HTTP for a request of 1.3 GB. Apache Kafka hangs up, and the embedded one waits for the rest.
+func TestImportRecognizesKafka(t *testing.T) {
+	t.Parallel()
+	_, brokers := testkit.KafkaCluster(t)
+	for name, addr := range map[string]string{"a broker that waits": brokers[0], "a broker that hangs up": hangingUp(t, brokers[0])} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const want = "the server is a Kafka broker (give the URL of ingest"
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			_, err := importer.Import(ctx, importer.Config{URL: "http://" + addr}, strings.NewReader(file(10, 10)))
+			require.ErrorContains(t, err, want)
+			_, err = importer.Operator{URL: "http://" + addr}.Progress(ctx)
+			require.ErrorContains(t, err, want)
+		})
+	}
+}
+
+// hangingUp passes the requests of Kafka on to a broker, and closes connections on which HTTP arrives.
+func hangingUp(t *testing.T, broker string) string {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	serve := func(conn net.Conn) {
+		defer conn.Close()
+		in := bufio.NewReader(conn)
+		if start, err := in.Peek(4); err != nil || start[0] != 0 {
+			return
+		}
+		out, err := new(net.Dialer).DialContext(t.Context(), "tcp", broker)
+		if err != nil {
+			return
+		}
+		defer out.Close()
+		go func() { _, _ = io.Copy(out, in) }()
+		_, _ = io.Copy(conn, out)
+	}
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go serve(conn)
+		}
+	}()
+	return listener.Addr().String()
+}
+
+// A server that takes a request and says nothing, whatever it is, must not look like an import that works.
+func TestImportSaysThatServerIsSilent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		silent := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+			here, there := net.Pipe()
+			go func() { _, _ = io.Copy(io.Discard, there) }()
+			return here, nil
+		}}}
+		var said []time.Duration
+		cfg := importer.Config{
+			URL: "http://ledger.invalid", Client: silent,
+			Silent: func(line int, since time.Duration) {
+				require.Equal(t, 1, line)
+				if said = append(said, since); len(said) == 3 {
+					cancel()
+				}
+			},
+		}
+		_, err := importer.Import(ctx, cfg, strings.NewReader(file(1, 2)))
+		require.ErrorIs(t, err, context.Canceled)
+		require.Equal(t, []time.Duration{3 * time.Second, 6 * time.Second, 9 * time.Second}, said)
+		silent.CloseIdleConnections()
+	})
 }
 
 // endless is a pipe whose other end sends nothing.

@@ -46,6 +46,9 @@ type Config struct {
 	Progress func(bytes int64)
 	// Retrying is called before each retry. It may be nil.
 	Retrying func(line int, err error)
+	// Silent is called every three seconds while a line has no answer, with the time since it was sent. It must be safe to
+	// call concurrently. It may be nil.
+	Silent func(line int, since time.Duration)
 }
 
 // Refusal is a line that the service has refused permanently.

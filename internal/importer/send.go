@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -26,10 +27,21 @@ func (im *run) send(ctx context.Context, l line) error {
 	}
 	wait := firstWait
 	for {
-		a, err := im.post(ctx, l.body)
+		var silent func(time.Duration)
+		if im.cfg.Silent != nil {
+			silent = func(since time.Duration) { im.cfg.Silent(l.number, since) }
+		}
+		var a answer
+		err := watch(ctx, im.url, im.answered.Load, silent, func(ctx context.Context) (err error) {
+			a, err = im.post(ctx, l.body)
+			return err
+		})
 		if err != nil {
 			if ctx.Err() != nil {
 				return fmt.Errorf("line %d: %w", l.number, ctx.Err()) // The end broke the request off: this is no fault.
+			}
+			if fault := (*FaultError)(nil); errors.As(err, &fault) {
+				return fmt.Errorf("line %d: %w", l.number, fault)
 			}
 			if fault := connectionFault(im.url, err, im.answered.Load()); fault != nil {
 				return fmt.Errorf("line %d: %w", l.number, fault)

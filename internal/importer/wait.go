@@ -111,19 +111,29 @@ func (o Operator) get(ctx context.Context, path string, to any) error {
 	if o.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+o.Token)
 	}
-	resp, err := (&http.Client{CheckRedirect: noRedirect}).Do(req)
+	var a answer
+	var body []byte
+	never := func() bool { return false }
+	err = watch(ctx, target, never, nil, func(ctx context.Context) error {
+		resp, err := (&http.Client{CheckRedirect: noRedirect}).Do(req.WithContext(ctx))
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		if body, err = io.ReadAll(io.LimitReader(resp.Body, 1<<20)); err == nil {
+			a = answerOf(resp, body)
+		}
+		return err
+	})
 	if err != nil {
+		if fault := (*FaultError)(nil); errors.As(err, &fault) {
+			return fault
+		}
 		if fault := connectionFault(target, err, false); fault != nil {
 			return fault
 		}
 		return err
 	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil {
-		return err
-	}
-	a := answerOf(resp, body)
 	a.accepted = a.status == http.StatusOK && json.Unmarshal(body, to) == nil
 	if a.status == http.StatusUnauthorized {
 		return fmt.Errorf("GET %s: %w: %s", target, ErrToken, a.reason)
@@ -132,7 +142,7 @@ func (o Operator) get(ctx context.Context, path string, to any) error {
 		return fault
 	}
 	if !a.accepted {
-		return fmt.Errorf("GET %s: %s: %s", target, resp.Status, a.reason)
+		return fmt.Errorf("GET %s: %d %s: %s", target, a.status, http.StatusText(a.status), a.reason)
 	}
 	return nil
 }
