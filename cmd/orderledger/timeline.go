@@ -26,7 +26,8 @@ func timelineCommand() *cobra.Command {
 		Use:   "timeline SHIPMENT_ID",
 		Short: "Show the history, the clocks and the inputs of a shipment",
 		Long: `timeline prints the events of one shipment, its SLA clocks, and its inputs with their outcomes, from
-the tables events, sla and decisions in ClickHouse.
+the tables events, sla and decisions in ClickHouse. Of a shipment that is not created it says what waits for
+it or was refused, why, and what to do.
 
 Database, user, password and TLS come from the variables of the services: ORDERLEDGER_CLICKHOUSE_DATABASE,
 ORDERLEDGER_CLICKHOUSE_USER, ORDERLEDGER_CLICKHOUSE_PASSWORD, ORDERLEDGER_CLICKHOUSE_TLS and the others
@@ -63,12 +64,15 @@ func timeline(ctx context.Context, conn driver.Conn, shipmentID string, screen c
 	err := row.Scan(&order, &seller, &fulfilment, &status, &version)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return fmt.Errorf("shipment %s is not in the tables yet", shipmentID)
+		if err := missing(ctx, conn, shipmentID, screen); err != nil {
+			return err
+		}
 	case err != nil:
 		return fmt.Errorf("read from ClickHouse (is `orderledger up` running?): %w", err)
+	default:
+		screen.Line(console.Bold, fmt.Sprintf("shipment %s  %s", shipmentID, status))
+		screen.Line(console.Plain, fmt.Sprintf("order %s, seller %s, %s, version %d", order, seller, fulfilment, version))
 	}
-	screen.Line(console.Bold, fmt.Sprintf("shipment %s  %s", shipmentID, status))
-	screen.Line(console.Plain, fmt.Sprintf("order %s, seller %s, %s, version %d", order, seller, fulfilment, version))
 	for _, part := range timelineParts() {
 		if err := part.print(ctx, conn, shipmentID, screen); err != nil {
 			return err

@@ -104,3 +104,53 @@ func TestTimelineFitsTerminal(t *testing.T) {
 	timelineOf(t, true, message, console.Screen{Out: &out, Width: 80, Colour: true})
 	require.Contains(t, out.String(), "\x1b[31mbreached\x1b[0m")
 }
+
+// A shipment without a creation has no row, but its inputs have decisions, which say why.
+func TestTimelineOfMissingShipment(t *testing.T) {
+	t.Parallel()
+	cfg := testkit.Embedded.Open(t)
+	require.NoError(t, tables.Migrate(t.Context(), cfg, testkit.Logger(t), projections.Migrations()))
+	conn, err := tables.Open(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	require.NoError(t, conn.Exec(t.Context(), "INSERT INTO decisions_history "+
+		"(shipment_id, decisionseq, input_key, input_type, outcome, reason, message, recorded_at) VALUES "+
+		"('waits', 1, 'a', 'notification.shipment_packed', 'waiting', 'unknown_shipment', 'It waits.', '2026-03-15 10:00:00'), "+
+		"('waits', 2, 'b', 'notification.shipment_shipped', 'waiting', 'unknown_shipment', 'It waits.', '2026-03-15 11:00:00'), "+
+		"('waits', 3, 'a', 'notification.shipment_packed', 'duplicate', 'repeated_key', '', '2026-03-15 12:00:00'), "+
+		"('late', 4, 'c', 'notification.shipment_packed', 'waiting', 'unknown_shipment', 'It waits.', '2026-03-15 10:00:00'), "+
+		"('late', 5, 'c', 'notification.shipment_packed', 'quarantined', 'waited_too_long', 'It waited.', '2026-03-18 10:00:00'), "+
+		"('late', 6, 'd', 'notification.shipment_packed', 'quarantined', 'over_cap', 'Too many.', '2026-03-19 10:00:00'), "+
+		"('refused', 7, 'e', 'notification.shipment_created', 'quarantined', 'bad_time', 'Its time is wrong.', '2026-03-15 10:00:00'), "+
+		"('called', 8, 'f', 'command.cancel', 'rejected', 'INVALID_SHIPMENTS', 'There is none.', '2026-03-15 10:00:00')"))
+	for _, tc := range []struct {
+		id   string
+		says []string
+	}{
+		{"waits", []string{
+			"shipment waits not created waiting: 2, since 2026-03-15 10:00:00 (unknown_shipment): It waits. " +
+				"-> post its shipment_created, which applies them, or check the id; after 72 hours they are quarantined inputs",
+			"2026-03-15 11:00:00 notification.shipment… waiting unknown_shipment",
+		}},
+		{"late", []string{
+			"quarantined: 1, since 2026-03-15 10:00:00 (waited_too_long): It waited. -> post its shipment_created, which still applies them",
+			"quarantined: 1, since 2026-03-19 10:00:00 (over_cap): Too many. -> post its shipment_created, then send these again",
+		}},
+		{"refused", []string{
+			"quarantined: 1, since 2026-03-15 10:00:00 (bad_time): Its time is wrong. -> correct it and send it again",
+		}},
+		{"called", []string{"rejected: 1, since 2026-03-15 10:00:00 (INVALID_SHIPMENTS): There is none. -> check the id"}},
+	} {
+		t.Run(tc.id, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			require.NoError(t, timeline(t.Context(), conn, tc.id, console.Screen{Out: &out, Width: 80}))
+			text := strings.Join(strings.Fields(out.String()), " ")
+			for _, want := range tc.says {
+				require.Contains(t, text, want)
+			}
+		})
+	}
+	err = timeline(t.Context(), conn, "nothing", console.Screen{Out: &bytes.Buffer{}})
+	require.ErrorContains(t, err, "shipment nothing is not known: the tables have no event and no input of it; check the id")
+}
