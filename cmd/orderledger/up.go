@@ -57,7 +57,7 @@ GET /readyz/reads when reads are answered. GET /metrics serves the metrics.`,
 				}
 				o.Engine = path
 			}
-			err := up(cmd.Context(), o, screenOf(cmd), cmd.ErrOrStderr())
+			err := o.explainListen(up(cmd.Context(), o, screenOf(cmd), cmd.ErrOrStderr()))
 			if cmd.Context().Err() != nil {
 				err = withoutCancellation(err) // A stop is the ordinary end, also of a start.
 			}

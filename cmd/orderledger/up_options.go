@@ -198,6 +198,21 @@ func (o upOptions) probe(ctx context.Context) error {
 	return errors.Join(append(problems, service.ProbeAddrs(ctx, addrs...))...)
 }
 
+// explainListen adds the flag and the advice to the error of a listener. The probe closes its listeners, so another
+// program may take an address before the servers do.
+func (o upOptions) explainListen(err error) error {
+	var failed *net.OpError
+	if !errors.As(err, &failed) || failed.Op != "listen" {
+		return err
+	}
+	for _, l := range o.listeners() {
+		if addr, unknown := net.ResolveTCPAddr("tcp", l[1]); unknown == nil && addr.String() == failed.Addr.String() {
+			return fmt.Errorf("%s: %w; %s", l[0], err, setting.ListenAdvice(err))
+		}
+	}
+	return err
+}
+
 // ingest returns the configuration of ingest, for a ledger with one lane.
 func (o upOptions) ingest() (ingest.Config, error) {
 	in := ingest.DefaultConfig()

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/orderledger/orderledger/internal/console"
@@ -21,7 +22,9 @@ import (
 	"github.com/orderledger/orderledger/internal/importer"
 	"github.com/orderledger/orderledger/internal/ingest"
 	"github.com/orderledger/orderledger/internal/sellers"
+	"github.com/orderledger/orderledger/internal/service"
 	"github.com/orderledger/orderledger/internal/setting"
+	"github.com/orderledger/orderledger/internal/testkit"
 )
 
 func TestUpAnnouncesPushes(t *testing.T) {
@@ -190,6 +193,26 @@ func TestUpCreatesNothingWithoutItsPorts(t *testing.T) {
 		require.ErrorContains(t, runUp(t, "--kafka-listen", "0.0.0.0:0"), "--kafka-listen \"0.0.0.0:0\": clients can't connect")
 		require.ErrorContains(t, runUp(t, "--clickhouse-listen", ":9000"), "such as 127.0.0.1:9000")
 	})
+}
+
+// The probe closes what it has opened, so another program may take an address between the probe and the servers.
+func TestUpNamesAddressTakenAfterProbe(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = taken.Close() })
+	addr := taken.Addr().String()
+	o := upOptions{Data: t.TempDir(), Only: onlyKafka, KafkaListen: addr, Listen: "127.0.0.1:0"}
+	_, err = startServers(t.Context(), o, testkit.Logger(t), prometheus.NewRegistry())
+	require.ErrorIs(t, err, syscall.EADDRINUSE)
+	require.ErrorContains(t, o.explainListen(err), "--kafka-listen: embedded Kafka: ")
+	require.ErrorContains(t, o.explainListen(err), "; stop the program that uses the address, or choose another")
+
+	o = upOptions{Only: onlyKafka, KafkaListen: "127.0.0.1:0", Listen: addr}
+	err = service.NewAdmin(service.AdminConfig{Addr: addr}, testkit.Logger(t), nil, nil).Run(t.Context())
+	require.ErrorContains(t, o.explainListen(err), "--listen: listen: ")
+	other := errors.New("of another kind")
+	require.Equal(t, other, o.explainListen(other))
 }
 
 func TestUpNamesDataFolder(t *testing.T) {
