@@ -148,7 +148,8 @@ func announce(screen console.Screen, s servers, api string, started time.Time) {
 	case api != "" && s.clickhouse == nil:
 		screen.Wrap("boot nonce  ", "http://"+api+"/boot   (ORDERLEDGER_KAFKA_BOOT_URL of the services)")
 	case api != "":
-		screen.Wrap("api         ", "http://"+api+"   (POST /notifications, /sellers/v3/..., GET /readyz, /progress, /metrics)")
+		screen.Wrap("api         ",
+			"http://"+api+"   (POST /notifications, /sellers/v3/..., GET /readyz, /progress, /metrics)")
 	}
 	if s.kafka != nil {
 		screen.Wrap("kafka       ", s.kafka.Addr())

@@ -18,5 +18,6 @@
 // the service loses nothing; the ledger recognizes a repeated notification. It counts a refusal that concerns the line
 // (a 4xx with one of the ledger's problems) with its line number and the service's reason, and continues. What concerns
 // every line ends the import at once with a FaultError: a wrong address, a refused token, a certificate, an answer that
-// no ledger gives, a server that speaks another protocol, such as a Kafka broker. So does a file that can't be read: a truncated gzip file, UTF-16, an archive.
+// no ledger gives, a server that speaks another protocol, such as a Kafka broker. So does a file that can't be read: a
+// truncated gzip file, UTF-16, an archive.
 package importer

@@ -191,11 +191,12 @@ func TestImportSaysThatServerIsSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		silent := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		dial := func(context.Context, string, string) (net.Conn, error) {
 			here, there := net.Pipe()
 			go func() { _, _ = io.Copy(io.Discard, there) }()
 			return here, nil
-		}}}
+		}
+		silent := &http.Client{Transport: &http.Transport{DialContext: dial}}
 		var said []time.Duration
 		cfg := importer.Config{
 			URL: "http://ledger.invalid", Client: silent,

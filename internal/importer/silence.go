@@ -18,7 +18,8 @@ const silentAfter = 3 * time.Second
 // never answered a request and turns out to be a Kafka broker, the request ends with that fault: a broker takes the
 // first bytes of HTTP for the size of a request of 1.3 GB, and waits for the rest or hangs up.
 func watch(
-	ctx context.Context, target string, answered func() bool, silent func(time.Duration), request func(context.Context) error,
+	ctx context.Context, target string, answered func() bool, silent func(time.Duration),
+	request func(context.Context) error,
 ) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -66,8 +67,8 @@ func kafkaFault(target string) *FaultError {
 	}
 }
 
-// isKafka asks a server for its versions in Kafka's protocol. Every broker answers that, also before authentication, and
-// no other server answers with the same correlation id.
+// isKafka asks a server for its versions in Kafka's protocol. Every broker answers that, also before authentication,
+// and no other server answers with the same correlation id.
 func isKafka(ctx context.Context, target string) bool {
 	u, err := url.Parse(target)
 	if err != nil || u.Port() == "" {
