@@ -359,4 +359,7 @@ func TestNumbersOfAbandonedHandler(t *testing.T) {
 	require.EqualValues(t, 12, second.next(12))
 	first.written(lastMessage{seq: 11, id: 11, offset: 11})
 	require.EqualValues(t, 12, second.next(12), "a late write of the earlier assignment changes nothing")
+	second.written(lastMessage{seq: 12, id: 12, offset: 12})
+	second.written(lastMessage{seq: 11, id: 11, offset: 13}) // By a handler that took this assignment's number.
+	require.EqualValues(t, 13, second.next(13), "a late write of an older message changes nothing")
 }
