@@ -2,6 +2,7 @@ package emitter
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -322,13 +323,14 @@ func TestDelivererForgotten(t *testing.T) {
 	t.Parallel()
 	testkit.OnEachKafka(t, func(t *testing.T, on testkit.KafkaBackend) {
 		for forgotten, want := range map[string][]int64{ // What arrives of the suborder that was created before.
-			ForgottenStart: nil, ForgottenRepeat: {1, 2},
+			ForgottenStart: nil, ForgottenRepeat: {2, 3},
 		} {
 			t.Run(forgotten, func(t *testing.T) {
 				t.Parallel()
 				s, r := setupOn(t, on, 2), testkit.NewReceiver(t, testSecret)
 				e := endpoint("efs", r)
 				e.Start = StartNow
+				s.publish(t, at(s.record("old", SuborderCreate), time.Now().Add(-time.Minute)))
 				s.settleStart(t, e)
 				created := time.Now().Add(time.Millisecond)
 				s.publish(t, at(s.record("a", SuborderCreate), created))
@@ -359,6 +361,7 @@ func TestDelivererForgotten(t *testing.T) {
 				fresh.Wait(t, len(want)+1)
 				s.waitCommitted(t, "orderledger.emitter.efs")
 				require.Equal(t, want, fresh.Arrived("a"))
+				require.Empty(t, fresh.Arrived("old"), "it was created before the first start")
 			})
 		}
 	})
@@ -382,4 +385,62 @@ func at(r *kgo.Record, created time.Time) *kgo.Record {
 	value := []byte(created.UTC().Format(events.TimeFormat))
 	r.Headers = append(r.Headers, kgo.RecordHeader{Key: headerCreated, Value: value})
 	return r
+}
+
+// TestListStartSkipsNothing publishes a message between the requests that find the start. It comes after the start.
+func TestListStartSkipsNothing(t *testing.T) {
+	t.Parallel()
+	for before := range 3 {
+		t.Run(fmt.Sprintf("before request %d", before+1), func(t *testing.T) {
+			t.Parallel()
+			s := setup(t, 1)
+			var link netfault.Link
+			client, asked := testkit.Client(t, s.brokers, kgo.Dialer(link.Dial)), 0
+			var next func()
+			next = func() {
+				if asked == before {
+					s.publish(t, s.record("a", "SUBORDER_CREATE"))
+				}
+				asked++
+				link.Before(kmsg.ListOffsets, next)
+			}
+			link.Before(kmsg.ListOffsets, next)
+			listed, err := listStart(t.Context(), kadm.NewClient(client), time.Now().UnixMilli())
+			require.NoError(t, err)
+			require.Greater(t, asked, before)
+			start, _ := listed.Lookup(events.TopicSuborders, 0)
+			require.Zero(t, start.Offset)
+		})
+	}
+}
+
+// TestDecideStartTakesEarliest has positions with different starts: another tool has set one of them.
+func TestDecideStartTakesEarliest(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		other string // The metadata of one partition.
+		want  int64
+	}{
+		"all have one start":           {encodeCompleted(&partition{start: 500}), 500},
+		"a position without a start":   {"", 0},
+		"a position with an older one": {encodeCompleted(&partition{start: 400}), 400},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := setup(t, 20)
+			adm, offsets := kadm.NewClient(s.client), kadm.Offsets{}
+			for number := range int32(19) {
+				text := encodeCompleted(&partition{start: 500})
+				if number == 7 {
+					text = tc.other
+				}
+				offsets.Add(kadm.Offset{Topic: events.TopicSuborders, Partition: number, LeaderEpoch: -1, Metadata: text})
+			}
+			_, err := adm.CommitOffsets(t.Context(), "g", offsets)
+			require.NoError(t, err)
+			start, err := (&endpointWorker{group: "g"}).decideStart(t.Context(), adm, false)
+			require.NoError(t, err)
+			require.Equal(t, tc.want, start)
+		})
+	}
 }
