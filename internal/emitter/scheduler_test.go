@@ -44,6 +44,19 @@ func TestScheduler(t *testing.T) {
 		require.Equal(t, now, p.oldestFailure())
 	})
 
+	t.Run("a queue whose head got through is not failing any more", func(t *testing.T) {
+		t.Parallel()
+		s, p, now := newScheduler(1), newPartition(t.Context(), 0, 0, completedOffsets{}), time.Unix(100, 0)
+		a := pushed(s, p, 1, "a")
+		pushed(s, p, 2, "a")
+		require.Same(t, a, s.next())
+		s.retry(a, now, now)
+		s.wake(now)
+		require.Same(t, a, s.next())
+		s.completed(a)
+		require.Zero(t, p.oldestFailure(), "the next message has not failed")
+	})
+
 	t.Run("a draining partition starts no more requests", func(t *testing.T) {
 		t.Parallel()
 		s, now := newScheduler(2), time.Unix(100, 0)
