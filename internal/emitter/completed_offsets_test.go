@@ -105,6 +105,19 @@ func TestCompletedOffsets(t *testing.T) {
 		require.Equal(t, recordBackwards, p.advance(2, 63))
 	})
 
+	t.Run("a recreated topic that has grown since is recognised by its ids", func(t *testing.T) {
+		t.Parallel()
+		p := newPartition(t.Context(), 0, 100, completedOffsets{floor: 50, top: 60, spans: []span{{101, 103}}})
+		require.Equal(t, recordNew, p.advance(101, 62), "another record than the delivered one")
+	})
+
+	t.Run("in a recreated topic, offsets that were delivered say nothing", func(t *testing.T) {
+		t.Parallel()
+		p := newPartition(t.Context(), 0, 100, completedOffsets{floor: 50, top: 60, spans: []span{{101, 103}}})
+		require.Equal(t, recordNew, p.advance(1, 55), "it was pending")
+		require.Equal(t, recordNew, p.advance(101, 58), "it was pending, too")
+	})
+
 	t.Run("foreign metadata is rejected", func(t *testing.T) {
 		t.Parallel()
 		for _, text := range []string{"member-1", "ol1:", "ol1:!", "ol1:AA", "ol1:AAAA", "ol1:AQEBAA", "ol2:", "ol2:AA", "ol2:AAA", completedPrefix + strings.Repeat("_", 40)} {
