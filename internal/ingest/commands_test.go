@@ -117,6 +117,15 @@ func TestCommandsIdempotencyKey(t *testing.T) {
 	require.Equal(t, http.StatusUnprocessableEntity, reused.status, "%s", reused.body)
 	require.Equal(t, "IDEMPOTENCY_KEY_REUSED", reused.member(t, "errorCode"))
 
+	b.notify(created("S2"))
+	b.state("S2", status(ledgerv1.Status_STATUS_APPROVED))
+	item := `{"shipmentId":"%[1]s","locationId":"LOC1","cancellationGroupIds":["grp-%[1]s"],"reason":"b2b_order"}`
+	partly := b.send(http.MethodPost, "/sellers/v3/shipments/cancel",
+		`{"shipments":[`+fmt.Sprintf(item, "S1")+","+fmt.Sprintf(item, "S2")+`]}`, append(bearer(ownToken), "Idempotency-Key", "k1")...)
+	require.Equal(t, http.StatusOK, partly.status, "%s", partly.body)
+	require.Equal(t, "IDEMPOTENCY_KEY_REUSED", partly.member(t, "shipments", 0, "errorCode"))
+	require.Equal(t, "SUCCESS", partly.member(t, "shipments", 1, "status"), "%s", partly.body)
+
 	other := b.send(http.MethodPost, "/sellers/v3/shipments/cancel",
 		`{"shipments":[{"shipmentId":"S1","reason":"b2b_order"}]}`, append(bearer(otherToken), "Idempotency-Key", "k1")...)
 	require.Equal(t, "INVALID_SHIPMENTS", other.member(t, "shipments", 0, "errorCode"), "another seller's key is another key")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/orderledger/orderledger/internal/httpx"
 	"github.com/orderledger/orderledger/internal/journal"
+	"github.com/orderledger/orderledger/internal/marketplace"
 	"github.com/orderledger/orderledger/internal/peer"
 	"github.com/orderledger/orderledger/internal/shipment"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
@@ -41,5 +42,26 @@ func TestItemOutcomeOfSeveralShipments(t *testing.T) {
 		code, message := o.code()
 		require.Equal(t, tc.code, code, name)
 		require.Equal(t, code == "" || code == shipment.CodeInvalidReturn, message == "", name)
+	}
+}
+
+// The keys are in the ledger: a repeat after an upgrade must find its first answer by the same key.
+func TestCommandKeyNamesItem(t *testing.T) {
+	t.Parallel()
+	ofShipments := marketplace.Action{Subject: marketplace.SubjectShipment}
+	for _, tc := range []struct {
+		seller, key string
+		action      marketplace.Action
+		id, want    string
+	}{
+		{"s1", "k1", ofShipments, "S1", "seller/s1/k1"},
+		{"s2", "k1", ofShipments, "S1", "seller/s2/k1"},
+		{"s1", "k1", marketplace.Action{Subject: marketplace.SubjectReturn}, "R1", "seller/s1/k1/R1"},
+		{"s1", "k1", marketplace.Action{Subject: marketplace.SubjectReturn}, "R2", "seller/s1/k1/R2"},
+		{"s1", "k1", marketplace.Action{Subject: marketplace.SubjectService}, "V1", "seller/s1/k1/V1"},
+		{"s1", "", ofShipments, "S1", ""},
+		{"s1", "", marketplace.Action{Subject: marketplace.SubjectReturn}, "R1", ""},
+	} {
+		require.Equal(t, tc.want, commandKey(tc.seller, tc.key, tc.action, marketplace.Command{ID: tc.id}))
 	}
 }
