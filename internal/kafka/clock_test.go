@@ -95,6 +95,28 @@ func TestClockOff(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
+// Only half of the round trip can be attributed to the clock or to the network, so a slow answer proves nothing.
+func TestClockSlowController(t *testing.T) {
+	t.Parallel()
+	cluster, _, cfg := faulty(t, 1)
+	// This clock is ahead by less than what counts as off. The controller reads its own when the request arrives, and
+	// answers late: the measured difference is 200 ms larger, and counts as off.
+	quorumAt(t, cluster, func() time.Time {
+		at := time.Now().Add(-9900 * time.Millisecond)
+		<-time.After(400 * time.Millisecond)
+		return at
+	})
+	c, err := kafka.NewClock(kafka.Options(cfg), testkit.Logger(t), nil)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- c.Run(ctx) }()
+	testkit.Eventually(t, func() bool { return kafka.ClockAhead(c) > 10 }, "the measured difference counts as off")
+	cancel()
+	require.NoError(t, <-done)
+	require.True(t, c.Good(), "the difference minus its uncertainty does not")
+}
+
 // A broker without a quorum says nothing about the clock.
 func TestClockUnknown(t *testing.T) {
 	t.Parallel()

@@ -121,9 +121,9 @@ func TestEnsureTopicsReportsAllProblems(t *testing.T) {
 		}
 		_, err := kafka.EnsureLayout(t.Context(), client, cfg, kafka.Cluster)
 		require.NoError(t, err)
-		make("orders.events.v1", 4, map[string]string{"retention.ms": "604800000"})
+		make("orders.events.v1", 4, map[string]string{"retention.ms": "604800000", "retention.bytes": "1000000"})
 		make("suborders.v1", 3, map[string]string{
-			"message.timestamp.after.max.ms": "3600000", "compression.type": "snappy",
+			"message.timestamp.after.max.ms": "3600000", "message.timestamp.before.max.ms": "3600000", "compression.type": "snappy",
 		})
 		make("orders.unresolved.v1", 5, nil)
 		make("suborders.queues.v1", 4, map[string]string{"message.timestamp.type": "LogAppendTime"})
@@ -132,9 +132,11 @@ func TestEnsureTopicsReportsAllProblems(t *testing.T) {
 		require.Error(t, err)
 		for _, want := range []string{
 			`topic orders.events.v1: retention.ms is "604800000", want "-1"; kafka-configs.sh --alter --entity-type topics --entity-name orders.events.v1 --add-config retention.ms=-1`,
+			`topic orders.events.v1: retention.bytes is "1000000", want "-1"`,
 			`topic orders.events.v1: max.message.bytes is "1048588", want "4194304"`,
 			`topic suborders.v1: 3 partitions, want 4`,
 			`topic suborders.v1: message.timestamp.after.max.ms is "3600000", want "9223372036854775807"; kafka-configs.sh --alter`,
+			`topic suborders.v1: message.timestamp.before.max.ms is "3600000", want "9223372036854775807"`,
 			`topic suborders.v1: compression.type is "snappy", want "producer"`,
 			`topic suborders.queues.v1: cleanup.policy is "delete", want "compact"`,
 			`topic suborders.queues.v1: message.timestamp.type is "LogAppendTime", want "CreateTime"`,

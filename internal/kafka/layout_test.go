@@ -186,6 +186,7 @@ func TestEnsureLayoutRefusesOtherLayouts(t *testing.T) {
 		"format":      {func(l *events.Layout) { l.Format = 3 }, "the records have format 3, and this build reads format 2; run the build that wrote them, or use an empty Kafka"},
 		"partitioner": {func(l *events.Layout) { l.Partitioner = "crc" }, `by "crc", and this build knows "murmur2"; run the build`},
 		"lanes":       {func(l *events.Layout) { l.Lanes = 8 }, "the ledger has 8 lanes, and 4 are configured; set ORDERLEDGER_LANES to 8 or 0"},
+		"too many":    {func(l *events.Layout) { l.Lanes = kafka.MaxLanes + 1 }, fmt.Sprintf("%d lanes; a ledger has at most %d", kafka.MaxLanes+1, kafka.MaxLanes)},
 		"epoch":       {func(l *events.Layout) { l.Epoch = 1 }, "a layout of epoch 1, and this build reads only epoch 0; use a newer build"},
 	} {
 		t.Run(name, func(t *testing.T) {
