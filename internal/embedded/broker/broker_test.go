@@ -89,6 +89,20 @@ func TestBrokerKeepsRecordsAcrossARestart(t *testing.T) {
 	require.Equal(t, []string{"1", "2"}, read(t, second))
 }
 
+// kfake would delete records after seven days, and offsets too.
+func TestBrokerKeepsRecordsAndOffsets(t *testing.T) {
+	t.Parallel()
+	b := start(t, config(t.TempDir()))
+	configs, err := kadm.NewClient(testkit.Client(t, []string{b.Addr()})).DescribeBrokerConfigs(t.Context())
+	require.NoError(t, err)
+	got := map[string]string{}
+	for _, c := range configs[0].Configs {
+		got[c.Key] = c.MaybeValue()
+	}
+	require.Equal(t, "-1", got["log.retention.ms"])
+	require.Equal(t, "5256000", got["offsets.retention.minutes"], "ten years")
+}
+
 func TestBrokerRefusesAFolderInUse(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

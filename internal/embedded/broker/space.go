@@ -54,13 +54,45 @@ func (s *space) refuse(c *kfake.Cluster) {
 	c.Fault(
 		refused(1, kmsg.Produce),
 		refused(lastReserve, kmsg.EndTxn, kmsg.InitProducerID, kmsg.AddPartitionsToTxn, kmsg.AddOffsetsToTxn,
-			kmsg.TxnOffsetCommit, kmsg.OffsetCommit, kmsg.CreateTopics, kmsg.CreatePartitions, kmsg.JoinGroup),
+			kmsg.TxnOffsetCommit, kmsg.OffsetCommit, kmsg.JoinGroup),
 	)
+	// kfake writes down its topics after these requests, even if a fault refuses all of them.
+	for _, key := range []kmsg.Key{kmsg.CreateTopics, kmsg.CreatePartitions} {
+		c.ControlKey(int16(key), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			c.KeepControl()
+			if !s.below(lastReserve) {
+				return nil, nil, false
+			}
+			return refuseTopics(r), nil, true
+		})
+	}
 	c.ControlKey(int16(kmsg.DescribeLogDirs), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
 		resp, err := s.describe(r.(*kmsg.DescribeLogDirsRequest))
 		return resp, err, err == nil
 	})
+}
+
+// refuseTopics answers that no topic, and no partition of one, can be created.
+func refuseTopics(r kmsg.Request) kmsg.Response {
+	switch resp := r.ResponseKind().(type) {
+	case *kmsg.CreateTopicsResponse:
+		for _, topic := range r.(*kmsg.CreateTopicsRequest).Topics {
+			refused := kmsg.NewCreateTopicsResponseTopic()
+			refused.Topic, refused.ErrorCode = topic.Topic, kerr.KafkaStorageError.Code
+			resp.Topics = append(resp.Topics, refused)
+		}
+		return resp
+	case *kmsg.CreatePartitionsResponse:
+		for _, topic := range r.(*kmsg.CreatePartitionsRequest).Topics {
+			refused := kmsg.NewCreatePartitionsResponseTopic()
+			refused.Topic, refused.ErrorCode = topic.Topic, kerr.KafkaStorageError.Code
+			resp.Topics = append(resp.Topics, refused)
+		}
+		return resp
+	default:
+		return resp
+	}
 }
 
 // below reports whether less than a part of the reserve is free.
