@@ -43,4 +43,11 @@ func TestCheck(t *testing.T) {
 	require.ErrorContains(t, err, "free space or enlarge it")
 	free()
 	require.NoError(t, disk.Check(dir))
+	// Its reserve is a twentieth, 204.8 KiB, to the page.
+	root := filepath.Join(dir, "..", "..", "..")
+	free = testkit.Fill(t, root, 208<<10)
+	require.NoError(t, disk.Check(dir))
+	free()
+	testkit.Fill(t, root, 204<<10)
+	require.Error(t, disk.Check(dir))
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/orderledger/orderledger/internal/disk"
@@ -48,6 +49,7 @@ func TestDisks(t *testing.T) {
 		"space":                    {dirs: []logDir{space}},
 		"no broker says":           {dirs: []logDir{{total: -1, usable: -1}}},
 		"full":                     {[]logDir{{usable: 0, total: gb}}, "a of broker 0", "0.0 MB of 1074 MB"},
+		"hardly any space":         {[]logDir{{usable: 1000 << 10, total: gb}}, "1.0 MB of 1074 MB", "a of broker 0"},
 		"offline":                  {[]logDir{{err: kerr.KafkaStorageError}}, "KAFKA_STORAGE_ERROR", "restart it"},
 		"nearly full":              {[]logDir{{usable: 30 << 20, total: 100 * gb}}, "", "31.5 MB"},
 		"one of two folders full":  {[]logDir{space, {usable: 0, total: gb}}, "", "b of broker 0"},
@@ -96,7 +98,8 @@ func TestDisksKeepVerdictWithoutBroker(t *testing.T) {
 	cluster, brokers := testkit.KafkaCluster(t)
 	describing(cluster, logDir{usable: 5 << 20, total: 1 << 30})
 	reg := prometheus.NewRegistry()
-	d, err := kafka.NewDisks(kafka.Options(testkit.KafkaConfig(brokers, 1)), testkit.Logger(t), reg)
+	options := append(kafka.Options(testkit.KafkaConfig(brokers, 1)), kgo.RequestRetries(0))
+	d, err := kafka.NewDisks(options, testkit.Logger(t), reg)
 	require.NoError(t, err)
 	run(t, d.Run)
 	testkit.Eventually(t, func() bool { return d.Suspect() != nil }, "it is nearly full")
@@ -110,6 +113,8 @@ func TestDisksKeepVerdictWithoutBroker(t *testing.T) {
 		"orderledger_kafka_disk_usable_bytes": 5 << 20, "orderledger_kafka_disk_total_bytes": 1 << 30,
 	}, values)
 	cluster.Close()
+	looks := d.Looks()
+	testkit.Eventually(t, func() bool { return d.Looks() > looks+1 }, "it looks once more, and nobody answers")
 	require.ErrorContains(t, d.Explain(t.Context()), "5.2 MB of 1074 MB")
 }
 
@@ -126,6 +131,8 @@ func TestDisksExplainLooksAgain(t *testing.T) {
 	describing(cluster, logDir{usable: 0, total: 1 << 30})
 	testkit.Eventually(t, func() bool { return d.Explain(t.Context()) != nil }, "the failure is explained")
 	require.Error(t, d.Full())
+	describing(cluster, logDir{usable: 1 << 30, total: 1 << 30})
+	testkit.Eventually(t, func() bool { return d.Full() == nil && d.Suspect() == nil }, "there is space again")
 
 	var unwatched *kafka.Disks
 	require.NoError(t, unwatched.Full())

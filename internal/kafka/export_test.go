@@ -19,8 +19,11 @@ func ClockAhead(c *Clock) float64 {
 }
 
 // Looked reports whether the first look is over.
-func (d *Disks) Looked() bool {
+func (d *Disks) Looked() bool { return d.Looks() > 0 }
+
+// Looks returns how many looks are over.
+func (d *Disks) Looks() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.looks > 0
+	return d.looks
 }
