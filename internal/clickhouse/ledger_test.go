@@ -27,6 +27,10 @@ func TestCheckTablesComparesEnds(t *testing.T) {
 	again, err := clickhouse.EnsureOwner(t.Context(), db, "L2")
 	require.NoError(t, err)
 	require.Equal(t, owner, again, "the first owner stays")
+	require.NoError(t, db.Exec(t.Context(), "INSERT INTO ledger (ledger_id, tables_id) VALUES ('L2', 'z')"))
+	again, err = clickhouse.ReadOwner(t.Context(), db)
+	require.NoError(t, err)
+	require.Equal(t, owner, again, "also if another program found none at the same time")
 	require.NoError(t, db.Exec(t.Context(), "INSERT INTO events (lane, offset) VALUES (0, 3), (0, 7), (1, 9)"))
 	require.NoError(t, db.Exec(t.Context(), "INSERT INTO decisions_history (lane, offset) VALUES (0, 20)"))
 
@@ -64,5 +68,23 @@ func TestCheckTablesComparesEnds(t *testing.T) {
 				require.ErrorContains(t, err, c.text)
 			}
 		})
+	}
+}
+
+// The end of a lane must not be that of a longer one: the projector would leave its rows out.
+func TestMaxOffsetOfALane(t *testing.T) {
+	t.Parallel()
+	cfg := ours(t)
+	db, err := clickhouse.Open(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	require.NoError(t, db.Exec(t.Context(), "CREATE TABLE h (lane UInt16, offset UInt64) ENGINE = MergeTree ORDER BY lane"))
+	require.NoError(t, db.Exec(t.Context(), "INSERT INTO h VALUES (0, 0), (1, 9), (1, 8), (3, 5)"))
+	ins := clickhouse.NewInserter(cfg)
+	t.Cleanup(func() { require.NoError(t, ins.Close()) })
+	for lane, want := range map[int32]int64{0: 0, 1: 9, 2: -1, 3: 5} {
+		got, err := ins.MaxOffset(t.Context(), "h", lane)
+		require.NoError(t, err)
+		require.Equal(t, want, got, "lane %d", lane)
 	}
 }

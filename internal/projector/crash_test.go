@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net"
 	"testing"
+	"time"
 
+	"github.com/ClickHouse/ch-go/proto"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/orderledger/orderledger/events"
 	"github.com/orderledger/orderledger/events/eventstest"
+	"github.com/orderledger/orderledger/internal/clickhouse"
 	"github.com/orderledger/orderledger/internal/kafka"
 	"github.com/orderledger/orderledger/internal/projector"
 	"github.com/orderledger/orderledger/internal/testkit"
@@ -142,6 +145,58 @@ func TestProjectorSkipsVanishedBatch(t *testing.T) {
 		b.projector(config(), b.click)
 		b.caughtUp()
 		b.complete()
+	})
+}
+
+// Bounds that the previous projector announced stay as they are: they are part of the tokens, and an insert of that
+// projector may still arrive.
+func TestProjectorKeepsBoundsOfAnnouncedBatch(t *testing.T) {
+	t.Parallel()
+	announce := func(t *testing.T, b *bundle, metadata string) {
+		t.Helper()
+		offsets := kadm.Offsets{}
+		offsets.Add(kadm.Offset{Topic: events.TopicEvents, At: 0, LeaderEpoch: -1, Metadata: metadata})
+		require.NoError(t, b.admin().CommitAllOffsets(t.Context(), kafka.GroupProjector(b.kafka.Cluster), offsets))
+	}
+	t.Run("its last records are gone", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, 1)
+		b.stories(1) // Events at the offsets 0 to 7, and a marker at 8. Readers see none of the next nine.
+		lane := eventstest.NewLane(0)
+		var gone []eventstest.Rec
+		for _, e := range eventstest.Story(999, eventstest.Start) {
+			gone = append(gone, lane.Event(e))
+		}
+		b.write(kgo.TryAbort, gone...)
+		announce(t, b, "v2;16;16;-1")
+		b.projector(config(), b.click)
+		b.caughtUp()
+		b.complete()
+
+		var lanes proto.ColUInt16
+		var offsets proto.ColUInt64
+		var recorded clickhouse.Time
+		lanes.Append(0)
+		offsets.Append(16)
+		recorded.Append(eventstest.Start.UnixMilli())
+		late := clickhouse.NewInserter(b.click)
+		t.Cleanup(func() { require.NoError(t, late.Close()) })
+		require.NoError(t, late.Insert(t.Context(), &clickhouse.Table{Name: "events", Columns: proto.Input{
+			{Name: "lane", Data: &lanes}, {Name: "offset", Data: &offsets}, {Name: "recorded_at", Data: &recorded},
+		}}, events.TopicEvents+":0:0-16"))
+		b.complete()
+	})
+	t.Run("another build cut it across months", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, 1)
+		b.stories(1)
+		b.lanes[0].Now = time.Date(2026, 4, 30, 23, 59, 59, 992e6, time.UTC)
+		b.stories(2)
+		announce(t, b, "v2;25;24;-1") // All of it, with two markers.
+		b.projector(config(), b.click)
+		b.caughtUp()
+		b.complete()
+		require.Equal(t, 1, int(b.batches(events.TopicEvents)))
 	})
 }
 

@@ -77,6 +77,7 @@ func (b *bundle) check(ledgerID string) error {
 // Tables that are replaced while a projector runs would be filled from its positions only.
 func TestProjectorNoticesReplacedTables(t *testing.T) {
 	t.Parallel()
+	require.LessOrEqual(t, projector.DefaultConfig().OwnerCheckEvery, 10*time.Second, "as docs/promises.md says")
 	b := setup(t, 1)
 	b.stories(3)
 	ctx, stop := context.WithCancel(t.Context())

@@ -109,26 +109,42 @@ func TestServerKeepsDataAcrossKills(t *testing.T) {
 // Damage after an unclean stop is refused at every start, until the damaged parts are removed.
 func TestServerRefusesDamagedTables(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	p := spawn(t, dir)
-	conn := open(t, p.native, withPassword)
-	exec1(t, p, "CREATE TABLE t (id UInt64, s String) ENGINE = MergeTree ORDER BY id SETTINGS min_bytes_for_wide_part = 0")
-	exec1(t, p, "INSERT INTO t SELECT number, toString(number) FROM numbers(100000)")
-	part := scalar(t, conn, "SELECT path FROM system.parts WHERE table = 't' AND active LIMIT 1")
-	require.NoError(t, p.cmd.Process.Signal(syscall.SIGKILL))
-	require.Error(t, p.cmd.Wait())
-	// A bit of a column's data flips.
-	name := filepath.Join(part, "id.bin")
-	data, err := os.ReadFile(name)
-	require.NoError(t, err)
-	data[len(data)/2] ^= 1
-	require.NoError(t, os.WriteFile(name, data, 0o640))
+	for name, c := range map[string]struct {
+		file   string
+		damage func(data []byte) []byte
+		want   string
+	}{
+		"a bit of a column's data flips": {
+			"id.bin", func(data []byte) []byte { data[len(data)/2] ^= 1; return data }, "table `orderledger`.`t`: part",
+		},
+		// The engine goes on without such a part, and its CHECK TABLE does not see it any more.
+		"a part can't be loaded": {
+			"columns.txt", func([]byte) []byte { return []byte("nonsense") }, "could not be read and was detached to",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			p := spawn(t, dir)
+			conn := open(t, p.native, withPassword)
+			exec1(t, p, "CREATE TABLE t (id UInt64, s String) ENGINE = MergeTree ORDER BY id SETTINGS min_bytes_for_wide_part = 0")
+			exec1(t, p, "INSERT INTO t SELECT number, toString(number) FROM numbers(100000)")
+			part := scalar(t, conn, "SELECT path FROM system.parts WHERE table = 't' AND active LIMIT 1")
+			require.NoError(t, p.cmd.Process.Signal(syscall.SIGKILL))
+			require.Error(t, p.cmd.Wait())
+			path := filepath.Join(part, c.file)
+			data, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(path, c.damage(data), 0o640))
 
-	for range 2 { // it stays
-		p = spawn(t, dir)
-		require.Contains(t, p.refusal, "damaged after an unclean stop")
-		require.Contains(t, p.refusal, "`orderledger`.`t`")
-		require.Error(t, p.cmd.Wait())
+			for range 2 { // it stays
+				p = spawn(t, dir)
+				require.Contains(t, p.refusal, "damaged after an unclean stop")
+				require.Contains(t, p.refusal, "`orderledger`.`t`")
+				require.Contains(t, p.refusal, c.want)
+				require.Error(t, p.cmd.Wait())
+			}
+		})
 	}
 }
 
