@@ -94,10 +94,7 @@ func TestStandbyDamagedAwaitsRetry(t *testing.T) {
 	a := s.join("a").ready()
 	b := s.join("b")
 	testkit.Eventually(t, func() bool { return serves(a) == 1 && serves(b) == 1 }, "a lane each")
-	var lane int32
-	if a.lanes.serving(0) == nil {
-		lane = 1
-	}
+	lane := assignedLane(a)
 	followed := func() bool { return b.standbys.current()[lane] != nil }
 	testkit.Eventually(t, followed, "the lane has a standby")
 	b.standbys.giveUp(t.Context(), lane, ErrDamaged)

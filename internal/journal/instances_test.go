@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -147,6 +149,13 @@ func (s *fleet) create(n int, from *instance) []string {
 		require.NoError(s, err)
 	}
 	return ids
+}
+
+// assignedLane returns a lane that is assigned to an instance. One that the instance is handing over is still served
+// there, but is another's.
+func assignedLane(i *instance) int32 {
+	assigned, _ := i.lanes.current()
+	return slices.Min(slices.Collect(maps.Keys(assigned)))
 }
 
 // serves returns how many lanes an instance has open.

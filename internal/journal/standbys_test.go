@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -21,13 +20,7 @@ func TestStandbyKeepsUp(t *testing.T) {
 	testkit.Eventually(t, func() bool { return serves(a) == 1 && serves(b) == 1 }, "a lane each")
 	ids := s.create(20, a)
 	s.append(note("early", "n1", toy{Kind: "note"}))
-	mine := slices.Collect(func(yield func(int32) bool) {
-		for lane := range int32(2) {
-			if a.lanes.serving(lane) != nil && !yield(lane) {
-				return
-			}
-		}
-	})[0]
+	mine := assignedLane(a)
 	owner := a.lanes.serving(mine)
 	testkit.Eventually(t, func() bool {
 		st := b.standbys.current()[mine]
@@ -61,10 +54,7 @@ func TestStandbyRemovesBrokenStore(t *testing.T) {
 	a := s.join("a").ready()
 	b := s.join("b")
 	testkit.Eventually(t, func() bool { return serves(a) == 1 && serves(b) == 1 }, "a lane each")
-	var lane int32
-	if a.lanes.serving(0) == nil {
-		lane = 1
-	}
+	lane := assignedLane(a)
 	followed := func() *standby { return b.standbys.current()[lane] }
 	testkit.Eventually(t, func() bool {
 		st := followed()
