@@ -157,3 +157,74 @@ func TestUnreportedTimesAreNull(t *testing.T) {
 	require.Equal(t, projections.Unknown, row.Ready)
 	require.Equal(t, projections.Unknown, row.ReadyLatest)
 }
+
+// What a search compares: the words of the search, whatever words the reports used.
+func TestShipmentRowForSearch(t *testing.T) {
+	t.Parallel()
+	at := func(ms int64) *timestamppb.Timestamp { return timestamppb.New(time.UnixMilli(ms)) }
+	item := func(d *ledgerv1.ItemDetails) *ledgerv1.Item { return &ledgerv1.Item{Details: d} }
+	row := func(change func(*ledgerv1.Shipment)) projections.ShipmentRow {
+		s := &ledgerv1.Shipment{
+			Details: &ledgerv1.ShipmentDetails{}, Times: &ledgerv1.Times{Created: &ledgerv1.Moment{At: at(5000)}},
+		}
+		change(s)
+		return projections.Shipment(s)
+	}
+	t.Run("nothing was reported", func(t *testing.T) {
+		t.Parallel()
+		got := row(func(*ledgerv1.Shipment) {})
+		require.Equal(t, []string{"NORMAL", "NON_FBF", "REGULAR"}, []string{got.Type, got.ServiceProfile, got.DispatchTier})
+		require.EqualValues(t, 5000, got.Ordered, "the creation stands in for the order date")
+	})
+	t.Run("the seller ships it", func(t *testing.T) {
+		t.Parallel()
+		got := row(func(s *ledgerv1.Shipment) {
+			s.Fulfilment, s.Details.ShipmentType = ledgerv1.Fulfilment_FULFILMENT_SELF_SHIP, "NORMAL"
+		})
+		require.Equal(t, "SELF", got.Type)
+	})
+	t.Run("an express shipment has the express tier", func(t *testing.T) {
+		t.Parallel()
+		got := row(func(s *ledgerv1.Shipment) { s.Details.ShipmentType = "EXPRESS" })
+		require.Equal(t, "EXPRESS", got.DispatchTier)
+		got = row(func(s *ledgerv1.Shipment) {
+			s.Details.ShipmentType = "EXPRESS"
+			s.Items = []*ledgerv1.Item{item(nil), item(&ledgerv1.ItemDetails{DispatchServiceTier: "REGULAR"})}
+		})
+		require.Equal(t, "REGULAR", got.DispatchTier, "an item's report comes first")
+	})
+	t.Run("each profile has one word", func(t *testing.T) {
+		t.Parallel()
+		for reported, want := range map[string]string{
+			"Seller_Fulfilment": "NON_FBF", "NON_FBF": "NON_FBF", "Flipkart_Fulfilment": "FBF", "FBF": "FBF",
+			"Smart_Fulfilment": "FBF_LITE", "FBF_LITE": "FBF_LITE", "Another": "NON_FBF",
+		} {
+			ofItem := row(func(s *ledgerv1.Shipment) {
+				s.Items = []*ledgerv1.Item{item(&ledgerv1.ItemDetails{ServiceProfile: reported})}
+			})
+			require.Equal(t, want, ofItem.ServiceProfile, reported)
+			ofShipment := row(func(s *ledgerv1.Shipment) { s.Details.ServiceProfile = reported })
+			require.Equal(t, want, ofShipment.ServiceProfile, reported)
+		}
+	})
+	t.Run("the earliest order date counts", func(t *testing.T) {
+		t.Parallel()
+		got := row(func(s *ledgerv1.Shipment) {
+			for _, ms := range []int64{3000, 2000, 4000} {
+				s.Items = append(s.Items, item(&ledgerv1.ItemDetails{OrderDate: at(ms)}))
+			}
+			s.Items = append(s.Items, item(nil))
+		})
+		require.EqualValues(t, 2000, got.Ordered)
+	})
+	t.Run("cancellations have their time", func(t *testing.T) {
+		t.Parallel()
+		got := projections.AppendItems(nil, &ledgerv1.Shipment{Items: []*ledgerv1.Item{{Cancellations: []*ledgerv1.Cancellation{
+			{By: ledgerv1.CancelledBy_CANCELLED_BY_SELLER, At: &ledgerv1.Moment{At: at(7000)}},
+			{At: &ledgerv1.Moment{At: at(8000), Certainty: ledgerv1.Certainty_CERTAINTY_INFERRED}},
+			{By: ledgerv1.CancelledBy_CANCELLED_BY_CUSTOMER},
+		}}}})[0]
+		require.Equal(t, []string{"seller", "unknown", "customer"}, got.CancelledBy)
+		require.Equal(t, []projections.Time{7000, 8000, 0}, got.CancellationTimes)
+	})
+}
