@@ -219,11 +219,12 @@ func TestShipmentRowForSearch(t *testing.T) {
 	})
 	t.Run("cancellations have their time", func(t *testing.T) {
 		t.Parallel()
-		got := projections.AppendItems(nil, &ledgerv1.Shipment{Items: []*ledgerv1.Item{{Cancellations: []*ledgerv1.Cancellation{
+		item := &ledgerv1.Item{Cancellations: []*ledgerv1.Cancellation{
 			{By: ledgerv1.CancelledBy_CANCELLED_BY_SELLER, At: &ledgerv1.Moment{At: at(7000)}},
 			{At: &ledgerv1.Moment{At: at(8000), Certainty: ledgerv1.Certainty_CERTAINTY_INFERRED}},
 			{By: ledgerv1.CancelledBy_CANCELLED_BY_CUSTOMER},
-		}}}})[0]
+		}}
+		got := projections.AppendItems(nil, &ledgerv1.Shipment{Items: []*ledgerv1.Item{item}})[0]
 		require.Equal(t, []string{"seller", "unknown", "customer"}, got.CancelledBy)
 		require.Equal(t, []projections.Time{7000, 8000, 0}, got.CancellationTimes)
 	})
