@@ -45,6 +45,15 @@ func TestProgressReportsCaughtUp(t *testing.T) {
 	lane := int(events.Lane("S1", lanes))
 	require.InDelta(t, 1, a.member(t, "lanes", lane, "inboxEnd"), 0)
 	require.InDelta(t, 1, a.member(t, "lanes", lane, "decided"), 0)
+
+	// The broker answers a lane that commits before it shows the records to readers.
+	open := testkit.Client(t, b.brokers, kafka.ManualPartitions(), kgo.TransactionalID("open"))
+	require.NoError(t, open.BeginTransaction())
+	rec := &kgo.Record{Topic: events.TopicEvents, Partition: int32(lane), Value: []byte("later")}
+	require.NoError(t, open.ProduceSync(t.Context(), rec).FirstErr())
+	a = b.send(http.MethodGet, "/progress", "")
+	require.Equal(t, false, a.member(t, "caughtUp"), "%s", a.body)
+	require.NoError(t, open.EndTransaction(t.Context(), kgo.TryAbort))
 }
 
 // A return that the tables lack may have been created a moment ago, so a call does not refuse it before they hold the

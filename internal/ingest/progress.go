@@ -113,7 +113,7 @@ func (g *progress) measure(ctx context.Context) (progressReport, error) {
 // resolver has still to read, and the notifications that it has still to examine.
 func (g *progress) measureResolver(ctx context.Context, report *progressReport) error {
 	report.Behind["resolver"] = 0
-	ends, err := committedEnds(ctx, g.admin, events.TopicUnresolved, g.lanes)
+	ends, err := writtenEnds(ctx, g.admin, events.TopicUnresolved, g.lanes)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (g *progress) measureResolver(ctx context.Context, report *progressReport) 
 	if err != nil {
 		return err
 	}
-	if ends, err = committedEnds(ctx, g.admin, events.TopicUnresolved, g.lanes); err != nil {
+	if ends, err = writtenEnds(ctx, g.admin, events.TopicUnresolved, g.lanes); err != nil {
 		return err
 	}
 	behind := aliases + read
@@ -189,7 +189,7 @@ func (g *progress) measureEmitter(ctx context.Context, report *progressReport) e
 func (g *progress) behind(
 	ctx context.Context, group, topic string, each func(partition int32, end, at int64),
 ) (int64, error) {
-	ends, err := committedEnds(ctx, g.admin, topic, g.lanes)
+	ends, err := writtenEnds(ctx, g.admin, topic, g.lanes)
 	if err != nil {
 		return 0, err
 	}

@@ -124,7 +124,7 @@ const pollEvery = 10 * time.Millisecond
 
 // ends returns the positions of the last records of the topic.
 func (f *groupProgress) ends(ctx context.Context) (positions, error) {
-	ends, err := committedEnds(ctx, f.admin, f.topic, f.lanes)
+	ends, err := writtenEnds(ctx, f.admin, f.topic, f.lanes)
 	if err != nil {
 		return nil, httpx.Unavailable.New("Kafka did not answer").Because(err).After(retrySoon)
 	}
