@@ -73,10 +73,10 @@ func committedOffsets(
 	return offsets[topic], nil
 }
 
-// writtenEnds returns the ends of a topic's partitions, with what is in an open transaction. A committed one still counts
-// as open until its marker is in the partition, which the broker writes after it has answered the lane: readers do not
-// see its records yet, though everybody else knows that they are stored. It leaves out partitions that are no lane:
-// nobody reads them, so waiting for them would never end.
+// writtenEnds returns the ends of a topic's partitions, with what is in an open transaction. A committed one still
+// counts as open until its marker is in the partition, which the broker writes after it has answered the lane: readers
+// do not see its records yet, though everybody else knows that they are stored. It leaves out partitions that are no
+// lane: nobody reads them, so waiting for them would never end.
 func writtenEnds(ctx context.Context, admin *kadm.Client, topic string, lanes int) (map[int32]int64, error) {
 	listed, err := admin.ListEndOffsets(ctx, topic)
 	if err == nil {

@@ -167,7 +167,9 @@ func (r *reads) returnsPage(ctx context.Context, c *httpx.Call, who *sellers.Sel
 	return c.Respond(out)
 }
 
-func (r *reads) renderReturns(ctx context.Context, sellerID string, lines []returnLine) ([]marketplace.ReturnItem, error) {
+func (r *reads) renderReturns(
+	ctx context.Context, sellerID string, lines []returnLine,
+) ([]marketplace.ReturnItem, error) {
 	out := make([]marketplace.ReturnItem, 0, len(lines))
 	ids := make([]string, len(lines))
 	for i, line := range lines {
