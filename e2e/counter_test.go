@@ -241,3 +241,25 @@ func TestCounterSeesDamage(t *testing.T) {
 		})
 	}
 }
+
+// A hold can end after the shipping, because its notification came late. The endpoint has had its COMPLETE by then.
+func TestForReceiver(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		header map[string]string
+		want   string
+	}{
+		"an update":                    {map[string]string{events.HeaderType: "SUBORDER_PROPERTIES_UPDATE", "ol_reached": ""}, `{"eventType":"X"}`},
+		"an update after the stage":    {map[string]string{events.HeaderType: "SUBORDER_PROPERTIES_UPDATE", "ol_reached": "shipped"}, ""},
+		"the stage":                    {map[string]string{events.HeaderType: "SUBORDER_COMPLETE", "ol_stages": "shipped,delivered"}, `{"eventType":"X"}`},
+		"another stage":                {map[string]string{events.HeaderType: "SUBORDER_COMPLETE", "ol_stages": "delivered"}, ""},
+		"another stage with a message": {map[string]string{events.HeaderType: "SUBORDER_COMPLETE", "ol_otherwise": "Y"}, `{"eventType":"X"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, taken := forReceiver(tc.header, []byte(`{"eventType":"X"}`))
+			require.Equal(t, tc.want, string(got))
+			require.Equal(t, tc.want != "", taken)
+		})
+	}
+}

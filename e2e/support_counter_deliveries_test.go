@@ -102,13 +102,17 @@ func (e *evidence) readSuborders(v *verdict) (due map[string][]pushed, caused ma
 }
 
 // forReceiver returns the body that an endpoint gets whose filter takes everything, and SUBORDER_COMPLETE at the stage
-// shipped. It gets a COMPLETE of a later stage under the type that the headers name instead, or not at all.
+// shipped. It gets a COMPLETE of a later stage under the type that the headers name instead, or not at all, and no
+// update of properties once that stage is reached.
 func forReceiver(h map[string]string, body []byte) ([]byte, bool) {
-	const complete = "SUBORDER_COMPLETE"
-	if h[events.HeaderType] != complete || slices.Contains(strings.Split(h["ol_stages"], ","), "shipped") {
+	const complete, update = "SUBORDER_COMPLETE", "SUBORDER_PROPERTIES_UPDATE"
+	shipped := func(header string) bool { return slices.Contains(strings.Split(h[header], ","), "shipped") }
+	switch {
+	case h[events.HeaderType] == update && shipped("ol_reached"):
+		return nil, false
+	case h[events.HeaderType] != complete || shipped("ol_stages"):
 		return body, true
-	}
-	if h["ol_otherwise"] == "" {
+	case h["ol_otherwise"] == "":
 		return nil, false
 	}
 	return bytes.Replace(body, fmt.Appendf(nil, `"eventType":%q`, complete), fmt.Appendf(nil, `"eventType":%q`, h["ol_otherwise"]), 1), true
