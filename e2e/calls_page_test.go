@@ -37,7 +37,7 @@ var (
 	offsetOfTest = regexp.MustCompile(`"(eventsEnd|projected|decisionsEnd|shown|translated)": \d+`)
 	requestID    = regexp.MustCompile(`urn:orderledger:request:[0-9a-f-]{36}`)
 	// The page shows the beginning of a token.
-	pageToken = regexp.MustCompile(`((?:next_token=|/returns/search/)\w{10})[\w%-]+`)
+	pageToken = regexp.MustCompile(`(next_token=\w{10})[\w%-]+`)
 	// routeOfAPI is the first cell of a route in the tables of docs/api.md.
 	routeOfAPI = regexp.MustCompile("^\\| `((?:GET|POST)(?:` or `POST)?) (/[^?` ]*)")
 )

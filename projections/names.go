@@ -22,7 +22,6 @@ var (
 	clockNames         = namesOf(ledgerv1.ClockKind(0).Descriptor(), "CLOCK_KIND_", strings.ToLower)
 	outcomeNames       = namesOf(ledgerv1.Outcome(0).Descriptor(), "OUTCOME_", strings.ToLower)
 	fulfilmentNames    = namesOf(ledgerv1.Fulfilment(0).Descriptor(), "FULFILMENT_", strings.ToLower)
-	cancellerNames     = names{"unknown", "seller", "customer", "marketplace"}
 	certaintyNames     = names{"reported", "inferred", "assumed"}
 	returnSourceNames  = names{"", "customer_return", "courier_return"}
 )

@@ -31,7 +31,7 @@ func AppendServices(dst []ServiceRow, s *ledgerv1.Shipment) []ServiceRow {
 // ReturnRow is a row of returns_state, one field per column.
 type ReturnRow struct {
 	ReturnID, OrderItemID, ShipmentID, SellerID string
-	LocationID, Source, Status                  string
+	Source, Status                              string
 	Units                                       uint32
 	Reason, SubReason                           string
 	Created, Approved, Rejected                 Time
@@ -50,8 +50,7 @@ func AppendReturns(dst []ReturnRow, s *ledgerv1.Shipment) []ReturnRow {
 	for _, r := range s.GetReturns() {
 		dst = append(dst, ReturnRow{
 			ReturnID: r.GetReturnId(), OrderItemID: r.GetOrderItemId(), ShipmentID: s.GetShipmentId(), SellerID: s.GetSellerId(),
-			LocationID: s.GetLocationId(),
-			Source:     returnSourceNames.of(int32(r.GetSource())), Status: returnStatusNames.of(int32(r.GetStatus())),
+			Source: returnSourceNames.of(int32(r.GetSource())), Status: returnStatusNames.of(int32(r.GetStatus())),
 			Units: r.GetUnits(), Reason: r.GetReason(), SubReason: r.GetSubReason(),
 			Created: moment(r.GetCreated()), Approved: moment(r.GetApproved()), Rejected: moment(r.GetRejected()),
 			PickedUp: moment(r.GetPickedUp()), Completed: moment(r.GetCompleted()), Cancelled: moment(r.GetCancelled()),

@@ -91,39 +91,6 @@ func (c *Texts) WriteColumn(w *proto.Writer) {
 	c.values.WriteColumn(w)
 }
 
-// Times is an Array(DateTime64(3, 'UTC')) column of Unix milliseconds.
-type Times struct {
-	ends   proto.ColUInt64
-	values proto.ColInt64
-}
-
-// Add adds a time to the current row.
-func (c *Times) Add(at int64) { c.values = append(c.values, at) }
-
-// End finishes the current row.
-func (c *Times) End() { c.ends = append(c.ends, uint64(len(c.values))) }
-
-// Type is the column's type.
-func (*Times) Type() proto.ColumnType { return "Array(DateTime64(3, 'UTC'))" }
-
-// Rows returns the number of rows.
-func (c *Times) Rows() int { return len(c.ends) }
-
-// Reset empties the column.
-func (c *Times) Reset() { c.ends, c.values = c.ends[:0], c.values[:0] }
-
-// EncodeColumn appends the column to a buffer.
-func (c *Times) EncodeColumn(b *proto.Buffer) {
-	c.ends.EncodeColumn(b)
-	c.values.EncodeColumn(b)
-}
-
-// WriteColumn writes the column to the connection.
-func (c *Times) WriteColumn(w *proto.Writer) {
-	c.ends.WriteColumn(w)
-	c.values.WriteColumn(w)
-}
-
 // Pairs is an Array(Tuple(key String, value String)) column.
 type Pairs struct {
 	ends         proto.ColUInt64

@@ -25,13 +25,11 @@ type everything struct {
 	null       *clickhouse.Null
 	number     *clickhouse.Null
 	texts      clickhouse.Texts
-	times      clickhouse.Times
 	pairs      clickhouse.Pairs
 }
 
 const everythingSQL = `CREATE TABLE everything (text String, body String, dict LowCardinality(String), time DateTime64(3, 'UTC'),
 	maybe Nullable(DateTime64(3, 'UTC')), number Nullable(Int64), texts Array(String),
-	times Array(DateTime64(3, 'UTC')),
 	pairs Array(Tuple(key String, value String)))
 	ENGINE = MergeTree ORDER BY text SETTINGS non_replicated_deduplication_window = 100`
 
@@ -45,7 +43,6 @@ func newEverything() *everything {
 		{Name: "maybe", Data: e.null},
 		{Name: "number", Data: e.number},
 		{Name: "texts", Data: &e.texts},
-		{Name: "times", Data: &e.times},
 		{Name: "pairs", Data: &e.pairs},
 	}}
 	return e
@@ -59,10 +56,6 @@ func (e *everything) add(i int, dict, body string) {
 	e.null.Append(int64(i)*1000, i%2 == 0)
 	e.number.Append(int64(-i), i%3 == 0)
 	e.texts.Append(slices.Repeat([]string{dict}, i%3))
-	for range i % 3 {
-		e.times.Add(int64(i) * 1000)
-	}
-	e.times.End()
 	for range i % 2 {
 		e.pairs.Add(dict, []byte{0, 0xff})
 	}
@@ -95,7 +88,7 @@ func TestInserterRoundTripsEveryColumnType(t *testing.T) {
 						e.add(round*values+values, "long", strings.Repeat("long ", 10_000))
 						require.NoError(t, ins.Insert(t.Context(), &e.Table, fmt.Sprintf("token %d", round)))
 					}
-					var rows, dict, body, null, number, texts, times, pairs uint64
+					var rows, dict, body, null, number, texts, pairs uint64
 					require.NoError(t, conn.QueryRow(t.Context(), `SELECT count(),
 						countIf(dict = 'long' OR dict = concat('value ', toString(toUInt64(substring(text, 5)) % `+fmt.Sprint(values)+`))),
 						countIf(dict = 'long' ? body = repeat('long ', 10000) : body = repeat('x', toUInt64(substring(dict, 7)) % 200)),
@@ -103,14 +96,13 @@ func TestInserterRoundTripsEveryColumnType(t *testing.T) {
 							if(toUInt64(substring(text, 5)) % 2 = 0, maybe = time, maybe IS NULL)),
 						countIf(if(toUInt64(substring(text, 5)) % 3 = 0, number = -toInt64(substring(text, 5)), number IS NULL)),
 						countIf(length(texts) = toUInt64(substring(text, 5)) % 3 AND arrayAll(x -> x = dict, texts)),
-						countIf(length(times) = toUInt64(substring(text, 5)) % 3 AND arrayAll(x -> x = time, times)),
 						countIf(length(pairs) = toUInt64(substring(text, 5)) % 2 AND
 							arrayAll(x -> x.key = dict AND hex(x.value) = '00FF', pairs))
-						FROM everything`).Scan(&rows, &dict, &body, &null, &number, &texts, &times, &pairs))
+						FROM everything`).Scan(&rows, &dict, &body, &null, &number, &texts, &pairs))
 					want := uint64(2 * (values + 1))
 					// The row "long" of the first round has the number of the first row of the second.
-					require.Equal(t, []uint64{want, want, want, want, want, want, want, want},
-						[]uint64{rows, dict, body, null, number, texts, times, pairs})
+					require.Equal(t, []uint64{want, want, want, want, want, want, want},
+						[]uint64{rows, dict, body, null, number, texts, pairs})
 				})
 			}
 		}

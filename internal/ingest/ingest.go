@@ -46,9 +46,6 @@ type Deps struct {
 	Disks *kafka.Disks
 	// Sellers are the sellers in force, for a file that is reloaded. Nil means those of the Config, for ever.
 	Sellers *sellers.Live
-	// Keys returns secrets that all instances share, newest first: they sign the tokens of pages. Nil means those of the
-	// peers, or, for an instance that is alone, a random one, so that its tokens end with the process.
-	Keys func() [][]byte
 	// Log gets one line per request and outcome. Nil means none.
 	Log *slog.Logger
 	// Registerer gets the metrics. Nil means none.
@@ -98,9 +95,6 @@ func New(cfg Config, d Deps) (*Ingest, error) {
 	}
 	if d.Lookups == nil {
 		d.Lookups = d.ClickHouse
-	}
-	if d.Keys == nil {
-		d.Keys = keysOf(cfg.Peers)
 	}
 	server, err := httpx.New(d.Log, d.Registerer)
 	if err != nil {
@@ -190,7 +184,7 @@ func (i *Ingest) wire(d Deps) error {
 		},
 		reads: &reads{
 			states: i.states, documents: i.documents, settings: cfg.Marketplace, maxBody: cfg.MaxBodyBytes,
-			timeout: cfg.ReadTimeout, watcher: parts, tokens: pageTokens{d.Keys},
+			timeout: cfg.ReadTimeout, watcher: parts,
 		},
 		progress: &progress{admin: admin, cluster: cfg.Cluster, lanes: cfg.Lanes, guard: i.guard},
 	}

@@ -21,7 +21,6 @@ type reads struct {
 	watcher   *watcher
 	settings  marketplace.Settings
 	maxBody   int64
-	tokens    pageTokens
 	timeout   time.Duration // Of the queries of one read.
 }
 

@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"os"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -17,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/orderledger/orderledger/internal/clickhouse"
+	"github.com/orderledger/orderledger/internal/marketplace"
 	"github.com/orderledger/orderledger/internal/testkit"
 	"github.com/orderledger/orderledger/projections"
 	"github.com/orderledger/orderledger/schemas/gen/ledgerv1"
@@ -63,65 +61,35 @@ func aShipment(id string, day int, change func(*ledgerv1.Shipment)) *ledgerv1.Sh
 // project writes states as the projection does, as far as reads need them.
 func project(t *testing.T, conn driver.Conn, states ...*ledgerv1.Shipment) {
 	t.Helper()
-	stamp := func(at projections.Time) *time.Time {
-		if at == projections.Unknown {
+	stamp := func(at *timestamppb.Timestamp) *time.Time {
+		if at == nil {
 			return nil
 		}
-		u := time.UnixMilli(int64(at)).UTC()
+		u := at.AsTime()
 		return &u
 	}
-	tables := map[string][]map[string]any{}
-	add := func(table string, row map[string]any) { tables[table] = append(tables[table], row) }
 	for _, s := range states {
 		bytes, err := s.MarshalVT()
 		require.NoError(t, err)
-		r := projections.Shipment(s)
-		add("shipments_state", map[string]any{
-			"shipment_id": r.ShipmentID, "order_id": r.OrderID, "seller_id": r.SellerID, "location_id": r.LocationID,
-			"status": r.Status, "on_hold": r.OnHold, "shipment_type": r.Type, "service_profile": r.ServiceProfile,
-			"dispatch_tier": r.DispatchTier, "mps": r.MPS, "vendor_group": r.VendorGroup, "pickup_from": stamp(r.PickupFrom),
-			"pickup_to": stamp(r.PickupTo), "ordered_at": stamp(r.Ordered), "created_at": stamp(r.Created),
-			"dispatch_after": stamp(r.DispatchAfter), "dispatch_by": stamp(r.DispatchBy), "version": r.Version,
-			"updated_at": s.GetUpdatedAt().AsTime(), "state": string(bytes),
-		})
-		for _, r := range projections.AppendItems(nil, s) {
-			times := []time.Time{}
-			for _, at := range r.CancellationTimes {
-				times = append(times, *stamp(at))
-			}
-			add("order_items_state", map[string]any{
-				"shipment_id": r.ShipmentID, "order_item_id": r.OrderItemID, "order_id": r.OrderID, "seller_id": r.SellerID,
-				"sku": r.SKU, "status": r.Status, "cancelled_by": r.CancelledBy, "cancellation_times": times,
-				"version": r.Version, "updated_at": s.GetUpdatedAt().AsTime(),
-			})
+		require.NoError(t, conn.Exec(t.Context(), `INSERT INTO shipments_state (shipment_id, order_id, seller_id, location_id, status, on_hold,
+			created_at, dispatch_after, dispatch_by, version, updated_at, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, unhex(?))`,
+			s.GetShipmentId(), s.GetOrderId(), s.GetSellerId(), s.GetLocationId(), marketplace.StatusName(s.GetStatus()),
+			s.GetOnHold(),
+			stamp(s.GetTimes().GetCreated().GetAt()), stamp(s.GetDispatchAfter()), stamp(s.GetDispatchBy()), s.GetVersion(),
+			s.GetUpdatedAt().AsTime(), fmt.Sprintf("%x", bytes)))
+		for _, item := range s.GetItems() {
+			require.NoError(t, conn.Exec(t.Context(), `INSERT INTO order_items_state (shipment_id, order_item_id, order_id, seller_id, sku, status, version, updated_at)
+				VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, s.GetShipmentId(), item.GetOrderItemId(), s.GetOrderId(), s.GetSellerId(), item.GetDetails().GetSku(),
+				marketplace.StatusName(item.GetStatus()), s.GetVersion(), s.GetUpdatedAt().AsTime()))
 		}
-		for _, r := range projections.AppendServices(nil, s) {
-			add("services_state", map[string]any{
-				"shipment_id": r.ShipmentID, "service_id": r.ServiceID, "version": r.Version,
-				"updated_at": s.GetUpdatedAt().AsTime(),
-			})
+		for _, v := range s.GetServices() {
+			require.NoError(t, conn.Exec(t.Context(), `INSERT INTO services_state (shipment_id, service_id, version, updated_at) VALUES (?, ?, ?, ?)`,
+				s.GetShipmentId(), v.GetServiceId(), s.GetVersion(), s.GetUpdatedAt().AsTime()))
 		}
-		for _, r := range projections.AppendReturns(nil, s) {
-			add("returns_state", map[string]any{
-				"return_id": r.ReturnID, "order_item_id": r.OrderItemID, "shipment_id": r.ShipmentID, "seller_id": r.SellerID,
-				"location_id": r.LocationID, "source": r.Source, "status": r.Status, "tracking_id": r.TrackingID,
-				"created_at": stamp(r.Created), "approved_at": stamp(r.Approved), "version": r.Version,
-				"updated_at": s.GetUpdatedAt().AsTime(),
-			})
+		for _, r := range s.GetReturns() {
+			require.NoError(t, conn.Exec(t.Context(), `INSERT INTO returns_state (return_id, order_item_id, shipment_id, seller_id, version, updated_at) VALUES (?, ?, ?, ?, ?, ?)`,
+				r.GetReturnId(), r.GetOrderItemId(), s.GetShipmentId(), s.GetSellerId(), s.GetVersion(), s.GetUpdatedAt().AsTime()))
 		}
-	}
-	for table, rows := range tables {
-		columns := slices.Sorted(maps.Keys(rows[0]))
-		batch, err := conn.PrepareBatch(t.Context(), "INSERT INTO "+table+" ("+strings.Join(columns, ", ")+")")
-		require.NoError(t, err)
-		for _, row := range rows {
-			values := make([]any, len(columns))
-			for i, column := range columns {
-				values[i] = row[column]
-			}
-			require.NoError(t, batch.Append(values...))
-		}
-		require.NoError(t, batch.Send())
 	}
 }
 
@@ -228,7 +196,6 @@ func TestReadsSearchPages(t *testing.T) {
 	require.Equal(t, []string{"express"}, search(`{"filter":{"type":"preDispatch","locationId":"LOC2"}}`))
 	require.Equal(t, []string{"S04", "S05"}, search(`{"filter":{"type":"preDispatch","sku":["SKU-1"],"dispatchByDate":{"from":"2024-04-03T00:00:00Z","to":"2024-04-03"}}}`))
 	require.Equal(t, []string{"S02", "S03"}, search(`{"filter":{"type":"preDispatch","orderDate":{"from":"2024-04-02","to":"2024-04-02"}}}`))
-	require.Equal(t, []string{"S02", "S03"}, search(`{"filter":{"type":"preDispatch","orderDate":{"after":"2024-04-02","before":"2024-04-02"}}}`))
 	require.Empty(t, search(`{"filter":{"type":"preDispatch","sku":["nothing"]}}`))
 	require.Equal(t, []string{"cancelled"}, search(`{"filter":{"type":"cancelled","states":["CANCELLED"],"cancellationType":"sellerCancellation","cancellationDate":{"from":"2024-04-21"}}}`))
 	require.Empty(t, search(`{"filter":{"type":"cancelled","cancellationType":"buyerCancellation"}}`))

@@ -64,10 +64,6 @@ func (h *handlers) routes(server *httpx.Server) http.Handler {
 	onRead("GET /sellers/v3/shipments/{ids}/forms", h.reads.forms)
 	onRead("POST /sellers/v3/shipments/{ids}/forms", h.reads.forms)
 
-	onRead("GET /sellers/v2/returns", h.reads.returns)
-	onRead("GET /sellers/v2/returns/{$}", h.reads.returns)
-	onRead("GET /sellers/v2/returns/search/{token}", h.reads.nextReturns)
-
 	for pattern, fn := range h.operations() {
 		on(pattern, h.access.operator(fn))
 	}

@@ -2,10 +2,13 @@ package ingest
 
 import (
 	"context"
-	"fmt"
+	"encoding/base64"
+	"encoding/json"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/orderledger/orderledger/internal/httpx"
 	"github.com/orderledger/orderledger/internal/marketplace"
@@ -21,8 +24,32 @@ type page struct {
 	// After is the sort value of the last result in milliseconds, AfterID its id; empty on the first page.
 	After   int64  `json:"after,omitempty"`
 	AfterID string `json:"after_id,omitempty"`
-	// SellerID is the seller who searches; the token is bound to it and does not hold it.
-	SellerID string `json:"-"`
+	// SellerID binds the token to the seller who got it.
+	SellerID string `json:"seller"`
+}
+
+func (p page) token() (string, error) {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return "", err
+	}
+	return base64.RawURLEncoding.EncodeToString(text), nil
+}
+
+func readToken(token, sellerID string) (page, error) {
+	var p page
+	bad := httpx.Unprocessable.New("next_token is missing or is none of this seller: " +
+		"follow nextPageUrl of the page before; " +
+		"POST /sellers/v3/shipments/filter begins a search")
+	text, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || json.Unmarshal(text, &p) != nil || p.SellerID != sellerID {
+		return p, bad
+	}
+	f := p.Filter
+	if f.PageSize < 1 || f.PageSize > marketplace.MaxPageSize || len(f.States) == 0 || sortColumn(f.Sort) == "" {
+		return p, bad
+	}
+	return p, nil
 }
 
 type searchResult struct {
@@ -52,32 +79,45 @@ func (r *reads) search(ctx context.Context, c *httpx.Call, who *sellers.Seller) 
 
 // next handles GET /v3/shipments/filter?next_token=: the pages after the first.
 func (r *reads) next(ctx context.Context, c *httpx.Call, who *sellers.Seller) error {
-	var p page
-	if !r.tokens.open(shipmentsSearch, who.ID, c.Request.URL.Query().Get("next_token"), &p) {
-		return httpx.Unprocessable.New("next_token is missing, is none of this seller, or its key is gone: " +
-			"follow nextPageUrl of the page before; POST /sellers/v3/shipments/filter begins a search")
-	}
-	p.SellerID = who.ID
-	return r.page(ctx, c, p)
-}
-
-// page answers with the shipments behind a place: one query finds them in the order of the search, a second one reads
-// their states. So the place of the next page is that of the row which the search compared, whatever has happened to
-// the shipment since.
-func (r *reads) page(ctx context.Context, c *httpx.Call, p page) error {
-	if _, err := r.tokens.seal(shipmentsSearch, p.SellerID, p); err != nil {
-		return err // On the first page already, and not on one of many.
-	}
-	rows, err := r.states.search(ctx, p)
+	p, err := readToken(c.Request.URL.Query().Get("next_token"), who.ID)
 	if err != nil {
 		return err
 	}
-	out := searchResult{Shipments: []marketplace.Shipment{}}
-	if len(rows) > p.Filter.PageSize {
-		rows = rows[:p.Filter.PageSize]
-		last := rows[len(rows)-1]
-		p.After, p.AfterID = last.sortValue, last.shipmentID
-		token, err := r.tokens.seal(shipmentsSearch, p.SellerID, p)
+	return r.page(ctx, c, p)
+}
+
+// minBatch is the fewest states that one query reads. Some conditions have no column, so a query may return shipments
+// that do not match; smaller batches would need many queries for one page.
+const minBatch = 20
+
+func (r *reads) page(ctx context.Context, c *httpx.Call, p page) error {
+	var found []*ledgerv1.Shipment
+	for len(found) <= p.Filter.PageSize {
+		limit := max(p.Filter.PageSize+1-len(found), minBatch)
+		condition, args := p.condition()
+		batch, err := r.states.query(ctx, condition+" LIMIT "+strconv.Itoa(limit), args...)
+		if err != nil {
+			return err
+		}
+		for _, one := range batch {
+			p.After, p.AfterID = sortValue(p.Filter.Sort, one), one.GetShipmentId()
+			if matches(p.Filter, one) {
+				found = append(found, one)
+			}
+			if len(found) > p.Filter.PageSize {
+				break
+			}
+		}
+		if len(batch) < limit {
+			break
+		}
+	}
+	out := searchResult{}
+	if len(found) > p.Filter.PageSize {
+		found = found[:p.Filter.PageSize]
+		last := found[len(found)-1]
+		p.After, p.AfterID = sortValue(p.Filter.Sort, last), last.GetShipmentId()
+		token, err := p.token()
 		if err != nil {
 			return err
 		}
@@ -85,48 +125,9 @@ func (r *reads) page(ctx context.Context, c *httpx.Call, p page) error {
 		url := "/v3/shipments/filter?next_token=" + token
 		out.HasMore, out.NextPageURL = true, &url
 	}
-	if len(rows) > 0 {
-		ids := make([]string, len(rows))
-		for i, row := range rows {
-			ids[i] = row.shipmentID
-		}
-		found, err := r.states.byShipment(ctx, p.SellerID, ids)
-		if err != nil {
-			return err
-		}
-		out.Shipments = render(found)
-	}
-	c.Note(slog.Int("found", len(out.Shipments)), slog.Bool("more", out.HasMore))
+	out.Shipments = render(found)
+	c.Note(slog.Int("found", len(found)), slog.Bool("more", out.HasMore))
 	return c.Respond(out)
-}
-
-// searchRow is a result of a search and its place in it.
-type searchRow struct {
-	shipmentID string
-	sortValue  int64
-}
-
-// search returns the results of a page, and one more if there are more.
-func (s states) search(ctx context.Context, p page) ([]searchRow, error) {
-	condition, args := p.condition()
-	rows, err := s.conn.Query(ctx, "SELECT shipment_id, "+sortColumn(p.Filter.Sort)+" FROM shipments_state FINAL WHERE "+
-		condition+" LIMIT "+strconv.Itoa(p.Filter.PageSize+1), args...)
-	if err != nil {
-		return nil, fmt.Errorf("search shipments: %w", err)
-	}
-	defer rows.Close() //nolint:errcheck // rows.Err reports it.
-	var out []searchRow
-	for rows.Next() {
-		var row searchRow
-		if err := rows.Scan(&row.shipmentID, &row.sortValue); err != nil {
-			return nil, fmt.Errorf("search shipments: %w", err)
-		}
-		out = append(out, row)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("search shipments: %w", err)
-	}
-	return out, nil
 }
 
 // sortColumn returns the expression that a search is ordered by, in milliseconds. An unknown time sorts behind all
@@ -143,7 +144,8 @@ func sortColumn(field marketplace.SortField) string {
 	case marketplace.SortModified:
 		return known("updated_at")
 	case marketplace.SortOrderDate:
-		return known("ordered_at")
+		// A shipment is reported when its order is placed; matches compares the items' own dates.
+		return known("created_at")
 	default:
 		return ""
 	}
@@ -152,89 +154,92 @@ func sortColumn(field marketplace.SortField) string {
 // unknownTime sorts behind every real time.
 const unknownTime = 1 << 52
 
-// condition returns the search as a condition on shipments_state, with its order.
+func sortValue(field marketplace.SortField, s *ledgerv1.Shipment) int64 {
+	at := map[marketplace.SortField]interface{ AsTime() time.Time }{
+		marketplace.SortDispatchBy: s.GetDispatchBy(), marketplace.SortDispatchAfter: s.GetDispatchAfter(),
+		marketplace.SortModified: s.GetUpdatedAt(), marketplace.SortOrderDate: s.GetTimes().GetCreated().GetAt(),
+	}[field]
+	if t := at.AsTime(); t.UnixMilli() != 0 {
+		return t.UnixMilli()
+	}
+	return unknownTime
+}
+
+// condition returns the part of the search that the tables can answer, with its order.
 func (p page) condition() (string, []any) {
 	f := p.Filter
-	where, args := []string{"seller_id = ?"}, []any{p.SellerID}
-	and := func(given bool, condition string, values ...any) {
-		if given {
-			where = append(where, condition)
-			args = append(args, values...)
-		}
+	where := []string{"seller_id = ?"}
+	args := []any{p.SellerID}
+	and := func(condition string, values ...any) {
+		where = append(where, condition)
+		args = append(args, values...)
 	}
-	between := func(column string, r marketplace.Range) {
-		and(!r.From.IsZero(), column+" >= fromUnixTimestamp64Milli(?)", r.From.UnixMilli())
-		and(!r.To.IsZero(), column+" <= fromUnixTimestamp64Milli(?)", r.To.UnixMilli())
+	statuses := make([]string, len(f.States))
+	for i, s := range f.States {
+		statuses[i] = marketplace.StatusName(s)
 	}
 	if f.Type == marketplace.FilterCancelled {
 		// Items are cancelled, not shipments: one that lost one of its items is among the cancelled ones too.
-		condition, values := p.cancelled()
-		and(true, "shipment_id IN (SELECT shipment_id FROM order_items WHERE "+condition+")", values...)
+		and("shipment_id IN (SELECT shipment_id FROM order_items WHERE seller_id = ? AND status IN (?))",
+			p.SellerID, statuses)
 	} else {
-		and(true, "status IN (?)", statusNames(f.States))
+		and("status IN (?)", statuses)
 	}
-	and(f.LocationID != "", "location_id = ?", f.LocationID)
+	if f.LocationID != "" {
+		and("location_id = ?", f.LocationID)
+	}
 	if f.Hold != nil {
-		and(true, "on_hold = ?", *f.Hold)
+		and("on_hold = ?", *f.Hold)
 	}
-	if f.MPS != nil {
-		and(true, "mps = ?", *f.MPS)
+	if len(f.SKUs) > 0 {
+		and("shipment_id IN (SELECT shipment_id FROM order_items WHERE seller_id = ? AND sku IN (?))", p.SellerID, f.SKUs)
 	}
-	and(len(f.ShipmentTypes) > 0, "shipment_type IN (?)", f.ShipmentTypes)
-	and(len(f.Tiers) > 0, "dispatch_tier IN (?)", f.Tiers)
-	and(len(f.ServiceProfiles) > 0, "service_profile IN (?)", f.ServiceProfiles)
-	and(len(f.SKUs) > 0,
-		"shipment_id IN (SELECT shipment_id FROM order_items WHERE seller_id = ? AND sku IN (?))", p.SellerID, f.SKUs)
+	between := func(column string, r marketplace.Range) {
+		if !r.From.IsZero() {
+			and(column+" >= fromUnixTimestamp64Milli(?)", r.From.UnixMilli())
+		}
+		if !r.To.IsZero() {
+			and(column+" <= fromUnixTimestamp64Milli(?)", r.To.UnixMilli())
+		}
+	}
 	between("dispatch_by", f.DispatchBy)
 	between("dispatch_after", f.DispatchAfter)
 	between("updated_at", f.Modified)
-	between("ordered_at", f.OrderDate)
 	direction, beyond := "ASC", ">"
 	if f.Descending {
 		direction, beyond = "DESC", "<"
 	}
 	column := sortColumn(f.Sort)
-	and(p.AfterID != "", "("+column+", shipment_id) "+beyond+" (?, ?)", p.After, p.AfterID)
+	if p.AfterID != "" {
+		and("("+column+", shipment_id) "+beyond+" (?, ?)", p.After, p.AfterID)
+	}
 	order := " ORDER BY " + column + " " + direction + ", shipment_id " + direction
 	return strings.Join(where, " AND ") + order, args
 }
 
-// cancelled returns the condition on the items of a search for cancelled ones: an item in one of the states, with a
-// cancellation by that actor in that time.
-func (p page) cancelled() (string, []any) {
-	f := p.Filter
-	where, args := "seller_id = ? AND status IN (?)", []any{p.SellerID, statusNames(f.States)}
-	var each []string
-	if by := cancellers[f.CancelledBy]; by != "" {
-		each = append(each, "by = ?")
-		args = append(args, by)
+// matches checks the conditions that have no column of their own.
+func matches(f marketplace.Filter, s *ledgerv1.Shipment) bool {
+	d := s.GetDetails()
+	kind := marketplace.RenderShipment(s).ShipmentType
+	switch {
+	case f.MPS != nil && d.GetMps() != *f.MPS,
+		len(f.ShipmentTypes) > 0 && !slices.Contains(f.ShipmentTypes, kind),
+		len(f.Tiers) > 0 && d.GetDispatchServiceTier() != "" && !slices.Contains(f.Tiers, d.GetDispatchServiceTier()):
+		return false
 	}
-	if from := f.Cancelled.From; !from.IsZero() {
-		each = append(each, "at >= fromUnixTimestamp64Milli(?)")
-		args = append(args, from.UnixMilli())
+	if !f.OrderDate.IsZero() && !slices.ContainsFunc(s.GetItems(), func(i *ledgerv1.Item) bool {
+		at := i.GetDetails().GetOrderDate()
+		return at != nil && f.OrderDate.Contains(at.AsTime())
+	}) {
+		return false
 	}
-	if to := f.Cancelled.To; !to.IsZero() {
-		each = append(each, "at <= fromUnixTimestamp64Milli(?)")
-		args = append(args, to.UnixMilli())
+	if f.Cancelled.IsZero() && f.CancelledBy == ledgerv1.CancelledBy_CANCELLED_BY_UNSPECIFIED {
+		return true
 	}
-	if len(each) > 0 {
-		where += " AND arrayExists((by, at) -> " + strings.Join(each, " AND ") + ", cancelled_by, cancellation_times)"
-	}
-	return where, args
-}
-
-// cancellers are the words of order_items.cancelled_by.
-//
-//nolint:gochecknoglobals // A table.
-var cancellers = map[ledgerv1.CancelledBy]string{
-	ledgerv1.CancelledBy_CANCELLED_BY_SELLER: "seller", ledgerv1.CancelledBy_CANCELLED_BY_CUSTOMER: "customer",
-	ledgerv1.CancelledBy_CANCELLED_BY_MARKETPLACE: "marketplace",
-}
-
-func statusNames(states []ledgerv1.Status) []string {
-	names := make([]string, len(states))
-	for i, s := range states {
-		names[i] = marketplace.StatusName(s)
-	}
-	return names
+	return slices.ContainsFunc(s.GetItems(), func(i *ledgerv1.Item) bool {
+		return slices.ContainsFunc(i.GetCancellations(), func(c *ledgerv1.Cancellation) bool {
+			by := f.CancelledBy == ledgerv1.CancelledBy_CANCELLED_BY_UNSPECIFIED || c.GetBy() == f.CancelledBy
+			return by && f.Cancelled.Contains(c.GetAt().GetAt().AsTime())
+		})
+	})
 }

@@ -1,8 +1,6 @@
 package marketplace
 
 import (
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/orderledger/orderledger/internal/shipment"
@@ -54,7 +52,6 @@ type Filter struct {
 	OrderDate, DispatchAfter, DispatchBy, Modified, Cancelled Range
 	ShipmentTypes                                             []string `json:"shipment_types,omitempty"`
 	Tiers                                                     []string `json:"tiers,omitempty"`
-	ServiceProfiles                                           []string `json:"profiles,omitempty"`
 	// CancelledBy is unspecified for cancellations by anybody.
 	CancelledBy ledgerv1.CancelledBy `json:"cancelled_by,omitempty"`
 	Sort        SortField            `json:"sort"`
@@ -112,16 +109,11 @@ func readFilter(r *reader) Filter {
 		DispatchBy:    r.timeRange(i, "dispatchByDate"),
 		Modified:      r.timeRange(i, "modifiedDate"),
 		Cancelled:     r.timeRange(i, "cancellationDate"),
-		ShipmentTypes: r.words(i, "shipmentTypes", "EXPRESS", "NORMAL", "SELF"),
-		Tiers:         r.words(i, "dispatchServiceTiers", "EXPRESS", "REGULAR"),
-		// The documented default is NON_FBF: the others are stored and packed by the marketplace.
-		ServiceProfiles: r.words(i, "serviceProfiles", "NON_FBF", "FBF", "FBF_LITE"),
-		Sort:            SortField(r.text(sort, "field")),
-		PageSize:        DefaultPageSize,
-		SellerID:        r.id(root, "sellerId"),
-	}
-	if len(f.ServiceProfiles) == 0 {
-		f.ServiceProfiles = []string{"NON_FBF"}
+		ShipmentTypes: r.texts(i, "shipmentTypes"),
+		Tiers:         r.texts(i, "dispatchServiceTiers"),
+		Sort:          SortField(r.text(sort, "field")),
+		PageSize:      DefaultPageSize,
+		SellerID:      r.id(root, "sellerId"),
 	}
 	readFilterStates(r, &f, i)
 	switch f.Sort {
@@ -209,30 +201,11 @@ func (r *reader) flag(object int32, name string) *bool {
 	return &b
 }
 
-// words reads a list of words of which the wire knows these only. Another one is an error, see readFilter.
-func (r *reader) words(object int32, name string, known ...string) []string {
-	var out []string
-	for i, _ := r.list(object, name, kindString); i != none; i = r.nodes[i].next {
-		word := r.stringOf(i)
-		if !slices.Contains(known, word) {
-			r.invalid(i, shipment.CodeInvalidRequest, "want one of "+strings.Join(known, ", "))
-		}
-		out = append(out, word)
-	}
-	return out
-}
-
-// timeRange reads {from, to}, or {after, before}: the marketplace's pages have both spellings. A plain day as "to"
-// includes the whole day. A range that holds no time is an error: the seller would take the empty answer for the truth.
+// timeRange reads {from, to}. A plain day as "to" includes the whole day. A range that holds no time is an error: the
+// seller would take the empty answer for the truth.
 func (r *reader) timeRange(object int32, name string) Range {
 	i := r.object(object, name)
 	between := Range{From: r.instant(i, "from"), To: r.due(i, "to")}
-	if between.From.IsZero() {
-		between.From = r.instant(i, "after")
-	}
-	if between.To.IsZero() {
-		between.To = r.due(i, "before")
-	}
 	if !between.To.IsZero() && between.To.Before(between.From) {
 		r.invalid(i, shipment.CodeInvalidRequest, "from is after to")
 	}

@@ -174,7 +174,7 @@ func renderItem(s *ledgerv1.Shipment, item *ledgerv1.Item) orderItem {
 		if service.GetOrderItemId() == item.GetOrderItemId() && service.GetKind() == forward {
 			out.Services = append(out.Services, serviceOf{
 				ServiceFulfilmentID: service.GetServiceId(), Description: service.GetDescription(),
-				Status:        serviceStatusName(service),
+				Status:        strings.TrimPrefix(service.GetStatus().String(), "SERVICE_STATUS_"),
 				ServiceByDate: formatted(service.GetDueAt()),
 			})
 		}
@@ -270,10 +270,6 @@ func StatusName(s ledgerv1.Status) string {
 		return ""
 	}
 	return strings.TrimPrefix(s.String(), "STATUS_")
-}
-
-func serviceStatusName(s *ledgerv1.Service) string {
-	return strings.TrimPrefix(s.GetStatus().String(), "SERVICE_STATUS_")
 }
 
 // formatted and optional return nil for what is not known. It becomes null, as in live responses: an empty text would

@@ -1,7 +1,6 @@
 package marketplace
 
 import (
-	"strings"
 	"time"
 
 	"github.com/orderledger/orderledger/internal/shipment"
@@ -141,19 +140,6 @@ func daysIn(year, month int) int {
 		return 31
 	}
 }
-
-// ParseQueryTime parses a time of a query: every form of ParseWhen, and one in which the plus of the offset was not
-// escaped and so arrives as a space, which nothing else can mean there. problem says why it is none.
-func ParseQueryTime(s string) (w shipment.When, problem string) {
-	const shortest = len("2017-03-28T18:03")
-	if i := strings.LastIndexByte(s, ' '); i >= shortest {
-		s = s[:i] + "+" + s[i+1:]
-	}
-	return parseSensible(s)
-}
-
-// EndOfDay returns the time, or the last millisecond of a plain day: a range until a day includes it.
-func EndOfDay(w shipment.When) time.Time { return endOfDay(w) }
 
 // endOfDay returns the time, or the last millisecond of a plain day: a promise for a day is kept until its end.
 func endOfDay(w shipment.When) time.Time {

@@ -96,17 +96,6 @@ func texts(name string, from *[]string) column {
 	return bind(name, c, func() { c.Append(*from) })
 }
 
-// times is an Array(DateTime64(3, 'UTC')) column.
-func times(name string, from *[]projections.Time) column {
-	c := new(clickhouse.Times)
-	return bind(name, c, func() {
-		for _, at := range *from {
-			c.Add(int64(at))
-		}
-		c.End()
-	})
-}
-
 // boolean is a Bool column.
 func boolean(name string, from *bool) column {
 	c := new(proto.ColBool)

@@ -15,8 +15,6 @@ CREATE TABLE IF NOT EXISTS order_items_state
     units_ordered UInt32 COMMENT 'Units ordered',
     units_held UInt32 COMMENT 'Units on hold',
     units_cancelled UInt32 COMMENT 'Units cancelled, whoever cancelled them',
-    cancelled_by Array(String) COMMENT 'Who cancelled units of it, in order: seller, customer, marketplace or unknown',
-    cancellation_times Array(DateTime64(3, 'UTC')) COMMENT 'When each of cancelled_by did; 1970 if unknown',
     units_shipped UInt32 COMMENT 'Units shipped, including those cancelled since',
     units_delivered UInt32 COMMENT 'Units delivered, without those that the courier brings back',
     units_returned UInt32 COMMENT 'Units in completed returns, at most those shipped',

@@ -6,7 +6,6 @@ CREATE TABLE IF NOT EXISTS returns_state
     order_item_id String COMMENT 'The item that comes back' CODEC(ZSTD(1)),
     shipment_id String COMMENT 'The shipment of the item' CODEC(ZSTD(1)),
     seller_id String COMMENT 'The seller' CODEC(ZSTD(1)),
-    location_id LowCardinality(String) COMMENT 'The location that its shipment left from',
     source LowCardinality(String) COMMENT 'customer_return (RVP) or courier_return (RTO)',
     status LowCardinality(String) COMMENT 'Status: REQUESTED, CREATED, APPROVED, PICKED_UP, COMPLETED, REJECTED or CANCELLED',
     units UInt32 COMMENT 'Units in the return',
