@@ -62,6 +62,11 @@ func TestCommandsLogRefusals(t *testing.T) {
 	require.Equal(t, "shipments[0].shipmentId", handled[len(handled)-1]["path"])
 	require.Equal(t, "own", handled[len(handled)-1]["seller_id"])
 	require.Equal(t, "self_ship_delivery", handled[len(handled)-1]["action"])
+
+	const update = "/sellers/v3/shipments/S1/update"
+	require.Equal(t, http.StatusBadRequest, b.send(http.MethodPost, update, `{"tracking_id":7}`, bearer(ownToken)...).status)
+	handled = lines.With(t, "request handled")
+	require.Equal(t, "tracking_id", handled[len(handled)-1]["path"])
 }
 
 // At level INFO, inputs that are accepted write nothing: a busy instance would write thousands of lines a second.
